@@ -1,0 +1,32 @@
+# `make bench` and `make test` are all that a new user needs. Both install what they need first, once.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+.PHONY: install bench test lint types clean
+
+bench: install
+	@$(RUN) bench.py run quick
+
+test: install
+	@$(RUN) -m pytest
+
+lint: install
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+types: install
+	@$(RUN) -m mypy
+
+install: $(VENV)/.installed
+
+# Installed once; again when the requirements change.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 …")'
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,81 @@
+"""The harness: suites, plans, backends, the store, tables.
+
+from bench import load_suite, plan, run, Store
+
+suite = load_suite("quick")
+print(plan(suite).counts())
+store = run(suite, only="cb_*", backend="inline")
+store.frame().groupby("label")["balanced_accuracy"].mean()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.plan import Plan, plan
+    from bench.store import Store
+    from bench.suite import Suite, load_suite
+
+__all__ = ["Plan", "Store", "Suite", "load_suite", "plan", "run"]
+
+_HOMES = {"Plan": "bench.plan", "plan": "bench.plan", "Store": "bench.store", "Suite": "bench.suite", "load_suite": "bench.suite"}
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that tables and `--help` do not wait for torch.
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'bench' has no attribute '{name}'")
+
+
+def run(
+    suite: Suite | str,
+    *,
+    out: str | Path = "results/runs",
+    backend: str = "ray",
+    address: str | None = None,
+    cpus_per_trial: float = 1,
+    gpus_per_trial: float | None = None,
+    device: str = "auto",
+    only: str | None = None,
+    seeds: Sequence[int] | None = None,
+    epochs: int | None = None,
+    limit: int | None = None,
+    retry_failed: bool = False,
+    trial_timeout: float | None = None,
+    data: str | None = None,
+    verbose: bool = False,
+) -> Store:
+    """Run what is missing of ``suite`` into ``out``/<suite> and return its store.
+
+    Raises:
+        UserError: bad input, missing data, resources that can never be had, an unwritable folder.
+        bench.backends.Interrupted: stopped by Ctrl-C; what is finished is kept.
+    """
+    from bench.backends.inline import Inline
+    from bench.backends.ray_tune import RayTune
+    from bench.plan import plan
+    from bench.runner import execute
+    from bench.store import Store
+    from bench.suite import load_suite
+    from lt_core.errors import unknown
+    from lt_core.training.runtime import Runtime
+
+    chosen = load_suite(suite) if isinstance(suite, str) else suite
+    runtime = Runtime(
+        data_dir=str(Path(data).expanduser().resolve()) if data else None,
+        device=device, threads=max(1, int(cpus_per_trial)), time_limit=trial_timeout,
+    )  # fmt: skip
+    runtime.torch_device()
+    if backend not in ("ray", "inline"):
+        raise unknown("backend", backend, ("ray", "inline"))
+    scheduler = Inline() if backend == "inline" else RayTune(address, cpus_per_trial, gpus_per_trial, verbose)
+    store = Store.create(Path(out) / chosen.name)
+    planned = plan(chosen, store, only=only, seeds=seeds, epochs=epochs, limit=limit, retry_failed=retry_failed)
+    execute(planned, store, scheduler, runtime)
+    return store

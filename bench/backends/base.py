@@ -1,0 +1,56 @@
+"""What a backend is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lt_core.result import TrialResult
+from lt_core.spec import TrialSpec
+from lt_core.training.runtime import Runtime
+from lt_core.training.trial import Progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial and the machine's side of it."""
+
+    spec: TrialSpec
+    runtime: Runtime
+
+
+class Interrupted(Exception):
+    """The user asked to stop; every finished trial has been handed over."""
+
+
+class Listener(Protocol):
+    """Hears of trials as they go on; the driver's."""
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        """A trial has finished an epoch."""
+
+    def result(self, result: TrialResult) -> None:
+        """A trial has ended, well or badly."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+
+class Backend(Protocol):
+    """Runs jobs."""
+
+    def workers(self) -> int:
+        """Trials that run at the same time.
+
+        Raises:
+            UserError: the machines can never run even one.
+        """
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> None:
+        """Run all jobs and tell ``listener`` of each.
+
+        Raises:
+            Interrupted: the user asked to stop.
+            UserError: whatever the listener raises when a record cannot be written.
+        """

@@ -1,0 +1,192 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lt_core.errors import UserError, unknown
+
+app = typer.Typer(
+    name="lt-bench",
+    help="Long-tailed image classification: methods × imbalance factors × hyperparameters × seeds, measured and tabled.",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites by name or YAML file; see `list suites`")]
+ONLY = Annotated[str | None, typer.Option(metavar="GLOB", help="only these methods or labels, e.g. 'cb_*'")]
+SEEDS = Annotated[str | None, typer.Option(metavar="N|LIST", help="number of seeds, or seeds as 0,3,7, in place of the suite's")]
+EPOCHS = Annotated[int | None, typer.Option(min=1, help="train this long; the recipe's schedule scales with it")]
+LIMIT = Annotated[int | None, typer.Option(min=1, help="at most this many trials of each suite")]
+RETRY = Annotated[bool, typer.Option("--retry-failed", help="run failed trials again")]
+OUT = Annotated[Path, typer.Option(metavar="DIR", help="where runs are kept, one folder a suite")]
+DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where image sets are found (else LT_DATA, else downloaded)")]
+RUNS = Path("results") / "runs"
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|models|recipes|tables")],
+    pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """List what there is, by glob."""
+    from bench import listing, output
+
+    if what not in listing.LISTINGS:
+        raise unknown("kind of thing", what, listing.LISTINGS)
+    items = listing.LISTINGS[what](pattern)
+    if as_json:
+        print(json.dumps(items, indent=1, ensure_ascii=False))
+    elif not items:
+        raise UserError(f"no {what} match '{pattern}': see `list {what}`")
+    elif what == "methods":
+        print(output.methods_listing(items))
+    else:
+        print(output.aligned([[i["name"], i["about"]] for i in items], indent=""))
+
+
+@app.command("plan")
+def plan_(
+    suites: SUITES,
+    only: ONLY = None,
+    seeds: SEEDS = None,
+    epochs: EPOCHS = None,
+    limit: LIMIT = None,
+    retry_failed: RETRY = False,
+    workers: Annotated[int, typer.Option(min=1, help="trials at a time to price for")] = 2,
+    out: OUT = RUNS,
+) -> None:
+    """Say what a run would do and cost. Starts nothing."""
+    from bench import cost, output
+    from bench.plan import plan
+    from bench.store import Store
+    from bench.suite import load_suite
+
+    for suite in [load_suite(name) for name in suites]:
+        store = Store(out / suite.name)
+        planned = plan(
+            suite, store, only=only, seeds=_seeds(seeds), epochs=epochs, limit=limit, retry_failed=retry_failed
+        )  # fmt: skip
+        print(output.plan_words(planned, cost.estimate(planned.todo, store.frame()), workers))
+
+
+@app.command("run")
+def run_(
+    suites: SUITES,
+    backend: Annotated[
+        str, typer.Option(metavar="ray|inline", help="who schedules: Ray Tune, or a plain loop in this process")
+    ] = "ray",
+    address: Annotated[str | None, typer.Option(help="an existing Ray cluster to join, e.g. auto or ray://head:10001")] = None,
+    cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="CPUs of a trial, and its threads")] = 1,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a trial, fractions allowed [default: 1 if any]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    only: ONLY = None,
+    seeds: SEEDS = None,
+    epochs: EPOCHS = None,
+    limit: LIMIT = None,
+    retry_failed: RETRY = False,
+    trial_timeout: Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="end a trial after this long")] = None,
+    data: DATA = None,
+    out: OUT = RUNS,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
+) -> None:
+    """Run what is missing of the suites, then print and write their tables. The same command again goes on."""
+    import bench
+    from bench import output
+    from bench.backends import Interrupted
+    from bench.suite import load_suite
+
+    chosen = [load_suite(name) for name in suites]
+    tables: list[tuple[Any, str]] = []
+    for suite in chosen:
+        try:
+            store = bench.run(
+                suite, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
+                device=device, only=only, seeds=_seeds(seeds), epochs=epochs, limit=limit, retry_failed=retry_failed,
+                trial_timeout=trial_timeout, data=data, verbose=verbose,
+            )  # fmt: skip
+        except Interrupted:
+            print("stopped; every finished trial is kept. Give the same command again to go on.")
+            raise SystemExit(130) from None
+        tables.append((store, suite.table))
+    for store, table in tables:
+        files = output.write_tables(store, table, store.frame())
+        print()
+        print(files[0].read_text() if not sys.stdout.isatty() else _render(table, store, "terminal"))
+        print(f"tables   {', '.join(str(f) for f in files)}")
+        print(f"parquet  {', '.join(str(store.path / f'{n}.parquet') for n in ('trials', 'per_class', 'curves'))}")
+
+
+@app.command("table")
+def table_(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="see `list tables`")],
+    run: Annotated[str, typer.Option(metavar="RUN", help="a run by name or folder")],
+    format: Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")] = "terminal",
+) -> None:
+    """Print a table of a run."""
+    from bench.store import Store
+
+    print(_render(name, Store.open(run), format))
+
+
+@app.command("status")
+def status_(run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]) -> None:
+    """Count a run's trials, and group its failures by cause."""
+    from bench import output
+    from bench.store import Store
+
+    print(output.status_words(Store.open(run)))
+
+
+def _render(name: str, store: Any, format: str) -> str:
+    from bench.render import FORMATS
+    from bench.tables import TABLES
+
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    return FORMATS[format][0](TABLES[name](store.frame()))
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        seeds = [int(s) for s in text.split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or (seeds == [0] and "," not in text):
+        raise UserError(f"--seeds must be a number of seeds from 1 up, or seeds such as 0,3,7; got '{text}'")
+    return seeds if "," in text else list(range(seeds[0]))
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one sentence and exit code 2."""
+    try:
+        # Typer's own handling prints usage around an error; one sentence is enough.
+        code = app(standalone_mode=False)
+    except UserError as error:
+        code = _refuse(str(error))
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        # Typer brings its own copy of click or uses the installed one: its usage errors are known by this method.
+        if not hasattr(error, "format_message"):
+            raise
+        code = _refuse(error.format_message())
+    raise SystemExit(code or 0)
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2

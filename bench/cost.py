@@ -1,0 +1,97 @@
+"""What trials will cost: from the seconds of finished ones, otherwise from a calibration of a few steps."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from lt_core.data.longtail import split_sizes
+from lt_core.data.sets import DATASETS
+from lt_core.result import OK
+from lt_core.spec import TrialSpec
+
+_STEPS = 3  # measured steps of a calibration, after one to warm up
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Trial seconds, one after another, and where the figure comes from."""
+
+    seconds: float
+    measured: int  # trials priced by finished trials of their kind
+    calibrated: int  # trials priced by a calibration
+
+
+def work(spec: TrialSpec) -> float:
+    """Images through the network in a trial, as forward passes: three for training (forward, backward), one for evaluation."""
+    info = DATASETS[spec.data.dataset]
+    sizes, held_out = split_sizes(spec.data, info.train_counts)
+    images = info.classes * min(sizes) if spec.method.params["sampling"] == "under" else sum(sizes)
+    evaluations = -(-spec.recipe.epochs // spec.recipe.curve_step)
+    return 3.0 * images * spec.recipe.epochs + evaluations * (info.test_count + held_out * info.classes)
+
+
+def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
+    """Price ``specs``. ``frame``: finished trials; those of the same model and dataset set the price."""
+    rates = _measured_rates(frame) if frame is not None else {}
+    seconds, measured, calibrated = 0.0, 0, 0
+    calibrations: dict[tuple[str, str], float] = {}
+    for spec in specs:
+        kind = (spec.recipe.model, spec.data.dataset)
+        if kind in rates:
+            seconds, measured = seconds + work(spec) * rates[kind], measured + 1
+            continue
+        if kind not in calibrations:
+            calibrations[kind] = calibrate(spec)
+        seconds, calibrated = seconds + work(spec) * calibrations[kind], calibrated + 1
+    return Estimate(seconds, measured, calibrated)
+
+
+def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
+    """Seconds a unit of `work`, by model and dataset."""
+    import json
+
+    totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for row in frame[frame["status"] == OK].itertuples():
+        spec = TrialSpec.from_dict(json.loads(str(row.spec)))
+        total = totals[spec.recipe.model, spec.data.dataset]
+        total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
+        total[1] += work(spec)
+    return {kind: seconds / done for kind, (seconds, done) in totals.items()}
+
+
+def calibrate(spec: TrialSpec) -> float:
+    """Seconds a unit of `work`, from a few training steps of the model on noise; needs no data."""
+    import torch
+
+    from lt_core.data.loader import Images, Split
+    from lt_core.training.loop import Training
+    from lt_core.training.runtime import Runtime
+
+    runtime = Runtime()
+    runtime.prepare()
+    device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
+    batch = spec.recipe.batch_size
+    labels = torch.arange(batch * _STEPS, device=device) % info.classes
+    noise = Images(torch.randint(0, 256, (len(labels), *info.image_shape), dtype=torch.uint8, device=device), labels)
+    counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
+    split = Split(noise, noise, noise, counts, info.image_shape, "", "")
+    one_batch = replace(split, train=Images(noise.pixels[:batch], labels[:batch]))
+    Training(replace(spec, recipe=replace(spec.recipe, epochs=1)), one_batch, device).run_epoch()  # warm up
+    training = Training(spec, split, device)
+    start = time.perf_counter()
+    training.run_epoch()
+    return (time.perf_counter() - start) / (3.0 * training.images_seen)
+
+
+def spoken(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
+    for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.0f} {unit}" if value >= 10 or size < 3600 else f"{value:.1f} {unit}"
+    return f"{seconds / 86_400:,.1f} days"

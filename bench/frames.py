@@ -1,0 +1,112 @@
+"""Records to data frames: the columns of the three Parquet files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lt_core.metrics import precision, recall
+from lt_core.result import OK, SCHEMA, TrialResult
+
+METRICS = (
+    "accuracy", "balanced_accuracy", "macro_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy", "ece",
+)  # fmt: skip
+_NUMBERS = (
+    *METRICS, "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_seconds", "evaluate_seconds",
+    "setup_seconds", "images_per_second", "imbalance_factor", "label_fraction",
+)  # fmt: skip
+_ENVIRONMENT = (
+    "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
+    "torch", "python",
+)  # fmt: skip
+TRIAL_COLUMNS = (
+    "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "label_fraction", "validation", "method",
+    "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS, "validation_accuracy",
+    "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds", "setup_seconds",
+    "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
+)  # fmt: skip
+
+
+def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
+    frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(TRIAL_COLUMNS))
+    return frame.astype(dict.fromkeys(_NUMBERS, "float64"))
+
+
+def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
+    spec, environment = result.spec, result.environment
+    row = {
+        "trial_id": result.trial_id,
+        "suite": suite,
+        "dataset": spec.data.dataset,
+        "imbalance_type": spec.data.imbalance_type,
+        "imbalance_factor": imbalance_factor(result),
+        "n_max": spec.data.n_max,
+        "label_fraction": 1.0,  # all labelled; semi-supervised trials will say otherwise
+        "validation": spec.data.validation,
+        "method": spec.method.name,
+        "label": spec.method.label,
+        "params": json.dumps(dict(spec.method.params), sort_keys=True),
+        "model": spec.recipe.model,
+        "recipe": spec.recipe.name,
+        "epochs": spec.recipe.epochs,
+        "seed": spec.seed,
+        "subset_seed": spec.data.subset_seed,
+        "status": result.status,
+        "cause": result.cause,
+        "train_images": sum(result.train_counts),
+        "images_per_second": result.images_per_second,
+        "protocol": spec.protocol,
+        "schema": SCHEMA,
+        "environment": json.dumps(environment, sort_keys=True),
+        "spec": json.dumps(spec.to_dict(), sort_keys=True),
+        **{f"{part}_seconds": result.seconds.get(part, math.nan) for part in ("train", "evaluate", "setup")},
+        **{key: environment.get(key) for key in _ENVIRONMENT},
+    }
+    if result.status == OK:
+        row.update({k: v for k, v in result.metrics().items() if k in METRICS})
+        row.update({f"validation_{k}": v for k, v in result.validation_metrics().items() if k in METRICS[:2]})
+        # The best epoch on the test part: what much public code reports. It chooses nothing here.
+        row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
+    return row
+
+
+def imbalance_factor(result: TrialResult) -> float:
+    """As asked for; for shapes without a factor, largest / smallest class trained on."""
+    data = result.spec.data
+    if data.imbalance_type in ("exp", "step"):
+        return data.imbalance_factor
+    return max(result.train_counts) / min(result.train_counts) if result.train_counts else math.nan
+
+
+def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial and class."""
+    rows = [
+        {"trial_id": r.trial_id, "class": label, "train_count": count, "recall": found, "precision": right}
+        for r in results
+        if r.status == OK
+        for label, (count, found, right) in enumerate(
+            zip(r.train_counts, recall(r.confusion), precision(r.confusion), strict=True)  # type: ignore[arg-type]
+        )
+    ]
+    return pd.DataFrame(rows, columns=["trial_id", "class", "train_count", "recall", "precision"])
+
+
+def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial and evaluated epoch."""
+    columns = (
+        "epoch", "train_loss", "validation_accuracy", "validation_balanced_accuracy", "test_accuracy", "test_balanced_accuracy",
+    )  # fmt: skip
+    rows = [{"trial_id": r.trial_id, **point} for r in results for point in r.curve]
+    return pd.DataFrame(rows, columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
+
+
+BUILDERS: dict[str, Callable[[Sequence[TrialResult], str], pd.DataFrame]] = {
+    "trials": trials,
+    "per_class": per_class,
+    "curves": curves,
+}

@@ -1,0 +1,117 @@
+"""What a user sees of a run besides its tables: lists, plans, status; and the table files beside the Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.cost import Estimate, spoken
+from bench.plan import Plan
+from bench.render import FORMATS
+from bench.store import Store
+from bench.tables import TABLES
+from lt_core.errors import UserError
+from lt_core.result import OK
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
+    """Rows of words in columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join((indent + "  ".join(w.ljust(n) for w, n in zip(row, widths, strict=True))).rstrip() for row in rows)
+
+
+def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
+    """Methods grouped by family, with citation, defaults, neutral point and space."""
+    blocks = []
+    for family in dict.fromkeys(item["family"] for item in items):
+        blocks.append(family.replace("_", " "))
+        for item in (i for i in items if i["family"] == family):
+            blocks.append(f"  {item['name']}: {item['about']} ({item['cite']})")
+            words = " ".join(f"{k}={v}" for k, v in item["params"].items() if v not in ("none", "instance", "always"))
+            neutral = item["neutral"]
+            at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as it is"
+            space = "; ".join(f"{k} in {v}" for k, v in item["space"].items()) or "nothing"
+            blocks.append(f"      parts    {words}")
+            blocks.append(
+                f"      neutral  {at}: equals {neutral['equals']}" + (f" ({neutral['reason']})" if neutral["reason"] else "")
+            )
+            blocks.append(f"      to tune  {space}")
+    return "\n".join(blocks)
+
+
+def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
+    """What a plan would do and cost."""
+    counts = plan.counts()
+    lines = [
+        f"{plan.suite.name}: {plan.suite.about}",
+        "  " + ", ".join(f"{n} {word}" for word, n in counts.items()),
+    ]
+    for dataset in dict.fromkeys(s.data.dataset for s in plan.specs):
+        specs = [s for s in plan.specs if s.data.dataset == dataset]
+        factors = dict.fromkeys(
+            f"{s.data.imbalance_type} {s.data.imbalance_factor:g}"
+            if s.data.imbalance_type in ("exp", "step")
+            else s.data.imbalance_type
+            for s in specs
+        )
+        methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
+        lines.append(
+            f"  {dataset}: {len(methods)} methods × {len(factors)} imbalances ({', '.join(factors)}) × {len(seeds)} seeds, "
+            f"recipe {specs[0].recipe.name}, {specs[0].recipe.epochs} epochs"
+        )
+    if plan.todo:
+        basis = []
+        if estimate.measured:
+            basis.append(f"{estimate.measured} trials priced by finished ones")
+        if estimate.calibrated:
+            basis.append(f"{estimate.calibrated} by a calibration of a few steps here")
+        each = estimate.seconds / len(plan.todo)
+        lines.append(
+            f"  cost of what is left: {spoken(estimate.seconds)} of trial time, {spoken(each)} a trial; about "
+            f"{spoken(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
+        )
+    else:
+        lines.append("  nothing is left to run")
+    return "\n".join(lines)
+
+
+def status_words(store: Store) -> str:
+    """Counts by status, and failures grouped by cause."""
+    frame = store.frame()
+    counts = frame["status"].value_counts()
+    spent = frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum()
+    lines = [f"{store.path}: {len(frame)} trials: " + ", ".join(f"{n} {s}" for s, n in counts.items())]
+    lines.append(
+        f"  {spoken(float(spent))} of trial time on {', '.join(map(str, frame['device_name'].dropna().unique())) or 'no device'}"
+    )
+    bad = frame[frame["status"] != OK]
+    for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
+        lines.append(f"  {len(rows)} {status}: {cause}")
+        lines += [
+            f"      {r.label}, {r.dataset} IF {r.imbalance_factor:g}, seed {r.seed} ({r.trial_id})"
+            for r in rows.head(3).itertuples()
+        ]
+        if len(rows) > 3:
+            lines.append(f"      and {len(rows) - 3} more")
+    if len(bad):
+        lines.append("  lost trials run again by themselves; for the others give the run command with --retry-failed")
+    return "\n".join(lines)
+
+
+def write_tables(store: Store, name: str, frame: pd.DataFrame) -> list[Path]:
+    """The table ``name`` in every format under ``tables/`` of the run; returns the files."""
+    table, folder = TABLES[name](frame), store.path / "tables"
+    try:
+        folder.mkdir(exist_ok=True)
+        files = []
+        for render, ending in FORMATS.values():
+            files.append(folder / f"{name}{ending}")
+            files[-1].write_text(render(table) + "\n")
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
+        ) from None
+    return files

@@ -1,0 +1,70 @@
+"""A plan: the trials of a suite that are asked for, and which of them are still to do."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.store import Store
+from bench.suite import Suite
+from lt_core.errors import UserError
+from lt_core.result import LOST, OK
+from lt_core.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``specs``: the trials asked for, in order; ``known``: status of those that have a record; ``todo``: to run now."""
+
+    suite: Suite
+    specs: tuple[TrialSpec, ...]
+    known: Mapping[str, str]
+    todo: tuple[TrialSpec, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Trials in all, done, failed (with a record that is not ok) and left to do."""
+        statuses = Counter(self.known.get(spec.trial_id, "") for spec in self.specs)
+        failed = sum(n for status, n in statuses.items() if status not in ("", OK))
+        return {"trials": len(self.specs), "done": statuses[OK], "failed": failed, "left": len(self.todo)}
+
+
+def plan(
+    suite: Suite,
+    store: Store | None = None,
+    *,
+    only: str | None = None,
+    seeds: Sequence[int] | None = None,
+    epochs: int | None = None,
+    limit: int | None = None,
+    retry_failed: bool = False,
+) -> Plan:
+    """Expand ``suite``, minus what ``store`` holds.
+
+    A trial whose worker was lost is tried again; any other failure stays as it is unless ``retry_failed``.
+
+    Args:
+        only: glob on method names or labels, such as ``cb_*``.
+        seeds: these seeds in place of the suite's.
+        epochs: train this long in place of the recipe's length (schedules scale with it).
+        limit: at most this many trials.
+
+    Raises:
+        UserError: ``only`` matches no method of the suite.
+    """
+    specs = list(suite.specs)
+    if only is not None:
+        specs = [s for s in specs if fnmatch.fnmatchcase(s.method.name, only) or fnmatch.fnmatchcase(s.method.label, only)]
+        if not specs:
+            names = ", ".join(dict.fromkeys(s.method.name for s in suite.specs))
+            raise UserError(f"--only '{only}' matches no method of suite {suite.name}, which has {names}")
+    if seeds is not None:
+        specs = [replace(spec, seed=seed) for spec in specs for seed in seeds]
+    if epochs is not None:
+        specs = [replace(spec, recipe=replace(spec.recipe, epochs=epochs)) for spec in specs]
+    unique = list({spec.trial_id: spec for spec in specs}.values())[:limit]
+    known = store.statuses() if store else {}
+    settled = {i for i, status in known.items() if status == OK or (status != LOST and not retry_failed)}
+    todo = tuple(spec for spec in unique if spec.trial_id not in settled)
+    return Plan(suite, tuple(unique), {s.trial_id: known[s.trial_id] for s in unique if s.trial_id in known}, todo)

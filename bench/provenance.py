@@ -1,0 +1,44 @@
+"""What produced a figure: the code's commit, the packages' versions, the command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("lt-bench", "torch", "torchvision", "numpy", "ray")
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@cache
+def provenance() -> dict[str, Any]:
+    """Facts about this process, merged into the environment of every record."""
+    # An installed copy may lie inside somebody else's repository, whose commit says nothing of this code.
+    commit = _git("rev-parse", "HEAD") if _git("rev-parse", "--show-toplevel") == str(_ROOT) else ""
+    # Only tracked files count: results and scratch files beside the code do not change what it does.
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {
+        "git_commit": commit or None,
+        "git_dirty": dirty,
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

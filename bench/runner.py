@@ -1,0 +1,66 @@
+"""Running a plan: the driver. It is the one writer of the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bench.backends.base import Backend, Job
+from bench.plan import Plan
+from bench.progress import ProgressLine, summary
+from bench.provenance import provenance
+from bench.store import Store
+from lt_core.data.sources import load_set
+from lt_core.result import TrialResult
+from lt_core.spec import TrialSpec
+from lt_core.training.runtime import Runtime
+from lt_core.training.trial import Progress
+
+
+@dataclass
+class _Driver:
+    """Keeps every result before it tells of it."""
+
+    store: Store
+    line: ProgressLine
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        self.line.progress(spec, progress)
+
+    def result(self, result: TrialResult) -> None:
+        kept = dataclasses.replace(result, environment={**result.environment, **provenance()})
+        self.store.write(kept)
+        self.line.result(kept)
+
+    def tick(self) -> None:
+        self.line.tick()
+
+
+def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: Callable[[str], None] = print) -> None:
+    """Run what ``plan`` leaves to do, into ``store``.
+
+    Raises:
+        Interrupted: the user asked to stop; what is finished is kept and compacted.
+        UserError: data that is not there, resources that can never be had, a folder that cannot be written.
+    """
+    if not plan.todo:
+        store.compact()
+        say(f"{plan.suite.name}: all {len(plan.specs)} trials are done, nothing to run")
+        return
+    for name in dict.fromkeys(spec.data.dataset for spec in plan.todo):
+        load_set(name, runtime.data_dir)  # decoded once, here, before workers would each do it
+    jobs = [Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in plan.todo]
+    with store.lock():
+        workers = backend.workers()
+        say(f"{plan.suite.name}: {len(plan.todo)} trials to run, {workers} at a time")
+        line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
+        start = time.monotonic()
+        try:
+            backend.run(jobs, _Driver(store, line))
+        finally:
+            line.close()
+            if line.finished:
+                store.compact()
+        say(summary(time.monotonic() - start, line.finished, line.failed))

@@ -1,0 +1,212 @@
+"""The system of record: one JSON file a trial, written whole or not at all, and three Parquet files made of them."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import frames
+from lt_core.errors import UserError, unknown
+from lt_core.result import TrialResult
+
+RUNS_DIR = Path("results") / "runs"
+_STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
+
+
+class Store:
+    """A run's folder: ``records/<trial_id>.json``, ``trials.parquet``, ``per_class.parquet``, ``curves.parquet``.
+
+    One process writes (see `lock`). Parquet can be deleted and made again from the records at any time.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.records = self.path / "records"
+        self._frames: dict[str, pd.DataFrame] | None = None
+
+    @classmethod
+    def open(cls, run: str | Path) -> Store:
+        """The run in the folder ``run``, or the one of that name under results/runs.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        for path in (Path(run), RUNS_DIR / run):
+            if (path / "records").is_dir() or (path / "trials.parquet").is_file():
+                return cls(path)
+        there = [p.name for p in RUNS_DIR.glob("*") if p.is_dir()]
+        if not there:
+            raise UserError(f"there is no run '{run}', and none under {RUNS_DIR}: start one with `bench.py run quick`")
+        raise unknown("run", str(run), there)
+
+    @classmethod
+    def create(cls, path: str | Path) -> Store:
+        """The run in ``path``, made if it is not there.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        store = cls(path)
+        try:
+            store.records.mkdir(parents=True, exist_ok=True)
+            probe = store.records / f".probe-{os.getpid()}"
+            probe.write_text("x")
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"the run folder {store.path} cannot be written ({error.strerror}): choose another with --out"
+            ) from None
+        return store
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for one writer; a killed writer lets go by itself.
+
+        Raises:
+            UserError: another process is writing to the run.
+        """
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(
+                    f"another process is running trials into {self.path}: wait for it, or choose another --out"
+                ) from None
+            for left in self.records.glob(".*.part"):  # of a writer that was killed
+                left.unlink(missing_ok=True)
+            yield
+
+    def write(self, result: TrialResult) -> None:
+        """Keep a finished or failed trial: written beside, fsync'ed, renamed.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written; nothing is overwritten then.
+        """
+        path = self.records / f"{result.trial_id}.json"
+        beside = self.records / f".{result.trial_id}.part"
+        try:
+            with open(beside, "w") as file:
+                json.dump(result.to_record(), file, allow_nan=False, separators=(",", ":"))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}): make room and give the same command again; nothing is lost"
+            ) from None
+        self._frames = None
+        self.checkpoint(result.trial_id).unlink(missing_ok=True)
+
+    def checkpoint(self, trial_id: str) -> Path:
+        """Where a long trial keeps its own checkpoint while it runs."""
+        return self.path / "checkpoints" / f"{trial_id}.pt"
+
+    def results(self) -> Iterator[TrialResult]:
+        """All records, in order of trial id.
+
+        Raises:
+            UserError: a record that is not readable; it is left as it is.
+        """
+        for path in self._record_files():
+            try:
+                yield TrialResult.from_record(json.loads(path.read_text()))
+            except UserError:
+                raise
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
+
+    def statuses(self) -> dict[str, str]:
+        """Status of every trial that has a record."""
+        frame = self.frame()
+        return dict(zip(frame["trial_id"], frame["status"], strict=True))
+
+    def frame(self) -> pd.DataFrame:
+        """One row a trial: the columns of ``trials.parquet`` (see `bench.frames.trials`)."""
+        return self._load()["trials"]
+
+    def per_class(self) -> pd.DataFrame:
+        """One row a trial and class: trial_id, class, train_count, recall, precision."""
+        return self._load()["per_class"]
+
+    def curves(self) -> pd.DataFrame:
+        """One row a trial and evaluated epoch."""
+        return self._load()["curves"]
+
+    def compact(self) -> None:
+        """Bring the Parquet files up to date with the records."""
+        if not self._record_files():
+            return
+        for name in [name for name in frames.BUILDERS if not self._current(name)]:
+            self._write_parquet(name, self._load()[name])
+
+    # Parquet ------------------------------------------------------------------------------------
+
+    def _record_files(self) -> list[Path]:
+        return sorted(self.records.glob("[!.]*.json"))
+
+    def _stamp(self) -> str:
+        """Changes whenever a record is added, replaced or removed."""
+        digest = hashlib.sha256()
+        for path in self._record_files():
+            stat = path.stat()
+            digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def _current(self, name: str = "trials") -> bool:
+        import pyarrow.parquet as pq
+
+        path = self.path / f"{name}.parquet"
+        if not path.exists():
+            return False
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except Exception as error:
+            raise self._damaged(path, error) from None
+        return metadata.get(_STAMP.encode(), b"").decode() == self._stamp()
+
+    def _damaged(self, path: Path, error: Exception) -> UserError:
+        remedy = "delete it and it will be made again from the records" if self._record_files() else "fetch it again"
+        return UserError(f"{path} is damaged ({' '.join(str(error).split())}): {remedy}")
+
+    def _load(self) -> dict[str, pd.DataFrame]:
+        """The three frames: from Parquet if it is current or all there is, else from the records."""
+        if self._frames is None:
+            if not self._record_files() or all(self._current(name) for name in frames.BUILDERS):
+                self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}
+            else:
+                results = list(self.results())
+                self._frames = {name: make(results, self.path.resolve().name) for name, make in frames.BUILDERS.items()}
+        return self._frames
+
+    def _read_parquet(self, name: str) -> pd.DataFrame:
+        path = self.path / f"{name}.parquet"
+        if not path.exists():
+            return frames.BUILDERS[name]([], self.path.name)
+        try:
+            return pd.read_parquet(path)
+        except Exception as error:
+            raise self._damaged(path, error) from None
+
+    def _write_parquet(self, name: str, table: pd.DataFrame) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / f"{name}.parquet"
+        beside = path.with_name(f".{name}.part")
+        arrow = pa.Table.from_pandas(table, preserve_index=False)
+        extra: dict[Any, Any] = {_STAMP: self._stamp()}
+        try:
+            pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), beside)
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise UserError(f"{path} cannot be written ({error.strerror or error}): make room; the records are kept") from None

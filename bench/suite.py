@@ -1,0 +1,161 @@
+"""A suite: a question written in a short YAML file, expanded into trials.
+
+Any value under ``data`` or beside a method may be a list; the lists are multiplied out. Everything is checked when
+the file is read, so that nothing starts on a suite that cannot end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lt_core.data.longtail import split_sizes
+from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError, unknown
+from lt_core.fields import build, param
+from lt_core.recipes import RECIPES, Recipe
+from lt_core.registry import Registry
+from lt_core.spec import DataSpec, MethodSpec, TrialSpec
+
+SUITES_DIR = Path(__file__).resolve().parents[1] / "search_spaces"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A validated suite file. `specs` are its trials, in order and without repetition."""
+
+    name: str
+    about: str
+    table: str  # the table that shows it
+    specs: tuple[TrialSpec, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """The keys of a suite file."""
+
+    about: str = param(help="the question, in a line")
+    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}")
+    data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
+    methods: Any = param(help="list of labels, or of {label: {parameter: value or list}}")
+    seeds: Any = param(3, "number of seeds, or a list of them")
+    subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
+    table: str = param("cb", "table that shows the suite")
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with the benchmark."""
+    return sorted(p.stem for p in SUITES_DIR.glob("*.yaml"))
+
+
+def load_suite(name: str | Path) -> Suite:
+    """The suite of that name, or in that file.
+
+    Raises:
+        UserError: no such suite, not YAML, or anything in it that no trial can be made of.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = SUITES_DIR / f"{name}.yaml"
+        if not path.is_file():
+            raise unknown("suite", str(name), suite_names())
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"suite file {path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"suite file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"suite file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(_File))}")
+    return parse_suite(path.stem, values)
+
+
+def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
+    """A suite from the content of its file."""
+    file = build(_File, values, f"suite {name}")
+    where = f"suite {name}"
+    recipe = _recipe(file.recipe, where)
+    methods = list(_methods(file.methods, where))
+    data = list(_data(file.data, _seeds(file.subset_seeds, "subset_seeds", where), where))
+    seeds = _seeds(file.seeds, "seeds", where)
+    specs = [TrialSpec(d, m, recipe, s) for d in data for m in methods for s in seeds]
+    unique = {spec.trial_id: spec for spec in specs}
+    check_specs(list(unique.values()), where)
+    return Suite(name, file.about, file.table, tuple(unique.values()))
+
+
+def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
+    """Raise for a model that cannot be built or a subset that cannot be drawn, before anything starts."""
+    from lt_core.models import check_model
+    from lt_core.models.heads import Head
+    from lt_core.parts import build_parts
+
+    models = {(s.recipe.model, s.data.dataset, s.method.params["head"]): s for s in specs}
+    try:
+        for data in {spec.data for spec in specs}:
+            split_sizes(data, DATASETS[data.dataset].train_counts)
+        for (model, dataset, _), spec in models.items():
+            info, head = DATASETS[dataset], build_parts(spec.method.params)["head"]
+            check_model(model, info.image_shape, info.classes, typing.cast(Head, head))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _recipe(value: Any, where: str) -> Recipe:
+    changes = {"base": value} if isinstance(value, str) else dict(value or {})
+    base = _known(RECIPES, str(changes.pop("base", "")), where)
+    return build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe")
+
+
+def _known(registry: Registry[Any], name: str, where: str) -> Any:
+    if name not in registry:
+        raise unknown(registry.kind, name, registry, where)
+    return registry[name]
+
+
+def _data(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataSpec]:
+    lists = {f.name for f in dataclasses.fields(DataSpec) if f.name == "counts"}
+    for entry in value if isinstance(value, list) else [value]:
+        if not isinstance(entry, dict):
+            raise UserError(
+                f"{where}: an entry of data must be a mapping such as {{dataset: digits, imbalance_factor: [10, 50]}}"
+            )
+        for cell in _grid(entry, lists):
+            _known(DATASETS, str(cell.get("dataset", "")), where)
+            for seed in subset_seeds:
+                yield build(DataSpec, {"subset_seed": seed, **cell}, f"{where}, data")
+
+
+def _methods(value: Any, where: str) -> Iterator[MethodSpec]:
+    from lt_core.methods import resolve
+
+    for entry in value if isinstance(value, list) else [value]:
+        for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
+            for cell in _grid(grid or {}, set()):
+                try:
+                    yield resolve(str(label), cell)
+                except UserError as error:
+                    raise UserError(f"{where}, methods: {error}") from None
+
+
+def _grid(values: Mapping[str, Any], lists: set[str]) -> Iterator[dict[str, Any]]:
+    """All combinations of the listed values; keys in ``lists`` are lists by nature."""
+    options = [v if isinstance(v, list) and k not in lists else [v] for k, v in values.items()]
+    for combination in itertools.product(*options):
+        yield dict(zip(values, combination, strict=True))
+
+
+def _seeds(value: Any, key: str, where: str) -> list[int]:
+    seeds = list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(seeds, list) or not seeds or not all(isinstance(s, int) and s >= 0 for s in seeds):
+        raise UserError(
+            f"{where}: {key} must be a number of seeds from 1 up, or a list of seeds such as [0, 1, 2]; got {value!r}"
+        )
+    return seeds

@@ -1,0 +1,11 @@
+"""Tables: pure functions of the results frame. Nothing here imports torch or Ray."""
+
+from bench.tables import cb
+from bench.tables.table import Cell, Column, Row, Table
+from lt_core.registry import Registry
+
+#: Table name → function from a store's frame to a `Table`.
+TABLES: Registry = Registry("table")
+TABLES.add("cb", cb.build)
+
+__all__ = ["TABLES", "Cell", "Column", "Row", "Table"]

@@ -1,0 +1,138 @@
+"""What a table is, before anybody decides how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from lt_core.errors import UserError
+from lt_core.result import OK
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure with its spread, or a word. ``std`` divides by n − 1 and is NaN for n = 1."""
+
+    mean: float | None = None
+    std: float | None = None
+    n: int = 0
+    failed: int = 0  # trials of this cell that did not finish; never averaged
+    text: str = ""
+    rank: int = 0  # 1 best of its column, 2 second, 0 neither
+
+    def words(self, spread: bool = True, n: bool = False) -> str:
+        """``12.34 ± 0.56 (n=3)``; nothing that was not measured."""
+        if self.text:
+            return self.text
+        if self.mean is None:
+            return f"{self.failed} failed" if self.failed else ""
+        out = f"{self.mean:.2f}"
+        if spread and self.n > 1:
+            out += f" ± {self.std:.2f}"
+        if n and self.n:
+            out += f" (n={self.n})"
+        return out + (f" ({self.failed} failed)" if self.failed else "")
+
+
+@dataclass(frozen=True)
+class Column:
+    """``group`` is printed once above neighbours that share it. A published column holds figures of a paper."""
+
+    group: str
+    name: str
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    cells: tuple[Cell, ...]
+    detail: bool = False  # explains the row above it
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells, with what must be known to read them."""
+
+    name: str
+    title: str
+    stub: str  # heading of the row labels
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def common_n(self) -> int | None:
+        """The number of trials behind every measured cell, if it is the same for all."""
+        counts = {c.n for row in self.rows for c in row.cells if c.n}
+        return counts.pop() if len(counts) == 1 else None
+
+
+def percent_error(frame: pd.DataFrame) -> Cell:
+    """Error in % over the finished trials of ``frame``; the others are counted."""
+    errors = 100 * (1 - frame.loc[frame["status"] == OK, "accuracy"])
+    failed = len(frame) - len(errors)
+    if errors.empty:
+        return Cell(failed=failed)
+    return Cell(float(errors.mean()), float(errors.std(ddof=1)), len(errors), failed)
+
+
+def rank_columns(table: Table) -> Table:
+    """Mark the lowest and second lowest mean of each measured column; equal means share a rank."""
+    rows = [list(row.cells) for row in table.rows]
+    for j, column in enumerate(table.columns):
+        means = sorted({round(cells[j].mean, 9) for cells in rows if cells[j].mean is not None})  # type: ignore[arg-type]
+        for cells in rows if not column.published else []:
+            if cells[j].mean is not None and len(means) > 1:
+                place = means.index(round(cells[j].mean, 9)) + 1  # type: ignore[arg-type]
+                cells[j] = replace(cells[j], rank=place if place <= 2 else 0)
+    return replace(table, rows=tuple(replace(r, cells=tuple(c)) for r, c in zip(table.rows, rows, strict=True)))
+
+
+_BUDGET = ["recipe", "model", "epochs", "n_max", "validation", "protocol"]
+
+
+def one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of each dataset's largest budget, and notes on what was left out.
+
+    Rows trained by different recipes or lengths may not stand behind one table.
+
+    Raises:
+        UserError: there are no rows.
+    """
+    if frame.empty:
+        raise UserError("the run has no trial yet: start it with `bench.py run`")
+    kept, notes = [], []
+    for dataset, rows in frame.groupby("dataset", sort=False):
+        budgets = list(rows.groupby(_BUDGET, sort=False, dropna=False))
+        budgets.sort(key=lambda item: (len(item[1]), item[1]["epochs"].iloc[0]), reverse=True)
+        kept.append(budgets[0][1])
+        notes.append(f"{dataset}: {budget_words(budgets[0][1])}")
+        for _, other in budgets[1:]:
+            notes.append(f"{dataset}: {len(other)} trials of another budget are left out ({budget_words(other)})")
+    return pd.concat(kept), notes
+
+
+def budget_words(frame: pd.DataFrame) -> str:
+    """``recipe digits, model small_cnn, 40 epochs, last epoch``."""
+    row = frame.iloc[0]
+    held = f", {row.validation} images a class held out for validation" if row.validation else ""
+    return f"recipe {row.recipe}, model {row.model}, {row.epochs} epochs, figures of the last epoch{held}"
+
+
+def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
+    """(dataset, imbalance type, factor) → rows; datasets in order, factors from the largest down, as the papers print them."""
+    cells = list(frame.groupby(["dataset", "imbalance_type", "imbalance_factor"], sort=False, dropna=False))
+    places = {key: i for i, key in enumerate(dict.fromkeys((k[0], k[1]) for k, _ in cells))}
+    return sorted(cells, key=lambda item: (places[item[0][0], item[0][1]], -item[0][2]))
+
+
+TableBuilder = Callable[[pd.DataFrame], Table]
+
+
+def labels_in_order(frame: pd.DataFrame, first: Sequence[str]) -> list[str]:
+    """Labels present, those in ``first`` first and in that order."""
+    present = list(dict.fromkeys(frame["label"]))
+    return [x for x in first if x in present] + sorted(x for x in present if x not in first)

@@ -1,0 +1,1 @@
+"""Image sets, long-tailed subsets, splits and batches."""

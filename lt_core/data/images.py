@@ -1,0 +1,101 @@
+"""Decoded image sets: uint8 arrays in a canonical order, cached on disk, with a fingerprint of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images uint8 [N, H, W, channels] and labels int64 [N] of both official parts."""
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    fingerprint: str  # SHA-256 over all four arrays, first 16 digits; the same wherever the set came from
+
+
+def canonical(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort by label, then by a hash of the pixels, so that a subset seed means the same images from any source."""
+    images = np.ascontiguousarray(images, dtype=np.uint8)
+    labels = np.asarray(labels, dtype=np.int64)
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+    order = sorted(range(len(labels)), key=lambda i: (labels[i], digests[i]))
+    return images[order], labels[order]
+
+
+def fingerprint(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> ImageSet:
+    """An `ImageSet` from raw parts, checked against what is known of the set."""
+    info = DATASETS[name]
+    for part, (images, labels) in (("train", train), ("test", test)):
+        if images.shape[1:] != info.image_shape:
+            raise UserError(f"{name}: {part} images have shape {images.shape[1:]}, expected {info.image_shape}")
+        if len(labels) == 0 or labels.min() < 0 or labels.max() >= info.classes:
+            raise UserError(f"{name}: {part} labels must lie in 0…{info.classes - 1}")
+        absent = set(range(info.classes)) - set(np.unique(labels).tolist())
+        if absent:
+            raise UserError(f"{name}: the {part} part has no image of class {min(absent)}")
+    (train_images, train_labels), (test_images, test_labels) = canonical(*train), canonical(*test)
+    key = fingerprint(train_images, train_labels, test_images, test_labels)
+    return ImageSet(name, train_images, train_labels, test_images, test_labels, key)
+
+
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+def cache_dir() -> Path:
+    """``LT_CACHE``, else the user's cache folder."""
+    if "LT_CACHE" in os.environ:
+        return Path(os.environ["LT_CACHE"]).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lt-bench"
+
+
+def read_cache(folder: Path, name: str) -> ImageSet | None:
+    """The cached set, memory-mapped so that all processes of a machine share it; None if it is not there whole."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        arrays = {a: np.load(folder / f"{a}.npy", mmap_mode="r") for a in _ARRAYS}
+    except (OSError, ValueError):
+        return None
+    return ImageSet(name, fingerprint=meta["fingerprint"], **arrays)
+
+
+def write_cache(folder: Path, images: ImageSet) -> None:
+    """Write beside, then rename: another process sees the whole set or none. A full disk costs only the cache."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    except OSError as error:
+        warnings.warn(f"images are not cached, since {folder.parent} cannot be written: {error}", stacklevel=2)
+        return
+    try:
+        for array in _ARRAYS:
+            np.save(beside / f"{array}.npy", getattr(images, array))
+        (beside / "meta.json").write_text(json.dumps({"name": images.name, "fingerprint": images.fingerprint}))
+        beside.replace(folder)
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        if not (folder / "meta.json").exists():  # else another process was faster, which is as good
+            warnings.warn(f"images are not cached in {folder}: {error}", stacklevel=2)

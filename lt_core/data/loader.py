@@ -1,0 +1,117 @@
+"""Images on the device, once per process, and batches of them: look-up, crop and flip in one indexing operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from lt_core.data.images import fingerprint
+from lt_core.data.longtail import split_indices
+from lt_core.data.sets import DATASETS
+from lt_core.data.sources import load_set
+from lt_core.recipes import Recipe
+from lt_core.spec import DataSpec
+
+_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+
+
+@dataclass(frozen=True)
+class Images:
+    """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The three sets of a trial. ``counts``: training images of each class, float64 [C], on the device."""
+
+    train: Images
+    validation: Images
+    test: Images
+    counts: Tensor
+    shape: tuple[int, int, int]
+    fingerprint: str  # of the whole set
+    subset_fingerprint: str  # of the chosen training images
+
+
+def _to(device: torch.device, pixels: np.ndarray, labels: np.ndarray) -> Images:
+    return Images(torch.from_numpy(np.array(pixels)).to(device), torch.from_numpy(np.array(labels)).to(device))
+
+
+@lru_cache(maxsize=2)
+def _test_images(name: str, data_dir: str | None, device: torch.device) -> Images:
+    whole = load_set(name, data_dir)
+    return _to(device, whole.test_images, whole.test_labels)
+
+
+@lru_cache(maxsize=2)
+def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None) -> Split:
+    """Training subset, validation split and test part of ``spec`` on ``device``; shared by the trials of a process."""
+    whole = load_set(spec.dataset, data_dir)
+    train, validation = split_indices(spec, whole.train_labels)
+    classes = DATASETS[spec.dataset].classes
+    chosen = np.sort(train)
+    return Split(
+        train=_to(device, whole.train_images[train], whole.train_labels[train]),
+        validation=_to(device, whole.train_images[validation], whole.train_labels[validation]),
+        test=_test_images(spec.dataset, data_dir, device),
+        counts=torch.from_numpy(np.bincount(whole.train_labels[train], minlength=classes)).double().to(device),
+        shape=DATASETS[spec.dataset].image_shape,
+        fingerprint=whole.fingerprint,
+        subset_fingerprint=fingerprint(chosen, whole.train_labels[chosen]),
+    )
+
+
+class Batches:
+    """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training."""
+
+    def __init__(self, train: Images, recipe: Recipe) -> None:
+        self.pad, self.flip = recipe.pad, recipe.flip
+        self.labels = train.labels
+        self.height, self.width = train.pixels.shape[1:3]
+        # Padded once with black, before normalisation, as torchvision's RandomCrop does on the picture.
+        self.padded = F.pad(train.pixels, (0, 0, self.pad, self.pad, self.pad, self.pad))
+        mean, std = _normalisation(recipe.normalize, train.pixels)
+        self.scale = (1 / (255 * std)).to(train.pixels.device)
+        self.shift = (-mean / std).to(train.pixels.device)
+
+    def train(self, positions: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Images at ``positions`` with a random crop and flip each, and their labels."""
+        count, device = len(positions), positions.device
+        rows = torch.arange(self.height, device=device)[None]
+        columns = torch.arange(self.width, device=device)[None]
+        if self.pad:
+            corner = torch.randint(0, 2 * self.pad + 1, (2, count, 1), generator=generator, device=device)
+            rows, columns = rows + corner[0], columns + corner[1]
+        if self.flip:
+            flipped = torch.randint(0, 2, (count, 1), generator=generator, device=device, dtype=torch.bool)
+            columns = torch.where(flipped, columns.flip(1), columns)
+        pixels = self.padded[positions[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return self.normalise(pixels), self.labels[positions]
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 [B, H, W, channels] to float32 [B, channels, H, W]."""
+        return torch.addcmul(self.shift, pixels, self.scale).permute(0, 3, 1, 2)
+
+
+def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation a channel, in units of 0…1."""
+    channels = pixels.shape[3]
+    if kind == "subset":
+        flat = pixels.reshape(-1, channels).double() / 255
+        return flat.mean(0).float().cpu(), flat.std(0).float().cpu()
+    if kind == "cifar":
+        return torch.tensor(_CIFAR[0]), torch.tensor(_CIFAR[1])
+    if kind == "signed":  # x/128 − 1
+        return torch.full((channels,), 128 / 255), torch.full((channels,), 128 / 255)
+    return torch.zeros(channels), torch.ones(channels)

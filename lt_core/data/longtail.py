@@ -1,0 +1,119 @@
+"""Which images a long-tailed training subset and its validation split hold. Pure numpy; no images are touched.
+
+Each class's images are shuffled once by ``subset_seed``; the subset takes the first of them and the validation
+split the last. So the subsets of different imbalance factors nest (Cui et al. 2019), every factor and method is
+validated on the same images, and only a class that has too few left over gives some of its own to validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from lt_core.spec import DataSpec
+
+
+def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
+    """Images of each class, in label order, that the subset asks for (before validation takes its share).
+
+    ``exp``: n_i = int(n_max · IF^(−i/(C−1))); ``step``: the first half n_max, the second int(n_max/IF)
+    (Cao et al. 2019); ``majority``: class 0 keeps 90 % of its images, the others 10 %; ``natural``: all;
+    ``counts``: as listed. i is the rank of the class: its label, or its place in an order shuffled by
+    ``class_order_seed``.
+
+    Args:
+        available: training images that each class has.
+
+    Raises:
+        UserError: a class would be left without images, or asks for more than it has.
+    """
+    classes = len(available)
+    factor, n_max = spec.imbalance_factor, spec.n_max or min(available)
+    # The same float64 expression as the public code, with its factor in (0, 1]: rounding decides the last image.
+    rate = 1.0 / factor
+    if spec.imbalance_type == "exp":
+        ranked = [int(n_max * rate ** (i / max(1, classes - 1))) for i in range(classes)]
+    elif spec.imbalance_type == "step":
+        ranked = [n_max if i < classes // 2 else int(n_max * rate) for i in range(classes)]
+    elif spec.imbalance_type == "counts":
+        ranked = list(spec.counts)
+        if len(ranked) != classes:
+            raise UserError(f"counts has {len(ranked)} numbers but {spec.dataset} has {classes} classes: give one a class")
+    else:
+        ranked = []
+    order = class_order(spec, classes)
+    sizes = [0] * classes
+    for rank, label in enumerate(order):
+        if spec.imbalance_type == "natural":
+            sizes[label] = available[label]
+        elif spec.imbalance_type == "majority":
+            sizes[label] = available[label] * (9 if rank == 0 else 1) // 10
+        else:
+            sizes[label] = ranked[rank]
+    for label, (size, pool) in enumerate(zip(sizes, available, strict=True)):
+        if size < 1:
+            hint = f"; the largest factor that leaves one is {n_max}" if spec.imbalance_type in ("exp", "step") else ""
+            raise UserError(f"{spec.dataset}: {_profile(spec)} leaves class {label} without images{hint}")
+        if size > pool:
+            raise UserError(
+                f"{spec.dataset}: {_profile(spec)} asks for {size} images of class {label}, which has {pool}: "
+                f"lower n_max to {min(available)} or less"
+            )
+    return sizes
+
+
+def _profile(spec: DataSpec) -> str:
+    if spec.imbalance_type in ("exp", "step"):
+        return f"imbalance_factor {spec.imbalance_factor:g} ({spec.imbalance_type}, n_max {spec.n_max})"
+    return f"imbalance_type {spec.imbalance_type}"
+
+
+def class_order(spec: DataSpec, classes: int) -> list[int]:
+    """Labels from head to tail: label order, or shuffled by ``class_order_seed``."""
+    if spec.class_order_seed is None:
+        return list(range(classes))
+    return [int(c) for c in np.random.RandomState(spec.class_order_seed).permutation(classes)]
+
+
+def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], int]:
+    """Training images of each class, and validation images a class, after both have their share.
+
+    The split is balanced: each class gives ``validation`` images, or as many as the poorest class can give while
+    it keeps at least half of its training images.
+
+    Raises:
+        UserError: no class-balanced split can be made at all.
+    """
+    sizes = class_sizes(spec, available)
+    if spec.validation == 0:
+        return sizes, 0
+    spare = [pool - size + size // 2 for pool, size in zip(available, sizes, strict=True)]
+    held_out = min(spec.validation, *spare)
+    if held_out < 1:
+        poorest = min(range(len(spare)), key=spare.__getitem__)
+        raise UserError(
+            f"{spec.dataset}: no validation split can be made, since class {poorest} has {sizes[poorest]} image and none "
+            "to spare: set validation to 0 or lower the imbalance"
+        )
+    return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)], held_out
+
+
+def split_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training subset and of the validation split in ``labels`` (int, shape [N]).
+
+    RandomState is used because its stream is frozen for ever; a Generator's may change with numpy.
+    """
+    available = np.bincount(labels).tolist()
+    sizes, held_out = split_sizes(spec, available)
+    train, validation = [], []
+    for label, size in enumerate(sizes):
+        mine = np.flatnonzero(labels == label)
+        shuffled = mine[np.random.RandomState([spec.subset_seed, label]).permutation(len(mine))]
+        train.append(shuffled[:size])
+        validation.append(shuffled[len(mine) - held_out :])
+    return np.concatenate(train), np.concatenate(validation)

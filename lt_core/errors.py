@@ -1,0 +1,30 @@
+"""The error that is the user's to mend, and the nearest valid word that it names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Bad input. Its message is one clear sentence: what, where, and what to write instead.
+
+    The command line prints the message alone and leaves with exit code 2; no traceback.
+    """
+
+
+def nearest(word: str, valid: Iterable[str]) -> str | None:
+    """The valid word most like ``word``; None if there are no valid words."""
+    words = list(valid)
+    close = difflib.get_close_matches(word.lower(), [w.lower() for w in words], n=1, cutoff=0.0)
+    return next((w for w in words if close and w.lower() == close[0]), None)
+
+
+def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> UserError:
+    """The error for a word that is none of ``valid``; names the nearest one."""
+    valid = sorted(valid)
+    hint = nearest(str(word), valid)
+    place = f"{where}: " if where else ""
+    if hint is None:
+        return UserError(f"{place}unknown {kind} '{word}': there are none to choose from")
+    return UserError(f"{place}unknown {kind} '{word}'; the nearest is '{hint}'")

@@ -1,0 +1,140 @@
+"""Typed parameters that carry their own documentation and bounds.
+
+Every object that a user can write down (a part of a method, a recipe, a data specification, a suite) is a frozen
+dataclass whose fields are declared with `param`. `build` makes one from YAML, JSON or command-line text, and
+refuses an unknown key, a wrong type or a value out of bounds in one sentence that says what would be right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from lt_core.errors import UserError, unknown
+
+T = TypeVar("T")
+_REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a parameter means and which values it may take."""
+
+    help: str
+    low: float | None = None  # smallest value allowed
+    high: float | None = None  # largest value allowed
+    above: float | None = None  # values must exceed this
+    below: float | None = None  # values must stay under this
+    choices: tuple[Any, ...] = ()
+    tune: tuple[Any, ...] = ()  # values that the papers try
+
+    def __str__(self) -> str:
+        if self.choices:
+            return " | ".join(map(str, self.choices))
+        left = f"[{self.low:g}" if self.low is not None else f"({self.above:g}" if self.above is not None else "(-inf"
+        right = f"{self.high:g}]" if self.high is not None else f"{self.below:g})" if self.below is not None else "inf)"
+        return f"{left}, {right}"
+
+    def holds(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return True
+        return (
+            not math.isnan(value)
+            and (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+
+def param(default: Any = _REQUIRED, help: str = "", **bounds: Any) -> Any:
+    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune."""
+    for key in ("choices", "tune"):
+        bounds[key] = tuple(bounds.get(key, ()))
+    metadata = {"domain": Domain(help, **bounds)}
+    if default is _REQUIRED:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def domains(cls: type) -> dict[str, Domain]:
+    """The domain of each field that was declared with `param`."""
+    return {f.name: f.metadata["domain"] for f in dataclasses.fields(cls) if "domain" in f.metadata}
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _coerce(value: Any, hint: Any) -> Any:
+    """``value`` as type ``hint``; raises ValueError or TypeError. Text (from a command line) is read as the type says."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
+            return None
+        return _coerce(value, next(a for a in args if a is not type(None)))
+    if origin is tuple:
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
+            raise TypeError
+        return tuple(_coerce(v, args[0]) for v in value)
+    if hint is bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+    if hint in (int, float):
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)
+        if hint is int:
+            if number != int(number):
+                raise ValueError
+            return int(value) if not isinstance(value, str) else int(number)
+        return number
+    if hint is str:
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+    return value
+
+
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """A ``cls`` from ``values``, checked.
+
+    Raises:
+        UserError: an unknown key, a missing one, a wrong type, or a value outside its domain.
+    """
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    place = f"{where}: " if where else ""
+    checked = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise unknown("key", key, fields, where)
+        hint = _hints(cls)[key]  # type: ignore[arg-type]
+        try:
+            checked[key] = _coerce(value, hint)
+        except (TypeError, ValueError, OverflowError):
+            noun = _NOUNS.get(hint, f"of type {getattr(hint, '__name__', hint)}".replace(" | None", ""))
+            raise UserError(f"{place}{key} must be {noun}, got {value!r}") from None
+        domain = fields[key].metadata.get("domain")
+        items = checked[key] if isinstance(checked[key], tuple) else (checked[key],)
+        for item in items:
+            if domain and item is not None and not domain.holds(item):
+                raise UserError(f"{place}{key} must be in {domain}, got {item!r}")
+    for name, field in fields.items():
+        if name not in checked and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise UserError(f"{place}'{name}' is missing")
+    return cls(**checked)

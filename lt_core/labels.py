@@ -1,0 +1,42 @@
+"""The notation ``name[key=value,…]`` that names a configured method or model everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lt_core.errors import UserError
+
+_LABEL = re.compile(r"^\s*([\w.\-]+)\s*(?:\[(.*)\])?\s*$")
+
+
+def parse_label(label: str) -> tuple[str, dict[str, str]]:
+    """``'focal[gamma=2]'`` → ``('focal', {'gamma': '2'})``; values stay text.
+
+    Raises:
+        UserError: the text does not have that form.
+    """
+    match = _LABEL.match(label)
+    if not match:
+        raise UserError(f"'{label}' is not of the form name or name[key=value,key=value]")
+    values = {}
+    for item in filter(None, (match[2] or "").split(",")):
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise UserError(f"'{item}' in '{label}' is not of the form key=value")
+        values[key.strip()] = value.strip()
+    return match[1], values
+
+
+def format_label(name: str, values: Mapping[str, Any]) -> str:
+    """The inverse of `parse_label`; numbers are written shortest (``1``, ``0.9999``)."""
+    if not values:
+        return name
+    return f"{name}[{','.join(f'{k}={_short(v)}' for k, v in values.items())}]"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

@@ -1,0 +1,37 @@
+"""What a loss is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor
+
+from lt_core.parts import Part
+
+#: (network outputs [B, C] float, labels [B] int64) → loss of each image [B].
+LossFn = Callable[[Tensor, Tensor], Tensor]
+
+
+class Loss(Part):
+    """One loss a training image; weighting and averaging are not its business (see `lt_core.weights`)."""
+
+    #: Start from the bias −log(C−1), at which a sigmoid gives every class probability 1/C, and do not decay it
+    #: (Cui et al. 2019, section 5.1).
+    prior_bias: ClassVar[bool] = False
+
+    def bind(self, counts: Tensor) -> LossFn:
+        """The loss for training class sizes ``counts`` ([C], float64)."""
+        raise NotImplementedError
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """The network's outputs as test-time logits: themselves, unless the loss scales cosines."""
+        return outputs
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Class probabilities of test-time logits, [B, C]. Softmax unless the loss is a sum of binary ones."""
+        return logits.softmax(dim=1)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Their logarithm, computed without underflow."""
+        return logits.log_softmax(dim=1)

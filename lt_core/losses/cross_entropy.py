@@ -1,0 +1,92 @@
+"""Cross-entropy over softmax and over sigmoids, focal loss, and logit adjustment during training."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lt_core.fields import param
+from lt_core.losses.base import Loss, LossFn
+from lt_core.parts import part
+
+
+@part("loss", "softmax")
+class Softmax(Loss):
+    """−log softmax(z)_y."""
+
+    def bind(self, counts: Tensor) -> LossFn:
+        return lambda logits, labels: F.cross_entropy(logits, labels, reduction="none")
+
+
+def _signs(logits: Tensor, labels: Tensor) -> Tensor:
+    """+1 in the column of the label, −1 elsewhere: [B, C]."""
+    return torch.full_like(logits, -1).scatter_(1, labels[:, None], 1)
+
+
+class _OneVersusAll(Loss):
+    prior_bias = True
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        return F.logsigmoid(logits)
+
+
+@part("loss", "sigmoid")
+class Sigmoid(_OneVersusAll):
+    """Σ_c log(1 + exp(−z_c^t)), with z^t = z for the label and −z for the other classes (Cui et al. 2019, Eq. 12)."""
+
+    def bind(self, counts: Tensor) -> LossFn:
+        return lambda logits, labels: -F.logsigmoid(_signs(logits, labels) * logits).sum(dim=1)
+
+
+@part("loss", "focal")
+class Focal(_OneVersusAll):
+    """Σ_c (1 − p_c^t)^γ · −log p_c^t over sigmoids (Lin et al. 2017; Cui et al. 2019, Eq. 13).
+
+    (1 − p^t)^γ = exp(γ · log σ(−z^t)) never takes the logarithm of a number that has underflowed, nor a power
+    of an exact zero, so that gradients stay finite at any logit.
+    """
+
+    gamma: float = param(1.0, "focusing γ; at 0 the loss is sigmoid cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
+
+    def bind(self, counts: Tensor) -> LossFn:
+        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+            signed = _signs(logits, labels) * logits
+            return (-F.logsigmoid(signed) * torch.exp(self.gamma * F.logsigmoid(-signed))).sum(dim=1)
+
+        return loss
+
+
+@part("loss", "focal_softmax")
+class FocalSoftmax(Loss):
+    """(1 − p_y)^γ · −log p_y with p = softmax(z): the variant that many repositories use under the name focal."""
+
+    gamma: float = param(1.0, "focusing γ; at 0 the loss is softmax cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
+
+    def bind(self, counts: Tensor) -> LossFn:
+        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+            nll = F.cross_entropy(logits, labels, reduction="none")
+            if self.gamma == 0:
+                return nll
+            # The clamp keeps the slope of (1 − p)^γ finite where p rounds to 1; there the factor −log p is 0 anyway.
+            return nll * torch.exp(self.gamma * torch.log(-torch.expm1(-nll.clamp_min(1e-6))))
+
+        return loss
+
+
+@part("loss", "logit_adjusted")
+class LogitAdjusted(Loss):
+    """−log softmax(z + τ·log π)_y, with π the class frequencies of the training subset.
+
+    Logit adjustment (Menon et al. 2021, Eq. 10), bias compensation; τ = 1 is Balanced Softmax (Ren et al. 2020,
+    Eq. 4). At test time the plain logits decide.
+    """
+
+    tau: float = param(1.0, "strength τ of the prior; at 0 the loss is cross-entropy", low=0, tune=(0.5, 1.0, 1.5, 2.0))
+
+    def bind(self, counts: Tensor) -> LossFn:
+        shift = self.tau * torch.log(counts / counts.sum())
+        return lambda logits, labels: F.cross_entropy(logits + shift.to(logits), labels, reduction="none")

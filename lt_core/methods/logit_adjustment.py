@@ -1,0 +1,16 @@
+"""The class prior inside the loss, or taken out of the predictions afterwards."""
+
+from lt_core.methods.registry import Neutral, method
+
+method(
+    "logit_adjusted", "logit_adjustment", "prior added to the logits in training (bias compensation)",
+    "Menon et al. 2021, ICLR, Eq. 10", loss="logit_adjusted", space=("tau",), neutral=Neutral({"tau": 0.0}),
+)  # fmt: skip
+method(
+    "logit_adjusted_posthoc", "logit_adjustment", "prior taken off the logits after training",
+    "Menon et al. 2021, ICLR, Eq. 9", posthoc="logit_adjustment", space=("posthoc_tau",), neutral=Neutral({"posthoc_tau": 0.0}),
+)  # fmt: skip
+method(
+    "threshold_moving", "logit_adjustment", "predicted probabilities divided by the prior", "Buda et al. 2018, section 3.3",
+    posthoc="prior_division", neutral=Neutral({"posthoc_tau": 0.0}),
+)  # fmt: skip

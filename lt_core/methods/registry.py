@@ -1,0 +1,112 @@
+"""A method is a declaration: a name, a choice for each part, and where it comes from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from lt_core.errors import UserError, unknown
+from lt_core.fields import Domain
+from lt_core.labels import format_label, parse_label
+from lt_core.parts import GROUPS, build_parts, parameters
+from lt_core.registry import Registry
+from lt_core.spec import MethodSpec
+
+ENTRY_POINT = "lt_bench.methods"
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """The hyperparameters at which a method must equal a plainer one to the bit; or why there are none."""
+
+    at: Mapping[str, Any]
+    equals: str = "softmax"
+    reason: str = ""  # why the method cannot equal softmax cross-entropy, where it cannot
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a comparison, before its hyperparameters are set."""
+
+    name: str
+    family: str
+    about: str
+    cite: str
+    defaults: Mapping[str, Any]  # choices of parts, and parameters that differ from the parts' own defaults
+    neutral: Neutral
+    space: tuple[str, ...]  # parameters worth tuning; their values stand in the parts' domains
+
+    def choices(self, overrides: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """The choice for each group."""
+        wanted = {**self.defaults, **(overrides or {})}
+        return {group: str(wanted.get(group, next(iter(GROUPS[group])))) for group in GROUPS}
+
+    def domains(self) -> dict[str, Domain]:
+        """Parameters of the method as declared (other choices of parts bring others)."""
+        return parameters(self.choices())
+
+    def resolve(self, overrides: Mapping[str, Any] | None = None) -> MethodSpec:
+        """The method with ``overrides`` of parts or parameters, everything filled in.
+
+        Raises:
+            UserError: a parameter that the chosen parts do not have, or one outside its domain.
+        """
+        overrides = dict(overrides or {})
+        choices = self.choices(overrides)
+        for group, choice in choices.items():
+            if choice not in GROUPS[group]:
+                raise unknown(f"{group}", choice, GROUPS[group], self.name)
+        known = parameters(choices)
+        for key in overrides:
+            if key not in known and key not in GROUPS:
+                raise unknown("parameter", key, [*known, *GROUPS], self.name)
+        asked = {k: v for k, v in {**self.defaults, **overrides}.items() if k in known}
+        parts = build_parts({**choices, **asked}, self.name)
+        params: dict[str, Any] = dict(choices)
+        for part in parts.values():
+            params.update({k: v for k, v in vars(part).items() if k in known})
+        changed = {k: params[k] for k in params if k in overrides and params[k] != self._declared(k, params)}
+        return MethodSpec(self.name, params, format_label(self.name, changed))
+
+    def _declared(self, key: str, params: Mapping[str, Any]) -> Any:
+        if key in GROUPS:
+            return self.choices()[key]
+        if key in self.defaults:
+            return self.defaults[key]
+        owner = next(g for g in GROUPS if key in parameters({g: params[g]}))
+        return getattr(GROUPS[owner][params[owner]], key, None)
+
+
+METHODS: Registry[Method] = Registry("method")
+
+
+def method(
+    name: str, family: str, about: str, cite: str, *, neutral: Neutral, space: tuple[str, ...] = (), **defaults: Any
+) -> Method:
+    """Declare and register a method; a wrong declaration fails at import."""
+    made = Method(name, family, about, cite, defaults, neutral, space)
+    made.resolve()
+    if not neutral.reason:
+        made.resolve(neutral.at)
+    missing = set(space) - set(made.domains())
+    if missing:
+        raise UserError(f"{name}: the space to tune names {missing.pop()}, which none of its parts has")
+    return METHODS.add(name, made)
+
+
+def load_external() -> None:
+    """Import methods that other packages offer under the entry point ``lt_bench.methods``."""
+    for entry in entry_points(group=ENTRY_POINT):
+        try:
+            entry.load()
+        except Exception as error:  # somebody else's package must not take the benchmark down with it
+            warnings.warn(f"methods of {entry.value} are not available: {error}", stacklevel=2)
+
+
+def resolve(label: str, overrides: Mapping[str, Any] | None = None) -> MethodSpec:
+    """The method that ``name[key=value,…]`` describes, with further ``overrides``."""
+    name, values = parse_label(label)
+    return METHODS[name].resolve({**values, **(overrides or {})})

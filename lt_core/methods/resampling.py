@@ -1,0 +1,27 @@
+"""Re-sampling, alone, with cost-sensitive weights, and deferred."""
+
+from lt_core.methods.registry import Neutral, method
+
+# A balanced sampler has no parameter that makes it the plain one: it is neutral when it never starts.
+_NEVER = {"schedule": "deferred", "defer": 1.0}
+
+method(
+    "over_sampling", "resampling", "class-balanced draws with replacement (OS)", "Buda et al. 2018, Neural Networks",
+    sampling="class_balanced", neutral=Neutral(_NEVER),
+)  # fmt: skip
+method(
+    "under_sampling", "resampling", "n_min images a class an epoch, drawn afresh (US)", "Buda et al. 2018, Neural Networks",
+    sampling="under", neutral=Neutral(_NEVER),
+)  # fmt: skip
+method(
+    "os_cs", "resampling", "over-sampling and inverse-frequency weights (OS+CS)", "baseline of Sahoo et al. 2020",
+    sampling="class_balanced", weights="inverse", neutral=Neutral(_NEVER),
+)  # fmt: skip
+method(
+    "us_cs", "resampling", "under-sampling and inverse-frequency weights (US+CS)", "baseline of Sahoo et al. 2020",
+    sampling="under", weights="inverse", neutral=Neutral(_NEVER),
+)  # fmt: skip
+method(
+    "ce_drs", "resampling", "cross-entropy with deferred re-sampling (DRS)", "Cao et al. 2019, table 2 (CE-DRS)",
+    sampling="class_balanced", schedule="deferred", space=("defer",), neutral=Neutral({"defer": 1.0}),
+)  # fmt: skip

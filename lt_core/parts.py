@@ -1,0 +1,65 @@
+"""The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction.
+
+A part is a small frozen dataclass whose fields are its parameters. Its name is how a method, a suite or the
+command line picks it; parameters are written beside it in one flat list, so a parameter's name may not be used
+by two groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar, cast
+
+from lt_core.errors import UserError
+from lt_core.fields import Domain, build, domains
+from lt_core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Part:
+    """Base of all parts. ``name`` is set by `part`."""
+
+    name: ClassVar[str] = ""
+
+
+#: Group → its choices. The first one registered in a group is that group's neutral choice.
+GROUPS: dict[str, Registry[type[Part]]] = {
+    group: Registry(group) for group in ("loss", "weights", "sampling", "schedule", "head", "posthoc")
+}
+P = TypeVar("P", bound=type[Part])
+
+
+def part(group: str, name: str) -> Callable[[P], P]:
+    """Class decorator: register a choice for ``group`` under ``name``."""
+
+    def register(cls: P) -> P:
+        made = dataclass(frozen=True)(cls)
+        made.name = name
+        for other, registry in GROUPS.items():
+            for choice in registry if other != group else ():
+                shared = {f.name for f in fields(made)} & {f.name for f in fields(registry[choice])}
+                if shared:
+                    raise UserError(f"{group} {name} and {other} {choice} both have a parameter {shared.pop()}: rename one")
+        GROUPS[group].add(name, made)
+        return cast(P, made)
+
+    return register
+
+
+def parameters(choices: Mapping[str, str]) -> dict[str, Domain]:
+    """Every parameter of the chosen parts, by name."""
+    return {name: d for group, choice in choices.items() for name, d in domains(GROUPS[group][choice]).items()}
+
+
+def build_parts(params: Mapping[str, Any], where: str = "") -> dict[str, Part]:
+    """The parts that flat ``params`` describe: group → part.
+
+    Raises:
+        UserError: a choice that does not exist, or a parameter outside its domain.
+    """
+    built = {}
+    for group, registry in GROUPS.items():
+        cls = registry[params[group]]
+        built[group] = build(cls, {f.name: params[f.name] for f in fields(cls) if f.name in params}, where)
+    return built

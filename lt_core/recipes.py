@@ -1,0 +1,82 @@
+"""Training recipes: everything about optimisation that is not the method.
+
+Lengths are fractions of training, so that another number of epochs scales a recipe whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lt_core.errors import UserError
+from lt_core.fields import param
+from lt_core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. All fields enter the trial's id."""
+
+    name: str = param(help="name under which the recipe is registered")
+    model: str = param(help="model label, e.g. resnet32 or resnet32[shortcut=avgpool]")
+    epochs: int = param(200, "passes over the training subset", low=1)
+    batch_size: int = param(128, "images a step; a last smaller batch is kept", low=1)
+    optimizer: str = param("sgd", "optimiser", choices=("sgd", "adam"))
+    lr: float = param(0.1, "base learning rate", above=0)
+    momentum: float = param(0.9, "momentum of SGD", low=0, below=1)
+    nesterov: bool = param(False, "Nesterov momentum")
+    weight_decay: float = param(2e-4, "L2 penalty on every parameter, batch norm included", low=0)
+    warmup: float = param(0.0, "fraction of training with linear warm-up", low=0, high=1)
+    warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
+    milestones: tuple[float, ...] = param((), "fractions of training at which the rate drops", low=0, high=1)
+    drops: tuple[float, ...] = param((), "multiples of the base rate from each milestone on", low=0)
+    pad: int = param(0, "random crop after padding by this many black pixels a side", low=0)
+    flip: bool = param(False, "random horizontal flip")
+    normalize: str = param("subset", "pixel normalisation", choices=("subset", "cifar", "signed", "unit"))
+    precision: str = param(
+        "auto", "bfloat16 autocast, float32, or bfloat16 where the processor has it", choices=("auto", "bfloat16", "float32")
+    )
+    eval_every: int = param(0, "epochs between points of the learning curve; 0: about 20 points a trial", low=0)
+
+    def __post_init__(self) -> None:
+        if len(self.milestones) != len(self.drops):
+            raise UserError(
+                f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop a milestone"
+            )
+
+    @property
+    def curve_step(self) -> int:
+        """Epochs between two evaluations; the last epoch is always evaluated."""
+        return self.eval_every or max(1, self.epochs // 20)
+
+
+RECIPES: Registry[Recipe] = Registry("recipe")
+
+
+def recipe(**fields: object) -> Recipe:
+    made = Recipe(**fields)  # type: ignore[arg-type]
+    return RECIPES.add(made.name, made)
+
+
+# 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness.
+recipe(
+    name="digits", model="small_cnn", epochs=40, batch_size=64, optimizer="sgd", lr=0.05, nesterov=True, weight_decay=5e-4,
+    warmup=0.05, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
+)  # fmt: skip
+
+# The 90/10 MNIST example of our slides: MLP 784-256-10, two epochs of Adam.
+recipe(
+    name="mnist_mlp", model="mlp", epochs=2, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=0.0,
+    normalize="unit", precision="float32",
+)  # fmt: skip
+
+# Cao et al. 2019 (LDAM-DRW), public code: rate ×0.01 from epoch 160, ×0.0001 (of the base) from 180.
+recipe(
+    name="cifar_ldam", model="resnet32", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup=0.025,
+    milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="cifar",
+)  # fmt: skip
+
+# Cui et al. 2019 (class-balanced loss), public code: shortcut by average pooling, warm-up by step from zero, x/128 − 1.
+recipe(
+    name="cifar_cb", model="resnet32[shortcut=avgpool]", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup=0.025,
+    warmup_by="step", milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="signed",
+)  # fmt: skip

@@ -1,0 +1,72 @@
+"""What a trial leaves behind: one JSON record."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lt_core.errors import UserError
+from lt_core.metrics import metrics
+from lt_core.spec import TrialSpec
+
+#: Version of the record's layout; raised when a reader of old records would misread new ones.
+SCHEMA = 1
+
+OK, DIVERGED, FAILED, OOM, TIMEOUT, LOST = "ok", "diverged", "failed", "oom", "timeout", "lost"
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """Everything that was measured in one trial. Raw counts are stored; figures are derived from them."""
+
+    spec: TrialSpec
+    status: str = OK
+    cause: str = ""  # one line; empty if ok
+    traceback: str = ""
+    train_counts: list[int] = field(default_factory=list)  # images of each class trained on
+    confusion: list[list[int]] = field(default_factory=list)  # test part, last epoch; row = true class
+    calibration: list[list[float]] = field(default_factory=list)  # test part, see metrics.calibration_bins
+    validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split
+    curve: list[dict[str, float]] = field(default_factory=list)  # one row an evaluated epoch
+    seconds: dict[str, float] = field(default_factory=dict)  # setup, train, evaluate
+    images_per_second: float = math.nan  # of training alone
+    environment: dict[str, Any] = field(default_factory=dict)  # device, versions, fingerprints, commit
+
+    @property
+    def trial_id(self) -> str:
+        return self.spec.trial_id
+
+    def metrics(self) -> dict[str, float]:
+        """Figures of the last epoch on the test part."""
+        return metrics(self.confusion, self.train_counts, self.calibration)
+
+    def validation_metrics(self) -> dict[str, float]:
+        """Figures of the last epoch on the validation split; empty if there is none."""
+        return metrics(self.validation_confusion, self.train_counts) if self.validation_confusion else {}
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain JSON values; NaN becomes null."""
+        values = {k: v for k, v in asdict(self).items() if k != "spec"}
+        return _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> TrialResult:
+        """The inverse of `to_record`.
+
+        Raises:
+            UserError: written by a newer version of the benchmark.
+        """
+        if record["schema"] > SCHEMA:
+            raise UserError(f"record {record['trial_id']} has schema {record['schema']}, this version reads {SCHEMA}: update it")
+        values = {k: v for k, v in record.items() if k not in ("schema", "trial_id", "spec")}
+        values["images_per_second"] = math.nan if values["images_per_second"] is None else values["images_per_second"]
+        return cls(spec=TrialSpec.from_dict(record["spec"]), **values)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

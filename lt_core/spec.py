@@ -1,0 +1,99 @@
+"""What a trial is: frozen, validated, fully resolved, and named by a hash of all of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
+from lt_core.fields import build, param
+from lt_core.recipes import Recipe
+
+#: Counts changes after which an old figure is no longer comparable with a new one. Part of every id.
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which images. ``subset_seed`` chooses them; the trial's own seed chooses initialisation and order."""
+
+    dataset: str = param(help="name of an image set")
+    imbalance_type: str = param("exp", "shape of the class sizes", choices=("exp", "step", "majority", "natural", "counts"))
+    imbalance_factor: float = param(1.0, "largest class size / smallest; exp and step only", low=1)
+    n_max: int = param(0, "size of the largest class; 0: what every class can give", low=0)
+    counts: tuple[int, ...] = param((), "explicit class sizes, head to tail; imbalance_type counts only", low=1)
+    class_order_seed: int | None = param(None, "shuffles which class is head and which is tail; none: label order", low=0)
+    subset_seed: int = param(0, "chooses the images", low=0)
+    validation: int = param(0, "images a class held out for choosing hyperparameters", low=0)
+
+    def __post_init__(self) -> None:
+        info = DATASETS[self.dataset]
+        shaped = self.imbalance_type in ("exp", "step")
+        if not shaped and self.imbalance_factor != 1:
+            raise UserError(f"{self.dataset}: imbalance_factor goes with exp and step, not with {self.imbalance_type}: drop it")
+        if bool(self.counts) != (self.imbalance_type == "counts"):
+            raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
+        if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
+            object.__setattr__(self, "n_max", info.n_max)
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A method with every part and parameter filled in.
+
+    ``params`` is flat: the choice for each part (``loss``, ``weights``, …) and the parameters of the chosen parts.
+    ``label`` is how people write it; it does not enter the id.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    label: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One trial. Its id is a pure function of this."""
+
+    data: DataSpec
+    method: MethodSpec
+    recipe: Recipe
+    seed: int = 0
+    protocol: int = PROTOCOL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the inverse of `from_dict`."""
+        return {
+            "data": _plain(self.data),
+            "method": {"name": self.method.name, "params": dict(self.method.params), "label": self.method.label},
+            "recipe": _plain(self.recipe),
+            "seed": self.seed,
+            "protocol": self.protocol,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrialSpec:
+        return cls(
+            data=build(DataSpec, values["data"]),
+            method=MethodSpec(**values["method"]),
+            recipe=build(Recipe, values["recipe"]),
+            seed=values["seed"],
+            protocol=values["protocol"],
+        )
+
+    @cached_property
+    def trial_id(self) -> str:
+        """Sixteen hexadecimal digits: SHA-256 of the canonical JSON of the resolved spec."""
+        values = self.to_dict()
+        del values["method"]["label"]
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(record).items()}

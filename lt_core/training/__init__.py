@@ -1,0 +1,6 @@
+"""Training one trial."""
+
+from lt_core.training.runtime import Runtime
+from lt_core.training.trial import Progress, run_trial, trial_steps
+
+__all__ = ["Progress", "Runtime", "run_trial", "trial_steps"]

@@ -1,0 +1,38 @@
+"""A trial's own checkpoint: written whole or not at all, ignored if it is not whole."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save(path: Path, trial_id: str, state: dict[str, Any]) -> None:
+    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial."""
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            torch.save({"trial_id": trial_id, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
+        beside.unlink(missing_ok=True)
+        warnings.warn(f"no checkpoint is written to {path}: {error}", stacklevel=2)
+
+
+def load(path: Path, trial_id: str) -> dict[str, Any] | None:
+    """The stored state; None if there is none for this trial or it cannot be read."""
+    try:
+        # Generator states must stay on the CPU; load_state_dict moves the rest.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        warnings.warn(f"checkpoint {path} cannot be read and is ignored: {error}", stacklevel=2)
+        return None
+    return state if state.get("trial_id") == trial_id else None

@@ -1,0 +1,64 @@
+"""Evaluation in large batches: one confusion matrix and one set of calibration bins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lt_core.data.loader import Images
+from lt_core.metrics import calibration_bins
+from lt_core.training.loop import Training
+
+BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU the set is small anyway
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """``confusion`` int [C, C] (row = true class) and ``calibration`` [3, bins]."""
+
+    confusion: np.ndarray
+    calibration: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+    @property
+    def balanced_accuracy(self) -> float:
+        rows = self.confusion.sum(axis=1)
+        return float((np.diag(self.confusion)[rows > 0] / rows[rows > 0]).mean())
+
+
+@torch.inference_mode()
+def evaluate(training: Training, images: Images) -> Evaluation:
+    """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction."""
+    classes = len(training.split.counts)
+    training.model.eval()
+    predictions, confidences = [], []
+    for start in range(0, len(images), BATCH):
+        outputs = training.outputs(training.batches.normalise(images.pixels[start : start + BATCH]))
+        probabilities = training.posthoc.probabilities(training.loss.logits(outputs), training.loss, training.split.counts)
+        confidence, prediction = probabilities.max(dim=1)
+        predictions.append(prediction)
+        confidences.append(confidence)
+    prediction, confidence = torch.cat(predictions), torch.cat(confidences)
+    pairs = torch.bincount(images.labels * classes + prediction, minlength=classes * classes)
+    correct = (prediction == images.labels).cpu().numpy()
+    return Evaluation(
+        pairs.reshape(classes, classes).cpu().numpy(), calibration_bins(confidence.double().cpu().numpy(), correct.astype(float))
+    )
+
+
+def curve_row(epoch: int, train_loss: float, test: Evaluation, validation: Evaluation | None) -> dict[str, float]:
+    """One point of the learning curve; ``epoch`` counts finished epochs."""
+    return {
+        "epoch": epoch,
+        "train_loss": train_loss,
+        "test_accuracy": test.accuracy,
+        "test_balanced_accuracy": test.balanced_accuracy,
+        "validation_accuracy": validation.accuracy if validation else math.nan,
+        "validation_balanced_accuracy": validation.balanced_accuracy if validation else math.nan,
+    }

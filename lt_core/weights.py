@@ -1,0 +1,70 @@
+"""Class weights, and how weighted losses are averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lt_core.fields import param
+from lt_core.parts import Part, part
+
+
+def _sum_to_classes(raw: Tensor) -> Tensor:
+    """Scale ``raw`` so that the weights sum to C (Cui et al. 2019, section 4: keeps the scale of the loss)."""
+    return raw * (len(raw) / raw.sum())
+
+
+@dataclass(frozen=True)
+class Weights(Part):
+    """A weight a class. ``mean`` is how the weighted losses of a batch become one number."""
+
+    mean: str = param(
+        "images",
+        "divide Σ w·loss by the number of images, or by Σ w (as F.cross_entropy(weight=…) does)",
+        choices=("images", "weights"),
+    )
+
+    def bind(self, counts: Tensor) -> Tensor:
+        """Weights for class sizes ``counts`` ([C], float64), summing to C."""
+        raise NotImplementedError
+
+    def average(self, losses: Tensor, image_weights: Tensor) -> Tensor:
+        """Weighted mean of ``losses`` [B]: a scalar."""
+        weighted = losses * image_weights
+        return weighted.mean() if self.mean == "images" else weighted.sum() / image_weights.sum()
+
+
+@part("weights", "none")
+class NoWeights(Weights):
+    """Every class weighs 1."""
+
+    def bind(self, counts: Tensor) -> Tensor:
+        return torch.ones_like(counts)
+
+
+@part("weights", "inverse")
+class Inverse(Weights):
+    """w_c ∝ n_c^(−power): inverse class frequency at 1, its square root at 1/2."""
+
+    power: float = param(1.0, "exponent; 1 inverse frequency, 0.5 inverse square root, 0 no weights", low=0, tune=(0.5, 1.0))
+
+    def bind(self, counts: Tensor) -> Tensor:
+        return _sum_to_classes(counts**-self.power)
+
+
+@part("weights", "effective_number")
+class EffectiveNumber(Weights):
+    """w_c ∝ (1 − β)/(1 − β^n_c): class-balanced weights by the effective number of images (Cui et al. 2019, Eq. 2 and 11).
+
+    1 − β^n is −expm1(n·log β): in float32 the plain form loses its digits at β = 0.9999.
+    """
+
+    cb_beta: float = param(0.9999, "β; 0 gives no weights, →1 inverse frequency", low=0, below=1, tune=(0.9, 0.99, 0.999, 0.9999))
+
+    def bind(self, counts: Tensor) -> Tensor:
+        if self.cb_beta == 0:
+            return torch.ones_like(counts)
+        log_beta = torch.log(torch.tensor(self.cb_beta, dtype=torch.float64))
+        return _sum_to_classes(1 / -torch.expm1(counts.double() * log_beta)).to(counts)
