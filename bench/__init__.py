@@ -15,13 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.plan import Plan, plan
+    from bench.planning import Plan, plan
     from bench.store import Store
     from bench.suite import Suite, load_suite
 
 __all__ = ["Plan", "Store", "Suite", "load_suite", "plan", "run"]
 
-_HOMES = {"Plan": "bench.plan", "plan": "bench.plan", "Store": "bench.store", "Suite": "bench.suite", "load_suite": "bench.suite"}
+_HOMES = {
+    "Plan": "bench.planning",
+    "plan": "bench.planning",
+    "Store": "bench.store",
+    "Suite": "bench.suite",
+    "load_suite": "bench.suite",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -48,6 +54,7 @@ def run(
     limit: int | None = None,
     retry_failed: bool = False,
     trial_timeout: float | None = None,
+    checkpoint_every: float = 30.0,
     data: str | None = None,
     verbose: bool = False,
 ) -> Store:
@@ -59,7 +66,7 @@ def run(
     """
     from bench.backends.inline import Inline
     from bench.backends.ray_tune import RayTune
-    from bench.plan import plan
+    from bench.planning import plan
     from bench.runner import execute
     from bench.store import Store
     from bench.suite import load_suite
@@ -69,7 +76,8 @@ def run(
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     runtime = Runtime(
         data_dir=str(Path(data).expanduser().resolve()) if data else None,
-        device=device, threads=max(1, int(cpus_per_trial)), time_limit=trial_timeout,
+        device=device, threads=max(1, int(cpus_per_trial)), checkpoint_every=checkpoint_every,
+        time_limit=trial_timeout,
     )  # fmt: skip
     runtime.torch_device()
     if backend not in ("ray", "inline"):

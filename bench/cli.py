@@ -67,7 +67,7 @@ def plan_(
 ) -> None:
     """Say what a run would do and cost. Starts nothing."""
     from bench import cost, output
-    from bench.plan import plan
+    from bench.planning import plan
     from bench.store import Store
     from bench.suite import load_suite
 
@@ -97,6 +97,7 @@ def run_(
     limit: LIMIT = None,
     retry_failed: RETRY = False,
     trial_timeout: Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="end a trial after this long")] = None,
+    checkpoint_every: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how often a trial saves its own state")] = 30,
     data: DATA = None,
     out: OUT = RUNS,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
@@ -114,7 +115,7 @@ def run_(
             store = bench.run(
                 suite, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
                 device=device, only=only, seeds=_seeds(seeds), epochs=epochs, limit=limit, retry_failed=retry_failed,
-                trial_timeout=trial_timeout, data=data, verbose=verbose,
+                trial_timeout=trial_timeout, checkpoint_every=checkpoint_every, data=data, verbose=verbose,
             )  # fmt: skip
         except Interrupted:
             print("stopped; every finished trial is kept. Give the same command again to go on.")
@@ -123,9 +124,10 @@ def run_(
     for store, table in tables:
         files = output.write_tables(store, table, store.frame())
         print()
-        print(files[0].read_text() if not sys.stdout.isatty() else _render(table, store, "terminal"))
-        print(f"tables   {', '.join(str(f) for f in files)}")
-        print(f"parquet  {', '.join(str(store.path / f'{n}.parquet') for n in ('trials', 'per_class', 'curves'))}")
+        print(_render(table, store, "terminal"))
+        print()
+        print(f"tables   {output.file_list(files)}")
+        print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in ('trials', 'per_class', 'curves')])}")
 
 
 @app.command("table")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.cost import Estimate, spoken
-from bench.plan import Plan
+from bench.planning import Plan
 from bench.render import FORMATS
 from bench.store import Store
 from bench.tables import TABLES
@@ -102,16 +102,22 @@ def status_words(store: Store) -> str:
 
 
 def write_tables(store: Store, name: str, frame: pd.DataFrame) -> list[Path]:
-    """The table ``name`` in every format under ``tables/`` of the run; returns the files."""
+    """The table ``name`` in every file format under ``tables/`` of the run; returns the files."""
     table, folder = TABLES[name](frame), store.path / "tables"
     try:
         folder.mkdir(exist_ok=True)
         files = []
         for render, ending in FORMATS.values():
-            files.append(folder / f"{name}{ending}")
-            files[-1].write_text(render(table) + "\n")
+            if ending:
+                files.append(folder / f"{name}{ending}")
+                files[-1].write_text(render(table) + "\n")
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
         ) from None
     return files
+
+
+def file_list(files: Sequence[Path]) -> str:
+    """Files of one folder in short: ``folder/{a.md, b.csv}``."""
+    return f"{files[0].parent}/{{{', '.join(f.name for f in files)}}}"

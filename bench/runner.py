@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bench.backends.base import Backend, Job
-from bench.plan import Plan
+from bench.planning import Plan
 from bench.progress import ProgressLine, summary
 from bench.provenance import provenance
 from bench.store import Store

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench import frames
 from lt_core.errors import UserError, unknown
-from lt_core.result import TrialResult
+from lt_core.result import LOST, TrialResult
 
 RUNS_DIR = Path("results") / "runs"
 _STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
@@ -104,7 +104,8 @@ class Store:
                 f"{path} cannot be written ({error.strerror}): make room and give the same command again; nothing is lost"
             ) from None
         self._frames = None
-        self.checkpoint(result.trial_id).unlink(missing_ok=True)
+        if result.status != LOST:  # a lost trial is tried again, from its checkpoint
+            self.checkpoint(result.trial_id).unlink(missing_ok=True)
 
     def checkpoint(self, trial_id: str) -> Path:
         """Where a long trial keeps its own checkpoint while it runs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Sequence
@@ -96,6 +97,7 @@ class RayTune:
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "600")
         if not self.verbose:
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints even at verbosity 0
+            os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # dumps of a lost node's log: we tell of lost trials
         try:
             import ray
         except ImportError:
@@ -107,6 +109,8 @@ class RayTune:
             logging.getLogger(name).setLevel(level)
         if ray.is_initialized():
             return
+        if self.address is not None:
+            _check_address(self.address)
         options: dict[str, Any] = (
             {"include_dashboard": False}
             if self.address is None
@@ -126,6 +130,17 @@ class RayTune:
             )
         except ConnectionError as error:
             raise UserError(f"no Ray cluster answers at {self.address} ({error}): check `ray status` there") from None
+
+
+def _check_address(address: str) -> None:
+    """Knock at ``host:port`` or ``ray://host:port``: Ray itself would wait for minutes for a head that is not there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto" and the like: Ray knows at once
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
 
 
 def _packed(job: Job) -> dict[str, Any]:

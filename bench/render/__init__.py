@@ -6,9 +6,9 @@ from bench.render import text
 from bench.render.terminal import to_terminal
 from bench.tables.table import Table
 
-#: Format → renderer, and the ending of a file that holds it.
+#: Format → renderer, and the ending of a file that holds it (none for what only a screen shows).
 FORMATS: dict[str, tuple[Callable[[Table], str], str]] = {
-    "terminal": (to_terminal, ".txt"),
+    "terminal": (to_terminal, ""),
     "md": (text.to_markdown, ".md"),
     "csv": (text.to_csv, ".csv"),
     "latex": (text.to_latex, ".tex"),

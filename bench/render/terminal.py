@@ -10,37 +10,38 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bench.render.notes import footnotes
 from bench.tables.table import Table
 
 _STYLES = {0: "", 1: "bold", 2: "underline"}
+_MARKS = {0: " ", 1: "*", 2: "+"}
 
 
 def to_terminal(table: Table) -> str:
-    """Best bold, second underlined, papers' figures dim; plain text where the output is no terminal."""
+    """Best bold, second underlined, papers' figures dim; where the output is no terminal, ``*`` and ``+`` instead."""
+    return draw(table, styled=sys.stdout.isatty())
+
+
+def draw(table: Table, styled: bool) -> str:
+    """The table as text, with or without a terminal's styles."""
     shared = table.common_n()
     drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     drawn.add_column(f"\n{table.stub}", no_wrap=True)
     previous = ""
     for column in table.columns:
         head = column.group if column.group != previous else ""
-        drawn.add_column(f"{head}\n{column.name if column.published else 'IF ' + column.name}", justify="right", no_wrap=True)
+        drawn.add_column(f"{head}\n{column.heading}", justify="right", no_wrap=True)
         previous = column.group
     for row in table.rows:
-        cells = [
-            Text(cell.words(n=shared is None), style="dim" if column.published or row.detail else _STYLES[cell.rank])
-            for cell, column in zip(row.cells, table.columns, strict=True)
-        ]
+        cells = []
+        for cell, column in zip(row.cells, table.columns, strict=True):
+            words = cell.words(n=shared is None) + ("" if styled or column.published else _MARKS[cell.rank])
+            cells.append(Text(words, style="dim" if column.published or row.detail else _STYLES[cell.rank]))
         drawn.add_row(Text(f"  {row.label}" if row.detail else row.label, style="dim" if row.detail else ""), *cells)
     buffer = io.StringIO()
     # As wide as the table wants: a reader can scroll, but nobody can read a cell that was cut.
-    console = Console(file=buffer, width=1000, force_terminal=sys.stdout.isatty(), highlight=False)
+    console = Console(file=buffer, width=1000, force_terminal=styled, highlight=False)
     console.print(drawn)
-    lines = [line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n")]
-    return "\n".join([table.title, *lines, "", *footnotes(table)])
-
-
-def footnotes(table: Table) -> list[str]:
-    """What must be said under a table: spread and n, then its own notes."""
-    shared = table.common_n()
-    n = f"n = {shared} seeds" if shared and shared > 1 else "n = 1: no spread" if shared else "n beside each figure"
-    return [f"mean ± standard deviation (n − 1) over seeds, {n}; best bold, second underlined", *table.notes]
+    lines = [line.rstrip() for line in buffer.getvalue().strip("\n").split("\n")]
+    marks = "best bold, second underlined" if styled else "* best, + second"
+    return "\n".join([table.title, "", *lines, *footnotes(table, marks)])

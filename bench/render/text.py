@@ -8,13 +8,13 @@ import itertools
 import json
 from typing import Any
 
-from bench.render.terminal import footnotes
+from bench.render.notes import footnotes
 from bench.tables.table import Cell, Table
 
 
 def to_markdown(table: Table) -> str:
     """A pipe table; best bold, second underlined."""
-    heads = [f"{c.group} {c.name if c.published else 'IF ' + c.name}" for c in table.columns]
+    heads = [f"{c.group} {c.heading}" for c in table.columns]
     rows = [[row.label, *(_mark(cell, table, "**", "**", "<u>", "</u>") for cell in row.cells)] for row in table.rows]
     lines = [f"**{table.title}**", "", "| " + " | ".join([table.stub, *heads]) + " |"]
     lines.append("|" + "---|" + "---:|" * len(heads))

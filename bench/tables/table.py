@@ -45,6 +45,10 @@ class Column:
     name: str
     published: bool = False
 
+    @property
+    def heading(self) -> str:
+        return self.name if self.published else f"IF {self.name}"
+
 
 @dataclass(frozen=True)
 class Row:

@@ -86,11 +86,13 @@ def _steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult
     training = Training(spec, split, device)
     curve: list[dict[str, float]] = []
     images_seen = 0
+    resumed_at: list[int] = []  # finished epochs each time that the trial went on from a checkpoint
     path = Path(runtime.checkpoint) if runtime.checkpoint else None
     stored: dict[str, Any] | None = checkpoint.load(path, spec.trial_id) if path else None
     if stored:
         training.restore(stored["training"])
         curve, images_seen = stored["curve"], stored["images_seen"]
+        resumed_at = [*stored["resumed_at"], training.epoch]
         clock.seconds.update(stored["seconds"])
     clock.add("setup")
     saved = time.perf_counter()
@@ -111,7 +113,7 @@ def _steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult
             clock.add("evaluate")
         if path and not last and time.perf_counter() - saved > runtime.checkpoint_every:
             state = {"training": training.state(), "curve": curve, "images_seen": images_seen, "seconds": clock.seconds}
-            checkpoint.save(path, spec.trial_id, state)
+            checkpoint.save(path, spec.trial_id, {**state, "resumed_at": resumed_at})
             saved = time.perf_counter()
         if runtime.time_limit and not last and sum(clock.seconds.values()) > runtime.time_limit:
             raise Stopped(TIMEOUT, f"over the limit of {runtime.time_limit:g} s in epoch {training.epoch} of {recipe.epochs}")
@@ -132,5 +134,6 @@ def _steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult
             **describe(runtime, training.dtype),
             "data_fingerprint": split.fingerprint,
             "subset_fingerprint": split.subset_fingerprint,
+            "resumed_at": resumed_at,
         },
     )

@@ -1,0 +1,128 @@
+"""The command line: what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from bench import cli as door
+from tests.bench.harness import cli
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """Run the command line in this process, in an empty folder; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bench.py", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            door.main()
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["rn"], "No such command 'rn'"),
+        (["run", "quik"], "unknown suite 'quik'; the nearest is 'quick'"),
+        (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
+        (["run", "quick", "--seeds", "many"], "--seeds must be a number of seeds"),
+        (["run", "quick", "--epochs", "0"], "Invalid value for '--epochs'"),
+        (["run", "quick", "--backend", "inlin"], "unknown backend 'inlin'; the nearest is 'inline'"),
+        (["run", "quick", "--only", "x*", "--backend", "inline"], "--only 'x*' matches no method of suite quick"),
+        (["run", "mnist", "--backend", "inline", "--data", "/nowhere"], "the data folder /nowhere does not exist"),
+        (["run", "quick", "--backend", "inline", "--out", "/dev/null"], "the run folder /dev/null/quick cannot be written"),
+        (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not there"),
+        (["run"], "Missing argument"),
+        (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
+        (["list", "method"], "unknown kind of thing 'method'; the nearest is 'methods'"),
+        (["list", "methods", "zz*"], "no methods match 'zz*'"),
+        (["table", "cb", "--run", "quick"], "there is no run 'quick'"),
+        (["status", "quick"], "there is no run 'quick'"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert says in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in out + err
+
+
+def test_lists(call):
+    for what in ("methods", "datasets", "suites", "models", "recipes", "tables"):
+        code, out, _ = call("list", what)
+        assert code == 0
+        assert out.strip()
+    code, out, _ = call("list", "methods", "cb_*", "--json")
+    listed = json.loads(out)
+    assert [m["name"] for m in listed] == ["cb_softmax", "cb_sigmoid", "cb_focal"]
+    assert listed[2]["space"] == {"cb_beta": [0.9, 0.99, 0.999, 0.9999], "gamma": [0.5, 1.0, 2.0]}
+    assert all({"cite", "neutral", "params", "parameters"} <= m.keys() for m in listed)
+
+
+def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
+    code, out, _ = call("plan", write_suite())
+    assert code == 0
+    assert "16 trials, 0 done, 0 failed, 16 left" in out
+    assert "digits: 4 methods × 2 imbalances (exp 10, exp 50) × 2 seeds, recipe digits, 4 epochs" in out
+    assert "16 by a calibration of a few steps here" in out
+    assert not (tmp_path / "results").exists()
+    call("run", write_suite(), "--backend", "inline", "--limit", "5")
+    code, out, _ = call("plan", write_suite())
+    assert "16 trials, 5 done, 0 failed, 11 left" in out
+    assert "11 trials priced by finished ones" in out
+
+
+def test_run_ends_in_the_table_and_its_files(call, write_suite, tmp_path):
+    code, out, _ = call("run", write_suite(), "--backend", "inline", "--only", "softmax")
+    assert code == 0
+    folder = tmp_path / "results" / "runs" / "tiny"
+    for name in ("trials", "per_class", "curves"):
+        assert (folder / f"{name}.parquet").is_file()
+        assert f"{name}.parquet" in out
+    assert "Softmax" in out
+    assert {p.suffix for p in (folder / "tables").iterdir()} == {".md", ".csv", ".tex", ".json"}
+    for form in ("terminal", "md", "csv", "latex", "json"):
+        code, out, _ = call("table", "cb", "--run", "tiny", "--format", form)
+        assert code == 0
+        assert "Softmax" in out
+    assert json.loads(out)["cells"]
+    code, _, err = call("table", "cb", "--run", "tiny", "--format", "pdf")
+    assert (code, "unknown format 'pdf'" in err) == (2, True)
+    code, _, err = call("table", "bc", "--run", "tiny")
+    assert (code, "unknown table 'bc'; the nearest is 'cb'" in err) == (2, True)
+    code, out, _ = call("status", "tiny")
+    assert "4 trials: 4 ok" in out
+
+
+def test_status_groups_failures_by_cause(call, write_suite):
+    suite = write_suite(recipe={"base": "digits", "epochs": 4, "lr": 1e12}, methods=["softmax"], seeds=5)
+    call("run", suite, "--backend", "inline")
+    _, out, _ = call("status", "tiny")
+    assert "10 diverged" in out
+    assert "and " in out and " more" in out
+    assert "--retry-failed" in out
+
+
+def test_a_damaged_record_stops_a_run_with_one_sentence(call, write_suite, tmp_path):
+    call("run", write_suite(), "--backend", "inline", "--limit", "2")
+    record = next((tmp_path / "results" / "runs" / "tiny" / "records").glob("*.json"))
+    record.write_text("{")
+    code, _, err = call("run", write_suite(), "--backend", "inline")
+    assert code == 2
+    assert f"{record.name} is damaged" in err
+    assert record.read_text() == "{"
+
+
+def test_from_another_process_too(tmp_path):
+    done = cli("run", "quik", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: unknown suite 'quik'; the nearest is 'quick'\n"

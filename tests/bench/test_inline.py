@@ -1,0 +1,148 @@
+"""A run from suite to Parquet without Ray: what is run, what is kept, what is told."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import bench
+from bench.backends import Interrupted
+from bench.backends.inline import Inline
+from bench.suite import load_suite
+from lt_core.errors import UserError
+from tests.bench.harness import figures
+
+
+def run(suite: str, tmp_path, **options) -> bench.Store:
+    return bench.run(load_suite(suite), out=tmp_path / "out", backend="inline", **options)
+
+
+def test_everything_is_recorded_and_nothing_is_run_twice(write_suite, tmp_path, capsys):
+    store = run(write_suite(), tmp_path)
+    frame = pd.read_parquet(store.path / "trials.parquet")
+    assert len(frame) == 16
+    assert set(frame["status"]) == {"ok"}
+    assert frame["trial_id"].is_unique
+    for figure in ("accuracy", "balanced_accuracy", "macro_f1", "ece", "validation_balanced_accuracy", "oracle_accuracy"):
+        assert frame[figure].between(0, 1).all(), figure
+    assert (frame["oracle_accuracy"] >= frame["accuracy"]).all()
+    assert frame[["train_seconds", "images_per_second"]].gt(0).all(axis=None)
+    for fact in ("device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "torch", "python"):
+        assert frame[fact].notna().all(), fact
+    capsys.readouterr()
+    before = {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
+    run(write_suite(), tmp_path)
+    assert "all 16 trials are done, nothing to run" in capsys.readouterr().out
+    assert {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()} == before
+
+
+def test_growing_a_suite_keeps_what_is_done(write_suite, tmp_path, capsys):
+    store = run(write_suite(), tmp_path)
+    before = {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
+    run(write_suite(seeds=3), tmp_path)
+    assert "8 trials to run" in capsys.readouterr().out
+    after = {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
+    assert len(after) == 24
+    assert {k: after[k] for k in before} == before
+
+
+def test_figures_do_not_depend_on_order_or_company(write_suite, tmp_path):
+    one = run(write_suite(methods=["softmax", "over_sampling", "ldam_drw"], seeds=1), tmp_path / "one")
+    two = run(write_suite(methods=["ldam_drw", "over_sampling", "sigmoid", "softmax"], seeds=1), tmp_path / "two")
+    both = set(figures(one.path)["trial_id"])
+    second = figures(two.path)
+    second = second[second["trial_id"].isin(both)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(figures(one.path), second, check_exact=True)
+
+
+def test_a_trial_that_diverges_is_told_and_stops_no_sibling(write_suite, tmp_path, capsys):
+    suite = write_suite(methods=["ldam[scale=1e38]", "softmax"], seeds=1)
+    frame = run(suite, tmp_path).frame().set_index("method")
+    assert set(frame.loc["ldam", "status"]) == {"diverged"}
+    assert set(frame.loc["softmax", "status"]) == {"ok"}
+    assert frame.loc["ldam", "cause"].str.match(r"training loss became (nan|inf) in epoch \d of 4").all()
+    assert frame.loc["ldam", "accuracy"].isna().all()
+    out = capsys.readouterr().out
+    assert "diverged: ldam[scale=1e+38], digits IF 10, seed 0: training loss became" in out
+    assert "2 failed" in out
+
+
+def test_failed_trials_are_run_again_only_when_asked(write_suite, tmp_path, monkeypatch, capsys):
+    from lt_core.training.loop import Training
+
+    healthy = Training.run_epoch
+
+    def broken(self):
+        if self.spec.method.name == "over_sampling":
+            raise ZeroDivisionError("a bug in the sampler")
+        return healthy(self)
+
+    monkeypatch.setattr(Training, "run_epoch", broken)
+    frame = run(write_suite(seeds=1), tmp_path).frame()
+    assert frame["status"].value_counts().to_dict() == {"ok": 6, "failed": 2}
+    assert set(frame[frame["status"] == "failed"]["cause"]) == {"ZeroDivisionError: a bug in the sampler"}
+    monkeypatch.setattr(Training, "run_epoch", healthy)
+    assert (run(write_suite(seeds=1), tmp_path).frame()["status"] == "failed").sum() == 2
+    assert (run(write_suite(seeds=1), tmp_path, retry_failed=True).frame()["status"] == "failed").sum() == 0
+
+
+def test_the_time_limit_ends_a_trial(write_suite, tmp_path):
+    suite = write_suite(recipe={"base": "digits", "epochs": 4000}, methods=["softmax"], seeds=1)
+    frame = run(suite, tmp_path, trial_timeout=0.2).frame()
+    assert set(frame["status"]) == {"timeout"}
+    assert frame["cause"].str.startswith("over the limit of 0.2 s in epoch").all()
+
+
+def test_ctrl_c_keeps_what_is_finished(write_suite, tmp_path, monkeypatch):
+    from lt_core.training.loop import Training
+
+    healthy, epochs = Training.run_epoch, []
+
+    def interrupted(self):
+        epochs.append(1)
+        if len(epochs) == 10:  # in the third trial
+            raise KeyboardInterrupt
+        return healthy(self)
+
+    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    with pytest.raises(Interrupted):
+        run(write_suite(), tmp_path)
+    assert len(pd.read_parquet(tmp_path / "out" / "tiny" / "trials.parquet")) == 2
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_keeps_what_is_finished(write_suite, tmp_path, monkeypatch):
+    write, written = bench.Store.write, []
+
+    def full(self, result):
+        written.append(1)
+        if len(written) > 3:
+            raise UserError("the disk is full")
+        write(self, result)
+
+    monkeypatch.setattr(bench.Store, "write", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        run(write_suite(), tmp_path)
+    monkeypatch.undo()
+    assert len(bench.Store.open(tmp_path / "out" / "tiny").frame()) == 3
+
+
+def test_missing_data_stops_before_anything_starts(write_suite, tmp_path, monkeypatch):
+    import torchvision
+
+    def offline(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", offline)
+    monkeypatch.setattr(Inline, "run", lambda *_: pytest.fail("started"))
+    suite = write_suite(data={"dataset": "cifar10", "imbalance_factor": 10}, recipe="cifar_ldam")
+    with pytest.raises(UserError, match="cifar10 was not found under .* could not be downloaded .*no network.*--data"):
+        run(suite, tmp_path, data=str(tmp_path))
+
+
+def test_the_example_of_the_package_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = bench.load_suite("quick")
+    assert bench.plan(suite).counts()["left"] == len(suite.specs)
+    store = bench.run(suite, only="cb_*", backend="inline", epochs=1, limit=2)
+    assert len(store.frame().groupby("label")["balanced_accuracy"].mean()) == 1
+    assert bench.Store.open("quick").path.resolve() == store.path.resolve()

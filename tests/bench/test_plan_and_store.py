@@ -1,0 +1,183 @@
+"""Plans, and the store that they are subtracted from."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from bench.cost import estimate, spoken, work
+from bench.planning import plan
+from bench.store import Store
+from bench.suite import parse_suite
+from lt_core.errors import UserError
+from lt_core.result import FAILED, LOST, TrialResult
+from lt_core.training import run_trial
+from tests.bench.harness import TINY
+
+
+@pytest.fixture
+def suite():
+    return parse_suite("tiny", TINY)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.create(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="module")
+def finished():
+    """One real result, to be given other identities."""
+    spec = parse_suite("tiny", TINY).specs[0]
+    return run_trial(replace(spec, recipe=replace(spec.recipe, epochs=1)))
+
+
+def fake(finished: TrialResult, spec, **changes) -> TrialResult:
+    return replace(finished, spec=spec, **changes)
+
+
+def test_a_plan_counts_what_is_done_failed_and_left(suite, store, finished):
+    specs = suite.specs
+    store.write(fake(finished, specs[0]))
+    store.write(TrialResult(specs[1], FAILED, "it broke"))
+    store.write(TrialResult(specs[2], LOST, "the node went away"))
+    planned = plan(suite, store)
+    assert planned.counts() == {"trials": 16, "done": 1, "failed": 2, "left": 14}
+    assert specs[2] in planned.todo  # a lost worker is no fault of the trial
+    assert specs[1] not in planned.todo
+    assert specs[1] in plan(suite, store, retry_failed=True).todo
+
+
+def test_filters(suite):
+    assert {s.method.name for s in plan(suite, only="cb_*").specs} == {"cb_softmax"}
+    assert {s.method.label for s in plan(suite, only="*0.999*").specs} == {"cb_softmax[cb_beta=0.999]"}
+    assert {s.seed for s in plan(suite, seeds=[5]).specs} == {5}
+    assert {s.recipe.epochs for s in plan(suite, epochs=2).specs} == {2}
+    assert plan(suite, limit=3).specs == suite.specs[:3]
+    with pytest.raises(UserError, match=r"'ldam\*' matches no method of suite tiny, which has softmax, cb_softmax"):
+        plan(suite, only="ldam*")
+
+
+def test_a_grown_suite_keeps_what_is_done(suite, store, finished):
+    for spec in suite.specs:
+        store.write(fake(finished, spec))
+    grown = parse_suite("tiny", {**TINY, "methods": [*TINY["methods"], "sigmoid"], "seeds": 3})
+    planned = plan(grown, store)
+    assert planned.counts()["done"] == 16
+    assert len(planned.todo) == 2 * 5 * 3 - 16
+
+
+def test_parquet_says_what_the_records_say_and_can_be_made_again(suite, store, finished):
+    for spec in suite.specs[:3]:
+        store.write(fake(finished, spec))
+    store.compact()
+    first = pd.read_parquet(store.path / "trials.parquet")
+    assert list(first["trial_id"]) == sorted(s.trial_id for s in suite.specs[:3])
+    assert first["balanced_accuracy"].iloc[0] == pytest.approx(finished.metrics()["balanced_accuracy"])
+    assert len(pd.read_parquet(store.path / "per_class.parquet")) == 3 * 10
+    assert len(pd.read_parquet(store.path / "curves.parquet")) == 3 * len(finished.curve)
+    for name in ("trials", "per_class", "curves"):
+        (store.path / f"{name}.parquet").unlink()
+    again = Store.open(store.path)
+    again.compact()
+    pd.testing.assert_frame_equal(first, pd.read_parquet(store.path / "trials.parquet"))
+
+
+def test_parquet_alone_is_a_run(suite, store, finished, tmp_path):
+    store.write(fake(finished, suite.specs[0]))
+    store.compact()
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (store.path / "trials.parquet").rename(alone / "trials.parquet")
+    assert len(Store.open(alone).frame()) == 1
+
+
+def test_a_frame_is_never_older_than_the_records(suite, store, finished):
+    store.write(fake(finished, suite.specs[0]))
+    store.compact()
+    store.write(fake(finished, suite.specs[1]))
+    assert len(store.frame()) == 2
+    assert len(Store.open(store.path).frame()) == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', ""])
+def test_a_damaged_record_is_named_and_left_alone(suite, store, finished, content):
+    store.write(fake(finished, suite.specs[0]))
+    bad = store.records / f"{suite.specs[1].trial_id}.json"
+    bad.write_text(content)
+    with pytest.raises(UserError, match=f"{bad.name} is damaged .*delete it and its trial will be run again"):
+        plan(suite, store)
+    assert bad.read_text() == content
+
+
+def test_a_record_of_a_newer_version_is_not_misread(suite, store, finished):
+    store.write(fake(finished, suite.specs[0]))
+    path = store.records / f"{suite.specs[0].trial_id}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+    with pytest.raises(UserError, match="has schema 99, this version reads 1: update it"):
+        Store.open(store.path).frame()
+
+
+def test_a_damaged_parquet_file_is_named_and_left_alone(suite, store, finished):
+    store.write(fake(finished, suite.specs[0]))
+    (store.path / "trials.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(UserError, match=r"trials\.parquet is damaged .*made again from the records"):
+        store.frame()
+    assert (store.path / "trials.parquet").read_bytes() == b"PAR1 not really"
+
+
+def test_a_full_disk_loses_nothing(suite, store, finished, monkeypatch):
+    store.write(fake(finished, suite.specs[0]))
+    before = sorted(p.name for p in store.records.iterdir())
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="No space left on device.*make room"):
+        store.write(fake(finished, suite.specs[1]))
+    assert sorted(p.name for p in store.records.iterdir()) == before
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written .*choose another with --out"):
+        Store.create(tmp_path / "file" / "run")
+
+
+def test_one_writer_at_a_time(store):
+    with store.lock(), pytest.raises(UserError, match="another process is running trials"), store.lock():
+        pass
+    with store.lock():  # let go
+        pass
+
+
+def test_an_unknown_run_names_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="there is no run 'quik', and none"):
+        Store.open("quik")
+    Store.create(tmp_path / "results" / "runs" / "quick")
+    with pytest.raises(UserError, match="unknown run 'quik'; the nearest is 'quick'"):
+        Store.open("quik")
+
+
+def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store, finished):
+    unmeasured = estimate(suite.specs)
+    assert unmeasured.calibrated == 16
+    assert unmeasured.seconds > 0
+    slow = {"setup": 0.0, "train": 100.0, "evaluate": 0.0}
+    store.write(fake(finished, suite.specs[0], seconds=slow))
+    priced = estimate(suite.specs[1:], store.frame())
+    assert (priced.measured, priced.calibrated) == (15, 0)
+    expected = sum(100 * work(s) / work(suite.specs[0]) for s in suite.specs[1:])
+    assert priced.seconds == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(4.2, "4 s"), (100, "2 min"), (9000, "2.5 h"), (200_000, "2.3 days")])
+def test_spoken_times(seconds, words):
+    assert spoken(seconds) == words

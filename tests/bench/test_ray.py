@@ -1,0 +1,199 @@
+"""Real Ray: the same figures as without it, and nothing lost when something dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from bench.store import Store
+from tests.bench.harness import cli, command, figures
+
+EPOCHS = 12
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory) -> tuple[str, Path]:
+    """A suite, and its run without Ray."""
+    import yaml
+
+    from tests.bench.harness import TINY
+
+    folder = tmp_path_factory.mktemp("reference")
+    suite = folder / "tiny.yaml"
+    suite.write_text(yaml.safe_dump({**TINY, "recipe": {"base": "digits", "epochs": EPOCHS}}))
+    done = cli("run", str(suite), "--backend", "inline", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    return str(suite), folder / "tiny"
+
+
+def start(*arguments: str, log: Path) -> subprocess.Popen:
+    with open(log, "w") as file:
+        return subprocess.Popen(command(*arguments), stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended too early"
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+def records(run: Path) -> list[Path]:
+    return list((run / "records").glob("[!.]*.json"))
+
+
+def workers(process: subprocess.Popen) -> list[psutil.Process]:
+    """The processes in which trials of this run train."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    return [p for p in family if "Trainable" in " ".join(p.cmdline())]
+
+
+def same(run: Path, reference: Path) -> None:
+    pd.testing.assert_frame_equal(figures(run), figures(reference), check_exact=True)
+    for name in ("per_class", "curves"):
+        mine, theirs = (pd.read_parquet(r / f"{name}.parquet") for r in (run, reference))
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
+
+
+def test_ray_gives_the_figures_of_the_bare_loop_and_keeps_quiet(reference, tmp_path):
+    suite, expected = reference
+    done = cli("run", suite, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    same(tmp_path / "tiny", expected)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("tiny: 16 trials to run, ")
+    assert done.stderr == ""
+    assert not re.search(r"\b(ray|raylet|tune|Trainable)\b", done.stdout.split("\ntables")[0])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_kill_9_of_the_driver_then_the_same_command(reference, tmp_path, seed):
+    suite, expected = reference
+    run = tmp_path / "tiny"
+    process = start("run", suite, "--out", str(tmp_path), log=tmp_path / "log")
+    chance = random.Random(seed)
+    target = chance.randint(0, 9)
+    wait_for(lambda: len(records(run)) >= target and (target or workers(process)), process)
+    time.sleep(chance.random())
+    kept = {p.name for p in records(run)}
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    again = cli("run", suite, "--out", str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    left = int(again.stdout.split()[1]) if "to run" in again.stdout else 0
+    assert left <= 16 - len(kept)  # nothing finished was run again
+    same(run, expected)
+
+
+def test_a_worker_that_dies_costs_no_trial(reference, tmp_path):
+    suite, expected = reference
+    run = tmp_path / "tiny"
+    process = start("run", suite, "--out", str(tmp_path), log=tmp_path / "log")
+    wait_for(lambda: len(records(run)) >= 2 and workers(process), process)
+    random.Random(0).choice(workers(process)).kill()
+    assert process.wait(timeout=120) == 0, (tmp_path / "log").read_text()
+    same(run, expected)
+
+
+def test_a_trial_whose_worker_dies_every_time_is_lost_and_tried_by_the_next_run(reference, tmp_path, write_suite):
+    suite = write_suite(recipe={"base": "digits", "epochs": 3000}, methods=["softmax"], seeds=1)
+    run = tmp_path / "tiny"
+    process = start("run", suite, "--out", str(tmp_path), "--limit", "1", log=tmp_path / "log")
+    end = time.monotonic() + 100
+    while process.poll() is None and time.monotonic() < end:
+        for worker in workers(process):
+            worker.kill()
+        time.sleep(0.5)
+    assert process.poll() == 0, (tmp_path / "log").read_text()
+    (row,) = Store.open(run).frame().itertuples()
+    assert row.status == "lost"
+    assert "tried 3 times" in row.cause
+    assert "lost: softmax, digits IF 10, seed 0" in (tmp_path / "log").read_text()
+    planned = cli("plan", suite, "--out", str(tmp_path), "--limit", "1")
+    assert "1 failed, 1 left" in planned.stdout
+
+
+def test_a_long_trial_goes_on_from_its_checkpoint_after_kill_9(tmp_path, write_suite):
+    suite = write_suite(recipe={"base": "digits", "epochs": 300}, methods=["over_sampling"], seeds=1)
+    options = ("--limit", "1", "--checkpoint-every", "0.5")
+    run = tmp_path / "tiny"
+    process = start("run", suite, "--out", str(tmp_path), *options, log=tmp_path / "log")
+    wait_for(lambda: list(run.glob("checkpoints/*.pt")), process)
+    time.sleep(1.5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert records(run) == []
+    assert cli("run", suite, "--out", str(tmp_path), *options).returncode == 0
+    environment = json.loads(Store.open(run).frame()["environment"].iloc[0])
+    assert len(environment["resumed_at"]) == 1
+    assert 0 < environment["resumed_at"][0] < 300
+    assert not list(run.glob("checkpoints/*.pt"))
+    straight = tmp_path / "straight"
+    assert cli("run", suite, "--out", str(straight), "--backend", "inline", "--limit", "1").returncode == 0
+    same(run, straight / "tiny")
+
+
+def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(reference, tmp_path):
+    suite, expected = reference
+    run = tmp_path / "tiny"
+    process = start("run", suite, "--out", str(tmp_path), log=tmp_path / "log")
+    wait_for(lambda: len(records(run)) >= 3, process)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    text = (tmp_path / "log").read_text()
+    assert "Give the same command again to go on" in text
+    assert "Traceback" not in text
+    kept = len(pd.read_parquet(run / "trials.parquet"))
+    assert 3 <= kept < 16
+    assert cli("run", suite, "--out", str(tmp_path)).returncode == 0
+    same(run, expected)
+
+
+def test_resources_that_can_never_be_had(reference, tmp_path):
+    suite, _ = reference
+    done = cli("run", suite, "--out", str(tmp_path), "--cpus-per-trial", "4096")
+    assert done.returncode == 2
+    assert "a trial asks for 4096 CPUs and 0 GPUs, but no machine has more than" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_cluster_that_is_not_there(reference, tmp_path):
+    suite, _ = reference
+    done = cli("run", suite, "--out", str(tmp_path), "--address", "127.0.0.1:1")
+    assert done.returncode == 2
+    assert "no Ray cluster answers at 127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_loses_a_node_finishes_and_is_not_shut_down(reference, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    suite, expected = reference
+    run = tmp_path / "tiny"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        doomed = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        process = start("run", suite, "--out", str(tmp_path), "--address", cluster.address, log=tmp_path / "log")
+        wait_for(lambda: len(records(run)) >= 3, process)
+        cluster.remove_node(doomed, allow_graceful=False)
+        assert process.wait(timeout=150) == 0, (tmp_path / "log").read_text()
+        same(run, expected)
+        text = (tmp_path / "log").read_text()
+        assert "2 at a time" in text
+        assert "raylet" not in text
+        assert cluster.head_node.any_processes_alive()
+    finally:
+        cluster.shutdown()

@@ -1,0 +1,90 @@
+"""Suite files: what they expand to, and how they are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.suite import load_suite, parse_suite, suite_names
+from lt_core.errors import UserError
+from tests.bench.harness import TINY
+
+
+def parse(**changes):
+    return parse_suite("tiny", {**TINY, **changes})
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_loads(name):
+    assert load_suite(name).specs
+
+
+def test_the_whole_of_table_2():
+    # 2 datasets × 6 factors × (softmax, sigmoid, 3 focal, 4 + 4 + 12 class-balanced) × 3 seeds
+    assert len(load_suite("cb_table2").specs) == 2 * 6 * 25 * 3
+
+
+def test_lists_are_multiplied_out():
+    labels = [s.method.label for s in parse(methods=[{"cb_focal": {"cb_beta": [0.9, 0.99], "gamma": [0.5, 2]}}], seeds=1).specs]
+    grid = ["cb_focal[gamma=0.5,cb_beta=0.9]", "cb_focal[gamma=2,cb_beta=0.9]", "cb_focal[gamma=0.5,cb_beta=0.99]"]
+    assert labels == ([*grid, "cb_focal[gamma=2,cb_beta=0.99]"]) * 2
+
+
+def test_the_same_trial_twice_is_one_trial():
+    once = parse(methods=["softmax"]).specs
+    assert parse(methods=["softmax", "softmax"]).specs == once
+
+
+def test_explicit_counts_are_one_value_not_a_grid():
+    counts = [50, 40, 30, 20, 10, 9, 8, 7, 6, 5]
+    suite = parse(data={"dataset": "digits", "imbalance_type": "counts", "counts": counts}, methods=["softmax"], seeds=1)
+    assert [s.data.counts for s in suite.specs] == [tuple(counts)]
+
+
+def test_two_datasets_and_two_draws_of_the_images():
+    data = [{"dataset": "digits", "imbalance_factor": 10}, {"dataset": "mnist", "imbalance_type": "majority"}]
+    suite = parse(data=data, subset_seeds=2, methods=["softmax"], seeds=[7])
+    assert {(s.data.dataset, s.data.subset_seed, s.seed) for s in suite.specs} == {
+        ("digits", 0, 7), ("digits", 1, 7), ("mnist", 0, 7), ("mnist", 1, 7)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"metods": ["softmax"]}, "unknown key 'metods'; the nearest is 'methods'"),
+        ({"recipe": "digit"}, "unknown recipe 'digit'; the nearest is 'digits'"),
+        ({"recipe": {"base": "digits", "epoch": 3}}, "unknown key 'epoch'; the nearest is 'epochs'"),
+        ({"recipe": {"base": "digits", "epochs": 0}}, "epochs must be in [1, inf), got 0"),
+        ({"recipe": {"base": "digits", "model": "resnet33"}}, "unknown model 'resnet33'"),
+        ({"methods": ["sofmax"]}, "unknown method 'sofmax'; the nearest is 'softmax'"),
+        ({"methods": [{"cb_focal": {"cb_beta": 1.0}}]}, "cb_beta must be in [0, 1), got 1.0"),
+        ({"methods": [{"cb_focal": {"cb_bata": 0.9}}]}, "unknown parameter 'cb_bata'; the nearest is 'cb_beta'"),
+        ({"data": {"dataset": "digit"}}, "unknown dataset 'digit'; the nearest is 'digits'"),
+        ({"data": {"dataset": "digits", "imbalance_factor": 0.5}}, "imbalance_factor must be in [1, inf), got 0.5"),
+        ({"data": {"dataset": "digits", "imbalance_factor": 200, "n_max": 100}}, "leaves class 8 without images"),
+        ({"data": {"dataset": "digits", "imbalance_factor": "ten"}}, "imbalance_factor must be a number, got 'ten'"),
+        ({"data": {"dataset": "digits", "n_max": 500}}, "asks for 500 images of class 0, which has 128"),
+        ({"seeds": 0}, "seeds must be a number of seeds from 1 up"),
+        ({"data": ["digits"]}, "an entry of data must be a mapping"),
+    ],
+)
+def test_what_cannot_run_is_refused_when_read(changes, says):
+    with pytest.raises(UserError, match="suite tiny") as error:
+        parse(**changes)
+    assert says in str(error.value)
+
+
+def test_a_missing_key_and_a_file_that_is_no_suite(tmp_path):
+    with pytest.raises(UserError, match="'methods' is missing"):
+        parse_suite("tiny", {k: v for k, v in TINY.items() if k != "methods"})
+    path = tmp_path / "x.yaml"
+    path.write_text("about: [")
+    with pytest.raises(UserError, match="is not YAML"):
+        load_suite(path)
+    path.write_text("just words")
+    with pytest.raises(UserError, match="must hold keys"):
+        load_suite(path)
+    with pytest.raises(UserError, match="cannot be read"):
+        load_suite(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match="unknown suite 'quik'; the nearest is 'quick'"):
+        load_suite("quik")

@@ -1,0 +1,153 @@
+"""The class-balanced table: a pure function of the frame, and its renderings."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.render import FORMATS
+from bench.tables import TABLES
+from lt_core.errors import UserError
+
+
+def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **changes):
+    name = label.split("[")[0]
+    params = {"loss": {"cb_sigmoid": "sigmoid", "cb_focal": "focal"}.get(name, "softmax")}
+    for item in label.partition("[")[2].rstrip("]").split(","):
+        if "=" in item:
+            params[item.split("=")[0]] = float(item.split("=")[1])
+    values = {
+        "trial_id": f"{label}-{seed}-{changes}", "dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 50.0,
+        "method": name, "label": label, "params": json.dumps(params), "seed": seed, "status": "ok", "accuracy": accuracy,
+        "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100,
+        "validation": 20, "protocol": 1,
+    }  # fmt: skip
+    return {**values, **changes}
+
+
+def table(*rows):
+    return TABLES["cb"](pd.DataFrame(list(rows)))
+
+
+def cells(built):
+    return {r.label: r.cells for r in built.rows}
+
+
+def test_error_in_percent_with_the_sample_standard_deviation():
+    built = table(row("softmax", 0, 0.80), row("softmax", 1, 0.90))
+    (cell,) = cells(built)["Softmax"]
+    assert cell.mean == pytest.approx(15.0)
+    assert cell.std == pytest.approx(100 * np.std([0.1, 0.2], ddof=1))
+    assert cell.n == 2
+    assert "15.00 ± 7.07" in FORMATS["terminal"][0](built)
+    assert "n = 2" in FORMATS["terminal"][0](built)
+
+
+def test_one_seed_has_no_spread_and_says_so():
+    text = FORMATS["terminal"][0](table(row("softmax", 0, 0.8)))
+    assert "(n = 1): no spread" in text
+    assert "nan" not in text
+    assert "20.00 ±" not in text
+
+
+def test_class_balanced_is_picked_on_validation_though_another_tests_better():
+    built = table(
+        row("cb_focal[gamma=2,cb_beta=0.999]", 0, 0.70, validation=0.9),
+        row("cb_softmax[cb_beta=0.9]", 0, 0.95, validation=0.8),
+    )
+    assert cells(built)["Class-Balanced"][0].mean == pytest.approx(30.0)
+    assert [cells(built)[k][0].text for k in ("Loss", "β", "γ")] == ["focal", "0.999", "2"]
+
+
+def test_a_pick_needs_a_validation_split():
+    built = table(row("cb_softmax[cb_beta=0.9]", 0, 0.9, validation=np.nan))
+    assert cells(built)["Class-Balanced"][0].text == "no validation split"
+
+
+def test_a_cell_that_lost_a_seed_is_not_picked_over_whole_ones():
+    built = table(
+        row("cb_softmax[cb_beta=0.9]", 0, 0.99, validation=0.99),
+        row("cb_softmax[cb_beta=0.9]", 1, np.nan, status="diverged"),
+        row("cb_softmax[cb_beta=0.99]", 0, 0.8, validation=0.8),
+        row("cb_softmax[cb_beta=0.99]", 1, 0.8, validation=0.8),
+    )
+    assert cells(built)["β"][0].text == "0.99"
+
+
+def test_a_failed_seed_is_counted_and_never_averaged():
+    built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), row("softmax", 2, np.nan, status="diverged"))
+    (cell,) = cells(built)["Softmax"]
+    assert (cell.mean, cell.n, cell.failed) == (pytest.approx(20.0), 2, 1)
+    assert "(1 failed)" in FORMATS["md"][0](built)
+
+
+def test_best_and_second_are_marked_in_each_measured_column():
+    built = table(row("softmax", 0, 0.7), row("sigmoid", 0, 0.9), row("focal", 0, 0.8), row("focal[gamma=2]", 0, 0.6))
+    assert [c[0].rank for c in cells(built).values()] == [0, 1, 2, 0]
+    assert "**10.00**" in FORMATS["md"][0](built)
+    assert "<u>20.00</u>" in FORMATS["md"][0](built)
+    assert r"\textbf{10.00}" in FORMATS["latex"][0](built)
+    assert r"\underline{20.00}" in FORMATS["latex"][0](built)
+
+
+def test_factors_from_the_largest_down_and_rows_in_the_papers_order():
+    built = table(
+        *(
+            row(label, 0, 0.8, imbalance_factor=f)
+            for label in ("over_sampling", "sigmoid", "softmax")
+            for f in (10.0, 100.0, 50.0)
+        )
+    )
+    assert [c.name for c in built.columns] == ["100", "50", "10"]
+    assert [r.label for r in built.rows] == ["Softmax", "Sigmoid", "over_sampling"]
+
+
+def test_published_figures_stand_beside_measured_ones():
+    cifar = {"dataset": "cifar10", "imbalance_factor": 100.0, "model": "resnet32", "recipe": "cifar_cb"}
+    built = table(row("softmax", 0, 0.71, **cifar), row("cb_focal[gamma=1,cb_beta=0.9999]", 0, 0.74, validation=0.7, **cifar))
+    assert [(c.name, c.published) for c in built.columns] == [("100", False), ("paper", True)]
+    assert cells(built)["Softmax"][1].mean == 29.64  # Cui et al. 2019, table 2
+    assert cells(built)["Class-Balanced"][1].mean == 25.43
+    assert cells(built)["Loss"][1].text == "focal"
+    # A figure of the paper is no competitor.
+    assert all(r.cells[1].rank == 0 for r in built.rows)
+
+
+def test_no_published_column_where_the_paper_has_none():
+    assert not any(c.published for c in table(row("softmax", 0, 0.7)).columns)
+    step = row("softmax", 0, 0.7, dataset="cifar10", imbalance_type="step", imbalance_factor=100.0)
+    assert not any(c.published for c in table(step).columns)
+
+
+def test_two_budgets_never_share_a_table():
+    built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), row("softmax", 0, 0.1, epochs=2))
+    assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
+    assert any("1 trials of another budget are left out" in note and "2 epochs" in note for note in built.notes)
+
+
+def test_an_empty_run():
+    with pytest.raises(UserError, match="has no trial yet"):
+        TABLES["cb"](pd.DataFrame([row("softmax", 0, 0.8)]).iloc[:0])
+
+
+def test_csv_and_json_hold_full_figures():
+    built = table(row("softmax", 0, 0.8123456), row("softmax", 1, 0.9))
+    (line,) = csv.DictReader(io.StringIO(FORMATS["csv"][0](built)))
+    assert float(line["mean"]) == pytest.approx(100 - 100 * (0.8123456 + 0.9) / 2, abs=1e-9)
+    assert line["n"] == "2"
+    cell = json.loads(FORMATS["json"][0](built))["cells"][0]
+    assert cell["mean"] == float(line["mean"])
+
+
+def test_latex_escapes_and_balances():
+    text = FORMATS["latex"][0](table(row("over_sampling", 0, 0.8), row("focal[gamma=0.5]", 0, 0.8)))
+    assert r"over\_sampling" in text
+    assert r"$\gamma$" in text
+    assert text.count("{") == text.count("}")
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    assert all(line.count("&") == 1 for line in body.splitlines() if "&" in line)
