@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import sys
 import time
@@ -47,7 +46,7 @@ class ProgressLine:
         score = figures["balanced_accuracy"]
         if self.best is None or score > self.best[0]:
             split = "validation" if result.validation_confusion else "test"
-            self.best = (score, f"best {split} balanced accuracy {100 * score:.1f} % ({describe(result.spec)})")
+            self.best = (score, f"best {100 * score:.1f} % balanced {split} accuracy: {describe(result.spec)}")
 
     def tick(self) -> None:
         if time.monotonic() - self.drawn > (0.2 if self.live else 30):
@@ -80,15 +79,16 @@ class ProgressLine:
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.finished:
-            parts.append(f"{60 * self.finished / seconds:.0f} trials/min")
+            rate = 60 * self.finished / seconds
+            parts.append(f"{rate:.0f}/min" if rate >= 10 else f"{rate:.1f}/min")
         done = self.worked + sum(self.work.get(i, 0.0) * p.epoch / p.epochs for i, (_, p, _) in self.running.items())
         if done:
             left = seconds * (sum(self.work.values()) - done) / done
             parts.append(f"{spoken(max(0.0, left))} left")
+        long = [(p, s) for since, p, s in self.running.values() if time.monotonic() - since > _LONG]
+        parts += [f"{s.method.label} seed {s.seed} epoch {p.epoch}/{p.epochs}" for p, s in long[:2]]
         if self.best:
             parts.append(self.best[1])
-        long = [(p, s) for since, p, s in self.running.values() if time.monotonic() - since > _LONG]
-        parts += [f"{s.method.label} epoch {p.epoch}/{p.epochs}" for p, s in long[:2]]
         return " · ".join(parts)
 
 
@@ -103,5 +103,5 @@ def describe(spec: TrialSpec) -> str:
 
 def summary(seconds: float, finished: int, failed: int) -> str:
     """The closing line of a run."""
-    rate = f", {60 * finished / seconds:.0f} a minute" if finished and math.isfinite(seconds) and seconds > 0 else ""
+    rate = f", {60 * finished / seconds:.0f} a minute" if finished > seconds / 60 else ""
     return f"{finished} trials in {spoken(seconds)}{rate}" + (f"; {failed} failed" if failed else "")

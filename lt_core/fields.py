@@ -47,7 +47,7 @@ class Domain:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return True
         return (
-            not math.isnan(value)
+            math.isfinite(value)
             and (self.low is None or value >= self.low)
             and (self.high is None or value <= self.high)
             and (self.above is None or value > self.above)
@@ -111,6 +111,28 @@ def _coerce(value: Any, hint: Any) -> Any:
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
+def _checked(cls: type, key: str, value: Any, place: str) -> Any:
+    """``value`` as the type of field ``key``, inside its domain."""
+    hint = _hints(cls)[key]
+    try:
+        made = _coerce(value, hint)
+    except (TypeError, ValueError, OverflowError):
+        noun = _NOUNS.get(hint, f"of type {getattr(hint, '__name__', hint)}".replace(" | None", ""))
+        raise UserError(f"{place}{key} must be {noun}, got {value!r}") from None
+    domain = domains(cls).get(key)
+    for item in made if isinstance(made, tuple) else (made,):
+        if domain and item is not None and not domain.holds(item):
+            raise UserError(f"{place}{key} must be in {domain}, got {item!r}")
+    return made
+
+
+def check(record: Any, where: str = "") -> None:
+    """For ``__post_init__``: what `build` checks holds for ``cls(…)`` and `dataclasses.replace` too, and 10 is 10.0."""
+    place = f"{where}: " if where else ""
+    for key in domains(type(record)):
+        object.__setattr__(record, key, _checked(type(record), key, getattr(record, key), place))
+
+
 def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """A ``cls`` from ``values``, checked.
 
@@ -123,17 +145,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for key, value in values.items():
         if key not in fields:
             raise unknown("key", key, fields, where)
-        hint = _hints(cls)[key]  # type: ignore[arg-type]
-        try:
-            checked[key] = _coerce(value, hint)
-        except (TypeError, ValueError, OverflowError):
-            noun = _NOUNS.get(hint, f"of type {getattr(hint, '__name__', hint)}".replace(" | None", ""))
-            raise UserError(f"{place}{key} must be {noun}, got {value!r}") from None
-        domain = fields[key].metadata.get("domain")
-        items = checked[key] if isinstance(checked[key], tuple) else (checked[key],)
-        for item in items:
-            if domain and item is not None and not domain.holds(item):
-                raise UserError(f"{place}{key} must be in {domain}, got {item!r}")
+        checked[key] = _checked(cls, key, value, place)
     for name, field in fields.items():
         if name not in checked and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise UserError(f"{place}'{name}' is missing")

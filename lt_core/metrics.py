@@ -57,7 +57,7 @@ def precision(confusion: np.ndarray) -> np.ndarray:
 
 def calibration_bins(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
     """[3, 15]: images, summed confidence and correct predictions in equal bins of confidence ((0, 1/15], …)."""
-    place = np.clip(np.ceil(np.asarray(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
+    place = np.clip(np.ceil(np.nan_to_num(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     return np.stack([np.bincount(place, weights=w, minlength=BINS) for w in (np.ones_like(confidence), confidence, correct)])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lt_core.errors import UserError
-from lt_core.fields import param
+from lt_core.fields import check, param
 from lt_core.registry import Registry
 
 
@@ -38,6 +38,7 @@ class Recipe:
     eval_every: int = param(0, "epochs between points of the learning curve; 0: about 20 points a trial", low=0)
 
     def __post_init__(self) -> None:
+        check(self, f"recipe {self.name}")
         if len(self.milestones) != len(self.drops):
             raise UserError(
                 f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop a milestone"

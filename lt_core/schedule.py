@@ -26,7 +26,9 @@ class Always(Schedule):
 class Deferred(Schedule):
     """Deferred re-weighting or re-sampling, DRW and DRS: only the last part of training (Cao et al. 2019, algorithm 1)."""
 
-    defer: float = param(0.8, "fraction of training before rebalancing starts; at 1 it never does", low=0, high=1)
+    defer: float = param(
+        0.8, "fraction of training before rebalancing starts; at 1 it never does", low=0, high=1, tune=(0.6, 0.8, 0.9)
+    )
 
     def rebalances(self, epoch: int, epochs: int) -> bool:
         return epoch >= round(self.defer * epochs)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
-from lt_core.fields import build, param
+from lt_core.fields import build, check, param
 from lt_core.recipes import Recipe
 
 #: Counts changes after which an old figure is no longer comparable with a new one. Part of every id.
@@ -33,10 +33,15 @@ class DataSpec:
     validation: int = param(0, "images a class held out for choosing hyperparameters", low=0)
 
     def __post_init__(self) -> None:
+        check(self)
         info = DATASETS[self.dataset]
         shaped = self.imbalance_type in ("exp", "step")
         if not shaped and self.imbalance_factor != 1:
             raise UserError(f"{self.dataset}: imbalance_factor goes with exp and step, not with {self.imbalance_type}: drop it")
+        if not shaped and self.n_max:
+            raise UserError(f"{self.dataset}: n_max goes with exp and step, not with {self.imbalance_type}: drop it")
+        if self.imbalance_type == "natural" and self.class_order_seed is not None:
+            raise UserError(f"{self.dataset}: class_order_seed changes nothing with imbalance_type natural: drop it")
         if bool(self.counts) != (self.imbalance_type == "counts"):
             raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default

@@ -35,7 +35,7 @@ def build(frame: pd.DataFrame) -> Table:
     labels = labels_in_order(frame[~candidates], list(_LOSSES))
     for (dataset, kind, factor), rows in columns_of(frame):
         group = f"{dataset} ({kind})" if kind != "exp" else str(dataset)
-        columns.append(Column(group, f"{factor:g}"))
+        columns.append(Column(group, f"{factor:.3g}"))
         measured = {label: percent_error(rows[rows["label"] == label]) for label in labels}
         measured.update(_picked(rows[rows["method"].isin(_PICKED)]))
         cells.append(measured)
@@ -51,7 +51,7 @@ def build(frame: pd.DataFrame) -> Table:
         Row(names.get(label, label), tuple(column.get(label, Cell()) for column in cells), detail=label in ("Loss", "β", "γ"))
         for label in order
     )
-    title = "Error rate in % on the balanced test part, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
+    title = "Error rate in % on the test part, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
     if candidates.any():
         notes.append("Class-Balanced: loss, β and γ chosen on the validation split")
     if any(column.published for column in columns):

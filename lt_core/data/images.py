@@ -77,9 +77,9 @@ def read_cache(folder: Path, name: str) -> ImageSet | None:
     try:
         meta = json.loads((folder / "meta.json").read_text())
         arrays = {a: np.load(folder / f"{a}.npy", mmap_mode="r") for a in _ARRAYS}
-    except (OSError, ValueError):
+        return ImageSet(name, fingerprint=meta["fingerprint"], **arrays)
+    except (OSError, ValueError, EOFError, KeyError):  # EOFError: numpy's word for an empty file, as a power cut leaves it
         return None
-    return ImageSet(name, fingerprint=meta["fingerprint"], **arrays)
 
 
 def write_cache(folder: Path, images: ImageSet) -> None:
@@ -94,8 +94,10 @@ def write_cache(folder: Path, images: ImageSet) -> None:
         for array in _ARRAYS:
             np.save(beside / f"{array}.npy", getattr(images, array))
         (beside / "meta.json").write_text(json.dumps({"name": images.name, "fingerprint": images.fingerprint}))
+        if folder.exists() and read_cache(folder, images.name) is None:
+            shutil.rmtree(folder)  # damaged; a folder that holds anything cannot be renamed over
         beside.replace(folder)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
-        if not (folder / "meta.json").exists():  # else another process was faster, which is as good
+        if read_cache(folder, images.name) is None:  # else another process was faster, which is as good
             warnings.warn(f"images are not cached in {folder}: {error}", stacklevel=2)

@@ -55,9 +55,10 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
             sizes[label] = available[label] * (9 if rank == 0 else 1) // 10
         else:
             sizes[label] = ranked[rank]
+    largest = n_max if int(n_max * (1.0 / n_max)) else n_max - 1  # 49 · (1/49) is 0.999… in float64
     for label, (size, pool) in enumerate(zip(sizes, available, strict=True)):
         if size < 1:
-            hint = f"; the largest factor that leaves one is {n_max}" if spec.imbalance_type in ("exp", "step") else ""
+            hint = f"; the largest factor that leaves one is {largest}" if spec.imbalance_type in ("exp", "step") else ""
             raise UserError(f"{spec.dataset}: {_profile(spec)} leaves class {label} without images{hint}")
         if size > pool:
             raise UserError(

@@ -16,7 +16,7 @@ import numpy as np
 
 from lt_core.data.images import ImageSet, cache_dir, canonical, make_set, read_cache, write_cache
 from lt_core.data.sets import DATASETS, DatasetInfo
-from lt_core.errors import UserError
+from lt_core.errors import UserError, unknown
 
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 [N, H, W, C], labels [N]
 _IMAGE_COLUMNS = ("image", "img", "images", "pixels", "picture")
@@ -182,13 +182,25 @@ def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[Part, Part]:
     folders = sorted({f.parent.name for f in files})
     if len(folders) != info.classes:
         raise UserError(f"{files[0].parents[1]}: {len(folders)} class folders, {info.name} has {info.classes} classes")
-    named = info.class_names and set(folders) <= set(info.class_names)
-    labels = {name: info.class_names.index(name) if named else i for i, name in enumerate(folders)}
+    labels = _class_labels(info, folders, str(files[0].parents[1]))
 
     def part(which: str) -> Part:
         return _stack(info, ((f, labels[f.parent.name]) for f in files if f.parents[1].name == which))
 
     return part("train"), part("test")
+
+
+def _class_labels(info: DatasetInfo, folders: list[str], place: str) -> dict[str, int]:
+    """The label of each class folder: by its number, by its name where the set's names are known, else by alphabet."""
+    if all(folder.isdecimal() for folder in folders):
+        folders = sorted(folders, key=int)
+    elif info.class_names:
+        names = [name.replace("/", "_") for name in info.class_names]
+        for folder in folders:
+            if folder not in names:
+                raise unknown("class folder", folder, names, place)
+        folders = names
+    return {folder: label for label, folder in enumerate(folders)}
 
 
 # Download ---------------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ class LDAM(Loss):
     The logits are cosines, so it belongs with the cosine head.
     """
 
-    max_margin: float = param(0.5, "margin of the smallest class, on cosine logits; at 0 there is no margin", low=0)
-    scale: float = param(30.0, "factor s on the cosines", above=0)
+    max_margin: float = param(
+        0.5, "margin of the smallest class, on cosine logits; at 0 there is no margin", low=0, tune=(0.3, 0.5, 0.7)
+    )
+    scale: float = param(30.0, "factor s on the cosines", above=0, tune=(10.0, 20.0, 30.0))
 
     def margins(self, counts: Tensor) -> Tensor:
         """Δ_c for class sizes ``counts``: [C]."""

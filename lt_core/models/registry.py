@@ -58,7 +58,7 @@ def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Hea
         if key not in known:
             raise unknown("option", key, known, name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' generators too
         backbone = info.build(shape, **options)
         return Net(backbone, head.build(backbone.width, classes))
 

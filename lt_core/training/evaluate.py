@@ -23,6 +23,11 @@ class Evaluation:
     calibration: np.ndarray
 
     @property
+    def finite(self) -> bool:
+        """Whether every prediction was a number."""
+        return bool(np.isfinite(self.calibration).all())
+
+    @property
     def accuracy(self) -> float:
         return float(np.trace(self.confusion) / self.confusion.sum())
 

@@ -29,6 +29,10 @@ class Progress:
     epochs: int
 
 
+#: How torch tells of memory that ran out where it raises a plain RuntimeError: on the host, and in cuBLAS or cuDNN.
+_NO_MEMORY = ("can't allocate memory", "ALLOC_FAILED")
+
+
 class Stopped(Exception):
     """A trial that ends early for a reason of its own."""
 
@@ -53,7 +57,8 @@ def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialR
     except (torch.OutOfMemoryError, MemoryError) as error:
         yield TrialResult(spec, OOM, _one_line(error), traceback.format_exc())
     except Exception as error:
-        yield TrialResult(spec, FAILED, _one_line(error), traceback.format_exc())
+        status = OOM if any(words in str(error) for words in _NO_MEMORY) else FAILED
+        yield TrialResult(spec, status, _one_line(error), traceback.format_exc())
 
 
 def _one_line(error: BaseException) -> str:
@@ -108,6 +113,8 @@ def _steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult
         last = training.epoch == recipe.epochs
         if last or training.epoch % recipe.curve_step == 0:
             test = evaluate(training, split.test)
+            if not test.finite:  # the step after the last loss can still blow up
+                raise Stopped(DIVERGED, f"predictions are not finite after epoch {training.epoch} of {recipe.epochs}")
             validation = evaluate(training, split.validation) if len(split.validation) else None
             curve.append(curve_row(training.epoch, loss, test, validation))
             clock.add("evaluate")

@@ -135,7 +135,7 @@ def test_missing_data_stops_before_anything_starts(write_suite, tmp_path, monkey
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", offline)
     monkeypatch.setattr(Inline, "run", lambda *_: pytest.fail("started"))
     suite = write_suite(data={"dataset": "cifar10", "imbalance_factor": 10}, recipe="cifar_ldam")
-    with pytest.raises(UserError, match="cifar10 was not found under .* could not be downloaded .*no network.*--data"):
+    with pytest.raises(UserError, match=r"cifar10 was not found under .* could not be downloaded .*no network.*--data"):
         run(suite, tmp_path, data=str(tmp_path))
 
 

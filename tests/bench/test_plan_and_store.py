@@ -139,14 +139,14 @@ def test_a_full_disk_loses_nothing(suite, store, finished, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="No space left on device.*make room"):
+    with pytest.raises(UserError, match=r"No space left on device.*make room"):
         store.write(fake(finished, suite.specs[1]))
     assert sorted(p.name for p in store.records.iterdir()) == before
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written .*choose another with --out"):
+    with pytest.raises(UserError, match=r"cannot be written .*choose another with --out"):
         Store.create(tmp_path / "file" / "run")
 
 

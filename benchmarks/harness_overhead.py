@@ -1,0 +1,141 @@
+"""The price of the harness: the first trials of suite quick through Ray, beside the same trials in a bare loop.
+
+ray   bench.run into a temporary folder: plan, Ray Tune with 1 CPU a trial, a record on disk for each trial
+loop  for spec in specs: run_trial(spec, Runtime(threads=all CPUs)); no store, no harness, one process
+
+Each runs in a process of its own, one after the other, and is timed from outside: interpreter, imports and Ray's start
+included, since a user waits for them too. Figures: wall seconds, trials a minute, ratio = loop / ray (above 1 Ray wins).
+Of Ray's wall: its start-up (until the first trial has started), its shutdown, and the overhead a trial, which is the
+time of a worker that no trial accounts for: workers · (time from the first start to the last record) / trials − mean
+seconds of a trial.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from common import cpus, load_note, machine, parser, print_table, write_json
+
+SUITE = "quick"
+
+
+def ray_side(trials: int) -> dict[str, Any]:
+    """Run ``trials`` trials through Ray; times are seconds since the epoch."""
+    import ray
+
+    import bench
+
+    with tempfile.TemporaryDirectory() as folder:
+        connected: list[float] = []
+        connect = ray.init
+
+        def init(*args: Any, **options: Any) -> Any:
+            answer = connect(*args, **options)
+            connected.append(time.time())
+            return answer
+
+        ray.init = init
+        store = bench.run(SUITE, out=folder, backend="ray", device="cpu", limit=trials)
+        results = list(store.results())
+        # (when the record was written, seconds of the trial), in order of their end
+        ends = sorted(((store.records / f"{r.trial_id}.json").stat().st_mtime, sum(r.seconds.values())) for r in results)
+        return {
+            "connected": connected[0],
+            "first_start": ends[0][0] - ends[0][1],
+            "last_record": ends[-1][0],
+            "trial_seconds": sum(seconds for _, seconds in ends),
+            "workers": int(ray.cluster_resources()["CPU"]),
+            "ok": sum(r.status == "ok" for r in results),
+        }
+
+
+def loop_side(trials: int) -> dict[str, Any]:
+    """Run ``trials`` trials one after another, with all CPUs for each."""
+    from bench import load_suite, plan
+    from lt_core.training import Runtime, run_trial
+
+    runtime, todo = Runtime(device="cpu", threads=cpus()), plan(load_suite(SUITE), limit=trials).todo
+    results = [run_trial(spec, runtime) for spec in todo]
+    return {"trial_seconds": sum(sum(r.seconds.values()) for r in results), "ok": sum(r.status == "ok" for r in results)}
+
+
+SIDES = {"ray": ray_side, "loop": loop_side}
+
+
+def timed(side: str, trials: int) -> dict[str, Any]:
+    """One side in a fresh process: what it tells, its wall seconds and when it began."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "told.json"
+        command = [sys.executable, __file__, "--trials", str(trials), "--side", side, "--json", str(told)]
+        began, start = time.time(), time.perf_counter()
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wall = time.perf_counter() - start
+        if done.returncode:
+            sys.exit(f"{done.stdout}\nthe {side} side failed")
+        facts = json.loads(told.read_text())
+    if facts["ok"] != trials:
+        sys.exit(f"{side}: {facts['ok']} of {trials} trials ended well; their times cannot be compared")
+    return {**facts, "wall": wall, "began": began}
+
+
+def main() -> None:
+    options = arguments()
+    if options.side:
+        write_json(options.json, SIDES[options.side](options.trials))
+        return
+    trials, about = options.trials, machine("cpu")
+    loop, ray = timed("loop", trials), timed("ray", trials)
+    running = ray["last_record"] - ray["first_start"]
+    phases = {
+        "ray_init_seconds": ray["connected"] - ray["began"],
+        "startup_seconds": ray["first_start"] - ray["began"],
+        "running_seconds": running,
+        "shutdown_seconds": ray["began"] + ray["wall"] - ray["last_record"],
+        "overhead_seconds_per_trial": (ray["workers"] * running - ray["trial_seconds"]) / trials,
+        "trial_seconds": {"ours": ray["trial_seconds"] / trials, "usual": loop["trial_seconds"] / trials},
+    }
+    ratio = loop["wall"] / ray["wall"]
+    print_table(
+        f"{trials} trials of suite {SUITE} on {cpus()} CPUs ({about['device_name']})",
+        ["", "bare loop", f"Ray, {ray['workers']} workers"],
+        [
+            ["wall", *_seconds(loop["wall"], ray["wall"])],
+            ["trials/min", f"{60 * trials / loop['wall']:.1f}", f"{60 * trials / ray['wall']:.1f}"],
+            ["wall of the loop / wall", "1.00", f"{ratio:.2f}"],
+            ["a trial's own time", *_seconds(loop["trial_seconds"] / trials, ray["trial_seconds"] / trials)],
+            ["until ray.init is done", "", *_seconds(phases["ray_init_seconds"])],
+            ["until the first trial starts", "", *_seconds(phases["startup_seconds"])],
+            ["after the last record", "", *_seconds(phases["shutdown_seconds"])],
+            ["harness, a trial", "", *_seconds(phases["overhead_seconds_per_trial"])],
+        ],
+        load_note(about),
+    )
+    write_json(
+        options.json, {"ours": ray["wall"], "usual": loop["wall"], "ratio": ratio, "trials": trials, "workers": ray["workers"]}
+        | phases | about,
+    )  # fmt: skip
+
+
+def _seconds(*values: float) -> list[str]:
+    return [f"{value:.2f} s" for value in values]
+
+
+def arguments() -> argparse.Namespace:
+    made = parser(__doc__)
+    made.add_argument("--trials", type=int, default=60, metavar="N", help="trials of the suite (default 60)")
+    made.add_argument("--side", choices=tuple(SIDES), help=argparse.SUPPRESS)  # what the child processes are told
+    options = made.parse_args()
+    if options.trials < 1:
+        made.error("--trials must be at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    main()

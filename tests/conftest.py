@@ -1,0 +1,23 @@
+"""What all tests share: a cache of their own, one thread, and hypothesis that draws the same examples every time."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# Before torch is imported, and inherited by every process that a test starts.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Decoded images go into a folder of this session; the user's cache and data are not looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("LT_DATA", raising=False)
+        yield

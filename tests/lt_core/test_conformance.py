@@ -1,0 +1,178 @@
+"""What must hold for every registered method. No method is named here: a new one is tested by being registered."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from lt_core.errors import UserError
+from lt_core.fields import domains
+from lt_core.methods import METHODS, resolve
+from lt_core.parts import GROUPS, build_parts
+from lt_core.training import run_trial
+from lt_core.training.evaluate import evaluate
+from lt_core.training.loop import Training
+
+CPU = torch.device("cpu")
+every_method = pytest.mark.parametrize("name", list(METHODS))
+
+
+@pytest.fixture(scope="module")
+def measured(make_spec, figures):
+    """Figures of a method on digits, each computed once."""
+    known = {}
+
+    def of(label, at=None):
+        spec = make_spec(label, at, data={"imbalance_factor": 10, "n_max": 60, "validation": 2}, eval_every=1)
+        if spec.trial_id not in known:
+            known[spec.trial_id] = figures(run_trial(spec))
+            assert known[spec.trial_id]["status"] == "ok", known[spec.trial_id]["cause"]
+        return known[spec.trial_id]
+
+    return of
+
+
+@every_method
+def test_a_declaration_is_whole(name):
+    method = METHODS[name]
+    assert method.name == name
+    assert method.about and method.cite and method.family
+    assert set(method.space) <= set(method.domains())
+    for key in method.space:
+        assert method.domains()[key].tune, f"{key} is to be tuned but its domain names no values"
+        for value in method.domains()[key].tune:
+            assert method.resolve({key: value}).params[key] == value
+    assert all(domain.help for domain in method.domains().values())
+
+
+@every_method
+def test_a_method_at_its_neutral_point_is_the_plain_one_to_the_bit(name, measured):
+    neutral = METHODS[name].neutral
+    if neutral.equals != "softmax":
+        assert neutral.reason, "a method that is softmax cross-entropy at no setting must say why"
+    if not neutral.equals:
+        return
+    if not neutral.at:
+        assert neutral.equals == name, "no hyperparameter is set, so it can only be itself"
+        return
+    assert measured(name, neutral.at) == measured(neutral.equals)
+
+
+@every_method
+def test_a_method_away_from_its_neutral_point_is_another_one(name, measured):
+    """Else the test above would prove nothing."""
+    neutral = METHODS[name].neutral
+    if neutral.at and neutral.equals:
+        early = {"defer": 0.3} if "defer" in METHODS[name].domains() else {}
+        assert measured(name, early) != measured(neutral.equals)
+
+
+@every_method
+def test_a_label_names_the_whole_method(name):
+    """`name[key=value,…]` is all that is needed to make it again, at any setting."""
+    for at in ({}, METHODS[name].neutral.at, *({k: v} for k in METHODS[name].space for v in METHODS[name].domains()[k].tune)):
+        made = resolve(name, at)
+        assert resolve(made.label) == made
+    assert resolve(name).label == name
+
+
+@every_method
+def test_a_class_of_one_image_is_no_obstacle(name, make_spec):
+    spec = make_spec(name, data={"imbalance_type": "counts", "counts": [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]})
+    result = run_trial(spec)
+    assert result.status == "ok", result.traceback
+    assert result.train_counts[-1] == 1
+    assert all(math.isfinite(row["train_loss"]) for row in result.curve)
+
+
+@every_method
+@pytest.mark.parametrize("counts", [[30, 3], [1] * 50 + [2] * 50], ids=["two", "hundred"])
+def test_any_number_of_classes_will_do(name, counts, make_spec, make_split):
+    spec, split = make_spec(name, epochs=2), make_split(counts)
+    training = Training(spec, split, CPU)
+    losses = [training.run_epoch() for _ in range(2)]
+    assert all(map(math.isfinite, losses))
+    found = evaluate(training, split.test)
+    assert found.confusion.sum(axis=1).tolist() == counts
+    assert found.calibration[0].sum() == sum(counts)
+
+
+@every_method
+def test_a_small_batch_can_be_learnt_by_heart(name, make_spec, make_split):
+    spec = make_spec(name, epochs=60, pad=0, warmup=0.0, milestones=(), drops=(), weight_decay=0.0, batch_size=20)
+    split = make_split([4] * 5)
+    training = Training(spec, split, CPU)
+    losses = [training.run_epoch() for _ in range(60)]
+    assert losses[-1] < 0.25 * losses[0]
+    assert evaluate(training, split.train).accuracy == 1.0
+
+
+@every_method
+def test_the_same_trial_gives_the_same_figures_after_any_other(name, make_spec, figures):
+    spec = make_spec(name, seed=3)
+    before = figures(run_trial(spec))
+    run_trial(make_spec("softmax", seed=8, optimizer="adam", batch_size=17, epochs=1))
+    torch.manual_seed(99)
+    torch.rand(5)
+    assert figures(run_trial(spec)) == before
+    assert figures(run_trial(dataclasses.replace(spec, seed=4)))["confusion"] != before["confusion"]
+
+
+def outside(domain, default):
+    """Values that the domain excludes."""
+    if domain.choices:
+        return ["nonsense"]
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+        return ["nonsense", None, 3.5]
+    beyond = [domain.low, domain.high]
+    beyond = [edge + step for edge, step in zip(beyond, (-1, 1), strict=True) if edge is not None]
+    beyond += [edge for edge in (domain.above, domain.below) if edge is not None]
+    return [*beyond, "many", None, True, math.nan, math.inf]
+
+
+@every_method
+def test_a_value_outside_a_parameters_domain_is_refused_by_name(name):
+    method = METHODS[name]
+    params = method.resolve().params
+    for key, domain in method.domains().items():
+        for value in outside(domain, params[key]):
+            with pytest.raises(UserError, match=rf"\b{key}\b"):
+                method.resolve({key: value})
+
+
+@every_method
+def test_a_choice_that_does_not_exist_is_refused_by_name(name):
+    for group in GROUPS:
+        with pytest.raises(UserError, match=f"unknown {group} 'nonsense'"):
+            METHODS[name].resolve({group: "nonsense"})
+    with pytest.raises(UserError, match="unknown parameter 'nonsense'"):
+        METHODS[name].resolve({"nonsense": 1})
+
+
+@every_method
+def test_loss_and_gradients_are_finite_at_extreme_logits(name, extreme_logits):
+    settings = [{}, METHODS[name].neutral.at] + [{k: v} for k in METHODS[name].space for v in METHODS[name].domains()[k].tune]
+    counts = torch.tensor([5000.0, 100.0, 1.0], dtype=torch.float64)
+    for at in settings:
+        parts = build_parts(METHODS[name].resolve(at).params)
+        logits, labels = extreme_logits[0].clone().requires_grad_(), extreme_logits[1]
+        weights = parts["weights"].bind(counts).float()[labels]
+        losses = parts["loss"].bind(counts.float())(logits, labels)
+        loss = parts["weights"].average(losses, weights)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert loss.isfinite() and gradient.isfinite().all()
+        made = parts["posthoc"].probabilities(parts["loss"].logits(logits), parts["loss"], counts)
+        assert made.isfinite().all() and (made >= 0).all() and (made <= 1).all()
+
+
+def test_no_two_groups_share_a_parameter():
+    """Parameters are one flat list, so a name must belong to one group."""
+    owners = {}
+    for group, registry in GROUPS.items():
+        for choice in registry:
+            for key in domains(registry[choice]):
+                assert owners.setdefault(key, group) == group
+                assert key not in GROUPS

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lt_core.errors import UserError
+from lt_core.labels import format_label, parse_label
+
+NAMES = st.from_regex(r"[A-Za-z_][\w.\-]{0,12}", fullmatch=True)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9)
+VALUES = NUMBERS | st.booleans() | NAMES
+
+
+@given(NAMES, st.dictionaries(NAMES, VALUES, max_size=4))
+def test_a_label_is_read_back_as_it_was_written(name, values):
+    read_name, read = parse_label(format_label(name, values))
+    assert read_name == name
+    assert list(read) == list(values)
+    for key, value in values.items():
+        if isinstance(value, bool):
+            assert read[key] == str(value).lower()
+        elif isinstance(value, (int, float)):
+            assert float(read[key]) == value
+        else:
+            assert read[key] == value
+
+
+@pytest.mark.parametrize(
+    ("values", "label"),
+    [
+        ({}, "m"),
+        ({"a": 1.0}, "m[a=1]"),
+        ({"a": 0.9999, "b": True, "c": "x"}, "m[a=0.9999,b=true,c=x]"),
+        ({"a": 1e-05}, "m[a=1e-05]"),
+    ],
+)
+def test_labels_are_short(values, label):
+    assert format_label("m", values) == label
+
+
+def test_spaces_do_not_matter():
+    assert parse_label(" focal [ gamma = 2 , mean=weights ] ") == ("focal", {"gamma": "2", "mean": "weights"})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "focal[gamma=2", "focal gamma=2", "focal[gamma]", "focal[=2]", "focal[gamma=]", "[gamma=2]"]
+)
+def test_anything_else_is_refused_and_quoted(text):
+    with pytest.raises(UserError, match=r"is not of the form") as error:
+        parse_label(text)
+    assert f"'{text}'" in str(error.value)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lt_core.parts import GROUPS
+
+# CIFAR-10, imbalance factor 100.
+COUNTS = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50], dtype=torch.float64)
+LOSSES = {name: [{}] for name in GROUPS["loss"]} | {
+    "focal": [{"gamma": g} for g in (0.0, 0.5, 1.0, 2.0)],
+    "focal_softmax": [{"gamma": g} for g in (0.0, 0.5, 1.0, 2.0)],
+    "logit_adjusted": [{"tau": t} for t in (0.0, 1.0, 2.0)],
+    "ldam": [{}, {"scale": 1.0}, {"max_margin": 0.0}],
+}
+CASES = [(name, keys) for name, settings in LOSSES.items() for keys in settings]
+SHIFTED = ("softmax", "focal_softmax", "logit_adjusted", "ldam")  # functions of a softmax
+UNSHIFTED = ("sigmoid", "focal")
+
+
+def bind(name, counts=COUNTS, **keys):
+    return GROUPS["loss"][name](**keys).bind(counts)
+
+
+def logits(count=8, classes=10, scale=2.0):
+    return torch.randn(count, classes, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * scale
+
+
+def labels(count=8, classes=10):
+    return torch.arange(count) * 3 % classes
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_a_loss_is_one_number_an_image(name, keys):
+    """Each image's own, whatever else is in the batch."""
+    loss, z, y = bind(name, **keys), logits(), labels()
+    whole = loss(z, y)
+    assert whole.shape == (8,)
+    torch.testing.assert_close(whole, torch.cat([loss(z[i : i + 1], y[i : i + 1]) for i in range(8)]))
+
+
+def test_softmax_by_hand():
+    z = torch.tensor([[0.0, math.log(3), math.log(4)]], dtype=torch.float64)
+    for label, expected in enumerate((math.log(8), math.log(8 / 3), math.log(2))):
+        assert bind("softmax", COUNTS[:3])(z, torch.tensor([label])).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_sigmoid_by_hand():
+    """Eq. 12: −Σ log σ(z^t); σ(log 3) = 3/4."""
+    z = torch.tensor([[math.log(3), 0.0, -math.log(3)]], dtype=torch.float64)
+    for label, product in enumerate((3 / 4 * 1 / 2 * 3 / 4, 1 / 4 * 1 / 2 * 3 / 4, 1 / 4 * 1 / 2 * 1 / 4)):
+        assert bind("sigmoid", COUNTS[:3])(z, torch.tensor([label])).item() == pytest.approx(-math.log(product), abs=1e-12)
+
+
+def test_sigmoid_is_the_sum_of_binary_cross_entropies():
+    z, y = logits(), labels()
+    expected = F.binary_cross_entropy_with_logits(z, F.one_hot(y, 10).double(), reduction="none").sum(1)
+    torch.testing.assert_close(bind("sigmoid")(z, y), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+def test_focal_is_the_plain_formula_at_moderate_logits(gamma):
+    z, y = logits(), labels()
+    p = torch.where(F.one_hot(y, 10).bool(), z.sigmoid(), 1 - z.sigmoid())
+    torch.testing.assert_close(bind("focal", gamma=gamma)(z, y), ((1 - p) ** gamma * -p.log()).sum(1))
+
+
+def test_focal_by_hand():
+    z = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)
+    expected = (1 / 4) ** 2 * -math.log(3 / 4) + (1 / 2) ** 2 * -math.log(1 / 2)
+    assert bind("focal", COUNTS[:2], gamma=2.0)(z, torch.tensor([0])).item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+def test_focal_softmax_is_the_plain_formula_at_moderate_logits(gamma):
+    z, y = logits(), labels()
+    p = z.softmax(1).gather(1, y[:, None])[:, 0]
+    torch.testing.assert_close(bind("focal_softmax", gamma=gamma)(z, y), (1 - p) ** gamma * -p.log())
+
+
+def test_logit_adjusted_at_one_is_balanced_softmax():
+    """Ren et al. 2020, Eq. 4: n_y·e^z_y / Σ n_c·e^z_c."""
+    z, y = logits(), labels()
+    torch.testing.assert_close(bind("logit_adjusted")(z, y), F.cross_entropy(z + COUNTS.log(), y, reduction="none"))
+    odds = COUNTS * z.exp()
+    torch.testing.assert_close(bind("logit_adjusted")(z, y), -(odds.gather(1, y[:, None])[:, 0] / odds.sum(1)).log())
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.5, 2.0])
+def test_logit_adjusted_scales_the_prior_by_tau(tau):
+    z, y = logits(), labels()
+    expected = F.cross_entropy(z + tau * (COUNTS / COUNTS.sum()).log(), y, reduction="none")
+    torch.testing.assert_close(bind("logit_adjusted", tau=tau)(z, y), expected)
+
+
+def test_log_priors_of_cifar10():
+    golden = [-0.9087, -1.4206, -1.9326, -2.4440, -2.9567, -3.4675, -3.9792, -4.4915, -5.0071, -5.5139]
+    loss = bind("logit_adjusted")(torch.zeros(10, 10, dtype=torch.float64), torch.arange(10))
+    assert (-loss).tolist() == pytest.approx(golden, abs=6e-5)
+
+
+def test_ldam_margins_of_cifar10():
+    golden = [0.1581, 0.1797, 0.2042, 0.2321, 0.2638, 0.2998, 0.3407, 0.3872, 0.4405, 0.5000]
+    assert GROUPS["loss"]["ldam"]().margins(COUNTS).tolist() == pytest.approx(golden, abs=6e-5)
+
+
+def test_ldam_by_hand():
+    """Counts 16 and 1: margins 1/4 and 1/2 of the largest, 0.5; s = 2; cosines 0.6 and 0.1."""
+    loss = bind("ldam", torch.tensor([16.0, 1.0], dtype=torch.float64), scale=2.0)
+    z = torch.tensor([[0.6, 0.1]] * 2, dtype=torch.float64)
+    first = math.log(1 + math.exp(2 * (0.1 - (0.6 - 0.25))))
+    second = math.log(1 + math.exp(2 * (0.6 - (0.1 - 0.5))))
+    assert loss(z, torch.tensor([0, 1])).tolist() == pytest.approx([first, second], abs=1e-12)
+
+
+def test_ldam_scales_its_cosines_at_test_time_without_margin():
+    loss, z = GROUPS["loss"]["ldam"](), logits(scale=0.3)
+    torch.testing.assert_close(loss.probabilities(loss.logits(z)), (30 * z).softmax(1))
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_gradients_are_those_of_the_loss(name, keys):
+    z, y = logits(4, scale=0.5 if name == "ldam" else 2.0).requires_grad_(), labels(4)
+    assert torch.autograd.gradcheck(lambda z: bind(name, **keys)(z, y), z)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_loss_and_gradients_are_finite_at_any_logit(name, keys, dtype, extreme_logits):
+    z, y = extreme_logits
+    z = z.to(dtype).float().requires_grad_()
+    loss = bind(name, COUNTS[[0, 5, 9]].float(), **keys)(z, y)
+    (gradient,) = torch.autograd.grad(loss.sum(), z)
+    assert loss.isfinite().all() and (loss >= 0).all()
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [*SHIFTED, *UNSHIFTED])
+def test_a_constant_on_all_logits_matters_to_sigmoids_alone(name):
+    for keys in LOSSES[name]:
+        z, y = logits(), labels()
+        plain, shifted = (bind(name, **keys)(logits_, y) for logits_ in (z, z + 3))
+        assert torch.allclose(plain, shifted) == (name in SHIFTED)
+
+
+def test_every_loss_is_known_to_be_a_softmax_or_a_sum_of_sigmoids():
+    """A new loss must be entered above, so that the tests here see it."""
+    assert set(GROUPS["loss"]) == set(SHIFTED) | set(UNSHIFTED)
+
+
+@pytest.mark.parametrize("name", list(GROUPS["loss"]))
+def test_log_probabilities_are_the_logarithm_of_the_probabilities(name):
+    loss, z = GROUPS["loss"][name](), logits()
+    torch.testing.assert_close(loss.log_probabilities(z), loss.probabilities(z).log())
+    assert loss.log_probabilities(torch.tensor([[-1e4, 1e4]])).isfinite().all()
+
+
+def test_binary_losses_start_from_the_prior_and_others_do_not():
+    assert {n for n in GROUPS["loss"] if GROUPS["loss"][n].prior_bias} == set(UNSHIFTED)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
+from lt_core.fields import build
+from lt_core.methods import METHODS, resolve
+from lt_core.recipes import RECIPES, Recipe
+from lt_core.spec import DataSpec, MethodSpec, TrialSpec
+
+DATA = {"dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 10.0}
+
+
+def literal():
+    """Written out whole, so that no registered recipe or method can change it."""
+    recipe = Recipe(
+        name="fixed", model="mlp", epochs=7, batch_size=32, optimizer="sgd", lr=0.05, momentum=0.9, nesterov=True,
+        weight_decay=5e-4, warmup=0.1, warmup_by="step", milestones=(0.5, 0.75), drops=(0.1, 0.01), pad=1, flip=False,
+        normalize="unit", precision="float32", eval_every=2,
+    )  # fmt: skip
+    data = DataSpec("digits", "step", 20.0, 100, (), 3, 5, 10)
+    return TrialSpec(data, MethodSpec("focal", {"loss": "focal", "gamma": 0.5, "head": "linear"}, "β"), recipe, 4, 1)
+
+
+def test_the_id_of_a_fixed_spec_never_changes():
+    """Fails if hashing or a resolved field changed: every stored figure would be orphaned. Raise PROTOCOL if meant."""
+    assert literal().trial_id == "71f2ec759cdb0115"
+
+
+def test_the_id_survives_dict_and_json():
+    spec = literal()
+    read = TrialSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    assert read == spec
+    assert read.trial_id == spec.trial_id
+    assert read.method.label == "β"
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_registered_recipes_survive_the_round_trip(name):
+    spec = TrialSpec(build(DataSpec, DATA), resolve("softmax"), RECIPES[name])
+    assert TrialSpec.from_dict(json.loads(json.dumps(spec.to_dict()))).trial_id == spec.trial_id
+
+
+def test_equal_specs_have_equal_ids():
+    """A whole number given to a field of fractions is that fraction, however the spec was made."""
+    spec = literal()
+    for part, change in (("data", {"imbalance_factor": 20}), ("recipe", {"lr": 1}), ("recipe", {"drops": (1, 0)})):
+        whole = dataclasses.replace(spec, **{part: dataclasses.replace(getattr(spec, part), **change)})
+        exact = {k: float(v) if not isinstance(v, tuple) else tuple(map(float, v)) for k, v in change.items()}
+        fraction = dataclasses.replace(spec, **{part: dataclasses.replace(getattr(spec, part), **exact)})
+        assert whole == fraction
+        assert whole.trial_id == fraction.trial_id
+
+
+def other(value, domain, name):
+    """A valid value of the same type that is not ``value``."""
+    if domain.choices:
+        return next(c for c in domain.choices if c != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value / 2 + 0.1
+    if isinstance(value, tuple):
+        return (*value[:-1], value[-1] * 0.9) if value else (*range(1, 11),)
+    return {"dataset": "mnist", "model": "small_cnn"}.get(name, f"{value}x")
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda f: f.name)
+def test_every_field_of_a_recipe_enters_the_id(field):
+    spec = literal()
+    value = other(getattr(spec.recipe, field.name), field.metadata["domain"], field.name)
+    changed = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, **{field.name: value}))
+    assert changed.trial_id != spec.trial_id
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(DataSpec), ids=lambda f: f.name)
+def test_every_field_of_the_data_enters_the_id(field):
+    spec = literal()
+    if field.name == "counts":
+        spec = dataclasses.replace(spec, data=DataSpec("digits", "counts", counts=(9,) * 10))
+    value = {"imbalance_type": "exp", "class_order_seed": None, "counts": (9,) * 9 + (8,)}.get(field.name)
+    if field.name not in ("imbalance_type", "class_order_seed", "counts"):
+        value = other(getattr(spec.data, field.name), field.metadata["domain"], field.name)
+    changed = dataclasses.replace(spec, data=dataclasses.replace(spec.data, **{field.name: value}))
+    assert changed.trial_id != spec.trial_id
+
+
+def test_method_seed_and_protocol_enter_the_id_and_the_label_does_not():
+    spec = literal()
+    ids = {spec.trial_id}
+    for change in (
+        {"seed": 5},
+        {"protocol": 2},
+        {"method": MethodSpec("other", spec.method.params)},
+        *({"method": MethodSpec("focal", {**spec.method.params, key: "x"})} for key in spec.method.params),
+    ):
+        ids.add(dataclasses.replace(spec, **change).trial_id)
+    assert len(ids) == 1 + 3 + len(spec.method.params)
+    assert dataclasses.replace(spec, method=MethodSpec("focal", spec.method.params, "another")).trial_id == spec.trial_id
+
+
+def test_the_order_of_parameters_does_not_matter():
+    spec = literal()
+    backwards = MethodSpec("focal", dict(reversed(spec.method.params.items())))
+    assert dataclasses.replace(spec, method=backwards).trial_id == spec.trial_id
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_defaults_left_out_or_written_out_give_the_same_id(name):
+    short = TrialSpec(build(DataSpec, DATA), resolve(name), RECIPES["digits"])
+    method = resolve(name, {k: str(v) for k, v in short.method.params.items()})
+    recipe = build(Recipe, dataclasses.asdict(RECIPES["digits"]))
+    data = build(DataSpec, {**DATA, "n_max": DATASETS["digits"].n_max, "counts": [], "class_order_seed": None, "validation": 0})
+    assert TrialSpec(data, method, recipe, 0).trial_id == short.trial_id
+    assert method.label == name
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"imbalance_factor": 0.01}, "imbalance_factor must be in"),
+        ({"imbalance_type": "natural"}, "imbalance_factor goes with exp and step"),
+        ({"counts": [1] * 10}, "counts goes with imbalance_type counts"),
+        ({"imbalance_type": "counts", "imbalance_factor": 1}, "counts goes with imbalance_type counts"),
+        ({"imbalance_type": "counts", "imbalance_factor": 1, "counts": [0] * 10}, "counts must be in"),
+        ({"imbalance_type": "linear"}, "imbalance_type must be in exp | step"),
+        ({"dataset": "digit"}, "nearest is 'digits'"),
+        ({"subset_seed": -1}, "subset_seed must be in"),
+        ({"validation": -1}, "validation must be in"),
+        ({"n_max": -1}, "n_max must be in"),
+    ],
+)
+def test_data_that_make_no_sense_are_refused(change, words):
+    with pytest.raises(UserError) as error:
+        build(DataSpec, {**DATA, **change})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("change", [{"n_max": 50}, {"class_order_seed": 1}])
+def test_a_setting_that_would_be_ignored_is_refused(change):
+    """Else one trial would have two ids, and the user would believe in an effect that is not there."""
+    with pytest.raises(UserError, match=next(iter(change))):
+        build(DataSpec, {"dataset": "digits", "imbalance_type": "natural", **change})
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [("data", {"imbalance_factor": 0.5}), ("data", {"validation": -1}), ("recipe", {"epochs": 0}), ("recipe", {"lr": -1.0})],
+)
+def test_bounds_hold_however_a_spec_is_made(part, change):
+    """`dataclasses.replace` is how a plan changes epochs."""
+    with pytest.raises(UserError, match=next(iter(change))):
+        dataclasses.replace(getattr(literal(), part), **change)
+
+
+def test_a_recipe_needs_one_drop_a_milestone():
+    with pytest.raises(UserError, match="1 milestones but 2 drops"):
+        build(Recipe, {"name": "r", "model": "mlp", "milestones": [0.5], "drops": [0.1, 0.01]})

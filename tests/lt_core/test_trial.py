@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from lt_core.data.loader import Images, load_split
+from lt_core.errors import UserError
+from lt_core.result import SCHEMA, TrialResult
+from lt_core.training import Progress, Runtime, checkpoint, run_trial, trial, trial_steps
+
+DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "checkpoints" / "trial.pt"
+
+
+def interrupted(spec, file, epochs):
+    """Run ``epochs`` epochs, then let the process die."""
+    steps = trial_steps(spec, Runtime(checkpoint=str(file), checkpoint_every=0))
+    assert [next(steps) for _ in range(epochs)] == [Progress(e + 1, spec.recipe.epochs) for e in range(epochs)]
+    steps.close()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("method", ["softmax", "over_sampling", "under_sampling", "cb_focal", "ldam_drw", "ce_drs"])
+def test_a_resumed_trial_gives_the_same_figures(make_spec, figures, file, method, optimizer):
+    """Killed in the second epoch of six and again in the fifth; augmentation, momentum and schedules included."""
+    lr = 0.05 if optimizer == "sgd" else 1e-3
+    spec = make_spec(method, data=DATA, epochs=6, optimizer=optimizer, lr=lr, pad=1, flip=True, eval_every=1)
+    whole = figures(run_trial(spec))
+    interrupted(spec, file, 2)
+    steps = trial_steps(spec, Runtime(checkpoint=str(file), checkpoint_every=0))
+    assert [next(steps).epoch for _ in range(3)] == [3, 4, 5]
+    steps.close()
+    *progress, result = trial_steps(spec, Runtime(checkpoint=str(file), checkpoint_every=0))
+    assert [p.epoch for p in progress] == [6]
+    assert figures(result) == whole
+    assert result.seconds["train"] > 0 and math.isfinite(result.images_per_second)
+
+
+def test_a_checkpoint_of_another_trial_is_not_taken(make_spec, figures, file):
+    interrupted(make_spec(seed=1), file, 2)
+    spec = make_spec(seed=2)
+    *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
+    assert len(progress) == 3
+    assert figures(result) == figures(run_trial(spec))
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"nonsense" * 100])
+def test_a_damaged_checkpoint_is_ignored_with_a_warning(make_spec, figures, file, damage):
+    spec = make_spec()
+    interrupted(spec, file, 2)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.warns(UserWarning, match="cannot be read and is ignored"):
+        *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
+    assert len(progress) == 3
+    assert figures(result) == figures(run_trial(spec))
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), RuntimeError("[enforce fail] unexpected pos")])
+def test_a_checkpoint_that_cannot_be_written_costs_only_a_warning(make_spec, file, monkeypatch, error):
+    def full(state, beside):
+        beside.write(b"the first bytes")
+        raise error
+
+    monkeypatch.setattr(checkpoint.torch, "save", full)
+    with pytest.warns(UserWarning, match=f"no checkpoint is written to {file}"):
+        result = run_trial(make_spec(), Runtime(checkpoint=str(file), checkpoint_every=0))
+    assert result.status == "ok"
+    assert list(file.parent.iterdir()) == []
+
+
+def test_nothing_is_left_beside_a_checkpoint(make_spec, file):
+    interrupted(make_spec(), file, 2)
+    assert [f.name for f in file.parent.iterdir()] == [file.name]
+
+
+def test_a_short_trial_writes_no_checkpoint(make_spec, file):
+    assert run_trial(make_spec(), Runtime(checkpoint=str(file))).status == "ok"
+    assert not file.exists()
+
+
+def test_a_finished_trial_tells_all(make_spec):
+    spec = make_spec(data=DATA, epochs=5, eval_every=2)
+    *progress, result = trial_steps(spec, Runtime())
+    assert progress == [Progress(e, 5) for e in range(1, 6)]
+    assert (result.status, result.cause, result.traceback) == ("ok", "", "")
+    assert result.train_counts == [60, 46, 35, 27, 21, 16, 12, 10, 7, 6]
+    assert [sum(row) for row in result.confusion] == [50] * 10
+    assert [sum(row) for row in result.validation_confusion] == [2] * 10
+    assert [row["epoch"] for row in result.curve] == [2, 4, 5]  # the last epoch is always there
+    assert result.curve[-1]["test_accuracy"] == result.metrics()["accuracy"]
+    assert result.curve[-1]["test_balanced_accuracy"] == pytest.approx(result.metrics()["balanced_accuracy"])
+    assert result.curve[-1]["validation_accuracy"] == result.validation_metrics()["accuracy"]
+    assert set(result.seconds) == {"setup", "train", "evaluate"}
+    assert {"device", "data_fingerprint", "subset_fingerprint", "precision", "torch"} <= set(result.environment)
+
+
+def test_training_learns_something(make_spec):
+    assert run_trial(make_spec(data={"imbalance_factor": 1}, epochs=15)).metrics()["accuracy"] > 0.9
+
+
+def test_watching_more_often_changes_no_figure(make_spec):
+    seldom, often = (run_trial(make_spec(data=DATA, epochs=4, eval_every=n)) for n in (4, 1))
+    assert often.confusion == seldom.confusion
+    assert often.curve[-1] == seldom.curve[-1]
+
+
+def test_test_labels_choose_nothing(make_spec, monkeypatch):
+    """Rule 2: with other test labels the same model comes out; only its test figures differ."""
+    spec = make_spec("ldam_drw", data=DATA, eval_every=1)
+    real = run_trial(spec)
+
+    def relabelled(*args):
+        split = load_split(*args)
+        return dataclasses.replace(split, test=Images(split.test.pixels, (split.test.labels + 1) % 10))
+
+    monkeypatch.setattr(trial, "load_split", relabelled)
+    other = run_trial(spec)
+    assert np.roll(real.confusion, 1, axis=0).tolist() == other.confusion
+    assert real.validation_confusion == other.validation_confusion
+    assert [r["train_loss"] for r in real.curve] == [r["train_loss"] for r in other.curve]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"data": {**DATA, "subset_seed": 1}}])
+def test_both_seeds_matter(make_spec, change):
+    assert run_trial(make_spec(data=DATA)).confusion != run_trial(make_spec(**{"data": DATA, **change})).confusion
+
+
+def test_a_trial_leaves_the_global_generators_alone(make_spec):
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+    assert run_trial(make_spec("over_sampling", pad=1, flip=True)).status == "ok"
+    assert random.getstate() == states[0]
+    assert np.random.get_state()[1].tolist() == states[1]
+    assert torch.equal(torch.get_rng_state(), states[2])
+
+
+def test_bfloat16_is_as_repeatable(make_spec, figures):
+    spec = make_spec(precision="bfloat16", epochs=2)
+    first = run_trial(spec)
+    assert (first.status, first.environment["precision"]) == ("ok", "bfloat16")
+    assert figures(run_trial(spec)) == figures(first)
+    assert figures(first)["curve"] != figures(run_trial(make_spec(epochs=2)))["curve"]
+
+
+@pytest.mark.parametrize("method", ["softmax", "sigmoid", "focal"])
+def test_a_diverged_trial_says_when(make_spec, method):
+    result = run_trial(make_spec(method, lr=1e30, warmup=0.0))
+    assert result.status == "diverged"
+    assert "in epoch 1 of 3" in result.cause
+    assert result.confusion == []
+
+
+def test_weights_that_blow_up_in_the_very_last_step_are_noticed(make_spec):
+    """The loss of the last batch is computed before its step."""
+    result = run_trial(make_spec(lr=1e38, warmup=0.0, epochs=1, batch_size=1000))
+    assert result.status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValueError("first line\nsecond line"), "failed"),
+        (ValueError(), "failed"),
+        (UserError("no such data"), "failed"),
+        (MemoryError("no room"), "oom"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "oom"),
+    ],
+)
+def test_a_failure_is_told_with_its_cause_and_traceback(make_spec, monkeypatch, error, status):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(trial, "load_split", fail)
+    result = run_trial(make_spec())
+    assert result.status == status
+    assert result.cause.startswith(type(error).__name__) and "\n" not in result.cause
+    assert (str(error).splitlines() or ["no message"])[0] in result.cause
+    assert "Traceback" in result.traceback and "in fail" in result.traceback
+    assert result.trial_id == make_spec().trial_id
+
+
+def test_host_memory_that_runs_out_is_oom(make_spec, monkeypatch):
+    monkeypatch.setattr(trial, "load_split", lambda *args: torch.empty(1 << 60))
+    assert run_trial(make_spec()).status == "oom"
+
+
+def test_a_failure_in_the_middle_stops_nothing_else(make_spec, monkeypatch, figures):
+    spec = make_spec()
+    before = figures(run_trial(spec))
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "evaluate", lambda *args: 1 / 0)
+        failed = run_trial(spec)
+    assert (failed.status, failed.cause) == ("failed", "ZeroDivisionError: division by zero")
+    assert figures(run_trial(spec)) == before
+
+
+def test_a_trial_over_its_time_says_so(make_spec):
+    *progress, result = trial_steps(make_spec(), Runtime(time_limit=1e-9))
+    assert progress == []
+    assert result.status == "timeout"
+    assert "in epoch 1 of 3" in result.cause
+    assert run_trial(make_spec(epochs=1), Runtime(time_limit=1e-9)).status == "ok"  # a finished trial is not thrown away
+
+
+def test_waiting_between_steps_is_not_the_trials_time(make_spec, monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            self.now += 0.25
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(trial, "time", clock)
+    steps = trial_steps(make_spec(), Runtime(time_limit=50))
+    next(steps)
+    clock.now += 100
+    *_, result = steps
+    assert result.status == "ok"
+    assert 1 < sum(result.seconds.values()) < 50
+    assert result.images_per_second == 3 * 240 / result.seconds["train"]
+
+
+def test_a_device_that_is_not_there_is_named(make_spec):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert "cuda" in run_trial(make_spec(), Runtime(device="cuda")).cause
+    with pytest.raises(UserError, match="device cuda is not there"):
+        Runtime(device="cuda").torch_device()
+
+
+@pytest.mark.parametrize("keys", [{"data": DATA}, {}, {"lr": 1e30, "warmup": 0.0}], ids=["ok", "no validation", "diverged"])
+def test_a_record_survives_json(make_spec, keys):
+    result = run_trial(make_spec(**keys))
+    record = result.to_record()
+    text = json.dumps(record, allow_nan=False)
+    read = TrialResult.from_record(json.loads(text))
+    assert read.to_record() == record
+    assert (read.spec, read.trial_id, read.status, read.cause) == (result.spec, result.trial_id, result.status, result.cause)
+    assert record["schema"] == SCHEMA
+    if result.status == "ok":
+        assert read.metrics() == pytest.approx(result.metrics(), nan_ok=True)
+        assert read.validation_metrics() == pytest.approx(result.validation_metrics(), nan_ok=True)
+    else:
+        assert math.isnan(read.images_per_second)
+
+
+def test_a_record_of_a_newer_version_is_refused(make_spec):
+    record = TrialResult(make_spec(), "failed", "x").to_record()
+    with pytest.raises(UserError, match="update it"):
+        TrialResult.from_record({**record, "schema": SCHEMA + 1})

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lt_core.parts import GROUPS
+from lt_core.weights import EffectiveNumber, Inverse, NoWeights
+
+COUNTS = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50], dtype=torch.float64)
+SIZES = st.lists(st.integers(1, 10**6), min_size=1, max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("beta", "golden"),
+    [
+        (0.9999, [0.0506, 0.0769, 0.1211, 0.1950, 0.3188, 0.5246, 0.8683, 1.4426, 2.4092, 3.9927]),
+        (0.999, [0.1812, 0.1894, 0.2157, 0.2729, 0.3785, 0.5606, 0.8688, 1.3862, 2.2584, 3.6883]),
+        (0.99, [0.7838, 0.7838, 0.7838, 0.7838, 0.7850, 0.8002, 0.8682, 1.0414, 1.3854, 1.9844]),
+        (0.9, [0.9995] * 8 + [0.9996, 1.0046]),
+    ],
+)
+def test_class_balanced_weights_of_cifar10(beta, golden):
+    assert EffectiveNumber(cb_beta=beta).bind(COUNTS).tolist() == pytest.approx(golden, abs=6e-5)
+
+
+def test_inverse_weights_of_cifar10():
+    golden = [0.0402, 0.0671, 0.1120, 0.1868, 0.3119, 0.5199, 0.8672, 1.4474, 2.4239, 4.0236]
+    assert Inverse().bind(COUNTS).tolist() == pytest.approx(golden, abs=6e-5)
+
+
+def test_inverse_square_root_by_hand():
+    """1/√n of 1, 4, 16 is 1, 1/2, 1/4: 7/4 in all."""
+    weights = Inverse(power=0.5).bind(torch.tensor([1.0, 4.0, 16.0], dtype=torch.float64))
+    assert weights.tolist() == pytest.approx([12 / 7, 6 / 7, 3 / 7], abs=1e-12)
+
+
+@given(SIZES)
+def test_at_beta_zero_and_power_zero_all_weights_are_exactly_one(sizes):
+    counts = torch.tensor(sizes, dtype=torch.float64)
+    for weights in (EffectiveNumber(cb_beta=0.0), Inverse(power=0.0), NoWeights()):
+        assert weights.bind(counts).tolist() == [1.0] * len(sizes)
+
+
+@given(SIZES, st.sampled_from([1e-300, 1e-12, 1e-6]))
+def test_near_beta_zero_all_weights_are_nearly_one(sizes, beta):
+    weights = EffectiveNumber(cb_beta=beta).bind(torch.tensor(sizes, dtype=torch.float64))
+    assert weights.tolist() == pytest.approx([1.0] * len(sizes), abs=2e-6)
+
+
+@pytest.mark.parametrize("beta", [1 - 1e-12, 1 - 2**-53])
+def test_near_beta_one_the_weights_are_inverse_frequencies(beta):
+    torch.testing.assert_close(EffectiveNumber(cb_beta=beta).bind(COUNTS), Inverse().bind(COUNTS), rtol=1e-4, atol=0)
+
+
+@given(SIZES, st.floats(0, 1, exclude_max=True), st.floats(0, 3))
+def test_weights_sum_to_the_number_of_classes_and_favour_the_rare(sizes, beta, power):
+    counts = torch.tensor(sizes, dtype=torch.float64)
+    for weights in (EffectiveNumber(cb_beta=beta), Inverse(power=power), NoWeights()):
+        bound = weights.bind(counts)
+        assert bound.sum().item() == pytest.approx(len(sizes), rel=1e-9)
+        assert (bound > 0).all()
+        rare_first = bound[counts.argsort()]
+        assert (rare_first.diff() <= 1e-12 * len(sizes)).all()
+
+
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(64, 10, generator=generator, dtype=torch.float64), torch.randint(0, 10, (64,), generator=generator)
+
+
+@pytest.mark.parametrize("name", list(GROUPS["weights"]))
+def test_averages_are_those_of_torch(name):
+    """`images` divides by the batch, `weights` by the weights in it, as F.cross_entropy's mean does."""
+    z, y = batch()
+    losses = F.cross_entropy(z, y, reduction="none")
+    images, weights = (GROUPS["weights"][name](mean=mean) for mean in ("images", "weights"))
+    bound = images.bind(COUNTS)
+    assert torch.equal(bound, weights.bind(COUNTS))
+    torch.testing.assert_close(images.average(losses, bound[y]), F.cross_entropy(z, y, weight=bound, reduction="none").mean())
+    torch.testing.assert_close(weights.average(losses, bound[y]), F.cross_entropy(z, y, weight=bound))
+
+
+def test_the_two_averages_differ():
+    z, y = batch()
+    losses, w = F.cross_entropy(z, y, reduction="none"), Inverse().bind(COUNTS)[y]
+    assert not torch.isclose(Inverse(mean="images").average(losses, w), Inverse(mean="weights").average(losses, w), rtol=0.05)
