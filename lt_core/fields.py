@@ -32,7 +32,7 @@ class Domain:
     above: float | None = None  # values must exceed this
     below: float | None = None  # values must stay under this
     choices: tuple[Any, ...] = ()
-    tune: tuple[Any, ...] = ()  # values that the papers try
+    tune: tuple[Any, ...] = ()  # values worth trying
 
     def __str__(self) -> str:
         if self.choices:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from urllib.error import URLError
 
@@ -178,6 +179,17 @@ def test_changed_files_are_decoded_again(cifar, tmp_path):
     (tmp_path / "data" / "cifar10").rmdir()
     write_parquet(tmp_path / "data" / "cifar10", fake("cifar10", 3, 1))
     assert load_set("cifar10", cifar).fingerprint != first.fingerprint
+
+
+def test_a_file_of_the_same_size_written_later_is_decoded_again(cifar, tmp_path, monkeypatch):
+    load_set("cifar10", cifar)
+    load_set.cache_clear()
+    shard = next((tmp_path / "data" / "cifar10").glob("train*"))
+    os.utime(shard, ns=(0, shard.stat().st_mtime_ns + 1000))
+    read, real = [], sources._rows
+    monkeypatch.setattr(sources, "_rows", lambda file: read.append(file) or real(file))
+    load_set("cifar10", cifar)
+    assert shard in read
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def test_a_resumed_trial_gives_the_same_figures(make_spec, figures, file, method
     *progress, result = trial_steps(spec, Runtime(checkpoint=str(file), checkpoint_every=0))
     assert [p.epoch for p in progress] == [6]
     assert figures(result) == whole
-    assert result.seconds["train"] > 0 and math.isfinite(result.images_per_second)
+    if method == "softmax":  # the images and seconds of all three lives
+        assert result.images_per_second * result.seconds["train"] == pytest.approx(6 * sum(result.train_counts))
 
 
 def test_a_checkpoint_of_another_trial_is_not_taken(make_spec, figures, file):

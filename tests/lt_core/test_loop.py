@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lt_core.training.evaluate import evaluate
+from lt_core.training.loop import Training
+
+CPU = torch.device("cpu")
+
+
+def test_the_training_loss_is_the_mean_over_images(make_spec, make_split):
+    """Of all images alike, those of the last smaller batch too; the rate is so small that no step matters."""
+    spec = make_spec(model="mlp", lr=1e-12, batch_size=16, pad=0, warmup=0.0, milestones=(), drops=())
+    training = Training(spec, make_split([9, 8, 1]), CPU)
+    with torch.no_grad():
+        outputs = training.outputs(training.batches.normalise(training.split.train.pixels))
+    assert training.run_epoch() == pytest.approx(F.cross_entropy(outputs, training.split.train.labels).item(), rel=1e-5)
+
+
+def test_order_and_augmentation_are_drawn_apart_and_from_the_seed(make_spec, make_split):
+    split = make_split([3, 3])
+    trainings = [Training(make_spec(seed=seed), split, CPU) for seed in range(5)]
+    streams = [torch.rand(4, generator=g).tolist() for t in trainings for g in (t.order, t.augment)]
+    assert len({tuple(s) for s in streams}) == 10
+
+
+def test_evaluation_changes_nothing_and_judges_every_image_alone(make_spec, make_split):
+    split = make_split([30, 20, 10])
+    training = Training(make_spec(), split, CPU)
+    training.run_epoch()
+    before = {k: v.clone() for k, v in training.model.state_dict().items()}
+    whole = evaluate(training, split.test)
+    assert all(torch.equal(v, before[k]) for k, v in training.model.state_dict().items())
+    parts = [dataclasses.replace(split.test, pixels=split.test.pixels[i::7], labels=split.test.labels[i::7]) for i in range(7)]
+    assert sum(evaluate(training, part).confusion for part in parts).tolist() == whole.confusion.tolist()
+
+
+@pytest.mark.parametrize(("method", "scale"), [("softmax", 1), ("ldam", 30), ("ldam[scale=7]", 7)])
+def test_confidence_is_that_of_the_scaled_logits(make_spec, make_split, method, scale):
+    split = make_split([30, 20, 10])
+    training = Training(make_spec(method), split, CPU)
+    training.run_epoch()
+    training.model.eval()
+    with torch.no_grad():
+        outputs = training.outputs(training.batches.normalise(split.test.pixels))
+    expected = (scale * outputs).softmax(1).max(1).values.sum().item()
+    assert evaluate(training, split.test).calibration[1].sum() == pytest.approx(expected, rel=1e-5)
