@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -58,22 +59,38 @@ def cpus() -> int:
 
 
 def machine(kind: str) -> dict[str, Any]:
-    """What figures depend on besides the code: processor, threads, versions, and how busy the machine is now."""
+    """What figures depend on besides the code: processor, threads and versions."""
     import torch
 
     from lt_core.training.runtime import autocast_dtype, device_name
 
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "device": kind,
         "device_name": device_name(kind),
         "cpus": cpus(),
         "threads": torch.get_num_threads(),
         "bfloat16": autocast_dtype("auto", torch.device(kind)) is not None,
-        "load": busy,
         "platform": platform.platform(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in ("torch", "torchvision", "ray")}},
     }
+
+
+def busy(seconds: float = 1.0) -> float | None:
+    """Share of the machine's CPU time in use while this process sleeps; None where the kernel does not tell."""
+    try:
+        before = _cpu_time()
+        time.sleep(seconds)
+        after = _cpu_time()
+    except OSError:
+        return None
+    spent = [b - a for a, b in zip(before, after, strict=True)]
+    idle = sum(spent[3:5])  # idle and waiting for a disk
+    return 1 - idle / max(1, sum(spent[:8]))
+
+
+def _cpu_time() -> list[int]:
+    """Ticks of all CPUs by kind: user, nice, system, idle, iowait, irq, softirq, steal, …"""
+    return [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
 
 
 def _version(name: str) -> str | None:
@@ -98,11 +115,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         console.print(note, soft_wrap=True)
 
 
-def load_note(about: dict[str, Any]) -> list[str]:
-    """A line for a machine that was busy with something else when the benchmark began."""
-    if about["load"] is None or about["load"] < about["cpus"] / 4:
+def busy_note(about: dict[str, Any]) -> list[str]:
+    """A line for a machine that had other work when the benchmark began."""
+    share = about["busy_before"]
+    if share is None or share < 0.05:
         return []
-    return [f"load average was {about['load']:.1f} when this began: on a machine with other work the figures mean little"]
+    return [f"other processes used {100 * share:.0f} % of the CPUs before this began: these figures mean little"]
 
 
 def write_json(path: Path | None, values: dict[str, Any]) -> None:

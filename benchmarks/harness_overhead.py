@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import cpus, load_note, machine, parser, print_table, write_json
+from common import busy, busy_note, cpus, machine, parser, print_table, write_json
 
 SUITE = "quick"
 
@@ -90,7 +90,7 @@ def main() -> None:
     if options.side:
         write_json(options.json, SIDES[options.side](options.trials))
         return
-    trials, about = options.trials, machine("cpu")
+    trials, about = options.trials, {**machine("cpu"), "busy_before": busy()}
     loop, ray = timed("loop", trials), timed("ray", trials)
     running = ray["last_record"] - ray["first_start"]
     phases = {
@@ -115,7 +115,7 @@ def main() -> None:
             ["after the last record", "", *_seconds(phases["shutdown_seconds"])],
             ["harness, a trial", "", *_seconds(phases["overhead_seconds_per_trial"])],
         ],
-        load_note(about),
+        busy_note(about),
     )
     write_json(
         options.json, {"ours": ray["wall"], "usual": loop["wall"], "ratio": ratio, "trials": trials, "workers": ray["workers"]}

@@ -12,15 +12,17 @@ The ratio is the median of the rounds' ratios. The workers' start is not held ag
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 import torch
 from breakdown import step_milliseconds, synchronise
-from common import Spread, cpus, load_note, machine, parser, print_table, write_json
+from common import Spread, busy, busy_note, cpus, machine, parser, print_table, write_json
 from noise import COUNTS, noise_spec, noise_split
 from usual import Usual
 
 from bench.cost import spoken
+from lt_core.errors import UserError
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime
 
@@ -46,7 +48,7 @@ def main() -> None:
     split, spec = noise_split(device), noise_spec(images)
     runtime.prepare()  # also cuDNN's search for the fastest kernels, which the usual scripts switch on as well
     training, usual = Training(spec, split, device), Usual(spec, split, device)
-    about = machine(device.type)
+    about = {**machine(device.type), "busy_before": busy()}
 
     def ours_round() -> float:
         torch.set_num_threads(runtime.threads)
@@ -83,7 +85,7 @@ def main() -> None:
         [[name, f"{value:.2f}", f"{100 * value / total:.1f} %"] for name, value in parts.items()],
         [
             f"threads: ours {runtime.threads}, usual {usual_threads} and 2 workers; ours in {training.dtype or torch.float32}",
-            *load_note(about),
+            *busy_note(about),
         ],
     )
     write_json(
@@ -122,4 +124,7 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))
