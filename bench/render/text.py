@@ -29,7 +29,7 @@ def _mark(cell: Cell, table: Table, *marks: str) -> str:
 
 _TEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    "±": r"$\pm$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$", "×": r"$\times$", "−": "--", "–": "--", "→": r"$\to$",
+    "±": r"$\pm$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$", "×": r"$\times$", "−": "$-$", "–": "--", "→": r"$\to$",
 })  # fmt: skip
 
 

@@ -114,6 +114,7 @@ def one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         budgets.sort(key=lambda item: (len(item[1]), item[1]["epochs"].iloc[0]), reverse=True)
         kept.append(budgets[0][1])
         notes.append(f"{dataset}: {budget_words(budgets[0][1])}")
+        notes.append(f"{dataset}: measured on {' and on '.join(machines(budgets[0][1]))}")
         for _, other in budgets[1:]:
             notes.append(f"{dataset}: {len(other)} trials of another budget are left out ({budget_words(other)})")
     return pd.concat(kept), notes
@@ -124,6 +125,15 @@ def budget_words(frame: pd.DataFrame) -> str:
     row = frame.iloc[0]
     held = f", {row.validation} images a class held out for validation" if row.validation else ""
     return f"recipe {row.recipe}, model {row.model}, {row.epochs} epochs, figures of the last epoch{held}"
+
+
+def machines(frame: pd.DataFrame) -> list[str]:
+    """The kinds of device behind the finished trials; two of them in one table may differ in the last digit."""
+    finished = frame[frame["status"] == OK]
+    kinds = finished[["device_name", "threads", "precision"]].drop_duplicates().itertuples(index=False)
+    return [f"{name}, {threads:.0f} thread{'s' if threads > 1 else ''}, {precision}" for name, threads, precision in kinds] or [
+        "nothing yet"
+    ]
 
 
 def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:

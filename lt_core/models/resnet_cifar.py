@@ -30,7 +30,7 @@ class Block(nn.Module):
             x = x[:, :, :: self.stride, :: self.stride] if self.shortcut == "slice" else F.avg_pool2d(x, self.stride)
         if self.extra:
             x = F.pad(x, (0, 0, 0, 0, self.extra // 2, self.extra - self.extra // 2))
-        return (y + x).relu_()
+        return y.add_(x).relu_()  # in place: batch norm's backward does not need its output
 
 
 class ResNetCIFAR(Backbone):

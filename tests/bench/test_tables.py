@@ -25,7 +25,7 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
         "trial_id": f"{label}-{seed}-{changes}", "dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 50.0,
         "method": name, "label": label, "params": json.dumps(params), "seed": seed, "status": "ok", "accuracy": accuracy,
         "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100,
-        "validation": 20, "protocol": 1,
+        "validation": 20, "protocol": 1, "device_name": "a CPU", "threads": 1, "precision": "float32",
     }  # fmt: skip
     return {**values, **changes}
 
@@ -128,6 +128,12 @@ def test_two_budgets_never_share_a_table():
     built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), row("softmax", 0, 0.1, epochs=2))
     assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
     assert any("1 trials of another budget are left out" in note and "2 epochs" in note for note in built.notes)
+
+
+def test_the_machines_are_named_and_a_mixture_shows():
+    one, two = row("softmax", 0, 0.8), row("softmax", 1, 0.8, threads=2)
+    assert "digits: measured on a CPU, 1 thread, float32" in table(one).notes
+    assert "digits: measured on a CPU, 1 thread, float32 and on a CPU, 2 threads, float32" in table(one, two).notes
 
 
 def test_an_empty_run():
