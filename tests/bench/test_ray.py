@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -56,8 +57,12 @@ def records(run: Path) -> list[Path]:
 
 def workers(process: subprocess.Popen) -> list[psutil.Process]:
     """The processes in which trials of this run train."""
-    family = psutil.Process(process.pid).children(recursive=True)
-    return [p for p in family if "Trainable" in " ".join(p.cmdline())]
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # some of them end while we look
+            if "Trainable" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def same(run: Path, reference: Path) -> None:
