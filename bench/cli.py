@@ -34,7 +34,7 @@ RUNS = Path("results") / "runs"
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|models|recipes|tables")],
+    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|models|recipes|tables|metrics")],
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -134,12 +134,13 @@ def run_(
 def table_(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="see `list tables`")],
     run: Annotated[str, typer.Option(metavar="RUN", help="a run by name or folder")],
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")] = "error",
     format: Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")] = "terminal",
 ) -> None:
     """Print a table of a run."""
     from bench.store import Store
 
-    print(_render(name, Store.open(run), format))
+    print(_render(name, Store.open(run), format, metric))
 
 
 @app.command("status")
@@ -151,13 +152,13 @@ def status_(run: Annotated[str, typer.Argument(metavar="RUN", help="a run by nam
     print(output.status_words(Store.open(run)))
 
 
-def _render(name: str, store: Any, format: str) -> str:
+def _render(name: str, store: Any, format: str, metric: str = "error") -> str:
     from bench.render import FORMATS
     from bench.tables import TABLES
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    return FORMATS[format][0](TABLES[name](store.frame()))
+    return FORMATS[format][0](TABLES[name](store.frame(), metric))
 
 
 def _seeds(text: str | None) -> list[int] | None:

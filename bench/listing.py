@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -61,9 +62,15 @@ def recipes(pattern: str) -> Items:
 def tables(pattern: str) -> Items:
     from bench.tables import TABLES
 
-    return [{"name": name, "about": (TABLES[name].__module__.rsplit(".", 1)[-1])} for name in TABLES.names(pattern)]
+    modules = {name: sys.modules[TABLES[name].__module__] for name in TABLES.names(pattern)}
+    return [{"name": name, "about": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules.items()]
 
 
-LISTINGS: dict[str, Callable[[str], Items]] = {
-    "methods": methods, "datasets": datasets, "suites": suites, "models": models, "recipes": recipes, "tables": tables,
-}  # fmt: skip
+def metrics(pattern: str) -> Items:
+    from bench.tables.figures import FIGURES
+
+    return [{"name": name, "about": FIGURES[name].title} for name in FIGURES.names(pattern)]
+
+
+_KINDS = (methods, datasets, suites, models, recipes, tables, metrics)
+LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}

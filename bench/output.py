@@ -103,7 +103,7 @@ def status_words(store: Store) -> str:
 
 def write_tables(store: Store, name: str, frame: pd.DataFrame) -> list[Path]:
     """The table ``name`` in every file format under ``tables/`` of the run; returns the files."""
-    table, folder = TABLES[name](frame), store.path / "tables"
+    table, folder = TABLES[name](frame, "error"), store.path / "tables"
     try:
         folder.mkdir(exist_ok=True)
         files = []

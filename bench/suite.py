@@ -44,7 +44,7 @@ class _File:
     about: str = param(help="the question, in a line")
     recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}")
     data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
-    methods: Any = param(help="list of labels, or of {label: {parameter: value or list}}")
+    methods: Any = param(help="list of labels or globs, or of {label: {parameter: value or list}}")
     seeds: Any = param(3, "number of seeds, or a list of them")
     subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
     table: str = param("cb", "table that shows the suite")
@@ -134,13 +134,17 @@ def _data(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataS
 
 
 def _methods(value: Any, where: str) -> Iterator[MethodSpec]:
-    from lt_core.methods import resolve
+    from lt_core.methods import METHODS, resolve
 
     for entry in value if isinstance(value, list) else [value]:
         for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
-            for cell in _grid(grid or {}, set()):
+            # A glob stands for all methods that it matches, as declared.
+            labels = METHODS.names(str(label)) if set("*?") & set(str(label)) else [str(label)]
+            if not labels:
+                raise UserError(f"{where}, methods: '{label}' matches no method: see `list methods`")
+            for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):
                 try:
-                    yield resolve(str(label), cell)
+                    yield resolve(name, cell)
                 except UserError as error:
                     raise UserError(f"{where}, methods: {error}") from None
 

@@ -11,12 +11,13 @@ from lt_core.parts import Part, part
 class Sampling(Part):
     """Draws the images of one epoch."""
 
-    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
+    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         """Positions into the training subset, in the order of use.
 
         Args:
             labels: [N] int64 label of each training image, on the generator's device.
             counts: [C] class sizes.
+            progress: fraction of the rebalanced epochs that lie behind, 0 in the first and 1 in the last.
         """
         raise NotImplementedError
 
@@ -25,24 +26,59 @@ class Sampling(Part):
 class Instance(Sampling):
     """Every image once, shuffled."""
 
-    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
+    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         return torch.randperm(len(labels), generator=generator, device=labels.device)
 
 
-@part("sampling", "class_balanced")
-class ClassBalanced(Sampling):
-    """Over-sampling: N draws with replacement, every class as likely as another (weight 1/n_y an image)."""
+class _Weighted(Sampling):
+    """N draws with replacement; ``image_weights`` says how likely an image of each class is."""
 
-    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
-        weights = (1.0 / counts.to(labels.device))[labels]
+    def image_weights(self, counts: Tensor, progress: float) -> Tensor:
+        """[C], up to a factor."""
+        raise NotImplementedError
+
+    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
+        weights = self.image_weights(counts.to(labels.device), progress)[labels]
         return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+
+
+@part("sampling", "class_balanced")
+class ClassBalanced(_Weighted):
+    """Over-sampling: every class as likely as another (weight 1/n_y an image); "mean" in Bi-Sampling."""
+
+    def image_weights(self, counts: Tensor, progress: float) -> Tensor:
+        return 1.0 / counts
+
+
+@part("sampling", "square_root")
+class SquareRoot(_Weighted):
+    """A class as likely as the square root of its size (Kang et al. 2020, section 4.1, q = 1/2)."""
+
+    def image_weights(self, counts: Tensor, progress: float) -> Tensor:
+        return counts**-0.5
+
+
+@part("sampling", "reverse")
+class Reverse(_Weighted):
+    """A class the likelier the smaller, ∝ 1/n_c (weight 1/n_y² an image): the re-balancing branch of BBN (Zhou et al. 2020)."""
+
+    def image_weights(self, counts: Tensor, progress: float) -> Tensor:
+        return counts**-2.0
+
+
+@part("sampling", "progressive")
+class Progressive(_Weighted):
+    """Class probability (1 − t)·n_c/N + t/C, with t from 0 to 1 over training (Kang et al. 2020, Eq. 2)."""
+
+    def image_weights(self, counts: Tensor, progress: float) -> Tensor:
+        return (1 - progress) / counts.sum() + progress / (len(counts) * counts)
 
 
 @part("sampling", "under")
 class Under(Sampling):
     """Under-sampling: as many images of each class as the smallest has, drawn afresh each epoch, without replacement."""
 
-    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
+    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         shuffled = torch.randperm(len(labels), generator=generator, device=labels.device)
         by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
         sizes = torch.bincount(labels, minlength=len(counts))

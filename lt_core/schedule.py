@@ -9,17 +9,26 @@ from lt_core.parts import Part, part
 class Schedule(Part):
     """Switches the method's weights and sampling on; before, training is plain."""
 
+    def start(self, epochs: int) -> int:
+        """Number (from 0) of the first rebalanced epoch of ``epochs``."""
+        raise NotImplementedError
+
     def rebalances(self, epoch: int, epochs: int) -> bool:
         """Whether epoch number ``epoch`` (from 0) of ``epochs`` is rebalanced."""
-        raise NotImplementedError
+        return epoch >= self.start(epochs)
+
+    def progress(self, epoch: int, epochs: int) -> float:
+        """How much of the rebalanced part lies behind: 0 in its first epoch, 1 in the last."""
+        first = self.start(epochs)
+        return (epoch - first) / max(1, epochs - 1 - first)
 
 
 @part("schedule", "always")
 class Always(Schedule):
     """From the first step on."""
 
-    def rebalances(self, epoch: int, epochs: int) -> bool:
-        return True
+    def start(self, epochs: int) -> int:
+        return 0
 
 
 @part("schedule", "deferred")
@@ -30,5 +39,5 @@ class Deferred(Schedule):
         0.8, "fraction of training before rebalancing starts; at 1 it never does", low=0, high=1, tune=(0.6, 0.8, 0.9)
     )
 
-    def rebalances(self, epoch: int, epochs: int) -> bool:
-        return epoch >= round(self.defer * epochs)
+    def start(self, epochs: int) -> int:
+        return round(self.defer * epochs)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from bench.tables.figures import FIGURES, Figure
 from bench.tables.published import lookup
-from bench.tables.table import Cell, Column, Row, Table, columns_of, labels_in_order, one_budget, percent_error, rank_columns
+from bench.tables.table import Cell, Column, Row, Table, columns_of, group_name, labels_in_order, one_budget, rank_columns
 from lt_core.result import OK
 
 _PAPER = ("Cui2019", "2")
@@ -23,24 +24,25 @@ _LOSSES = {
 _PICKED = ("cb_softmax", "cb_sigmoid", "cb_focal")
 
 
-def build(frame: pd.DataFrame) -> Table:
+def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """The table of a results frame.
 
     The *Class-Balanced* row is chosen, column by column, over loss × β × γ by mean balanced accuracy on the
     validation split, never on the test part; the three rows below it say what was chosen.
     """
+    figure = FIGURES[metric]
     frame, notes = one_budget(frame)
     columns, cells = [], []  # cells: one {row label: Cell} a column
     candidates = frame["method"].isin(_PICKED)
     labels = labels_in_order(frame[~candidates], list(_LOSSES))
     for (dataset, kind, factor), rows in columns_of(frame):
-        group = f"{dataset} ({kind})" if kind != "exp" else str(dataset)
+        group = group_name(dataset, kind)
         columns.append(Column(group, f"{factor:.3g}"))
-        measured = {label: percent_error(rows[rows["label"] == label]) for label in labels}
-        measured.update(_picked(rows[rows["method"].isin(_PICKED)]))
+        measured = {label: figure.cell(rows[rows["label"] == label]) for label in labels}
+        measured.update(_picked(rows[rows["method"].isin(_PICKED)], figure))
         cells.append(measured)
         printed = _printed(str(dataset), str(kind), float(factor))
-        if printed:
+        if printed and metric == "error":
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
     known = [label for label in labels if label in _LOSSES]
@@ -51,15 +53,16 @@ def build(frame: pd.DataFrame) -> Table:
         Row(names.get(label, label), tuple(column.get(label, Cell()) for column in cells), detail=label in ("Loss", "β", "γ"))
         for label in order
     )
-    title = "Error rate in % on the test part, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
+    title = f"{figure.heading} on the test part, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
     if candidates.any():
         notes.append("Class-Balanced: loss, β and γ chosen on the validation split")
     if any(column.published for column in columns):
         notes.append("paper: Cui et al. 2019, table 2: ResNet-32, 200 epochs, one run, class-balanced row chosen on the test set")
-    return rank_columns(Table("cb", title, "Loss", tuple(columns), lines, tuple(notes)))
+    table = Table("cb", title, "Loss", tuple(columns), lines, tuple(notes))
+    return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 
-def _picked(rows: pd.DataFrame) -> dict[str, Cell]:
+def _picked(rows: pd.DataFrame, figure: Figure) -> dict[str, Cell]:
     """The class-balanced cell that validates best, and what it is."""
     finished = rows[(rows["status"] == OK) & rows["validation_balanced_accuracy"].notna()]
     if finished.empty:
@@ -71,7 +74,7 @@ def _picked(rows: pd.DataFrame) -> dict[str, Cell]:
     params = json.loads(chosen["params"].iloc[0])
     gamma = f"{params['gamma']:g}" if "gamma" in params else "–"
     return {
-        "Class-Balanced": percent_error(chosen),
+        "Class-Balanced": figure.cell(chosen),
         "Loss": Cell(text=params["loss"]),
         "β": Cell(text=f"{params['cb_beta']:g}"),
         "γ": Cell(text=gamma),

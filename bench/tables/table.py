@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,20 +74,12 @@ class Table:
         return counts.pop() if len(counts) == 1 else None
 
 
-def percent_error(frame: pd.DataFrame) -> Cell:
-    """Error in % over the finished trials of ``frame``; the others are counted."""
-    errors = 100 * (1 - frame.loc[frame["status"] == OK, "accuracy"])
-    failed = len(frame) - len(errors)
-    if errors.empty:
-        return Cell(failed=failed)
-    return Cell(float(errors.mean()), float(errors.std(ddof=1)), len(errors), failed)
-
-
-def rank_columns(table: Table) -> Table:
-    """Mark the lowest and second lowest mean of each measured column; equal means share a rank."""
+def rank_columns(table: Table, lower_is_better: bool = True) -> Table:
+    """Mark the best and second best mean of each measured column; equal means share a rank."""
     rows = [list(row.cells) for row in table.rows]
     for j, column in enumerate(table.columns):
-        means = sorted({round(cells[j].mean, 9) for cells in rows if cells[j].mean is not None})  # type: ignore[arg-type]
+        found = {round(cells[j].mean, 9) for cells in rows if cells[j].mean is not None}  # type: ignore[arg-type]
+        means = sorted(found, reverse=not lower_is_better)
         for cells in rows if not column.published else []:
             if cells[j].mean is not None and len(means) > 1:
                 place = means.index(round(cells[j].mean, 9)) + 1  # type: ignore[arg-type]
@@ -143,7 +135,9 @@ def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
     return sorted(cells, key=lambda item: (places[item[0][0], item[0][1]], -item[0][2]))
 
 
-TableBuilder = Callable[[pd.DataFrame], Table]
+def group_name(dataset: object, shape: object) -> str:
+    """``cifar10``, or ``cifar10 (step)`` for a shape that is not exponential."""
+    return str(dataset) if shape == "exp" else f"{dataset} ({shape})"
 
 
 def labels_in_order(frame: pd.DataFrame, first: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -10,8 +11,33 @@ from lt_core.losses.base import Loss, LossFn
 from lt_core.parts import part
 
 
+def ldam_margins(counts: Tensor, largest: float) -> Tensor:
+    """Δ_c ∝ n_c^(−1/4), scaled so that the smallest class has the margin ``largest`` (Cao et al. 2019, Eq. 12): [C]."""
+    rarity = counts**-0.25
+    return largest * rarity / rarity.max()
+
+
+class _Cosine(Loss):
+    """A loss on cosine outputs, which a factor ``scale`` turns into logits."""
+
+    scale: float
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        return self.scale * outputs
+
+    def shifted(self, outputs: Tensor, labels: Tensor, margins: Tensor) -> Tensor:
+        """CE(s·(z − margin·onehot(y)), y) of each image; ``margins``: [B]."""
+        moved = outputs.scatter_add(1, labels[:, None], -margins[:, None])
+        return F.cross_entropy(self.scale * moved, labels, reduction="none")
+
+
+def runner_up(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The largest output of a class other than the label: [B]."""
+    return outputs.scatter(1, labels[:, None], float("-inf")).amax(dim=1)
+
+
 @part("loss", "ldam")
-class LDAM(Loss):
+class LDAM(_Cosine):
     """CE(s·(z − Δ_y·onehot(y)), y) with Δ_c ∝ n_c^(−1/4), the largest of them max_margin (Cao et al. 2019, Eq. 12 and 13).
 
     The logits are cosines, so it belongs with the cosine head.
@@ -24,18 +50,62 @@ class LDAM(Loss):
 
     def margins(self, counts: Tensor) -> Tensor:
         """Δ_c for class sizes ``counts``: [C]."""
-        rarity = counts**-0.25
-        return self.max_margin * rarity / rarity.max()
+        return ldam_margins(counts, self.max_margin)
 
     def bind(self, counts: Tensor) -> LossFn:
         margins = self.margins(counts)
+        return lambda outputs, labels: self.shifted(outputs, labels, margins.to(outputs)[labels])
 
-        def loss(logits: Tensor, labels: Tensor) -> Tensor:
-            shift = margins.to(logits)[labels][:, None]
-            shifted = logits.scatter_add(1, labels[:, None], -shift)
-            return F.cross_entropy(self.scale * shifted, labels, reduction="none")
+
+@part("loss", "mm")
+class MaximumMargin(_Cosine):
+    """CE(s·(z − b·onehot(y)), y) with a margin b of each image's own (Kang et al. 2021, ICIP).
+
+    d = z_y − max_{j≠y} z_j, without gradient, is how far the image is from the decision boundary; b = exp(−d − γ·m) on
+    the right side of it, exp(d − m) on the wrong side: largest at the boundary, and smaller for what is right already.
+    m is max_margin, or max_margin − Δ_y with LDAM's margins Δ (the largest of them 0.5) in the mixed form.
+
+    The released code takes z_y from the column of the *first* image's label for the whole batch, and hides the true
+    class from the maximum by setting it to 0; ``released_code`` does the same, for comparison.
+    """
+
+    max_margin: float = param(
+        0.5, "m; the larger, the smaller the margins, and none in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
+    )
+    mm_gamma: float = param(1.1, "γ: how much less right answers are pushed than wrong ones", low=0, tune=(1.1, 1.4, 1.528))
+    scale: float = param(30.0, "factor s on the cosines", above=0, tune=(19.0, 30.0))
+    mixed: bool = param(False, "subtract LDAM's margin of the class from m, so that rare classes get more")
+    released_code: bool = param(False, "compute d as the public code does, mistakes included")
+
+    def bind(self, counts: Tensor) -> LossFn:
+        offset = ldam_margins(counts, 0.5) if self.mixed else torch.zeros_like(counts)
+
+        def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+            d = self.distance(outputs.detach(), labels)
+            m = self.max_margin - offset.to(outputs)[labels]
+            margins = torch.where(d > 0, torch.exp(-d - self.mm_gamma * m), torch.exp(d.clamp_max(0) - m))
+            if self.released_code:
+                margins = torch.where(d == 0, 0, margins)
+            return self.shifted(outputs, labels, margins)
 
         return loss
 
-    def logits(self, outputs: Tensor) -> Tensor:
-        return self.scale * outputs
+    def distance(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """d of each image: [B]."""
+        if self.released_code:
+            hidden = outputs.scatter(1, labels[:, None], 0.0)
+            return outputs[:, labels[0]] - hidden.amax(dim=1)
+        return outputs.gather(1, labels[:, None])[:, 0] - runner_up(outputs, labels)
+
+
+@part("loss", "hinge")
+class Hinge(Loss):
+    """max(0, m + max_{j≠y} z_j − z_y): the multi-class hinge (Crammer and Singer 2001)."""
+
+    hinge_margin: float = param(1.0, "m", above=0)
+
+    def bind(self, counts: Tensor) -> LossFn:
+        def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+            return (self.hinge_margin + runner_up(outputs, labels) - outputs.gather(1, labels[:, None])[:, 0]).relu()
+
+        return loss

@@ -14,3 +14,7 @@ method(
     "threshold_moving", "logit_adjustment", "predicted probabilities divided by the prior", "Buda et al. 2018, section 3.3",
     posthoc="prior_division", neutral=Neutral({"posthoc_tau": 0.0}),
 )  # fmt: skip
+method(
+    "balanced_softmax", "logit_adjustment", "logit adjustment in training at τ = 1", "Ren et al. 2020, NeurIPS, Eq. 4",
+    loss="logit_adjusted", tau=1.0, neutral=Neutral({"tau": 0.0}),
+)  # fmt: skip

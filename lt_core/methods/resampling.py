@@ -25,3 +25,15 @@ method(
     "ce_drs", "resampling", "cross-entropy with deferred re-sampling (DRS)", "Cao et al. 2019, table 2 (CE-DRS)",
     sampling="class_balanced", schedule="deferred", space=("defer",), neutral=Neutral({"defer": 1.0}),
 )  # fmt: skip
+method(
+    "square_root_sampling", "resampling", "classes drawn by the square root of their size", "Kang et al. 2020, ICLR, section 4.1",
+    sampling="square_root", neutral=Neutral(_NEVER),
+)  # fmt: skip
+method(
+    "progressive_sampling", "resampling", "from instance-balanced to class-balanced over training", "Kang et al. 2020, ICLR, Eq. 2",
+    sampling="progressive", neutral=Neutral(_NEVER),
+)  # fmt: skip
+method(
+    "reverse_sampling", "resampling", "classes drawn by the inverse of their size", "Zhou et al. 2020, CVPR (BBN), section 4.2",
+    sampling="reverse", neutral=Neutral(_NEVER),
+)  # fmt: skip

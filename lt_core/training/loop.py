@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
 from lt_core.data.loader import Batches, Split
 from lt_core.losses import Loss
 from lt_core.models import build_model
@@ -67,7 +68,8 @@ class Training:
         rebalanced = self.schedule.rebalances(self.epoch, self.recipe.epochs)
         sampling = self.sampling if rebalanced else Instance()
         class_weights = self.class_weights if rebalanced else torch.ones_like(self.class_weights)
-        order = sampling.epoch(self.split.train.labels, self.split.counts, self.order)
+        progress = self.schedule.progress(self.epoch, self.recipe.epochs)
+        order = sampling.epoch(self.split.train.labels, self.split.counts, self.order, progress)
 
         self.model.train()
         total = torch.zeros((), device=self.device)

@@ -29,6 +29,23 @@ def test_lists_are_multiplied_out():
     assert labels == ([*grid, "cb_focal[gamma=2,cb_beta=0.99]"]) * 2
 
 
+def test_a_glob_stands_for_the_methods_that_it_matches():
+    names = {s.method.name for s in parse(methods=["cb_*"]).specs}
+    assert names == {"cb_softmax", "cb_sigmoid", "cb_focal"}
+    assert {s.method.params["cb_beta"] for s in parse(methods=[{"cb_*": {"cb_beta": 0.9}}]).specs} == {0.9}
+
+
+def test_the_catalogue_holds_every_method():
+    from lt_core.methods import METHODS
+
+    assert {s.method.name for s in load_suite("catalogue").specs} == set(METHODS)
+
+
+def test_the_whole_of_the_mm_table():
+    # 2 datasets × 2 shapes × 2 factors × (5 losses × 4 rules + the mixed form) × 3 seeds
+    assert len(load_suite("mm_table").specs) == 2 * 2 * 2 * 21 * 3
+
+
 def test_the_same_trial_twice_is_one_trial():
     once = parse(methods=["softmax"]).specs
     assert parse(methods=["softmax", "softmax"]).specs == once
@@ -59,6 +76,7 @@ def test_two_datasets_and_two_draws_of_the_images():
         ({"methods": ["sofmax"]}, "unknown method 'sofmax'; the nearest is 'softmax'"),
         ({"methods": [{"cb_focal": {"cb_beta": 1.0}}]}, "cb_beta must be in [0, 1), got 1.0"),
         ({"methods": [{"cb_focal": {"cb_bata": 0.9}}]}, "unknown parameter 'cb_bata'; the nearest is 'cb_beta'"),
+        ({"methods": ["zz*"]}, "'zz*' matches no method"),
         ({"data": {"dataset": "digit"}}, "unknown dataset 'digit'; the nearest is 'digits'"),
         ({"data": {"dataset": "digits", "imbalance_factor": 0.5}}, "imbalance_factor must be in [1, inf), got 0.5"),
         ({"data": {"dataset": "digits", "imbalance_factor": 200, "n_max": 100}}, "leaves class 8 without images"),

@@ -19,7 +19,7 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
     name = label.split("[")[0]
     params = {"loss": {"cb_sigmoid": "sigmoid", "cb_focal": "focal"}.get(name, "softmax")}
     for item in label.partition("[")[2].rstrip("]").split(","):
-        if "=" in item:
+        if item.partition("=")[2].replace(".", "").isdecimal():
             params[item.split("=")[0]] = float(item.split("=")[1])
     values = {
         "trial_id": f"{label}-{seed}-{changes}", "dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 50.0,
@@ -157,3 +157,41 @@ def test_latex_escapes_and_balances():
     assert text.count("{") == text.count("}")
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
     assert all(line.count("&") == 1 for line in body.splitlines() if "&" in line)
+
+
+def test_any_figure_and_its_direction():
+    rows = [row("softmax", 0, 0.7, ece=0.3, few_accuracy=0.2), row("sigmoid", 0, 0.9, ece=0.1, few_accuracy=0.5)]
+    few = TABLES["catalogue"](pd.DataFrame(rows), "few")
+    assert [(r.label, r.cells[0].mean, r.cells[0].rank) for r in few.rows] == [("sigmoid", 50.0, 1), ("softmax", 20.0, 2)]
+    ece = TABLES["cb"](pd.DataFrame(rows), "ece")
+    assert [c[0].rank for c in cells(ece).values()] == [2, 1]
+    with pytest.raises(UserError, match="unknown metric 'erorr'; the nearest is 'error'"):
+        TABLES["catalogue"](pd.DataFrame(rows), "erorr")
+
+
+def test_the_catalogue_is_sorted_and_a_row_with_a_hole_comes_last():
+    rows = [row(label, 0, a, imbalance_factor=f) for label, a in (("a", 0.8), ("b", 0.9)) for f in (10.0, 50.0)]
+    rows.append(row("c", 0, 0.99))
+    built = TABLES["catalogue"](pd.DataFrame(rows))
+    assert [r.label for r in built.rows] == ["b", "a", "c"]
+
+
+def mm_row(label, accuracy=0.8, **changes):
+    base = {"loss": "softmax", "weights": "none", "sampling": "instance", "schedule": "always", "posthoc": "none"}
+    return row(label, 0, accuracy, params=json.dumps({**base, **changes}))
+
+
+def test_mm_rows_follow_from_the_parts_in_the_papers_order():
+    rows = [
+        mm_row("mm_drw", loss="mm", weights="effective_number", schedule="deferred"),
+        mm_row("ldam[scale=20]", loss="ldam"),
+        mm_row("softmax[sampling=class_balanced]", sampling="class_balanced"),
+        mm_row("cb_softmax", weights="effective_number"),
+        mm_row("softmax"),
+        mm_row("mm_ldam_drw", loss="mm", mixed=True, weights="effective_number", schedule="deferred"),
+        mm_row("threshold_moving", posthoc="prior_division"),
+        mm_row("os_cs", sampling="class_balanced", weights="effective_number"),
+    ]
+    assert [r.label for r in TABLES["mm"](pd.DataFrame(rows)).rows] == [
+        "ERM", "ERM re-weighting", "ERM re-sampling", "LDAM [scale=20]", "MM DRW", "MM + LDAM DRW"
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import lt_core.methods  # noqa: F401  (registers every part)
 from lt_core.parts import GROUPS
 
 # CIFAR-10, imbalance factor 100.
@@ -15,9 +16,10 @@ LOSSES = {name: [{}] for name in GROUPS["loss"]} | {
     "focal_softmax": [{"gamma": g} for g in (0.0, 0.5, 1.0, 2.0)],
     "logit_adjusted": [{"tau": t} for t in (0.0, 1.0, 2.0)],
     "ldam": [{}, {"scale": 1.0}, {"max_margin": 0.0}],
+    "mm": [{}, {"mixed": True}, {"max_margin": 1.29, "mm_gamma": 1.528, "scale": 19.0}],
 }
 CASES = [(name, keys) for name, settings in LOSSES.items() for keys in settings]
-SHIFTED = ("softmax", "focal_softmax", "logit_adjusted", "ldam")  # functions of a softmax
+SHIFTED = ("softmax", "focal_softmax", "logit_adjusted", "ldam", "mm", "hinge")  # functions of differences of logits
 UNSHIFTED = ("sigmoid", "focal")
 
 
@@ -123,6 +125,8 @@ def test_ldam_scales_its_cosines_at_test_time_without_margin():
 
 @pytest.mark.parametrize(("name", "keys"), CASES)
 def test_gradients_are_those_of_the_loss(name, keys):
+    if name == "mm":
+        pytest.skip("its margin carries no gradient by definition: see test_the_margin_of_mm_carries_no_gradient")
     z, y = logits(4, scale=0.5 if name == "ldam" else 2.0).requires_grad_(), labels(4)
     assert torch.autograd.gradcheck(lambda z: bind(name, **keys)(z, y), z)
 
@@ -160,3 +164,61 @@ def test_log_probabilities_are_the_logarithm_of_the_probabilities(name):
 
 def test_binary_losses_start_from_the_prior_and_others_do_not():
     assert {n for n in GROUPS["loss"] if GROUPS["loss"][n].prior_bias} == set(UNSHIFTED)
+
+
+def mm_by_hand(z, y, margin, scale):
+    """CE(s·(z − b·onehot(y)), y) with the margin written out."""
+    moved = z.clone()
+    moved[y] -= margin
+    return F.cross_entropy(scale * moved[None], torch.tensor([y])).item()
+
+
+def test_mm_by_hand_on_both_sides_of_the_boundary():
+    """m = 0.5, γ = 1.1, s = 30: d = 0.4 gives b = exp(−0.4 − 0.55), d = −0.3 gives b = exp(−0.3 − 0.5)."""
+    z = torch.tensor([[0.6, 0.2, -0.1], [0.6, 0.3, -0.1]], dtype=torch.float64)
+    found = bind("mm", COUNTS[:3])(z, torch.tensor([0, 1])).tolist()
+    expected = [mm_by_hand(z[0], 0, math.exp(-0.95), 30), mm_by_hand(z[1], 1, math.exp(-0.8), 30)]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_mm_finds_the_hardest_negative_among_negative_cosines():
+    """The released code hides the true class by a 0, which then is the maximum."""
+    z = torch.tensor([[-0.2, -0.5, -0.7]], dtype=torch.float64)
+    d, wrong = 0.3, -0.2
+    exact, released = (bind("mm", COUNTS[:3], released_code=r)(z, torch.tensor([0])).item() for r in (False, True))
+    assert exact == pytest.approx(mm_by_hand(z[0], 0, math.exp(-d - 1.1 * 0.5), 30), abs=1e-12)
+    assert released == pytest.approx(mm_by_hand(z[0], 0, math.exp(wrong - 0.5), 30), abs=1e-12)
+
+
+def test_mm_takes_each_images_own_positive_where_the_released_code_takes_the_first_labels_column():
+    z = torch.tensor([[0.5, 0.1, 0.0], [0.4, 0.6, 0.0]], dtype=torch.float64)
+    y = torch.tensor([0, 1])
+    exact, released = (bind("mm", COUNTS[:3], released_code=r)(z, y)[1].item() for r in (False, True))
+    assert exact == pytest.approx(mm_by_hand(z[1], 1, math.exp(-0.2 - 0.55), 30), abs=1e-12)
+    # Column 0 holds 0.4 and the largest other output, with class 1 at 0, is 0.4: d = 0, which has no margin.
+    assert released == pytest.approx(mm_by_hand(z[1], 1, 0.0, 30), abs=1e-12)
+
+
+def test_mm_mixed_gives_rare_classes_more():
+    z = torch.tensor([[0.5, 0.5, 0.1]] * 2, dtype=torch.float64) - torch.eye(3, dtype=torch.float64)[:2] * 0.2
+    counts = torch.tensor([16.0, 1.0, 16.0], dtype=torch.float64)
+    common, rare = bind("mm", counts, mixed=True)(z, torch.tensor([0, 1])).tolist()
+    assert common == pytest.approx(mm_by_hand(z[0], 0, math.exp(-0.2 - (0.5 - 0.25)), 30), abs=1e-12)
+    assert rare == pytest.approx(mm_by_hand(z[1], 1, math.exp(-0.2 - (0.5 - 0.5)), 30), abs=1e-12)
+
+
+def test_the_margin_of_mm_carries_no_gradient():
+    z, y = logits(4, scale=0.5).requires_grad_(), labels(4)
+    (found,) = torch.autograd.grad(bind("mm")(z, y).sum(), z)
+    with torch.no_grad():
+        true = z.gather(1, y[:, None])[:, 0]
+        d = true - z.scatter(1, y[:, None], -9).amax(1)
+        margin = torch.where(d > 0, torch.exp(-d - 0.55), torch.exp(d - 0.5))
+    (expected,) = torch.autograd.grad(F.cross_entropy(30 * (z - margin[:, None] * F.one_hot(y, 10)), y, reduction="sum"), z)
+    torch.testing.assert_close(found, expected)
+
+
+def test_hinge_by_hand():
+    z = torch.tensor([[2.0, 0.5, 1.7], [0.0, 3.0, 1.0], [1.0, 1.0, 1.0]], dtype=torch.float64)
+    assert bind("hinge", COUNTS[:3])(z, torch.tensor([0, 1, 2])).tolist() == pytest.approx([0.7, 0.0, 1.0])
+    assert bind("hinge", COUNTS[:3], hinge_margin=0.2)(z, torch.tensor([0, 1, 2])).tolist() == pytest.approx([0.0, 0.0, 0.2])

@@ -5,16 +5,16 @@ import torch
 from scipy.stats import chisquare
 
 from lt_core.parts import GROUPS
-from lt_core.sampling import ClassBalanced, Instance, Under
+from lt_core.sampling import ClassBalanced, Instance, Progressive, Reverse, SquareRoot, Under
 from lt_core.schedule import Always, Deferred
 
 COUNTS = [400, 100, 37, 9, 4]
 LABELS = torch.arange(5).repeat_interleave(torch.tensor(COUNTS))[torch.randperm(550, generator=torch.Generator().manual_seed(9))]
 
 
-def epochs(sampling, count=1, seed=0):
+def epochs(sampling, count=1, seed=0, progress=0.0):
     generator = torch.Generator().manual_seed(seed)
-    return [sampling.epoch(LABELS, torch.tensor(COUNTS, dtype=torch.float64), generator) for _ in range(count)]
+    return [sampling.epoch(LABELS, torch.tensor(COUNTS, dtype=torch.float64), generator, progress) for _ in range(count)]
 
 
 def test_instance_takes_every_image_once_in_a_new_order():
@@ -85,3 +85,34 @@ def test_deferred_switches_on_at_its_epoch(defer, total, first):
 
 def test_always_is_always():
     assert all(Always().rebalances(e, 10) for e in range(10))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "progress", "shares"),
+    [
+        (SquareRoot(), 0.0, [n**0.5 for n in COUNTS]),
+        (Reverse(), 0.0, [1 / n for n in COUNTS]),
+        (Progressive(), 0.0, COUNTS),
+        (Progressive(), 0.25, [0.75 * n / 550 + 0.25 / 5 for n in COUNTS]),
+        (Progressive(), 1.0, [1.0] * 5),
+    ],
+)
+def test_classes_are_drawn_with_their_stated_probability(sampling, progress, shares):
+    drawn = torch.cat(epochs(sampling, 20, progress=progress))
+    found = torch.bincount(LABELS[drawn], minlength=5).numpy()
+    assert found.sum() == 20 * 550
+    assert chisquare(found, [s / sum(shares) * found.sum() for s in shares]).pvalue > 1e-3
+
+
+def test_bbns_reversed_sampler_on_cifar10():
+    """Class probability ∝ 1/n_c, worked out for imbalance factor 100."""
+    counts = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50], dtype=torch.float64)
+    share = counts * Reverse().image_weights(counts, 0.0)
+    golden = [0.0040, 0.0067, 0.0112, 0.0187, 0.0312, 0.0520, 0.0867, 0.1447, 0.2424, 0.4024]
+    assert (share / share.sum()).tolist() == pytest.approx(golden, abs=6e-5)
+
+
+def test_progress_runs_over_the_rebalanced_part():
+    assert [Always().progress(e, 5) for e in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+    assert [Deferred(defer=0.5).progress(e, 6) for e in (3, 4, 5)] == [0, 0.5, 1]
+    assert Always().progress(0, 1) == 0

@@ -1,0 +1,57 @@
+"""The figures that a table can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.tables.table import Cell
+from lt_core.registry import Registry
+from lt_core.result import OK
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A column of the results frame as a table shows it; fractions are shown in %."""
+
+    name: str
+    title: str
+    column: str
+    lower_is_better: bool = False
+    percent: bool = True
+    complement: bool = False  # show 1 − the column
+
+    @property
+    def heading(self) -> str:
+        """The title as a sentence begins."""
+        return self.title[0].upper() + self.title[1:]
+
+    def values(self, frame: pd.DataFrame) -> pd.Series:
+        """The figure of each finished trial of ``frame``."""
+        values = frame.loc[frame["status"] == OK, self.column]
+        values = 1 - values if self.complement else values
+        return (100 * values if self.percent else values).dropna()
+
+    def cell(self, frame: pd.DataFrame) -> Cell:
+        """Mean and standard deviation (n − 1) over the finished trials of ``frame``; the others are counted."""
+        values, failed = self.values(frame), int((frame["status"] != OK).sum())
+        if values.empty:
+            return Cell(failed=failed)
+        return Cell(float(values.mean()), float(values.std(ddof=1)), len(values), failed)
+
+
+FIGURES: Registry[Figure] = Registry("metric")
+for _figure in (
+    Figure("error", "error rate in %", "accuracy", lower_is_better=True, complement=True),
+    Figure("accuracy", "accuracy in %", "accuracy"),
+    Figure("acsa", "balanced accuracy (ACSA) in %", "balanced_accuracy"),
+    Figure("many", "accuracy on many-shot classes in %", "many_accuracy"),
+    Figure("medium", "accuracy on medium-shot classes in %", "medium_accuracy"),
+    Figure("few", "accuracy on few-shot classes in %", "few_accuracy"),
+    Figure("macro_f1", "macro-F1 in %", "macro_f1"),
+    Figure("g_mean", "G-mean in %", "g_mean"),
+    Figure("ece", "expected calibration error in %", "ece", lower_is_better=True),
+    Figure("seconds", "training seconds", "train_seconds", lower_is_better=True, percent=False),
+):
+    FIGURES.add(_figure.name, _figure)
