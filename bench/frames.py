@@ -9,23 +9,26 @@ from typing import Any
 
 import pandas as pd
 
+from lt_core.data.longtail import class_sizes
+from lt_core.data.sets import DATASETS
 from lt_core.metrics import precision, recall
 from lt_core.result import OK, SCHEMA, TrialResult
+from lt_core.spec import DataSpec
 
 METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy", "ece",
 )  # fmt: skip
 _NUMBERS = (
     *METRICS, "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_seconds", "evaluate_seconds",
-    "setup_seconds", "images_per_second", "imbalance_factor", "label_fraction",
+    "setup_seconds", "images_per_second", "imbalance_factor", "label_fraction", "class_order_seed",
 )  # fmt: skip
 _ENVIRONMENT = (
     "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
     "torch", "python",
 )  # fmt: skip
 TRIAL_COLUMNS = (
-    "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "label_fraction", "validation", "method",
-    "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS, "validation_accuracy",
+    "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "class_order_seed", "label_fraction",
+    "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS, "validation_accuracy",
     "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds", "setup_seconds",
     "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
 )  # fmt: skip
@@ -44,8 +47,9 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "suite": suite,
         "dataset": spec.data.dataset,
         "imbalance_type": spec.data.imbalance_type,
-        "imbalance_factor": imbalance_factor(result),
+        "imbalance_factor": imbalance_factor(spec.data),
         "n_max": spec.data.n_max,
+        "class_order_seed": spec.data.class_order_seed,
         "label_fraction": 1.0,  # all labelled; semi-supervised trials will say otherwise
         "validation": spec.data.validation,
         "method": spec.method.name,
@@ -75,12 +79,12 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
     return row
 
 
-def imbalance_factor(result: TrialResult) -> float:
-    """As asked for; for shapes without a factor, largest / smallest class trained on."""
-    data = result.spec.data
-    if data.imbalance_type in ("exp", "step"):
-        return data.imbalance_factor
-    return max(result.train_counts) / min(result.train_counts) if result.train_counts else math.nan
+def imbalance_factor(spec: DataSpec) -> float:
+    """As asked for; for shapes without a factor, largest / smallest class of the subset."""
+    if spec.imbalance_type in ("exp", "step"):
+        return spec.imbalance_factor
+    sizes = class_sizes(spec, DATASETS[spec.dataset].train_counts)
+    return max(sizes) / min(sizes)
 
 
 def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:

@@ -87,13 +87,16 @@ def rank_columns(table: Table, lower_is_better: bool = True) -> Table:
     return replace(table, rows=tuple(replace(r, cells=tuple(c)) for r, c in zip(table.rows, rows, strict=True)))
 
 
-_BUDGET = ["recipe", "model", "epochs", "n_max", "validation", "protocol"]
+_COLUMN = ["dataset", "imbalance_type", "imbalance_factor"]
+_BUDGET = ["recipe", "model", "epochs", "protocol"]  # one for a dataset
+_DRAW = ["n_max", "validation", "class_order_seed"]  # one for a column
 
 
 def one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of each dataset's largest budget, and notes on what was left out.
+    """The rows that may stand in one table, and notes on what they are and on what was left out.
 
-    Rows trained by different recipes or lengths may not stand behind one table.
+    Figures of different recipes or lengths are not comparable within a dataset, nor figures of subsets drawn in
+    different ways within a column: of each, the largest group stays.
 
     Raises:
         UserError: there are no rows.
@@ -102,21 +105,30 @@ def one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         raise UserError("the run has no trial yet: start it with `bench.py run`")
     kept, notes = [], []
     for dataset, rows in frame.groupby("dataset", sort=False):
-        budgets = list(rows.groupby(_BUDGET, sort=False, dropna=False))
-        budgets.sort(key=lambda item: (len(item[1]), item[1]["epochs"].iloc[0]), reverse=True)
-        kept.append(budgets[0][1])
-        notes.append(f"{dataset}: {budget_words(budgets[0][1])}")
-        notes.append(f"{dataset}: measured on {' and on '.join(machines(budgets[0][1]))}")
-        for _, other in budgets[1:]:
+        rows, others = _largest(rows, _BUDGET)
+        drawn = [_largest(column, _DRAW) for _, column in rows.groupby(_COLUMN, sort=False, dropna=False)]
+        rows = pd.concat([column for column, _ in drawn])
+        kept.append(rows)
+        notes.append(f"{dataset}: {budget_words(rows)}")
+        notes.append(f"{dataset}: measured on {' and on '.join(machines(rows))}")
+        for other in others + [left for _, rest in drawn for left in rest]:
             notes.append(f"{dataset}: {len(other)} trials of another budget are left out ({budget_words(other)})")
     return pd.concat(kept), notes
 
 
+def _largest(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """The largest group of ``frame`` by ``keys``, of equal ones that with the longest training; and the others."""
+    groups = [rows for _, rows in frame.groupby(keys, sort=False, dropna=False)]
+    groups.sort(key=lambda rows: (len(rows), rows["epochs"].iloc[0]), reverse=True)
+    return groups[0], groups[1:]
+
+
 def budget_words(frame: pd.DataFrame) -> str:
-    """``recipe digits, model small_cnn, 40 epochs, last epoch``."""
+    """``recipe digits, model small_cnn, 40 epochs, figures of the last epoch``, and what was held out."""
     row = frame.iloc[0]
-    held = f", {row.validation} images a class held out for validation" if row.validation else ""
-    return f"recipe {row.recipe}, model {row.model}, {row.epochs} epochs, figures of the last epoch{held}"
+    held = sorted({int(v) for v in frame["validation"] if v})
+    out = f", {' or '.join(map(str, held))} images a class held out for validation" if held else ""
+    return f"recipe {row.recipe}, model {row.model}, {row.epochs} epochs, figures of the last epoch{out}"
 
 
 def machines(frame: pd.DataFrame) -> list[str]:
@@ -130,7 +142,7 @@ def machines(frame: pd.DataFrame) -> list[str]:
 
 def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
     """(dataset, imbalance type, factor) → rows; datasets in order, factors from the largest down, as the papers print them."""
-    cells = list(frame.groupby(["dataset", "imbalance_type", "imbalance_factor"], sort=False, dropna=False))
+    cells = list(frame.groupby(_COLUMN, sort=False, dropna=False))
     places = {key: i for i, key in enumerate(dict.fromkeys((k[0], k[1]) for k, _ in cells))}
     return sorted(cells, key=lambda item: (places[item[0][0], item[0][1]], -item[0][2]))
 

@@ -25,7 +25,7 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
         "trial_id": f"{label}-{seed}-{changes}", "dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 50.0,
         "method": name, "label": label, "params": json.dumps(params), "seed": seed, "status": "ok", "accuracy": accuracy,
         "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100,
-        "validation": 20, "protocol": 1, "device_name": "a CPU", "threads": 1, "precision": "float32",
+        "validation": 20, "protocol": 1, "class_order_seed": np.nan, "device_name": "a CPU", "threads": 1, "precision": "float32",
     }  # fmt: skip
     return {**values, **changes}
 
@@ -128,6 +128,18 @@ def test_two_budgets_never_share_a_table():
     built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), row("softmax", 0, 0.1, epochs=2))
     assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
     assert any("1 trials of another budget are left out" in note and "2 epochs" in note for note in built.notes)
+
+
+def test_columns_may_be_drawn_in_different_ways_but_one_column_may_not():
+    natural = {"imbalance_type": "natural", "imbalance_factor": 1.1, "n_max": 0, "validation": 5}
+    built = table(row("softmax", 0, 0.8), {**row("softmax", 0, 0.7), **natural})
+    assert [cell.mean for cell in cells(built)["Softmax"]] == pytest.approx([20.0, 30.0])
+    assert not any("left out" in note for note in built.notes)
+    assert any("5 or 20 images a class held out" in note for note in built.notes)
+    for change in ({"n_max": 50}, {"validation": 0}, {"class_order_seed": 3.0}):
+        built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), {**row("softmax", 0, 0.1), **change})
+        assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
+        assert any("1 trials of another budget are left out" in note for note in built.notes)
 
 
 def test_the_machines_are_named_and_a_mixture_shows():
