@@ -28,9 +28,9 @@ _ENVIRONMENT = (
 )  # fmt: skip
 TRIAL_COLUMNS = (
     "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "class_order_seed", "label_fraction",
-    "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS, "validation_accuracy",
-    "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds", "setup_seconds",
-    "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
+    "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS,
+    "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds",
+    "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
 )  # fmt: skip
 
 
