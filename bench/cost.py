@@ -6,13 +6,17 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pandas as pd
 
 from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
+from lt_core.parts import build_parts
 from lt_core.result import OK
 from lt_core.spec import TrialSpec
+from lt_core.stages import stage_one, stages_of
+from lt_core.steps import Step
 
 _STEPS = 3  # measured steps of a calibration, after one to warm up
 
@@ -27,28 +31,30 @@ class Estimate:
 
 
 def work(spec: TrialSpec) -> float:
-    """Images through the network in a trial, as forward passes: three for training (forward, backward), one for evaluation."""
+    """Images through the network in a trial, as forward passes: three for training (forward, backward), one for evaluation.
+    A shared stage one is a trial of its own.
+    """
     info = DATASETS[spec.data.dataset]
     sizes, held_out = split_sizes(spec.data, info.train_counts)
     images = info.classes * min(sizes) if spec.method.params["sampling"] == "under" else sum(sizes)
-    evaluations = -(-spec.recipe.epochs // spec.recipe.curve_step)
-    return 3.0 * images * spec.recipe.epochs + evaluations * (info.test_count + held_out * info.classes)
+    epochs, step = stages_of(spec).epochs(spec.recipe), cast(Step, build_parts(spec.method.params)["step"])
+    evaluations = max(1, -(-epochs // spec.recipe.curve_step))
+    return 3.0 * images * step.cost * epochs + evaluations * (info.test_count + held_out * info.classes)
 
 
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
     """Price ``specs``. ``frame``: finished trials; those of the same model and dataset set the price."""
     rates = _measured_rates(frame) if frame is not None else {}
-    seconds, measured, calibrated = 0.0, 0, 0
+    seconds = 0.0
     calibrations: dict[tuple[str, str], float] = {}
-    for spec in specs:
+    first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
+    for spec in [*first_stages.values(), *specs]:
         kind = (spec.recipe.model, spec.data.dataset)
-        if kind in rates:
-            seconds, measured = seconds + work(spec) * rates[kind], measured + 1
-            continue
-        if kind not in calibrations:
+        if kind not in rates and kind not in calibrations:
             calibrations[kind] = calibrate(spec)
-        seconds, calibrated = seconds + work(spec) * calibrations[kind], calibrated + 1
-    return Estimate(seconds, measured, calibrated)
+        seconds += work(spec) * (rates[kind] if kind in rates else calibrations[kind])
+    measured = sum((spec.recipe.model, spec.data.dataset) in rates for spec in specs)
+    return Estimate(seconds, measured, len(specs) - measured)
 
 
 def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
@@ -60,7 +66,8 @@ def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
         spec = TrialSpec.from_dict(json.loads(str(row.spec)))
         total = totals[spec.recipe.model, spec.data.dataset]
         total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
-        total[1] += work(spec)
+        first = stage_one(spec)
+        total[1] += work(spec) + (work(first) if first else 0)
     return {kind: seconds / done for kind, (seconds, done) in totals.items()}
 
 

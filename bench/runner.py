@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.backends.base import Backend, Job
@@ -15,6 +15,7 @@ from bench.store import Store
 from lt_core.data.sources import load_set
 from lt_core.result import TrialResult
 from lt_core.spec import TrialSpec
+from lt_core.stages import stage_one
 from lt_core.training.runtime import Runtime
 from lt_core.training.trial import Progress
 
@@ -51,7 +52,10 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         return
     for name in dict.fromkeys(spec.data.dataset for spec in plan.todo):
         load_set(name, runtime.data_dir)  # decoded once, here, before workers would each do it
-    jobs = [Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in plan.todo]
+    runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
+    jobs = [
+        Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in _in_turn(plan.todo)
+    ]
     with store.lock():
         workers = backend.workers()
         say(f"{plan.suite.name}: {len(plan.todo)} trials to run, {workers} at a time")
@@ -64,3 +68,15 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
             if line.finished:
                 store.compact()
         say(summary(time.monotonic() - start, line.finished, line.failed))
+
+
+def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
+    """``specs`` with the trials behind that would wait while another trains the stage that both begin with."""
+    begun: set[str] = set()
+    ahead: list[TrialSpec] = []
+    behind: list[TrialSpec] = []
+    for spec in specs:
+        first = stage_one(spec)
+        (behind if first and first.trial_id in begun else ahead).append(spec)
+        begun |= {first.trial_id} if first else set()
+    return ahead + behind

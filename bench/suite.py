@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,14 +97,19 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
     from lt_core.models import check_model
     from lt_core.models.heads import Head
     from lt_core.parts import build_parts
+    from lt_core.steps import Step
 
-    models = {(s.recipe.model, s.data.dataset, s.method.params["head"]): s for s in specs}
+    # One spec for each way of building a network or of asking something of the data.
+    kinds = {(s.recipe.model, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s for s in specs}
     try:
         for data in {spec.data for spec in specs}:
             split_sizes(data, DATASETS[data.dataset].train_counts)
-        for (model, dataset, _), spec in models.items():
-            info, head = DATASETS[dataset], build_parts(spec.method.params)["head"]
-            check_model(model, info.image_shape, info.classes, typing.cast(Head, head))
+        for spec in kinds.values():
+            info, parts = DATASETS[spec.data.dataset], build_parts(spec.method.params)
+            head, step = typing.cast(Head, parts["head"]), typing.cast(Step, parts["step"])
+            check_model(spec.recipe.model, info.image_shape, info.classes, head, step.network)
+            for made in parts.values():
+                made.check(spec)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 

@@ -33,6 +33,7 @@ class Domain:
     below: float | None = None  # values must stay under this
     choices: tuple[Any, ...] = ()
     tune: tuple[Any, ...] = ()  # values worth trying
+    later: bool = False  # added when records existed: at its default it stays out of ids, so that theirs hold
 
     def __str__(self) -> str:
         if self.choices:
@@ -56,7 +57,7 @@ class Domain:
 
 
 def param(default: Any = _REQUIRED, help: str = "", **bounds: Any) -> Any:
-    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune."""
+    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune, later."""
     for key in ("choices", "tune"):
         bounds[key] = tuple(bounds.get(key, ()))
     metadata = {"domain": Domain(help, **bounds)}

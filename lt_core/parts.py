@@ -1,4 +1,5 @@
-"""The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction.
+"""The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction, and those of
+`NEUTRAL` that most methods leave alone.
 
 A part is a small frozen dataclass whose fields are its parameters. Its name is how a method, a suite or the
 command line picks it; parameters are written beside it in one flat list, so a parameter's name may not be used
@@ -9,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from lt_core.errors import UserError
 from lt_core.fields import Domain, build, domains
 from lt_core.registry import Registry
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,13 @@ class Part:
     """Base of all parts. ``name`` is set by `part`."""
 
     name: ClassVar[str] = ""
+
+    def check(self, spec: TrialSpec) -> None:
+        """Refuse a trial that lacks what this part needs, before anything starts.
+
+        Raises:
+            UserError: what is missing, and how to get it.
+        """
 
 
 #: Group → the choice that changes nothing. Frozen: a trial's id leaves these out, so that it survives a new group.
@@ -31,6 +42,11 @@ NEUTRAL: dict[str, str] = {
     "schedule": "always",
     "head": "linear",
     "posthoc": "none",
+    "step": "plain",
+    "stages": "one",
+    "regularizer": "none",
+    "synthesis": "none",
+    "augment": "none",
 }
 #: Group → its choices.
 GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in NEUTRAL}

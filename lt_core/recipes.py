@@ -27,11 +27,14 @@ class Recipe:
     weight_decay: float = param(2e-4, "L2 penalty on every parameter, batch norm included", low=0)
     warmup: float = param(0.0, "fraction of training with linear warm-up", low=0, high=1)
     warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
+    decay: str = param(
+        "steps", "fall of the rate: at milestones, or along half a cosine", choices=("steps", "cosine"), later=True
+    )
     milestones: tuple[float, ...] = param((), "fractions of training at which the rate drops", low=0, high=1)
     drops: tuple[float, ...] = param((), "multiples of the base rate from each milestone on", low=0)
     pad: int = param(0, "random crop after padding by this many black pixels a side", low=0)
     flip: bool = param(False, "random horizontal flip")
-    normalize: str = param("subset", "pixel normalisation", choices=("subset", "cifar", "signed", "unit"))
+    normalize: str = param("subset", "pixel normalisation", choices=("subset", "cifar", "signed", "unit", "none"))
     precision: str = param(
         "auto", "bfloat16 autocast, float32, or bfloat16 where the processor has it", choices=("auto", "bfloat16", "float32")
     )

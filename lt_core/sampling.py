@@ -74,14 +74,19 @@ class Progressive(_Weighted):
         return (1 - progress) / counts.sum() + progress / (len(counts) * counts)
 
 
+def balanced_part(labels: Tensor, classes: int, generator: Generator) -> Tensor:
+    """Positions of as many images of each class as the smallest has, without replacement, in random order."""
+    shuffled = torch.randperm(len(labels), generator=generator, device=labels.device)
+    by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
+    sizes = torch.bincount(labels, minlength=classes)
+    place = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[labels[by_class]]
+    kept = by_class[place < sizes.min()]
+    return kept[torch.randperm(len(kept), generator=generator, device=labels.device)]
+
+
 @part("sampling", "under")
 class Under(Sampling):
     """Under-sampling: as many images of each class as the smallest has, drawn afresh each epoch, without replacement."""
 
     def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
-        shuffled = torch.randperm(len(labels), generator=generator, device=labels.device)
-        by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
-        sizes = torch.bincount(labels, minlength=len(counts))
-        place = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[labels[by_class]]
-        kept = by_class[place < sizes.min()]
-        return kept[torch.randperm(len(kept), generator=generator, device=labels.device)]
+        return balanced_part(labels, len(counts), generator)

@@ -96,13 +96,20 @@ class TrialSpec:
     def trial_id(self) -> str:
         """Sixteen hexadecimal digits: SHA-256 of the canonical JSON of the resolved spec.
 
-        A group of parts at its neutral choice stays out, so that a group added later leaves every id as it was.
+        A group of parts at its neutral choice stays out, and so does a field added later at its default: new choices
+        leave every id as it was.
         """
         values = self.to_dict()
         del values["method"]["label"]
+        values["data"], values["recipe"] = _without_later_defaults(self.data), _without_later_defaults(self.recipe)
         values["method"]["params"] = {k: v for k, v in self.method.params.items() if NEUTRAL.get(k) != v}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_later_defaults(record: Any) -> dict[str, Any]:
+    later = {f.name: f.default for f in dataclasses.fields(record) if f.metadata["domain"].later}
+    return {k: v for k, v in _plain(record).items() if k not in later or v != later[k]}
 
 
 def _plain(record: Any) -> dict[str, Any]:

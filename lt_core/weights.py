@@ -30,6 +30,10 @@ class Weights(Part):
         """Weights for class sizes ``counts`` ([C], float64), summing to C."""
         raise NotImplementedError
 
+    def of_images(self, class_weights: Tensor, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """The weight of each image: that of its class, unless the part knows better: [B]."""
+        return class_weights[labels]
+
     def average(self, losses: Tensor, image_weights: Tensor) -> Tensor:
         """Weighted mean of ``losses`` [B]: a scalar."""
         weighted = losses * image_weights

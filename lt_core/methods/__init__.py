@@ -1,6 +1,18 @@
 """All methods. Importing this package registers them, one file a family, and those that other packages offer."""
 
-from lt_core import losses, models, posthoc, sampling, schedule, weights  # noqa: F401  (they register the parts)
+from lt_core import (  # noqa: F401  (they register the parts)
+    augment,
+    losses,
+    models,
+    posthoc,
+    regularizer,
+    sampling,
+    schedule,
+    stages,
+    steps,
+    synthesis,
+    weights,
+)  # fmt: skip
 from lt_core.methods import class_balanced, cross_entropy, logit_adjustment, margin, resampling, reweighting  # noqa: F401
 from lt_core.methods.registry import METHODS, Method, Neutral, load_external, method, resolve
 

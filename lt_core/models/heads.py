@@ -13,7 +13,10 @@ class Head(Part):
     """Builds the last layer."""
 
     def build(self, width: int, classes: int) -> nn.Module:
-        """A module from features [B, width] to outputs [B, classes]."""
+        """A module from features [B, width] to outputs [B, classes].
+
+        A module with the attribute ``takes_labels`` is called in training with the labels [B] as well.
+        """
         raise NotImplementedError
 
 

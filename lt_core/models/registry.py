@@ -16,9 +16,28 @@ from lt_core.registry import Registry
 
 
 class Backbone(nn.Module):
-    """Images [B, channels, H, W] to features [B, ``width``]."""
+    """Images [B, channels, H, W] to features [B, ``width``].
+
+    Most are a row of ``groups`` of blocks, with something to begin and to finish. Methods that mix hidden layers or double
+    the last block need that form; a backbone without it overrides ``forward`` and leaves ``groups`` empty.
+    """
 
     width: int
+    groups: nn.ModuleList  # of nn.Sequential
+
+    def begin(self, images: Tensor) -> Tensor:
+        """What the first group gets."""
+        return images
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """Features from what the last group gives."""
+        return hidden.mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = self.begin(images)
+        for group in self.groups:
+            hidden = group(hidden)
+        return self.finish(hidden)
 
 
 @dataclass(frozen=True)
@@ -36,13 +55,24 @@ MODELS: Registry[ModelInfo] = Registry("model")
 class Net(nn.Module):
     """A backbone and its classifier."""
 
-    def __init__(self, backbone: Backbone, classifier: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, classifier: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
         self.classifier = classifier
 
+    @property
+    def width(self) -> int:
+        """Length of the features."""
+        return self.backbone.width  # type: ignore[return-value]
+
+    def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Outputs [B, C] for features [B, width]; ``labels`` are for classifiers that take them in training."""
+        if labels is not None and getattr(self.classifier, "takes_labels", False):
+            return self.classifier(features, labels)
+        return self.classifier(features)
+
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.backbone(images))
+        return self.classify(self.backbone(images))
 
 
 def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Head, seed: int = 0) -> Net:
@@ -63,7 +93,9 @@ def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Hea
         return Net(backbone, head.build(backbone.width, classes))
 
 
-def check_model(label: str, shape: tuple[int, int, int], classes: int, head: Head) -> None:
-    """Raise what `build_model` would raise, without allocating anything."""
+def check_model(
+    label: str, shape: tuple[int, int, int], classes: int, head: Head, change: Callable[[Net], Net] = lambda net: net
+) -> None:
+    """Raise what `build_model` and then ``change`` would raise, without allocating anything."""
     with torch.device("meta"):
-        build_model(label, shape, classes, head)
+        change(build_model(label, shape, classes, head))

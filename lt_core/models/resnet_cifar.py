@@ -45,18 +45,19 @@ class ResNetCIFAR(Backbone):
         blocks = (depth - 2) // 6
         self.stem = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(16)
-        layers, width_in = [], 16
+        self.groups, width_in = nn.ModuleList(), 16
         for stage, width in enumerate((16, 32, 64)):
+            group = nn.Sequential()
             for i in range(blocks):
-                layers.append(Block(width_in, width, 2 if stage and i == 0 else 1, shortcut))
+                group.append(Block(width_in, width, 2 if stage and i == 0 else 1, shortcut))
                 width_in = width
-        self.blocks = nn.Sequential(*layers)
+            self.groups.append(group)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.blocks(self.norm(self.stem(images)).relu_()).mean(dim=(2, 3))
+    def begin(self, images: Tensor) -> Tensor:
+        return self.norm(self.stem(images)).relu_()
 
 
 def _register(depth: int) -> None:

@@ -10,6 +10,18 @@ from torch import Tensor, nn
 from lt_core.models.registry import MODELS, Backbone, ModelInfo
 
 
+class SmallBlock(nn.Module):
+    """A 3×3 convolution with batch norm and ReLU."""
+
+    def __init__(self, width_in: int, width: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.convolution(x)).relu()
+
+
 class SmallCNN(Backbone):
     """Three 3×3 convolutions with batch norm, 16-32-64 channels, one pooling, global average: features of 64."""
 
@@ -17,17 +29,9 @@ class SmallCNN(Backbone):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        widths = (channels, 16, 32, 64)
-        self.convolutions = nn.ModuleList(nn.Conv2d(i, o, 3, padding=1, bias=False) for i, o in itertools.pairwise(widths))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in widths[1:])
-        self.pool = nn.MaxPool2d(2)
-
-    def forward(self, images: Tensor) -> Tensor:
-        x = images
-        for stage, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            x = norm(convolution(x)).relu()
-            x = self.pool(x) if stage == 1 else x
-        return x.mean(dim=(2, 3))
+        blocks = [SmallBlock(i, o) for i, o in itertools.pairwise((channels, 16, 32, 64))]
+        blocks_and_pools: list[list[nn.Module]] = [[blocks[0]], [blocks[1], nn.MaxPool2d(2)], [blocks[2]]]
+        self.groups = nn.ModuleList(nn.Sequential(*group) for group in blocks_and_pools)
 
 
 class MLP(Backbone):
@@ -37,10 +41,13 @@ class MLP(Backbone):
 
     def __init__(self, pixels: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(pixels, self.width)
+        self.groups = nn.ModuleList([nn.Sequential(nn.Linear(pixels, self.width), nn.ReLU())])
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.hidden(images.flatten(1)).relu()
+    def begin(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        return hidden
 
 
 MODELS.add("small_cnn", ModelInfo("small_cnn", SmallCNN.__doc__ or "", lambda shape: SmallCNN(shape[2])))

@@ -1,13 +1,16 @@
-"""A trial's own checkpoint: written whole or not at all, ignored if it is not whole."""
+"""A trial's own checkpoint, and the stage that several trials share: written whole or not at all, ignored if it is not whole."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 
 def save(path: Path, trial_id: str, state: dict[str, Any]) -> None:
@@ -36,3 +39,11 @@ def load(path: Path, trial_id: str) -> dict[str, Any] | None:
         warnings.warn(f"checkpoint {path} cannot be read and is ignored: {error}", stacklevel=2)
         return None
     return state if state.get("trial_id") == trial_id else None
+
+
+@contextmanager
+def held(folder: Path, name: str) -> Iterator[Path]:
+    """The file of a shared stage, for one trial at a time; another waits. A process that dies lets go of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield folder / f"{name}.pt"

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from lt_core.data.loader import Images
+from lt_core.features import probabilities_of
 from lt_core.metrics import calibration_bins
 from lt_core.training.loop import Training
-
-BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU the set is small anyway
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,10 @@ class Evaluation:
         return float((np.diag(self.confusion)[rows > 0] / rows[rows > 0]).mean())
 
 
-@torch.inference_mode()
 def evaluate(training: Training, images: Images) -> Evaluation:
     """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction."""
     classes = len(training.split.counts)
-    training.model.eval()
-    predictions, confidences = [], []
-    for start in range(0, len(images), BATCH):
-        outputs = training.outputs(training.batches.normalise(images.pixels[start : start + BATCH]))
-        probabilities = training.posthoc.probabilities(training.loss.logits(outputs), training.loss, training.split.counts)
-        confidence, prediction = probabilities.max(dim=1)
-        predictions.append(prediction)
-        confidences.append(confidence)
-    prediction, confidence = torch.cat(predictions), torch.cat(confidences)
+    confidence, prediction = probabilities_of(training, images).max(dim=1)
     pairs = torch.bincount(images.labels * classes + prediction, minlength=classes * classes)
     correct = (prediction == images.labels).cpu().numpy()
     return Evaluation(

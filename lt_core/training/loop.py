@@ -3,52 +3,95 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
+from lt_core.augment import Augment
 from lt_core.data.loader import Batches, Split
 from lt_core.losses import Loss
-from lt_core.models import build_model
+from lt_core.models import Net, build_model
 from lt_core.models.heads import Head
 from lt_core.parts import build_parts
 from lt_core.posthoc import Posthoc
+from lt_core.recipes import Recipe
+from lt_core.regularizer import Regularizer
 from lt_core.sampling import Instance, Sampling
 from lt_core.schedule import Schedule
 from lt_core.spec import TrialSpec
+from lt_core.steps import Step
+from lt_core.steps.plain import Plain
+from lt_core.synthesis import Synthesis
+from lt_core.training.enlarge import enlarged
 from lt_core.training.optim import learning_rate, make_optimizer
 from lt_core.training.runtime import autocast_dtype
 from lt_core.weights import Weights
 
 
 class Training:
-    """The state of one trial in training: model, optimiser, generators. `run_epoch` moves it on by one epoch.
+    """One model in training: its optimiser, its generators. `run_epoch` moves it on by one epoch.
 
-    Randomness comes from two generators of the trial's own, one for the order of images and one for augmentation,
-    so that nothing else in the process can shift it.
+    Randomness comes from two generators of its own, one for the order of images and one for augmentation, so that
+    nothing else in the process can shift it.
+
+    Args:
+        recipe: in place of the spec's, for a second stage.
+        model: a network to go on with, in place of a fresh one.
+        frozen: modules of it that stay as they are, batch-norm statistics included.
+        sampling: in place of the method's.
+        seed: in place of the spec's, for one member of an ensemble.
+        epochs: in place of the recipe's; 0 for a model that is only to be evaluated.
     """
 
-    def __init__(self, spec: TrialSpec, split: Split, device: torch.device) -> None:
-        self.spec, self.recipe, self.split, self.device = spec, spec.recipe, split, device
+    shared: TrialSpec | None = None  # the trial whose training this is, if several begin with it
+
+    def __init__(
+        self,
+        spec: TrialSpec,
+        split: Split,
+        device: torch.device,
+        *,
+        recipe: Recipe | None = None,
+        model: Net | None = None,
+        frozen: Iterable[nn.Module] = (),
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+        epochs: int | None = None,
+    ) -> None:
         parts = build_parts(spec.method.params, spec.method.name)
+        seed = spec.seed if seed is None else seed
+        self.spec, self.recipe, self.device = spec, recipe or spec.recipe, device
+        self.split = split = enlarged(split, cast(Synthesis, parts["synthesis"]), seed)
         self.loss, self.posthoc = cast(Loss, parts["loss"]), cast(Posthoc, parts["posthoc"])
-        self.sampling, self.schedule = cast(Sampling, parts["sampling"]), cast(Schedule, parts["schedule"])
+        self.sampling, self.schedule = sampling or cast(Sampling, parts["sampling"]), cast(Schedule, parts["schedule"])
         self.weights = cast(Weights, parts["weights"])
 
         classes = len(split.counts)
-        model = build_model(self.recipe.model, split.shape, classes, cast(Head, parts["head"]), spec.seed)
-        self.model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(self.recipe, self.model, self._prior_bias(classes))
+        step = cast(Step, parts["step"])
+        fresh = model is None
+        if model is None:
+            model = step.network(build_model(self.recipe.model, split.shape, classes, cast(Head, parts["head"]), seed))
+        self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen = list(frozen)
+        for module in self.frozen:
+            module.requires_grad_(False)
+        self.optimizer = make_optimizer(self.recipe, self.model, self._prior_bias(classes) if fresh else [])
         self.dtype = autocast_dtype(self.recipe.precision, device)
         self.batches = Batches(split.train, self.recipe)
-        self.order = torch.Generator(device).manual_seed(2 * spec.seed)
-        self.augment = torch.Generator(device).manual_seed(2 * spec.seed + 1)
+        self.order = torch.Generator(device).manual_seed(2 * seed)
+        self.augment = torch.Generator(device).manual_seed(2 * seed + 1)
 
         self.loss_of = self.loss.bind(split.counts.float())
+        self.feature_term = cast(Regularizer, parts["regularizer"]).bind()
+        self.augmentation = cast(Augment, parts["augment"]).bind(split.counts)
         self.class_weights = self.weights.bind(split.counts).float()
-        self.epoch = 0
+        self.step, self.plain_step = step.bind(self), Plain().bind(self)
+        self.epochs = self.recipe.epochs if epochs is None else epochs
+        self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
+        self.chosen: dict[str, float] = {}  # what was chosen on the validation split
 
     def _prior_bias(self, classes: int) -> list[nn.Parameter]:
         """Start one-versus-all losses at probability 1/C for every class, and spare that bias from weight decay."""
@@ -58,26 +101,53 @@ class Training:
         nn.init.constant_(bias, -math.log(classes - 1))
         return [bias]
 
+    @property
+    def rebalanced(self) -> bool:
+        """Whether the method's weights, sampling and step are in force this epoch."""
+        return self.schedule.rebalances(self.epoch, self.recipe.epochs)
+
+    @property
+    def progress(self) -> float:
+        """How much of the rebalanced epochs lies behind: 0 in the first, 1 in the last."""
+        return self.schedule.progress(self.epoch, self.recipe.epochs)
+
+    def images(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Augmented, normalised training images at ``positions`` and their labels."""
+        images, labels = self.batches.train(positions, self.augment)
+        return self.augmentation(images, labels, self.augment) if self.augmentation else images, labels
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The network's outputs [B, C] and features [B, width], in float32. ``labels`` are for heads with a margin of
+        their own."""
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+            features = self.model.backbone(images)
+            return self.model.classify(features, labels).float(), features.float()
+
     def outputs(self, images: Tensor) -> Tensor:
         """The network's outputs in float32 for normalised images: [B, C]."""
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            return self.model(images).float()
+        return self.forward(images)[0]
+
+    def image_weights(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """The method's weight of each image; 1 while it is deferred: [B]."""
+        if not self.rebalanced:
+            return torch.ones_like(outputs[:, 0])
+        return self.weights.of_images(self.class_weights, outputs, features, labels)
+
+    def objective(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean weighted loss of a batch and the method's feature term: a scalar."""
+        loss = self.weights.average(self.loss_of(outputs, labels), self.image_weights(outputs, features, labels))
+        return loss + self.feature_term(features, labels) if self.feature_term else loss
 
     def run_epoch(self) -> float:
         """Train one epoch; returns its mean weighted loss. The only wait for the device is at the end."""
-        rebalanced = self.schedule.rebalances(self.epoch, self.recipe.epochs)
-        sampling = self.sampling if rebalanced else Instance()
-        class_weights = self.class_weights if rebalanced else torch.ones_like(self.class_weights)
-        progress = self.schedule.progress(self.epoch, self.recipe.epochs)
-        order = sampling.epoch(self.split.train.labels, self.split.counts, self.order, progress)
-
-        self.model.train()
+        step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, Instance())
+        order = sampling.epoch(self.split.train.labels, self.split.counts, self.order, self.progress)
+        self.train_mode()
         total = torch.zeros((), device=self.device)
         for start in range(0, len(order), self.recipe.batch_size):
             self._set_rate(learning_rate(self.recipe, self.epoch, start / len(order)))
             positions = order[start : start + self.recipe.batch_size]
-            images, labels = self.batches.train(positions, self.augment)
-            loss = self.weights.average(self.loss_of(self.outputs(images), labels), class_weights[labels])
+            loss = step(positions)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -86,11 +156,18 @@ class Training:
         self.images_seen = len(order)
         return float(total) / len(order)
 
+    def train_mode(self) -> None:
+        """Batch norm learns, except in what is frozen."""
+        self.model.train()
+        for module in self.frozen:
+            module.eval()
+
     def _set_rate(self, rate: float) -> None:
+        self.rate = rate
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> dict[str, Any]:
         """All that the next epoch depends on."""
         return {
             "epoch": self.epoch,
@@ -98,12 +175,14 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
             "augment": self.augment.get_state(),
+            "step": self.step.state(),
         }
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.order.set_state(state["order"])
         self.augment.set_state(state["augment"])
+        self.step.restore(state["step"])
         self.epoch = state["epoch"]

@@ -21,6 +21,7 @@ class Runtime:
     device: str = "auto"  # auto: CUDA if there is one, else CPU
     threads: int = 1  # CPU threads; as many as the CPUs that the scheduler gave
     checkpoint: str | None = None  # file for the trial's own checkpoint; None: none is written
+    stages: str | None = None  # folder of the stages that several trials share; None: each trains its own
     checkpoint_every: float = 30.0  # seconds between two checkpoints, so that only long trials write one
     time_limit: float | None = None  # seconds, after which the trial ends with status timeout
 

@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from lt_core.data.loader import load_split
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
+from lt_core.stages import Lab, stages_of
 from lt_core.training import checkpoint
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
@@ -51,7 +52,7 @@ def run_trial(spec: TrialSpec, runtime: Runtime | None = None) -> TrialResult:
 def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
     """`run_trial` in pieces: a `Progress` after each epoch, at last the `TrialResult`."""
     try:
-        yield from _steps(spec, runtime)
+        yield from _Trial(spec, runtime).steps()
     except Stopped as stop:
         yield TrialResult(spec, stop.status, str(stop))
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -83,64 +84,134 @@ class _Clock:
         self._last = time.perf_counter()
 
 
-def _steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
-    clock, recipe = _Clock(), spec.recipe
-    runtime.prepare()
-    device = runtime.torch_device()
-    split = load_split(spec.data, device, runtime.data_dir)
-    training = Training(spec, split, device)
-    curve: list[dict[str, float]] = []
-    images_seen = 0
-    resumed_at: list[int] = []  # finished epochs each time that the trial went on from a checkpoint
-    path = Path(runtime.checkpoint) if runtime.checkpoint else None
-    stored: dict[str, Any] | None = checkpoint.load(path, spec.trial_id) if path else None
-    if stored:
+@dataclass
+class _Book:
+    """What a trial has done so far; part of its checkpoints."""
+
+    seconds: dict[str, float]
+    curve: list[dict[str, float]] = field(default_factory=list)
+    images_seen: int = 0
+    epochs: int = 0  # finished, of all trainings that are over
+    finished: list[dict[str, Any]] = field(default_factory=list)  # state of each training that is over
+    resumed_at: list[int] = field(default_factory=list)  # finished epochs each time that it went on from a checkpoint
+
+
+class _Trial:
+    """Takes the trainings of a trial through their epochs, evaluates them, and keeps the book."""
+
+    def __init__(self, spec: TrialSpec, runtime: Runtime) -> None:
+        self.spec, self.runtime, self.clock = spec, runtime, _Clock()
+        runtime.prepare()
+        device = runtime.torch_device()
+        self.split = load_split(spec.data, device, runtime.data_dir)
+        self.stages = stages_of(spec)
+        self.lab = Lab(spec, self.split, device)
+        first = self.stages.stage_one_of(spec)
+        self.epochs = self.stages.epochs(spec.recipe) + (first.recipe.epochs if first else 0)
+        self.path = Path(runtime.checkpoint) if runtime.checkpoint else None
+        self.book = _Book(self.clock.seconds)
+        self.under_way: dict[str, Any] | None = None  # state of the training that the checkpoint was written in
+        stored = checkpoint.load(self.path, spec.trial_id) if self.path else None
+        if stored:
+            self.under_way = stored["training"]
+            self.book = _Book(**stored["book"])
+            self.clock.seconds = self.book.seconds
+            self.book.resumed_at.append(self.book.epochs + stored["training"]["epoch"])
+        self.saved = time.perf_counter()
+        self.test: Evaluation | None = None
+        self.validation: Evaluation | None = None
+
+    def steps(self) -> Iterator[Progress | TrialResult]:
+        training: Training | None = None
+        for number, training in enumerate(self.stages.rounds(self.lab)):
+            self.clock.add("setup")
+            if number < len(self.book.finished):
+                training.restore(self.book.finished[number])
+                continue
+            if training.shared and self.runtime.stages:
+                with checkpoint.held(Path(self.runtime.stages), training.shared.trial_id) as file:
+                    self.clock.skip()  # waiting for another trial to train it
+                    yield from self._shared(training, file)
+            else:
+                yield from self._train(training)
+            self.book.finished.append(training.state())
+            self.book.epochs += training.epochs
+        assert training is not None
+        yield self._result(training)
+
+    def _shared(self, training: Training, file: Path) -> Iterator[Progress]:
+        """Take the training from ``file``, or train it and leave it there. The book then stands as if trained here."""
+        assert training.shared is not None
+        stored = checkpoint.load(file, training.shared.trial_id)
+        if stored is None:
+            yield from self._train(training)
+            done = {"curve": self.book.curve, "images_seen": self.book.images_seen, "seconds": self.clock.seconds}
+            checkpoint.save(file, training.shared.trial_id, {"training": training.state(), **done})
+            return
         training.restore(stored["training"])
-        curve, images_seen = stored["curve"], stored["images_seen"]
-        resumed_at = [*stored["resumed_at"], training.epoch]
-        clock.seconds.update(stored["seconds"])
-    clock.add("setup")
-    saved = time.perf_counter()
+        self.under_way = None
+        self.book.curve, self.book.images_seen = stored["curve"], stored["images_seen"]
+        for activity in ("train", "evaluate"):
+            self.clock.seconds[activity] = stored["seconds"][activity]
 
-    test: Evaluation | None = None
-    validation: Evaluation | None = None
-    while training.epoch < recipe.epochs:
-        loss = training.run_epoch()
-        images_seen += training.images_seen
-        clock.add("train")
-        if not math.isfinite(loss):
-            raise Stopped(DIVERGED, f"training loss became {loss} in epoch {training.epoch} of {recipe.epochs}")
-        last = training.epoch == recipe.epochs
-        if last or training.epoch % recipe.curve_step == 0:
-            test = evaluate(training, split.test)
-            if not test.finite:  # the step after the last loss can still blow up
-                raise Stopped(DIVERGED, f"predictions are not finite after epoch {training.epoch} of {recipe.epochs}")
-            validation = evaluate(training, split.validation) if len(split.validation) else None
-            curve.append(curve_row(training.epoch, loss, test, validation))
-            clock.add("evaluate")
-        if path and not last and time.perf_counter() - saved > runtime.checkpoint_every:
-            state = {"training": training.state(), "curve": curve, "images_seen": images_seen, "seconds": clock.seconds}
-            checkpoint.save(path, spec.trial_id, {**state, "resumed_at": resumed_at})
-            saved = time.perf_counter()
-        if runtime.time_limit and not last and sum(clock.seconds.values()) > runtime.time_limit:
-            raise Stopped(TIMEOUT, f"over the limit of {runtime.time_limit:g} s in epoch {training.epoch} of {recipe.epochs}")
-        yield Progress(training.epoch, recipe.epochs)
-        clock.skip()
+    def _train(self, training: Training) -> Iterator[Progress]:
+        if self.under_way:
+            training.restore(self.under_way)
+            self.under_way = None
+        if not training.epochs:
+            self._evaluate(training, math.nan)
+        while training.epoch < training.epochs:
+            loss = training.run_epoch()
+            self.book.images_seen += training.images_seen
+            self.clock.add("train")
+            last = training.epoch == training.epochs
+            if not math.isfinite(loss):
+                raise Stopped(DIVERGED, f"training loss became {loss} in epoch {self._epoch(training)} of {self.epochs}")
+            if last or training.epoch % training.recipe.curve_step == 0:
+                self._evaluate(training, loss)
+            self._save(training, last)
+            limit = self.runtime.time_limit
+            if limit and not last and sum(self.clock.seconds.values()) > limit:
+                raise Stopped(TIMEOUT, f"over the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
+            yield Progress(self._epoch(training), self.epochs)
+            self.clock.skip()
 
-    assert test is not None
-    yield TrialResult(
-        spec,
-        train_counts=[int(n) for n in split.counts.tolist()],
-        confusion=test.confusion.tolist(),
-        calibration=test.calibration.tolist(),
-        validation_confusion=validation.confusion.tolist() if validation else [],
-        curve=curve,
-        seconds=clock.seconds,
-        images_per_second=images_seen / clock.seconds["train"],
-        environment={
-            **describe(runtime, training.dtype),
-            "data_fingerprint": split.fingerprint,
-            "subset_fingerprint": split.subset_fingerprint,
-            "resumed_at": resumed_at,
-        },
-    )
+    def _epoch(self, training: Training) -> int:
+        return self.book.epochs + training.epoch
+
+    def _evaluate(self, training: Training, loss: float) -> None:
+        self.test = evaluate(training, self.split.test)
+        if not self.test.finite:  # the step after the last loss can still blow up
+            raise Stopped(DIVERGED, f"predictions are not finite after epoch {self._epoch(training)} of {self.epochs}")
+        self.validation = evaluate(training, self.split.validation) if len(self.split.validation) else None
+        self.book.curve.append(curve_row(self._epoch(training), loss, self.test, self.validation))
+        self.clock.add("evaluate")
+
+    def _save(self, training: Training, last: bool) -> None:
+        if self.path and not last and time.perf_counter() - self.saved > self.runtime.checkpoint_every:
+            state = {"training": training.state(), "book": vars(self.book)}
+            checkpoint.save(self.path, self.spec.trial_id, state)
+            self.saved = time.perf_counter()
+
+    def _result(self, training: Training) -> TrialResult:
+        if self.test is None:  # the last training was over when the trial was taken up again, or another trial's
+            self._evaluate(training, math.nan)
+            self.book.curve.pop()
+        assert self.test is not None
+        return TrialResult(
+            self.spec,
+            train_counts=[int(n) for n in self.split.counts.tolist()],
+            confusion=self.test.confusion.tolist(),
+            calibration=self.test.calibration.tolist(),
+            validation_confusion=self.validation.confusion.tolist() if self.validation else [],
+            curve=self.book.curve,
+            seconds=self.clock.seconds,
+            images_per_second=self.book.images_seen / self.clock.seconds["train"],
+            environment={
+                **describe(self.runtime, training.dtype),
+                "data_fingerprint": self.split.fingerprint,
+                "subset_fingerprint": self.split.subset_fingerprint,
+                "resumed_at": self.book.resumed_at,
+                **({"chosen": training.chosen} if training.chosen else {}),
+            },
+        )

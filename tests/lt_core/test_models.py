@@ -114,6 +114,6 @@ def test_checking_a_model_leaves_the_global_generator_alone(label):
 def test_weights_start_at_the_scale_of_he():
     """kaiming_normal: standard deviation √(2/fan_in), by the input."""
     model = build_model("resnet32", (32, 32, 3), 10, LinearHead())
-    conv = model.backbone.blocks[-1].conv2.weight
+    conv = model.backbone.groups[-1][-1].conv2.weight
     assert conv.std().item() == pytest.approx(math.sqrt(2 / (64 * 9)), rel=0.02)
     assert model.classifier.weight.std().item() == pytest.approx(math.sqrt(2 / 64), rel=0.1)

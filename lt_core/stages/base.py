@@ -1,0 +1,110 @@
+"""What stages are: a trial as a row of trainings, each a unit that can be stored and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from lt_core.errors import UserError
+from lt_core.fields import param
+from lt_core.models.heads import Head
+from lt_core.parts import NEUTRAL, Part, build_parts, part
+from lt_core.recipes import Recipe
+
+if TYPE_CHECKING:
+    from lt_core.data.loader import Split
+    from lt_core.spec import TrialSpec
+    from lt_core.training.loop import Training
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What stages are made from: a trial, its images and its device."""
+
+    spec: TrialSpec
+    split: Split
+    device: torch.device
+
+    def training(self, **changes: Any) -> Training:
+        """A training of the trial's method; ``changes`` are `Training`'s keywords, and ``spec`` and ``split``."""
+        from lt_core.training.loop import Training
+
+        spec, split = changes.pop("spec", self.spec), changes.pop("split", self.split)
+        return Training(spec, split, self.device, **changes)
+
+    def shared(self, spec: TrialSpec) -> Training:
+        """The training of another trial, which all trials that begin with it share."""
+        training = self.training(spec=spec)
+        training.shared = spec
+        return training
+
+    def classifier(self, width: int) -> nn.Module:
+        """A fresh head of the method's own, initialised from the seed alone."""
+        head = cast(Head, build_parts(self.spec.method.params)["head"])
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.spec.seed + 1)
+            return head.build(width, len(self.split.counts))
+
+
+class Stages(Part):
+    """The trainings of a trial, one after another; the last of them is evaluated."""
+
+    def stage_one_of(self, spec: TrialSpec) -> TrialSpec | None:
+        """The trial that the first training is, if others may share it."""
+        return None
+
+    def epochs(self, recipe: Recipe) -> int:
+        """Epochs in all, without those of a shared stage one."""
+        return recipe.epochs
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what
+        the generator does between them may depend on nothing but the trained models and the trial.
+        """
+        raise NotImplementedError
+
+
+@part("stages", "one")
+class One(Stages):
+    """A single training."""
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        yield lab.training()
+
+
+class FromStageOne(Stages):
+    """Stages that begin with a training of another method, on the same images, with the same recipe and seed."""
+
+    stage_one: str = param("softmax", "method of the first stage, as name or name[key=value,…]")
+
+    def check(self, spec: TrialSpec) -> None:
+        base = self.stage_one_of(spec)
+        if base.method.params["stages"] != NEUTRAL["stages"]:
+            raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
+        for made in build_parts(base.method.params).values():
+            made.check(base)
+
+    def stage_one_of(self, spec: TrialSpec) -> TrialSpec:
+        from lt_core.methods.registry import resolve
+
+        return replace(spec, method=resolve(self.stage_one))
+
+
+def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:
+    """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine."""
+    epochs = max(1, round(length * recipe.epochs))
+    return replace(recipe, epochs=epochs, lr=recipe.lr * rate, warmup=0.0, decay="cosine", milestones=(), drops=())
+
+
+def stages_of(spec: TrialSpec) -> Stages:
+    """The stages of a trial."""
+    return cast(Stages, build_parts(spec.method.params)["stages"])
+
+
+def stage_one(spec: TrialSpec) -> TrialSpec | None:
+    """The trial that ``spec`` begins with, if others may share it."""
+    return stages_of(spec).stage_one_of(spec)

@@ -1,0 +1,202 @@
+"""Decoupling (Kang et al. 2020, ICLR): features from one training, the classifier from another rule.
+
+cRT, LWS, τ-normalisation and NCM are those of section 4.2; fine-tuning goes on with all weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lt_core.data.loader import Images
+from lt_core.errors import UserError
+from lt_core.features import features_of
+from lt_core.fields import param
+from lt_core.models.registry import Net
+from lt_core.parts import part
+from lt_core.recipes import Recipe
+from lt_core.stages.base import FromStageOne, Lab, second_recipe
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
+    from lt_core.training.loop import Training
+
+
+class Retrain(FromStageOne):
+    """A second, shorter training with the method's own loss, weights and sampling."""
+
+    retrain: float = param(
+        0.15, "epochs of the second stage, as a fraction of the first's; 0: there is none", low=0, tune=(0.05, 0.15, 0.5)
+    )
+    retrain_lr: float = param(
+        1.0, "its first learning rate, in units of the recipe's; it falls along a cosine", above=0, tune=(0.1, 1.0)
+    )
+
+    def epochs(self, recipe: Recipe) -> int:
+        return self.second(recipe).epochs if self.retrain else 0
+
+    def second(self, recipe: Recipe) -> Recipe:
+        """The recipe of the second stage."""
+        return second_recipe(recipe, self.retrain, self.retrain_lr)
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        first = lab.shared(self.stage_one_of(lab.spec))
+        yield first
+        if self.retrain:
+            yield from self.after(first, lab)
+
+    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
+        """The trainings that follow."""
+        raise NotImplementedError
+
+
+@part("stages", "crt")
+class ClassifierRetraining(Retrain):
+    """cRT: the backbone stays, a fresh classifier is trained."""
+
+    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
+        model = Net(first.model.backbone, lab.classifier(first.model.width))
+        yield lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=[model.backbone])
+
+
+class Scaled(nn.Module):
+    """s_c · z_c: one learnt scale a class on what a classifier says, its bias too."""
+
+    def __init__(self, classifier: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.scale = nn.Parameter(torch.ones(classes))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.scale * self.classifier(features)
+
+
+@part("stages", "lws")
+class LearnableWeightScaling(Retrain):
+    """LWS: backbone and classifier stay; one scale a class is trained."""
+
+    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
+        model = Net(first.model.backbone, Scaled(first.model.classifier, len(lab.split.counts)))
+        frozen = [model.backbone, first.model.classifier]
+        yield lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=frozen)
+
+
+@part("stages", "fine_tune")
+class FineTune(Retrain):
+    """All weights go on from the first stage; the classifier is a fresh one if the method's head is another."""
+
+    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
+        same = first.spec.method.params["head"] == lab.spec.method.params["head"]
+        model = first.model if same else Net(first.model.backbone, lab.classifier(first.model.width))
+        yield lab.training(recipe=self.second(lab.spec.recipe), model=model)
+
+
+class FeaturesOrImages(nn.Module):
+    """Passes stored features [B, width, 1, 1] on, and takes raw images through the first stage's backbone."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, first: Training) -> None:
+        super().__init__()
+        self.backbone = first.model.backbone
+        self.width = first.model.width
+        self.register_buffer("scale", first.batches.scale[:, None, None], persistent=False)
+        self.register_buffer("shift", first.batches.shift[:, None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) if x.shape[1:] == (self.width, 1, 1) else self.backbone(x * self.scale + self.shift)
+
+
+@part("stages", "features")
+class OnFeatures(Retrain):
+    """cRT on stored features of the training images without augmentation; synthesis, if any, makes features, not pixels."""
+
+    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
+        images = lab.split.train
+        stored = features_of(first, images)[:, None, None, :]
+        recipe = replace(self.second(lab.spec.recipe), pad=0, flip=False, normalize="none")
+        backbone = FeaturesOrImages(first)
+        model = Net(backbone, lab.classifier(first.model.width))
+        split = replace(lab.split, train=Images(stored, images.labels))
+        yield lab.training(recipe=recipe, model=model, frozen=[backbone], split=split)
+
+
+class NearestMean(nn.Module):
+    """−‖f − μ_c‖² for every class, f and μ centred by the mean of all training features and normalised to length 1."""
+
+    centre: Tensor
+    means: Tensor
+
+    def __init__(self, centre: Tensor, means: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("centre", centre)
+        self.register_buffer("means", means)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return -torch.cdist(F.normalize(features.float() - self.centre, dim=1), self.means).square()
+
+
+@part("stages", "ncm")
+class NearestClassMean(FromStageOne):
+    """NCM: the nearest class mean of the first stage's features decides. Nothing is trained."""
+
+    def epochs(self, recipe: Recipe) -> int:
+        return 0
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        first = lab.shared(self.stage_one_of(lab.spec))
+        yield first
+        features, labels = features_of(first, lab.split.train), lab.split.train.labels
+        centre = features.mean(dim=0)
+        unit = F.normalize(features - centre, dim=1)
+        sums = torch.zeros(len(lab.split.counts), unit.shape[1], device=unit.device).index_add(0, labels, unit)
+        means = sums / lab.split.counts.float()[:, None]
+        yield lab.training(model=Net(first.model.backbone, NearestMean(centre, means)), epochs=0)
+
+
+@part("stages", "tau_norm")
+class TauNormalisation(FromStageOne):
+    """τ-normalisation: w_c / ‖w_c‖^τ without a bias, τ that of the best balanced accuracy on the validation split."""
+
+    norm_tau: float | None = param(None, "τ; none: chosen from 0, 0.1, …, 2 on the validation split", low=0, high=2)
+
+    def check(self, spec: TrialSpec) -> None:
+        super().check(spec)
+        if self.norm_tau is None and not spec.data.validation:
+            raise UserError(
+                f"{spec.method.name} chooses τ on a validation split and the data has none: "
+                "set validation to 1 or more, or give norm_tau"
+            )
+        if self.stage_one_of(spec).method.params["head"] != "linear":
+            raise UserError(
+                f"{spec.method.name} normalises a linear head, which stage_one {self.stage_one} has not: name another"
+            )
+
+    def epochs(self, recipe: Recipe) -> int:
+        return 0
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        first = lab.shared(self.stage_one_of(lab.spec))
+        yield first
+        weight = cast(nn.Linear, first.model.classifier).weight.detach().float()
+        norms = weight.norm(dim=1, keepdim=True)
+        tau = self.norm_tau
+        if tau is None:
+            held_out = lab.split.validation
+            features = features_of(first, held_out)
+            classes = F.one_hot(held_out.labels, len(weight)).double()
+            taus = [round(0.1 * i, 1) for i in range(21)]
+            hits = [((features @ (weight / norms**t).T).argmax(1) == held_out.labels).double() @ classes for t in taus]
+            accuracies = torch.stack([(hit / classes.sum(0)).mean() for hit in hits])
+            tau = taus[int(accuracies.argmax())]
+        classifier = nn.Linear(weight.shape[1], len(weight), bias=False)
+        classifier.weight = nn.Parameter(weight / norms**tau)
+        last = lab.training(model=Net(first.model.backbone, classifier), epochs=0)
+        last.chosen = {"norm_tau": tau}
+        yield last

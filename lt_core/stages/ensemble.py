@@ -1,0 +1,106 @@
+"""Informed under-sampling: several models, each on a balanced part of the images (Liu, Wu and Zhou 2009, IEEE TSMC-B)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Generator, Tensor, nn
+
+from lt_core.features import probabilities_of
+from lt_core.fields import param
+from lt_core.losses.cross_entropy import Softmax
+from lt_core.models.registry import Net
+from lt_core.parts import part
+from lt_core.recipes import Recipe
+from lt_core.sampling import Sampling, balanced_part
+from lt_core.stages.base import Lab, Stages
+
+if TYPE_CHECKING:
+    from lt_core.training.loop import Training
+
+
+@dataclass(frozen=True)
+class Fixed(Sampling):
+    """The images at ``positions``, shuffled ``repeats`` times an epoch."""
+
+    positions: Tensor
+    repeats: int
+
+    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
+        count, device = len(self.positions), self.positions.device
+        orders = [torch.randperm(count, generator=generator, device=device) for _ in range(self.repeats)]
+        return self.positions[torch.cat(orders)]
+
+
+class MeanProbability(nn.Module):
+    """Logarithm of the members' mean class probability: logits whose softmax is that mean."""
+
+    def __init__(self, members: list[Training]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(member.model for member in members)
+        self.losses = [member.loss for member in members]
+        self.width = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        said = [loss.probabilities(loss.logits(net(images).float())) for net, loss in zip(self.members, self.losses, strict=True)]
+        return torch.stack([p / p.sum(dim=1, keepdim=True) for p in said]).mean(dim=0).clamp_min(1e-38).log()
+
+
+class _Ensemble(Stages):
+    """An epoch of a member is as many passes over its part as let all members together see about as many images as one
+    plain training sees.
+    """
+
+    members: int = param(4, "number of models", low=1, tune=(4, 8))
+
+    def epochs(self, recipe: Recipe) -> int:
+        return recipe.epochs  # of the whole subset, by the definition of a member's epoch
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        labels, sizes = lab.split.train.labels, lab.split.counts.long()
+        drawn = torch.Generator(labels.device).manual_seed(lab.spec.seed)
+        pool = torch.arange(len(labels), device=labels.device)
+        made: list[Training] = []
+        for number in range(self.members):
+            part_of_it = pool[balanced_part(labels[pool], len(sizes), drawn)]
+            repeats = max(1, round(len(labels) / (self.members * len(part_of_it))))
+            member = lab.training(sampling=Fixed(part_of_it, repeats), seed=lab.spec.seed + 1_000_003 * number)
+            yield member
+            made.append(member)
+            pool = self.next_pool(pool, made, lab)
+        whole = lab.training(model=Net(MeanProbability(made), nn.Identity()), epochs=0)
+        whole.loss = Softmax()
+        yield whole
+
+    def next_pool(self, pool: Tensor, made: list[Training], lab: Lab) -> Tensor:
+        """Positions that the next member's part is drawn from."""
+        return pool
+
+
+@part("stages", "easy_ensemble")
+class EasyEnsemble(_Ensemble):
+    """Every model is trained on a balanced part of its own, drawn from all images; their probabilities are averaged."""
+
+
+@part("stages", "balance_cascade")
+class BalanceCascade(_Ensemble):
+    """As EasyEnsemble, but a model is drawn only images that those before it do not know well.
+
+    After each model the images of class c that the ensemble gives the highest probability of c are dropped, so that
+    n_c · (n_min/n_c)^(i/(T−1)) of them are left after i of T models: the paper's rule, for every class against the smallest.
+    """
+
+    def next_pool(self, pool: Tensor, made: list[Training], lab: Lab) -> Tensor:
+        labels, sizes = lab.split.train.labels, lab.split.counts
+        known = torch.stack([probabilities_of(member, lab.split.train) for member in made]).mean(dim=0)
+        known = known.gather(1, labels[:, None])[:, 0]
+        left = []
+        for label in range(len(sizes)):
+            mine = pool[labels[pool] == label]
+            share = (sizes.min() / sizes[label]) ** (len(made) / max(1, self.members - 1))
+            keep = max(int(sizes.min()), round(float(sizes[label] * share)))
+            left.append(mine[known[mine].argsort(stable=True)[:keep]])
+        return torch.cat(left)

@@ -1,0 +1,55 @@
+"""What a step is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from lt_core.models.registry import Net
+from lt_core.parts import Part
+
+if TYPE_CHECKING:
+    from lt_core.training.loop import Training
+
+
+class BoundStep:
+    """A step at work in one training. ``self(positions)`` is the loss of the batch at these positions of the training
+    subset, to be differentiated; it may draw further images, keep state of its own, and look at ``training``.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+
+    def __call__(self, positions: Tensor) -> Tensor:
+        """The scalar that the optimiser's step will reduce."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on, besides the training's own state."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+
+
+class Step(Part):
+    """How a batch becomes a loss: plainly, mixed with another batch, or with weights that are learnt on the way.
+
+    A deferred schedule defers the step too: before it, training is plain.
+    """
+
+    #: Cost of a step in plain ones, for estimates.
+    cost: ClassVar[float] = 1.0
+
+    def network(self, net: Net) -> Net:
+        """The network that the step needs, made from the plain one.
+
+        Raises:
+            UserError: the backbone cannot give what the step needs.
+        """
+        return net
+
+    def bind(self, training: Training) -> BoundStep:
+        """The step for ``training``."""
+        raise NotImplementedError

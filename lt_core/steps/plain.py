@@ -1,0 +1,27 @@
+"""The ordinary step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from lt_core.parts import part
+from lt_core.steps.base import BoundStep, Step
+
+if TYPE_CHECKING:
+    from lt_core.training.loop import Training
+
+
+class _Plain(BoundStep):
+    def __call__(self, positions: Tensor) -> Tensor:
+        images, labels = self.training.images(positions)
+        return self.training.objective(*self.training.forward(images, labels), labels)
+
+
+@part("step", "plain")
+class Plain(Step):
+    """The mean weighted loss of the batch."""
+
+    def bind(self, training: Training) -> BoundStep:
+        return _Plain(training)

@@ -1,0 +1,31 @@
+"""A training subset with synthetic images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from lt_core.data.loader import Images, Split
+from lt_core.synthesis import NoSynthesis, Synthesis
+
+
+def enlarged(split: Split, synthesis: Synthesis, seed: int) -> Split:
+    """``split`` with the images that ``synthesis`` makes of it; the class sizes count them too."""
+    return split if isinstance(synthesis, NoSynthesis) else _enlarged(split, synthesis, seed)
+
+
+@lru_cache(maxsize=1)  # the stages of a trial share it
+def _enlarged(split: Split, synthesis: Synthesis, seed: int) -> Split:
+    old = split.train
+    points = old.pixels.flatten(1).cpu().numpy().astype(np.float32)
+    made, labels = synthesis.fill(points, old.labels.cpu().numpy(), seed)
+    new = torch.from_numpy(made[len(points) :]).to(old.pixels.device)
+    if not old.pixels.dtype.is_floating_point:
+        new = new.round().clamp(0, 255)
+    pixels = torch.cat([old.pixels, new.to(old.pixels.dtype).reshape(-1, *old.pixels.shape[1:])])
+    known = torch.from_numpy(labels).to(old.labels)
+    counts = torch.bincount(known, minlength=len(split.counts)).to(split.counts)
+    return replace(split, train=Images(pixels, known), counts=counts)
