@@ -46,6 +46,7 @@ class _File:
     recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}")
     data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
     methods: Any = param(help="list of labels or globs, or of {label: {parameter: value or list}}")
+    set: Any = param(None, "{parameter: value} for every method that has it and does not give its own")
     seeds: Any = param(3, "number of seeds, or a list of them")
     subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
     table: str = param("cb", "table that shows the suite")
@@ -83,7 +84,7 @@ def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
     file = build(_File, values, f"suite {name}")
     where = f"suite {name}"
     recipe = _recipe(file.recipe, where)
-    methods = list(_methods(file.methods, where))
+    methods = list(_methods(file.methods, dict(file.set or {}), where))
     data = list(_data(file.data, _seeds(file.subset_seeds, "subset_seeds", where), where))
     seeds = _seeds(file.seeds, "seeds", where)
     specs = [TrialSpec(d, m, recipe, s) for d in data for m in methods for s in seeds]
@@ -97,6 +98,7 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
     from lt_core.models import check_model
     from lt_core.models.heads import Head
     from lt_core.parts import build_parts
+    from lt_core.stages import stage_one
     from lt_core.steps import Step
 
     # One spec for each way of building a network or of asking something of the data.
@@ -105,11 +107,13 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
         for data in {spec.data for spec in specs}:
             split_sizes(data, DATASETS[data.dataset].train_counts)
         for spec in kinds.values():
-            info, parts = DATASETS[spec.data.dataset], build_parts(spec.method.params)
-            head, step = typing.cast(Head, parts["head"]), typing.cast(Step, parts["step"])
-            check_model(spec.recipe.model, info.image_shape, info.classes, head, step.network)
-            for made in parts.values():
-                made.check(spec)
+            info = DATASETS[spec.data.dataset]
+            for one in filter(None, (spec, stage_one(spec))):
+                parts = build_parts(one.method.params)
+                head, step = typing.cast(Head, parts["head"]), typing.cast(Step, parts["step"])
+                check_model(one.recipe.model, info.image_shape, info.classes, head, step.backbone)
+                for made in parts.values():
+                    made.check(one)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -139,9 +143,10 @@ def _data(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataS
                 yield build(DataSpec, {"subset_seed": seed, **cell}, f"{where}, data")
 
 
-def _methods(value: Any, where: str) -> Iterator[MethodSpec]:
+def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[MethodSpec]:
     from lt_core.methods import METHODS, resolve
 
+    used: set[str] = set()
     for entry in value if isinstance(value, list) else [value]:
         for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
             # A glob stands for all methods that it matches, as declared.
@@ -150,9 +155,15 @@ def _methods(value: Any, where: str) -> Iterator[MethodSpec]:
                 raise UserError(f"{where}, methods: '{label}' matches no method: see `list methods`")
             for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):
                 try:
-                    yield resolve(name, cell)
+                    plain = resolve(name, cell)
+                    given = {k: v for k, v in common.items() if k in plain.params and k not in cell and f"{k}=" not in name}
+                    used |= set(given)
+                    yield resolve(name, {**cell, **given})
                 except UserError as error:
                     raise UserError(f"{where}, methods: {error}") from None
+    for key in common:
+        if key not in used:
+            raise UserError(f"{where}: set gives {key}, which none of its methods has: drop it, or see `list methods`")
 
 
 def _grid(values: Mapping[str, Any], lists: set[str]) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,7 @@ class First(Instance):
 
     benchmark_images: int = param(1, "images an epoch", low=1)
 
-    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
+    def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         return super().epoch(labels, counts, generator)[: self.benchmark_images]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lt_core.errors import UserError
 
+_COMMA = re.compile(r",(?![^\[]*\])")  # not inside the brackets of a value that is itself a label
 _LABEL = re.compile(r"^\s*([\w.\-]+)\s*(?:\[(.*)\])?\s*$")
 
 
@@ -21,7 +22,7 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
     if not match:
         raise UserError(f"'{label}' is not of the form name or name[key=value,key=value]")
     values = {}
-    for item in filter(None, (match[2] or "").split(",")):
+    for item in filter(None, _COMMA.split(match[2] or "")):
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise UserError(f"'{item}' in '{label}' is not of the form key=value")

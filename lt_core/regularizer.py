@@ -44,7 +44,7 @@ class Range(Regularizer):
     """
 
     range_weight: float = param(1.0, "λ; 0 adds nothing", low=0, tune=(0.1, 1.0))
-    range_alpha: float = param(0.01, "α, weight of the intra-class range", low=0)
+    range_alpha: float = param(1e-4, "α, weight of the intra-class range", low=0)
     range_beta: float = param(0.01, "β, weight of the inter-class margin", low=0)
     range_margin: float = param(10.0, "M, squared distance that centres should keep", above=0)
     range_k: int = param(2, "k, number of largest ranges in the harmonic mean", low=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class NoSynthesis(Synthesis):
         return points, labels
 
 
+@dataclass(frozen=True)
 class _Smote(Synthesis):
     """Every class with fewer than share · n_max images is filled up to that number."""
 

@@ -115,5 +115,5 @@ def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
     if kind == "signed":  # x/128 − 1
         return torch.full((channels,), 128 / 255), torch.full((channels,), 128 / 255)
     if kind == "none":  # numbers as they are: stored features, not pixels
-        return torch.zeros(channels), torch.full((channels,), 1 / 255)
+        return torch.zeros(1), torch.full((1,), 1 / 255)
     return torch.zeros(channels), torch.ones(channels)

@@ -12,8 +12,19 @@ from lt_core import (  # noqa: F401  (they register the parts)
     steps,
     synthesis,
     weights,
-)  # fmt: skip
-from lt_core.methods import class_balanced, cross_entropy, logit_adjustment, margin, resampling, reweighting  # noqa: F401
+)
+from lt_core.methods import (  # noqa: F401  (they register the methods)
+    class_balanced,
+    cross_entropy,
+    logit_adjustment,
+    margin,
+    meta,
+    more_images,
+    resampling,
+    reweighting,
+    tail_losses,
+    two_stage,
+)
 from lt_core.methods.registry import METHODS, Method, Neutral, load_external, method, resolve
 
 __all__ = ["METHODS", "Method", "Neutral", "method", "resolve"]

@@ -37,3 +37,11 @@ method(
     "reverse_sampling", "resampling", "classes drawn by the inverse of their size", "Zhou et al. 2020, CVPR (BBN), section 4.2",
     sampling="reverse", neutral=Neutral(_NEVER),
 )  # fmt: skip
+method(
+    "easy_ensemble", "resampling", "models on balanced parts of their own, averaged (EasyEnsemble)", "Liu, Wu and Zhou 2009, IEEE TSMC-B",
+    stages="easy_ensemble", space=("members",), neutral=Neutral({}, equals="easy_ensemble", reason="each model sees a part of the images, whatever the number of models"),
+)  # fmt: skip
+method(
+    "balance_cascade", "resampling", "as EasyEnsemble, dropping what is known well between models (BalanceCascade)", "Liu, Wu and Zhou 2009, IEEE TSMC-B",
+    stages="balance_cascade", space=("members",), neutral=Neutral({}, equals="balance_cascade", reason="each model sees a part of the images, whatever the number of models"),
+)  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lt_core.fields import param
 from lt_core.parts import Part, part
 
 
@@ -49,3 +52,58 @@ class CosineHead(Head):
 
     def build(self, width: int, classes: int) -> nn.Module:
         return CosineLinear(width, classes)
+
+
+def angular_margin(cosines: Tensor, m: int) -> Tensor:
+    """ψ(θ) = (−1)^k·cos(mθ) − 2k for θ in [kπ/m, (k+1)π/m], of cos θ (Liu et al. 2016, Eq. 6).
+
+    cos(mθ) is the Chebyshev polynomial T_m(cos θ) and k counts the cos(jπ/m) that cos θ does not exceed: the slope of acos,
+    infinite at ±1, comes in nowhere.
+    """
+    previous, current, k = torch.ones_like(cosines), cosines, torch.zeros_like(cosines)
+    for j in range(1, m):
+        previous, current = current, 2 * cosines * current - previous
+        k += cosines.detach() <= math.cos(j * math.pi / m)
+    return (1 - 2 * (k % 2)) * current - 2 * k
+
+
+class LargeMarginLinear(nn.Module):
+    """W·x, whose column of the label is harder in training; in float32, as `CosineLinear`."""
+
+    takes_labels = True
+    steps: Tensor  # training steps so far, on which λ depends: a buffer, so that checkpoints hold it
+
+    def __init__(self, width: int, classes: int, m: int, strength: float, floor: float) -> None:
+        super().__init__()
+        self.m, self.strength, self.floor = m, strength, floor
+        self.weight = nn.Parameter(torch.empty(classes, width))
+        nn.init.kaiming_normal_(self.weight)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            features, weight = features.float(), self.weight.float()
+            outputs = features @ weight.T
+            if labels is None or not self.training:
+                return outputs
+            share = torch.clamp(self.strength * 0.99**self.steps, min=self.floor)
+            self.steps += 1
+            plain = outputs.gather(1, labels[:, None])[:, 0]
+            lengths = features.norm(dim=1) * weight.norm(dim=1)[labels]
+            bent = lengths * angular_margin(plain / lengths.clamp_min(1e-12), self.m)
+            return outputs.scatter(1, labels[:, None], ((share * plain + bent) / (1 + share))[:, None])
+
+
+@part("head", "large_margin")
+class LargeMarginHead(Head):
+    """Large-margin softmax (Liu et al. 2016, ICML, Eq. 5 to 7): W·x without bias; in training the output of the label is
+    (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ), with ψ ≤ cos in `angular_margin`. λ falls by a hundredth a step, so that the
+    network begins as a plain one. With the softmax loss.
+    """
+
+    lm_margin: int = param(2, "m: how many times the angle counts; at 1 there is no margin", low=1, high=4, tune=(2, 3, 4))
+    lm_lambda: float = param(100.0, "λ of the first training step", low=0)
+    lm_lambda_min: float = param(5.0, "smallest λ", low=0)
+
+    def build(self, width: int, classes: int) -> nn.Module:
+        return LargeMarginLinear(width, classes, self.lm_margin, self.lm_lambda, self.lm_lambda_min)

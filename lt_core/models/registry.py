@@ -75,11 +75,22 @@ class Net(nn.Module):
         return self.classify(self.backbone(images))
 
 
-def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Head, seed: int = 0) -> Net:
+#: Makes another backbone of a backbone.
+Change = Callable[[nn.Module], nn.Module]
+
+
+def _same(backbone: nn.Module) -> nn.Module:
+    return backbone
+
+
+def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Head, seed: int = 0, change: Change = _same) -> Net:
     """The model that ``label`` names, initialised from ``seed`` alone; the global generator is left as it was.
 
+    Args:
+        change: what the method's step makes of the backbone.
+
     Raises:
-        UserError: unknown model or option.
+        UserError: unknown model or option, or a backbone that cannot be changed so.
     """
     name, options = parse_label(label)
     info = MODELS[name]
@@ -89,13 +100,11 @@ def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Hea
             raise unknown("option", key, known, name)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' generators too
-        backbone = info.build(shape, **options)
-        return Net(backbone, head.build(backbone.width, classes))
+        backbone = change(info.build(shape, **options))
+        return Net(backbone, head.build(backbone.width, classes))  # type: ignore[arg-type]
 
 
-def check_model(
-    label: str, shape: tuple[int, int, int], classes: int, head: Head, change: Callable[[Net], Net] = lambda net: net
-) -> None:
-    """Raise what `build_model` and then ``change`` would raise, without allocating anything."""
+def check_model(label: str, shape: tuple[int, int, int], classes: int, head: Head, change: Change = _same) -> None:
+    """Raise what `build_model` would raise, without allocating anything."""
     with torch.device("meta"):
-        change(build_model(label, shape, classes, head))
+        build_model(label, shape, classes, head, change=change)

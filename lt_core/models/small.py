@@ -41,7 +41,7 @@ class MLP(Backbone):
 
     def __init__(self, pixels: int) -> None:
         super().__init__()
-        self.groups = nn.ModuleList([nn.Sequential(nn.Linear(pixels, self.width), nn.ReLU())])
+        self.groups = nn.ModuleList([nn.Sequential(nn.Sequential(nn.Linear(pixels, self.width), nn.ReLU()))])
 
     def begin(self, images: Tensor) -> Tensor:
         return images.flatten(1)

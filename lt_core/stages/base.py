@@ -76,17 +76,24 @@ class One(Stages):
         yield lab.training()
 
 
+@dataclass(frozen=True)
 class FromStageOne(Stages):
     """Stages that begin with a training of another method, on the same images, with the same recipe and seed."""
 
     stage_one: str = param("softmax", "method of the first stage, as name or name[key=value,…]")
 
+    def __post_init__(self) -> None:
+        from lt_core.methods.registry import resolve
+
+        try:
+            resolve(self.stage_one)
+        except UserError as error:
+            raise UserError(f"stage_one: {error}") from None
+
     def check(self, spec: TrialSpec) -> None:
         base = self.stage_one_of(spec)
         if base.method.params["stages"] != NEUTRAL["stages"]:
             raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
-        for made in build_parts(base.method.params).values():
-            made.check(base)
 
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec:
         from lt_core.methods.registry import resolve

@@ -6,7 +6,7 @@ cRT, LWS, τ-normalisation and NCM are those of section 4.2; fine-tuning goes on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lt_core.training.loop import Training
 
 
+@dataclass(frozen=True)
 class Retrain(FromStageOne):
     """A second, shorter training with the method's own loss, weights and sampling."""
 

@@ -49,6 +49,7 @@ class MeanProbability(nn.Module):
         return torch.stack([p / p.sum(dim=1, keepdim=True) for p in said]).mean(dim=0).clamp_min(1e-38).log()
 
 
+@dataclass(frozen=True)
 class _Ensemble(Stages):
     """An epoch of a member is as many passes over its part as let all members together see about as many images as one
     plain training sees.

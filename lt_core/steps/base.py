@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from lt_core.models.registry import Net
 from lt_core.parts import Part
 
 if TYPE_CHECKING:
@@ -42,13 +41,13 @@ class Step(Part):
     #: Cost of a step in plain ones, for estimates.
     cost: ClassVar[float] = 1.0
 
-    def network(self, net: Net) -> Net:
-        """The network that the step needs, made from the plain one.
+    def backbone(self, backbone: nn.Module) -> nn.Module:
+        """The backbone that the step needs, made from the plain one.
 
         Raises:
             UserError: the backbone cannot give what the step needs.
         """
-        return net
+        return backbone
 
     def bind(self, training: Training) -> BoundStep:
         """The step for ``training``."""

@@ -73,7 +73,7 @@ class Training:
         step = cast(Step, parts["step"])
         fresh = model is None
         if model is None:
-            model = step.network(build_model(self.recipe.model, split.shape, classes, cast(Head, parts["head"]), seed))
+            model = build_model(self.recipe.model, split.shape, classes, cast(Head, parts["head"]), seed, step.backbone)
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen = list(frozen)
         for module in self.frozen:

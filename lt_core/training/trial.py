@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from lt_core.data.loader import load_split
+from lt_core.parts import build_parts
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import Lab, stages_of
@@ -101,6 +102,8 @@ class _Trial:
 
     def __init__(self, spec: TrialSpec, runtime: Runtime) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, _Clock()
+        for made in build_parts(spec.method.params).values():
+            made.check(spec)
         runtime.prepare()
         device = runtime.torch_device()
         self.split = load_split(spec.data, device, runtime.data_dir)

@@ -35,6 +35,33 @@ def test_a_glob_stands_for_the_methods_that_it_matches():
     assert {s.method.params["cb_beta"] for s in parse(methods=[{"cb_*": {"cb_beta": 0.9}}]).specs} == {0.9}
 
 
+def test_set_reaches_every_method_that_has_the_parameter_and_does_not_give_its_own():
+    methods = ["softmax", "crt", "lws[retrain=0.1]", {"fine_tune_balanced": {"retrain": 0.2}}]
+    labels = {s.method.label for s in parse(methods=methods, set={"retrain": 0.5}).specs}
+    assert labels == {"softmax", "crt[retrain=0.5]", "lws[retrain=0.1]", "fine_tune_balanced[retrain=0.2]"}
+    with pytest.raises(UserError, match="set gives retrain, which none of its methods has"):
+        parse(methods=["softmax"], set={"retrain": 0.5})
+
+
+NO_SPLIT = {"data": {"dataset": "digits", "imbalance_factor": 10}}
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "words"),
+    [
+        ("tau_norm", NO_SPLIT, "chooses τ on a validation split and the data has none: set validation to 1 or more"),
+        ("meta_weight_net[meta_set=validation]", NO_SPLIT, "meta set from a validation split and the data has none"),
+        ("bbn", {"recipe": {"base": "digits", "model": "mlp"}}, "doubles the last block of a backbone, and MLP has no row"),
+        ("manifold_mixup", {"recipe": {"base": "digits", "model": "mlp"}}, "mixes hidden layers, and MLP has no row"),
+        ("crt[stage_one=bbn]", {"recipe": {"base": "digits", "model": "mlp"}}, "MLP has no row"),
+        ("crt[stage_one=ncm]", {}, "stage_one ncm has stages itself"),
+    ],
+)
+def test_what_the_data_or_the_model_lacks_is_said_before_anything_starts(method, changes, words):
+    with pytest.raises(UserError, match=words):
+        parse(methods=["softmax", method], **changes)
+
+
 def test_the_catalogue_holds_every_method():
     from lt_core.methods import METHODS
 

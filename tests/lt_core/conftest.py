@@ -63,3 +63,20 @@ def extreme_logits():
 
     values = torch.tensor([-1e4, 0.0, 1e4])
     return torch.cartesian_prod(values, values, values).repeat(3, 1), torch.arange(3).repeat_interleave(27)
+
+
+@pytest.fixture(scope="session")
+def train():
+    """Takes all trainings of a trial through their epochs on a split made by hand: the last one, and all losses."""
+
+    def through(spec, split):
+        import torch
+
+        from lt_core.stages import Lab, stages_of
+
+        training, losses = None, []
+        for training in stages_of(spec).rounds(Lab(spec, split, torch.device("cpu"))):
+            losses += [training.run_epoch() for _ in range(training.epochs)]
+        return training, losses
+
+    return through

@@ -11,12 +11,10 @@ import torch
 from lt_core.errors import UserError
 from lt_core.fields import domains
 from lt_core.methods import METHODS, resolve
-from lt_core.parts import GROUPS, build_parts
+from lt_core.parts import GROUPS, NEUTRAL, build_parts
 from lt_core.training import run_trial
 from lt_core.training.evaluate import evaluate
-from lt_core.training.loop import Training
 
-CPU = torch.device("cpu")
 every_method = pytest.mark.parametrize("name", list(METHODS))
 
 
@@ -81,19 +79,20 @@ def test_a_label_names_the_whole_method(name):
 
 @every_method
 def test_a_class_of_one_image_is_no_obstacle(name, make_spec):
-    spec = make_spec(name, data={"imbalance_type": "counts", "counts": [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]})
+    counts = [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]
+    spec = make_spec(name, data={"imbalance_type": "counts", "counts": counts, "validation": 2})
     result = run_trial(spec)
     assert result.status == "ok", result.traceback
     assert result.train_counts[-1] == 1
-    assert all(math.isfinite(row["train_loss"]) for row in result.curve)
+    losses = [row["train_loss"] for row in result.curve]  # no number where nothing was trained, such as for class means
+    assert any(map(math.isfinite, losses)) and not any(map(math.isinf, losses))
 
 
 @every_method
 @pytest.mark.parametrize("counts", [[30, 3], [1] * 50 + [2] * 50], ids=["two", "hundred"])
-def test_any_number_of_classes_will_do(name, counts, make_spec, make_split):
+def test_any_number_of_classes_will_do(name, counts, make_spec, make_split, train):
     spec, split = make_spec(name, epochs=2), make_split(counts)
-    training = Training(spec, split, CPU)
-    losses = [training.run_epoch() for _ in range(2)]
+    training, losses = train(spec, split)
     assert all(map(math.isfinite, losses))
     found = evaluate(training, split.test)
     assert found.confusion.sum(axis=1).tolist() == counts
@@ -101,18 +100,19 @@ def test_any_number_of_classes_will_do(name, counts, make_spec, make_split):
 
 
 @every_method
-def test_a_small_batch_can_be_learnt_by_heart(name, make_spec, make_split):
+def test_a_small_batch_can_be_learnt_by_heart(name, make_spec, make_split, train):
     spec = make_spec(name, epochs=60, pad=0, warmup=0.0, milestones=(), drops=(), weight_decay=0.0, batch_size=20)
     split = make_split([4] * 5)
-    training = Training(spec, split, CPU)
-    losses = [training.run_epoch() for _ in range(60)]
-    assert losses[-1] < 0.25 * losses[0]
+    training, losses = train(spec, split)
     assert evaluate(training, split.train).accuracy == 1.0
+    # A mixed or smoothed target has a loss above zero at best.
+    plain = {k: NEUTRAL[k] for k in ("step", "loss")}.items() <= spec.method.params.items()
+    assert losses[-1] < (0.25 if plain else 1) * losses[0]
 
 
 @every_method
 def test_the_same_trial_gives_the_same_figures_after_any_other(name, make_spec, figures):
-    spec = make_spec(name, seed=3)
+    spec = make_spec(name, seed=3, data={"imbalance_factor": 10, "n_max": 60, "validation": 2})
     before = figures(run_trial(spec))
     run_trial(make_spec("softmax", seed=8, optimizer="adam", batch_size=17, epochs=1))
     torch.manual_seed(99)
@@ -125,6 +125,8 @@ def outside(domain, default):
     """Values that the domain excludes."""
     if domain.choices:
         return ["nonsense"]
+    if default is None:  # optional: none is inside
+        return ["nonsense", True, math.inf]
     if isinstance(default, bool) or not isinstance(default, (int, float)):
         return ["nonsense", None, 3.5]
     beyond = [domain.low, domain.high]

@@ -17,10 +17,15 @@ LOSSES = {name: [{}] for name in GROUPS["loss"]} | {
     "logit_adjusted": [{"tau": t} for t in (0.0, 1.0, 2.0)],
     "ldam": [{}, {"scale": 1.0}, {"max_margin": 0.0}],
     "mm": [{}, {"mixed": True}, {"max_margin": 1.29, "mm_gamma": 1.528, "scale": 19.0}],
+    "seql": [{}, {"seql_gamma": 0.0}, {"seql_gamma": 1.0, "seql_lambda": 0.02}],
+    "cdt": [{}, {"cdt_gamma": 0.3}],
+    "label_aware_smoothing": [{}, {"smooth_head": 0.0}, {"smooth_head": 0.4, "smooth_tail": 0.1}],
 }
 CASES = [(name, keys) for name, settings in LOSSES.items() for keys in settings]
-SHIFTED = ("softmax", "focal_softmax", "logit_adjusted", "ldam", "mm", "hinge")  # functions of differences of logits
+# Functions of differences of logits.
+SHIFTED = ("softmax", "focal_softmax", "logit_adjusted", "ldam", "mm", "hinge", "seql", "label_aware_smoothing")
 UNSHIFTED = ("sigmoid", "focal")
+TEMPERED = ("cdt",)  # a softmax of logits each divided by its own number
 
 
 def bind(name, counts=COUNTS, **keys):
@@ -142,8 +147,8 @@ def test_loss_and_gradients_are_finite_at_any_logit(name, keys, dtype, extreme_l
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [*SHIFTED, *UNSHIFTED])
-def test_a_constant_on_all_logits_matters_to_sigmoids_alone(name):
+@pytest.mark.parametrize("name", [*SHIFTED, *UNSHIFTED, *TEMPERED])
+def test_a_constant_on_all_logits_matters_to_sigmoids_and_temperatures_alone(name):
     for keys in LOSSES[name]:
         z, y = logits(), labels()
         plain, shifted = (bind(name, **keys)(logits_, y) for logits_ in (z, z + 3))
@@ -152,7 +157,7 @@ def test_a_constant_on_all_logits_matters_to_sigmoids_alone(name):
 
 def test_every_loss_is_known_to_be_a_softmax_or_a_sum_of_sigmoids():
     """A new loss must be entered above, so that the tests here see it."""
-    assert set(GROUPS["loss"]) == set(SHIFTED) | set(UNSHIFTED)
+    assert set(GROUPS["loss"]) == set(SHIFTED) | set(UNSHIFTED) | set(TEMPERED)
 
 
 @pytest.mark.parametrize("name", list(GROUPS["loss"]))
@@ -222,3 +227,83 @@ def test_hinge_by_hand():
     z = torch.tensor([[2.0, 0.5, 1.7], [0.0, 3.0, 1.0], [1.0, 1.0, 1.0]], dtype=torch.float64)
     assert bind("hinge", COUNTS[:3])(z, torch.tensor([0, 1, 2])).tolist() == pytest.approx([0.7, 0.0, 1.0])
     assert bind("hinge", COUNTS[:3], hinge_margin=0.2)(z, torch.tensor([0, 1, 2])).tolist() == pytest.approx([0.0, 0.0, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("seql", {"seql_gamma": 0.0}),
+        ("cdt", {"cdt_gamma": 0.0}),
+        ("label_aware_smoothing", {"smooth_head": 0.0, "smooth_tail": 0.0}),
+    ],
+)
+def test_without_strength_the_losses_of_the_tail_are_cross_entropy_to_the_bit(name, keys):
+    results = []
+    for loss in (bind(name, **keys), bind("softmax")):
+        z = logits().float().requires_grad_()
+        results.append((loss(z, labels()), *torch.autograd.grad(loss(z, labels()).sum(), z)))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    assert not torch.allclose(bind(name)(logits(), labels()), results[1][0].double())
+
+
+PLAIN = torch.tensor([[0.0, math.log(3), math.log(4)]] * 3, dtype=torch.float64)  # probabilities 1/8, 3/8 and 4/8
+EACH = torch.arange(3)
+
+
+def test_seql_leaves_rare_classes_out_of_the_denominators_of_others():
+    """Of frequencies 0.9, 0.09 and 0.01 the last is rare; at γ = 1/2 half of the loss is cross-entropy."""
+    counts = torch.tensor([90.0, 9.0, 1.0], dtype=torch.float64)
+    without = torch.tensor([4, 4 / 3, 2], dtype=torch.float64).log()
+    whole = torch.tensor([8, 8 / 3, 2], dtype=torch.float64).log()
+    for gamma in (1.0, 0.5):
+        found = bind("seql", counts, seql_gamma=gamma, seql_lambda=0.05)(PLAIN, EACH)
+        torch.testing.assert_close(found, gamma * without + (1 - gamma) * whole)
+    torch.testing.assert_close(bind("seql", counts, seql_lambda=0.0)(PLAIN, EACH), whole)
+    assert (
+        bind("seql", counts, seql_gamma=1.0, seql_lambda=1.0)(PLAIN, EACH).tolist() == [0.0] * 3
+    )  # all rare: nothing to tell apart
+
+
+def test_seql_does_not_push_rare_classes_down():
+    z = logits(10).requires_grad_()
+    (gradient,) = torch.autograd.grad(bind("seql", seql_gamma=1.0)(z, torch.arange(10)).sum(), z)
+    pushed = gradient.clone().fill_diagonal_(0) > 0
+    assert pushed.any(dim=0).tolist() == [True] * 5 + [False] * 5
+    assert (gradient.diagonal() < 0).all()
+
+
+def test_by_default_some_classes_are_rare_for_seql_and_some_are_not():
+    """A fixed frequency of 0.05, right for ten classes, would make all of a hundred rare."""
+    hundred = (500 * 0.01 ** (torch.arange(100, dtype=torch.float64) / 99)).floor()
+    rare = GROUPS["loss"]["seql"]().rare
+    assert torch.equal(rare(COUNTS), COUNTS / COUNTS.sum() < 0.05)
+    assert 0 < rare(hundred).sum() < 100
+
+
+def test_cdt_by_hand():
+    """Counts 16 and 1: (16/1)^(1/4) is 2. The logits 1 and 3 become 1 and 1.5 in training alone."""
+    z, counts = torch.tensor([[1.0, 3.0]] * 2, dtype=torch.float64), torch.tensor([16.0, 1.0], dtype=torch.float64)
+    expected = [math.log(1 + math.exp(0.5)), math.log(1 + math.exp(-0.5))]
+    assert bind("cdt", counts, cdt_gamma=0.25)(z, EACH[:2]).tolist() == pytest.approx(expected, abs=1e-12)
+    assert torch.equal(GROUPS["loss"]["cdt"](cdt_gamma=0.25).logits(z), z)
+
+
+def test_the_rarer_the_class_the_higher_its_temperature():
+    temperatures = GROUPS["loss"]["cdt"](cdt_gamma=0.2).temperatures(COUNTS)
+    assert temperatures[0] == 1 and (temperatures.diff() > 0).all()
+    assert temperatures[-1].item() == pytest.approx(100**0.2)
+
+
+def test_smoothing_falls_from_the_head_to_the_tail_along_a_sine():
+    made = GROUPS["loss"]["label_aware_smoothing"](smooth_head=0.4, smooth_tail=0.1)
+    sizes = torch.tensor([100.0, 55.0, 40.0, 10.0], dtype=torch.float64)
+    assert made.smoothing(sizes).tolist() == pytest.approx([0.4, 0.1 + 0.3 * math.sqrt(0.5), 0.1 + 0.3 * 0.5, 0.1])
+    assert made.smoothing(torch.full((3,), 7.0)).tolist() == pytest.approx([0.4] * 3)
+
+
+def test_label_aware_smoothing_by_hand():
+    """The largest class has ε = 0.4, half of it for each other class; the smallest 0.1."""
+    loss = bind("label_aware_smoothing", COUNTS[[0, 5, 9]], smooth_head=0.4, smooth_tail=0.1)
+    head = 0.6 * math.log(8) + 0.2 * (math.log(8 / 3) + math.log(2))
+    tail = 0.9 * math.log(2) + 0.05 * (math.log(8) + math.log(8 / 3))
+    assert loss(PLAIN, EACH)[[0, 2]].tolist() == pytest.approx([head, tail], abs=1e-12)

@@ -7,7 +7,7 @@ import torch
 
 from lt_core.errors import UserError
 from lt_core.models import MODELS, build_model, check_model
-from lt_core.models.heads import CosineHead, LinearHead
+from lt_core.models.heads import CosineHead, LargeMarginHead, LinearHead, angular_margin
 
 LABELS = [*MODELS, *(f"resnet{d}[shortcut={s}]" for d in (20, 32) for s in ("slice", "avgpool"))]
 
@@ -37,7 +37,7 @@ def test_the_perceptron_of_the_mnist_example():
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
 def test_a_model_gives_one_output_a_class(label, shape):
     images = pictures(shape)
-    for head in (LinearHead(), CosineHead()):
+    for head in (LinearHead(), CosineHead(), LargeMarginHead()):
         model = build_model(label, shape, 7, head).eval()
         outputs = model(images)
         assert outputs.shape == (2, 7)
@@ -56,7 +56,7 @@ def test_the_two_shortcuts_differ():
 
 
 @pytest.mark.parametrize("label", ["small_cnn", "mlp", "resnet20"])
-@pytest.mark.parametrize("head", [LinearHead(), CosineHead()], ids=lambda h: h.name)
+@pytest.mark.parametrize("head", [LinearHead(), CosineHead(), LargeMarginHead()], ids=lambda h: h.name)
 def test_a_model_is_a_function_of_its_seed_alone(label, head):
     torch.manual_seed(1)
     first = weights(build_model(label, (8, 8, 1), 10, head, 5))
@@ -85,6 +85,80 @@ def test_a_cosine_head_stays_in_float32_under_autocast():
         outputs = layer(features)
     assert outputs.dtype == torch.float32
     assert torch.equal(outputs, layer(features))
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+def test_the_angular_margin_is_the_formula_in_the_angle(m):
+    """(−1)^k·cos(mθ) − 2k in [kπ/m, (k+1)π/m], continuous and falling from 1 to 1 − 2m."""
+    cosines = torch.cosine_similarity(random(1000, 3), random(1000, 3, seed=1))
+    angles = cosines.acos()
+    k = (m * angles / math.pi).floor()
+    assert k.unique().tolist() == list(range(m))
+    torch.testing.assert_close(angular_margin(cosines, m), (-1) ** k * (m * angles).cos() - 2 * k)
+    edges = torch.arange(m + 1, dtype=torch.float64) * math.pi / m
+    for beside in (edges - 1e-9, edges, edges + 1e-9):
+        torch.testing.assert_close(angular_margin(beside.cos(), m), 1 - 2 * torch.arange(m + 1).double(), atol=1e-7, rtol=0)
+    falling = angular_margin(torch.linspace(0, math.pi, 500, dtype=torch.float64).cos(), m)
+    assert (falling.diff() < 0).all()
+    assert torch.autograd.gradcheck(lambda c: angular_margin(c, m), cosines[:50].clone().requires_grad_())
+
+
+def large_margin(m=3, **keys):
+    torch.manual_seed(0)
+    return LargeMarginHead(lm_margin=m, **keys).build(16, 10), random(20, 16).float(), torch.arange(20) % 10
+
+
+def test_a_large_margin_changes_the_column_of_the_label_alone():
+    """By (λ·cos θ + ψ(θ))/(1 + λ), λ falling by a hundredth a step to its smallest value."""
+    layer, features, labels = large_margin(lm_lambda=4.0, lm_lambda_min=3.9)
+    plain, own = features @ layer.weight.T, torch.nn.functional.one_hot(labels, 10).bool()
+    lengths = features.norm(dim=1) * layer.weight[labels].norm(dim=1)
+    bent = lengths * angular_margin(plain[own] / lengths, 3)
+    for share in (4.0, 3.96, 3.9204, 3.9, 3.9):
+        outputs = layer(features, labels)
+        torch.testing.assert_close(outputs[own], (share * plain[own] + bent) / (1 + share))
+        assert torch.equal(outputs[~own], plain[~own])
+        assert (outputs[own] < plain[own]).all()
+
+
+def test_a_large_margin_of_one_is_a_layer_without_bias():
+    layer, features, labels = large_margin(m=1, lm_lambda=0.0, lm_lambda_min=0.0)
+    torch.testing.assert_close(layer(features, labels), features @ layer.weight.T)
+    assert not hasattr(layer, "bias")
+
+
+def test_a_large_margin_is_for_training_and_counts_its_steps():
+    layer, features, labels = large_margin()
+    plain = features @ layer.weight.T
+    assert torch.equal(layer(features), plain)
+    assert torch.equal(layer.eval()(features, labels), plain)
+    assert layer.state_dict()["steps"] == 0
+    first, second = (layer.train()(features, labels) for _ in range(2))
+    assert layer.state_dict()["steps"] == 2 and not torch.equal(first, second)
+    other = large_margin()[0]
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(other(features, labels), layer(features, labels))
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_large_margin_has_finite_gradients_at_any_angle_and_length(m, bf16):
+    """Along the weights, against them, at a right angle, and without length."""
+    layer, _, _ = large_margin(m, lm_lambda=0.0, lm_lambda_min=0.0)
+    w = layer.weight.detach().clone()
+    right = w[1] - (w[1] @ w[0]) / (w[0] @ w[0]) * w[0]
+    features = torch.stack([w[0], -w[0], right, 0 * w[0], 1e-30 * w[0], 1e8 * w[0]]).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        outputs = layer(features, torch.zeros(6, dtype=torch.int64))
+    assert outputs.dtype == torch.float32
+    size = w[0].norm().item() ** 2
+    assert outputs[:2, 0].tolist() == pytest.approx([size, size * (1 - 2 * m)], rel=1e-5)
+    gradients = torch.autograd.grad(outputs.sum(), [features, layer.weight])
+    assert outputs.isfinite().all() and all(g.isfinite().all() for g in gradients)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lt_core.parts import GROUPS
-from lt_core.weights import EffectiveNumber, Inverse, NoWeights
+from lt_core.weights import EffectiveNumber, Influence, Inverse, NoWeights
 
 COUNTS = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50], dtype=torch.float64)
 SIZES = st.lists(st.integers(1, 10**6), min_size=1, max_size=30)
@@ -87,3 +89,22 @@ def test_the_two_averages_differ():
     z, y = batch()
     losses, w = F.cross_entropy(z, y, reduction="none"), Inverse().bind(COUNTS)[y]
     assert not torch.isclose(Inverse(mean="images").average(losses, w), Inverse(mean="weights").average(losses, w), rtol=0.05)
+
+
+def test_influence_by_hand():
+    """Counts 3 and 1 weigh 1/2 and 3/2. p = (1/4, 3/4) is 3/2 away from the first class and 1/2 from the second; ‖h‖₁ = 4."""
+    made = Influence(ib_alpha=10.0, ib_epsilon=0.5)
+    weights = made.bind(torch.tensor([3.0, 1.0], dtype=torch.float64))
+    z = torch.tensor([[0.0, math.log(3)]] * 2, dtype=torch.float64).requires_grad_()
+    h = torch.tensor([[1.0, -2.0, 1.0]] * 2, dtype=torch.float64).requires_grad_()
+    found = made.of_images(weights, z, h, torch.tensor([0, 1]))
+    assert found.tolist() == pytest.approx([10 * 0.5 / 6.5, 10 * 1.5 / 2.5], abs=1e-12)
+    assert not found.requires_grad  # a constant
+
+
+def test_influence_is_exact_and_bounded_for_images_known_for_certain():
+    """p_y is 1 in float32 for both, though 1 − p_y is 2e-9 for the first."""
+    made, classes = Influence(), torch.tensor([0.5, 1.5])
+    z, h = torch.tensor([[20.0, 0.0], [1e4, -1e4]]), torch.full((2, 4), 2.5e5)
+    found = made.of_images(classes, z, h, torch.tensor([0, 0])).tolist()
+    assert found == pytest.approx([5 / (2e6 * math.exp(-20) + 1e-3), 5 / 1e-3], rel=1e-5)

@@ -1,0 +1,97 @@
+"""Losses that spare the tail the push of the head's images, or ask less certainty of the head."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lt_core.fields import param
+from lt_core.losses.base import Loss, LossFn
+from lt_core.parts import part
+
+
+@part("loss", "seql")
+class SoftmaxEqualization(Loss):
+    """−log(e^z_y / Σ_k w_k·e^z_k), w_k = 1 − β·T_λ(f_k)·(1 − [k = y]) (Tan et al. 2020, CVPR, Eq. 8 to 10).
+
+    A class with a frequency f_k = n_k/N below λ (T_λ = 1) is pushed down by no other class's image while β = 1. The paper
+    draws β: 1 with probability γ, else 0. Here stands the expectation over one β an image, γ·L(β=1) + (1 − γ)·L(β=0): the
+    same gradient on average, and no noise. Where λ exceeds every frequency, L(β=1) is 0 and cross-entropy times 1 − γ is left.
+    """
+
+    seql_gamma: float = param(
+        0.9, "γ: how often rare classes are spared; at 0 the loss is cross-entropy", low=0, high=1, tune=(0.5, 0.9, 0.99)
+    )
+    seql_lambda: float | None = param(
+        None, "λ: frequency n_c/N below which a class is rare; none: 1/(2C), 0.05 at ten classes", low=0, high=1
+    )
+
+    def rare(self, counts: Tensor) -> Tensor:
+        """T_λ(f_c) for class sizes ``counts``: [C] bool."""
+        return counts / counts.sum() < (0.5 / len(counts) if self.seql_lambda is None else self.seql_lambda)
+
+    def bind(self, counts: Tensor) -> LossFn:
+        rare = self.rare(counts)
+
+        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+            plain = F.cross_entropy(logits, labels, reduction="none")
+            if self.seql_gamma == 0:
+                return plain
+            ignored = rare.to(logits.device).expand_as(logits).scatter(1, labels[:, None], False)
+            spared = F.cross_entropy(logits.masked_fill(ignored, -math.inf), labels, reduction="none")
+            return self.seql_gamma * spared + (1 - self.seql_gamma) * plain
+
+        return loss
+
+
+@part("loss", "cdt")
+class ClassDependentTemperatures(Loss):
+    """−log softmax(z_c/a_c)_y with a_c = (n_max/n_c)^γ (Ye et al. 2020, arXiv 2001.01385). At test time plain logits decide.
+
+    Rare classes need larger logits in training, which makes up for how far their features move between training and test.
+    """
+
+    cdt_gamma: float = param(0.1, "exponent γ; at 0 the loss is cross-entropy", low=0, tune=(0.05, 0.1, 0.2, 0.3))
+
+    def temperatures(self, counts: Tensor) -> Tensor:
+        """a_c for class sizes ``counts``: [C]."""
+        return (counts.max() / counts) ** self.cdt_gamma
+
+    def bind(self, counts: Tensor) -> LossFn:
+        temperatures = self.temperatures(counts)
+        return lambda logits, labels: F.cross_entropy(logits / temperatures.to(logits), labels, reduction="none")
+
+
+@part("loss", "label_aware_smoothing")
+class LabelAwareSmoothing(Loss):
+    """−(1 − ε_y)·log p_y − ε_y/(C − 1)·Σ_{c≠y} log p_c (MiSLAS: Zhong et al. 2021, CVPR, section 3.2).
+
+    ε_c = ε_K + (ε_1 − ε_K)·sin(π(n_c − n_K)/(2(n_1 − n_K))), the concave form, from ε_1 for the largest class, n_1, to ε_K for
+    the smallest, n_K: the larger the class, the more certain the network is of it. Where all are equal, ε_1 holds for all.
+    """
+
+    smooth_head: float = param(0.3, "ε_1, of the largest class", low=0, below=1, tune=(0.2, 0.3, 0.4))
+    smooth_tail: float = param(
+        0.0, "ε_K, of the smallest class; where both are 0 the loss is cross-entropy", low=0, below=1, tune=(0.0, 0.1)
+    )
+
+    def smoothing(self, counts: Tensor) -> Tensor:
+        """ε_c for class sizes ``counts``: [C]."""
+        above, span = counts - counts.min(), counts.max() - counts.min()
+        place = above / span if span > 0 else torch.ones_like(counts)
+        return self.smooth_tail + (self.smooth_head - self.smooth_tail) * torch.sin(place * (math.pi / 2))
+
+    def bind(self, counts: Tensor) -> LossFn:
+        smoothing = self.smoothing(counts)
+
+        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+            if self.smooth_head == self.smooth_tail == 0:
+                return F.cross_entropy(logits, labels, reduction="none")
+            epsilon, column, log_p = smoothing.to(logits)[labels], labels[:, None], logits.log_softmax(dim=1)
+            others = log_p.scatter(1, column, 0.0).sum(dim=1) / (len(counts) - 1)
+            return -(1 - epsilon) * log_p.gather(1, column)[:, 0] - epsilon * others
+
+        return loss

@@ -1,0 +1,119 @@
+"""Mixing two images of a batch: input mixup, manifold mixup, Remix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lt_core.errors import UserError
+from lt_core.fields import param
+from lt_core.parts import part
+from lt_core.steps.base import BoundStep, Step
+
+if TYPE_CHECKING:
+    from lt_core.training.loop import Training
+
+
+class _Mixing(BoundStep):
+    """λ ~ Beta(α, α) and a partner for each image, a batch; loss λ·L(y_a) + (1 − λ)·L(y_b)."""
+
+    def __init__(self, training: Training, how: Mixup) -> None:
+        super().__init__(training)
+        self.how = how
+        # torch cannot draw from a Beta distribution by a generator; numpy's stream comes from the trial's own order.
+        self.draws = np.random.default_rng(training.order.initial_seed())
+
+    def __call__(self, positions: Tensor) -> Tensor:
+        training = self.training
+        images, labels = training.images(positions)
+        if self.how.mix_alpha == 0:
+            return training.objective(*training.forward(images, labels), labels)
+        share = float(self.draws.beta(self.how.mix_alpha, self.how.mix_alpha))
+        partner = torch.randperm(len(positions), generator=training.order, device=positions.device)
+        outputs, features = self.forward(images, labels, partner, share)
+        first = self.how.label_share(share, training.split.counts, labels, labels[partner])
+        losses, weights = torch.zeros_like(first), torch.zeros_like(first)
+        for y, share_of_it in ((labels, first), (labels[partner], 1 - first)):
+            weight = share_of_it * training.image_weights(outputs, features, y)
+            losses, weights = losses + weight * training.loss_of(outputs, y), weights + weight
+        mixed = training.weights.average(losses / weights, weights)
+        return mixed + training.feature_term(features, labels) if training.feature_term else mixed
+
+    def forward(self, images: Tensor, labels: Tensor, partner: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        return self.training.forward(share * images + (1 - share) * images[partner], labels)
+
+    def state(self) -> dict[str, Any]:
+        return {"draws": repr(self.draws.bit_generator.state)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        import ast
+
+        self.draws.bit_generator.state = ast.literal_eval(state["draws"])
+
+
+@part("step", "mixup")
+class Mixup(Step):
+    """Images λ·x_a + (1 − λ)·x_b of a batch, λ ~ Beta(α, α) (Zhang et al. 2018, ICLR)."""
+
+    mix_alpha: float = param(1.0, "α of the Beta distribution; 0 mixes nothing", low=0, tune=(0.2, 0.5, 1.0))
+    bound: ClassVar[type[_Mixing]] = _Mixing
+
+    def bind(self, training: Training) -> BoundStep:
+        return self.bound(training, self)
+
+    def label_share(self, share: float, counts: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Weight of the label of the first image of each pair: [B]."""
+        return torch.full_like(a, share, dtype=torch.float32)
+
+
+class _Manifold(_Mixing):
+    def forward(self, images: Tensor, labels: Tensor, partner: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """Mixes the input, or what one of the groups but the last gives, drawn for each batch."""
+        training = self.training
+        backbone = training.model.backbone
+        groups = list(backbone.groups)  # type: ignore[arg-type]
+        layer = int(self.draws.integers(len(groups)))
+        with torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
+            hidden = images
+            for number, group in enumerate(groups):
+                if number == layer:
+                    hidden = share * hidden + (1 - share) * hidden[partner]
+                hidden = group(backbone.begin(hidden) if number == 0 else hidden)  # type: ignore[operator]
+            features = backbone.finish(hidden)  # type: ignore[operator]
+            return training.model.classify(features, labels).float(), features.float()
+
+
+@part("step", "manifold_mixup")
+class ManifoldMixup(Mixup):
+    """Mixup of the input or of a hidden layer, drawn for each batch (Verma et al. 2019, ICML)."""
+
+    bound: ClassVar[type[_Mixing]] = _Manifold
+
+    def backbone(self, backbone: nn.Module) -> nn.Module:
+        if len(getattr(backbone, "groups", ())) < 2:
+            raise UserError(f"manifold_mixup mixes hidden layers, and {type(backbone).__name__} has no row of groups: use mixup")
+        return backbone
+
+
+@part("step", "remix")
+class Remix(Mixup):
+    """Mixup whose label goes to the rarer class where the sizes differ much (Chou et al. 2020, ECCVW, Eq. 6).
+
+    With κ and τ: the label is b's alone where n_a/n_b ≥ κ and λ < τ, a's alone where n_a/n_b ≤ 1/κ and 1 − λ < τ, and mixed
+    by λ elsewhere.
+    """
+
+    remix_kappa: float = param(3.0, "κ, ratio of class sizes from which the rarer class may take the label", low=1)
+    remix_tau: float = param(0.5, "τ, largest share of the image that the more frequent class may have then", low=0, high=1)
+
+    def label_share(self, share: float, counts: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        ratio = counts[a] / counts[b]
+        weight = super().label_share(share, counts, a, b)
+        if share < self.remix_tau:
+            weight = weight.masked_fill(ratio >= self.remix_kappa, 0.0)
+        if 1 - share < self.remix_tau:
+            weight = weight.masked_fill(ratio <= 1 / self.remix_kappa, 1.0)
+        return weight

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lt_core.errors import UserError
+from lt_core.features import features_of
+from lt_core.methods import resolve
+from lt_core.stages import Lab, stage_one, stages_of
+from lt_core.stages.curriculum import EasyFirst
+from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training.evaluate import evaluate
+from lt_core.training.loop import Training
+
+CPU = torch.device("cpu")
+DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
+FROM_STAGE_ONE = ["crt", "lws", "tau_norm", "ncm", "fine_tune_balanced", "smote_features", "curriculum"]
+
+
+@pytest.fixture
+def trainings(make_spec, make_split):
+    """All trainings of a trial, trained."""
+
+    def of(method, at=None, counts=(40, 20, 5), **recipe):
+        spec, made = make_spec(method, at, **recipe), []
+        for training in stages_of(spec).rounds(Lab(spec, make_split(list(counts)), CPU)):
+            before = {k: v.clone() for k, v in training.model.state_dict().items()}
+            for _ in range(training.epochs):
+                training.run_epoch()
+            made.append((training, before))
+        return made
+
+    return of
+
+
+def changed(training, before):
+    return {k for k, v in training.model.state_dict().items() if not torch.equal(v, before[k])}
+
+
+def test_crt_trains_a_fresh_classifier_and_nothing_else(trainings):
+    (first, _), (second, before) = trainings("crt", {"retrain": 1.0})
+    assert changed(second, before) == {"classifier.weight", "classifier.bias"}
+    assert not torch.equal(before["classifier.weight"], first.model.classifier.weight)
+
+
+def test_lws_trains_one_scale_a_class_and_nothing_else(trainings):
+    (first, _), (second, before) = trainings("lws", {"retrain": 1.0})
+    assert changed(second, before) == {"classifier.scale"}
+    features = torch.randn(4, 64)
+    torch.testing.assert_close(
+        second.model.classifier(features), second.model.classifier.scale * first.model.classifier(features)
+    )
+
+
+def test_fine_tuning_goes_on_with_all_weights(trainings):
+    (_, start), (second, before) = trainings("fine_tune_balanced", {"retrain": 1.0})
+    assert "backbone.groups.0.0.convolution.weight" in changed(second, before)
+    assert any(not torch.equal(before[k], start[k]) for k in before), "it goes on from trained weights"
+    assert second.recipe.lr == pytest.approx(0.1 * second.spec.recipe.lr)
+
+
+def test_tau_normalisation_by_hand_and_its_choice_on_the_validation_split(trainings):
+    for tau in (0.0, 0.7, 2.0):
+        (first, _), (last, _) = trainings("tau_norm", {"norm_tau": tau})
+        weight = first.model.classifier.weight
+        torch.testing.assert_close(last.model.classifier.weight, weight / weight.norm(dim=1, keepdim=True) ** tau)
+        assert last.model.classifier.bias is None and last.epochs == 0
+    (first, _), (last, _) = trainings("tau_norm", data=DATA)
+    accuracies = {}
+    for i in range(21):
+        last.model.classifier.weight.data = first.model.classifier.weight / first.model.classifier.weight.norm(
+            dim=1, keepdim=True
+        ) ** (i / 10)
+        accuracies[i / 10] = evaluate(last, last.split.validation).balanced_accuracy
+    assert accuracies[last.chosen["norm_tau"]] == pytest.approx(max(accuracies.values()), abs=1e-9)
+
+
+def test_ncm_is_the_nearest_mean_of_centred_unit_features(trainings):
+    (first, _), (last, _) = trainings("ncm")
+    features, labels = features_of(first, first.split.train), first.split.train.labels
+    unit = F.normalize(features - features.mean(0), dim=1)
+    means = torch.stack([unit[labels == c].mean(0) for c in range(3)])
+    expected = ((unit[:, None] - means[None]) ** 2).sum(2).argmin(1)
+    assert evaluate(last, first.split.train).confusion.tolist() == [
+        [int(((labels == a) & (expected == b)).sum()) for b in range(3)] for a in range(3)
+    ]
+
+
+def test_features_are_filled_up_in_place_of_pixels(trainings):
+    (first, _), (second, _) = trainings("smote_features", {"retrain": 1.0})
+    assert second.split.counts.tolist() == [40, 40, 40]
+    stored = features_of(first, first.split.train)
+    torch.testing.assert_close(second.split.train.pixels[:65, 0, 0], stored)
+    images = second.batches.normalise(first.split.test.pixels)  # raw, as evaluation gives them
+    torch.testing.assert_close(second.model.backbone(images), features_of(first, first.split.test), rtol=1e-4, atol=1e-5)
+
+
+def test_an_ensemble_averages_probabilities_of_models_on_balanced_parts(trainings):
+    made = trainings("easy_ensemble", {"members": 3}, counts=(40, 20, 5), epochs=4)
+    *members, (whole, _) = made
+    parts = []
+    for member, _ in members:
+        positions = member.sampling.positions
+        assert torch.bincount(member.split.train.labels[positions]).tolist() == [5, 5, 5]
+        parts.append(set(positions.tolist()))
+        assert len(member.sampling.epoch(None, None, member.order)) == 15 * round(65 / 45)
+    assert len({frozenset(part) for part in parts}) == 3
+    images = whole.batches.normalise(whole.split.test.pixels[:7])
+    for training, _ in made:
+        training.model.eval()
+    with torch.no_grad():
+        mean = torch.stack([member.outputs(images).softmax(1) for member, _ in members]).mean(0)
+        torch.testing.assert_close(whole.outputs(images).softmax(1), mean)
+
+
+def test_a_cascade_drops_what_is_known_best(make_spec, make_split):
+    """After model i of T, n_c·(n_min/n_c)^(i/(T−1)) images of class c are left: with 45, 20, 5 and T = 3, 15, 10, 5; then 5."""
+    spec = make_spec("balance_cascade", {"members": 3}, epochs=2)
+    split = make_split([45, 20, 5])
+    stages, lab = stages_of(spec), Lab(spec, split, CPU)
+    made = []
+    pool = torch.arange(70)
+    for left in ([15, 10, 5], [5, 5, 5]):
+        made.append(Training(spec, split, CPU, seed=len(made)))
+        made[-1].run_epoch()
+        known = torch.stack([_probabilities(t, split.train) for t in made]).mean(0).gather(1, split.train.labels[:, None])[:, 0]
+        before, pool = pool, stages.next_pool(pool, made, lab)
+        assert torch.bincount(split.train.labels[pool]).tolist() == left
+        assert set(pool.tolist()) <= set(before.tolist())
+        dropped = torch.tensor(sorted(set(before.tolist()) - set(pool.tolist())))
+        for label in range(2):
+            kept, gone = (p[split.train.labels[p] == label] for p in (pool, dropped))
+            assert known[kept].max() <= known[gone].min() + 1e-6
+
+
+def _probabilities(training, images):
+    training.model.eval()
+    with torch.no_grad():
+        return training.outputs(training.batches.normalise(images.pixels)).softmax(1)
+
+
+def test_a_curriculum_begins_with_the_easiest_of_all_classes_alike():
+    labels = torch.tensor([0] * 60 + [1] * 10)
+    rank = torch.cat([torch.arange(60) / 60, torch.arange(10) / 10])
+    counts, sampling = torch.tensor([60.0, 10.0]), EasyFirst(rank, 0.3, 0.5)
+    draw = lambda at: torch.cat([sampling.epoch(labels, counts, torch.Generator().manual_seed(s), at) for s in range(60)])  # noqa: E731
+    first = draw(0.0)
+    assert first[labels[first] == 0].max() == 17 and first[labels[first] == 1].max() == 62
+    assert labels[first].double().mean() == pytest.approx(0.5, abs=0.03)
+    half = draw(0.25)
+    assert half[labels[half] == 0].max() == 38  # 0.3 + 0.7/2 of 60 images
+    assert sorted(sampling.epoch(labels, counts, torch.Generator().manual_seed(0), 0.5).tolist()) == list(range(70))
+
+
+def test_difficulty_is_the_loss_under_the_first_model(trainings):
+    (first, _), (second, _) = trainings("curriculum", counts=(12, 6))
+    losses = -_probabilities(first, first.split.train).log().gather(1, first.split.train.labels[:, None])[:, 0]
+    for mine in (slice(0, 12), slice(12, 18)):
+        order = second.sampling.rank[mine].argsort()
+        assert (losses[mine][order].diff() >= -1e-6).all()
+
+
+@pytest.mark.parametrize("name", FROM_STAGE_ONE)
+def test_stage_one_is_trained_once_and_gives_the_same_figures(make_spec, figures, tmp_path, monkeypatch, name):
+    """Alone, as the one that trains it, and as the one that finds it; seconds and curve count it each time."""
+    other = make_spec("decoupled_balanced_softmax", data=DATA)
+    spec = make_spec(name, data=DATA)
+    assert stage_one(spec) == stage_one(other) == make_spec("softmax", data=DATA)
+    alone = run_trial(spec)
+    assert alone.status == "ok", alone.traceback
+    epochs = []
+    monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
+    shared = Runtime(stages=str(tmp_path))
+    leader, follower = run_trial(other, shared), run_trial(spec, shared)
+    own = stages_of(spec).epochs(spec.recipe)
+    assert len(epochs) == 3 + stages_of(other).epochs(other.recipe) + own
+    assert figures(follower) == figures(alone) == figures(run_trial(spec, shared))
+    assert follower.seconds["train"] >= 0.5 * leader.seconds["train"] or own > 0
+    assert follower.curve[0]["epoch"] == 1 and follower.curve[-1]["epoch"] == 3 + own
+
+
+def _counted(run_epoch, calls):
+    def counted(self):
+        calls.append(self.epoch)
+        return run_epoch(self)
+
+    return counted
+
+
+@pytest.mark.parametrize("name", ["crt", "easy_ensemble", "balance_cascade", "curriculum"])
+@pytest.mark.parametrize("killed_after", [2, 4, 5])
+def test_a_trial_killed_in_any_stage_goes_on_there(make_spec, figures, tmp_path, monkeypatch, name, killed_after):
+    at = {"retrain": 1.0} if name == "crt" else {"members": 2} if name[-1] == "e" else {}
+    spec = make_spec(name, at, data=DATA, eval_every=1)
+    whole = figures(run_trial(spec))
+    runtime = Runtime(checkpoint=str(tmp_path / "trial.pt"), checkpoint_every=0, stages=str(tmp_path / "stages"))
+    steps = trial_steps(spec, runtime)
+    for _ in range(killed_after):
+        next(steps)
+    steps.close()
+    epochs = []
+    monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
+    *_, result = trial_steps(spec, runtime)
+    assert figures(result) == whole
+    assert len(epochs) <= 6 - killed_after + 1  # at most the epoch that the last checkpoint had not seen
+
+
+def test_a_stage_one_of_stages_or_of_another_head_is_refused(make_spec):
+    for label, words in (("crt[stage_one=ncm]", "has stages itself"), ("tau_norm[stage_one=ldam]", "another")):
+        spec = make_spec(label, data=DATA)
+        with pytest.raises(UserError, match=words):
+            stages_of(spec).check(spec)
+    with pytest.raises(UserError, match="stage_one: unknown method 'softmux'; the nearest is 'softmax'"):
+        resolve("crt[stage_one=softmux]")
+
+
+def test_what_the_data_lacks_is_said_before_training(make_spec):
+    for label in ("tau_norm", "meta_weight_net[meta_set=validation]"):
+        result = run_trial(make_spec(label, data={**DATA, "validation": 0}))
+        assert result.status == "failed" and "set validation to 1 or more" in result.cause
+        assert result.curve == []
+
+
+def test_a_second_stage_can_start_from_any_method(make_spec):
+    spec = make_spec("crt", {"stage_one": "ldam_drw[max_margin=0.3]"}, data=DATA)
+    assert stage_one(spec).method == dataclasses.replace(make_spec("ldam_drw", {"max_margin": 0.3})).method
+    result = run_trial(spec)
+    assert result.status == "ok", result.traceback
