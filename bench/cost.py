@@ -12,6 +12,7 @@ import pandas as pd
 
 from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
+from lt_core.data.unlabelled import semi_sizes
 from lt_core.parts import build_parts
 from lt_core.result import OK
 from lt_core.spec import TrialSpec
@@ -35,11 +36,14 @@ def work(spec: TrialSpec) -> float:
     A shared stage one is a trial of its own.
     """
     info = DATASETS[spec.data.dataset]
-    sizes, held_out = split_sizes(spec.data, info.train_counts)
+    _, held_out = split_sizes(spec.data, info.train_counts)
+    sizes, unlabelled = semi_sizes(spec.data, info.train_counts)
     images = info.classes * min(sizes) if spec.method.params["sampling"] == "under" else sum(sizes)
+    images = spec.recipe.steps * spec.recipe.batch_size or images
     epochs, step = stages_of(spec).epochs(spec.recipe), cast(Step, build_parts(spec.method.params)["step"])
     evaluations = max(1, -(-epochs // spec.recipe.curve_step))
-    return 3.0 * images * step.cost * epochs + evaluations * (info.test_count + held_out * info.classes)
+    evaluated = info.test_count + held_out * info.classes + sum(unlabelled)
+    return 3.0 * images * step.cost * epochs + evaluations * evaluated
 
 
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
@@ -76,6 +80,7 @@ def calibrate(spec: TrialSpec) -> float:
     import torch
 
     from lt_core.data.loader import Images, Split
+    from lt_core.methods import resolve
     from lt_core.training.loop import Training
     from lt_core.training.runtime import Runtime
 
@@ -83,12 +88,14 @@ def calibrate(spec: TrialSpec) -> float:
     runtime.prepare()
     device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
     batch = spec.recipe.batch_size
+    # Plain training of the same model: what a method costs beyond it is part of its work.
+    spec = replace(spec, method=resolve("softmax"), recipe=replace(spec.recipe, steps=_STEPS))
     labels = torch.arange(batch * _STEPS, device=device) % info.classes
     noise = Images(torch.randint(0, 256, (len(labels), *info.image_shape), dtype=torch.uint8, device=device), labels)
     counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
     split = Split(noise, noise, noise, counts, info.image_shape, "", "")
     one_batch = replace(split, train=Images(noise.pixels[:batch], labels[:batch]))
-    Training(replace(spec, recipe=replace(spec.recipe, epochs=1)), one_batch, device).run_epoch()  # warm up
+    Training(replace(spec, recipe=replace(spec.recipe, epochs=1, steps=1)), one_batch, device).run_epoch()  # warm up
     training = Training(spec, split, device)
     start = time.perf_counter()
     training.run_epoch()

@@ -20,7 +20,8 @@ METRICS = (
 )  # fmt: skip
 _NUMBERS = (
     *METRICS, "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_seconds", "evaluate_seconds",
-    "setup_seconds", "images_per_second", "imbalance_factor", "label_fraction", "class_order_seed",
+    "setup_seconds", "images_per_second", "imbalance_factor", "label_fraction", "unlabelled_ratio", "unlabelled_imbalance_factor",
+    "class_order_seed",
 )  # fmt: skip
 _ENVIRONMENT = (
     "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
@@ -28,6 +29,7 @@ _ENVIRONMENT = (
 )  # fmt: skip
 TRIAL_COLUMNS = (
     "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "class_order_seed", "label_fraction",
+    "unlabelled_ratio", "unlabelled_imbalance_factor", "unlabelled_order", "unlabelled_labelled",
     "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS,
     "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds",
     "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
@@ -50,7 +52,11 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "imbalance_factor": imbalance_factor(spec.data),
         "n_max": spec.data.n_max,
         "class_order_seed": spec.data.class_order_seed,
-        "label_fraction": 1.0,  # all labelled; semi-supervised trials will say otherwise
+        "label_fraction": spec.data.label_fraction,
+        "unlabelled_ratio": spec.data.unlabelled_ratio,
+        "unlabelled_imbalance_factor": spec.data.unlabelled_imbalance or imbalance_factor(spec.data),
+        "unlabelled_order": spec.data.unlabelled_order,
+        "unlabelled_labelled": spec.data.unlabelled_labelled and spec.data.semi_supervised,
         "validation": spec.data.validation,
         "method": spec.method.name,
         "label": spec.method.label,
@@ -104,13 +110,32 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial and evaluated epoch."""
     columns = (
         "epoch", "train_loss", "validation_accuracy", "validation_balanced_accuracy", "test_accuracy", "test_balanced_accuracy",
+        "mask_rate",
     )  # fmt: skip
     rows = [{"trial_id": r.trial_id, **point} for r in results for point in r.curve]
     return pd.DataFrame(rows, columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
+
+
+def rounds(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
+    columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
+    rows = [
+        {"trial_id": r.trial_id, "round": made["round"], "class": label, "train_count": count}
+        | {name: made[name][label] for name in columns}
+        for r in results
+        if r.status == OK
+        for made in r.rounds
+        for label, count in enumerate(r.train_counts)
+    ]
+    frame = pd.DataFrame(rows, columns=["trial_id", "round", "class", "train_count", *columns])
+    return frame.astype(
+        dict.fromkeys(columns[:4], "float64") | dict.fromkeys(("round", "class", "train_count", "taken"), "int64")
+    )
 
 
 BUILDERS: dict[str, Callable[[Sequence[TrialResult], str], pd.DataFrame]] = {
     "trials": trials,
     "per_class": per_class,
     "curves": curves,
+    "rounds": rounds,
 }

@@ -14,6 +14,7 @@ from bench.render import FORMATS
 from bench.store import Store
 from bench.tables import TABLES
 from lt_core.errors import UserError
+from lt_core.parts import NEUTRAL
 from lt_core.result import OK
 
 
@@ -30,7 +31,7 @@ def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
         blocks.append(family.replace("_", " "))
         for item in (i for i in items if i["family"] == family):
             blocks.append(f"  {item['name']}: {item['about']} ({item['cite']})")
-            words = " ".join(f"{k}={v}" for k, v in item["params"].items() if v not in ("none", "instance", "always"))
+            words = " ".join(f"{k}={v}" for k, v in item["params"].items() if k == "loss" or NEUTRAL.get(k) != v)
             neutral = item["neutral"]
             at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as it is"
             space = "; ".join(f"{k} in {v}" for k, v in item["space"].items()) or "nothing"

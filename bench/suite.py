@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
+from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
 from lt_core.fields import build, param
 from lt_core.recipes import RECIPES, Recipe
@@ -45,7 +45,9 @@ class _File:
     about: str = param(help="the question, in a line")
     recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}")
     data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
-    methods: Any = param(help="list of labels or globs, or of {label: {parameter: value or list}}")
+    methods: Any = param(
+        help="list of labels or globs, or of {label: {parameter: value or list}}; '!…' drops a method or a family"
+    )
     set: Any = param(None, "{parameter: value} for every method that has it and does not give its own")
     seeds: Any = param(3, "number of seeds, or a list of them")
     subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
@@ -105,7 +107,7 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
     kinds = {(s.recipe.model, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s for s in specs}
     try:
         for data in {spec.data for spec in specs}:
-            split_sizes(data, DATASETS[data.dataset].train_counts)
+            semi_sizes(data, DATASETS[data.dataset].train_counts)
         for spec in kinds.values():
             info = DATASETS[spec.data.dataset]
             for one in filter(None, (spec, stage_one(spec))):
@@ -147,10 +149,17 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
     from lt_core.methods import METHODS, resolve
 
     used: set[str] = set()
-    for entry in value if isinstance(value, list) else [value]:
+    entries = value if isinstance(value, list) else [value]
+    dropped = [entry[1:] for entry in entries if isinstance(entry, str) and entry.startswith("!")]
+    for name in dropped:
+        if not any(name in (m.name, m.family) for m in map(METHODS.__getitem__, METHODS)):
+            raise UserError(f"{where}, methods: '!{name}' drops no method and no family: see `list methods`")
+    for entry in [e for e in entries if not (isinstance(e, str) and e.startswith("!"))]:
         for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
             # A glob stands for all methods that it matches, as declared.
-            labels = METHODS.names(str(label)) if set("*?") & set(str(label)) else [str(label)]
+            globbed = bool(set("*?") & set(str(label)))
+            labels = METHODS.names(str(label)) if globbed else [str(label)]
+            labels = [n for n in labels if not (globbed and {n, METHODS[n].family} & set(dropped))]
             if not labels:
                 raise UserError(f"{where}, methods: '{label}' matches no method: see `list methods`")
             for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):

@@ -28,8 +28,14 @@ class Recipe:
     warmup: float = param(0.0, "fraction of training with linear warm-up", low=0, high=1)
     warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
     decay: str = param(
-        "steps", "fall of the rate: at milestones, or along half a cosine", choices=("steps", "cosine"), later=True
+        "steps",
+        "fall of the rate: at milestones, along half a cosine, or along the first 7/16 (FixMatch) or 1/16 (CReST) of one",
+        choices=("steps", "cosine", "cosine_7_16", "cosine_1_16"),
+        later=True,
     )
+    steps: int = param(0, "steps an epoch, of as many passes as it takes; 0: one pass over what is drawn", low=0, later=True)
+    ema: float = param(0.0, "decay of the averaged weights, which are then evaluated; 0: none", low=0, below=1, later=True)
+    decay_norms: bool = param(True, "weight decay on batch norm and biases too", later=True)
     milestones: tuple[float, ...] = param((), "fractions of training at which the rate drops", low=0, high=1)
     drops: tuple[float, ...] = param((), "multiples of the base rate from each milestone on", low=0)
     pad: int = param(0, "random crop after padding by this many black pixels a side", low=0)
@@ -83,4 +89,22 @@ recipe(
 recipe(
     name="cifar_cb", model="resnet32[shortcut=avgpool]", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup=0.025,
     warmup_by="step", milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="signed",
+)  # fmt: skip
+
+# Wei et al. 2021 (CReST), public code: FixMatch on WRN-28-2; the averaged model is evaluated. A generation is one such training.
+recipe(
+    name="cifar_crest", model="wrn28_2", epochs=64, steps=1024, batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4,
+    decay_norms=False, decay="cosine_1_16", ema=0.999, pad=4, flip=True, normalize="cifar",
+)  # fmt: skip
+
+# He et al. 2021 (Bi-Sampling), public code. Its weight decay, 0.02 · lr on every tensor a step, is an L2 penalty here.
+recipe(
+    name="cifar_bisampling", model="wrn28_2", epochs=500, steps=500, batch_size=64, optimizer="adam", lr=0.002, weight_decay=0.0,
+    ema=0.999, pad=4, flip=True, normalize="cifar",
+)  # fmt: skip
+
+# 8×8 digits with few labels: seconds a generation.
+recipe(
+    name="digits_semi", model="small_cnn", epochs=20, steps=25, batch_size=32, lr=0.05, nesterov=True, weight_decay=5e-4,
+    decay="cosine_7_16", ema=0.95, pad=1, normalize="subset", precision="float32",
 )  # fmt: skip

@@ -74,6 +74,14 @@ class Progressive(_Weighted):
         return (1 - progress) / counts.sum() + progress / (len(counts) * counts)
 
 
+@part("sampling", "parabolic")
+class Parabolic(_Weighted):
+    """Class probability (1 − t²)·n_c/N + t²/C, with t from 0 to 1 over training (the one-run form of He et al. 2021)."""
+
+    def image_weights(self, counts: Tensor, progress: float) -> Tensor:
+        return Progressive().image_weights(counts, progress**2)
+
+
 def balanced_part(labels: Tensor, classes: int, generator: Generator) -> Tensor:
     """Positions of as many images of each class as the smallest has, without replacement, in random order."""
     shuffled = torch.randperm(len(labels), generator=generator, device=labels.device)

@@ -33,6 +33,25 @@ class DataSpec:
     subset_seed: int = param(0, "chooses the images", low=0)
     validation: int = param(0, "images a class held out for choosing hyperparameters", low=0)
 
+    label_fraction: float = param(
+        1.0,
+        "share β of each class's images that keep their labels, rounded up; the rest is unlabelled",
+        above=0,
+        high=1,
+        later=True,
+    )
+    unlabelled_ratio: float = param(
+        0.0,
+        "size λ of the largest unlabelled class, in units of n_max; 0: there is no unlabelled set of its own",
+        low=0,
+        later=True,
+    )
+    unlabelled_imbalance: float | None = param(None, "its imbalance factor; none: that of the subset", low=1, later=True)
+    unlabelled_order: str = param(
+        "same", "whether its head is the subset's head or tail", choices=("same", "reversed"), later=True
+    )
+    unlabelled_labelled: bool = param(True, "the labelled images are in the unlabelled stream too (CReST)", later=True)
+
     def __post_init__(self) -> None:
         check(self)
         info = DATASETS[self.dataset]
@@ -45,8 +64,35 @@ class DataSpec:
             raise UserError(f"{self.dataset}: class_order_seed changes nothing with imbalance_type natural: drop it")
         if bool(self.counts) != (self.imbalance_type == "counts"):
             raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
+        self._check_unlabelled(shaped)
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
             object.__setattr__(self, "n_max", info.n_max)
+
+    @property
+    def semi_supervised(self) -> bool:
+        """Whether there are unlabelled images."""
+        return self.label_fraction < 1 or self.unlabelled_ratio > 0
+
+    def without_unlabelled(self) -> DataSpec:
+        """The same subset, all of it labelled."""
+        return dataclasses.replace(
+            self,
+            label_fraction=1.0,
+            unlabelled_ratio=0.0,
+            unlabelled_imbalance=None,
+            unlabelled_order="same",
+            unlabelled_labelled=True,
+        )
+
+    def _check_unlabelled(self, shaped: bool) -> None:
+        if self.label_fraction < 1 and self.unlabelled_ratio:
+            raise UserError(f"{self.dataset}: label_fraction and unlabelled_ratio are two protocols: give one of them")
+        if self.unlabelled_ratio and not shaped:
+            raise UserError(f"{self.dataset}: unlabelled_ratio goes with exp and step, not with {self.imbalance_type}: drop it")
+        if not self.unlabelled_ratio and (self.unlabelled_imbalance is not None or self.unlabelled_order != "same"):
+            raise UserError(f"{self.dataset}: unlabelled_imbalance and unlabelled_order go with unlabelled_ratio: give that too")
+        if not self.semi_supervised and not self.unlabelled_labelled:
+            raise UserError(f"{self.dataset}: unlabelled_labelled goes with label_fraction or unlabelled_ratio: drop it")
 
 
 @dataclass(frozen=True)

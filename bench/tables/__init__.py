@@ -1,6 +1,6 @@
 """Tables: pure functions of the results frame. Nothing here imports torch or Ray."""
 
-from bench.tables import catalogue, cb, mm
+from bench.tables import catalogue, cb, crest, mm
 from bench.tables.table import Cell, Column, Row, Table
 from lt_core.registry import Registry
 
@@ -8,6 +8,7 @@ from lt_core.registry import Registry
 TABLES: Registry = Registry("table")
 TABLES.add("cb", cb.build)
 TABLES.add("mm", mm.build)
+TABLES.add("crest", crest.build)
 TABLES.add("catalogue", catalogue.build)
 
 __all__ = ["TABLES", "Cell", "Column", "Row", "Table"]

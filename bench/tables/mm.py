@@ -58,7 +58,9 @@ def _kind(label: str, params: dict) -> tuple[int, int, str] | None:
         return None
     rule = "none" if plain else ("D" if deferred else "") + ("RW" if weighted else "RS")
     tuned = label.partition("[")[2].rstrip("]")
-    hyper = [x for x in tuned.split(",") if x and x.split("=")[0] not in ("weights", "sampling", "schedule", "head", "mixed")]
+    hyper = [
+        x for x in tuned.split(",") if x and x.split("=")[0] not in ("weights", "mean", "sampling", "schedule", "head", "mixed")
+    ]
     name = " ".join(filter(None, [_LOSSES[loss], _RULES[rule], f"[{','.join(hyper)}]" if hyper else ""]))
     return list(_LOSSES).index(loss), list(_RULES).index(rule), name
 

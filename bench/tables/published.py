@@ -18,7 +18,14 @@ def published() -> pd.DataFrame:
 
 
 def lookup(
-    paper: str, table: str, dataset: str, imbalance_type: str, factor: float, method: str, params: str | None = ""
+    paper: str,
+    table: str,
+    dataset: str,
+    imbalance_type: str,
+    factor: float,
+    method: str,
+    params: str | None = "",
+    label_fraction: float | None = None,
 ) -> tuple[float, str] | None:
     """The figure and its parameters; ``params=None`` matches any. None if the paper has no such cell."""
     f = published()
@@ -30,6 +37,7 @@ def lookup(
         & (f["imbalance_factor"] == factor)
         & (f["method"] == method)
     ]
+    at = at[at["label_fraction"].isna() if label_fraction is None else at["label_fraction"] == label_fraction]
     if params is not None:
         at = at[at["params"] == params]
     return (float(at.iloc[0]["value"]), str(at.iloc[0]["params"])) if len(at) else None

@@ -89,14 +89,17 @@ def rank_columns(table: Table, lower_is_better: bool = True) -> Table:
 
 _COLUMN = ["dataset", "imbalance_type", "imbalance_factor"]
 _BUDGET = ["recipe", "model", "epochs", "protocol"]  # one for a dataset
-_DRAW = ["n_max", "validation", "class_order_seed"]  # one for a column
+_DRAW = [  # one for a column
+    "n_max", "validation", "class_order_seed", "label_fraction", "unlabelled_ratio", "unlabelled_imbalance_factor",
+    "unlabelled_order", "unlabelled_labelled",
+]  # fmt: skip
 
 
-def one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def one_budget(frame: pd.DataFrame, column: Sequence[str] = _COLUMN) -> tuple[pd.DataFrame, list[str]]:
     """The rows that may stand in one table, and notes on what they are and on what was left out.
 
     Figures of different recipes or lengths are not comparable within a dataset, nor figures of subsets drawn in
-    different ways within a column: of each, the largest group stays.
+    different ways within a column: of each, the largest group stays. ``column``: keys that tell columns apart.
 
     Raises:
         UserError: there are no rows.
@@ -106,8 +109,8 @@ def one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     kept, notes = [], []
     for dataset, rows in frame.groupby("dataset", sort=False):
         rows, others = _largest(rows, _BUDGET)
-        drawn = [_largest(column, _DRAW) for _, column in rows.groupby(_COLUMN, sort=False, dropna=False)]
-        rows = pd.concat([column for column, _ in drawn])
+        drawn = [_largest(cells, _DRAW) for _, cells in rows.groupby(list(column), sort=False, dropna=False)]
+        rows = pd.concat([cells for cells, _ in drawn])
         kept.append(rows)
         notes.append(f"{dataset}: {budget_words(rows)}")
         notes.append(f"{dataset}: measured on {' and on '.join(machines(rows))}")

@@ -14,6 +14,7 @@ from lt_core.data.images import fingerprint
 from lt_core.data.longtail import split_indices
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
+from lt_core.data.unlabelled import semi_indices
 from lt_core.recipes import Recipe
 from lt_core.spec import DataSpec
 
@@ -33,7 +34,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """The three sets of a trial. ``counts``: training images of each class, float64 [C], on the device."""
+    """The sets of a trial. ``counts``: training images of each class, float64 [C], on the device.
+
+    Unlabelled images have no labels here: those that are known are for diagnosis alone, and `hidden_labels` keeps them.
+    """
 
     train: Images
     validation: Images
@@ -42,6 +46,13 @@ class Split:
     shape: tuple[int, int, int]
     fingerprint: str  # of the whole set
     subset_fingerprint: str  # of the chosen training images
+    unlabelled: Tensor | None = None  # uint8 [U, H, W, channels]
+    true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
+
+    @property
+    def labelled_counts(self) -> Tensor:
+        """Images of each class whose labels are true."""
+        return self.counts if self.true_counts is None else self.true_counts
 
 
 def _to(device: torch.device, pixels: np.ndarray, labels: np.ndarray) -> Images:
@@ -58,7 +69,8 @@ def _test_images(name: str, data_dir: str | None, device: torch.device) -> Image
 def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None) -> Split:
     """Training subset, validation split and test part of ``spec`` on ``device``; shared by the trials of a process."""
     whole = load_set(spec.dataset, data_dir)
-    train, validation = split_indices(spec, whole.train_labels)
+    _, validation = split_indices(spec, whole.train_labels)
+    train, unlabelled = semi_indices(spec, whole.train_labels)
     classes = DATASETS[spec.dataset].classes
     chosen = np.sort(train)
     return Split(
@@ -69,24 +81,43 @@ def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None
         shape=DATASETS[spec.dataset].image_shape,
         fingerprint=whole.fingerprint,
         subset_fingerprint=fingerprint(chosen, whole.train_labels[chosen]),
+        unlabelled=torch.from_numpy(np.array(whole.train_images[unlabelled])).to(device) if len(unlabelled) else None,
     )
 
 
-class Batches:
-    """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training."""
+def hidden_labels(spec: DataSpec, device: torch.device, data_dir: str | None = None) -> Tensor:
+    """The labels of the unlabelled images, int64 [U], in their order. For diagnosis: no training code may ask for them."""
+    whole = load_set(spec.dataset, data_dir)
+    _, unlabelled = semi_indices(spec, whole.train_labels)
+    return torch.from_numpy(np.array(whole.train_labels[unlabelled])).to(device)
 
-    def __init__(self, train: Images, recipe: Recipe) -> None:
+
+class Batches:
+    """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training.
+
+    Args:
+        normalised_as: batches whose normalisation to take over, for unlabelled images.
+    """
+
+    def __init__(self, train: Images, recipe: Recipe, normalised_as: Batches | None = None) -> None:
         self.pad, self.flip = recipe.pad, recipe.flip
         self.labels = train.labels
         self.height, self.width = train.pixels.shape[1:3]
         # Padded once with black, before normalisation, as torchvision's RandomCrop does on the picture.
         self.padded = F.pad(train.pixels, (0, 0, self.pad, self.pad, self.pad, self.pad))
-        mean, std = _normalisation(recipe.normalize, train.pixels)
-        self.scale = (1 / (255 * std)).to(train.pixels.device)
-        self.shift = (-mean / std).to(train.pixels.device)
+        if normalised_as is None:
+            mean, std = _normalisation(recipe.normalize, train.pixels)
+            self.scale = (1 / (255 * std)).to(train.pixels.device)
+            self.shift = (-mean / std).to(train.pixels.device)
+        else:
+            self.scale, self.shift = normalised_as.scale, normalised_as.shift
 
     def train(self, positions: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """Images at ``positions`` with a random crop and flip each, and their labels."""
+        return self.normalise(self.pixels(positions, generator)), self.labels[positions]
+
+    def pixels(self, positions: Tensor, generator: Generator) -> Tensor:
+        """Pixels at ``positions`` with a random crop and flip each: uint8 [B, H, W, channels]."""
         count, device = len(positions), positions.device
         rows = torch.arange(self.height, device=device)[None]
         columns = torch.arange(self.width, device=device)[None]
@@ -96,8 +127,7 @@ class Batches:
         if self.flip:
             flipped = torch.randint(0, 2, (count, 1), generator=generator, device=device, dtype=torch.bool)
             columns = torch.where(flipped, columns.flip(1), columns)
-        pixels = self.padded[positions[:, None, None], rows[:, :, None], columns[:, None, :]]
-        return self.normalise(pixels), self.labels[positions]
+        return self.padded[positions[:, None, None], rows[:, :, None], columns[:, None, :]]
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 [B, H, W, channels] to float32 [B, channels, H, W]."""

@@ -104,17 +104,22 @@ def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], in
     return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)], held_out
 
 
-def split_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the training subset and of the validation split in ``labels`` (int, shape [N]).
+def shuffled_of_class(spec: DataSpec, labels: np.ndarray, label: int) -> np.ndarray:
+    """Positions of a class's images in the order in which ``subset_seed`` hands them out.
 
     RandomState is used because its stream is frozen for ever; a Generator's may change with numpy.
     """
+    mine = np.flatnonzero(labels == label)
+    return mine[np.random.RandomState([spec.subset_seed, label]).permutation(len(mine))]
+
+
+def split_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training subset and of the validation split in ``labels`` (int, shape [N])."""
     available = np.bincount(labels).tolist()
     sizes, held_out = split_sizes(spec, available)
     train, validation = [], []
     for label, size in enumerate(sizes):
-        mine = np.flatnonzero(labels == label)
-        shuffled = mine[np.random.RandomState([spec.subset_seed, label]).permutation(len(mine))]
+        shuffled = shuffled_of_class(spec, labels, label)
         train.append(shuffled[:size])
-        validation.append(shuffled[len(mine) - held_out :])
+        validation.append(shuffled[len(shuffled) - held_out :])
     return np.concatenate(train), np.concatenate(validation)

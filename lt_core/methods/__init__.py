@@ -22,6 +22,7 @@ from lt_core.methods import (  # noqa: F401  (they register the methods)
     more_images,
     resampling,
     reweighting,
+    semi_supervised,
     tail_losses,
     two_stage,
 )

@@ -12,5 +12,5 @@ method(
 )  # fmt: skip
 method(
     "ce_drw", "reweighting", "cross-entropy with deferred re-weighting (DRW)", "Cao et al. 2019, table 2 (CE-DRW)",
-    weights="effective_number", schedule="deferred", space=("cb_beta", "defer"), neutral=Neutral({"defer": 1.0}),
+    weights="effective_number", mean="weights", schedule="deferred", space=("cb_beta", "defer"), neutral=Neutral({"defer": 1.0}),
 )  # fmt: skip

@@ -61,7 +61,7 @@ class ClassifierRetraining(Retrain):
     """cRT: the backbone stays, a fresh classifier is trained."""
 
     def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        model = Net(first.model.backbone, lab.classifier(first.model.width))
+        model = Net(first.evaluated.backbone, lab.classifier(first.evaluated.width))
         yield lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=[model.backbone])
 
 
@@ -82,8 +82,8 @@ class LearnableWeightScaling(Retrain):
     """LWS: backbone and classifier stay; one scale a class is trained."""
 
     def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        model = Net(first.model.backbone, Scaled(first.model.classifier, len(lab.split.counts)))
-        frozen = [model.backbone, first.model.classifier]
+        model = Net(first.evaluated.backbone, Scaled(first.evaluated.classifier, len(lab.split.counts)))
+        frozen = [model.backbone, first.evaluated.classifier]
         yield lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=frozen)
 
 
@@ -93,7 +93,7 @@ class FineTune(Retrain):
 
     def after(self, first: Training, lab: Lab) -> Iterator[Training]:
         same = first.spec.method.params["head"] == lab.spec.method.params["head"]
-        model = first.model if same else Net(first.model.backbone, lab.classifier(first.model.width))
+        model = first.evaluated if same else Net(first.evaluated.backbone, lab.classifier(first.evaluated.width))
         yield lab.training(recipe=self.second(lab.spec.recipe), model=model)
 
 
@@ -105,8 +105,8 @@ class FeaturesOrImages(nn.Module):
 
     def __init__(self, first: Training) -> None:
         super().__init__()
-        self.backbone = first.model.backbone
-        self.width = first.model.width
+        self.backbone = first.evaluated.backbone
+        self.width = first.evaluated.width
         self.register_buffer("scale", first.batches.scale[:, None, None], persistent=False)
         self.register_buffer("shift", first.batches.shift[:, None, None], persistent=False)
 
@@ -123,7 +123,7 @@ class OnFeatures(Retrain):
         stored = features_of(first, images)[:, None, None, :]
         recipe = replace(self.second(lab.spec.recipe), pad=0, flip=False, normalize="none")
         backbone = FeaturesOrImages(first)
-        model = Net(backbone, lab.classifier(first.model.width))
+        model = Net(backbone, lab.classifier(first.evaluated.width))
         split = replace(lab.split, train=Images(stored, images.labels))
         yield lab.training(recipe=recipe, model=model, frozen=[backbone], split=split)
 
@@ -158,7 +158,7 @@ class NearestClassMean(FromStageOne):
         unit = F.normalize(features - centre, dim=1)
         sums = torch.zeros(len(lab.split.counts), unit.shape[1], device=unit.device).index_add(0, labels, unit)
         means = sums / lab.split.counts.float()[:, None]
-        yield lab.training(model=Net(first.model.backbone, NearestMean(centre, means)), epochs=0)
+        yield lab.training(model=Net(first.evaluated.backbone, NearestMean(centre, means)), epochs=0)
 
 
 @part("stages", "tau_norm")
@@ -185,7 +185,7 @@ class TauNormalisation(FromStageOne):
     def rounds(self, lab: Lab) -> Iterator[Training]:
         first = lab.shared(self.stage_one_of(lab.spec))
         yield first
-        weight = cast(nn.Linear, first.model.classifier).weight.detach().float()
+        weight = cast(nn.Linear, first.evaluated.classifier).weight.detach().float()
         norms = weight.norm(dim=1, keepdim=True)
         tau = self.norm_tau
         if tau is None:
@@ -198,6 +198,6 @@ class TauNormalisation(FromStageOne):
             tau = taus[int(accuracies.argmax())]
         classifier = nn.Linear(weight.shape[1], len(weight), bias=False)
         classifier.weight = nn.Parameter(weight / norms**tau)
-        last = lab.training(model=Net(first.model.backbone, classifier), epochs=0)
+        last = lab.training(model=Net(first.evaluated.backbone, classifier), epochs=0)
         last.chosen = {"norm_tau": tau}
         yield last

@@ -40,7 +40,7 @@ class MeanProbability(nn.Module):
 
     def __init__(self, members: list[Training]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(member.model for member in members)
+        self.members = nn.ModuleList(member.evaluated for member in members)
         self.losses = [member.loss for member in members]
         self.width = 0
 

@@ -24,6 +24,10 @@ class BoundStep:
         """The scalar that the optimiser's step will reduce."""
         raise NotImplementedError
 
+    def report(self) -> dict[str, float]:
+        """Figures of the epoch that ends, for the learning curve; called once an epoch."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, besides the training's own state."""
         return {}
@@ -38,8 +42,13 @@ class Step(Part):
     A deferred schedule defers the step too: before it, training is plain.
     """
 
-    #: Cost of a step in plain ones, for estimates.
-    cost: ClassVar[float] = 1.0
+    #: Needs unlabelled images.
+    semi_supervised: ClassVar[bool] = False
+
+    @property
+    def cost(self) -> float:
+        """Cost of a step in plain ones, for estimates."""
+        return 1.0
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         """The backbone that the step needs, made from the plain one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +79,9 @@ class Bilateral(Step):
     α = 1 − (t/T)². At test both see the image, with α = 1/2. The released code shares all but the last residual block.
     """
 
-    cost: ClassVar[float] = 2.0
+    @property
+    def cost(self) -> float:
+        return 2.0
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if not isinstance(backbone, Backbone) or sum(len(group) for group in getattr(backbone, "groups", ())) < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,10 @@ class Meta(Step):
 
     meta_set: str = param("train", "where meta images come from", choices=("train", "validation"))
     meta_images: int = param(10, "meta images a class, from train; a class with fewer gives all", low=1)
-    cost: ClassVar[float] = 3.5
+
+    @property
+    def cost(self) -> float:
+        return 3.5
 
     def check(self, spec: TrialSpec) -> None:
         if self.meta_set == "validation" and not spec.data.validation:
@@ -211,7 +214,10 @@ class MetaSampler(Meta):
     """
 
     sampler_lr: float = param(0.01, "learning rate of the rates (Adam)", above=0, tune=(0.01, 0.1))
-    cost: ClassVar[float] = 1.5
+
+    @property
+    def cost(self) -> float:
+        return 1.5
 
     def bind(self, training: Training) -> BoundStep:
         return _MetaSampler(training, self)

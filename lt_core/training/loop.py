@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from typing import Any, cast
@@ -79,6 +80,7 @@ class Training:
         for module in self.frozen:
             module.requires_grad_(False)
         self.optimizer = make_optimizer(self.recipe, self.model, self._prior_bias(classes) if fresh else [])
+        self.averaged = copy.deepcopy(self.model) if self.recipe.ema and epochs != 0 else None
         self.dtype = autocast_dtype(self.recipe.precision, device)
         self.batches = Batches(split.train, self.recipe)
         self.order = torch.Generator(device).manual_seed(2 * seed)
@@ -92,6 +94,7 @@ class Training:
         self.epochs = self.recipe.epochs if epochs is None else epochs
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
         self.chosen: dict[str, float] = {}  # what was chosen on the validation split
+        self.reported: dict[str, float] = {}  # what the step tells of the last epoch
 
     def _prior_bias(self, classes: int) -> list[nn.Parameter]:
         """Start one-versus-all losses at probability 1/C for every class, and spare that bias from weight decay."""
@@ -116,12 +119,15 @@ class Training:
         images, labels = self.batches.train(positions, self.augment)
         return self.augmentation(images, labels, self.augment) if self.augmentation else images, labels
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The network's outputs [B, C] and features [B, width], in float32. ``labels`` are for heads with a margin of
-        their own."""
+    def forward(self, images: Tensor, labels: Tensor | None = None, net: Net | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs [B, C] and features [B, width] of ``net`` (the network in training), in float32.
+
+        ``labels`` are for heads with a margin of their own.
+        """
+        net = net or self.model
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            features = self.model.backbone(images)
-            return self.model.classify(features, labels).float(), features.float()
+            features = net.backbone(images)
+            return net.classify(features, labels).float(), features.float()
 
     def outputs(self, images: Tensor) -> Tensor:
         """The network's outputs in float32 for normalised images: [B, C]."""
@@ -135,13 +141,14 @@ class Training:
 
     def objective(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """The mean weighted loss of a batch and the method's feature term: a scalar."""
-        loss = self.weights.average(self.loss_of(outputs, labels), self.image_weights(outputs, features, labels))
+        losses = self.loss_of(outputs, labels)
+        loss = self.weights.average(losses, self.image_weights(outputs, features, labels)) if self.rebalanced else losses.mean()
         return loss + self.feature_term(features, labels) if self.feature_term else loss
 
     def run_epoch(self) -> float:
         """Train one epoch; returns its mean weighted loss. The only wait for the device is at the end."""
         step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, Instance())
-        order = sampling.epoch(self.split.train.labels, self.split.counts, self.order, self.progress)
+        order = self._order(sampling)
         self.train_mode()
         total = torch.zeros((), device=self.device)
         for start in range(0, len(order), self.recipe.batch_size):
@@ -151,10 +158,37 @@ class Training:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
+            self._average()
             total += loss.detach() * len(positions)
+        self.reported = step.report()
         self.epoch += 1
         self.images_seen = len(order)
         return float(total) / len(order)
+
+    def _order(self, sampling: Sampling) -> Tensor:
+        """Positions of an epoch: what the sampling draws, or as many draws as fill the recipe's steps."""
+        labels, counts = self.split.train.labels, self.split.counts
+        order = sampling.epoch(labels, counts, self.order, self.progress)
+        wanted = self.recipe.steps * self.recipe.batch_size
+        while len(order) < wanted:
+            order = torch.cat([order, sampling.epoch(labels, counts, self.order, self.progress)])
+        return order[:wanted] if wanted else order
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights a little; batch norm's statistics are copied."""
+        if self.averaged is None:
+            return
+        ours: list[Tensor] = list(self.averaged.parameters())
+        theirs: list[Tensor] = list(self.model.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - self.recipe.ema)
+        for mine, buffer in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+            mine.copy_(buffer)
+
+    @property
+    def evaluated(self) -> Net:
+        """The network that is judged, and that later stages build on: the averaged one, where there is one."""
+        return self.model if self.averaged is None else self.averaged
 
     def train_mode(self) -> None:
         """Batch norm learns, except in what is frozen."""
@@ -176,6 +210,7 @@ class Training:
             "order": self.order.get_state(),
             "augment": self.augment.get_state(),
             "step": self.step.state(),
+            "averaged": self.averaged.state_dict() if self.averaged else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -185,4 +220,6 @@ class Training:
         self.order.set_state(state["order"])
         self.augment.set_state(state["augment"])
         self.step.restore(state["step"])
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
         self.epoch = state["epoch"]

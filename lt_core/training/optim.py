@@ -9,9 +9,14 @@ from torch.optim import SGD, Adam, Optimizer
 
 from lt_core.recipes import Recipe
 
+#: Part of a cosine's half period that training covers.
+_ARCS = {"cosine_7_16": 7 / 16, "cosine_1_16": 1 / 16}
+
 
 def make_optimizer(recipe: Recipe, model: nn.Module, undecayed: list[nn.Parameter]) -> Optimizer:
     """Fused optimiser; weight decay on every parameter that is trained but ``undecayed``."""
+    if not recipe.decay_norms:
+        undecayed = [p for p in model.parameters() if p.requires_grad and p.ndim == 1]
     spared = {id(p) for p in undecayed}
     groups = [
         {
@@ -30,12 +35,16 @@ def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
     """Rate at ``fraction`` (0…1) of epoch number ``epoch`` (from 0).
 
     Warm-up lasts k = round(warmup · epochs) epochs, at least one if any: (epoch + 1)/k of the rate an epoch, or
-    (epoch + fraction)/k every step. Cosine decay falls every step from the base rate to 0.
+    (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or
+    along a part of the arc.
     Milestones take effect at the start of epoch round(milestone · epochs).
     """
     rate = recipe.lr
+    done = (epoch + fraction) / recipe.epochs
     if recipe.decay == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * (epoch + fraction) / recipe.epochs))
+        rate *= 0.5 * (1 + math.cos(math.pi * done))
+    elif recipe.decay in _ARCS:
+        rate *= math.cos(_ARCS[recipe.decay] * math.pi * done)
     warm = max(1, round(recipe.warmup * recipe.epochs)) if recipe.warmup else 0
     if epoch < warm:
         rate *= (epoch + (1 if recipe.warmup_by == "epoch" else fraction)) / warm

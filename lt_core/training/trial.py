@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
-from lt_core.data.loader import load_split
+from lt_core.data.loader import hidden_labels, load_split
 from lt_core.parts import build_parts
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import Lab, stages_of
 from lt_core.training import checkpoint
+from lt_core.training.diagnosis import diagnose
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime, describe
@@ -94,6 +95,7 @@ class _Book:
     images_seen: int = 0
     epochs: int = 0  # finished, of all trainings that are over
     finished: list[dict[str, Any]] = field(default_factory=list)  # state of each training that is over
+    rounds: list[dict[str, Any]] = field(default_factory=list)  # diagnosis of each
     resumed_at: list[int] = field(default_factory=list)  # finished epochs each time that it went on from a checkpoint
 
 
@@ -107,6 +109,8 @@ class _Trial:
         runtime.prepare()
         device = runtime.torch_device()
         self.split = load_split(spec.data, device, runtime.data_dir)
+        # Kept from everything that trains: the labels of the unlabelled images, for diagnosis.
+        self.hidden = hidden_labels(spec.data, device, runtime.data_dir) if spec.data.semi_supervised else None
         self.stages = stages_of(spec)
         self.lab = Lab(spec, self.split, device)
         first = self.stages.stage_one_of(spec)
@@ -139,6 +143,9 @@ class _Trial:
                 yield from self._train(training)
             self.book.finished.append(training.state())
             self.book.epochs += training.epochs
+            if self.hidden is not None:
+                self.book.rounds.append(diagnose(training, self.split, self.hidden, len(self.book.rounds)))
+                self.clock.add("evaluate")
         assert training is not None
         yield self._result(training)
 
@@ -187,7 +194,7 @@ class _Trial:
         if not self.test.finite:  # the step after the last loss can still blow up
             raise Stopped(DIVERGED, f"predictions are not finite after epoch {self._epoch(training)} of {self.epochs}")
         self.validation = evaluate(training, self.split.validation) if len(self.split.validation) else None
-        self.book.curve.append(curve_row(self._epoch(training), loss, self.test, self.validation))
+        self.book.curve.append({**curve_row(self._epoch(training), loss, self.test, self.validation), **training.reported})
         self.clock.add("evaluate")
 
     def _save(self, training: Training, last: bool) -> None:
@@ -208,6 +215,7 @@ class _Trial:
             calibration=self.test.calibration.tolist(),
             validation_confusion=self.validation.confusion.tolist() if self.validation else [],
             curve=self.book.curve,
+            rounds=self.book.rounds,
             seconds=self.clock.seconds,
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={

@@ -62,10 +62,25 @@ def test_what_the_data_or_the_model_lacks_is_said_before_anything_starts(method,
         parse(methods=["softmax", method], **changes)
 
 
-def test_the_catalogue_holds_every_method():
+def test_the_catalogue_holds_every_supervised_method():
     from lt_core.methods import METHODS
 
-    assert {s.method.name for s in load_suite("catalogue").specs} == set(METHODS)
+    supervised = {name for name in METHODS if METHODS[name].family != "semi_supervised"}
+    assert {s.method.name for s in load_suite("catalogue").specs} == supervised
+
+
+def test_a_method_or_a_family_can_be_dropped_from_a_glob():
+    assert {s.method.name for s in parse(methods=["cb_*", "!cb_focal"]).specs} == {"cb_softmax", "cb_sigmoid"}
+    assert {s.method.name for s in parse(methods=["ldam*", "softmax", "!margin"]).specs} == {"softmax"}
+    with pytest.raises(UserError, match="'!cb_foca' drops no method and no family"):
+        parse(methods=["cb_*", "!cb_foca"])
+
+
+def test_the_whole_of_crests_table():
+    # (3 factors + 2 factors) × 2 label fractions × 3 methods × 5 folds
+    suite = load_suite("crest_table1")
+    assert len(suite.specs) == 5 * 2 * 3 * 5
+    assert {s.data.subset_seed for s in suite.specs} == set(range(5))
 
 
 def test_the_whole_of_the_mm_table():

@@ -26,6 +26,8 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
         "method": name, "label": label, "params": json.dumps(params), "seed": seed, "status": "ok", "accuracy": accuracy,
         "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100,
         "validation": 20, "protocol": 1, "class_order_seed": np.nan, "device_name": "a CPU", "threads": 1, "precision": "float32",
+        "label_fraction": 1.0, "unlabelled_ratio": 0.0, "unlabelled_imbalance_factor": 50.0, "unlabelled_order": "same",
+        "unlabelled_labelled": False,
     }  # fmt: skip
     return {**values, **changes}
 
@@ -207,3 +209,37 @@ def test_mm_rows_follow_from_the_parts_in_the_papers_order():
     assert [r.label for r in TABLES["mm"](pd.DataFrame(rows)).rows] == [
         "ERM", "ERM re-weighting", "ERM re-sampling", "LDAM [scale=20]", "MM DRW", "MM + LDAM DRW"
     ]  # fmt: skip
+
+
+def crest_row(label: str, fold: int, accuracy: float, **changes):
+    data = {"dataset": "cifar10", "imbalance_factor": 100.0, "label_fraction": 0.1, "unlabelled_labelled": True}
+    return row(label, fold, accuracy, **{**data, **changes})
+
+
+def test_crests_table_has_the_papers_rows_and_figures_by_share_of_labels():
+    rows = [
+        crest_row("crest_plus", 0, 0.78),
+        crest_row("fixmatch", 0, 0.66),
+        crest_row("fixmatch", 1, 0.68),
+        crest_row("crest", 0, 0.76),
+    ]
+    rows += [crest_row("fixmatch", 0, 0.73, label_fraction=0.3), row("softmax", 0, 0.9, dataset="cifar10")]
+    built = TABLES["crest"](pd.DataFrame(rows))
+    assert [(c.group, c.name) for c in built.columns] == [
+        ("cifar10, β = 10 %", "100"), ("cifar10, β = 10 %", "paper"),
+        ("cifar10, β = 30 %", "100"), ("cifar10, β = 30 %", "paper"),
+    ]  # fmt: skip
+    assert [r.label for r in built.rows] == ["FixMatch", "w/ CReST", "w/ CReST+"]
+    fixmatch = cells(built)["FixMatch"]
+    assert (fixmatch[0].mean, fixmatch[0].n) == (pytest.approx(67.0), 2)
+    assert [c.mean for c in fixmatch[1:]] == [66.3, pytest.approx(73.0), 73.1]
+    assert [cells(built)[k][1].mean for k in ("w/ CReST", "w/ CReST+")] == [75.9, 78.1]
+    errors = TABLES["crest"](pd.DataFrame(rows), "error")
+    assert cells(errors)["FixMatch"][1].mean == pytest.approx(100 - 66.3)
+
+
+def test_a_fully_labelled_figure_never_stands_beside_one_with_few_labels():
+    few = row("crest", 0, 0.7, label_fraction=0.1)
+    built = TABLES["catalogue"](pd.DataFrame([row("softmax", 0, 0.9), row("softmax", 1, 0.9), few]))
+    assert [r.label for r in built.rows] == ["softmax"]
+    assert any("1 trials of another budget are left out" in note for note in built.notes)

@@ -26,6 +26,21 @@ def make_spec():
 
 
 @pytest.fixture(scope="session")
+def fitting_spec(make_spec):
+    """As `make_spec`, with unlabelled images and averaged weights for a method that cannot do without."""
+
+    def make(method, at=None, data=None, seed=0, semi=None, **recipe):
+        from lt_core.methods import METHODS
+
+        drawn = data or {"imbalance_factor": 10, "n_max": 60}
+        if METHODS[method].family == "semi_supervised" if semi is None else semi:
+            drawn, recipe = {"label_fraction": 0.5, **drawn}, {"ema": 0.9, **recipe}
+        return make_spec(method, at, drawn, seed, **recipe)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_split():
     """A split of 8×8 grey images, each class a patch of its own in noise; test and validation are the training images."""
 
@@ -39,7 +54,9 @@ def make_split():
         patterns = torch.randint(0, 256 - noise, (len(counts), 8, 8, 1), generator=generator)
         pixels = patterns[labels] + torch.randint(0, noise, (len(labels), 8, 8, 1), generator=generator)
         images = Images(pixels.to(torch.uint8), labels)
-        return Split(images, images, images, torch.tensor(counts, dtype=torch.float64), (8, 8, 1), "whole", "subset")
+        return Split(
+            images, images, images, torch.tensor(counts, dtype=torch.float64), (8, 8, 1), "whole", "subset", images.pixels
+        )
 
     return make
 

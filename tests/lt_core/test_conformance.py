@@ -19,12 +19,14 @@ every_method = pytest.mark.parametrize("name", list(METHODS))
 
 
 @pytest.fixture(scope="module")
-def measured(make_spec, figures):
+def measured(fitting_spec, figures):
     """Figures of a method on digits, each computed once."""
     known = {}
 
-    def of(label, at=None):
-        spec = make_spec(label, at, data={"imbalance_factor": 10, "n_max": 60, "validation": 2}, eval_every=1)
+    def of(label, at=None, beside=None):
+        """``beside``: the method that it is compared with, on whose data."""
+        semi = METHODS[beside or label].family == "semi_supervised"
+        spec = fitting_spec(label, at, {"imbalance_factor": 10, "n_max": 60, "validation": 2}, semi=semi, eval_every=1)
         if spec.trial_id not in known:
             known[spec.trial_id] = figures(run_trial(spec))
             assert known[spec.trial_id]["status"] == "ok", known[spec.trial_id]["cause"]
@@ -56,7 +58,7 @@ def test_a_method_at_its_neutral_point_is_the_plain_one_to_the_bit(name, measure
     if not neutral.at:
         assert neutral.equals == name, "no hyperparameter is set, so it can only be itself"
         return
-    assert measured(name, neutral.at) == measured(neutral.equals)
+    assert measured(name, neutral.at) == measured(neutral.equals, beside=name)
 
 
 @every_method
@@ -65,7 +67,7 @@ def test_a_method_away_from_its_neutral_point_is_another_one(name, measured):
     neutral = METHODS[name].neutral
     if neutral.at and neutral.equals:
         early = {"defer": 0.3} if "defer" in METHODS[name].domains() else {}
-        assert measured(name, early) != measured(neutral.equals)
+        assert measured(name, early) != measured(neutral.equals, beside=name)
 
 
 @every_method
@@ -78,9 +80,9 @@ def test_a_label_names_the_whole_method(name):
 
 
 @every_method
-def test_a_class_of_one_image_is_no_obstacle(name, make_spec):
+def test_a_class_of_one_image_is_no_obstacle(name, fitting_spec):
     counts = [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]
-    spec = make_spec(name, data={"imbalance_type": "counts", "counts": counts, "validation": 2})
+    spec = fitting_spec(name, data={"imbalance_type": "counts", "counts": counts, "validation": 2})
     result = run_trial(spec)
     assert result.status == "ok", result.traceback
     assert result.train_counts[-1] == 1
@@ -90,8 +92,8 @@ def test_a_class_of_one_image_is_no_obstacle(name, make_spec):
 
 @every_method
 @pytest.mark.parametrize("counts", [[30, 3], [1] * 50 + [2] * 50], ids=["two", "hundred"])
-def test_any_number_of_classes_will_do(name, counts, make_spec, make_split, train):
-    spec, split = make_spec(name, epochs=2), make_split(counts)
+def test_any_number_of_classes_will_do(name, counts, fitting_spec, make_split, train):
+    spec, split = fitting_spec(name, epochs=2), make_split(counts)
     training, losses = train(spec, split)
     assert all(map(math.isfinite, losses))
     found = evaluate(training, split.test)
@@ -100,8 +102,8 @@ def test_any_number_of_classes_will_do(name, counts, make_spec, make_split, trai
 
 
 @every_method
-def test_a_small_batch_can_be_learnt_by_heart(name, make_spec, make_split, train):
-    spec = make_spec(name, epochs=60, pad=0, warmup=0.0, milestones=(), drops=(), weight_decay=0.0, batch_size=20)
+def test_a_small_batch_can_be_learnt_by_heart(name, fitting_spec, make_split, train):
+    spec = fitting_spec(name, epochs=60, pad=0, warmup=0.0, milestones=(), drops=(), weight_decay=0.0, batch_size=20)
     split = make_split([4] * 5)
     training, losses = train(spec, split)
     assert evaluate(training, split.train).accuracy == 1.0
@@ -111,10 +113,10 @@ def test_a_small_batch_can_be_learnt_by_heart(name, make_spec, make_split, train
 
 
 @every_method
-def test_the_same_trial_gives_the_same_figures_after_any_other(name, make_spec, figures):
-    spec = make_spec(name, seed=3, data={"imbalance_factor": 10, "n_max": 60, "validation": 2})
+def test_the_same_trial_gives_the_same_figures_after_any_other(name, fitting_spec, figures):
+    spec = fitting_spec(name, seed=3, data={"imbalance_factor": 10, "n_max": 60, "validation": 2})
     before = figures(run_trial(spec))
-    run_trial(make_spec("softmax", seed=8, optimizer="adam", batch_size=17, epochs=1))
+    run_trial(fitting_spec("softmax", seed=8, optimizer="adam", batch_size=17, epochs=1))
     torch.manual_seed(99)
     torch.rand(5)
     assert figures(run_trial(spec)) == before

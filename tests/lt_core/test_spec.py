@@ -92,8 +92,11 @@ def test_every_field_of_the_data_enters_the_id(field):
     spec = literal()
     if field.name == "counts":
         spec = dataclasses.replace(spec, data=DataSpec("digits", "counts", counts=(9,) * 10))
-    value = {"imbalance_type": "exp", "class_order_seed": None, "counts": (9,) * 9 + (8,)}.get(field.name)
-    if field.name not in ("imbalance_type", "class_order_seed", "counts"):
+    if field.name.startswith("unlabelled"):
+        spec = dataclasses.replace(spec, data=dataclasses.replace(spec.data, unlabelled_ratio=1.0))
+    given = {"imbalance_type": "exp", "class_order_seed": None, "counts": (9,) * 9 + (8,), "unlabelled_imbalance": 1.5}
+    value = given.get(field.name)
+    if field.name not in given:
         value = other(getattr(spec.data, field.name), field.metadata["domain"], field.name)
     changed = dataclasses.replace(spec, data=dataclasses.replace(spec.data, **{field.name: value}))
     assert changed.trial_id != spec.trial_id

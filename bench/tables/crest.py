@@ -1,0 +1,49 @@
+"""Table 1 of CReST (Wei et al. 2021): label fractions × imbalance factors, FixMatch with and without its generations."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.tables.figures import FIGURES
+from bench.tables.published import lookup
+from bench.tables.table import Cell, Column, Row, Table, group_name, one_budget, rank_columns
+
+_ROWS = {
+    "softmax": ("Supervised", None),
+    "fixmatch": ("FixMatch", "fixmatch"),
+    "fixmatch_da": ("w/ distribution alignment", None),
+    "self_training": ("w/ self-training", None),
+    "crest": ("w/ CReST", "fixmatch_crest"),
+    "crest_plus": ("w/ CReST+", "fixmatch_crest_plus"),
+}
+_COLUMN = ["dataset", "imbalance_type", "label_fraction", "imbalance_factor"]
+
+
+def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
+    """Rows as in the paper, then whatever else was run; a fold is a draw of the images (``subset_seed``)."""
+    figure = FIGURES[metric]
+    frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=_COLUMN)
+    labels = sorted(dict.fromkeys(frame["label"]), key=lambda label: list(_ROWS).index(label) if label in _ROWS else len(_ROWS))
+    columns, cells = [], []
+    for (dataset, shape, fraction, factor), rows in frame.groupby(_COLUMN, sort=True):
+        group = f"{group_name(str(dataset), str(shape))}, β = {100 * fraction:g} %"
+        columns.append(Column(group, f"{factor:.3g}"))
+        cells.append({label: figure.cell(rows[rows["label"] == label]) for label in labels})
+        printed = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, fraction, label, metric))}
+        if printed:
+            columns.append(Column(group, "paper", published=True))
+            cells.append(printed)
+    lines = tuple(Row(_ROWS.get(label, (label,))[0], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
+    title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
+    notes.append("n counts folds: draws of the images, each with its own labelled part; paper: mean over 5 folds")
+    return rank_columns(
+        Table("crest", title, "Method", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better
+    )
+
+
+def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:
+    name = _ROWS.get(label, ("", None))[1]
+    if name is None or metric not in ("accuracy", "error"):
+        return None
+    found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction)
+    return Cell(found[0] if metric == "accuracy" else 100 - found[0]) if found else None

@@ -1,0 +1,73 @@
+"""Which images are labelled and which are not, in semi-supervised trials. Pure numpy; no images are touched.
+
+Two protocols. By fraction (CReST: Wei et al. 2021, section 4.1): of the n_c images of class c in the long-tailed subset the
+first ⌈β·n_c⌉ keep their labels. By ratio (Bi-Sampling, DARP and others): the subset is labelled, and an unlabelled set of its
+own, λ times as large in its largest class, is drawn from the images that are left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lt_core.data.longtail import class_order, class_sizes, shuffled_of_class, split_sizes
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from lt_core.spec import DataSpec
+
+
+def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Labelled and unlabelled images of each class, in label order; no unlabelled ones in a supervised trial.
+
+    Args:
+        available: training images that each class has.
+
+    Raises:
+        UserError: a class has too few images for its labelled and unlabelled shares.
+    """
+    sizes, held_out = split_sizes(spec, available)
+    if spec.label_fraction < 1:
+        # In exact arithmetic ⌈0.1 · 50⌉ is 5; in float64 0.1 · 30 is 3.0000000000000004.
+        labelled = [math.ceil(round(spec.label_fraction * n, 9)) for n in sizes]
+        return labelled, [n - k for n, k in zip(sizes, labelled, strict=True)]
+    if not spec.unlabelled_ratio:
+        return sizes, [0] * len(sizes)
+    unlabelled = _profile(spec, available)
+    for label, (n, u, pool) in enumerate(zip(sizes, unlabelled, available, strict=True)):
+        if n + u + held_out > pool:
+            raise UserError(
+                f"{spec.dataset}: class {label} has {pool} images, fewer than {n} labelled, {u} unlabelled and {held_out} for "
+                "validation: lower n_max or unlabelled_ratio"
+            )
+    return sizes, unlabelled
+
+
+def _profile(spec: DataSpec, available: Sequence[int]) -> list[int]:
+    """Class sizes of an unlabelled set of its own."""
+    factor = spec.imbalance_factor if spec.unlabelled_imbalance is None else spec.unlabelled_imbalance
+    n_max = round(spec.unlabelled_ratio * spec.n_max)
+    try:
+        sizes = class_sizes(replace(spec.without_unlabelled(), imbalance_factor=factor, n_max=n_max), available)
+    except UserError as error:
+        raise UserError(f"unlabelled set: {error}") from None
+    if spec.unlabelled_order == "reversed":
+        order = class_order(spec, len(sizes))
+        sizes_by_rank = [sizes[label] for label in order]
+        for label, size in zip(order, reversed(sizes_by_rank), strict=True):
+            sizes[label] = size
+    return sizes
+
+
+def semi_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the labelled and of the unlabelled images in ``labels`` (int, shape [N])."""
+    labelled, unlabelled = semi_sizes(spec, np.bincount(labels).tolist())
+    orders = [shuffled_of_class(spec, labels, label) for label in range(len(labelled))]
+    return (
+        np.concatenate([order[:n] for order, n in zip(orders, labelled, strict=True)]),
+        np.concatenate([order[n : n + u] for order, n, u in zip(orders, labelled, unlabelled, strict=True)]),
+    )

@@ -1,0 +1,100 @@
+"""Class-rebalancing self-training (Wei et al. 2021, CVPR): generations that add pseudo-labelled images, rare classes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lt_core.data.loader import Images, Split
+from lt_core.errors import UserError
+from lt_core.features import probabilities_of
+from lt_core.fields import param
+from lt_core.parts import part
+from lt_core.recipes import Recipe
+from lt_core.stages.base import Lab, Stages
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
+    from lt_core.training.loop import Training
+
+
+def keep_rates(counts: Tensor, alpha: float) -> Tensor:
+    """μ_c = (N_{C+1−r}/N_1)^α for the class of rank r by size, from the labelled class sizes [C]: [C], label order (Eq. 1)."""
+    order = counts.argsort(descending=True, stable=True)
+    rates = torch.empty_like(counts)
+    rates[order] = (counts[order.flip(0)] / counts.max()) ** alpha
+    return rates
+
+
+def select(probabilities: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions and labels of the images to add: of those predicted as c the int(count · μ_c) of highest confidence.
+
+    Args:
+        probabilities: [U, C] of the unlabelled images.
+        rates: μ, [C].
+    """
+    confidence, guess = probabilities.max(dim=1)
+    chosen = []
+    for label in range(probabilities.shape[1]):
+        mine = (guess == label).nonzero()[:, 0]
+        best = mine[confidence[mine].argsort(descending=True, stable=True)]
+        chosen.append(best[: int(len(mine) * float(rates[label]))])
+    positions = torch.cat(chosen)
+    return positions, guess[positions]
+
+
+def align_powers(generations: int, t_min: float) -> list[float]:
+    """t of each generation: from 1 to t_min in equal steps; a single generation has 1 (section 3.3)."""
+    return [1 - (g / max(1, generations - 1)) * (1 - t_min) for g in range(generations)]
+
+
+@part("stages", "crest")
+class Crest(Stages):
+    """Train, predict the unlabelled images, keep the most confident of each predicted class c at the rate μ_c, add them to the
+    labelled set, start again from scratch. Those of one generation replace those of the one before. CReST+ also aligns
+    predictions, the more to a uniform distribution the later the generation (``progressive``).
+    """
+
+    generations: int = param(6, "trainings in all", low=1, tune=(2, 4, 6))
+    crest_alpha: float = param(1 / 3, "α, exponent of the rates; 0 keeps all", low=0, tune=(0.2, 1 / 3, 0.5, 1.0))
+    progressive: bool = param(False, "align predictions with t falling from 1 to crest_t_min (CReST+)")
+    crest_t_min: float = param(0.5, "t of the last generation", low=0, high=1, tune=(0.0, 0.5, 0.8))
+    rebalance: bool = param(True, "keep by class rates; else every prediction, as plain self-training does")
+
+    def check(self, spec: TrialSpec) -> None:
+        if not spec.data.semi_supervised:
+            raise UserError(
+                f"{spec.method.name} labels unlabelled images and the data has none: "
+                "set label_fraction below 1, or unlabelled_ratio above 0"
+            )
+        if self.progressive and spec.method.params.get("step") != "fixmatch":
+            raise UserError(f"{spec.method.name}: progressive alignment is FixMatch's: set step=fixmatch, or progressive=false")
+
+    def epochs(self, recipe: Recipe) -> int:
+        return self.generations * recipe.epochs
+
+    def rounds(self, lab: Lab) -> Iterator[Training]:
+        rates = keep_rates(lab.split.counts, self.crest_alpha if self.rebalance else 0.0)
+        split = lab.split
+        assert split.unlabelled is not None
+        for number, power in enumerate(align_powers(self.generations, self.crest_t_min)):
+            training = lab.training(spec=self._generation(lab.spec, power), split=split, seed=lab.spec.seed + 1_000_003 * number)
+            yield training
+            if number < self.generations - 1:
+                split = self._grown(lab.split, *select(probabilities_of(training, split.unlabelled), rates))
+
+    def _generation(self, spec: TrialSpec, power: float) -> TrialSpec:
+        if not self.progressive:
+            return spec
+        return replace(spec, method=replace(spec.method, params={**spec.method.params, "align": power}))
+
+    def _grown(self, split: Split, positions: Tensor, labels: Tensor) -> Split:
+        """``split`` with the unlabelled images at ``positions`` behind the labelled ones; they stay in the unlabelled set."""
+        assert split.unlabelled is not None
+        train = Images(torch.cat([split.train.pixels, split.unlabelled[positions]]), torch.cat([split.train.labels, labels]))
+        counts = split.counts + torch.bincount(labels, minlength=len(split.counts))
+        return replace(split, train=train, counts=counts, true_counts=split.counts)

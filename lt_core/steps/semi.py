@@ -1,0 +1,253 @@
+"""Learning from unlabelled images too: pseudo-labels, mean teacher, FixMatch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lt_core.data.loader import Batches, Images
+from lt_core.data.strong import StrongAugment
+from lt_core.errors import UserError
+from lt_core.fields import param
+from lt_core.parts import part
+from lt_core.steps.base import BoundStep, Step
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
+    from lt_core.training.loop import Training
+
+_MEMORY = 128  # batches whose mean prediction stands for the model's (CReST's public code)
+
+
+@dataclass(frozen=True)
+class Semi(Step):
+    """Adds λ_u times a term on a batch of unlabelled images to the loss of the labelled ones."""
+
+    unsup_weight: float = param(1.0, "λ_u, weight of the unlabelled term; 0: labelled images alone", low=0)
+    unsup_ratio: int = param(7, "μ, unlabelled images a step in units of the batch", low=1, tune=(1, 2, 7))
+    semi_supervised: ClassVar[bool] = True
+    views: ClassVar[int] = 1  # passes of an unlabelled image
+
+    @property
+    def cost(self) -> float:
+        return 1.0 + self.views * self.unsup_ratio
+
+    def check(self, spec: TrialSpec) -> None:
+        if not spec.data.semi_supervised:
+            raise UserError(
+                f"{spec.method.name} learns from unlabelled images and the data has none: "
+                "set label_fraction below 1, or unlabelled_ratio above 0"
+            )
+
+
+class BoundSemi(BoundStep):
+    """Draws unlabelled batches: shuffled passes over the stream, from a generator of its own."""
+
+    def __init__(self, training: Training, how: Semi) -> None:
+        super().__init__(training)
+        self.how, split = how, training.split
+        assert split.unlabelled is not None
+        true = int(split.labelled_counts.sum())  # pseudo-labelled images stand behind those of true labels
+        stream = [split.unlabelled, split.train.pixels[:true]] if training.spec.data.unlabelled_labelled else [split.unlabelled]
+        pixels = torch.cat(stream)
+        nameless = torch.full((len(pixels),), -1, device=pixels.device)
+        self.stream = Batches(Images(pixels, nameless), training.recipe, normalised_as=training.batches)
+        self.draw = torch.Generator(training.device).manual_seed(training.order.initial_seed() + 500_009)
+        self.strong_draw = torch.Generator().manual_seed(training.order.initial_seed() + 500_029)
+        self.left = torch.empty(0, dtype=torch.int64, device=pixels.device)
+        self.totals, self.steps = torch.zeros(2, device=pixels.device), 0
+
+    def unlabelled(self, count: int) -> Tensor:
+        """Positions in the stream of the next ``count`` images."""
+        while len(self.left) < count:
+            order = torch.randperm(len(self.stream.labels), generator=self.draw, device=self.left.device)
+            self.left = torch.cat([self.left, order])
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+    def __call__(self, positions: Tensor) -> Tensor:
+        training, how = self.training, self.how
+        images, labels = training.images(positions)
+        if how.unsup_weight == 0:
+            return training.objective(*training.forward(images, labels), labels)
+        return self.both(images, labels, self.unlabelled(how.unsup_ratio * len(positions)))
+
+    def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
+        """The loss of labelled ``images`` and of the unlabelled ones at ``positions`` in the stream."""
+        raise NotImplementedError
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """What the model says, without gradient: [B, C]."""
+        loss = self.training.loss
+        return loss.probabilities(loss.logits(outputs.detach()))
+
+    def note(self, mask: Tensor) -> None:
+        """Keep the share of unlabelled images that take part."""
+        self.totals += torch.stack([mask.sum(), torch.full_like(mask[0], len(mask))])
+
+    def report(self) -> dict[str, float]:
+        taken, seen = self.totals.tolist()
+        self.totals.zero_()
+        return {"mask_rate": taken / seen if seen else math.nan}
+
+    def state(self) -> dict[str, Any]:
+        return {"draw": self.draw.get_state(), "strong_draw": self.strong_draw.get_state(), "left": self.left.clone()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.draw.set_state(state["draw"])
+        self.strong_draw.set_state(state["strong_draw"])
+        self.left = state["left"].to(self.left)
+
+
+class _PseudoLabel(BoundSemi):
+    def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
+        training, how, count = self.training, self.how, len(images)
+        assert isinstance(how, PseudoLabel)
+        weak = self.stream.normalise(self.stream.pixels(positions, self.draw))
+        outputs, features = training.forward(torch.cat([images, weak]), torch.cat([labels, labels.new_zeros(len(weak))]))
+        confidence, guess = self.probabilities(outputs[count:]).max(dim=1)
+        mask = (confidence >= how.threshold).float()
+        self.note(mask)
+        term = (F.cross_entropy(training.loss.logits(outputs[count:]), guess, reduction="none") * mask).mean()
+        return training.objective(outputs[:count], features[:count], labels) + how.unsup_weight * term
+
+
+@part("step", "pseudo_label")
+class PseudoLabel(Semi):
+    """The model's own confident prediction is the label of the same view (Lee 2013, ICML workshops; threshold as in FixMatch)."""
+
+    threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
+
+    def bind(self, training: Training) -> BoundStep:
+        return _PseudoLabel(training, self)
+
+
+class _MeanTeacher(BoundSemi):
+    def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
+        training, how, count = self.training, self.how, len(images)
+        assert isinstance(how, MeanTeacher) and training.averaged is not None
+        ours, theirs = (self.stream.normalise(self.stream.pixels(positions, self.draw)) for _ in range(2))
+        outputs, features = training.forward(torch.cat([images, ours]), torch.cat([labels, labels.new_zeros(len(ours))]))
+        training.averaged.train()
+        with torch.no_grad():
+            taught = self.probabilities(training.forward(theirs, net=training.averaged)[0])
+        loss = training.loss
+        term = (loss.probabilities(loss.logits(outputs[count:])) - taught).square().mean()
+        self.note(torch.ones(len(ours), device=ours.device))
+        ramp = min(1.0, training.epoch / max(1.0, how.ramp * training.recipe.epochs)) if how.ramp else 1.0
+        weight = how.unsup_weight * how.consistency * math.exp(-5 * (1 - ramp) ** 2)
+        return training.objective(outputs[:count], features[:count], labels) + weight * term
+
+
+@part("step", "mean_teacher")
+class MeanTeacher(Semi):
+    """The averaged model's prediction of another view is the target, by squared distance, with a weight that ramps up as
+    exp(−5(1 − t)²) (Tarvainen and Valpola 2017, NeurIPS, section 3).
+    """
+
+    consistency: float = param(100.0, "weight of the mean squared distance after the ramp", low=0, tune=(10.0, 100.0))
+    ramp: float = param(0.4, "fraction of training over which the weight ramps up", low=0, high=1)
+    views: ClassVar[int] = 2
+
+    def check(self, spec: TrialSpec) -> None:
+        super().check(spec)
+        if not spec.recipe.ema:
+            raise UserError(
+                f"{spec.method.name} learns from averaged weights and recipe {spec.recipe.name} keeps none: set its ema"
+            )
+
+    def bind(self, training: Training) -> BoundStep:
+        return _MeanTeacher(training, self)
+
+
+class _FixMatch(BoundSemi):
+    def __init__(self, training: Training, how: FixMatch) -> None:
+        super().__init__(training, how)
+        self.fix, counts = how, training.split.labelled_counts.float()
+        self.strong = StrongAugment()
+        classes = len(counts)
+        self.target = (counts / counts.sum()) ** (0.0 if how.align is None else how.align)
+        self.target = self.target / self.target.sum()
+        self.said = torch.full((_MEMORY, classes), 1 / classes, device=counts.device)  # mean predictions of the last batches
+        self.place = 0
+        self.pass_rates = pass_rates(how.unlabelled_sampling, counts)
+
+    def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
+        training, how, count, unlabelled = self.training, self.fix, len(images), len(positions)
+        pixels = self.stream.pixels(positions, self.draw)
+        weak, strong = (self.stream.normalise(p) for p in (pixels, self.strong(pixels, self.strong_draw)))
+        # One pass, so that batch norm sees all three batches together.
+        everything = torch.cat([images, weak, strong])
+        outputs, features = training.forward(everything, torch.cat([labels, labels.new_zeros(2 * unlabelled)]))
+        confidence, guess = self.aligned(self.probabilities(outputs[count : count + unlabelled])).max(dim=1)
+        mask = (confidence >= how.threshold).float() * self.passes(guess)
+        self.note(mask)
+        losses = F.cross_entropy(training.loss.logits(outputs[count + unlabelled :]), guess, reduction="none")
+        return training.objective(outputs[:count], features[:count], labels) + how.unsup_weight * (losses * mask).mean()
+
+    def aligned(self, said: Tensor) -> Tensor:
+        """Predictions moved towards the target distribution; the model's own is that of the batches before this one."""
+        if self.fix.align is None:
+            return said
+        moved = said * (self.target + 1e-6) / (self.said.mean(dim=0) + 1e-6)
+        self.said[self.place] = said.mean(dim=0)
+        self.place = (self.place + 1) % _MEMORY
+        return moved / moved.sum(dim=1, keepdim=True)
+
+    def passes(self, guess: Tensor) -> Tensor:
+        """1 for a pseudo-labelled image that the unlabelled sampler lets pass, 0 else: [B]."""
+        if self.fix.unlabelled_sampling == "random":
+            return torch.ones_like(guess, dtype=torch.float32)
+        rates = self.pass_rates
+        if self.fix.unlabelled_sampling == "bis":
+            share = 1 - (self.training.epoch / self.training.recipe.epochs) ** 2
+            rates = share + (1 - share) * rates
+        drawn = torch.rand(len(guess), generator=self.draw, device=guess.device)
+        return (drawn < rates[guess]).float()
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "said": self.said.clone(), "place": self.place}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.said.copy_(state["said"])
+        self.place = state["place"]
+
+
+def pass_rates(sampling: str, counts: Tensor) -> Tensor:
+    """Probability with which a pseudo-label of each class passes: [C].
+
+    With r_c the size of the class of opposite rank over the largest, mean is r_c^(1/3) and reverse r_c^(2/3), so that the
+    head is thinned out (He et al. 2021, public code); bis moves from random to mean. The unlabelled set is taken to have the
+    labelled set's profile: its own is not known to training.
+    """
+    order = counts.argsort(descending=True, stable=True)
+    opposite = torch.empty_like(counts)
+    opposite[order] = counts[order.flip(0)]
+    return (opposite / counts.max()) ** {"random": 0.0, "mean": 1 / 3, "reverse": 2 / 3, "bis": 1 / 3}[sampling]
+
+
+@part("step", "fixmatch")
+class FixMatch(Semi):
+    """The confident prediction of a weak view is the label of a strong view (Sohn et al. 2020, NeurIPS, Eq. 3 and 4).
+
+    With ``align`` predictions are first moved to q · target/said, renormalised, the target being the labelled class
+    distribution to the power t and said the model's mean prediction of the last 128 batches: distribution alignment
+    (Berthelot et al. 2020), with t < 1 that of CReST+ (Wei et al. 2021, section 3.3). Label and threshold come after it.
+    ``unlabelled_sampling`` lets pseudo-labels pass by class (Bi-Sampling: He et al. 2021).
+    """
+
+    threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
+    align: float | None = param(None, "t, power of the labelled distribution to align to; none: no alignment", low=0, high=1)
+    unlabelled_sampling: str = param(
+        "random", "pseudo-labels that pass: all, fewer of the head, fewer still", choices=("random", "mean", "reverse", "bis")
+    )
+    views: ClassVar[int] = 2
+
+    def bind(self, training: Training) -> BoundStep:
+        return _FixMatch(training, self)

@@ -1,0 +1,40 @@
+"""What a training was worth, class by class, on the test part and on the unlabelled images. Nothing here reaches training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lt_core.data.loader import Split
+from lt_core.features import probabilities_of
+from lt_core.metrics import precision, recall
+from lt_core.training.evaluate import evaluate
+from lt_core.training.loop import Training
+
+
+def diagnose(training: Training, split: Split, hidden: Tensor, number: int) -> dict[str, Any]:
+    """Figures of one training, each a list over classes; NaN where there is nothing to divide by.
+
+    Args:
+        hidden: [U] labels of the unlabelled images.
+        number: of the training, from 0.
+
+    Returns:
+        test_recall and test_precision of the model; pseudo_recall and pseudo_precision of its predictions on the unlabelled
+        images; taken, the pseudo-labelled images that it was trained with.
+    """
+    assert split.unlabelled is not None
+    classes = len(split.counts)
+    guess = probabilities_of(training, split.unlabelled).argmax(dim=1)
+    pairs = torch.bincount(hidden * classes + guess, minlength=classes * classes).reshape(classes, classes).cpu().numpy()
+    tested = evaluate(training, split.test).confusion
+    return {
+        "round": number,
+        "test_recall": recall(tested).tolist(),
+        "test_precision": precision(tested).tolist(),
+        "pseudo_recall": recall(pairs).tolist(),
+        "pseudo_precision": precision(pairs).tolist(),
+        "taken": [int(n) for n in (training.split.counts - split.counts).tolist()],
+    }

@@ -1,0 +1,239 @@
+"""Objectives on unlabelled images, and CReST's generations."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lt_core.errors import UserError
+from lt_core.parts import GROUPS
+from lt_core.stages import Lab, stages_of
+from lt_core.stages.crest import align_powers, keep_rates, select
+from lt_core.steps.semi import pass_rates
+from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training.loop import Training
+
+CPU = torch.device("cpu")
+DATA = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}
+QUICK = {"steps": 4, "epochs": 2, "batch_size": 8}
+
+
+@pytest.fixture
+def at_work(make_spec, make_split):
+    """A training with labelled and unlabelled images made by hand."""
+
+    def make(method, at=None, counts=(12, 6, 3), unlabelled=(20, 10, 5), **recipe):
+        spec = make_spec(method, at, data=DATA, **{**QUICK, "ema": 0.9, "pad": 0, **recipe})
+        split = dataclasses.replace(make_split(list(counts)), unlabelled=make_split(list(unlabelled)).train.pixels)
+        return Training(spec, split, CPU)
+
+    return make
+
+
+def test_keep_rates_by_the_papers_example():
+    """L = 10, γ = 100: μ_10 = 1 and μ_1 = 0.01^α, in whatever order the labels come."""
+    counts = torch.tensor([100 * 0.01 ** (i / 9) for i in range(10)], dtype=torch.float64)
+    for alpha in (1 / 3, 1.0):
+        rates = keep_rates(counts, alpha)
+        assert rates[9].item() == pytest.approx(1.0)
+        assert rates[0].item() == pytest.approx(0.01**alpha)
+        assert (rates.diff() > 0).all()
+        order = torch.randperm(10, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(keep_rates(counts[order], alpha), rates[order])
+    assert keep_rates(counts, 0.0).tolist() == [1.0] * 10
+
+
+def test_the_most_confident_of_each_predicted_class_are_kept():
+    said = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9], [0.45, 0.55]])
+    positions, labels = select(said, torch.tensor([0.5, 1.0]))
+    assert positions.tolist() == [0, 2, 4, 5] and labels.tolist() == [0, 0, 1, 1]
+    assert select(said, torch.tensor([0.49, 0.6]))[0].tolist() == [0, 4]  # int(4 · 0.49) and int(2 · 0.6)
+
+
+def test_alignment_powers():
+    assert align_powers(6, 0.5) == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+    assert align_powers(1, 0.5) == [1.0]
+
+
+def test_pass_rates_thin_out_the_head():
+    """r_c the opposite class's size over the largest: mean r^(1/3), reverse r^(2/3); random lets all pass."""
+    counts = torch.tensor([8.0, 1000.0, 64.0])
+    torch.testing.assert_close(pass_rates("mean", counts), torch.tensor([1.0, 0.2, 0.4]))
+    torch.testing.assert_close(pass_rates("reverse", counts), torch.tensor([1.0, 0.04, 0.16]))
+    assert pass_rates("random", counts).tolist() == [1.0] * 3
+
+
+def test_fixmatch_by_hand(at_work):
+    """Labelled loss plus the mean over unlabelled images of mask · CE(strong view, weak view's guess), in one forward pass."""
+    training = at_work("fixmatch", {"threshold": 0.4, "unsup_ratio": 2})
+    step, positions = training.step, torch.arange(6)
+    before = copy.deepcopy(step.state())
+    found = step(positions)
+    mask_rate = step.report()["mask_rate"]
+    step.restore(before)
+    unlabelled = step.unlabelled(12)
+    pixels = step.stream.pixels(unlabelled, step.draw)
+    strong = step.strong(pixels, step.strong_draw)
+    images, labels = training.images(positions)
+    outputs, _ = training.forward(torch.cat([images, step.stream.normalise(pixels), step.stream.normalise(strong)]))
+    said = outputs[6:18].softmax(1)
+    mask = (said.max(1).values >= 0.4).float()
+    assert 0 < mask.mean() == pytest.approx(mask_rate)
+    expected = (
+        F.cross_entropy(outputs[:6], labels) + (F.cross_entropy(outputs[18:], said.argmax(1), reduction="none") * mask).mean()
+    )
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_the_threshold_decides_what_takes_part(at_work, threshold):
+    step = at_work("fixmatch", {"threshold": threshold}).step
+    step(torch.arange(8))
+    assert step.report()["mask_rate"] == 1 - threshold
+    assert step.report()["mask_rate"] != step.report()["mask_rate"], "nothing was seen since: not a number"
+
+
+def test_no_gradient_flows_through_the_guess(at_work):
+    training = at_work("fixmatch", {"threshold": 0.0})
+    seen = []
+    training.step.strong = lambda pixels, generator: pixels * 0  # a strong view that says nothing of the image
+    original = training.forward
+
+    def forward(images, labels=None, net=None):
+        outputs, features = original(images, labels, net)
+        outputs.retain_grad()
+        seen.append(outputs)
+        return outputs, features
+
+    training.forward = forward
+    training.step(torch.arange(8)).backward()
+    assert (seen[0].grad[8 : 8 + 56] == 0).all() and (seen[0].grad[8 + 56 :] != 0).any()
+
+
+def test_alignment_moves_predictions_by_target_over_said(at_work):
+    training = at_work("fixmatch", {"align": 0.5})
+    step, said = training.step, torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+    target = torch.tensor([12.0, 6.0, 3.0]).sqrt()
+    moved = said * (target / target.sum() + 1e-6) / (1 / 3 + 1e-6)  # the memory starts uniform
+    torch.testing.assert_close(step.aligned(said), moved / moved.sum(1, keepdim=True))
+    torch.testing.assert_close(step.said.sum(0), torch.full((3,), 127 / 3) + said.mean(0), atol=1e-4, rtol=0)
+
+
+def test_every_unlabelled_image_comes_once_a_pass(at_work):
+    step = at_work("fixmatch").step
+    assert len(step.stream.labels) == 35 + 21  # CReST's stream holds the labelled images too
+    drawn = torch.cat([step.unlabelled(7) for _ in range(16)])
+    assert torch.bincount(drawn).tolist() == [2] * 56
+    assert (step.stream.labels == -1).all()
+
+
+def test_mean_teacher_learns_from_the_averaged_model(at_work):
+    training = at_work("mean_teacher", {"ramp": 0.0, "consistency": 10.0})
+    with torch.no_grad():
+        for p in training.averaged.parameters():
+            p.mul_(0)  # a teacher that finds all classes alike
+    before = training.step.state()
+    found = training.step(torch.arange(8))
+    training.step.restore(before)
+    images, labels = training.images(torch.arange(8))
+    unlabelled = training.step.unlabelled(56)
+    view = training.step.stream.normalise(training.step.stream.pixels(unlabelled, training.step.draw))
+    outputs, _ = training.forward(torch.cat([images, view]))
+    expected = F.cross_entropy(outputs[:8], labels) + 10 * (outputs[8:].softmax(1) - 1 / 3).square().mean()
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_averaged_model_is_a_moving_average_and_is_what_is_judged(at_work):
+    training = at_work("softmax", ema=0.9)
+    expected = {k: v.clone() for k, v in training.model.state_dict().items()}
+    step = training.optimizer.step
+
+    def counted():
+        step()
+        for k, v in training.model.state_dict().items():
+            average = "running" not in k and "num_batches" not in k
+            expected[k] = 0.9 * expected[k] + 0.1 * v if average else v.clone()
+
+    training.optimizer.step = counted
+    training.run_epoch()
+    for k, v in training.evaluated.state_dict().items():
+        torch.testing.assert_close(v, expected[k])
+    assert training.evaluated is training.averaged
+
+
+def test_an_epoch_of_steps_passes_over_the_images_as_often_as_it_takes(at_work):
+    training = at_work("softmax", steps=10, batch_size=8)
+    order = training._order(training.sampling)
+    assert len(order) == 80
+    assert torch.bincount(order[:63]).tolist() == [3] * 21
+
+
+def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, make_split):
+    spec = make_spec("crest_plus", {"generations": 3}, data=DATA, **QUICK, ema=0.9)
+    split = dataclasses.replace(make_split([12, 6, 3]), unlabelled=make_split([20, 10, 5]).train.pixels)
+    aligned = []
+    for number, training in enumerate(stages_of(spec).rounds(Lab(spec, split, CPU))):
+        aligned.append(training.step.fix.align)
+        assert torch.equal(training.split.train.pixels[:21], split.train.pixels), "always added to the original images"
+        assert training.split.unlabelled is split.unlabelled
+        assert training.split.labelled_counts.tolist() == [12, 6, 3]
+        assert training.split.counts.sum() == len(training.split.train)
+        assert (training.split.counts.sum() > 21) == (number > 0)
+        for _ in range(training.epochs):
+            training.run_epoch()
+    assert aligned == [1.0, 0.75, 0.5]
+
+
+def test_one_generation_of_crest_is_fixmatch_to_the_bit(make_spec, figures):
+    fixmatch = run_trial(make_spec("fixmatch", data=DATA, **QUICK))
+    for at in ({"generations": 1}, {"generations": 1, "crest_alpha": 1e9}):
+        crest = run_trial(make_spec("crest", at, data=DATA, **QUICK))
+        assert crest.status == "ok", crest.traceback
+        assert figures(crest) == figures(fixmatch) and crest.rounds == fixmatch.rounds
+
+
+def test_a_diagnosis_is_kept_for_every_generation(make_spec):
+    result = run_trial(make_spec("crest", {"generations": 2}, data=DATA, **QUICK))
+    assert [made["round"] for made in result.rounds] == [0, 1]
+    assert result.rounds[0]["taken"] == [0] * 10 and sum(result.rounds[1]["taken"]) > 0
+    assert [row["epoch"] for row in result.curve] == [1, 2, 3, 4]
+    assert all(0 <= row["mask_rate"] <= 1 for row in result.curve)
+    recall = [row[c] / sum(row) for c, row in enumerate(result.confusion)]
+    assert result.rounds[1]["test_recall"] == pytest.approx(recall)
+
+
+@pytest.mark.parametrize("method", ["crest", "crest_plus", "bi_sampling", "mean_teacher"])
+@pytest.mark.parametrize("killed_after", [1, 3])
+def test_a_kill_in_a_generation_resumes_there(make_spec, figures, tmp_path, method, killed_after):
+    at = {"generations": 2} if "crest" in method else {"retrain": 1.0} if method == "bi_sampling" else {}
+    spec = make_spec(
+        method, at, data=DATA, **{**QUICK, "ema": 0.9, "eval_every": 1, "epochs": 4 if method == "mean_teacher" else 2}
+    )
+    whole = run_trial(spec)
+    runtime = Runtime(checkpoint=str(tmp_path / "trial.pt"), checkpoint_every=0)
+    steps = trial_steps(spec, runtime)
+    for _ in range(killed_after):
+        next(steps)
+    steps.close()
+    *progress, result = trial_steps(spec, runtime)
+    assert figures(result) == figures(whole) and result.rounds == whole.rounds
+    assert len(progress) <= 4 - killed_after + 1
+
+
+def test_a_method_without_what_it_needs_is_refused(make_spec):
+    for label, recipe, words in (
+        ("fixmatch", {}, "the data has none: set label_fraction below 1"),
+        ("crest", {}, "set label_fraction below 1"),
+    ):
+        spec = make_spec(label, **recipe)
+        with pytest.raises(UserError, match=words):
+            for group in ("step", "stages"):
+                GROUPS[group][spec.method.params[group]]().check(spec)
+    result = run_trial(make_spec("mean_teacher", data=DATA))
+    assert result.status == "failed" and "keeps none: set its ema" in result.cause
+    result = run_trial(make_spec("crest_plus[step=pseudo_label]", data=DATA))
+    assert result.status == "failed" and "progressive alignment is FixMatch's" in result.cause
