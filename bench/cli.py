@@ -34,7 +34,7 @@ RUNS = Path("results") / "runs"
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|models|recipes|tables|metrics")],
+    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|models|recipes|tables|plots|metrics")],
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -106,6 +106,7 @@ def run_(
     import bench
     from bench import output
     from bench.backends import Interrupted
+    from bench.frames import BUILDERS
     from bench.suite import load_suite
 
     chosen = [load_suite(name) for name in suites]
@@ -122,19 +123,24 @@ def run_(
             raise SystemExit(130) from None
         tables.append((store, suite.table))
     for store, table in tables:
-        files = output.write_tables(store, table, store.frame())
+        files = output.write_tables(store, table)
         print()
         print(_render(table, store, "terminal"))
         print()
-        print(f"tables   {output.file_list(files)}")
-        print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in ('trials', 'per_class', 'curves')])}")
+        print(f"tables   {output.file_list([f for f in files if f.parent.name == 'tables'])}")
+        for file in files:
+            if file.parent.name == "plots":
+                print(f"plot     {file}")
+        print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
 
 
 @app.command("table")
 def table_(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="see `list tables`")],
     run: Annotated[str, typer.Option(metavar="RUN", help="a run by name or folder")],
-    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")] = "error",
+    metric: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")
+    ] = None,
     format: Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")] = "terminal",
 ) -> None:
     """Print a table of a run."""
@@ -152,13 +158,29 @@ def status_(run: Annotated[str, typer.Argument(metavar="RUN", help="a run by nam
     print(output.status_words(Store.open(run)))
 
 
-def _render(name: str, store: Any, format: str, metric: str = "error") -> str:
+@app.command("plot")
+def plot_(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],
+    run: Annotated[str, typer.Option(metavar="RUN", help="a run by name or folder")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+) -> None:
+    """Draw a figure of a run."""
+    from bench.plots import PLOTS, write
+    from bench.store import Store
+
+    draw, store = PLOTS[kind], Store.open(run)
+    file = out or store.path / "plots" / f"{kind}.svg"
+    write(draw(store), file)
+    print(file)
+
+
+def _render(name: str, store: Any, format: str, metric: str | None = None) -> str:
     from bench.render import FORMATS
     from bench.tables import TABLES
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    return FORMATS[format][0](TABLES[name](store.frame(), metric))
+    return FORMATS[format][0](TABLES[name](store.frame(), metric, store.per_class()))
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -62,8 +62,19 @@ def recipes(pattern: str) -> Items:
 def tables(pattern: str) -> Items:
     from bench.tables import TABLES
 
-    modules = {name: sys.modules[TABLES[name].__module__] for name in TABLES.names(pattern)}
-    return [{"name": name, "about": (module.__doc__ or "").strip().splitlines()[0]} for name, module in modules.items()]
+    return _by_module({name: TABLES[name].build for name in TABLES.names(pattern)})
+
+
+def plots(pattern: str) -> Items:
+    from bench.plots import PLOTS
+
+    return _by_module({name: PLOTS[name] for name in PLOTS.names(pattern)})
+
+
+def _by_module(functions: Mapping[str, Any]) -> Items:
+    """Names with the first line of what the module of each function says of itself."""
+    docs = {name: sys.modules[function.__module__].__doc__ or "" for name, function in functions.items()}
+    return [{"name": name, "about": doc.strip().splitlines()[0]} for name, doc in docs.items()]
 
 
 def metrics(pattern: str) -> Items:
@@ -72,5 +83,5 @@ def metrics(pattern: str) -> Items:
     return [{"name": name, "about": FIGURES[name].title} for name in FIGURES.names(pattern)]
 
 
-_KINDS = (methods, datasets, suites, models, recipes, tables, metrics)
+_KINDS = (methods, datasets, suites, models, recipes, tables, plots, metrics)
 LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}

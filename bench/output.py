@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench.cost import Estimate, spoken
 from bench.planning import Plan
 from bench.render import FORMATS
@@ -102,12 +100,14 @@ def status_words(store: Store) -> str:
     return "\n".join(lines)
 
 
-def write_tables(store: Store, name: str, frame: pd.DataFrame) -> list[Path]:
-    """The table ``name`` in every file format under ``tables/`` of the run; returns the files."""
-    table, folder = TABLES[name](frame, "error"), store.path / "tables"
+def write_tables(store: Store, name: str) -> list[Path]:
+    """The table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; the files."""
+    from bench.plots import PLOTS, write
+
+    view, folder, files = TABLES[name], store.path / "tables", []
+    table = view(store.frame(), None, store.per_class())
     try:
         folder.mkdir(exist_ok=True)
-        files = []
         for render, ending in FORMATS.values():
             if ending:
                 files.append(folder / f"{name}{ending}")
@@ -116,6 +116,9 @@ def write_tables(store: Store, name: str, frame: pd.DataFrame) -> list[Path]:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
         ) from None
+    for kind in view.plots if (store.frame()["status"] == OK).any() else ():
+        files.append(store.path / "plots" / f"{kind}.svg")
+        write(PLOTS[kind](store), files[-1])
     return files
 
 

@@ -22,7 +22,7 @@ _STAMP = "lt_bench_records"  # in each Parquet file: which records it was made o
 
 
 class Store:
-    """A run's folder: ``records/<trial_id>.json``, ``trials.parquet``, ``per_class.parquet``, ``curves.parquet``.
+    """A run's folder: ``records/<trial_id>.json``, and the Parquet of `bench.frames.BUILDERS`, such as ``trials.parquet``.
 
     One process writes (see `lock`). Parquet can be deleted and made again from the records at any time.
     """
@@ -134,6 +134,10 @@ class Store:
         """One row a trial: the columns of ``trials.parquet`` (see `bench.frames.trials`)."""
         return self._load()["trials"]
 
+    def rounds(self) -> pd.DataFrame:
+        """One row a trial, training and class of semi-supervised trials (see `bench.frames.rounds`)."""
+        return self._load()["rounds"]
+
     def per_class(self) -> pd.DataFrame:
         """One row a trial and class: trial_id, class, train_count, recall, precision."""
         return self._load()["per_class"]
@@ -179,7 +183,7 @@ class Store:
         return UserError(f"{path} is damaged ({' '.join(str(error).split())}): {remedy}")
 
     def _load(self) -> dict[str, pd.DataFrame]:
-        """The three frames: from Parquet if it is current or all there is, else from the records."""
+        """The frames: from Parquet if it is current or all there is, else from the records."""
         if self._frames is None:
             if not self._record_files() or all(self._current(name) for name in frames.BUILDERS):
                 self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}

@@ -159,9 +159,9 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
             # A glob stands for all methods that it matches, as declared.
             globbed = bool(set("*?") & set(str(label)))
             labels = METHODS.names(str(label)) if globbed else [str(label)]
-            labels = [n for n in labels if not (globbed and {n, METHODS[n].family} & set(dropped))]
             if not labels:
                 raise UserError(f"{where}, methods: '{label}' matches no method: see `list methods`")
+            labels = [n for n in labels if not (globbed and {n, METHODS[n].family} & set(dropped))]
             for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):
                 try:
                     plain = resolve(name, cell)

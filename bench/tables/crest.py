@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from bench.tables.figures import FIGURES
@@ -23,7 +25,8 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     """Rows as in the paper, then whatever else was run; a fold is a draw of the images (``subset_seed``)."""
     figure = FIGURES[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=_COLUMN)
-    labels = sorted(dict.fromkeys(frame["label"]), key=lambda label: list(_ROWS).index(label) if label in _ROWS else len(_ROWS))
+    names, common = _names([str(label) for label in dict.fromkeys(frame["label"])])
+    labels = sorted(names, key=lambda label: list(_ROWS).index(_method(label)) if _method(label) in _ROWS else len(_ROWS))
     columns, cells = [], []
     for (dataset, shape, fraction, factor), rows in frame.groupby(_COLUMN, sort=True):
         group = f"{group_name(str(dataset), str(shape))}, β = {100 * fraction:g} %"
@@ -33,16 +36,34 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
         if printed:
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
-    lines = tuple(Row(_ROWS.get(label, (label,))[0], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
+    lines = tuple(Row(names[label], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
     title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
     notes.append("n counts folds: draws of the images, each with its own labelled part; paper: mean over 5 folds")
+    if common:
+        notes.append(f"where a method has it: {', '.join(common)}")
     return rank_columns(
         Table("crest", title, "Method", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better
     )
 
 
+def _method(label: str) -> str:
+    return label.partition("[")[0]
+
+
+def _names(labels: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Row names of the labels, without the parameters that all methods with parameters share; and those."""
+    given = {label: [p for p in label.partition("[")[2].rstrip("]").split(",") if p] for label in labels}
+    some = [set(params) for params in given.values() if params]
+    common = set.intersection(*some) if some else set()
+    names = {}
+    for label, params in given.items():
+        own = ",".join(p for p in params if p not in common)
+        names[label] = _ROWS.get(_method(label), (_method(label),))[0] + (f" [{own}]" if own else "")
+    return names, sorted(common)
+
+
 def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:
-    name = _ROWS.get(label, ("", None))[1]
+    name = _ROWS.get(_method(label), ("", None))[1]
     if name is None or metric not in ("accuracy", "error"):
         return None
     found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction)

@@ -30,7 +30,9 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """
     figure = FIGURES[metric]
     frame, notes = one_budget(frame)
-    kinds = {label: _kind(str(label), json.loads(params)) for label, params in zip(frame["label"], frame["params"], strict=True)}
+    kinds = {
+        label: row_kind(str(label), json.loads(params)) for label, params in zip(frame["label"], frame["params"], strict=True)
+    }
     frame = frame[[kinds[label] is not None for label in frame["label"]]]
     labels = sorted(set(frame["label"]), key=lambda label: (kinds[label][:2], label))  # type: ignore[index]
     columns, cells = [], []
@@ -48,7 +50,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     return rank_columns(Table("mm", title, "Loss", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better)
 
 
-def _kind(label: str, params: dict) -> tuple[int, int, str] | None:
+def row_kind(label: str, params: dict) -> tuple[int, int, str] | None:
     """(place of the loss, place of the rule, row label); None for what is no row of this table."""
     loss = "mm+ldam" if params.get("mixed") else params["loss"]
     weighted, sampled = params["weights"] == "effective_number", params["sampling"] == "class_balanced"

@@ -39,15 +39,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """``group`` is printed once above neighbours that share it. A published column holds figures of a paper."""
+    """``group`` is printed once above neighbours that share it. A published column holds figures of a paper; the name of a
+    plain one is no imbalance factor.
+    """
 
     group: str
     name: str
     published: bool = False
+    plain: bool = False
 
     @property
     def heading(self) -> str:
-        return self.name if self.published else f"IF {self.name}"
+        return self.name if self.published or self.plain else f"IF {self.name}"
 
 
 @dataclass(frozen=True)
