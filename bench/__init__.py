@@ -51,6 +51,7 @@ def run(
     only: str | None = None,
     seeds: Sequence[int] | None = None,
     epochs: int | None = None,
+    precision: str | None = None,
     limit: int | None = None,
     retry_failed: bool = False,
     trial_timeout: float | None = None,
@@ -84,6 +85,8 @@ def run(
         raise unknown("backend", backend, ("ray", "inline"))
     scheduler = Inline() if backend == "inline" else RayTune(address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
-    planned = plan(chosen, store, only=only, seeds=seeds, epochs=epochs, limit=limit, retry_failed=retry_failed)
+    planned = plan(
+        chosen, store, only=only, seeds=seeds, epochs=epochs, precision=precision, limit=limit, retry_failed=retry_failed
+    )
     execute(planned, store, scheduler, runtime)
     return store

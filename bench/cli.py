@@ -24,6 +24,7 @@ app = typer.Typer(
 SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites by name or YAML file; see `list suites`")]
 ONLY = Annotated[str | None, typer.Option(metavar="GLOB", help="only these methods or labels, e.g. 'cb_*'")]
 SEEDS = Annotated[str | None, typer.Option(metavar="N|LIST", help="number of seeds, or seeds as 0,3,7, in place of the suite's")]
+PRECISION = Annotated[str | None, typer.Option(metavar="auto|bfloat16|float32", help="mixed precision, in place of the recipe's")]
 EPOCHS = Annotated[int | None, typer.Option(min=1, help="train this long; the recipe's schedule scales with it")]
 LIMIT = Annotated[int | None, typer.Option(min=1, help="at most this many trials of each suite")]
 RETRY = Annotated[bool, typer.Option("--retry-failed", help="run failed trials again")]
@@ -60,6 +61,7 @@ def plan_(
     only: ONLY = None,
     seeds: SEEDS = None,
     epochs: EPOCHS = None,
+    precision: PRECISION = None,
     limit: LIMIT = None,
     retry_failed: RETRY = False,
     workers: Annotated[int, typer.Option(min=1, help="trials at a time to price for")] = 2,
@@ -74,7 +76,8 @@ def plan_(
     for suite in [load_suite(name) for name in suites]:
         store = Store(out / suite.name)
         planned = plan(
-            suite, store, only=only, seeds=_seeds(seeds), epochs=epochs, limit=limit, retry_failed=retry_failed
+            suite, store, only=only, seeds=_seeds(seeds), epochs=epochs, precision=precision, limit=limit,
+            retry_failed=retry_failed,
         )  # fmt: skip
         print(output.plan_words(planned, cost.estimate(planned.todo, store.frame()), workers))
 
@@ -94,6 +97,7 @@ def run_(
     only: ONLY = None,
     seeds: SEEDS = None,
     epochs: EPOCHS = None,
+    precision: PRECISION = None,
     limit: LIMIT = None,
     retry_failed: RETRY = False,
     trial_timeout: Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="end a trial after this long")] = None,
@@ -115,8 +119,9 @@ def run_(
         try:
             store = bench.run(
                 suite, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
-                device=device, only=only, seeds=_seeds(seeds), epochs=epochs, limit=limit, retry_failed=retry_failed,
-                trial_timeout=trial_timeout, checkpoint_every=checkpoint_every, data=data, verbose=verbose,
+                device=device, only=only, seeds=_seeds(seeds), epochs=epochs, precision=precision, limit=limit,
+                retry_failed=retry_failed, trial_timeout=trial_timeout, checkpoint_every=checkpoint_every, data=data,
+                verbose=verbose,
             )  # fmt: skip
         except Interrupted:
             print("stopped; every finished trial is kept. Give the same command again to go on.")

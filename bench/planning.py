@@ -37,6 +37,7 @@ def plan(
     only: str | None = None,
     seeds: Sequence[int] | None = None,
     epochs: int | None = None,
+    precision: str | None = None,
     limit: int | None = None,
     retry_failed: bool = False,
 ) -> Plan:
@@ -48,6 +49,7 @@ def plan(
         only: glob on method names or labels, such as ``cb_*``.
         seeds: these seeds in place of the suite's.
         epochs: train this long in place of the recipe's length (schedules scale with it).
+        precision: mixed precision on (``bfloat16``), off (``float32``), or where the processor has it (``auto``).
         limit: at most this many trials.
 
     Raises:
@@ -63,6 +65,8 @@ def plan(
         specs = [replace(spec, seed=seed) for spec in specs for seed in seeds]
     if epochs is not None:
         specs = [replace(spec, recipe=replace(spec.recipe, epochs=epochs)) for spec in specs]
+    if precision is not None:
+        specs = [replace(spec, recipe=replace(spec.recipe, precision=precision)) for spec in specs]
     unique = list({spec.trial_id: spec for spec in specs}.values())[:limit]
     known = store.statuses() if store else {}
     settled = {i for i, status in known.items() if status == OK or (status != LOST and not retry_failed)}

@@ -33,6 +33,8 @@ def call(capsys, monkeypatch, tmp_path):
         (["run", "quik"], "unknown suite 'quik'; the nearest is 'quick'"),
         (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
         (["run", "quick", "--seeds", "many"], "--seeds must be a number of seeds"),
+        (["run", "quick", "--precision", "half"], "precision must be in auto | bfloat16 | float32, got 'half'"),
+        (["plot", "per_clas", "--run", "x"], "unknown plot 'per_clas'; the nearest is 'per_class'"),
         (["run", "quick", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["run", "quick", "--backend", "inlin"], "unknown backend 'inlin'; the nearest is 'inline'"),
         (["run", "quick", "--only", "x*", "--backend", "inline"], "--only 'x*' matches no method of suite quick"),

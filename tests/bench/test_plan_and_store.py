@@ -58,6 +58,9 @@ def test_filters(suite):
     assert {s.method.label for s in plan(suite, only="*0.999*").specs} == {"cb_softmax[cb_beta=0.999]"}
     assert {s.seed for s in plan(suite, seeds=[5]).specs} == {5}
     assert {s.recipe.epochs for s in plan(suite, epochs=2).specs} == {2}
+    mixed = plan(suite, precision="bfloat16").specs
+    assert {s.recipe.precision for s in mixed} == {"bfloat16"}
+    assert not {s.trial_id for s in mixed} & {s.trial_id for s in plan(suite).specs}, "it enters the id"
     assert plan(suite, limit=3).specs == suite.specs[:3]
     with pytest.raises(UserError, match=r"'ldam\*' matches no method of suite tiny, which has softmax, cb_softmax"):
         plan(suite, only="ldam*")

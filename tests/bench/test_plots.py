@@ -1,0 +1,117 @@
+"""Figures and the table by class, from hand-made records."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.plots import PLOTS, write
+from bench.store import Store
+from bench.tables import TABLES
+from lt_core.errors import UserError
+from lt_core.fields import build
+from lt_core.methods import resolve
+from lt_core.recipes import RECIPES
+from lt_core.result import TrialResult
+from lt_core.spec import DataSpec, TrialSpec
+
+COUNTS = [20, 90, 40]  # in label order: class 1 is the head
+
+
+def record(label, seed, recalls, *, rounds=(), **data):
+    """A finished trial on three classes of digits' ten, whose recalls in % are given in label order."""
+    spec = TrialSpec(
+        build(DataSpec, {"dataset": "digits", "imbalance_factor": 10, **data}), resolve(label), RECIPES["digits"], seed
+    )
+    confusion = [[0] * 3 for _ in range(3)]
+    for c, recall in enumerate(recalls):
+        confusion[c][c] += recall
+        confusion[c][(c + 1) % 3] += 100 - recall
+    point = dict.fromkeys(("train_loss", "test_accuracy", "test_balanced_accuracy"), 0.5) | {"epoch": 1}
+    point |= {"validation_accuracy": math.nan, "validation_balanced_accuracy": math.nan}
+    return TrialResult(
+        spec, train_counts=COUNTS, confusion=confusion, calibration=[[300.0], [200.0], [250.0]], curve=[point],
+        rounds=list(rounds),
+        seconds={"setup": 1.0, "train": 2.0, "evaluate": 1.0}, images_per_second=1.0,
+        environment={"device_name": "a CPU", "threads": 1, "precision": "float32"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path):
+    def made(*results):
+        store = Store.create(tmp_path / "run")
+        with store.lock():
+            for result in results:
+                store.write(result)
+        return Store(tmp_path / "run")
+
+    return made
+
+
+CB = "softmax[weights=effective_number,mean=weights]"
+
+
+def test_errors_of_classes_stand_from_head_to_tail_beside_each_other(store):
+    kept = store(
+        record("softmax", 0, [10, 90, 50]), record("softmax", 1, [30, 94, 50]), record("ldam_drw", 0, [60, 80, 70]),
+        record(CB, 0, [50, 85, 60]), record("hinge", 0, [1, 1, 1]),
+    )  # fmt: skip
+    built = TABLES["per_class"](kept.frame(), None, kept.per_class())
+    assert [c.heading for c in built.columns] == ["images", "ERM", "ERM re-weighting", "LDAM DRW"]
+    assert [r.label for r in built.rows] == ["1 (head)", "2", "3 (tail)"]
+    assert [r.cells[0].text for r in built.rows] == ["90", "40", "20"]
+    erm = [r.cells[1] for r in built.rows]
+    assert [c.mean for c in erm] == pytest.approx([8.0, 50.0, 80.0])
+    assert (erm[0].n, erm[0].std) == (2, pytest.approx(math.sqrt(8)))
+    assert [r.cells[3].mean for r in built.rows] == pytest.approx([20.0, 30.0, 40.0])
+
+
+def test_a_run_without_the_papers_methods_shows_all_of_its_own(store):
+    kept = store(record("hinge", 0, [1, 2, 3]), record("focal", 0, [4, 5, 6]))
+    built = TABLES["per_class"](kept.frame(), None, kept.per_class())
+    assert [c.heading for c in built.columns] == ["images", "hinge", "focal"]
+
+
+def test_the_figure_by_class_names_methods_sizes_and_n(store, tmp_path):
+    kept = store(record("softmax", 0, [10, 90, 50]), record("softmax", 1, [30, 94, 50]), record("ldam_drw", 0, [60, 80, 70]))
+    for name in ("a.svg", "b.svg", "c.png", "d.pdf"):
+        write(PLOTS["per_class"](kept), tmp_path / name)
+    text = (tmp_path / "a.svg").read_text()
+    for words in ("ERM (n = 2)", "LDAM DRW (n = 1)", "error of the class on the test part (%)", ">90<", ">20<"):
+        assert words in text
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes(), "the same run gives the same file"
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG") and (tmp_path / "d.pdf").read_bytes().startswith(b"%PDF")
+
+
+def generation(number, tail):
+    return {
+        "round": number, "test_recall": [tail, 0.9, 0.5], "test_precision": [0.9, 0.5, 0.7], "pseudo_recall": [tail, 0.95, 0.6],
+        "pseudo_precision": [0.95, 0.6, None], "taken": [3 * number, 9 * number, 0],
+    }  # fmt: skip
+
+
+def test_generations_are_kept_and_drawn_class_by_class(store, tmp_path):
+    rounds = [generation(0, 0.1), generation(1, 0.4)]
+    kept = store(record("crest", 0, [40, 90, 50], rounds=rounds, label_fraction=0.2))
+    frame = kept.rounds()
+    assert len(frame) == 2 * 3
+    tail = frame[(frame["class"] == 0) & (frame["round"] == 1)].iloc[0]
+    assert (tail["pseudo_recall"], tail["taken"], tail["train_count"]) == (0.4, 3, 20)
+    assert frame["pseudo_precision"].isna().sum() == 2
+    write(PLOTS["generations"](kept), tmp_path / "generations.svg")
+    text = (tmp_path / "generations.svg").read_text()
+    assert "generation 2" in text and "pseudo-labels: recall (%)" in text
+
+
+def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
+    kept = store(record("softmax", 0, [10, 90, 50]))
+    with pytest.raises(UserError, match="no semi-supervised trial that is finished"):
+        PLOTS["generations"](kept)
+    with pytest.raises(UserError, match=r"must end in .pdf, .png or .svg"):
+        write(PLOTS["per_class"](kept), tmp_path / "figure.jpg")
+    with pytest.raises(UserError, match="cannot be written"):
+        write(
+            PLOTS["per_class"](kept), tmp_path / "run" / "records" / next((tmp_path / "run" / "records").iterdir()).name / "a.svg"
+        )
