@@ -57,6 +57,7 @@ def run(
     trial_timeout: float | None = None,
     checkpoint_every: float = 30.0,
     data: str | None = None,
+    embed: bool = False,
     verbose: bool = False,
 ) -> Store:
     """Run what is missing of ``suite`` into ``out``/<suite> and return its store.
@@ -78,7 +79,7 @@ def run(
     runtime = Runtime(
         data_dir=str(Path(data).expanduser().resolve()) if data else None,
         device=device, threads=max(1, int(cpus_per_trial)), checkpoint_every=checkpoint_every,
-        time_limit=trial_timeout,
+        time_limit=trial_timeout, embed=embed,
     )  # fmt: skip
     runtime.torch_device()
     if backend not in ("ray", "inline"):

@@ -104,6 +104,9 @@ def run_(
     checkpoint_every: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how often a trial saves its own state")] = 30,
     data: DATA = None,
     out: OUT = RUNS,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="keep a t-SNE of test images by their features, for `plot tsne`")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
 ) -> None:
     """Run what is missing of the suites, then print and write their tables. The same command again goes on."""
@@ -121,7 +124,7 @@ def run_(
                 suite, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
                 device=device, only=only, seeds=_seeds(seeds), epochs=epochs, precision=precision, limit=limit,
                 retry_failed=retry_failed, trial_timeout=trial_timeout, checkpoint_every=checkpoint_every, data=data,
-                verbose=verbose,
+                embed=embed, verbose=verbose,
             )  # fmt: skip
         except Interrupted:
             print("stopped; every finished trial is kept. Give the same command again to go on.")

@@ -38,7 +38,7 @@ method(
 method(
     "bi_sampling", "semi_supervised", "FixMatch, then the classifier anew with class-balanced draws of both sets", "He et al. 2021, arXiv 2106.00209",
     step="fixmatch", unlabelled_sampling="mean", unsup_ratio=1, sampling="class_balanced",
-    stages="crt", stage_one="fixmatch[unsup_ratio=1]", retrain=0.12, retrain_lr=0.05, space=("retrain", "retrain_lr"),
+    stages="crt", stage_one="fixmatch[unsup_ratio=1]", space=("retrain", "retrain_lr"),
     neutral=Neutral({"retrain": 0.0, "stage_one": "softmax"}),
 )  # fmt: skip
 method(

@@ -91,6 +91,8 @@ class BoundSemi(BoundStep):
         self.totals += torch.stack([mask.sum(), torch.full_like(mask[0], len(mask))])
 
     def report(self) -> dict[str, float]:
+        if self.how.unsup_weight == 0:
+            return {}
         taken, seen = self.totals.tolist()
         self.totals.zero_()
         return {"mask_rate": taken / seen if seen else math.nan}

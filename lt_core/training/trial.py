@@ -19,6 +19,7 @@ from lt_core.spec import TrialSpec
 from lt_core.stages import Lab, stages_of
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
+from lt_core.training.embedding import embedding
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime, describe
@@ -216,6 +217,7 @@ class _Trial:
             validation_confusion=self.validation.confusion.tolist() if self.validation else [],
             curve=self.book.curve,
             rounds=self.book.rounds,
+            embedding=embedding(training, self.split.test) if self.runtime.embed else [],
             seconds=self.clock.seconds,
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={

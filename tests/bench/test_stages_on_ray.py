@@ -1,0 +1,47 @@
+"""Two capabilities through the command line with real Ray: stages that trials share, and CReST from data to table and figures."""
+
+from __future__ import annotations
+
+import pandas as pd
+import yaml
+
+from tests.bench.harness import cli
+
+DIGITS = {"base": "digits", "epochs": 3}
+
+
+def test_two_stage_and_semi_supervised_suites_end_in_tables_and_figures(tmp_path):
+    data = {"dataset": "digits", "imbalance_factor": 10, "n_max": 60}
+    suites = {
+        "stages": {
+            "about": "one stage one for all", "recipe": DIGITS, "table": "catalogue", "data": {**data, "validation": 5},
+            "methods": ["crt", "lws", "ncm", "tau_norm", "smote_features"], "seeds": 2,
+        },
+        "few": {
+            "about": "few labels", "recipe": {"base": "digits_semi", "epochs": 2, "steps": 4}, "table": "crest",
+            "data": {**data, "label_fraction": 0.3}, "methods": ["fixmatch", "crest", "crest_plus"],
+            "set": {"unsup_ratio": 1, "generations": 2}, "seeds": 1, "subset_seeds": 2,
+        },
+    }  # fmt: skip
+    for name, suite in suites.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(suite))
+    files = [str(tmp_path / f"{name}.yaml") for name in suites]
+    done = cli("run", *files, "--embed", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr + done.stdout
+    stages = pd.read_parquet(tmp_path / "stages" / "trials.parquet")
+    assert (stages["status"] == "ok").all() and len(stages) == 10
+    assert len(list((tmp_path / "stages" / "stages").glob("*.pt"))) == 2, "softmax once a seed, for five methods"
+    assert stages.groupby("seed")["environment"].apply(lambda e: e.str.contains('"norm_tau"').sum()).tolist() == [1, 1]
+
+    few = pd.read_parquet(tmp_path / "few" / "trials.parquet")
+    assert set(few["label_fraction"]) == {0.3} and set(few["subset_seed"]) == {0, 1} and (few["status"] == "ok").all()
+    rounds = pd.read_parquet(tmp_path / "few" / "rounds.parquet")
+    assert len(rounds) == 2 * 10 * (1 + 2 + 2)
+    assert "w/ CReST+" in done.stdout and "where a method has it: generations=2, unsup_ratio=1" not in done.stdout
+    assert "where a method has it: unsup_ratio=1" in done.stdout
+    assert (tmp_path / "few" / "plots" / "generations.svg").read_text().startswith("<?xml")
+    drawn = cli("plot", "tsne", "--run", str(tmp_path / "few"), "--out", str(tmp_path / "tsne.png"))
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "tsne.png").stat().st_size > 10_000
+    again = cli("run", *files, "--out", str(tmp_path))
+    assert again.stdout.count("nothing to run") == 2
