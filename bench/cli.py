@@ -166,6 +166,23 @@ def status_(run: Annotated[str, typer.Argument(metavar="RUN", help="a run by nam
     print(output.status_words(Store.open(run)))
 
 
+@app.command("compare")
+def compare_(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")],
+    against: Annotated[str, typer.Option(metavar="LABEL", help="the baseline")] = "softmax",
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = "acsa",
+    format: Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")] = "terminal",
+) -> None:
+    """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
+    from bench.render import FORMATS
+    from bench.store import Store
+    from bench.tables.compare import build
+
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    print(FORMATS[format][0](build(Store.open(run).frame(), metric, against)))
+
+
 @app.command("plot")
 def plot_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],

@@ -27,11 +27,14 @@ class Figure:
         """The title as a sentence begins."""
         return self.title[0].upper() + self.title[1:]
 
+    def of(self, frame: pd.DataFrame) -> pd.Series:
+        """The figure of each row of ``frame``, NaN where there is none."""
+        values = 1 - frame[self.column] if self.complement else frame[self.column]
+        return 100 * values if self.percent else values
+
     def values(self, frame: pd.DataFrame) -> pd.Series:
         """The figure of each finished trial of ``frame``."""
-        values = frame.loc[frame["status"] == OK, self.column]
-        values = 1 - values if self.complement else values
-        return (100 * values if self.percent else values).dropna()
+        return self.of(frame[frame["status"] == OK]).dropna()
 
     def cell(self, frame: pd.DataFrame) -> Cell:
         """Mean and standard deviation (n − 1) over the finished trials of ``frame``; the others are counted."""
