@@ -187,6 +187,7 @@ def compare_(
 def plot_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],
     run: Annotated[str, typer.Option(metavar="RUN", help="a run by name or folder")],
+    only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels")] = "*",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
 ) -> None:
     """Draw a figure of a run."""
@@ -195,7 +196,7 @@ def plot_(
 
     draw, store = PLOTS[kind], Store.open(run)
     file = out or store.path / "plots" / f"{kind}.svg"
-    write(draw(store), file)
+    write(draw(store, only), file)
     print(file)
 
 

@@ -4,7 +4,7 @@ from bench.plots import generations, per_class, tsne
 from bench.plots.base import write
 from lt_core.registry import Registry
 
-#: Kind → function from a store to a figure.
+#: Kind → function from a store, and a glob on methods, to a figure.
 PLOTS: Registry = Registry("plot")
 PLOTS.add("per_class", per_class.draw)
 PLOTS.add("generations", generations.draw)

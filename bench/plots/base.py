@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 #: Okabe and Ito's colours, told apart by the colour-blind; black first.
@@ -28,6 +30,19 @@ def figure(panels: int, width: float = 4.6, height: float = 3.4, columns: int = 
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", linewidth=0.4, alpha=0.6)
     return made, axes
+
+
+def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
+    """The rows of ``frame`` whose method or label the glob matches.
+
+    Raises:
+        UserError: none.
+    """
+    names = zip(frame["method"], frame["label"], strict=True)
+    kept = frame[[fnmatch.fnmatchcase(method, only) or fnmatch.fnmatchcase(label, only) for method, label in names]]
+    if kept.empty and len(frame):
+        raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
+    return kept
 
 
 def style(number: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.plots.base import figure
+from bench.plots.base import chosen, figure
 from bench.tables.table import one_budget
 from lt_core.errors import UserError
 
@@ -21,13 +21,13 @@ _ROWS = (
 )
 
 
-def draw(store: Store) -> Figure:
+def draw(store: Store, only: str = "*") -> Figure:
     """A row of panels a method, means over folds; the darker the line, the later the generation.
 
     Raises:
         UserError: the run has no semi-supervised trial.
     """
-    frame, _ = one_budget(store.frame())
+    frame, _ = one_budget(chosen(store.frame(), only))
     rounds = store.rounds().merge(frame[["trial_id", "label", "dataset", "imbalance_factor"]], on="trial_id")
     if rounds.empty:
         raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.plots.base import figure, style
+from bench.plots.base import chosen, figure, style
 from bench.tables.per_class import by_class, shown
 from bench.tables.table import one_budget
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 
-def draw(store: Store) -> Figure:
+def draw(store: Store, only: str = "*") -> Figure:
     """One panel a data column; bars are standard deviations over seeds."""
-    frame, _ = one_budget(store.frame())
+    frame, _ = one_budget(chosen(store.frame(), only))
     names = shown(frame)
     columns = list(by_class(frame[frame["label"].isin(list(names))], store.per_class()))
     made, axes = figure(len(columns))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.plots.base import figure
+from bench.plots.base import chosen, figure
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 _PANELS = 12
 
 
-def draw(store: Store) -> Figure:
+def draw(store: Store, only: str = "*") -> Figure:
     """The first embedded trial of each label and data column; at most twelve.
 
     Raises:
         UserError: no trial of the run was embedded.
     """
     shown: dict[tuple[str, str, float], TrialResult] = {}
+    wanted = set(chosen(store.frame(), only)["trial_id"])
     for result in store.results():
-        if result.embedding:
+        if result.embedding and result.trial_id in wanted:
             shown.setdefault((result.spec.method.label, result.spec.data.dataset, result.spec.data.imbalance_factor), result)
     if not shown:
         raise UserError(f"{store.path} has no embedded trial: run it with --embed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import traceback
@@ -142,7 +143,7 @@ class _Trial:
                     yield from self._shared(training, file)
             else:
                 yield from self._train(training)
-            self.book.finished.append(training.state())
+            self.book.finished.append(copy.deepcopy(training.state()))  # a later stage may go on with the same weights
             self.book.epochs += training.epochs
             if self.hidden is not None:
                 self.book.rounds.append(diagnose(training, self.split, self.hidden, len(self.book.rounds)))

@@ -111,6 +111,8 @@ def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
         PLOTS["generations"](kept)
     with pytest.raises(UserError, match=r"must end in .pdf, .png or .svg"):
         write(PLOTS["per_class"](kept), tmp_path / "figure.jpg")
+    with pytest.raises(UserError, match=r"--only 'x\*' matches no method of the run, which has softmax"):
+        PLOTS["per_class"](kept, "x*")
     with pytest.raises(UserError, match="cannot be written"):
         write(
             PLOTS["per_class"](kept), tmp_path / "run" / "records" / next((tmp_path / "run" / "records").iterdir()).name / "a.svg"
