@@ -183,6 +183,38 @@ def compare_(
     print(FORMATS[format][0](build(Store.open(run).frame(), metric, against)))
 
 
+@app.command("merge")
+def merge_(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="runs by name or folder")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the joined run")],
+) -> None:
+    """Join runs from several machines into one."""
+    from bench.merge import merge
+    from bench.store import Store
+
+    added, shared = merge([Store.open(run) for run in runs], Store.create(out))
+    print(f"{out}: {added} records added, {shared} trials were there more than once")
+
+
+@app.command("verify")
+def verify_(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")],
+    sample: Annotated[int, typer.Option(min=1, metavar="N", help="trials to run again")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    data: DATA = None,
+) -> None:
+    """Run random trials of a run again and compare; exit code 1 if one does not give its figures again."""
+    from bench.store import Store
+    from bench.verify import runtime_like, verify
+
+    store, good = Store.open(run), True
+    for verdict in verify(store, sample, runtime_like(store, data, device)):
+        good &= verdict.same
+        print(f"{'same ' if verdict.same else 'OTHER'}  {verdict.trial_id}  {verdict.label}: {verdict.words}", flush=True)
+    if not good:
+        raise SystemExit(1)
+
+
 @app.command("plot")
 def plot_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],

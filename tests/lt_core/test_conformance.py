@@ -160,16 +160,18 @@ def test_a_choice_that_does_not_exist_is_refused_by_name(name):
 
 
 @every_method
-def test_loss_and_gradients_are_finite_at_extreme_logits(name, extreme_logits):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_loss_and_gradients_are_finite_at_extreme_logits(name, extreme_logits, dtype):
     settings = [{}, METHODS[name].neutral.at] + [{k: v} for k in METHODS[name].space for v in METHODS[name].domains()[k].tune]
     counts = torch.tensor([5000.0, 100.0, 1.0], dtype=torch.float64)
     for at in settings:
         parts = build_parts(METHODS[name].resolve(at).params)
-        logits, labels = extreme_logits[0].clone().requires_grad_(), extreme_logits[1]
+        given, labels = extreme_logits[0].to(dtype).requires_grad_(), extreme_logits[1]
+        logits = given.float()  # as the network hands them over
         weights = parts["weights"].bind(counts).float()[labels]
         losses = parts["loss"].bind(counts.float())(logits, labels)
         loss = parts["weights"].average(losses, weights)
-        (gradient,) = torch.autograd.grad(loss, logits)
+        (gradient,) = torch.autograd.grad(loss, given)
         assert loss.isfinite() and gradient.isfinite().all()
         made = parts["posthoc"].probabilities(parts["loss"].logits(logits), parts["loss"], counts)
         assert made.isfinite().all() and (made >= 0).all() and (made <= 1).all()

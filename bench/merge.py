@@ -1,0 +1,49 @@
+"""Runs of several machines made one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.store import Store
+from lt_core.errors import UserError
+from lt_core.result import OK, TrialResult
+
+
+def figures_of(result: TrialResult) -> tuple[object, ...]:
+    """What a trial measured, without what depends on the clock and the machine."""
+    return result.status, result.train_counts, result.confusion, result.validation_confusion
+
+
+def merge(sources: Sequence[Store], target: Store) -> tuple[int, int]:
+    """Copy the records of ``sources`` into ``target``; (records added, trials that several of them hold).
+
+    Of a trial that several hold a finished record wins over a failed one, and of equals the first.
+
+    Raises:
+        UserError: two machines of one kind measured different figures for one trial; nothing is written then.
+    """
+    kept: dict[str, TrialResult] = {r.trial_id: r for r in target.results()}
+    old, shared = dict(kept), 0
+    for store in sources:
+        for result in store.results():
+            known = kept.get(result.trial_id)
+            if known is None or (known.status != OK and result.status == OK):
+                kept[result.trial_id] = result
+            if known is not None:
+                shared += 1
+                _agree(known, result, store)
+    with target.lock():
+        added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
+        for result in added:
+            target.write(result)
+    target.compact()
+    return len(added), shared
+
+
+def _agree(known: TrialResult, other: TrialResult, store: Store) -> None:
+    kind = [tuple(r.environment.get(k) for k in ("device_name", "threads", "precision", "torch")) for r in (known, other)]
+    if known.status == other.status == OK and kind[0] == kind[1] and figures_of(known) != figures_of(other):
+        raise UserError(
+            f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has other figures "
+            f"than in another run, on the same kind of machine ({kind[0][0]}): find out which is wrong with `bench.py verify`"
+        )
