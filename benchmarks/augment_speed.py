@@ -3,7 +3,7 @@
 Batches of 448 noise images (μ = 7 times 64) of 32×32 in colour; both apply two operations and cutout, and end in a uint8 tensor.
 
 ours   lt_core.data.strong.StrongAugment, on the device
-usual  torchvision.transforms.RandAugment(2) and a grey square on PIL images, as public FixMatch code does in its data loader,
+usual  torchvision.transforms.RandAugment(2, 10) and a grey square on PIL images, as public FixMatch code does in its data loader,
        and PILToTensor; one process, as ours is
 
 Both are warmed up, then take turns in rounds; the ratio is the median of the rounds' ratios. Public code would spread the images
@@ -13,6 +13,7 @@ over data-loader workers, as it would spread ours over the trials that run besid
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from lt_core.data.strong import StrongAugment
+from lt_core.errors import UserError
 from lt_core.training.runtime import Runtime
 
 BATCH, SIDE = 448, 32
@@ -31,7 +33,7 @@ def usual(images: list[Image.Image]) -> Tensor:
     """A batch of the usual kind."""
     from torchvision.transforms import PILToTensor, RandAugment
 
-    augment, to_tensor, made = RandAugment(2), PILToTensor(), []
+    augment, to_tensor, made = RandAugment(2, 10), PILToTensor(), []
     for image in images:
         changed = augment(image)
         x, y = (random.randrange(SIDE) - SIDE // 4 for _ in range(2))
@@ -45,6 +47,8 @@ def main() -> None:
     made.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: CUDA if there is one")
     made.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds of each way (default 7)")
     options = made.parse_args()
+    if options.rounds < 1:
+        made.error("--rounds must be at least 1")
     runtime = Runtime(device=options.device, threads=cpus())
     runtime.prepare()
     device = runtime.torch_device()
@@ -82,9 +86,21 @@ def main() -> None:
         [*[[name, *spread.cells()] for name, spread in rates.items()], ["ours / usual", *ratio.cells(2)]],
         [f"threads: {runtime.threads}", *busy_note(about)],
     )
-    figures = {**{name: spread.median for name, spread in rates.items()}, "ratio": ratio.median, "rounds": options.rounds}
-    write_json(options.json, {**figures, "min_ratio": ratio.low, "max_ratio": ratio.high, **about})
+    spreads = {**rates, "ratio": ratio}
+    write_json(
+        options.json,
+        {
+            **{name: spread.median for name, spread in spreads.items()},
+            "rounds": options.rounds,
+            "min": {name: spread.low for name, spread in spreads.items()},
+            "max": {name: spread.high for name, spread in spreads.items()},
+            **about,
+        },
+    )
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))
