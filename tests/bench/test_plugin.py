@@ -42,7 +42,7 @@ def test_the_example_is_short():
 
 
 def test_a_method_from_outside_is_listed_and_runs_on_ray_and_is_neutral(installed, tmp_path, write_suite):
-    listed = call(installed, "list", "methods", "label*", "--json")
+    listed = call(installed, "list", "methods", "label_smoothing", "--json")
     (method,) = json.loads(listed.stdout)
     assert method["neutral"] == {"at": {"smoothing": 0.0}, "equals": "softmax", "reason": ""}
     suite = write_suite(methods=["softmax", {"label_smoothing": {"smoothing": [0.0, 0.2]}}], seeds=1)
