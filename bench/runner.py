@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bench.backends.base import Backend, Job
 from bench.planning import Plan
@@ -13,7 +13,7 @@ from bench.progress import ProgressLine, summary
 from bench.provenance import provenance
 from bench.store import Store
 from lt_core.data.sources import load_set
-from lt_core.result import TrialResult
+from lt_core.result import LOST, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import stage_one
 from lt_core.training.runtime import Runtime
@@ -26,6 +26,8 @@ class _Driver:
 
     store: Store
     line: ProgressLine
+    lost: list[str] = field(default_factory=list)  # ids of trials that will be tried again when the others are done
+    last_pass: bool = False
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         self.line.progress(spec, progress)
@@ -33,7 +35,10 @@ class _Driver:
     def result(self, result: TrialResult) -> None:
         kept = dataclasses.replace(result, environment={**result.environment, **provenance()})
         self.store.write(kept)
-        self.line.result(kept)
+        if kept.status == LOST and not self.last_pass:
+            self.lost.append(kept.trial_id)  # its retries may all have met the same dying node
+        else:
+            self.line.result(kept)
 
     def tick(self) -> None:
         self.line.tick()
@@ -62,7 +67,11 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
         start = time.monotonic()
         try:
-            backend.run(jobs, _Driver(store, line))
+            driver = _Driver(store, line)
+            backend.run(jobs, driver)
+            if driver.lost:
+                driver.last_pass = True
+                backend.run([job for job in jobs if job.spec.trial_id in driver.lost], driver)
         finally:
             line.close()
             if line.finished:

@@ -146,3 +146,31 @@ def test_the_example_of_the_package_runs(tmp_path, monkeypatch):
     store = bench.run(suite, only="cb_*", backend="inline", epochs=1, limit=2)
     assert len(store.frame().groupby("label")["balanced_accuracy"].mean()) == 1
     assert bench.Store.open("quick").path.resolve() == store.path.resolve()
+
+
+def test_a_lost_trial_is_tried_once_more_when_the_others_are_done(write_suite, tmp_path, capsys):
+    """Its retries may all have met one dying node. Lost twice, it is told as lost."""
+    from bench.planning import plan
+    from bench.runner import execute
+    from lt_core.result import LOST, TrialResult
+    from lt_core.training import Runtime
+
+    passes = []
+
+    class Flaky(Inline):
+        def run(self, jobs, listener):
+            passes.append([job.spec.method.name for job in jobs])
+            for job in jobs:
+                if job.spec.method.name == "over_sampling" and (len(passes) == 1 or job.spec.data.imbalance_factor == 50):
+                    listener.result(TrialResult(job.spec, LOST, "the node went away"))
+                else:
+                    super().run([job], listener)
+
+    suite = load_suite(write_suite(methods=["softmax", "over_sampling"], seeds=1))
+    store = bench.Store.create(tmp_path / "out")
+    execute(plan(suite, store), store, Flaky(), Runtime())
+    assert passes == [["softmax", "over_sampling"] * 2, ["over_sampling"] * 2]
+    statuses = store.frame().set_index(["method", "imbalance_factor"])["status"].to_dict()
+    assert statuses[("over_sampling", 10)] == "ok" and statuses[("over_sampling", 50)] == "lost"
+    out = capsys.readouterr().out
+    assert out.count("lost: over_sampling") == 1 and "4 trials" in out
