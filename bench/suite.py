@@ -55,7 +55,7 @@ class _File:
 
 
 def suite_names() -> list[str]:
-    """Names of the suites that come with the benchmark."""
+    """Names of the suites and groups that come with the benchmark."""
     return sorted(p.stem for p in SUITES_DIR.glob("*.yaml"))
 
 
@@ -65,11 +65,25 @@ def load_suite(name: str | Path) -> Suite:
     Raises:
         UserError: no such suite, not YAML, or anything in it that no trial can be made of.
     """
+    path = suite_path(name)
+    values = read_suite_file(path)
+    if "suites" in values:
+        raise UserError(f"{path.stem} is a group of suites, not a suite: name one of its suites here")
+    return parse_suite(path.stem, values)
+
+
+def suite_path(name: str | Path, where: str = "") -> Path:
+    """The file of the suite or group of that name; a name that ends in .yaml is the file itself."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = SUITES_DIR / f"{name}.yaml"
         if not path.is_file():
-            raise unknown("suite", str(name), suite_names())
+            raise unknown("suite", str(name), suite_names(), where)
+    return path
+
+
+def read_suite_file(path: Path) -> dict[str, Any]:
+    """The keys of a suite's or group's file."""
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -78,7 +92,7 @@ def load_suite(name: str | Path) -> Suite:
         raise UserError(f"suite file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"suite file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(_File))}")
-    return parse_suite(path.stem, values)
+    return values
 
 
 def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
