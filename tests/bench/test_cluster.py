@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import socket
 import subprocess
@@ -154,3 +155,40 @@ def test_a_node_without_the_data_folder_fails_the_trial_and_says_so(spec):
 
 
 # The files of docs/cluster -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["autoscaler.yaml", "onpremise.yaml"])
+def test_ray_takes_the_files_of_its_launcher(name):
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    validate_config(prepare_config(yaml.safe_load((FILES / name).read_text())))
+
+
+def test_kuberay_manifest_has_what_a_rayjob_needs():
+    job = yaml.safe_load((FILES / "kuberay.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert job["metadata"]["name"]
+    assert "bench.py run full" in job["spec"]["entrypoint"]
+    cluster = job["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        assert group["rayStartParams"] is not None
+        (container,) = pod["containers"]
+        assert {"name", "image", "resources", "volumeMounts"} <= container.keys()
+        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    for group in cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+        assert group["groupName"]
+
+
+def test_slurm_script_is_bash():
+    assert subprocess.run(["bash", "-n", FILES / "slurm.sh"], capture_output=True, text=True, timeout=20).stderr == ""
+
+
+def test_commands_of_the_files_have_options_that_exist():
+    helped = cli("run", "--help").stdout + subprocess.run([RAY, "start", "--help"], capture_output=True, text=True).stdout
+    text = "".join(path.read_text() for path in sorted(FILES.iterdir()))
+    for line in text.replace("\\\n", " ").splitlines():
+        if "bench.py run" in line or "ray start" in line or '"${ray[@]}"' in line:
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line.split("srun")[-1].split(" -w ")[-1]):
+                assert option in helped, f"{option} in {line}"
