@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,9 +35,16 @@ class Cluster:
     address: str
     head: subprocess.Popen
     second: subprocess.Popen
+    hidden: Path | None  # a folder that the second node does not see; None where the machine cannot hide one
 
 
-@pytest.fixture
+def can_hide(folder: Path) -> bool:
+    """Whether we may give a process a view of its own of the file system: root on Linux may."""
+    command = ["unshare", "-m", "mount", "-t", "tmpfs", "none", str(folder)]
+    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("r")  # short: sockets lie in it
     with socket.socket() as free:
@@ -45,9 +53,14 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
     started: list[subprocess.Popen] = []
     seen: dict[int, psutil.Process] = {}
 
-    def node(name: str, *options: str) -> subprocess.Popen:
+    hidden = folder / "hidden"
+    hidden.mkdir()
+    # A file system of its own over the folder, in the namespace of that node alone; it goes with the node.
+    blind = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {hidden} && exec "$@"', "sh"] if can_hide(hidden) else []
+
+    def node(name: str, *options: str, within: Sequence[str] = ()) -> subprocess.Popen:
         command = [
-            RAY, "start", "--block", *options, "--num-cpus=1", f"--temp-dir={folder / name}",
+            *within, RAY, "start", "--block", *options, "--num-cpus=1", f"--temp-dir={folder / name}",
             "--object-store-memory=100000000", "--disable-usage-stats",
         ]  # fmt: skip
         with open(folder / f"{name}.log", "w") as log:
@@ -62,7 +75,8 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
         try:
             head = node("h", "--head", f"--port={address.split(':')[1]}", "--include-dashboard=false")
             # An address of its own, as if it were another machine: a driver on the head must not take it for its own node.
-            yield Cluster(address, head, node("s", f"--address={address}", "--node-ip-address=127.0.0.2"))
+            second = node("s", f"--address={address}", "--node-ip-address=127.0.0.2", within=blind)
+            yield Cluster(address, head, second, hidden if blind else None)
         finally:
             # Only what was started here, each by its id: other sessions of Ray run on this machine.
             for process in started:
@@ -78,6 +92,25 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
             for process in started:
                 process.kill()
                 process.wait()
+
+
+@pytest.mark.timeout(280)
+def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_shared_stages_anew(cluster, tmp_path):
+    if cluster.hidden is None:
+        pytest.skip("this machine cannot hide a folder from a process")
+    suite = tmp_path / "blind.yaml"
+    data = {**TINY["data"], "imbalance_factor": 10}
+    suite.write_text(yaml.safe_dump({**TINY, "data": data, "methods": ["crt", "lws"]}))
+    run = cluster.hidden / "blind"
+    done = cli("run", str(suite), "--out", str(cluster.hidden), "--address", cluster.address)
+    assert done.returncode == 0, done.stderr
+    assert set(Store(run).frame()["status"]) == {"ok"}
+    # What the second node has in that place, seen through its process.
+    theirs = Path(f"/proc/{cluster.second.pid}/root{run}")
+    assert list(theirs.glob("stages/*.pt")) and list(run.glob("stages/*.pt"))
+    assert not (theirs / "records").exists()
+    assert cli("run", str(suite), "--backend", "inline", "--out", str(tmp_path / "inline")).returncode == 0
+    same(run, tmp_path / "inline" / "blind")
 
 
 @pytest.mark.timeout(280)
