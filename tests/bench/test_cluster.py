@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+import bench
 from bench.store import Store
 from bench.suite import parse_suite
 from lt_core.result import FAILED, OK
@@ -109,7 +110,7 @@ def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_s
     theirs = Path(f"/proc/{cluster.second.pid}/root{run}")
     assert list(theirs.glob("stages/*.pt")) and list(run.glob("stages/*.pt"))
     assert not (theirs / "records").exists()
-    assert cli("run", str(suite), "--backend", "inline", "--out", str(tmp_path / "inline")).returncode == 0
+    bench.run(str(suite), backend="inline", out=tmp_path / "inline")
     same(run, tmp_path / "inline" / "blind")
 
 
@@ -132,7 +133,7 @@ def test_two_nodes_give_the_figures_of_the_bare_loop_though_one_dies_and_the_clu
     assert kept < 8, "the node died too late to matter"
     frame = Store(run).frame()
     assert (len(frame), set(frame["status"])) == (8, {"ok"})
-    assert cli("run", str(suite), "--backend", "inline", "--out", str(tmp_path / "inline")).returncode == 0
+    bench.run(str(suite), backend="inline", out=tmp_path / "inline")
     same(run, tmp_path / "inline" / "tiny")
 
     assert cluster.head.poll() is None
