@@ -183,6 +183,43 @@ def compare_(
     print(FORMATS[format][0](build(Store.open(run).frame(), metric, against)))
 
 
+@app.command("leaderboard")
+def leaderboard_(
+    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="by name or folder; repeat it [default: all]")] = None,
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure that ranks; see `list metrics`")] = "acsa",
+    sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this in place of the metric")] = None,
+    columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns, such as acsa,few,seconds,command")] = None,
+    only: ONLY = None,
+    format: Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")] = "terminal",
+) -> None:
+    """Rank every method of one run or several, data column by data column, beside what papers print."""
+    from bench.export import frame_of, runs
+    from bench.leaderboard import leaderboard
+    from bench.render import FORMATS
+    from bench.tables.leaderboard import build, choose
+
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    chosen = choose(columns)
+    board = leaderboard(frame_of(runs(run or []), only), metric)
+    print("\n\n".join(FORMATS[format][0](table) for table in build(board, metric, chosen, sort)))
+
+
+@app.command("export")
+def export_(
+    run: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed ones]")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the files")] = Path("results") / "leaderboard",
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure that ranks; see `list metrics`")] = "acsa",
+) -> None:
+    """Write the leaderboard in every format; the same records give the same bytes."""
+    from bench import output
+    from bench.export import committed, export, runs
+
+    print(output.file_list(export(runs(run) if run else committed() or runs([]), out, metric)))
+
+
 @app.command("merge")
 def merge_(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="runs by name or folder")],

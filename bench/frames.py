@@ -11,7 +11,7 @@ import pandas as pd
 
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
-from lt_core.metrics import precision, recall
+from lt_core.metrics import collapsed, precision, recall
 from lt_core.result import OK, SCHEMA, TrialResult
 from lt_core.spec import DataSpec
 
@@ -31,8 +31,8 @@ TRIAL_COLUMNS = (
     "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "class_order_seed", "label_fraction",
     "unlabelled_ratio", "unlabelled_imbalance_factor", "unlabelled_order", "unlabelled_labelled",
     "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS,
-    "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds",
-    "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
+    "collapsed", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds",
+    "evaluate_seconds", "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
 )  # fmt: skip
 
 
@@ -68,6 +68,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "subset_seed": spec.data.subset_seed,
         "status": result.status,
         "cause": result.cause,
+        "collapsed": result.status == OK and collapsed(result.confusion),
         "train_images": sum(result.train_counts),
         "images_per_second": result.images_per_second,
         "protocol": spec.protocol,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from bench.store import Store
 from bench.suite import Suite
 from lt_core.errors import UserError
+from lt_core.labels import matches
 from lt_core.result import LOST, OK
 from lt_core.spec import TrialSpec
 
@@ -57,7 +57,7 @@ def plan(
     """
     specs = list(suite.specs)
     if only is not None:
-        specs = [s for s in specs if fnmatch.fnmatchcase(s.method.name, only) or fnmatch.fnmatchcase(s.method.label, only)]
+        specs = [s for s in specs if matches(only, s.method.label)]
         if not specs:
             names = ", ".join(dict.fromkeys(s.method.name for s in suite.specs))
             raise UserError(f"--only '{only}' matches no method of suite {suite.name}, which has {names}")

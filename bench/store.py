@@ -160,7 +160,7 @@ class Store:
 
     def _stamp(self) -> str:
         """Changes whenever a record is added, replaced or removed."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(repr(frames.TRIAL_COLUMNS).encode())  # an older version's files are made anew
         for path in self._record_files():
             stat = path.stat()
             digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -197,7 +197,9 @@ class Store:
         if not path.exists():
             return frames.BUILDERS[name]([], self.path.name)
         try:
-            return pd.read_parquet(path)
+            frame = pd.read_parquet(path)
+            missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)  # of an older version
+            return frame.assign(**dict.fromkeys(sorted(missing), 0.0))
         except Exception as error:
             raise self._damaged(path, error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,12 @@ def format_label(name: str, values: Mapping[str, Any]) -> str:
     if not values:
         return name
     return f"{name}[{','.join(f'{k}={_short(v)}' for k, v in values.items())}]"
+
+
+def matches(pattern: str, label: str) -> bool:
+    """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters)."""
+    names = (label, label.partition("[")[0])
+    return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 def _short(value: Any) -> str:

@@ -41,6 +41,12 @@ def metrics(confusion: Any, train_counts: Sequence[float], calibration: Any = No
     }
 
 
+def collapsed(confusion: Any, share: float = 0.99) -> bool:
+    """Whether nearly every prediction is one class: a training that came to nothing without saying so."""
+    predicted = np.asarray(confusion, dtype=float).sum(axis=0)
+    return bool(predicted.max() >= share * predicted.sum())
+
+
 def recall(confusion: np.ndarray) -> np.ndarray:
     """[C] share of each class's images that are found; NaN for a class without images."""
     matrix = np.asarray(confusion, dtype=float)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.render.notes import footnotes
+from bench.render.notes import TIED, footnotes
 from bench.tables.table import Table
 
 _STYLES = {0: "", 1: "bold", 2: "underline"}
@@ -25,17 +25,21 @@ def to_terminal(table: Table) -> str:
 def draw(table: Table, styled: bool) -> str:
     """The table as text, with or without a terminal's styles."""
     shared = table.common_n()
+    ties = any(cell.tied for row in table.rows for cell in row.cells)
     drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False)
-    drawn.add_column(f"\n{table.stub}", no_wrap=True)
+    break_ = "\n" if any(column.group for column in table.columns) else ""
+    drawn.add_column(f"{break_}{table.stub}", no_wrap=True)
     previous = ""
     for column in table.columns:
         head = column.group if column.group != previous else ""
-        drawn.add_column(f"{head}\n{column.heading}", justify="right", no_wrap=True)
+        drawn.add_column(f"{head}{break_}{column.heading}", justify="right", no_wrap=True)
         previous = column.group
     for row in table.rows:
         cells = []
         for cell, column in zip(row.cells, table.columns, strict=True):
-            words = cell.words(n=shared is None) + ("" if styled or column.published else _MARKS[cell.rank])
+            words = cell.words(n=shared is None)
+            if not column.published:
+                words += ("" if styled else _MARKS[cell.rank]) + ((TIED if cell.tied else " ") if ties else "")
             cells.append(Text(words, style="dim" if column.published or row.detail else _STYLES[cell.rank]))
         drawn.add_row(Text(f"  {row.label}" if row.detail else row.label, style="dim" if row.detail else ""), *cells)
     buffer = io.StringIO()

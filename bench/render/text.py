@@ -8,13 +8,13 @@ import itertools
 import json
 from typing import Any
 
-from bench.render.notes import footnotes
+from bench.render.notes import TIED, footnotes
 from bench.tables.table import Cell, Table
 
 
 def to_markdown(table: Table) -> str:
     """A pipe table; best bold, second underlined."""
-    heads = [f"{c.group} {c.heading}" for c in table.columns]
+    heads = [f"{c.group} {c.heading}".strip() for c in table.columns]
     rows = [[row.label, *(_mark(cell, table, "**", "**", "<u>", "</u>") for cell in row.cells)] for row in table.rows]
     lines = [f"**{table.title}**", "", "| " + " | ".join([table.stub, *heads]) + " |"]
     lines.append("|" + "---|" + "---:|" * len(heads))
@@ -23,12 +23,18 @@ def to_markdown(table: Table) -> str:
 
 
 def _mark(cell: Cell, table: Table, *marks: str) -> str:
-    words = cell.words(n=table.common_n() is None)
+    words = _words(cell, table)
     return f"{marks[0]}{words}{marks[1]}" if cell.rank == 1 else f"{marks[2]}{words}{marks[3]}" if cell.rank == 2 else words
+
+
+def _words(cell: Cell, table: Table) -> str:
+    return cell.words(n=table.common_n() is None) + (f" {TIED}" if cell.tied else "")
 
 
 _TEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+    TIED: r"$\approx$", "α": r"$\alpha$", "μ": r"$\mu$", "λ": r"$\lambda$", "≤": r"$\leq$", "…": r"\dots{}", "·": r"$\cdot$",
+    "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}", "ⁿ": "$^n$",
     "±": r"$\pm$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$", "×": r"$\times$", "−": "$-$", "–": "--", "→": r"$\to$",
 })  # fmt: skip
 
@@ -45,16 +51,18 @@ def to_latex(table: Table) -> str:
     for _, size in groups:
         rules.append(rf"\cmidrule(lr){{{start}-{start + size - 1}}}")
         start += size
+    spans = [rf"\multicolumn{{{size}}}{{c}}{{{_tex(g)}}}" for g, size in groups]
+    heads = [" & ".join(["", *spans]) + r" \\", " ".join(rules)]
     lines = [
         r"\begin{table}", r"\centering", rf"\caption{{{_tex(table.title)}. {_tex('; '.join(footnotes(table)))}.}}",
         rf"\begin{{tabular}}{{l{'r' * width}}}", r"\toprule",
-        " & ".join(["", *(rf"\multicolumn{{{size}}}{{c}}{{{_tex(g)}}}" for g, size in groups)]) + r" \\", " ".join(rules),
+        *(heads if any(group for group, _ in groups) else []),
         " & ".join([_tex(table.stub), *(_tex(c.name) for c in table.columns)]) + r" \\", r"\midrule",
     ]  # fmt: skip
     for row in table.rows:
         cells = []
         for cell in row.cells:
-            words = _tex(cell.words(n=table.common_n() is None))
+            words = _tex(_words(cell, table))
             cells.append(rf"\textbf{{{words}}}" if cell.rank == 1 else rf"\underline{{{words}}}" if cell.rank == 2 else words)
         label = rf"\quad {_tex(row.label)}" if row.detail else _tex(row.label)
         lines.append(" & ".join([label, *cells]) + r" \\")
@@ -67,7 +75,8 @@ def _records(table: Table) -> list[dict[str, Any]]:
         {
             "row": row.label, "group": column.group, "column": column.name, "published": column.published,
             "mean": cell.mean, "std": cell.std if cell.n > 1 else None, "n": cell.n, "failed": cell.failed,
-            "rank": cell.rank or None, "text": cell.text,
+            "collapsed": cell.collapsed,
+            "rank": cell.rank or None, "tied": cell.tied, "text": cell.text,
         }
         for row in table.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
@@ -79,7 +88,7 @@ def to_csv(table: Table) -> str:
     """One line a cell, figures in full."""
     records = _records(table)
     out = io.StringIO()
-    fields = ["row", "group", "column", "published", "mean", "std", "n", "failed", "rank", "text"]
+    fields = ["row", "group", "column", "published", "mean", "std", "n", "failed", "collapsed", "rank", "tied", "text"]
     writer = csv.DictWriter(out, fieldnames=fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)

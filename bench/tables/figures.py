@@ -18,6 +18,7 @@ class Figure:
     name: str
     title: str
     column: str
+    short: str  # for a narrow column
     lower_is_better: bool = False
     percent: bool = True
     complement: bool = False  # show 1 − the column
@@ -41,20 +42,25 @@ class Figure:
         values, failed = self.values(frame), int((frame["status"] != OK).sum())
         if values.empty:
             return Cell(failed=failed)
-        return Cell(float(values.mean()), float(values.std(ddof=1)), len(values), failed)
+        done = frame.loc[values.index]
+        return Cell(
+            float(values.mean()), float(values.std(ddof=1)), len(values), failed, collapsed=int(done["collapsed"].sum()),
+            values=dict(zip(zip(done["subset_seed"], done["seed"], strict=True), map(float, values), strict=True)),
+        )  # fmt: skip
 
 
 FIGURES: Registry[Figure] = Registry("metric")
 for _figure in (
-    Figure("error", "error rate in %", "accuracy", lower_is_better=True, complement=True),
-    Figure("accuracy", "accuracy in %", "accuracy"),
-    Figure("acsa", "balanced accuracy (ACSA) in %", "balanced_accuracy"),
-    Figure("many", "accuracy on many-shot classes in %", "many_accuracy"),
-    Figure("medium", "accuracy on medium-shot classes in %", "medium_accuracy"),
-    Figure("few", "accuracy on few-shot classes in %", "few_accuracy"),
-    Figure("macro_f1", "macro-F1 in %", "macro_f1"),
-    Figure("g_mean", "G-mean in %", "g_mean"),
-    Figure("ece", "expected calibration error in %", "ece", lower_is_better=True),
-    Figure("seconds", "training seconds", "train_seconds", lower_is_better=True, percent=False),
+    Figure("error", "error rate in %", "accuracy", "error", lower_is_better=True, complement=True),
+    Figure("accuracy", "accuracy in %", "accuracy", "accuracy"),
+    Figure("acsa", "balanced accuracy (ACSA) in %", "balanced_accuracy", "ACSA"),
+    Figure("many", "accuracy on many-shot classes in %", "many_accuracy", "many"),
+    Figure("medium", "accuracy on medium-shot classes in %", "medium_accuracy", "medium"),
+    Figure("few", "accuracy on few-shot classes in %", "few_accuracy", "few"),
+    Figure("macro_f1", "macro-F1 in %", "macro_f1", "macro-F1"),
+    Figure("g_mean", "G-mean in %", "g_mean", "G-mean"),
+    Figure("ece", "expected calibration error in %", "ece", "ECE", lower_is_better=True),
+    Figure("images_per_second", "images a second in training", "images_per_second", "images/s", percent=False),
+    Figure("seconds", "training seconds", "train_seconds", "seconds", lower_is_better=True, percent=False),
 ):
     FIGURES.add(_figure.name, _figure)

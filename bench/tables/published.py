@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +20,16 @@ def published() -> pd.DataFrame:
     return frame.assign(params=frame["params"].fillna(""))
 
 
+@cache
+def _cells() -> Mapping[tuple[Any, ...], list[tuple[float, str]]]:
+    cells: dict[tuple[Any, ...], list[tuple[float, str]]] = {}
+    for row in published().itertuples():
+        fraction = None if pd.isna(row.label_fraction) else float(row.label_fraction)
+        key = (row.paper, row.table, row.dataset, row.imbalance_type, row.imbalance_factor, fraction, row.method)
+        cells.setdefault(key, []).append((float(row.value), str(row.params)))
+    return cells
+
+
 def lookup(
     paper: str,
     table: str,
@@ -28,16 +41,50 @@ def lookup(
     label_fraction: float | None = None,
 ) -> tuple[float, str] | None:
     """The figure and its parameters; ``params=None`` matches any. None if the paper has no such cell."""
-    f = published()
-    at = f[
-        (f["paper"] == paper)
-        & (f["table"] == table)
-        & (f["dataset"] == dataset)
-        & (f["imbalance_type"] == imbalance_type)
-        & (f["imbalance_factor"] == factor)
-        & (f["method"] == method)
-    ]
-    at = at[at["label_fraction"].isna() if label_fraction is None else at["label_fraction"] == label_fraction]
-    if params is not None:
-        at = at[at["params"] == params]
-    return (float(at.iloc[0]["value"]), str(at.iloc[0]["params"])) if len(at) else None
+    found = _cells().get((paper, table, dataset, imbalance_type, factor, label_fraction, method), [])
+    return next((cell for cell in found if params is None or cell[1] == params), None)
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a method of ours is called in a paper's table, and the recipe of that paper."""
+
+    paper: str
+    table: str
+    cite: str
+    recipe: str
+    metric: str  # what the paper prints: error or accuracy, in %
+    method: str
+    params: str = ""
+    few_labels: bool = False
+
+
+def _cui(method: str, params: str = "") -> Source:
+    return Source("Cui2019", "2", "Cui et al. 2019, table 2", "cifar_cb", "error", method, params)
+
+
+def _wei(method: str) -> Source:
+    return Source("Wei2021", "1", "Wei et al. 2021, table 1", "cifar_crest", "accuracy", method, few_labels=True)
+
+
+#: Label here → where a checked table prints it.
+SOURCES: dict[str, Source] = {
+    "softmax": _cui("softmax"),
+    "sigmoid": _cui("sigmoid"),
+    "focal[gamma=0.5]": _cui("focal", "gamma=0.5"),
+    "focal": _cui("focal", "gamma=1.0"),
+    "focal[gamma=2]": _cui("focal", "gamma=2.0"),
+    "fixmatch": _wei("fixmatch"),
+    "crest": _wei("fixmatch_crest"),
+    "crest_plus": _wei("fixmatch_crest_plus"),
+}
+
+
+def printed(label: str, dataset: str, imbalance_type: str, factor: float, label_fraction: float = 1.0) -> float | None:
+    """The accuracy in % that a paper prints for ``label`` on that data; None if no checked table has it."""
+    source = SOURCES.get(label)
+    if source is None or source.few_labels != (label_fraction < 1):
+        return None
+    fraction = label_fraction if source.few_labels else None
+    found = lookup(source.paper, source.table, dataset, imbalance_type, factor, source.method, source.params, fraction)
+    return None if found is None else round(found[0] if source.metric == "accuracy" else 100 - found[0], 4)

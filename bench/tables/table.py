@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from bench import stats
 from lt_core.errors import UserError
 from lt_core.result import OK
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure with its spread, or a word. ``std`` divides by n − 1 and is NaN for n = 1."""
+    """One figure with its spread, or a word. ``std`` divides by n − 1 and is NaN for n = 1.
+
+    ``values`` are the figures behind the mean by what makes them pairs with those of another cell: draw and seed.
+    """
 
     mean: float | None = None
     std: float | None = None
     n: int = 0
     failed: int = 0  # trials of this cell that did not finish; never averaged
     text: str = ""
+    collapsed: int = 0  # finished trials that predict one class for nearly everything; averaged, and told
     rank: int = 0  # 1 best of its column, 2 second, 0 neither
+    tied: bool = False  # not told apart from the best of its column
+    values: Mapping[Any, float] = field(default_factory=dict, compare=False, repr=False)
 
     def words(self, spread: bool = True, n: bool = False) -> str:
         """``12.34 ± 0.56 (n=3)``; nothing that was not measured."""
@@ -34,19 +42,21 @@ class Cell:
             out += f" ± {self.std:.2f}"
         if n and self.n:
             out += f" (n={self.n})"
-        return out + (f" ({self.failed} failed)" if self.failed else "")
+        out += f" ({self.failed} failed)" if self.failed else ""
+        return out + (f" ({self.collapsed} collapsed)" if self.collapsed else "")
 
 
 @dataclass(frozen=True)
 class Column:
     """``group`` is printed once above neighbours that share it. A published column holds figures of a paper; the name of a
-    plain one is no imbalance factor.
+    plain one is no imbalance factor. ``lower_is_better`` says how it is ranked; None: it is not.
     """
 
     group: str
     name: str
     published: bool = False
     plain: bool = False
+    lower_is_better: bool | None = None
 
     @property
     def heading(self) -> str:
@@ -77,17 +87,36 @@ class Table:
         return counts.pop() if len(counts) == 1 else None
 
 
-def rank_columns(table: Table, lower_is_better: bool = True) -> Table:
-    """Mark the best and second best mean of each measured column; equal means share a rank."""
+def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
+    """Mark the best and the second best mean of each measured column, equal means sharing a rank, and what is not told apart
+    from the best. ``lower_is_better`` holds for columns that do not say so themselves.
+    """
     rows = [list(row.cells) for row in table.rows]
     for j, column in enumerate(table.columns):
-        found = {round(cells[j].mean, 9) for cells in rows if cells[j].mean is not None}  # type: ignore[arg-type]
-        means = sorted(found, reverse=not lower_is_better)
-        for cells in rows if not column.published else []:
-            if cells[j].mean is not None and len(means) > 1:
-                place = means.index(round(cells[j].mean, 9)) + 1  # type: ignore[arg-type]
-                cells[j] = replace(cells[j], rank=place if place <= 2 else 0)
+        lower = lower_is_better if column.lower_is_better is None else column.lower_is_better
+        shown = [i for i, cells in enumerate(rows) if cells[j].mean is not None]
+        means = sorted({_rounded(rows[i][j]) for i in shown}, reverse=not lower)
+        if column.published or lower is None or len(means) < 2:
+            continue
+        tied = _tied([rows[i][j] for i in shown], means[0])
+        for i, even in zip(shown, tied, strict=True):
+            place = means.index(_rounded(rows[i][j])) + 1
+            rows[i][j] = replace(rows[i][j], rank=place if place <= 2 else 0, tied=bool(even) and place > 1)
     return replace(table, rows=tuple(replace(r, cells=tuple(c)) for r, c in zip(table.rows, rows, strict=True)))
+
+
+def _rounded(cell: Cell) -> float:
+    return round(cell.mean, 9)  # type: ignore[arg-type]
+
+
+def _tied(cells: Sequence[Cell], best: float) -> np.ndarray:
+    """Which of ``cells`` are not told apart from the one with mean ``best``."""
+    pairs = {pair: i for i, pair in enumerate(dict.fromkeys(p for cell in cells for p in cell.values))}
+    values = np.full((len(pairs), len(cells)), np.nan)
+    for j, cell in enumerate(cells):
+        for pair, value in cell.values.items():
+            values[pairs[pair], j] = value
+    return stats.not_told_apart(values, next(j for j, cell in enumerate(cells) if _rounded(cell) == best))
 
 
 _COLUMN = ["dataset", "imbalance_type", "imbalance_factor"]

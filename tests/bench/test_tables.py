@@ -27,7 +27,7 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
         "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100,
         "validation": 20, "protocol": 1, "class_order_seed": np.nan, "device_name": "a CPU", "threads": 1, "precision": "float32",
         "label_fraction": 1.0, "unlabelled_ratio": 0.0, "unlabelled_imbalance_factor": 50.0, "unlabelled_order": "same",
-        "unlabelled_labelled": False,
+        "unlabelled_labelled": False, "subset_seed": 0, "collapsed": False,
     }  # fmt: skip
     return {**values, **changes}
 

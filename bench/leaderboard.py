@@ -1,0 +1,193 @@
+"""The leaderboard: one row a data column and method, with everything that people ask of it. A pure function of the frame.
+
+A data column is a way of drawing images (dataset, imbalance, labels) together with a budget (recipe, model, epochs):
+only figures of one column are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import stats
+from bench.tables.figures import FIGURES
+from bench.tables.published import SOURCES, printed
+from lt_core.errors import UserError
+from lt_core.recipes import RECIPES
+from lt_core.result import OK
+
+#: What tells data columns apart.
+COLUMN = [
+    "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "unlabelled_ratio", "unlabelled_imbalance_factor",
+    "unlabelled_order", "unlabelled_labelled", "n_max", "class_order_seed", "validation", "recipe", "model", "epochs", "protocol",
+]  # fmt: skip
+#: Shown of a column where several of its dataset and imbalance differ in it.
+_TELLING = ("unlabelled_ratio", "unlabelled_imbalance_factor", "unlabelled_order", "n_max", "class_order_seed", "validation",
+            "recipe", "model", "epochs", "protocol")  # fmt: skip
+_FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
+#: Options of a command that change what its trials are.
+_CHANGES = re.compile(r"(--epochs|--precision)[ =](\S+)")
+REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
+_SAME, _CLOSE = 0.5, 1.0  # points of accuracy
+
+
+def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool = False) -> pd.DataFrame:
+    """One row a data column and method, columns by dataset and imbalance, methods best first by ``metric``.
+
+    Args:
+        frame: one row a trial, of one run or several; a trial that stands in several is counted once.
+        metric: name of the figure that ranks (`bench.tables.figures.FIGURES`).
+        only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
+
+    Returns:
+        column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
+        trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
+        rank in the column and average_rank over the columns of the method's suite; tied: not told apart from the column's
+        best; train_seconds, images_per_second, gpu_hours (of all trials of the row; NaN without a GPU); published accuracy
+        in %, paper, difference (measured − published, points) and verdict; command that runs the row again.
+
+    Raises:
+        UserError: there are no trials.
+    """
+    if frame.empty:
+        raise UserError("there is no trial yet: start with `bench.py run quick`")
+    figure, figures = FIGURES[metric], {name: FIGURES[name] for name in FIGURES}
+    frame = frame.sort_values("status", key=lambda status: status != OK, kind="stable")  # of a trial twice, the finished one
+    frame = frame.drop_duplicates("trial_id").sort_index(kind="stable").reset_index(drop=True)
+    keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
+    frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK)
+    shown = frame.assign(**{name: f.of(frame).where(frame["_done"]) for name, f in figures.items()})
+    board = _figures(shown)
+    trials = dict(iter(shown.groupby("_column", sort=False)))
+    board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
+    ranks = _average_ranks(shown, metric)
+    board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["suite"], board["label"], strict=True)]
+    board = _beside_published(board, only_measured)
+    value = board[metric] if figure.lower_is_better else -board[metric]
+    board = board.assign(_factor=-board["imbalance_factor"], _value=value.fillna(np.inf))
+    order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "_value", "label"]
+    return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_value"])
+
+
+def _names(keys: pd.DataFrame) -> list[str]:
+    """Words for the data column of each row: ``cifar10 IF 100``, and what tells it from others of that name."""
+    unique = keys.drop_duplicates()
+    plain = unique.apply(lambda row: _plain(dict(row)), axis=1)
+    names: dict[tuple, str] = {}
+    for name, rows in unique.groupby(plain, sort=False):
+        differing = [key for key in _TELLING if rows[key].nunique() > 1]
+        for key in rows.itertuples(index=False):
+            values = {k: str(getattr(key, k)) for k in differing}
+            words = [value if k in ("recipe", "model") else f"{k} {value}" for k, value in values.items()]
+            names[tuple(key)] = ", ".join([str(name), *words])
+    return [names[tuple(key)] for key in keys.itertuples(index=False)]
+
+
+def _plain(key: Mapping[str, Any]) -> str:
+    shape = {"exp": "", "step": " step"}.get(key["imbalance_type"], f" {key['imbalance_type']}")
+    labels = f" β {100 * key['label_fraction']:g} %" if key["label_fraction"] < 1 else ""
+    labels += f" λ {key['unlabelled_ratio']:g}" if key["unlabelled_ratio"] else ""
+    return f"{key['dataset']}{shape} IF {key['imbalance_factor']:.3g}{labels}"
+
+
+def _figures(shown: pd.DataFrame) -> pd.DataFrame:
+    """Means, spreads and counts of each column and label."""
+    by = shown.groupby(["_column", "label"], sort=False)
+    board = by[[*_FACTS, "environment", "unlabelled_ratio"]].first()
+    done = by["_done"].sum()
+    board = board.assign(
+        n=done, failed=by.size() - done, collapsed=(shown["_done"] & shown["collapsed"].astype(bool)).groupby(
+            [shown["_column"], shown["label"]], sort=False).sum(),
+    )  # fmt: skip
+    names = [name for name in FIGURES if name not in ("seconds", "images_per_second")]
+    mean, std = by[list(FIGURES)].mean(), by[names].std(ddof=1)
+    board = board.join(mean[names]).join(std.add_suffix("_std"))
+    on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
+    board["train_seconds"], board["images_per_second"] = mean["seconds"], mean["images_per_second"]
+    board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
+    board = board.rename_axis(index={"_column": "column"}).reset_index()
+    board["command"] = [_command(row) for _, row in board.iterrows()]
+    return board.drop(columns=["environment", "unlabelled_ratio"])
+
+
+def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """``rows`` of one column with their rank, 1 the best, and what is not told apart from the best."""
+    lower = FIGURES[metric].lower_is_better
+    rank = rows[metric].rank(method="min", ascending=lower)
+    pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
+    values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
+    tied = np.zeros(len(rows), bool)
+    if rank.notna().any():
+        tied = stats.not_told_apart(values, int(np.nanargmin(rank.to_numpy()))) & (rank.to_numpy() > 1)
+    return rows.assign(rank=rank, tied=tied)
+
+
+def _average_ranks(shown: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
+    """Average rank by (suite, label), over the columns of the suite; only of methods that all its columns have."""
+    lower = FIGURES[metric].lower_is_better
+    return {
+        (suite, label): place
+        for suite, rows in shown.groupby("suite", sort=False)
+        for label, place in stats.rank(rows, metric, lower).ranks.items()
+    }
+
+
+def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
+    """``board`` with what papers print, and rows for what they print and nobody ran."""
+    missing = []
+    for _, first in board.drop_duplicates("column").iterrows():
+        there = set(board.loc[board["column"] == first["column"], "label"])
+        for label in [] if only_measured else [x for x in SOURCES if x not in there]:
+            if _printed(first, label) is not None and first["recipe"] == SOURCES[label].recipe:
+                kept = {key: first[key] for key in ("column", *_FACTS)}
+                missing.append({**kept, "method": label.partition("[")[0], "label": label, "n": 0, "failed": 0, "collapsed": 0})
+    if missing:
+        board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
+        board[["tied"]] = board[["tied"]].fillna(False).astype(bool)
+        board["command"] = board["command"].fillna("")
+    values = [_printed(row, row["label"]) for _, row in board.iterrows()]
+    cites = [SOURCES[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]
+    board = board.assign(published=pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), paper=cites)
+    board["difference"] = board["accuracy"] - board["published"]
+    board["verdict"] = [_verdict(row) for _, row in board.iterrows()]
+    return board
+
+
+def _printed(row: pd.Series, label: str) -> float | None:
+    return printed(label, row["dataset"], row["imbalance_type"], row["imbalance_factor"], row["label_fraction"])
+
+
+def _verdict(row: pd.Series) -> str:
+    """Of a measured figure beside a published one; a figure of another budget is no reproduction, good or bad."""
+    if np.isnan(row["published"]):
+        return ""
+    if not row["n"]:
+        return NOT_RUN
+    recipe = RECIPES[SOURCES[row["label"]].recipe]
+    if (row["recipe"], row["model"], row["epochs"]) != (recipe.name, recipe.model, recipe.epochs):
+        return OTHER
+    distance = abs(row["difference"])
+    return REPRODUCED if distance <= _SAME else NEAR if distance <= _CLOSE else OFF
+
+
+def _command(row: pd.Series) -> str:
+    """The command line that runs the trials of ``row`` again, from the one that ran the first of them."""
+    given = json.loads(row["environment"] or "{}").get("command", "")
+    words = shlex.split(given)
+    if "tune" in words[1:2]:
+        return shlex.join(["python", *words[:3]])
+    suite = next((word for word in words if Path(word).stem == row["suite"]), row["suite"])
+    where = {"dataset": row["dataset"], "imbalance_type": row["imbalance_type"]}
+    if row["imbalance_type"] in ("exp", "step"):
+        where["imbalance_factor"] = f"{row['imbalance_factor']:g}"
+    where |= {key: f"{row[key]:g}" for key, plain in (("label_fraction", 1), ("unlabelled_ratio", 0)) if row[key] != plain}
+    chosen = ",".join(f"{key}={value}" for key, value in where.items())
+    parts = ["python", "bench.py", "run", suite, "--only", row["label"], "--where", chosen]
+    return shlex.join(parts + [word for pair in _CHANGES.findall(given) for word in pair])

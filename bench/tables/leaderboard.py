@@ -1,0 +1,108 @@
+"""The leaderboard as tables: one a data column, columns of the reader's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from bench.tables.figures import FIGURES
+from bench.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.errors import unknown
+
+#: Beside the figures of `FIGURES`: column of the board → heading, decimals, whether lower is better (None: not ranked).
+_EXTRAS: dict[str, tuple[str, int, bool | None]] = {
+    "average_rank": ("avg. rank", 2, True),
+    "gpu_hours": ("GPU-hours", 2, None),
+    "published": ("published", 2, None),
+    "difference": ("difference", 2, None),
+    "verdict": ("verdict", 0, None),
+    "paper": ("paper", 0, None),
+    "command": ("command", 0, None),
+}
+_TRAINING = {"seconds": "train_seconds", "images_per_second": "images_per_second"}
+DEFAULT = ("acsa", "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
+           "difference", "verdict")  # fmt: skip
+_MEANING = {
+    "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
+    "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
+    "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
+    "many": "many, medium, few: accuracy on classes with more than 100, 20 to 100, fewer than 20 training images",
+}
+
+
+def choose(text: str | None) -> tuple[str, ...]:
+    """The columns that a user names, or the default ones.
+
+    Raises:
+        UserError: a column that there is not.
+    """
+    known = [*FIGURES, *_EXTRAS]
+    columns = tuple(part.strip() for part in text.split(",")) if text else DEFAULT
+    for column in columns:
+        if column not in known:
+            raise unknown("column", column, known)
+    return columns
+
+
+def build(board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, sort: str | None = None) -> list[Table]:
+    """Tables of a `bench.leaderboard.leaderboard` frame that was ranked by ``metric``.
+
+    Args:
+        columns: what to show; a column without any value is left out.
+        sort: figure or ``average_rank`` to sort by; ``metric`` if none.
+
+    Raises:
+        UserError: nothing to sort by of that name.
+    """
+    if sort is not None and sort not in [*FIGURES, "average_rank"]:
+        raise unknown("column to sort by", sort, [*FIGURES, "average_rank"])
+    shown = [metric, *(column for column in columns if column != metric)]
+    shown = [column for column in shown if _any(board[_TRAINING.get(column, column)])]
+    made = []
+    for name, rows in board.groupby("column", sort=False):
+        lower = sort == "average_rank" or (sort is not None and FIGURES[sort].lower_is_better)
+        if sort is not None:
+            rows = rows.sort_values(_TRAINING.get(sort, sort), ascending=lower, kind="stable", na_position="last")
+        lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in rows.iterrows()]
+        budget = rows.iloc[0]
+        notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %"]
+        notes += [words for column, words in _MEANING.items() if column in shown]
+        title = f"{name}: leaderboard by {FIGURES[metric].title}"
+        table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
+        made.append(_with_ties(rank_columns(table), rows["tied"].tolist()))
+    return made
+
+
+def _any(values: pd.Series) -> bool:
+    return bool((values.notna() & (values != "")).any())
+
+
+def _column(name: str) -> Column:
+    if name in FIGURES:
+        return Column("", FIGURES[name].short, plain=True, lower_is_better=FIGURES[name].lower_is_better)
+    heading, _, lower = _EXTRAS[name]
+    return Column("", heading, published=name == "published", plain=True, lower_is_better=lower)
+
+
+def _cell(row: pd.Series, column: str, metric: str) -> Cell:
+    value = row[_TRAINING.get(column, column)]
+    if isinstance(value, str):
+        return Cell(text=value)
+    if column == metric:
+        failed, collapsed = int(row["failed"]), int(row["collapsed"])
+        return Cell(None if pd.isna(value) else float(value), row[f"{metric}_std"], int(row["n"]), failed, collapsed=collapsed)
+    if pd.isna(value):
+        return Cell()
+    if column == "difference":
+        return Cell(text=f"{value:+.2f}")
+    # The spread of the figure that ranks is enough for a line; the files hold the others.
+    return Cell(float(value))
+
+
+def _with_ties(table: Table, tied: Sequence[bool]) -> Table:
+    rows = [
+        replace(row, cells=(replace(row.cells[0], tied=even), *row.cells[1:])) for row, even in zip(table.rows, tied, strict=True)
+    ]
+    return replace(table, rows=tuple(rows))
