@@ -91,6 +91,9 @@ class Chart:
     columns: int = 3  # panels beside each other on paper
     size: tuple[float, float] = (4.6, 3.4)  # of a panel on paper, in inches
 
-    def keys(self) -> tuple[str, ...]:
-        """Entries of the legend, in order."""
-        return tuple(dict.fromkeys(s.key for panel in self.panels for s in panel.series if s.listed))
+    def names(self) -> dict[str, str]:
+        """Entries of the legend, in order: key → its series' name if that is the same in all panels, else the key."""
+        found: dict[str, str] = {}
+        for s in (s for panel in self.panels for s in panel.series if s.listed):
+            found[s.key] = s.name if found.get(s.key, s.name) == s.name else s.key
+        return found

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SUFFIXES = (".pdf", ".png", ".svg")
-_INSIDE = 5  # entries of a legend that find room in a panel
+_INSIDE, _LONGEST = 5, 32  # entries of a legend that find room in a panel, and letters of one
 
 
 def draw(chart: Chart) -> Figure:
@@ -23,12 +23,13 @@ def draw(chart: Chart) -> Figure:
     columns = min(len(chart.panels), chart.columns)
     rows = -(-len(chart.panels) // columns)
     made = Figure(figsize=(chart.size[0] * columns, chart.size[1] * rows), layout="constrained")
-    shared = len(chart.keys()) > _INSIDE
+    names = chart.names()
+    shared = len(names) > _INSIDE or max(map(len, names.values()), default=0) > _LONGEST
     entries: dict[str, Any] = {}
     for place, panel in enumerate(chart.panels):
         axis = made.add_subplot(rows, columns, place + 1)
         handles = _panel(axis, panel)
-        entries = {**{series.key: handle for series, handle in handles}, **entries}
+        entries = {**{names[series.key]: handle for series, handle in handles}, **entries}
         if handles and panel.legend and not shared:
             small = 8 if chart.size[0] > 4 else 6
             axis.legend([h for _, h in handles], [s.name for s, _ in handles], frameon=False, fontsize=small)
@@ -43,7 +44,7 @@ def draw(chart: Chart) -> Figure:
 def _panel(axis: Any, panel: Panel) -> list[tuple[Series, Any]]:
     """Draw one panel; the series that belong in a legend, with what stands for them."""
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(panel.title, fontsize=10 if len(panel.title) < 44 else 8)
+    axis.set_title(panel.title, fontsize=10 if len(panel.title) < 44 else 8, pad=14 if panel.regions else 6)
     if panel.heat:
         _heat(axis, panel.heat)
     elif not panel.bare:
@@ -51,15 +52,15 @@ def _panel(axis: Any, panel: Panel) -> list[tuple[Series, Any]]:
     for number, region in enumerate(panel.regions):
         axis.axvspan(region.low, region.high, color=REGION, alpha=0.06 + 0.07 * number, linewidth=0, zorder=0)
         axis.annotate(
-            region.name, ((region.low + region.high) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, -3),
-            textcoords="offset points", ha="center", va="top", fontsize=7, alpha=0.75,
+            region.name, ((region.low + region.high) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 2),
+            textcoords="offset points", ha="center", va="bottom", fontsize=7, alpha=0.75,
         )  # fmt: skip
     drawn = [(series, _series(axis, series)) for series in panel.series]
     _scale(axis, panel.x, "x", keep=bool(panel.heat))
     _scale(axis, panel.y, "y", keep=bool(panel.heat))
     if panel.bare:
         axis.yaxis.set_visible(False)
-        axis.spines["left"].set_visible(False)
+        axis.spines[:].set_visible(False)
     return [(series, handle) for series, handle in drawn if series.listed]
 
 
@@ -101,7 +102,7 @@ def _series(axis: Any, s: Series) -> Any:
             "above-right": ((0, 2), "right", "bottom"),
         }[s.written]
         for x, y, word in zip(s.x, s.y, s.words, strict=True):
-            axis.annotate(word, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=8, color=paint)
+            axis.annotate(word, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=8)
     return handle
 
 
@@ -118,7 +119,7 @@ def _heat(axis: Any, heat: Heat) -> None:
         every = max(1, len(words) // 20)
         slant = {"rotation": 45, "ha": "right"} if which == "x" and max(map(len, words)) > 3 else {}
         getattr(axis, f"{which}axis").set_ticks(range(0, len(words), every), words[::every], fontsize=7, **slant)
-    small = 7 if len(heat.x) <= 8 else 5
+    small = 7 if len(heat.x) <= 12 else 5
     for i, row in enumerate(heat.words):
         for j, word in enumerate(row):
             red, green, blue, _ = shades(image.norm(values[i, j]))

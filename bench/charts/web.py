@@ -17,11 +17,19 @@ def figures(chart: Chart) -> list[dict[str, Any]]:
 
 
 def legend(chart: Chart) -> list[dict[str, str]]:
-    """Entries of a chart's legend: name, colour, marker and dash."""
-    entries: dict[str, dict[str, str]] = {}
+    """Entries of a chart's legend: key, name, colour, marker and dash."""
+    names, entries = chart.names(), dict[str, dict[str, str]]()
     for s in (s for panel in chart.panels for s in panel.series if s.listed):
         entries.setdefault(
-            s.key, {"name": s.key, "colour": _paint(s), "marker": _marker(s) if s.marks else "", "dash": _dash(s), "kind": s.kind}
+            s.key,
+            {
+                "key": s.key,
+                "name": names[s.key],
+                "colour": _paint(s),
+                "marker": _marker(s) if s.marks else "",
+                "dash": _dash(s),
+                "kind": s.kind,
+            },
         )
     return list(entries.values())
 
@@ -55,7 +63,7 @@ def _figure(panel: Panel) -> dict[str, Any]:
         for number, r in enumerate(panel.regions)
     ]  # fmt: skip
     layout["annotations"] = [
-        {"x": (r.low + r.high) / 2, "y": 1, "yref": "paper", "yanchor": "top", "text": _safe(r.name), "showarrow": False,
+        {"x": (r.low + r.high) / 2, "y": 1, "yref": "paper", "yanchor": "bottom", "text": _safe(r.name), "showarrow": False,
          "font": {"size": 11}}
         for r in panel.regions
     ]  # fmt: skip

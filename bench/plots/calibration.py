@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bench.store import Store
     from lt_core.result import TrialResult
 
+_FEWEST = 5  # images behind a point
+
 
 def draw(store: Store, only: str = "*") -> Chart:
     """One panel for the largest imbalance factor of each data set, one line a method.
@@ -33,7 +35,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         x, y = Axis("mean confidence (%)", low=0, high=100), Axis("right on the test part (%)", low=0, high=100)
         panels.append(Panel(column.name, x, y, (even, *lines)))
     words = [
-        f"{BINS} equal bins of confidence; a point is the mean over trials that have images in its bin, weighted alike",
+        f"{BINS} equal bins of confidence; a point is the mean over trials; bins of fewer than {_FEWEST} images in all are left out",
         "below the diagonal: surer than right; ECE: expected calibration error, mean over trials",
     ]
     if len(data_columns(frame)) > len(panels):
@@ -46,7 +48,7 @@ def _series(results: list[TrialResult], label: str, number: int) -> Series:
     images = bins[:, 0].sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         confidence, right = bins[:, 1] / bins[:, 0], bins[:, 2] / bins[:, 0]
-    kept = np.flatnonzero(images)
+    kept = np.flatnonzero(images >= _FEWEST)
     x, y = (100 * np.array([np.nanmean(part[:, b]) for b in kept]) for part in (confidence, right))
     error = 100 * np.mean([expected_calibration_error(r.calibration) for r in results])
     name = f"{label} (ECE {error:.1f} %, n = {len(results)})"

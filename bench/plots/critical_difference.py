@@ -39,7 +39,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         words.append(f"Friedman's test that all rank alike: p = {ranking.friedman:.3g}")
     title = f"critical difference {ranking.critical_difference:.2f}"
     ends = (max(1, math.floor(min(ranks.values()))), math.ceil(max(ranks.values())))
-    panel = _panel(title, ranks, ranking.critical_difference, *ends)
+    panel = _panel(title, ranks, kept, ranking.critical_difference, *ends)
     height = 1.2 + 0.28 * len(ranks)
     return Chart("critical_difference", "Average ranks", (panel,), (*words, *left, *notes), size=(8.0, height))
 
@@ -54,10 +54,13 @@ def cliques(ranks: Sequence[float], difference: float) -> list[tuple[float, floa
     return found
 
 
-def _panel(title: str, ranks: dict[str, float], difference: float, low: int, high: int) -> Panel:
+def _panel(title: str, ranks: dict[str, float], order: list[str], difference: float, low: int, high: int) -> Panel:
     width = max(high - low, 1)
     left, right = low - _MARGIN * width, high + _MARGIN * width
     series = [_line("scale", (low, high), (0, 0), 1.5)]
+    if low + difference <= right:
+        series += [_line("critical difference", (low, low + difference), (1.0, 1.0), 1.5)]
+        series += [_line("critical difference", (x, x), (0.92, 1.08), 1.5) for x in (low, low + difference)]
     every = max(1, round(width / 10))
     for tick in range(low, high + 1, every):
         series.append(_line("scale", (tick, tick), (0, 0.18), 1.0))
@@ -76,15 +79,14 @@ def _panel(title: str, ranks: dict[str, float], difference: float, low: int, hig
         best_half = place < half
         level = -top - 0.5 * ((place if best_half else len(ranks) - 1 - place) + 1)
         edge, side = (left, "above-left") if best_half else (right, "above-right")
-        colour = place
         series.append(
             Series(
-                label, (rank, rank, edge), (0.0, level, level), colour=colour, marks=False, listed=False, width=1.2,
+                label, (rank, rank, edge), (0.0, level, level), colour=order.index(label), marks=False, listed=False, width=1.2,
                 words=("", "", f"{label}  {rank:.2f}"), written=side,
             )
         )  # fmt: skip
     depth = -top - 0.5 * half - 0.3
-    return Panel(title, Axis("", low=left, high=right, ticks=()), Axis(low=depth, high=0.75), tuple(series), bare=True)
+    return Panel(title, Axis("", low=left, high=right, ticks=()), Axis(low=depth, high=1.2), tuple(series), bare=True)
 
 
 def _line(name: str, x: tuple[float, float], y: tuple[float, float], width: float) -> Series:
