@@ -269,6 +269,21 @@ def plot_(
     print(file)
 
 
+@app.command("report")
+def report_(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="an HTML file; else report.html in the run's folder")] = None,
+) -> None:
+    """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
+    from bench import report
+    from bench.store import Store
+
+    store = Store.open(run)
+    file = out or store.path / "report.html"
+    report.write(store, file)
+    print(file)
+
+
 def _render(name: str, store: Any, format: str, metric: str | None = None) -> str:
     from bench.render import FORMATS
     from bench.tables import TABLES

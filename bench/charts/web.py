@@ -51,9 +51,12 @@ def _figure(panel: Panel) -> dict[str, Any]:
         layout["xaxis"] = {"title": {"text": _safe(panel.x.title)}} | ordinal
         layout["yaxis"] = {"title": {"text": _safe(panel.y.title)}} | ordinal | {"autorange": "reversed"}
         layout["height"] = max(_HEIGHT, 130 + 26 * min(len(panel.heat.y), 20))
+        if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
+            layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
     if panel.bare:
         layout["yaxis"] |= {"visible": False, "fixedrange": True}
-        layout["margin"]["l"] = 14
+        layout["margin"] |= {"l": 14, "b": 20}
+        layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
     layout["shapes"] = [
         {

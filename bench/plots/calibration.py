@@ -35,7 +35,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         x, y = Axis("mean confidence (%)", low=0, high=100), Axis("right on the test part (%)", low=0, high=100)
         panels.append(Panel(column.name, x, y, (even, *lines)))
     words = [
-        f"{BINS} equal bins of confidence; a point is the mean over trials; bins of fewer than {_FEWEST} images in all are left out",
+        f"{BINS} equal bins of confidence; a point is a mean over trials, drawn from {_FEWEST} images on",
         "below the diagonal: surer than right; ECE: expected calibration error, mean over trials",
     ]
     if len(data_columns(frame)) > len(panels):
