@@ -109,7 +109,7 @@ def run_(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
 ) -> None:
-    """Run what is missing of the suites, then print and write their tables. The same command again goes on."""
+    """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on."""
     import bench
     from bench import output
     from bench.backends import Interrupted
@@ -140,6 +140,8 @@ def run_(
             if file.parent.name == "plots":
                 print(f"plot     {file}")
         print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
+    for store, _ in tables:
+        print(f"report   {output.write_report(store)}")
 
 
 @app.command("table")

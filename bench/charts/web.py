@@ -9,6 +9,7 @@ from bench.charts.chart import Axis, Chart, Heat, Panel, Series
 from bench.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
 
 _HEIGHT = 380
+_LONG = 34  # letters of a title that may be too many for a phone
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
@@ -48,16 +49,20 @@ def _figure(panel: Panel) -> dict[str, Any]:
     if panel.heat:
         data.append(_heat(panel.heat))
         ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
-        layout["xaxis"] = {"title": {"text": _safe(panel.x.title)}} | ordinal
-        layout["yaxis"] = {"title": {"text": _safe(panel.y.title)}} | ordinal | {"autorange": "reversed"}
+        layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
+        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal | {"autorange": "reversed"}
         layout["height"] = max(_HEIGHT, 130 + 26 * min(len(panel.heat.y), 20))
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
     if panel.bare:
         layout["yaxis"] |= {"visible": False, "fixedrange": True}
+        layout["xaxis"] |= {"visible": False, "fixedrange": True}
         layout["margin"] |= {"l": 14, "b": 20}
         layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
+    if len(panel.title) > _LONG:  # in two lines, and a third for the names of regions
+        layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
+        layout["margin"]["t"] = 58
     layout["shapes"] = [
         {
             "type": "rect", "xref": "x", "yref": "paper", "x0": r.low, "x1": r.high, "y0": 0, "y1": 1, "layer": "below",
@@ -74,7 +79,7 @@ def _figure(panel: Panel) -> dict[str, Any]:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    made: dict[str, Any] = {"title": {"text": _safe(axis.title)}, "automargin": True, "zeroline": False}
+    made: dict[str, Any] = {"title": {"text": _safe(axis.title), "standoff": 8}, "automargin": True, "zeroline": False}
     if axis.log:
         made["type"] = "log"
     if axis.ticks is not None:
@@ -94,7 +99,7 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
         y = [*s.high, *reversed(s.low)]
         band = {"mode": "lines", "fill": "toself", "fillcolor": _paint(s) + "26", "line": {"width": 0}, "hoverinfo": "skip"}
         traces.append(shared | {"x": _numbers(x), "y": _numbers(y)} | band)
-    mode = "markers" if s.kind == "points" else "lines+markers" if s.marks else "lines"
+    mode = "+".join(part for part, has in (("lines", s.kind != "points"), ("markers", s.marks), ("text", s.written)) if has)
     trace: dict[str, Any] = shared | {"x": _numbers(s.x), "y": _numbers(s.y), "mode": mode}
     if s.kind != "points":
         trace["line"] = {"color": _paint(s), "width": round(1.5 * s.width, 2), "dash": _dash(s)}
@@ -107,7 +112,7 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
         trace["text"] = [_safe(word) for word in s.words]
     if s.written:
         place = {"above-left": "top right", "above-right": "top left", "above": "top center"}
-        trace |= {"mode": f"{mode}+text", "textposition": place[s.written], "cliponaxis": False, "textfont": {"size": 12}}
+        trace |= {"textposition": place[s.written], "cliponaxis": False, "textfont": {"size": 12}}
     spread = " ± %{error_y.array:.3~g}" if s.error else ""
     said = "<br>%{text}" if s.words else ""
     trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}%{{x}}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"

@@ -68,5 +68,5 @@ def _panel(title: str, names: tuple[str, ...], matrix: np.ndarray, unit: str, lo
     values = tuple(tuple(None if np.isnan(v) else round(float(v), 2) for v in row) for row in matrix)
     small = len(names) <= _WRITTEN
     words = tuple(tuple("" if v is None or abs(v) < 0.5 else f"{v:.0f}" for v in row) for row in values) if small else ()
-    heat = Heat(names, names, values, unit, words, low, high, diverging=low < 0)
+    heat = Heat(tuple(name.partition(" ")[0] for name in names), names, values, unit, words, low, high, diverging=low < 0)
     return Panel(title, Axis("predicted class"), Axis("true class (training images)"), heat=heat)

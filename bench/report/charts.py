@@ -24,10 +24,8 @@ class Drawn:
     notes: tuple[str, ...]
     legend: list[dict[str, str]]
     figures: list[dict[str, Any]]
-
-    @property
-    def titles(self) -> list[str]:
-        return [figure["layout"]["title"]["text"] for figure in self.figures]
+    titles: list[str]  # of the panels
+    columns: int
 
 
 def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
@@ -38,10 +36,11 @@ def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
             chart = PLOTS[kind](store)
             figures = web.figures(chart)
         except UserError as error:
-            left_out.append((kind, str(error).removeprefix(f"{store.path} ")))
+            left_out.append((kind, str(error).replace(str(store.path), "this run")))
         except Exception as error:  # the other charts, and the run that is being reported, must not suffer
             left_out.append((kind, f"could not be drawn, which is a mistake of this program ({type(error).__name__}: {error})"))
         else:
+            titles = [panel.title for panel in chart.panels]
             about = (inspect.getdoc(inspect.getmodule(PLOTS[kind])) or "").splitlines()[0]
-            made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures))
+            made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures, titles, chart.columns))
     return made, left_out
