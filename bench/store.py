@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,13 +111,15 @@ class Store:
         """Where a long trial keeps its own checkpoint while it runs."""
         return self.path / "checkpoints" / f"{trial_id}.pt"
 
-    def results(self) -> Iterator[TrialResult]:
-        """All records, in order of trial id.
+    def results(self, ids: Collection[str] | None = None) -> Iterator[TrialResult]:
+        """The records with these ids, or all, in order of trial id.
 
         Raises:
             UserError: a record that is not readable; it is left as it is.
         """
         for path in self._record_files():
+            if ids is not None and path.stem not in ids:
+                continue
             try:
                 yield TrialResult.from_record(json.loads(path.read_text()))
             except UserError:

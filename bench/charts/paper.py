@@ -111,8 +111,7 @@ def _heat(axis: Any, heat: Heat) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     values = np.array([[np.nan if v is None else v for v in row] for row in heat.values], dtype=float)
-    shades = LinearSegmentedColormap.from_list("lt", DIVERGING if heat.diverging else RAMP)
-    shades.set_bad("#DDDDDD")
+    shades = LinearSegmentedColormap.from_list("lt", DIVERGING if heat.diverging else RAMP).with_extremes(bad="#DDDDDD")
     image = axis.imshow(values, cmap=shades, vmin=heat.low, vmax=heat.high, aspect="auto")
     axis.spines[:].set_visible(False)
     for which, words in (("x", heat.x), ("y", heat.y)):

@@ -111,10 +111,9 @@ def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
     Raises:
         UserError: the run has its Parquet alone.
     """
-    wanted, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
-    for result in store.results():
-        if result.trial_id in wanted:
-            found.setdefault(wanted[result.trial_id], []).append(result)
+    labels, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
+    for result in store.results(labels):
+        found.setdefault(labels[result.trial_id], []).append(result)
     if not found:
         raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
     return found

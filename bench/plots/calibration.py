@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from bench.charts import Axis, Chart, Panel, Series
 from bench.plots.base import best, data_columns, finished, floats, hardest, records
@@ -25,9 +26,11 @@ def draw(store: Store, only: str = "*") -> Chart:
     """
     frame, notes = finished(store, only)
     labels, left = best(frame)
-    found = records(store, frame[frame["label"].isin(labels)])
+    columns = hardest(data_columns(frame))
+    rows = pd.concat([column.rows for column in columns])
+    found = records(store, rows[rows["label"].isin(labels)])
     panels = []
-    for column in hardest(data_columns(frame)):
+    for column in columns:
         wanted = set(column.rows["trial_id"])
         mine = {label: [r for r in found.get(label, ()) if r.trial_id in wanted] for label in labels}
         lines = [_series(results, label, number) for number, (label, results) in enumerate(mine.items()) if results]
@@ -38,7 +41,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         f"{BINS} equal bins of confidence; a point is a mean over trials, drawn from {_FEWEST} images on",
         "below the diagonal: surer than right; ECE: expected calibration error, mean over trials",
     ]
-    if len(data_columns(frame)) > len(panels):
+    if len(data_columns(frame)) > len(columns):
         words.append("drawn: the largest imbalance factor of each data set")
     return Chart("calibration", "Calibration", tuple(panels), (*words, *left, *notes), size=(5.2, 4.0))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from bench.charts import Axis, Chart, Heat, Panel
 from bench.plots.base import BASELINE, DataColumn, best, data_columns, finished, hardest, records
@@ -25,10 +26,12 @@ def draw(store: Store, only: str = "*") -> Chart:
     """
     frame, notes = finished(store, only)
     labels, left = best(frame, _METHODS)
-    found = records(store, frame[frame["label"].isin(labels)])
-    panels = tuple(panel for column in hardest(data_columns(frame)) for panel in _column(column, labels, found))
+    columns = hardest(data_columns(frame))
+    rows = pd.concat([column.rows for column in columns])
+    found = records(store, rows[rows["label"].isin(labels)])
+    panels = tuple(panel for column in columns for panel in _column(column, labels, found))
     words = [f"mean over trials; each row sums to 100 %; difference: method − {BASELINE}, in points"]
-    if len(data_columns(frame)) > len(hardest(data_columns(frame))):
+    if len(data_columns(frame)) > len(columns):
         words.append("drawn: the largest imbalance factor of each data set")
     return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes), size=(4.6, 3.8))
 

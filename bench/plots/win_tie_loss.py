@@ -27,7 +27,9 @@ def draw(store: Store, only: str = "*") -> Chart:
     """
     frame, notes = finished(store, only)
     labels, left = best(frame, _MOST)
-    counts = {(a, b): pairs(frame, a, b) for a in labels for b in labels if a != b}
+    keyed = frame.assign(**{key: frame[key].astype(object).where(frame[key].notna(), "none") for key in PAIR})
+    wide = keyed.pivot_table(index=PAIR, columns="label", values="balanced_accuracy", aggfunc="mean", sort=False)
+    counts = {(a, b): outcomes(wide[a] - wide[b]) for a in labels for b in labels if a != b}
     shared = {sum(found) for found in counts.values()}
     if not shared or shared == {0}:
         raise UserError(f"{store.path} has no two methods that share images and seeds: there is nothing to compare")
@@ -47,10 +49,8 @@ def draw(store: Store, only: str = "*") -> Chart:
     return Chart("win_tie_loss", "Wins, ties and losses", (panel,), (said, *left, *notes), size=(side * 1.25, side))
 
 
-def pairs(frame: pd.DataFrame, a: str, b: str) -> tuple[int, int, int]:
-    """Pairs of trials in which ``a`` is better than, as good as, and worse than ``b``."""
-    keyed = frame.assign(**{key: frame[key].astype(object).where(frame[key].notna(), "none") for key in PAIR})
-    mine, other = (keyed[keyed["label"] == label].groupby(PAIR)["balanced_accuracy"].mean() for label in (a, b))
-    difference = (mine - other).dropna().to_numpy()
-    tied = np.abs(difference) < _TIE
-    return int((~tied & (difference > 0)).sum()), int(tied.sum()), int((~tied & (difference < 0)).sum())
+def outcomes(differences: pd.Series) -> tuple[int, int, int]:
+    """Pairs that are won, tied and lost; a pair that one of the two did not finish is none."""
+    values = differences.dropna().to_numpy()
+    tied = np.abs(values) < _TIE
+    return int((~tied & (values > 0)).sum()), int(tied.sum()), int((~tied & (values < 0)).sum())
