@@ -35,7 +35,8 @@ def test_the_page_holds_the_board_the_charts_and_where_they_come_from(run):
     page = own(report.render(run(*synthetic.run(["softmax", "focal", "inverse"], (10, 50)))))
     for words in (
         "<title>run · lt-bench</title>", "digits IF 50, 10", "a CPU", "12</dd>", "commit c0ffee, clean", "torch 2.15.0",
-        "digits: d1", "python bench.py run synthetic", "Every trial finished.", "s50", "recipe digits, model small_cnn, 40 epochs",
+        "digits: d1", "python bench.py run synthetic", "Every trial finished.", "s50",
+        "recipe digits, model small_cnn, 40 epochs",
     ):  # fmt: skip
         assert words in page, words
     drawn = set(re.findall(r'id="data-(\w+)"', page))

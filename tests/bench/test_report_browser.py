@@ -144,7 +144,7 @@ def test_dark_follows_the_system_and_the_button(opened):
     light, dark = opened(), opened(scheme="dark")
     assert ground(light) == "rgb(255, 255, 255)" and ground(dark) != ground(light)
     light.wait_for_selector(".panel[data-drawn]")
-    ink = "document.querySelector('#factors .js-line').style.stroke"
+    ink = "document.querySelector('#factors .gtitle').style.fill"
     before = light.evaluate(ink)
     light.click("#theme")
     assert ground(light) == ground(dark)
