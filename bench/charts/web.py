@@ -8,13 +8,15 @@ from typing import Any
 from bench.charts.chart import Axis, Chart, Heat, Panel, Series
 from bench.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
 
-_HEIGHT = 380
+_HEIGHT, _LARGE = 380, 480
+_CELLS = 20  # rows of a matrix whose cells stand apart
 _LONG = 34  # letters of a title that may be too many for a phone
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
     """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws."""
-    return [_figure(panel) for panel in chart.panels]
+    tall = any(len(panel.title) > _LONG for panel in chart.panels)  # then plots beside each other keep one height
+    return [_figure(panel, tall) for panel in chart.panels]
 
 
 def legend(chart: Chart) -> list[dict[str, str]]:
@@ -35,7 +37,7 @@ def legend(chart: Chart) -> list[dict[str, str]]:
     return list(entries.values())
 
 
-def _figure(panel: Panel) -> dict[str, Any]:
+def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
     data = [trace for s in panel.series for trace in _traces(s, panel)]
     layout: dict[str, Any] = {
         "height": _HEIGHT,
@@ -51,7 +53,7 @@ def _figure(panel: Panel) -> dict[str, Any]:
         ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
         layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
         layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal | {"autorange": "reversed"}
-        layout["height"] = max(_HEIGHT, 130 + 26 * min(len(panel.heat.y), 20))
+        layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
     if panel.bare:
@@ -60,7 +62,7 @@ def _figure(panel: Panel) -> dict[str, Any]:
         layout["margin"] |= {"l": 14, "b": 20}
         layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
-    if len(panel.title) > _LONG:  # in two lines, and a third for the names of regions
+    if tall:
         layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
         layout["margin"]["t"] = 58
     layout["shapes"] = [
@@ -107,7 +109,8 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
     if s.marks:
         trace["marker"] = {"color": _paint(s), "symbol": _marker(s), "size": round(1.7 * s.size, 1)}
     if s.error:
-        trace["error_y"] = {"type": "data", "array": _numbers(s.error), "color": _paint(s), "thickness": 1.2, "width": 3}
+        error = [value if place % s.every == 0 else None for place, value in enumerate(_numbers(s.error))]
+        trace["error_y"] = {"type": "data", "array": error, "color": _paint(s), "thickness": 1.2, "width": 3}
     if s.words:
         trace["text"] = [_safe(word) for word in s.words]
     if s.written:
@@ -124,13 +127,14 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
 
 
 def _heat(heat: Heat) -> dict[str, Any]:
+    gap = int(len(heat.y) <= _CELLS)
     scale = DIVERGING if heat.diverging else RAMP
     trace: dict[str, Any] = {
         "type": "heatmap", "x": [_safe(x) for x in heat.x], "y": [_safe(y) for y in heat.y],
         "z": [_numbers(row) for row in heat.values],
         "colorscale": [[round(i / (len(scale) - 1), 4), c] for i, c in enumerate(scale)],
         "colorbar": {"title": {"text": _safe(heat.unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
-        "xgap": 1, "ygap": 1, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
+        "xgap": gap, "ygap": gap, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
     }  # fmt: skip
     if heat.low is not None:
         trace |= {"zmin": heat.low, "zmax": heat.high}

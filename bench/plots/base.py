@@ -76,17 +76,18 @@ def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
 
 def best(frame: pd.DataFrame, most: int = MOST) -> tuple[list[str], list[str]]:
     """Labels to draw, cross-entropy first, and a note if they are not all: the best by mean balanced accuracy, and always
-    cross-entropy. Each data column counts alike; a method that is missing from one is judged by the others.
+    cross-entropy. Each data column counts alike; methods on more of them come first, since means over others do not compare.
     """
     labels = list(dict.fromkeys(frame["label"]))
     labels.sort(key=lambda label: label != BASELINE)
     if len(labels) <= most:
         return labels, []
     cells = frame.groupby([*_COLUMN, "label"], dropna=False)["balanced_accuracy"].mean()
-    order = cells.groupby("label").mean().sort_values(ascending=False, kind="stable").index
+    means = cells.groupby("label").agg(["size", "mean"]).sort_values(["size", "mean"], ascending=False, kind="stable")
     first = [label for label in labels if label == BASELINE]
-    kept = [*first, *[label for label in order if label not in first][: most - len(first)]]
+    kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
     words = f"the {most - len(first)} best of {len(labels)} methods by mean balanced accuracy on the test part"
+    words += ", those on most data columns first" if means["size"].nunique() > 1 else ""
     return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}; choose others with --only"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -79,5 +80,14 @@ def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
                     error=floats([at["std"]]), colour=number, group=label, size=6,
                 )
             )  # fmt: skip
-    x = Axis("training time of a trial (s)", log=bool(points["seconds"].max() > 10 * points["seconds"].min()))
-    return Panel(column.name, x, Axis("balanced accuracy on the test part (%)"), tuple(series)), notes
+    return Panel(column.name, _seconds(points["seconds"]), Axis("balanced accuracy on the test part (%)"), tuple(series)), notes
+
+
+def _seconds(values: pd.Series) -> Axis:
+    """Logarithmic where one method takes ten times as long as another."""
+    low, high, title = float(values.min()), float(values.max()), "training time of a trial (s)"
+    if high <= 10 * low:
+        return Axis(title)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    return Axis(title, log=True, ticks=tuple((tick, f"{tick:g}") for tick in ticks if low / 1.5 <= tick <= 1.5 * high))

@@ -40,7 +40,9 @@ def draw(store: Store, only: str = "*") -> Chart:
         )
         for a in labels
     )
-    words = tuple(tuple("" if a == b else "–".join(map(str, counts[a, b])) for b in labels) for a in labels)
+    words = tuple(
+        tuple("" if a == b or not sum(counts[a, b]) else "–".join(map(str, counts[a, b])) for b in labels) for a in labels
+    )
     heat = Heat(tuple(labels), tuple(labels), values, "(wins − losses) / pairs", words, -1.0, 1.0, diverging=True)
     n = f"{min(shared)}" if len(shared) == 1 else f"{min(shared)} to {max(shared)}"
     said = f"in a cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"

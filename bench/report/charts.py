@@ -41,6 +41,7 @@ def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
             left_out.append((kind, f"could not be drawn, which is a mistake of this program ({type(error).__name__}: {error})"))
         else:
             titles = [panel.title for panel in chart.panels]
+            columns = chart.columns if chart.columns <= 3 else 2  # four beside each other are for paper
             about = (inspect.getdoc(inspect.getmodule(PLOTS[kind])) or "").splitlines()[0]
-            made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures, titles, chart.columns))
+            made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures, titles, columns))
     return made, left_out
