@@ -23,16 +23,15 @@ def draw(chart: Chart) -> Figure:
     columns = min(len(chart.panels), chart.columns)
     rows = -(-len(chart.panels) // columns)
     made = Figure(figsize=(chart.size[0] * columns, chart.size[1] * rows), layout="constrained")
-    names = chart.names()
+    names, small = chart.names(), chart.size[0] < 4
     shared = len(names) > _INSIDE or max(map(len, names.values()), default=0) > _LONGEST
     entries: dict[str, Any] = {}
     for place, panel in enumerate(chart.panels):
         axis = made.add_subplot(rows, columns, place + 1)
-        handles = _panel(axis, panel)
+        handles = _panel(axis, panel, small)
         entries = {**{names[series.key]: handle for series, handle in handles}, **entries}
         if handles and panel.legend and not shared:
-            small = 8 if chart.size[0] > 4 else 6
-            axis.legend([h for _, h in handles], [s.name for s, _ in handles], frameon=False, fontsize=small)
+            axis.legend([h for _, h in handles], [s.name for s, _ in handles], frameon=False, fontsize=6 if small else 8)
     if shared:
         beside = max(1, int(chart.size[0] * columns / (0.5 + 0.072 * max(map(len, entries)))))
         made.legend(
@@ -41,10 +40,10 @@ def draw(chart: Chart) -> Figure:
     return made
 
 
-def _panel(axis: Any, panel: Panel) -> list[tuple[Series, Any]]:
+def _panel(axis: Any, panel: Panel, small: bool) -> list[tuple[Series, Any]]:
     """Draw one panel; the series that belong in a legend, with what stands for them."""
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(panel.title, fontsize=10 if len(panel.title) < 44 else 8, pad=14 if panel.regions else 6)
+    axis.set_title(panel.title, fontsize=10 - small if len(panel.title) < 44 else 8, pad=14 if panel.regions else 6)
     if panel.heat:
         _heat(axis, panel.heat)
     elif not panel.bare:
@@ -56,16 +55,16 @@ def _panel(axis: Any, panel: Panel) -> list[tuple[Series, Any]]:
             textcoords="offset points", ha="center", va="bottom", fontsize=7, alpha=0.75,
         )  # fmt: skip
     drawn = [(series, _series(axis, series)) for series in panel.series]
-    _scale(axis, panel.x, "x", keep=bool(panel.heat))
-    _scale(axis, panel.y, "y", keep=bool(panel.heat))
+    _scale(axis, panel.x, "x", small, keep=bool(panel.heat))
+    _scale(axis, panel.y, "y", small, keep=bool(panel.heat))
     if panel.bare:
         axis.yaxis.set_visible(False)
         axis.spines[:].set_visible(False)
     return [(series, handle) for series, handle in drawn if series.listed]
 
 
-def _scale(axis: Any, made: Axis, which: str, keep: bool) -> None:
-    getattr(axis, f"set_{which}label")(made.title, fontsize=9 if len(made.title) > 36 else 10)
+def _scale(axis: Any, made: Axis, which: str, small: bool, keep: bool) -> None:
+    getattr(axis, f"set_{which}label")(made.title, fontsize=8 if small else 9 if len(made.title) > 36 else 10)
     if keep:
         return
     own = getattr(axis, f"{which}axis")

@@ -147,7 +147,7 @@ def test_five_hundred_trials_make_a_small_page_soon(run):
 def test_the_command_writes_the_page_and_a_run_ends_with_it(write_suite, tmp_path):
     suite = write_suite(seeds=1, methods=["softmax"], data={"dataset": "digits", "imbalance_factor": 10, "n_max": 50})
     done = cli("run", suite, "--backend", "inline", "--epochs", "1", "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == f"report   {tmp_path / 'tiny' / 'report.html'}"
     assert (tmp_path / "tiny" / "report.html").read_text().startswith("<!doctype html>")
     done = cli("report", str(tmp_path / "tiny"), "--out", str(tmp_path / "page.html"))
