@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.backends import Backend
     from bench.planning import Plan, plan
+    from bench.space import Space, load_space
     from bench.store import Store
     from bench.suite import Suite, load_suite
+    from bench.tuned import Found
 
-__all__ = ["Plan", "Store", "Suite", "load_suite", "plan", "run"]
+__all__ = ["Plan", "Space", "Store", "Suite", "load_space", "load_suite", "plan", "run", "tune"]
 
 _HOMES = {
     "Plan": "bench.planning",
@@ -27,6 +30,8 @@ _HOMES = {
     "Store": "bench.store",
     "Suite": "bench.suite",
     "load_suite": "bench.suite",
+    "Space": "bench.space",
+    "load_space": "bench.space",
 }
 
 
@@ -66,13 +71,10 @@ def run(
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
         bench.backends.Interrupted: stopped by Ctrl-C; what is finished is kept.
     """
-    from bench.backends.inline import Inline
-    from bench.backends.ray_tune import RayTune
     from bench.planning import plan
     from bench.runner import execute
     from bench.store import Store
     from bench.suite import load_suite
-    from lt_core.errors import unknown
     from lt_core.training.runtime import Runtime
 
     chosen = load_suite(suite) if isinstance(suite, str) else suite
@@ -82,12 +84,60 @@ def run(
         time_limit=trial_timeout, embed=embed,
     )  # fmt: skip
     runtime.torch_device()
-    if backend not in ("ray", "inline"):
-        raise unknown("backend", backend, ("ray", "inline"))
-    scheduler = Inline() if backend == "inline" else RayTune(address, cpus_per_trial, gpus_per_trial, verbose)
+    scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
     planned = plan(
         chosen, store, only=only, seeds=seeds, epochs=epochs, precision=precision, limit=limit, retry_failed=retry_failed
     )
     execute(planned, store, scheduler, runtime)
     return store
+
+
+def tune(
+    space: Space | str,
+    *,
+    out: str | Path = "results/runs",
+    backend: str = "ray",
+    address: str | None = None,
+    cpus_per_trial: float = 1,
+    gpus_per_trial: float | None = None,
+    device: str = "auto",
+    data: str | None = None,
+    study_seed: int = 0,
+    verbose: bool = False,
+) -> tuple[Store, list[Found]]:
+    """Search every study of ``space`` on the validation split, then run the winners on fresh seeds.
+
+    Returns:
+        The store, in which all trials lie, and what each study found.
+
+    Raises:
+        UserError: bad input, missing data, resources that can never be had, an unwritable folder.
+        bench.backends.Interrupted: stopped by Ctrl-C; the studies go on from there.
+    """
+    from bench import tuned, tuning
+    from bench.space import load_space
+    from bench.store import Store
+    from lt_core.training.runtime import Runtime
+
+    chosen = load_space(space) if isinstance(space, str) else space
+    runtime = Runtime(
+        data_dir=str(Path(data).expanduser().resolve()) if data else None, device=device, threads=max(1, int(cpus_per_trial))
+    )
+    runtime.torch_device()
+    scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
+    store = Store.create(Path(out) / chosen.name)
+    searches = tuning.tune(chosen, store, scheduler, runtime, gpus=gpus_per_trial or 0.0, seed=study_seed)
+    found = [tuned.winner(search) for search in searches]
+    tuned.confirm(chosen, found, store, scheduler, runtime)
+    return store, found
+
+
+def _scheduler(backend: str, address: str | None, cpus: float, gpus: float | None, verbose: bool) -> Backend:
+    from bench.backends.inline import Inline
+    from bench.backends.ray_tune import RayTune
+    from lt_core.errors import unknown
+
+    if backend not in ("ray", "inline"):
+        raise unknown("backend", backend, ("ray", "inline"))
+    return Inline() if backend == "inline" else RayTune(address, cpus, gpus, verbose)

@@ -35,7 +35,7 @@ RUNS = Path("results") / "runs"
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|models|recipes|tables|plots|metrics")],
+    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|spaces|models|recipes|tables|plots|metrics")],
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -142,6 +142,50 @@ def run_(
         print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
     for store, _ in tables:
         print(f"report   {output.write_report(store)}")
+
+
+@app.command("tune")
+def tune_(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="a tuning space by name or YAML file; see `list spaces`")],
+    trials: Annotated[int | None, typer.Option(min=1, help="settings that each study tries, in place of the space's")] = None,
+    sampler: Annotated[str | None, typer.Option(metavar="tpe|gp|cmaes|random|grid", help="who proposes settings")] = None,
+    pruner: Annotated[str | None, typer.Option(metavar="none|median|asha", help="who stops trials without promise")] = None,
+    fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
+    study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
+    backend: Annotated[
+        str, typer.Option(metavar="ray|inline", help="who schedules: Ray Tune, or a plain loop in this process")
+    ] = "ray",
+    address: Annotated[str | None, typer.Option(help="an existing Ray cluster to join, e.g. auto or ray://head:10001")] = None,
+    cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="CPUs of a trial, and its threads")] = 1,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a trial, fractions allowed [default: 1 if any]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    data: DATA = None,
+    out: OUT = RUNS,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
+) -> None:
+    """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds."""
+    import bench
+    from bench import output, tuned
+    from bench.backends import Interrupted
+    from bench.render import FORMATS
+    from bench.space import load_space
+
+    chosen = load_space(space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds)
+    try:
+        store, found = bench.tune(
+            chosen, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
+            device=device, data=data, study_seed=study_seed, verbose=verbose,
+        )  # fmt: skip
+    except Interrupted:
+        print("stopped; every finished trial is kept. Give the same command again to go on.")
+        raise SystemExit(130) from None
+    files = tuned.write(chosen, found, store)
+    print()
+    print(FORMATS["terminal"][0](tuned.table(chosen, found, store)))
+    print()
+    print(output.tuned_words(found, store, files))
 
 
 @app.command("table")

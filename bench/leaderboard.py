@@ -21,7 +21,7 @@ from bench.tables.figures import FIGURES
 from bench.tables.published import SOURCES, printed
 from lt_core.errors import UserError
 from lt_core.recipes import RECIPES
-from lt_core.result import OK
+from lt_core.result import OK, PRUNED
 
 #: What tells data columns apart.
 COLUMN = [
@@ -56,6 +56,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     Raises:
         UserError: there are no trials.
     """
+    frame = frame[frame["status"] != PRUNED]
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
     figure, figures = FIGURES[metric], {name: FIGURES[name] for name in FIGURES}

@@ -46,6 +46,18 @@ def suites(pattern: str) -> Items:
     ]
 
 
+def spaces(pattern: str) -> Items:
+    """Tuning spaces with their studies and budgets."""
+    from bench.space import load_space, space_names
+
+    loaded = [load_space(name) for name in space_names() if fnmatch.fnmatchcase(name, pattern)]
+    return [
+        {"name": s.name, "about": f"{s.about} ({len(s.studies)} studies)",
+         "studies": [study.name for study in s.studies], "trials": s.trials}
+        for s in loaded
+    ]  # fmt: skip
+
+
 def models(pattern: str) -> Items:
     from lt_core.models import MODELS
 
@@ -83,5 +95,5 @@ def metrics(pattern: str) -> Items:
     return [{"name": name, "about": FIGURES[name].title} for name in FIGURES.names(pattern)]
 
 
-_KINDS = (methods, datasets, suites, models, recipes, tables, plots, metrics)
+_KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)
 LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}

@@ -14,7 +14,7 @@ from bench.store import Store
 from bench.tables import TABLES
 from lt_core.errors import UserError
 from lt_core.parts import NEUTRAL
-from lt_core.result import OK
+from lt_core.result import OK, PRUNED
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
@@ -87,7 +87,7 @@ def status_words(store: Store) -> str:
     lines.append(
         f"  {spoken(float(spent))} of trial time on {', '.join(map(str, frame['device_name'].dropna().unique())) or 'no device'}"
     )
-    bad = frame[frame["status"] != OK]
+    bad = frame[~frame["status"].isin([OK, PRUNED])]
     for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
         lines.append(f"  {len(rows)} {status}: {cause}")
         lines += [
@@ -137,6 +137,27 @@ def write_report(store: Store) -> str:
     except Exception as error:
         return f"not written ({error}): try `bench.py report {store.path}`"
     return str(file)
+
+
+def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:
+    """What else there is to say of studies: what mattered, the Pareto fronts, the files, and how to go on."""
+    from bench.tuned import importances
+
+    lines = []
+    for one in found:
+        shares = " · ".join(f"{axis} {share:.2f}" for axis, share in importances(one.search).items())
+        if shares:
+            lines.append(f"importance  {one.study.name}: {shares}")
+        for trial in one.front:
+            values = ", ".join(
+                f"{name} {value:.4g}" for name, value in zip(one.search.space.objectives, trial.values, strict=True)
+            )
+            lines.append(f"front       {one.label(trial.user_attrs['setting'])}: {values}")
+    for name, folder in (("tables", "tables"), ("plots", "plots")):
+        there = [file for file in files if file.parent.name == folder]
+        lines += [f"{name:<12}{file_list(there)}"] if there else []
+    lines += [f"winner      python bench.py run {file}" for file in files if file.suffix == ".yaml"]
+    return "\n".join([*lines, f"dashboard   optuna-dashboard {store.path / 'studies.journal'}"])
 
 
 def file_list(files: Sequence[Path]) -> str:

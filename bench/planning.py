@@ -10,7 +10,7 @@ from bench.store import Store
 from bench.suite import Suite
 from lt_core.errors import UserError
 from lt_core.labels import matches
-from lt_core.result import LOST, OK
+from lt_core.result import OK, PRUNED, UNSETTLED
 from lt_core.spec import TrialSpec
 
 
@@ -26,7 +26,7 @@ class Plan:
     def counts(self) -> dict[str, int]:
         """Trials in all, done, failed (with a record that is not ok) and left to do."""
         statuses = Counter(self.known.get(spec.trial_id, "") for spec in self.specs)
-        failed = sum(n for status, n in statuses.items() if status not in ("", OK))
+        failed = sum(n for status, n in statuses.items() if status not in ("", OK, PRUNED))
         return {"trials": len(self.specs), "done": statuses[OK], "failed": failed, "left": len(self.todo)}
 
 
@@ -69,6 +69,6 @@ def plan(
         specs = [replace(spec, recipe=replace(spec.recipe, precision=precision)) for spec in specs]
     unique = list({spec.trial_id: spec for spec in specs}.values())[:limit]
     known = store.statuses() if store else {}
-    settled = {i for i, status in known.items() if status == OK or (status != LOST and not retry_failed)}
+    settled = {i for i, status in known.items() if status == OK or (status not in UNSETTLED and not retry_failed)}
     todo = tuple(spec for spec in unique if spec.trial_id not in settled)
     return Plan(suite, tuple(unique), {s.trial_id: known[s.trial_id] for s in unique if s.trial_id in known}, todo)

@@ -8,7 +8,7 @@ import time
 from typing import TextIO
 
 from bench.cost import spoken, work
-from lt_core.result import OK, TrialResult
+from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.training.trial import Progress
 
@@ -18,16 +18,22 @@ _LONG = 10.0  # seconds after which a running trial shows its epoch
 class ProgressLine:
     """Counts trials and draws them: done, running, failed, rate, time left, best so far."""
 
-    def __init__(self, specs: list[TrialSpec], already: int, workers: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, specs: list[TrialSpec], already: int, workers: int, stream: TextIO | None = None, total: int | None = None
+    ) -> None:
         self.stream = stream or sys.stdout
         self.live = self.stream.isatty()
         self.work = {spec.trial_id: work(spec) for spec in specs}
-        self.total, self.already, self.workers = len(specs), already, workers
+        self.total, self.already, self.workers = total or len(specs), already, workers  # a study knows only how many it will be
         self.finished = self.failed = 0
         self.worked = 0.0
         self.running: dict[str, tuple[float, Progress, TrialSpec]] = {}
         self.best: tuple[float, str] | None = None
         self.started = self.drawn = time.monotonic()
+
+    def expect(self, spec: TrialSpec) -> None:
+        """One of the trials of the total is this."""
+        self.work.setdefault(spec.trial_id, work(spec))
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         since = self.running.get(spec.trial_id, (time.monotonic(), progress, spec))[0]
@@ -37,6 +43,8 @@ class ProgressLine:
         self.running.pop(result.trial_id, None)
         self.finished += 1
         self.worked += self.work.get(result.trial_id, 0.0)
+        if result.status == PRUNED:
+            return
         if result.status != OK:
             self.failed += 1
             self.say(f"{result.status}: {describe(result.spec)}: {result.cause}")
@@ -83,7 +91,8 @@ class ProgressLine:
             parts.append(f"{rate:.0f}/min" if rate >= 10 else f"{rate:.1f}/min")
         done = self.worked + sum(self.work.get(i, 0.0) * p.epoch / p.epochs for i, (_, p, _) in self.running.items())
         if done:
-            left = seconds * (sum(self.work.values()) - done) / done
+            whole = sum(self.work.values()) / len(self.work) * self.total
+            left = seconds * (whole - done) / done
             parts.append(f"{spoken(max(0.0, left))} left")
         long = [(p, s) for since, p, s in self.running.values() if time.monotonic() - since > _LONG]
         parts += [f"{s.method.label} seed {s.seed} epoch {p.epoch}/{p.epochs}" for p, s in long[:2]]

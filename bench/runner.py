@@ -21,7 +21,7 @@ from lt_core.training.trial import Progress
 
 
 @dataclass
-class _Driver:
+class Driver:
     """Keeps every result before it tells of it."""
 
     store: Store
@@ -29,12 +29,18 @@ class _Driver:
     lost: list[str] = field(default_factory=list)  # ids of trials that will be tried again when the others are done
     last_pass: bool = False
 
-    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+    def progress(self, spec: TrialSpec, progress: Progress) -> str:
         self.line.progress(spec, progress)
+        return ""
 
-    def result(self, result: TrialResult) -> None:
+    def keep(self, result: TrialResult) -> TrialResult:
+        """Write ``result``, with what produced it."""
         kept = dataclasses.replace(result, environment={**result.environment, **provenance()})
         self.store.write(kept)
+        return kept
+
+    def result(self, result: TrialResult) -> None:
+        kept = self.keep(result)
         if kept.status == LOST and not self.last_pass:
             self.lost.append(kept.trial_id)  # its retries may all have met the same dying node
         else:
@@ -67,7 +73,7 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
         start = time.monotonic()
         try:
-            driver = _Driver(store, line)
+            driver = Driver(store, line)
             backend.run(jobs, driver)
             if driver.lost:
                 driver.last_pass = True

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench import frames
 from lt_core.errors import UserError, unknown
-from lt_core.result import LOST, TrialResult
+from lt_core.result import UNSETTLED, TrialResult
 
 RUNS_DIR = Path("results") / "runs"
 _STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
@@ -104,12 +104,21 @@ class Store:
                 f"{path} cannot be written ({error.strerror}): make room and give the same command again; nothing is lost"
             ) from None
         self._frames = None
-        if result.status != LOST:  # a lost trial is tried again, from its checkpoint
+        if result.status not in UNSETTLED:  # those go on from their checkpoint
             self.checkpoint(result.trial_id).unlink(missing_ok=True)
 
     def checkpoint(self, trial_id: str) -> Path:
         """Where a long trial keeps its own checkpoint while it runs."""
         return self.path / "checkpoints" / f"{trial_id}.pt"
+
+    def read(self, trial_id: str) -> TrialResult | None:
+        """The record of one trial; None if it has none.
+
+        Raises:
+            UserError: the record is not readable; it is left as it is.
+        """
+        path = self.records / f"{trial_id}.json"
+        return self._read(path) if path.exists() else None
 
     def results(self, ids: Collection[str] | None = None) -> Iterator[TrialResult]:
         """The records with these ids, or all, in order of trial id.
@@ -118,14 +127,17 @@ class Store:
             UserError: a record that is not readable; it is left as it is.
         """
         for path in self._record_files():
-            if ids is not None and path.stem not in ids:
-                continue
-            try:
-                yield TrialResult.from_record(json.loads(path.read_text()))
-            except UserError:
-                raise
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
+            if ids is None or path.stem in ids:
+                yield self._read(path)
+
+    @staticmethod
+    def _read(path: Path) -> TrialResult:
+        try:
+            return TrialResult.from_record(json.loads(path.read_text()))
+        except UserError:
+            raise
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""

@@ -65,30 +65,40 @@ def load_suite(name: str | Path) -> Suite:
     Raises:
         UserError: no such suite, not YAML, or anything in it that no trial can be made of.
     """
+    path, values = read_file("suite", name, SUITES_DIR, _File)
+    return parse_suite(path.stem, values)
+
+
+def read_file(kind: str, name: str | Path, folder: Path, keys: type) -> tuple[Path, dict[str, Any]]:
+    """The YAML file ``name``, or the one of that name in ``folder``, and the mapping in it.
+
+    Raises:
+        UserError: no such file, not YAML, or not a mapping of the fields of ``keys``.
+    """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        path = SUITES_DIR / f"{name}.yaml"
+        path = folder / f"{name}.yaml"
         if not path.is_file():
-            raise unknown("suite", str(name), suite_names())
+            raise unknown(kind, str(name), sorted(p.stem for p in folder.glob("*.yaml")))
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise UserError(f"suite file {path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{kind} file {path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"suite file {path} is not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise UserError(f"suite file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(_File))}")
-    return parse_suite(path.stem, values)
+        raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys))}")
+    return path, values
 
 
 def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
     """A suite from the content of its file."""
     file = build(_File, values, f"suite {name}")
     where = f"suite {name}"
-    recipe = _recipe(file.recipe, where)
+    recipe = recipe_of(file.recipe, where)
     methods = list(_methods(file.methods, dict(file.set or {}), where))
-    data = list(_data(file.data, _seeds(file.subset_seeds, "subset_seeds", where), where))
-    seeds = _seeds(file.seeds, "seeds", where)
+    data = list(data_of(file.data, seeds_of(file.subset_seeds, "subset_seeds", where), where))
+    seeds = seeds_of(file.seeds, "seeds", where)
     specs = [TrialSpec(d, m, recipe, s) for d in data for m in methods for s in seeds]
     unique = {spec.trial_id: spec for spec in specs}
     check_specs(list(unique.values()), where)
@@ -120,7 +130,8 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
         raise UserError(f"{where}: {error}") from None
 
 
-def _recipe(value: Any, where: str) -> Recipe:
+def recipe_of(value: Any, where: str) -> Recipe:
+    """The recipe that a file names, with its changes."""
     changes = {"base": value} if isinstance(value, str) else dict(value or {})
     base = _known(RECIPES, str(changes.pop("base", "")), where)
     return build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe")
@@ -132,7 +143,8 @@ def _known(registry: Registry[Any], name: str, where: str) -> Any:
     return registry[name]
 
 
-def _data(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataSpec]:
+def data_of(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataSpec]:
+    """The subsets that a file asks for, lists multiplied out."""
     lists = {f.name for f in dataclasses.fields(DataSpec) if f.name == "counts"}
     for entry in value if isinstance(value, list) else [value]:
         if not isinstance(entry, dict):
@@ -182,7 +194,8 @@ def _grid(values: Mapping[str, Any], lists: set[str]) -> Iterator[dict[str, Any]
         yield dict(zip(values, combination, strict=True))
 
 
-def _seeds(value: Any, key: str, where: str) -> list[int]:
+def seeds_of(value: Any, key: str, where: str) -> list[int]:
+    """Seeds from a number of them or a list."""
     seeds = list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(seeds, list) or not seeds or not all(isinstance(s, int) and s >= 0 for s in seeds):
         raise UserError(

@@ -14,6 +14,10 @@ from lt_core.spec import TrialSpec
 SCHEMA = 1
 
 OK, DIVERGED, FAILED, OOM, TIMEOUT, LOST = "ok", "diverged", "failed", "oom", "timeout", "lost"
+#: Stopped by a study that saw no promise in it: no failure, and not finished either.
+PRUNED = "pruned"
+#: A trial that is run when somebody asks for it, though it has a record.
+UNSETTLED = (LOST, PRUNED)
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,27 @@ class Interrupted(Exception):
 class Listener(Protocol):
     """Hears of trials as they go on; the driver's."""
 
-    def progress(self, spec: TrialSpec, progress: Progress) -> None:
-        """A trial has finished an epoch."""
+    def progress(self, spec: TrialSpec, progress: Progress) -> str:
+        """A trial has finished an epoch. A reason to stop it here, or nothing."""
 
     def result(self, result: TrialResult) -> None:
         """A trial has ended, well or badly."""
 
     def tick(self) -> None:
         """Time has passed."""
+
+
+class Source(Protocol):
+    """Gives jobs that depend on the results of earlier ones."""
+
+    #: Every point of a trial's learning curve is told, since the listener may stop the trial by it.
+    watched: bool
+
+    def ask(self) -> Job | None:
+        """The next job; None if there is none now, or none any more."""
+
+    def over(self) -> bool:
+        """Whether no further job will come."""
 
 
 class Backend(Protocol):
@@ -47,8 +60,8 @@ class Backend(Protocol):
             UserError: the machines can never run even one.
         """
 
-    def run(self, jobs: Sequence[Job], listener: Listener) -> None:
-        """Run all jobs and tell ``listener`` of each.
+    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
+        """Run all jobs and tell ``listener`` of each; what it stops ends with status pruned.
 
         Raises:
             Interrupted: the user asked to stop.

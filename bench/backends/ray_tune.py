@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.backends.base import Interrupted, Job, Listener
+from bench.backends.base import Interrupted, Job, Listener, Source
 from lt_core.errors import UserError
-from lt_core.result import LOST, OOM, TrialResult
+from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 
 _RETRIES = 2  # times that a trial is started anew after its worker or node has died
@@ -52,18 +52,22 @@ class RayTune:
             )
         return sum(fits)
 
-    def run(self, jobs: Sequence[Job], listener: Listener) -> None:
+    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
         self._connect()
         import ray
         from ray import tune
 
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
         hub = _hub(listener)
+        if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
+            space, asking = {"job": tune.grid_search([_packed(job) for job in jobs])}, {}
+        else:
+            space, asking = {}, {"search_alg": _searcher(jobs), "num_samples": -1, "max_concurrent_trials": self.workers()}
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
             tuner = tune.Tuner(
                 tune.with_resources(_trainable(), {"cpu": self.cpus, "gpu": gpus}),
-                param_space={"job": tune.grid_search([_packed(job) for job in jobs])},
-                tune_config=tune.TuneConfig(reuse_actors=True),
+                param_space=space,
+                tune_config=tune.TuneConfig(reuse_actors=True, scheduler=_scheduler(hub), **asking),
                 run_config=tune.RunConfig(
                     name="trials",
                     storage_path=scratch,
@@ -82,7 +86,8 @@ class RayTune:
                     raise
         if hub.error is not None:
             raise hub.error
-        if {job.spec.trial_id for job in jobs} - hub.ended:
+        left = {job.spec.trial_id for job in jobs} - hub.ended if isinstance(jobs, Sequence) else not jobs.over()
+        if left:
             raise Interrupted
 
     def _gpus(self, nodes: Sequence[dict[str, float]]) -> float:
@@ -143,8 +148,8 @@ def _check_address(address: str) -> None:
         raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
 
 
-def _packed(job: Job) -> dict[str, Any]:
-    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime)}
+def _packed(job: Job, watched: bool = False) -> dict[str, Any]:
+    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime), "watched": watched}
 
 
 def _trainable() -> type:
@@ -162,6 +167,7 @@ def _trainable() -> type:
 
             job = new_config["job"]
             self.steps = trial_steps(TrialSpec.from_dict(job["spec"]), Runtime(**job["runtime"]))
+            self.watched = job["watched"]
             return True
 
         def step(self) -> dict[str, Any]:
@@ -170,10 +176,17 @@ def _trainable() -> type:
                 step = next(self.steps)
                 if isinstance(step, TrialResult):
                     return {"done": True, "record": step.to_record()}
-                if time.monotonic() - start > _REPORT_SECONDS:
-                    return {"done": False, "epoch": step.epoch, "epochs": step.epochs}
+                if time.monotonic() - start > _REPORT_SECONDS or (self.watched and step.point):
+                    return {"done": False, "epoch": step.epoch, "epochs": step.epochs, "point": step.point}
 
     return Trial
+
+
+class _Unpickled:
+    """Stays in the driver. Tune pickles its callbacks, scheduler and searcher in order to resume, which it is never asked to."""
+
+    def __reduce__(self) -> tuple[type, tuple]:
+        return object, ()
 
 
 def _hub(listener: Listener) -> Any:
@@ -182,7 +195,7 @@ def _hub(listener: Listener) -> Any:
 
     from lt_core.training.trial import Progress
 
-    class Hub(tune.Callback):
+    class Hub(_Unpickled, tune.Callback):
         def __init__(self) -> None:
             self.ended: set[str] = set()
             self.error: UserError | None = None
@@ -191,8 +204,14 @@ def _hub(listener: Listener) -> Any:
             record = result.pop("record", None)  # taken out, so that Tune neither keeps nor writes it
             if record is not None:
                 self._end(TrialResult.from_record(record))
-            elif "epoch" in result:
-                listener.progress(_spec(trial), Progress(result["epoch"], result["epochs"]))
+
+        def stops(self, trial: Any, result: dict) -> bool:
+            """Tell of a trial's progress, as Tune has flattened it; whether it is to be stopped."""
+            point = {key.removeprefix("point/"): value for key, value in result.items() if key.startswith("point/")}
+            reason = listener.progress(_spec(trial), Progress(result["epoch"], result["epochs"], point or None))
+            if reason:
+                self._end(TrialResult(_spec(trial), PRUNED, reason))
+            return bool(reason)
 
         def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
             if _spec(trial).trial_id in self.ended:
@@ -213,6 +232,40 @@ def _hub(listener: Listener) -> Any:
             self.ended.add(result.trial_id)
 
     return Hub()
+
+
+def _scheduler(hub: Any) -> Any:
+    """First come, first served; a trial that the listener stops is stopped."""
+    from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+    class Scheduler(_Unpickled, FIFOScheduler):
+        def on_trial_result(self, controller: Any, trial: Any, result: dict) -> str:
+            return TrialScheduler.STOP if hub.stops(trial, result) else TrialScheduler.CONTINUE
+
+    return Scheduler()
+
+
+def _searcher(source: Source) -> Any:
+    """Tune's view of a source of jobs."""
+    from ray.tune.search import Searcher
+
+    class Asking(_Unpickled, Searcher):
+        def suggest(self, trial_id: str) -> Any:
+            job = source.ask()
+            if job is not None:
+                return {"job": _packed(job, source.watched)}
+            return Searcher.FINISHED if source.over() else None
+
+        def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
+            """The listener has heard of it."""
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing: the study is its own record."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing: Tune is never asked to resume."""
+
+    return Asking()
 
 
 def _spec(trial: Any) -> TrialSpec:

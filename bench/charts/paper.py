@@ -130,7 +130,12 @@ def _heat(axis: Any, heat: Heat) -> None:
 
 
 def write(chart: Chart, file: Path) -> None:
-    """Write a chart, in the format of the file's suffix; the same chart gives the same bytes.
+    """Draw a chart into a file, as `save` does."""
+    save(draw(chart), file)
+
+
+def save(made: Figure, file: Path) -> None:
+    """Write a figure, in the format of the file's suffix; the same figure gives the same bytes.
 
     Raises:
         UserError: another suffix, or a folder that cannot be written.
@@ -143,6 +148,6 @@ def write(chart: Chart, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with matplotlib.rc_context({"svg.hashsalt": "lt-bench", "svg.fonttype": "none"}):
-            draw(chart).savefig(file, dpi=160, metadata=dated)
+            made.savefig(file, dpi=160, metadata=dated)
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror}): give another --out") from None

@@ -11,7 +11,9 @@ TIED = "≈"
 def footnotes(table: Table, marks: str = "best bold, second underlined") -> list[str]:
     """Spread and n, how the best is marked, then the table's own notes."""
     shared = table.common_n()
-    if any(cell.tied for row in table.rows for cell in row.cells):
+    cells = [cell for row in table.rows for cell in row.cells]
+    marks = marks if any(cell.rank for cell in cells) else ""
+    if any(cell.tied for cell in cells):
         marks += f"; {TIED} not told apart from the best (paired t-tests, Holm, α = 0.05)"
     if shared == 1:
         figures = "one trial a figure (n = 1): no spread"
@@ -19,4 +21,4 @@ def footnotes(table: Table, marks: str = "best bold, second underlined") -> list
         figures = f"mean ± standard deviation (n − 1) over trials, n = {shared}"
     else:
         figures = "mean ± standard deviation (n − 1) over trials, n beside each figure"
-    return [f"{figures}; {marks}", *table.notes]
+    return ["; ".join(filter(None, [figures, marks])), *table.notes]

@@ -46,6 +46,6 @@ def draw(table: Table, styled: bool) -> str:
     # As wide as the table wants: a reader can scroll, but nobody can read a cell that was cut.
     console = Console(file=buffer, width=1000, force_terminal=styled, highlight=False)
     console.print(drawn)
-    lines = [line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n")]
+    lines = [line.rstrip() for line in buffer.getvalue().rstrip().split("\n")]
     marks = "best bold, second underlined" if styled else "* best, + second"
     return "\n".join([table.title, *lines, "", *footnotes(table, marks)])

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.tables.table import group_name
-from lt_core.result import LOST, OK
+from lt_core.result import LOST, OK, PRUNED
 
 _IDS = 5  # trial ids that stand beside a cause
 
@@ -28,14 +28,17 @@ class Failure:
 
 def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """What stands at the top: how many trials of what, on which data and devices."""
-    ok, columns = int((frame["status"] == OK).sum()), frame.groupby(["dataset", "imbalance_type"], sort=False)
+    columns = frame.groupby(["dataset", "imbalance_type"], sort=False)
+    pruned = int((frame["status"] == PRUNED).sum())
+    counts = {"failed": len(frame) - pruned - int((frame["status"] == OK).sum()), "stopped early by a study": pruned}
+    others = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
     data = [
         f"{group_name(*key)} IF {', '.join(f'{f:.3g}' for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"
         for key, rows in columns
     ]
     seconds = float(frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum())
     return [
-        ("trials", f"{len(frame)}" + ("" if ok == len(frame) else f" ({len(frame) - ok} failed)")),
+        ("trials", f"{len(frame)}" + (f" ({others})" if others else "")),
         ("methods", f"{frame['label'].nunique()}"),
         ("seeds and draws", f"{len(frame[['seed', 'subset_seed']].drop_duplicates())}"),
         ("data", "; ".join(data)),
@@ -45,8 +48,8 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def failures(frame: pd.DataFrame) -> list[Failure]:
-    """Trials that did not finish by status and cause, the most frequent first."""
-    bad = frame[frame["status"] != OK]
+    """Trials that failed by status and cause, the most frequent first."""
+    bad = frame[~frame["status"].isin([OK, PRUNED])]
     groups = [(str(status), str(cause), rows) for (status, cause), rows in bad.groupby(["status", "cause"], sort=True)]
     return [_failure(status, cause, rows) for status, cause, rows in sorted(groups, key=lambda group: -len(group[2]))]
 

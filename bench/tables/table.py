@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench import stats
 from lt_core.errors import UserError
-from lt_core.result import OK
+from lt_core.result import OK, PRUNED
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = _COLUMN) -> tuple[pd
     Raises:
         UserError: there are no rows.
     """
+    frame = frame[frame["status"] != PRUNED]  # stopped by a study's choice: neither a figure nor a failure
     if frame.empty:
         raise UserError("the run has no trial yet: start it with `bench.py run`")
     kept, notes = [], []

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Progress:
 
     epoch: int  # finished epochs
     epochs: int
+    point: Mapping[str, float] | None = field(default=None, compare=False)  # of the learning curve, if one was just measured
 
 
 #: How torch tells of memory that ran out where it raises a plain RuntimeError: on the host, and in cuBLAS or cuDNN.
@@ -179,13 +180,14 @@ class _Trial:
             last = training.epoch == training.epochs
             if not math.isfinite(loss):
                 raise Stopped(DIVERGED, f"training loss became {loss} in epoch {self._epoch(training)} of {self.epochs}")
-            if last or training.epoch % training.recipe.curve_step == 0:
+            measured = last or training.epoch % training.recipe.curve_step == 0
+            if measured:
                 self._evaluate(training, loss)
             self._save(training, last)
             limit = self.runtime.time_limit
             if limit and not last and sum(self.clock.seconds.values()) > limit:
                 raise Stopped(TIMEOUT, f"over the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
-            yield Progress(self._epoch(training), self.epochs)
+            yield Progress(self._epoch(training), self.epochs, self.book.curve[-1] if measured else None)
             self.clock.skip()
 
     def _epoch(self, training: Training) -> int:

@@ -1,0 +1,349 @@
+"""Tuning: spaces, studies, and what is left of a choice on fresh seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import tuned, tuning
+from bench.backends.inline import Inline
+from bench.planning import plan
+from bench.space import Axis, parse_space
+from bench.store import Store
+from bench.suite import load_suite
+from lt_core.errors import UserError
+from lt_core.result import OK, PRUNED
+from lt_core.training.runtime import Runtime
+from tests.bench.harness import ROOT, cli, command
+
+TINY = {
+    "about": "a few seconds",
+    "recipe": {"base": "digits", "epochs": 2},
+    "data": {"dataset": "digits", "imbalance_factor": 20, "n_max": 60, "validation": 20},
+    "trials": 5,
+    "fresh_seeds": 2,
+    "studies": {
+        "cb": {
+            "methods": ["cb_softmax", "cb_focal"],
+            "space": {"cb_beta": {"low": 0.9, "high": 0.9999, "scale": "complement"}, "gamma": {"low": 0.5, "high": 2}},
+            "paper": {"method": "cb_focal", "cb_beta": 0.9999, "gamma": 1},
+        },
+        "la": {"methods": "logit_adjusted", "space": {"tau": {"low": 0.5, "high": 2, "scale": "log"}}},
+    },
+}
+STUDY = TINY["studies"]["la"]
+
+
+def space(**changes):
+    return parse_space("tiny", {**TINY, **changes})
+
+
+def search(tmp_path, seed=0, **changes):
+    """The studies of TINY with changes, searched; and their store."""
+    store = Store.create(tmp_path / "tiny")
+    return tuning.tune(space(**changes), store, Inline(), Runtime(), seed=seed, say=lambda words: None), store
+
+
+def settings(one):
+    return [t.user_attrs["setting"] for t in one.optuna.trials]
+
+
+# Spaces -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": {"dataset": "digits", "imbalance_factor": 20}}, "needs 'validation: N'"),
+        ({"trials": 0}, "give a budget, trials or gpu_hours"),
+        ({"objectives": "balanced_acuracy"}, "the nearest is 'balanced_accuracy'"),
+        ({"sampler": "tpee"}, "must be in tpe | gp"),
+        ({"pruner": "asha", "seeds": 3}, "needs settings of one trial, not 3"),
+        ({"pruner": "asha", "objectives": ["balanced_accuracy", "seconds"]}, "goes with one objective"),
+        ({"studies": []}, "studies must be a mapping"),
+        ({"studies": {"la": {"methods": "logit_adjusted"}}}, "give methods, space"),
+        ({"studies": {"la": {**STUDY, "methods": "logit_adjust"}}}, "the nearest is 'logit_adjusted'"),
+        ({"studies": {"la": {**STUDY, "space": {"taw": {"low": 1, "high": 2}}}}}, "the nearest is 'tau'"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 2, "high": 1}}}}}, "low 2 must be less than high 1"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": -1, "high": 1}}}}}, "tau must be in"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 0, "high": 1, "scale": "log"}}}}}, "scale log needs low > 0"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1}}}}}, "give low and high, or values"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.lrr": {"low": 1, "high": 2}}}}}, "the nearest is 'lr'"),
+        ({"studies": {"la": {**STUDY, "paper": {"tau": 5}}}}, "tau = 5 lies outside the space"),
+        ({"studies": {"la": {**STUDY, "paper": {"gamma": 1}}}}, "unknown axis in paper 'gamma'"),
+        ({"sampler": "grid", "studies": {"la": STUDY}}, "the grid sampler needs its values"),
+    ],
+)
+def test_a_wrong_space_is_refused_in_a_sentence(changes, words):
+    with pytest.raises(UserError) as caught:
+        space(**changes)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_space_that_comes_with_the_benchmark_loads():
+    from bench.space import load_space, space_names
+
+    assert {"cb", "crest", "mm", "logit_adjust", "digits_cb"} <= set(space_names())
+    for name in space_names():
+        made = load_space(name)
+        for study in made.studies:
+            assert made.specs(study, study.first)
+
+
+@given(st.floats(0, 1), st.sampled_from(["linear", "log", "complement"]))
+def test_what_is_tried_is_short_and_within_the_bounds(share, scale):
+    axis = Axis("cb_beta", 0.9, 0.9999, scale)
+    low, high = sorted((axis.encode(axis.low), axis.encode(axis.high)))
+    value = axis.decode(low + share * (high - low))
+    assert 0.9 <= value <= 0.9999
+    assert len(f"{axis.encode(value):.6g}") <= len("0.000123456")
+
+
+def test_a_parameter_is_tried_where_the_method_has_it():
+    study = space().studies[0]
+    assert [axis.name for axis in study.applicable({"method": "cb_softmax"})] == ["cb_beta"]
+    assert [axis.name for axis in study.applicable({"method": "cb_focal"})] == ["cb_beta", "gamma"]
+
+
+def test_a_part_can_be_an_axis_and_brings_its_parameters():
+    made = space(
+        studies={
+            "x": {
+                "methods": "softmax",
+                "space": {"cb_beta": {"low": 0.9, "high": 0.999}, "weights": ["none", "effective_number"]},
+            }
+        }
+    )
+    study = made.studies[0]
+    assert [a.name for a in study.axes] == ["weights", "cb_beta"]
+    assert [a.name for a in study.applicable({"method": "softmax", "weights": "effective_number"})] == ["weights", "cb_beta"]
+    assert [a.name for a in study.applicable({"method": "softmax", "weights": "none"})] == ["weights"]
+
+
+def test_when_ties_an_axis_to_another():
+    axes = {"gamma": {"low": 0.5, "high": 2, "when": {"method": "cb_focal"}}, "cb_beta": [0.9, 0.99]}
+    study = space(studies={"x": {"methods": ["focal", "cb_focal"], "space": axes}}).studies[0]
+    assert [a.name for a in study.applicable({"method": "focal"})] == []
+    assert [a.name for a in study.applicable({"method": "cb_focal"})] == ["gamma", "cb_beta"]
+
+
+# Studies ----------------------------------------------------------------------------------------
+
+
+def test_the_papers_setting_comes_first_and_every_study_has_the_same_budget(tmp_path):
+    searches, store = search(tmp_path)
+    assert settings(searches[0])[0] == {"method": "cb_focal", "cb_beta": 0.9999, "gamma": 1}
+    assert settings(searches[1])[0] == {"method": "logit_adjusted", "tau": 1.0}  # none is given: as the method declares
+    assert [len(s.optuna.trials) for s in searches] == [5, 5]
+    ids = {i for s in searches for t in s.optuna.trials for i in t.user_attrs["trial_ids"]}
+    assert ids == set(store.frame()["trial_id"])  # ordinary trials, in the ordinary store
+
+
+def test_the_same_seed_gives_the_same_study_and_another_seed_another(tmp_path):
+    first, again, other = (search(tmp_path / name, seed)[0] for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    assert settings(first[0]) == settings(again[0]) != settings(other[0])
+
+
+def test_a_score_is_the_mean_over_seeds_on_the_validation_split_whatever_the_test_says(tmp_path):
+    searches, store = search(tmp_path, trials=1, seeds=2, studies={"la": STUDY})
+    results = list(store.results())
+    assert len(results) == 2
+    told = searches[0].optuna.trials[0].values
+    assert told == pytest.approx([sum(r.validation_metrics()["balanced_accuracy"] for r in results) / 2])
+    upset = [dataclasses.replace(r, confusion=[row[::-1] for row in r.confusion]) for r in results]
+    assert upset[0].metrics() != results[0].metrics()
+    assert tuning.score(upset, ["balanced_accuracy"]) == told
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random"])
+def test_every_sampler_spends_the_budget(tmp_path, sampler):
+    searches, _ = search(tmp_path, sampler=sampler, trials=6, recipe={"base": "digits", "epochs": 1})
+    assert [len(s.optuna.trials) for s in searches] == [6, 6]
+    assert all(t.state.name == "COMPLETE" for s in searches for t in s.optuna.trials)
+
+
+def test_the_grid_is_tried_whole_and_once(tmp_path):
+    axes = {"cb_beta": {"low": 0.9, "high": 0.9999, "scale": "complement", "grid": [0.9, 0.9999]}, "gamma": [0.5, 1.0, 2.0]}
+    study = {"methods": ["cb_softmax", "cb_focal"], "space": axes, "paper": {"method": "cb_focal", "cb_beta": 0.9, "gamma": 1.0}}
+    (one,), _ = search(tmp_path, sampler="grid", trials=0, studies={"cb": study})
+    tried = [tuple(s.values()) for s in settings(one)]
+    assert tried[0] == ("cb_focal", 0.9, 1.0)
+    assert sorted(map(str, tried)) == sorted(
+        map(
+            str,
+            [*(("cb_softmax", b) for b in (0.9, 0.9999)), *(("cb_focal", b, g) for b in (0.9, 0.9999) for g in (0.5, 1.0, 2.0))],
+        )
+    )
+
+
+def test_a_pruned_trial_is_no_failure_and_is_run_when_somebody_asks_for_it(tmp_path):
+    axes = {"recipe.lr": {"low": 1e-5, "high": 0.1, "scale": "log"}}
+    study = {"methods": "softmax", "space": axes, "paper": {"recipe.lr": 1e-5}}  # bad, and never stopped all the same
+    recipe = {"base": "digits", "epochs": 9}
+    (one,), store = search(tmp_path, pruner="asha", sampler="random", trials=12, recipe=recipe, studies={"s": study})
+    states = [t.state.name for t in one.optuna.trials]
+    assert states[0] == "COMPLETE"
+    assert "PRUNED" in states
+    frame = store.frame()
+    assert set(frame["status"]) == {OK, PRUNED}
+    pruned = frame[frame["status"] == PRUNED].iloc[0]
+    assert "stopped by asha after epoch" in pruned["cause"]
+    import json
+
+    from bench.suite import Suite
+    from lt_core.spec import TrialSpec
+
+    spec = TrialSpec.from_dict(json.loads(pruned["spec"]))
+    assert plan(Suite("s", "", "cb", (spec,)), store).todo == (spec,)
+
+
+def test_a_setting_that_fails_is_counted_and_never_wins(tmp_path):
+    axes = {"recipe.lr": [0.05, 1e18]}
+    study = {"methods": "softmax", "space": axes, "paper": {"recipe.lr": 1e18}}
+    (one,), store = search(tmp_path, sampler="grid", trials=0, studies={"s": study})
+    assert [t.state.name for t in one.optuna.trials] == ["FAIL", "COMPLETE"]
+    assert "diverged" in one.optuna.trials[0].user_attrs["cause"]
+    found = tuned.winner(one)
+    assert found.setting["recipe.lr"] == 0.05
+    assert "1 finished, 1 failed" in " ".join(tuned.table(space(studies={"s": study}), [found], store).notes)
+
+
+def test_nothing_finished_is_said_in_a_sentence(tmp_path):
+    study = {"methods": "softmax", "space": {"recipe.lr": [1e18, 2e18]}, "paper": {"recipe.lr": 1e18}}
+    (one,), _ = search(tmp_path, sampler="grid", trials=0, studies={"s": study})
+    with pytest.raises(UserError, match="no setting of study s was finished"):
+        tuned.winner(one)
+
+
+def test_several_objectives_give_a_front(tmp_path):
+    (one,), _ = search(tmp_path, objectives=["balanced_accuracy", "seconds"], studies={"la": STUDY})
+    found = tuned.winner(one)
+    assert found.front
+    assert found.setting == max(found.front, key=lambda t: t.values[0]).user_attrs["setting"]
+
+
+def test_a_study_goes_on_with_a_larger_budget_and_repeats_nothing(tmp_path):
+    search(tmp_path, studies={"la": STUDY}, sampler="random")
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "tiny" / "records").iterdir()}
+    (one,), store = search(tmp_path, studies={"la": STUDY}, sampler="random", trials=9)
+    assert len(one.optuna.trials) == 9
+    assert len({s["tau"] for s in settings(one)}) == 9  # a resumed sampler does not draw again what it has drawn
+    after = {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
+    assert before.items() <= after.items()
+
+
+def test_a_study_is_not_mixed_with_another_question(tmp_path):
+    search(tmp_path)
+    with pytest.raises(UserError, match="begun with another choice of recipe"):
+        search(tmp_path, recipe={"base": "digits", "epochs": 3})
+
+
+def test_a_torn_journal_and_a_stale_lock_are_put_right(tmp_path):
+    search(tmp_path, studies={"la": STUDY})
+    journal = tmp_path / "tiny" / "studies.journal"
+    with open(journal, "a") as file:
+        file.write('{"op_code": 4, "wor')
+    journal.with_name("studies.journal.lock").symlink_to("gone")
+    start = time.monotonic()
+    (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=6)
+    assert len(one.optuna.trials) == 6
+    assert time.monotonic() - start < 20
+
+
+def test_settings_under_way_are_taken_up_again(tmp_path):
+    class Stop(Inline):
+        def run(self, jobs, listener):
+            assert all([jobs.ask(), jobs.ask()])  # two settings are being tried when the driver dies
+            jobs.searches[0].optuna.ask()  # and a third has just been asked for
+
+    store = Store.create(tmp_path / "tiny")
+    one = space(studies={"la": STUDY})
+    tuning.tune(one, store, Stop(), Runtime(), say=lambda words: None)
+    (resumed,), _ = search(tmp_path, studies={"la": STUDY})
+    assert [t.state.name for t in resumed.optuna.trials] == ["COMPLETE"] * 5
+
+
+def test_without_optuna_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match="pip install optuna"):
+        tuning.optuna_()
+
+
+def test_optuna_is_imported_late():
+    code = "import sys, bench.cli, bench.tuning, bench.tuned, bench.space; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+# The command ------------------------------------------------------------------------------------
+
+
+def states_of(run):
+    """States of the settings of each study, from its journal."""
+    storage, optuna = tuning.open_storage(run / "studies.journal"), tuning.optuna_()
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    return {study.study_name: [t.state.name for t in study.trials] for study in studies}
+
+
+def test_a_killed_study_goes_on_and_its_winner_is_a_suite(tmp_path):
+    """Real Ray: killed in the middle, given again, then the winner's suite finds its trials done."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**TINY, "recipe": {"base": "digits", "epochs": 6}, "trials": 5}))
+    arguments = ["tune", str(file), "--out", str(tmp_path)]
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True)
+    records = tmp_path / "tiny" / "records"
+    end = time.monotonic() + 120
+    while len(list(records.glob("[!.]*.json"))) < 4:
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {p.name: p.stat().st_mtime_ns for p in records.glob("[!.]*.json")}
+    done = cli(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in records.glob("[!.]*.json")}.items()
+    assert "5 finished" in done.stdout
+    assert "test, fresh seeds" in done.stdout
+    assert states_of(tmp_path / "tiny") == {"tiny/cb": ["COMPLETE"] * 5, "tiny/la": ["COMPLETE"] * 5}
+    store = Store.open(tmp_path / "tiny")
+    for name in ("cb", "la"):
+        suite = load_suite(tmp_path / "tiny" / f"winner_{name}.yaml")
+        assert {spec.seed for spec in suite.specs} == {1, 2}  # the study had seed 0
+        assert plan(suite, store).counts() == {"trials": 2, "done": 2, "failed": 0, "left": 0}
+    for kind in ("history", "slice"):
+        assert (tmp_path / "tiny" / "plots" / f"cb_{kind}.svg").stat().st_size > 2000
+    again = cli(*arguments)
+    assert again.returncode == 0
+    assert "nothing to search" in again.stdout
+
+
+def test_ray_prunes_as_the_loop_does(tmp_path):
+    axes = {"recipe.lr": {"low": 1e-5, "high": 0.1, "scale": "log"}}
+    study = {"methods": "softmax", "space": axes, "paper": {"recipe.lr": 0.05}}
+    file = tmp_path / "tiny.yaml"
+    recipe = {"base": "digits", "epochs": 10}
+    file.write_text(yaml.safe_dump({**TINY, "recipe": recipe, "trials": 12, "sampler": "random", "studies": {"s": study}}))
+    done = cli("tune", str(file), "--pruner", "median", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (states,) = states_of(tmp_path / "tiny").values()
+    assert len(states) == 12
+    assert states.count("PRUNED") == (Store.open(tmp_path / "tiny").frame()["status"] == PRUNED).sum() > 0
+    assert f"{states.count('PRUNED')} pruned" in done.stdout
+
+
+def test_a_wrong_command_line_ends_with_exit_code_2(tmp_path):
+    done = cli("tune", "digits_cbb")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: unknown tuning space 'digits_cbb'; the nearest is 'digits_cb'"
+    done = cli("tune", "digits_cb", "--sampler", "tpee", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "sampler must be in tpe" in done.stderr
