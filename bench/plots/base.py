@@ -46,13 +46,13 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     return kept
 
 
-def finished(store: Store, only: str) -> tuple[pd.DataFrame, list[str]]:
-    """Finished trials of one budget, and notes on what was left out.
+def finished(store: Store, only: str, column: Sequence[str] = _COLUMN) -> tuple[pd.DataFrame, list[str]]:
+    """Finished trials of one budget, and notes on what was left out. ``column``: keys that tell data columns apart.
 
     Raises:
         UserError: no trial is finished.
     """
-    frame, notes = one_budget(chosen(store.frame(), only), _COLUMN)
+    frame, notes = one_budget(chosen(store.frame(), only), column)
     frame = frame[frame["status"] == OK]
     if frame.empty:
         raise UserError(f"{store.path} has no finished trial of these methods: there is nothing to draw")

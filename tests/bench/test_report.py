@@ -13,7 +13,7 @@ from bench.plots import PLOTS
 from bench.report import facts
 from bench.report.board import board
 from lt_core.errors import UserError
-from lt_core.result import FAILED, LOST
+from lt_core.result import FAILED, LOST, PRUNED
 from tests.bench import synthetic
 from tests.bench.harness import cli
 from tests.bench.synthetic import trial
@@ -83,6 +83,12 @@ def test_failures_are_grouped_and_say_how_to_try_again(run):
     ]
     assert found[0].command == "python bench.py run synthetic --retry-failed" and "runs again by itself" in found[1].remedy
     assert found[1].command == "python bench.py run synthetic" and found[1].first[0].startswith("focal, digits IF 50, seed 1 (")
+
+
+def test_what_a_study_stopped_is_no_failure(run):
+    frame = run(trial(), trial(seed=1, status=PRUNED, cause="median"), trial(seed=2, status=FAILED, cause="no")).frame()
+    assert dict(facts.header(frame))["trials"] == "3 (1 failed, 1 stopped early by a study)"
+    assert [f.cause for f in facts.failures(frame)] == ["no"]
 
 
 def test_two_commits_in_one_run_are_both_told(run):
