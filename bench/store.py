@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,14 @@ class Store:
         path = self.records / f"{trial_id}.json"
         return self._read(path) if path.exists() else None
 
-    def results(self, ids: Collection[str] | None = None) -> Iterator[TrialResult]:
-        """The records with these ids, or all, in order of trial id.
+    def results(self) -> Iterator[TrialResult]:
+        """All records, in order of trial id.
 
         Raises:
             UserError: a record that is not readable; it is left as it is.
         """
         for path in self._record_files():
-            if ids is None or path.stem in ids:
-                yield self._read(path)
+            yield self._read(path)
 
     @staticmethod
     def _read(path: Path) -> TrialResult:

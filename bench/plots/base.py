@@ -113,8 +113,9 @@ def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
         UserError: the run has its Parquet alone.
     """
     labels, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
-    for result in store.results(labels):
-        found.setdefault(labels[result.trial_id], []).append(result)
+    for result in store.results():
+        if result.trial_id in labels:
+            found.setdefault(labels[result.trial_id], []).append(result)
     if not found:
         raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
     return found
