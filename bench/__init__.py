@@ -10,7 +10,7 @@ store.frame().groupby("label")["balanced_accuracy"].mean()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ def run(
     gpus_per_trial: float | None = None,
     device: str = "auto",
     only: str | None = None,
+    where: Mapping[str, Any] | None = None,
     seeds: Sequence[int] | None = None,
     epochs: int | None = None,
     precision: str | None = None,
@@ -87,8 +88,9 @@ def run(
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
     planned = plan(
-        chosen, store, only=only, seeds=seeds, epochs=epochs, precision=precision, limit=limit, retry_failed=retry_failed
-    )
+        chosen, store, only=only, where=where, seeds=seeds, epochs=epochs, precision=precision, limit=limit,
+        retry_failed=retry_failed,
+    )  # fmt: skip
     execute(planned, store, scheduler, runtime)
     return store
 

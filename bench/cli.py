@@ -21,8 +21,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites by name or YAML file; see `list suites`")]
+SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites or groups by name or YAML file; see `list suites`")]
 ONLY = Annotated[str | None, typer.Option(metavar="GLOB", help="only these methods or labels, e.g. 'cb_*'")]
+WHERE = Annotated[
+    str | None, typer.Option(metavar="KEY=VALUE,…", help="only trials on such data, e.g. dataset=cifar10,imbalance_factor=100")
+]
 SEEDS = Annotated[str | None, typer.Option(metavar="N|LIST", help="number of seeds, or seeds as 0,3,7, in place of the suite's")]
 PRECISION = Annotated[str | None, typer.Option(metavar="auto|bfloat16|float32", help="mixed precision, in place of the recipe's")]
 EPOCHS = Annotated[int | None, typer.Option(min=1, help="train this long; the recipe's schedule scales with it")]
@@ -59,6 +62,7 @@ def list_(
 def plan_(
     suites: SUITES,
     only: ONLY = None,
+    where: WHERE = None,
     seeds: SEEDS = None,
     epochs: EPOCHS = None,
     precision: PRECISION = None,
@@ -69,17 +73,19 @@ def plan_(
 ) -> None:
     """Say what a run would do and cost. Starts nothing."""
     from bench import cost, output
-    from bench.planning import plan
-    from bench.store import Store
-    from bench.suite import load_suite
+    from bench.group import planned
 
-    for suite in [load_suite(name) for name in suites]:
-        store = Store(out / suite.name)
-        planned = plan(
-            suite, store, only=only, seeds=_seeds(seeds), epochs=epochs, precision=precision, limit=limit,
-            retry_failed=retry_failed,
-        )  # fmt: skip
-        print(output.plan_words(planned, cost.estimate(planned.todo, store.frame()), workers))
+    plans = planned(
+        suites, out, only=only, where=_where(where), seeds=_seeds(seeds), epochs=epochs, precision=precision, limit=limit,
+        retry_failed=retry_failed,
+    )  # fmt: skip
+    seconds = 0.0
+    for plan, store in plans:
+        estimate = cost.estimate(plan.todo, store.frame())
+        print(output.plan_words(plan, estimate, workers), flush=True)
+        seconds += estimate.seconds
+    if len(plans) > 1:
+        print(output.total_words([plan for plan, _ in plans], seconds, workers))
 
 
 @app.command("run")
@@ -95,6 +101,7 @@ def run_(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     only: ONLY = None,
+    where: WHERE = None,
     seeds: SEEDS = None,
     epochs: EPOCHS = None,
     precision: PRECISION = None,
@@ -111,37 +118,44 @@ def run_(
 ) -> None:
     """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on."""
     import bench
-    from bench import output
     from bench.backends import Interrupted
-    from bench.frames import BUILDERS
-    from bench.suite import load_suite
+    from bench.group import fetch_data, planned
 
-    chosen = [load_suite(name) for name in suites]
-    tables: list[tuple[Any, str]] = []
-    for suite in chosen:
+    selection: dict[str, Any] = {
+        "only": only, "where": _where(where), "seeds": _seeds(seeds), "epochs": epochs, "precision": precision, "limit": limit,
+        "retry_failed": retry_failed,
+    }  # fmt: skip
+    plans = [plan for plan, _ in planned(suites, out, **selection)]
+    if len(plans) > 1:
+        fetch_data(plans, data)
+    for suite in [plan.suite for plan in plans]:
         try:
             store = bench.run(
                 suite, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
-                device=device, only=only, seeds=_seeds(seeds), epochs=epochs, precision=precision, limit=limit,
-                retry_failed=retry_failed, trial_timeout=trial_timeout, checkpoint_every=checkpoint_every, data=data,
-                embed=embed, verbose=verbose,
+                device=device, trial_timeout=trial_timeout, checkpoint_every=checkpoint_every, data=data, embed=embed,
+                verbose=verbose, **selection,
             )  # fmt: skip
         except Interrupted:
             print("stopped; every finished trial is kept. Give the same command again to go on.")
             raise SystemExit(130) from None
-        tables.append((store, suite.table))
-    for store, table in tables:
-        files = output.write_tables(store, table)
-        print()
-        print(_render(table, store, "terminal"))
-        print()
-        print(f"tables   {output.file_list([f for f in files if f.parent.name == 'tables'])}")
-        for file in files:
-            if file.parent.name == "plots":
-                print(f"plot     {file}")
-        print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
-    for store, _ in tables:
-        print(f"report   {output.write_report(store)}")
+        _show(store, suite.table)
+
+
+def _show(store: Any, table: str) -> None:
+    """A run's table, and the files that it and the report were written to."""
+    from bench import output
+    from bench.frames import BUILDERS
+
+    files = output.write_tables(store, table)
+    print()
+    print(_render(table, store, "terminal"))
+    print()
+    print(f"tables   {output.file_list([f for f in files if f.parent.name == 'tables'])}")
+    for file in files:
+        if file.parent.name == "plots":
+            print(f"plot     {file}")
+    print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
+    print(f"report   {output.write_report(store)}", flush=True)
 
 
 @app.command("tune")
@@ -337,6 +351,18 @@ def _render(name: str, store: Any, format: str, metric: str | None = None) -> st
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     return FORMATS[format][0](TABLES[name](store.frame(), metric, store.per_class()))
+
+
+def _where(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(key.strip() and value.strip() for key, _, value in pairs):
+        raise UserError(f"--where must be such as dataset=cifar10,imbalance_factor=100; got '{text}'")
+    keys = [key.strip() for key, _, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"--where takes one value for each key; got '{text}'")
+    return {key: value.strip() for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -37,13 +37,21 @@ def datasets(pattern: str) -> Items:
 
 
 def suites(pattern: str) -> Items:
-    """Suites with their number of trials."""
-    from bench.suite import load_suite, suite_names
+    """Suites and groups of them, with their number of trials."""
+    from bench.group import Group, load
+    from bench.suite import suite_names
 
-    loaded = [load_suite(name) for name in suite_names() if fnmatch.fnmatchcase(name, pattern)]
-    return [
-        {"name": s.name, "about": f"{s.about} ({len(s.specs)} trials)", "trials": len(s.specs), "table": s.table} for s in loaded
-    ]
+    items: Items = []
+    more: dict[str, Any]
+    for item in [load(name) for name in suite_names() if fnmatch.fnmatchcase(name, pattern)]:
+        if isinstance(item, Group):
+            trials = sum(len(suite.specs) for suite in item.suites)
+            words, more = f"group of {len(item.suites)} suites, {trials} trials", {"suites": [s.name for s in item.suites]}
+        else:
+            trials = len(item.specs)
+            words, more = f"{trials} trials", {"table": item.table}
+        items.append({"name": item.name, "about": f"{item.about} ({words})", "trials": trials, **more})
+    return items
 
 
 def spaces(pattern: str) -> Items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,17 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     else:
         lines.append("  nothing is left to run")
     return "\n".join(lines)
+
+
+def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
+    """What several plans would do and cost together."""
+    counts: Counter[str] = Counter()
+    for plan in plans:
+        counts.update(plan.counts())
+    return (
+        f"{len(plans)} suites: {', '.join(f'{n} {word}' for word, n in counts.items())}\n"
+        f"  cost of what is left: {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"
+    )
 
 
 def status_words(store: Store) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.suite import SUITES_DIR, check_specs, data_of, read_file, recipe_of, seeds_of
+from bench.suite import SUITES_DIR, check_specs, data_of, read_file, recipe_of, seeds_of, suite_path
 from lt_core.errors import UserError, unknown
 from lt_core.fields import build, param
 from lt_core.labels import parse_label
@@ -186,7 +186,8 @@ def load_space(name: str | Path, **changes: Any) -> Space:
     Raises:
         UserError: no such space, or anything in it that no study can be made of.
     """
-    path, values = read_file("tuning space", name, SPACES_DIR, _File)
+    path = suite_path(name, kind="tuning space", folder=SPACES_DIR)
+    values = read_file(path, "tuning space", _File)
     return parse_space(path.stem, {**values, **{k: v for k, v in changes.items() if v is not None}})
 
 

@@ -55,7 +55,7 @@ class _File:
 
 
 def suite_names() -> list[str]:
-    """Names of the suites that come with the benchmark."""
+    """Names of the suites and groups that come with the benchmark."""
     return sorted(p.stem for p in SUITES_DIR.glob("*.yaml"))
 
 
@@ -65,21 +65,25 @@ def load_suite(name: str | Path) -> Suite:
     Raises:
         UserError: no such suite, not YAML, or anything in it that no trial can be made of.
     """
-    path, values = read_file("suite", name, SUITES_DIR, _File)
+    path = suite_path(name)
+    values = read_file(path)
+    if "suites" in values:
+        raise UserError(f"{path.stem} is a group of suites, not a suite: name one of its suites here")
     return parse_suite(path.stem, values)
 
 
-def read_file(kind: str, name: str | Path, folder: Path, keys: type) -> tuple[Path, dict[str, Any]]:
-    """The YAML file ``name``, or the one of that name in ``folder``, and the mapping in it.
-
-    Raises:
-        UserError: no such file, not YAML, or not a mapping of the fields of ``keys``.
-    """
+def suite_path(name: str | Path, where: str = "", kind: str = "suite", folder: Path = SUITES_DIR) -> Path:
+    """The file of the suite, group or tuning space of that name; a name that ends in .yaml is the file itself."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = folder / f"{name}.yaml"
         if not path.is_file():
-            raise unknown(kind, str(name), sorted(p.stem for p in folder.glob("*.yaml")))
+            raise unknown(kind, str(name), sorted(p.stem for p in folder.glob("*.yaml")), where)
+    return path
+
+
+def read_file(path: Path, kind: str = "suite", keys: type | None = None) -> dict[str, Any]:
+    """The mapping in the file of a suite, a group or a tuning space; ``keys``: the dataclass that it is made into."""
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -87,8 +91,8 @@ def read_file(kind: str, name: str | Path, folder: Path, keys: type) -> tuple[Pa
     except yaml.YAMLError as error:
         raise UserError(f"{kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys))}")
-    return path, values
+        raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys or _File))}")
+    return values
 
 
 def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:

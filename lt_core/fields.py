@@ -112,8 +112,12 @@ def _coerce(value: Any, hint: Any) -> Any:
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
-def _checked(cls: type, key: str, value: Any, place: str) -> Any:
-    """``value`` as the type of field ``key``, inside its domain."""
+def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:
+    """``value`` as the type of field ``key`` of ``cls``, inside its domain.
+
+    Raises:
+        UserError: it is not of that type, or outside the domain.
+    """
     hint = _hints(cls)[key]
     try:
         made = _coerce(value, hint)
@@ -131,7 +135,7 @@ def check(record: Any, where: str = "") -> None:
     """For ``__post_init__``: what `build` checks holds for ``cls(…)`` and `dataclasses.replace` too, and 10 is 10.0."""
     place = f"{where}: " if where else ""
     for key in domains(type(record)):
-        object.__setattr__(record, key, _checked(type(record), key, getattr(record, key), place))
+        object.__setattr__(record, key, checked_value(type(record), key, getattr(record, key), place))
 
 
 def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
@@ -146,7 +150,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for key, value in values.items():
         if key not in fields:
             raise unknown("key", key, fields, where)
-        checked[key] = _checked(cls, key, value, place)
+        checked[key] = checked_value(cls, key, value, place)
     for name, field in fields.items():
         if name not in checked and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise UserError(f"{place}'{name}' is missing")

@@ -134,7 +134,11 @@ class RayTune:
                 **options,
             )
         except ConnectionError as error:
-            raise UserError(f"no Ray cluster answers at {self.address} ({error}): check `ray status` there") from None
+            # Ray tells of a token that is missing or wrong in its log alone.
+            raise UserError(
+                f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
+                f"RAY_AUTH_TOKEN are the cluster's"
+            ) from None
 
 
 def _check_address(address: str) -> None:

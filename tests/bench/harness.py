@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 # What may differ between two runs of one trial: time, and the command that was given.
@@ -35,3 +39,37 @@ def figures(run: Path) -> pd.DataFrame:
     """Everything in a run's trials.parquet that must not depend on when, where and in which order it was run."""
     frame = pd.read_parquet(run / "trials.parquet")
     return frame.drop(columns=TIMING).sort_values("trial_id", ignore_index=True)
+
+
+def start(*arguments: str, log: Path) -> subprocess.Popen:
+    with open(log, "w") as file:
+        return subprocess.Popen(command(*arguments), stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended too early"
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+def records(run: Path) -> list[Path]:
+    return list((run / "records").glob("[!.]*.json"))
+
+
+def workers(process: subprocess.Popen) -> list[psutil.Process]:
+    """The processes in which trials of this run train."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # some of them end while we look
+            if "Trainable" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+def same(run: Path, reference: Path) -> None:
+    pd.testing.assert_frame_equal(figures(run), figures(reference), check_exact=True)
+    for name in ("per_class", "curves"):
+        mine, theirs = (pd.read_parquet(r / f"{name}.parquet") for r in (run, reference))
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import re
 import signal
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 
 from bench.store import Store
-from tests.bench.harness import cli, command, figures
+from tests.bench.harness import cli, records, same, start, wait_for, workers
 
 EPOCHS = 12
 
@@ -36,40 +32,6 @@ def reference(tmp_path_factory) -> tuple[str, Path]:
     done = cli("run", str(suite), "--backend", "inline", "--out", str(folder))
     assert done.returncode == 0, done.stderr
     return str(suite), folder / "tiny"
-
-
-def start(*arguments: str, log: Path) -> subprocess.Popen:
-    with open(log, "w") as file:
-        return subprocess.Popen(command(*arguments), stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "the run ended too early"
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.05)
-
-
-def records(run: Path) -> list[Path]:
-    return list((run / "records").glob("[!.]*.json"))
-
-
-def workers(process: subprocess.Popen) -> list[psutil.Process]:
-    """The processes in which trials of this run train."""
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # some of them end while we look
-            if "Trainable" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
-
-
-def same(run: Path, reference: Path) -> None:
-    pd.testing.assert_frame_equal(figures(run), figures(reference), check_exact=True)
-    for name in ("per_class", "curves"):
-        mine, theirs = (pd.read_parquet(r / f"{name}.parquet") for r in (run, reference))
-        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
 
 
 def test_ray_gives_the_figures_of_the_bare_loop_and_keeps_quiet(reference, tmp_path):

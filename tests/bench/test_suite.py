@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.group import Group, load
 from bench.suite import load_suite, parse_suite, suite_names
 from lt_core.errors import UserError
 from tests.bench.harness import TINY
@@ -14,8 +15,9 @@ def parse(**changes):
 
 
 @pytest.mark.parametrize("name", suite_names())
-def test_every_shipped_suite_loads(name):
-    assert load_suite(name).specs
+def test_every_shipped_suite_and_group_loads(name):
+    loaded = load(name)
+    assert all(suite.specs for suite in (loaded.suites if isinstance(loaded, Group) else [loaded]))
 
 
 def test_the_whole_of_table_2():

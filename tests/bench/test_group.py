@@ -1,0 +1,146 @@
+"""Groups of suites, and parts of suites by their data."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+import bench
+from bench.group import Group, load
+from bench.planning import NothingMatches, plan
+from bench.suite import parse_suite
+from lt_core.errors import UserError
+from tests.bench.harness import TINY
+
+SMALL = {"recipe": {"base": "digits", "epochs": 1}, "seeds": 1}
+
+
+@pytest.fixture
+def write_group(tmp_path, write_suite):
+    """A function that writes a group of two suites, `one` (softmax) and `two` (softmax, over_sampling), with changes."""
+    one = write_suite("one", methods=["softmax"], **SMALL)
+    two = write_suite("two", methods=["softmax", "over_sampling"], **SMALL)
+
+    def write(name: str = "both", **changes: object) -> str:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({"about": "two suites", "suites": [one, two], **changes}))
+        return str(path)
+
+    return write
+
+
+def test_the_shipped_group_holds_the_papers_suites_and_no_trial_twice():
+    group = load("full")
+    assert isinstance(group, Group)
+    assert {"cb_table2", "mm_table", "crest_table1", "bisampling"} <= {suite.name for suite in group.suites}
+    ids = [spec.trial_id for suite in group.suites for spec in suite.specs]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_group_is_listed_with_its_trials(call):
+    _, out, _ = call("list", "suites", "full")
+    assert "(group of 7 suites, 1968 trials)" in out
+
+
+def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_suites(call, write_group, tmp_path):
+    code, out, _ = call("plan", write_group(), "--workers", "4")
+    assert code == 0
+    assert out.index("one: ") < out.index("two: ") < out.index("2 suites: 6 trials, 0 done, 0 failed, 6 left")
+    assert "with 4 at a time" in out.splitlines()[-1]
+    code, out, _ = call("run", write_group(), "--backend", "inline")
+    assert code == 0
+    # A suite's table comes when it is finished: the next one may take days.
+    assert out.index("one: 2 trials to run") < out.index("one/tables") < out.index("two: 4 trials to run")
+    runs = tmp_path / "results" / "runs"
+    assert {p.name: len(list(p.glob("records/*.json"))) for p in runs.iterdir()} == {"one": 2, "two": 4}
+    _, out, _ = call("run", write_group(), "--backend", "inline")
+    assert out.count("nothing to run") == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"suites": ["quik"]}, "group both: unknown suite 'quik'; the nearest is 'quick'"),
+        ({"suites": ["full"]}, "group both contains the group full: name suites only"),
+        ({"suites": []}, "group both: suites must be a list of at least one suite"),
+        ({"suites": None}, "group both: suites must be a list of at least one suite"),
+        ({"suites": ["quick", "quick"]}, "group both names the suite quick twice"),
+        ({"seeds": 3}, "group both: unknown key 'seeds'"),
+    ],
+)
+def test_groups_that_are_refused(call, write_group, changes, says):
+    code, out, err = call("plan", write_group(**changes))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
+def test_a_group_that_contains_itself_is_refused(call, write_group):
+    path = write_group()
+    _, _, err = call("plan", write_group(suites=[path]))
+    assert "group both contains itself: name suites only" in err
+
+
+def test_a_group_is_no_suite_for_the_library():
+    with pytest.raises(UserError, match="full is a group of suites, not a suite"):
+        bench.load_suite("full")
+
+
+def test_a_suite_of_a_group_that_has_nothing_of_what_is_asked_for_is_left_out(call, write_group, tmp_path):
+    code, out, _ = call("run", write_group(), "--backend", "inline", "--only", "over*")
+    assert code == 0
+    assert "one: left out, nothing in it matches" in out
+    assert [p.name for p in (tmp_path / "results" / "runs").iterdir()] == ["two"]
+    code, _, err = call("run", write_group(), "--backend", "inline", "--only", "x*")
+    assert (code, "nothing matches in any suite of" in err) == (2, True)
+    # Named itself, it is missed.
+    code, _, err = call("plan", str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml"), "--only", "over*")
+    assert (code, "--only 'over*' matches no method of suite one" in err) == (2, True)
+
+
+def test_data_that_a_later_suite_lacks_are_missed_before_the_first_begins(call, write_group, write_suite, tmp_path):
+    far = write_suite("far", data={"dataset": "cifar10", "imbalance_factor": 100}, methods=["softmax"], **SMALL)
+    path = write_group(suites=[str(tmp_path / "one.yaml"), far])
+    code, out, err = call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"))
+    assert (code, out) == (2, "")
+    assert "nowhere does not exist: give --data (or LT_DATA) a folder that holds cifar10" in err
+    assert not (tmp_path / "results").exists()
+    # What is left out needs no data.
+    assert call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"), "--where", "dataset=digits")[0] == 0
+
+
+def test_where_keeps_the_trials_on_such_data(call, write_suite, tmp_path):
+    suite = parse_suite("tiny", TINY)
+    for value in (50, 50.0, "50", "5e1"):
+        specs = plan(suite, where={"imbalance_factor": value, "dataset": "digits"}).specs
+        assert len(specs) == 8
+        assert {spec.data.imbalance_factor for spec in specs} == {50.0}
+    assert len(plan(suite, where={"class_order_seed": "none", "unlabelled_labelled": "true"}).specs) == 16
+    code, out, _ = call("run", write_suite(**SMALL), "--backend", "inline", "--where", "dataset=digits, imbalance_factor=50")
+    assert code == 0
+    assert "tiny: 4 trials to run" in out
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("imbalance_factr=50", "--where: unknown key 'imbalance_factr'; the nearest is 'imbalance_factor'"),
+        ("imbalance_factor=100", "--where imbalance_factor=100 matches no trial of suite tiny, which has 10, 50"),
+        ("imbalance_factor=much", "--where: imbalance_factor must be a number, got 'much'"),
+        ("imbalance_factor=0.5", "--where: imbalance_factor must be in [1, inf), got 0.5"),
+        ("imbalance_type=stp", "--where: imbalance_type must be in exp | step | majority | natural | counts, got 'stp'"),
+        ("imbalance_factor", "--where must be such as dataset=cifar10,imbalance_factor=100; got 'imbalance_factor'"),
+        ("imbalance_factor=", "--where must be such as"),
+        ("n_max=100,n_max=50", "--where takes one value for each key"),
+    ],
+)
+def test_a_where_that_is_refused(call, write_suite, where, says):
+    code, out, err = call("plan", write_suite(), "--where", where)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
+def test_values_named_are_those_that_would_match():
+    data = [{"dataset": "digits", "imbalance_factor": 10, "n_max": n} for n in (50, 60)]
+    data.append({"dataset": "digits", "imbalance_factor": 20, "n_max": 70})
+    with pytest.raises(NothingMatches, match=r"n_max=70 matches no trial of suite tiny, which has 50, 60$"):
+        plan(parse_suite("tiny", {**TINY, "data": data}), where={"imbalance_factor": 10, "n_max": 70})
