@@ -116,7 +116,7 @@ def run_(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
 ) -> None:
-    """Run what is missing of the suites, then print and write their tables. The same command again goes on."""
+    """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on."""
     import bench
     from bench.backends import Interrupted
     from bench.group import fetch_data, planned
@@ -142,7 +142,7 @@ def run_(
 
 
 def _show(store: Any, table: str) -> None:
-    """A run's table, and the files that it was written to."""
+    """A run's table, and the files that it and the report were written to."""
     from bench import output
     from bench.frames import BUILDERS
 
@@ -154,7 +154,8 @@ def _show(store: Any, table: str) -> None:
     for file in files:
         if file.parent.name == "plots":
             print(f"plot     {file}")
-    print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}", flush=True)
+    print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
+    print(f"report   {output.write_report(store)}", flush=True)
 
 
 @app.command("tune")
@@ -325,6 +326,21 @@ def plot_(
     draw, store = PLOTS[kind], Store.open(run)
     file = out or store.path / "plots" / f"{kind}.svg"
     write(draw(store, only), file)
+    print(file)
+
+
+@app.command("report")
+def report_(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="an HTML file; else report.html in the run's folder")] = None,
+) -> None:
+    """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
+    from bench import report
+    from bench.store import Store
+
+    store = Store.open(run)
+    file = out or store.path / "report.html"
+    report.write(store, file)
     print(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -129,9 +130,25 @@ def write_tables(store: Store, name: str) -> list[Path]:
             f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
         ) from None
     for kind in view.plots if (store.frame()["status"] == OK).any() else ():
-        files.append(store.path / "plots" / f"{kind}.svg")
-        write(PLOTS[kind](store), files[-1])
+        file = store.path / "plots" / f"{kind}.svg"
+        try:
+            write(PLOTS[kind](store), file)
+            files.append(file)
+        except Exception as error:  # a chart is not worth a run, whose rows are written by now
+            print(f"plot {kind} is left out: {error}", file=sys.stderr)
     return files
+
+
+def write_report(store: Store) -> str:
+    """The page of a finished run; its path, or in one sentence why there is none. Never raises: the run is over, and kept."""
+    from bench import report
+
+    file = store.path / "report.html"
+    try:
+        report.write(store, file)
+    except Exception as error:
+        return f"not written ({error}): try `bench.py report {store.path}`"
+    return str(file)
 
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:

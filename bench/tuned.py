@@ -185,7 +185,7 @@ def _draw(one: Found, folder: Path) -> list[Path]:
     """
     import matplotlib
 
-    from bench.plots import write as write_figure
+    from bench.charts.paper import save
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -209,6 +209,6 @@ def _draw(one: Found, folder: Path) -> list[Path]:
         if len(axes) == 1:  # a row of slices shares a scale of colours, which no layout engine takes
             made.set_layout_engine("tight")
         files.append(folder / f"{one.study.name}_{kind}.svg")
-        write_figure(made, files[-1])
+        save(made, files[-1])
         plt.close(made)
     return files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lt_core.errors import UserError
@@ -53,7 +53,7 @@ class TrialResult:
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values; NaN becomes null."""
-        values = {k: v for k, v in asdict(self).items() if k != "spec"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
         return _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
 
     @classmethod

@@ -1,35 +1,36 @@
-"""What all figures share: colours, paper, and files."""
+"""What all kinds of chart share: which trials they show, which methods, and in which words."""
 
 from __future__ import annotations
 
 import fnmatch
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from bench.tables.table import group_name, one_budget
 from lt_core.errors import UserError
+from lt_core.result import OK
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+    from bench.store import Store
+    from lt_core.result import TrialResult
 
-#: Okabe and Ito's colours, told apart by the colour-blind; black first.
-COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_SUFFIXES = (".pdf", ".png", ".svg")
+#: Methods in one chart: more lines than this, nobody tells apart.
+MOST = 8
+BASELINE = "softmax"
+_COLUMN = ["dataset", "imbalance_type", "label_fraction", "imbalance_factor"]
 
 
-def figure(panels: int, width: float = 4.6, height: float = 3.4, columns: int = 3) -> tuple[Figure, list[Any]]:
-    """An empty figure with ``panels`` axes, at most ``columns`` beside each other; sizes of a panel in inches."""
-    from matplotlib.figure import Figure
+@dataclass(frozen=True)
+class DataColumn:
+    """Trials on the same data, seeds and draws aside."""
 
-    columns = min(panels, columns)
-    rows = -(-panels // columns)
-    made = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    axes = [made.add_subplot(rows, columns, i + 1) for i in range(panels)]
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(axis="y", linewidth=0.4, alpha=0.6)
-    return made, axes
+    name: str  # digits IF 50
+    group: str  # digits
+    factor: float
+    rows: pd.DataFrame
 
 
 def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
@@ -45,25 +46,76 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     return kept
 
 
-def style(number: int) -> dict[str, Any]:
-    """Colour and marker of the line with this number."""
-    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-
-
-def write(made: Figure, file: Path) -> None:
-    """Write a figure, in the format of the file's suffix; the same figure gives the same bytes.
+def finished(store: Store, only: str, column: Sequence[str] = _COLUMN) -> tuple[pd.DataFrame, list[str]]:
+    """Finished trials of one budget, and notes on what was left out. ``column``: keys that tell data columns apart.
 
     Raises:
-        UserError: another suffix, or a folder that cannot be written.
+        UserError: no trial is finished.
     """
-    if file.suffix.lower() not in _SUFFIXES:
-        raise UserError(f"'{file}' must end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}")
-    import matplotlib
+    frame, notes = one_budget(chosen(store.frame(), only), column)
+    frame = frame[frame["status"] == OK]
+    if frame.empty:
+        raise UserError(f"{store.path} has no finished trial of these methods: there is nothing to draw")
+    return frame, [note for note in notes if "left out" in note]
 
-    dated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(file.suffix.lower())
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context({"svg.hashsalt": "lt-bench", "svg.fonttype": "none"}):
-            made.savefig(file, dpi=160, metadata=dated)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written ({error.strerror}): give another --out") from None
+
+def data_columns(frame: pd.DataFrame) -> list[DataColumn]:
+    """Data columns as the tables print them: datasets in order, factors from the largest down."""
+    made = []
+    for (dataset, shape, share, factor), rows in frame.groupby(_COLUMN, sort=False, dropna=False):
+        group = group_name(dataset, shape) + ("" if pd.isna(share) or share == 1 else f", {100 * share:g} % of the labels")
+        made.append(DataColumn(f"{group} IF {factor:.3g}", group, float(factor), rows))
+    places = {name: i for i, name in enumerate(dict.fromkeys(column.group for column in made))}
+    return sorted(made, key=lambda column: (places[column.group], -column.factor))
+
+
+def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
+    """Of each group the data column with the largest imbalance factor."""
+    return list({column.group: column for column in reversed(columns)}.values())[::-1]
+
+
+def best(frame: pd.DataFrame, most: int = MOST) -> tuple[list[str], list[str]]:
+    """Labels to draw, cross-entropy first, and a note if they are not all: the best by mean balanced accuracy, and always
+    cross-entropy. Each data column counts alike; methods on more of them come first, since means over others do not compare.
+    """
+    labels = list(dict.fromkeys(frame["label"]))
+    labels.sort(key=lambda label: label != BASELINE)
+    if len(labels) <= most:
+        return labels, []
+    cells = frame.groupby([*_COLUMN, "label"], dropna=False)["balanced_accuracy"].mean()
+    means = cells.groupby("label").agg(["size", "mean"]).sort_values(["size", "mean"], ascending=False, kind="stable")
+    first = [label for label in labels if label == BASELINE]
+    kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
+    words = f"the {most - len(first)} best of {len(labels)} methods by mean balanced accuracy on the test part"
+    words += ", those on most data columns first" if means["size"].nunique() > 1 else ""
+    return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}; choose others with --only"]
+
+
+def counted(sizes: pd.Series) -> str:
+    """``n = 3``, or ``n = 2–3`` where it differs from point to point."""
+    low, high = int(sizes.min()), int(sizes.max())
+    return f"n = {low}" if low == high else f"n = {low}–{high}"
+
+
+def spread(values: pd.Series) -> pd.Series:
+    """Standard deviations (n − 1); one trial has none, and is drawn without."""
+    return values.fillna(0.0)
+
+
+def floats(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
+    """Label → the records of its rows in ``frame``.
+
+    Raises:
+        UserError: the run has its Parquet alone.
+    """
+    labels, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
+    for result in store.results():
+        if result.trial_id in labels:
+            found.setdefault(labels[result.trial_id], []).append(result)
+    if not found:
+        raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
+    return found

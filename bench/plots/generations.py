@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.plots.base import chosen, figure
+from bench.charts import Axis, Chart, Panel, Series
+from bench.plots.base import chosen, floats
 from bench.tables.table import one_budget
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import pandas as pd
 
     from bench.store import Store
 
@@ -21,7 +22,7 @@ _ROWS = (
 )
 
 
-def draw(store: Store, only: str = "*") -> Figure:
+def draw(store: Store, only: str = "*") -> Chart:
     """A row of panels a method, means over folds; the darker the line, the later the generation.
 
     Raises:
@@ -37,24 +38,27 @@ def draw(store: Store, only: str = "*") -> Figure:
     rounds = rounds.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
     rounds["rank"] = rounds.groupby(keys).cumcount()
     labels = list(dict.fromkeys(rounds["label"]))
-    made, axes = figure(len(_ROWS) * len(labels), 3.2, 2.5, columns=len(_ROWS))
-    from matplotlib import colormaps
+    panels = [
+        _panel(label, rounds[rounds["label"] == label], column, words, legend=place == 0 or column == "taken")
+        for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
+    ]
+    where = f"{first['dataset']}, imbalance factor {first['imbalance_factor']:.3g}; means over folds"
+    title = "Recall and precision by class, generation by generation"
+    return Chart("generations", title, tuple(panels), (where,), columns=len(_ROWS), size=(3.2, 2.5))
 
-    shades = colormaps["viridis_r"]
-    for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS):
-        axis, mine = axes[place], rounds[rounds["label"] == label]
-        last = max(1, int(mine["round"].max()))
-        for generation, rows in mine.groupby("round"):
-            values = rows.groupby("rank")[column].mean()
-            scale = 1 if column == "taken" else 100
-            colour = shades(0.15 + 0.85 * int(generation) / last)
-            axis.plot(
-                values.index, scale * values, color=colour, marker="o", markersize=3, label=f"generation {int(generation) + 1}"
+
+def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:
+    last = max(1, int(rounds["round"].max()))
+    series = []
+    for generation, rows in rounds.groupby("round"):
+        values = rows.groupby("rank")[column].mean() * (1 if column == "taken" else 100)
+        number = int(generation)
+        series.append(
+            Series(
+                f"generation {number + 1}", floats(values.index), floats(values), shade=0.15 + 0.85 * number / last, size=3,
+                width=1.5,
             )
-        axis.set_title(f"{label}, {mine['trial_id'].nunique()} folds", fontsize=9)
-        axis.set_ylabel(words, fontsize=8)
-        axis.set_xlabel("class, most labels to fewest", fontsize=8)
-        axis.set_ylim(bottom=0, top=None if column == "taken" else 105)
-        if place == 0 or column == "taken":
-            axis.legend(frameon=False, fontsize=6)
-    return made
+        )  # fmt: skip
+    y = Axis(words, low=0, high=None if column == "taken" else 105)
+    title = f"{label}, {rounds['trial_id'].nunique()} folds"
+    return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), legend=legend)

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.plots.base import chosen, figure
+from bench.charts import Axis, Chart, Panel, Series
+from bench.plots.base import chosen, floats
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from bench.store import Store
     from lt_core.result import TrialResult
 
 _PANELS = 12
 
 
-def draw(store: Store, only: str = "*") -> Figure:
+def draw(store: Store, only: str = "*") -> Chart:
     """The first embedded trial of each label and data column; at most twelve.
 
     Raises:
@@ -31,20 +30,24 @@ def draw(store: Store, only: str = "*") -> Figure:
             shown.setdefault((result.spec.method.label, result.spec.data.dataset, result.spec.data.imbalance_factor), result)
     if not shown:
         raise UserError(f"{store.path} has no embedded trial: run it with --embed")
-    results = list(shown.values())[:_PANELS]
-    made, axes = figure(len(results), 3.4, 3.2)
-    from matplotlib import colormaps
+    panels = [_panel(result, legend=place == 0) for place, result in enumerate(list(shown.values())[:_PANELS])]
+    notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images)"]
+    if len(shown) > _PANELS:
+        notes.append(f"drawn: the first {_PANELS} of {len(shown)} methods and data columns; choose others with --only")
+    return Chart("tsne", "Test images by their features", tuple(panels), tuple(notes), size=(3.4, 3.2))
 
-    for axis, result in zip(axes, results, strict=True):
-        x, y, label = np.array(result.embedding).T
-        order = np.argsort(-np.array(result.train_counts), kind="stable")
-        rank = {c: place for place, c in enumerate(order)}
-        shades = colormaps["viridis"](np.linspace(0.0, 0.95, len(order)))
-        for c in order[:: max(1, len(order) // 10)] if len(order) > 20 else order:
-            mine = label == c
-            axis.scatter(x[mine], y[mine], s=7, color=shades[rank[c]], label=f"{c} ({result.train_counts[c]})")
-        axis.set_title(f"{result.spec.method.label}, seed {result.spec.seed}, fold {result.spec.data.subset_seed}", fontsize=8)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    axes[0].legend(title="class (training images)", fontsize=5, title_fontsize=6, frameon=False, ncols=2)
-    return made
+
+def _panel(result: TrialResult, legend: bool) -> Panel:
+    x, y, label = np.array(result.embedding).T
+    order = np.argsort(-np.array(result.train_counts), kind="stable")
+    rank = {c: place for place, c in enumerate(order)}
+    few = order[:: max(1, len(order) // 10)] if len(order) > 20 else order
+    series = tuple(
+        Series(
+            f"{c} ({result.train_counts[c]})", floats(x[label == c]), floats(y[label == c]), kind="points", size=2.6,
+            shade=1 - 0.95 * rank[c] / max(1, len(order) - 1), colour=0,
+        )
+        for c in few
+    )  # fmt: skip
+    title = f"{result.spec.method.label}, seed {result.spec.seed}, fold {result.spec.data.subset_seed}"
+    return Panel(title, Axis(ticks=()), Axis(ticks=()), series, legend=legend)

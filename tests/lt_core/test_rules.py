@@ -16,8 +16,8 @@ for module in pkgutil.walk_packages(lt_core.__path__, "lt_core."):
 assert "lt_core.training.trial" in sys.modules
 """
 TABLES = """
-import importlib, pkgutil, bench.tables, bench.render
-for package in (bench.tables, bench.render):
+import importlib, pkgutil, bench.charts, bench.plots, bench.render, bench.report, bench.tables
+for package in (bench.charts, bench.plots, bench.render, bench.report, bench.tables):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
 """
@@ -27,10 +27,10 @@ for package in (bench.tables, bench.render):
     ("code", "absent"),
     [
         (ALL_OF_LT_CORE, ("ray", "optuna", "bench")),
-        (TABLES, ("torch", "ray", "optuna")),
+        (TABLES, ("torch", "ray", "optuna", "matplotlib", "plotly", "scipy")),
         ("import lt_core, lt_core.spec, lt_core.recipes, lt_core.metrics", ("torch",)),
     ],
-    ids=["lt_core knows no harness", "tables know no tensors", "specs need no torch"],
+    ids=["lt_core knows no harness", "tables and charts know no tensors", "specs need no torch"],
 )
 def test_imports_go_one_way(code, absent):
     check = f"import sys\n{code}\nprint(*[m for m in {absent!r} if m in sys.modules])"

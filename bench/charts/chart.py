@@ -1,0 +1,99 @@
+"""What a chart is, before anybody decides how it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Axis:
+    """``title`` names the quantity with its unit. ``ticks``: places and their words; None: the renderer's choice."""
+
+    title: str = ""
+    log: bool = False
+    low: float | None = None
+    high: float | None = None
+    ticks: tuple[tuple[float, str], ...] | None = None
+    slanted: bool = False  # long words under the ticks
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one thing. Its spread is a band (``low``, ``high``) or bars (``error``, half their length)."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    kind: str = "line"  # line, points, or step
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    error: tuple[float, ...] = ()
+    every: int = 1  # of the bars, so that a hundred classes stay legible
+    colour: int | None = 0  # number in the palette, and of its marker and dash; None: quiet
+    shade: float | None = None  # place in 0…1 on a ramp, in place of a colour, where order matters
+    group: str = ""  # its entry in the legend, where that differs from the name; one switch for all panels
+    listed: bool = True  # in the legend
+    marks: bool = True
+    size: float = 4.0  # of a mark, in points
+    width: float = 1.2
+    dashed: bool = False
+    words: tuple[str, ...] = ()  # said of each point
+    written: str = ""  # where those words stand beside the point: above, above-left, above-right; else only on hovering
+
+    @property
+    def key(self) -> str:
+        return self.group or self.name
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A matrix of coloured cells, first row on top; None is an empty cell."""
+
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    unit: str
+    words: tuple[tuple[str, ...], ...] = ()  # written into the cells
+    low: float | None = None
+    high: float | None = None
+    diverging: bool = False  # around zero: blue is more, vermilion less
+
+
+@dataclass(frozen=True)
+class Region:
+    """A shaded stretch of the x axis, such as the many-shot classes."""
+
+    low: float
+    high: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...] = ()
+    heat: Heat | None = None
+    regions: tuple[Region, ...] = ()
+    bare: bool = False  # without y axis and grid: a diagram
+    legend: bool = True
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Panels, with what must be known to read them."""
+
+    name: str
+    title: str
+    panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+    columns: int = 3  # panels beside each other on paper
+    size: tuple[float, float] = (4.6, 3.4)  # of a panel on paper, in inches
+
+    def names(self) -> dict[str, str]:
+        """Entries of the legend, in order: key → its series' name if that is the same in all panels, else the key."""
+        found: dict[str, str] = {}
+        for s in (s for panel in self.panels for s in panel.series if s.listed):
+            found[s.key] = s.name if found.get(s.key, s.name) == s.name else s.key
+        return found

@@ -1,0 +1,153 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+
+  // Leaderboard: filter and sort ------------------------------------------------------------------
+  const body = document.querySelector("#board tbody");
+  const rows = all("tr", body);
+  const filter = document.querySelector("#filter");
+  const column = document.querySelector("#column");
+
+  function sift() {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = (row.cells[0].textContent + " " + row.dataset.column).toLowerCase();
+      const kept = (!column.value || row.dataset.column === column.value) && words.every((word) => text.includes(word));
+      row.hidden = !kept;
+      shown += kept;
+    }
+    document.querySelector("#count").textContent = `${shown} of ${rows.length} rows`;
+  }
+  filter.addEventListener("input", sift);
+  column.addEventListener("change", sift);
+
+  all("#board thead th[aria-sort]").forEach((head, place, heads) => {
+    head.querySelector("button").addEventListener("click", () => {
+      const number = head.classList.contains("number");
+      const before = head.getAttribute("aria-sort");
+      const down = before === "none" ? head.dataset.down === "1" : before === "ascending";
+      heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const value = (row) => row.cells[place].dataset.value;
+      const empty = (row) => value(row) === "";
+      rows.sort((a, b) => {
+        if (empty(a) || empty(b)) return empty(a) - empty(b); // what was not measured comes last, either way round
+        const order = number ? value(a) - value(b) : value(a).localeCompare(value(b), "en", { numeric: true });
+        return down ? -order : order;
+      });
+      body.append(...rows);
+    });
+  });
+
+  // Copy ------------------------------------------------------------------------------------------
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest(".copy");
+    if (!button) return;
+    const code = button.parentElement.querySelector("code");
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "copied";
+    } catch {
+      getSelection().selectAllChildren(code); // no clipboard for this page: the reader copies what is selected
+      button.textContent = "selected";
+    }
+    setTimeout(() => (button.textContent = "copy"), 1500);
+  });
+
+  // Theme -----------------------------------------------------------------------------------------
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  try {
+    const kept = localStorage.getItem("lt-bench-theme");
+    if (kept) root.dataset.theme = kept;
+  } catch {} // storage may be refused
+  document.querySelector("#theme").addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    try {
+      localStorage.setItem("lt-bench-theme", root.dataset.theme);
+    } catch {}
+    drawn.forEach(draw);
+  });
+  system.addEventListener("change", () => drawn.forEach(draw));
+
+  // Charts: each panel is drawn when it comes near the screen --------------------------------------
+  const drawn = new Set();
+  const figures = {};
+  const hidden = {}; // chart → entries of its legend that are switched off
+
+  // The ink of the page stands for black; the rest of the palette is told apart on both papers.
+  function inked(value, ink) {
+    if (typeof value === "string") return /^#000000([0-9a-f]{2})?$/i.test(value) ? ink + value.slice(7) : value;
+    if (Array.isArray(value)) return value.map((item) => inked(item, ink));
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, inked(v, ink)]));
+    return value;
+  }
+
+  function draw(panel) {
+    const kind = panel.dataset.chart;
+    figures[kind] ??= JSON.parse(document.getElementById(`data-${kind}`).textContent);
+    const css = getComputedStyle(root);
+    const [ink, line, paper] = ["--ink", "--line", "--paper"].map((name) => css.getPropertyValue(name).trim());
+    const { data, layout } = figures[kind][panel.dataset.panel];
+    const off = (hidden[kind] ??= new Set());
+    const traces = data.map((trace) => ({ ...inked(trace, ink), visible: !off.has(trace.legendgroup) }));
+    const axis = { gridcolor: line, linecolor: line, tickcolor: line };
+    let box = panel.firstElementChild;
+    if (!box) {
+      box = panel.appendChild(document.createElement("div"));
+      if (layout.meta && layout.meta.wide) panel.classList.add("wide");
+    }
+    const look = {
+      ...layout,
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: ink, family: "system-ui, sans-serif", size: 12 },
+      hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink } },
+      xaxis: { ...axis, ...layout.xaxis },
+      yaxis: { ...axis, ...layout.yaxis },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: ink },
+    };
+    const tools = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+    drawn.add(panel);
+    Plotly.react(box, traces, look, tools).then(() => (panel.dataset.drawn = "1"));
+  }
+
+  if (typeof Plotly !== "undefined") {
+    const panels = all(".panel");
+    const near = new IntersectionObserver(
+      (entries) =>
+        entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
+          near.unobserve(entry.target);
+          draw(entry.target);
+        }),
+      { rootMargin: "400px 0px" },
+    );
+    panels.forEach((panel) => near.observe(panel));
+    addEventListener("beforeprint", () => panels.filter((panel) => !drawn.has(panel)).forEach(draw));
+  }
+
+  all(".legend").forEach((legend) => {
+    const section = legend.closest("section");
+    const buttons = all("button", legend);
+    const off = (hidden[section.id] ??= new Set());
+    const show = () => {
+      buttons.forEach((button) => button.setAttribute("aria-pressed", String(!off.has(button.dataset.key))));
+      all(".panel", section).filter((panel) => drawn.has(panel)).forEach(draw);
+    };
+    buttons.forEach((button) => {
+      button.addEventListener("click", () => {
+        if (!off.delete(button.dataset.key)) off.add(button.dataset.key);
+        show();
+      });
+      button.addEventListener("dblclick", () => {
+        const others = buttons.map((other) => other.dataset.key).filter((key) => key !== button.dataset.key);
+        const alone = others.every((key) => off.has(key)) && !off.has(button.dataset.key);
+        off.clear();
+        if (!alone) others.forEach((key) => off.add(key));
+        show();
+      });
+    });
+  });
+})();

@@ -1,0 +1,209 @@
+"""What each kind of chart draws, in numbers, from records made up for it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.charts import Axis, Chart, Heat, Panel, Series, web
+from bench.plots import PLOTS, write
+from bench.plots.critical_difference import cliques
+from lt_core.errors import UserError
+from lt_core.result import FAILED
+from tests.bench import synthetic
+from tests.bench.synthetic import trial
+
+
+def drawn(tmp_path, kind, *results, only="*"):
+    return PLOTS[kind](synthetic.store(tmp_path / "run", results), only)
+
+
+def series(panel, key):
+    (found,) = [s for s in panel.series if s.key == key]
+    return found
+
+
+def test_error_against_imbalance_factor_has_a_band_of_one_deviation(tmp_path):
+    chart = drawn(
+        tmp_path, "factors", trial(factor=10, recalls=[90] * 10), trial(factor=100, recalls=[70] * 10),
+        trial(seed=1, factor=100, recalls=[60] * 10), trial(seed=2, factor=100, status=FAILED, cause="no"),
+    )  # fmt: skip
+    (panel,) = chart.panels
+    line = series(panel, "softmax")
+    assert line.x == (10, 100) and line.y == pytest.approx((10, 35)) and line.name == "softmax (n = 1–2)"
+    deviation = math.sqrt(50)
+    assert line.low == pytest.approx((10, 35 - deviation)) and line.high == pytest.approx((10, 35 + deviation))
+    assert panel.x.log and "%" in panel.y.title
+    with pytest.raises(UserError, match="one imbalance factor a data set"):
+        drawn(tmp_path / "other", "factors", trial(factor=10))
+
+
+def test_errors_by_class_are_shaded_by_shots(tmp_path):
+    chart = drawn(tmp_path, "per_class", trial(recalls=[100, 90, 80, 70, 60, 50, 40, 30, 20, 10]))
+    (panel,) = chart.panels
+    assert panel.series[0].y == pytest.approx(tuple(range(0, 100, 10)))
+    # 200, 129, 84, 54, 35, 23, 15, 10, 6, 4 training images
+    assert [(r.name, r.low, r.high) for r in panel.regions] == [("many", -0.5, 1.5), ("medium", 1.5, 5.5), ("few", 5.5, 9.5)]
+
+
+def test_many_methods_are_the_best_and_cross_entropy(tmp_path):
+    labels = ["softmax", "focal", "hinge", "inverse", "sigmoid", "ldam_drw", "over_sampling", "logit_adjusted", "mixup", "ncm"]
+    chart = drawn(tmp_path, "factors", *synthetic.run(labels, (10, 100), 1))
+    assert chart.panels[0].series[0].key == "softmax" and len(chart.panels[0].series) == 8
+    assert not {"focal", "hinge"} & {s.key for s in chart.panels[0].series}, "the two worst but cross-entropy"
+    assert any("the 7 best of 10 methods" in note and "and softmax" in note for note in chart.notes)
+
+
+def test_confusion_is_the_mean_by_row_and_its_difference_to_cross_entropy(tmp_path):
+    chart = drawn(
+        tmp_path, "confusion", trial(recalls=[100] * 9 + [20]), trial(seed=1, recalls=[100] * 9 + [40]),
+        trial("inverse", recalls=[90] + [100] * 8 + [70]),
+    )  # fmt: skip
+    plain, other, difference = (panel.heat for panel in chart.panels)
+    assert chart.panels[2].title == "digits IF 50: inverse − softmax"
+    assert plain.values[9][9] == 30 and plain.values[9][8] == 70 and all(sum(row) == pytest.approx(100) for row in plain.values)
+    assert plain.y[0] == "0 (200)" and plain.x[9] == "9", "head first, with its training images"
+    assert other.values[0][0] == 90
+    assert difference.values[9][9] == 40 and difference.values[9][8] == -40 and difference.values[0][0] == -10
+    assert difference.diverging and difference.low == -difference.high
+
+
+def test_curves_are_means_of_the_validation_split_and_the_test_part(tmp_path):
+    results = [trial(curve=(0.2, 0.5)), trial(seed=1, curve=(0.4, 0.7)), trial("focal", validation=0, curve=(0.1, 0.2))]
+    chart = drawn(tmp_path, "curves", *results[:2])
+    held, tested = chart.panels
+    assert held.title.endswith("validation split") and tested.title.endswith("test part")
+    assert tested.series[0].x == (20, 40) and tested.series[0].y == pytest.approx((30, 60))
+    assert held.series[0].y == pytest.approx((25, 55))
+    assert tested.series[0].low == pytest.approx((30 - math.sqrt(200), 60 - math.sqrt(200)))
+    (alone,) = drawn(tmp_path / "other", "curves", results[2]).panels
+    assert alone.title.endswith("test part"), "nothing was held out"
+
+
+def test_the_pareto_front_is_what_nothing_beats_in_time_and_score(tmp_path):
+    chart = drawn(
+        tmp_path, "pareto", trial(recalls=[60] * 10, seconds=1), trial("focal", recalls=[55] * 10, seconds=2),
+        trial("inverse", recalls=[80] * 10, seconds=3), trial("hinge", recalls=[80] * 10, seconds=4),
+    )  # fmt: skip
+    (panel,) = chart.panels
+    front = series(panel, "Pareto front")
+    assert (front.x, front.y) == ((1, 3), pytest.approx((60, 80)))
+    assert (series(panel, "focal").x, series(panel, "focal").y) == ((2,), pytest.approx((55,)))
+    assert series(panel, "focal").error == (0,), "one trial has no spread"
+
+
+def test_seconds_of_another_machine_are_not_compared(tmp_path):
+    slow = trial(seed=1, seconds=90, environment={"device_name": "another CPU"})
+    chart = drawn(tmp_path, "pareto", trial(seconds=1), trial("focal", seconds=1), slow)
+    assert series(chart.panels[0], "softmax").x == (1,)
+    assert "digits IF 50: 1 trials of other machines are left out" in chart.notes
+
+
+def test_ranks_are_averaged_and_joined_where_they_are_not_told_apart(tmp_path):
+    chart = drawn(tmp_path, "critical_difference", *synthetic.run(["softmax", "focal", "inverse"], (10, 50, 100), 1))
+    (panel,) = chart.panels
+    places = {s.key: s.x[0] for s in panel.series if s.key in ("softmax", "focal", "inverse")}
+    assert places == {"inverse": 1, "focal": 2, "softmax": 3}
+    assert panel.title == "critical difference 1.91", "2.343 √(3 · 4 / (6 · 3))"
+    bars = [s.x for s in panel.series if s.key == "not told apart"]
+    assert [tuple(round(x) for x in bar) for bar in bars] == [(1, 2), (2, 3)]
+    with pytest.raises(UserError, match="one data column: ranks need two or more"):
+        drawn(tmp_path / "other", "critical_difference", *synthetic.run(["softmax", "focal", "inverse"], (10,), 1))
+
+
+def test_cliques_are_the_largest_runs_closer_than_the_difference():
+    """Demšar 2006, figure 1 in small: a bar inside another one is not drawn."""
+    assert cliques([1.0, 2.0, 2.5, 4.5], 2.0) == [(1.0, 2.5)]
+    assert cliques([1.0, 2.0, 2.9, 3.5], 1.5) == [(1.0, 2.0), (2.0, 2.9), (2.9, 3.5)]
+    assert cliques([1.0, 3.0], 2.0) == [], "a distance of the critical difference itself tells two apart"
+
+
+def test_wins_ties_and_losses_are_counted_over_pairs(tmp_path):
+    scores = {"softmax": [50, 60, 70], "inverse": [60, 60, 60]}
+    results = [trial(label, seed, recalls=[v] * 10) for label, values in scores.items() for seed, v in enumerate(values)]
+    chart = drawn(tmp_path, "win_tie_loss", *results, trial("inverse", 9, recalls=[99] * 10))
+    heat = chart.panels[0].heat
+    assert heat.words == (("", "1–1–1"), ("1–1–1", "")) and heat.values == ((None, 0), (0, None))
+    assert "over 3 pairs" in chart.notes[0], "a trial without a partner is no pair"
+    chart = drawn(tmp_path / "other", "win_tie_loss", *synthetic.run(["softmax", "focal"], (10, 50), 2))
+    assert chart.panels[0].heat.words[1][0] == "4–0–0" and chart.panels[0].heat.values[1][0] == 1
+
+
+def test_the_grid_of_class_balanced_loss_is_of_the_validation_split(tmp_path):
+    results = [
+        trial(f"cb_focal[cb_beta={beta},gamma={gamma}]", recalls=[score] * 10, validation=held)
+        for held in (20, 0)
+        for beta, gamma, score in ((0.9, 1, 50), (0.9, 2, 60), (0.99, 1, 70))
+    ]
+    heat = (chart := drawn(tmp_path, "heatmap", *results[:3])).panels[0].heat
+    assert (heat.x, heat.y) == (("focal γ=1", "focal γ=2"), ("0.9", "0.99"))
+    assert heat.values == ((50, 60), (70, None)) and "validation split" in heat.unit and "validation split" in chart.title
+    heat = (chart := drawn(tmp_path / "other", "heatmap", *results[3:])).panels[0].heat
+    assert "test part" in heat.unit and "choose nothing by it" in chart.notes[0]
+    with pytest.raises(UserError, match="no two settings of a class-balanced loss"):
+        drawn(tmp_path / "none", "heatmap", trial())
+
+
+def test_reliability_is_the_mean_over_trials_of_what_is_right_at_a_confidence(tmp_path):
+    chart = drawn(tmp_path, "calibration", trial(recalls=[60] * 10), trial(seed=1, recalls=[80] * 10))
+    line = series(chart.panels[0], "softmax")
+    assert line.x == pytest.approx((50, 90)) and line.y == pytest.approx((70, 70))
+    # |60 − 50| / 2 + |60 − 90| / 2 = 20 and |80 − 50| / 2 + |80 − 90| / 2 = 20
+    assert line.name == "softmax (ECE 20.0 %, n = 2)"
+    assert series(chart.panels[0], "as sure as right").x == (0, 100)
+
+
+def test_a_record_is_known_by_its_specification_and_not_by_its_file(tmp_path):
+    """Records of an older version may lie under another id than the one that their specification has today."""
+    store = synthetic.store(tmp_path / "run", [trial()])
+    (path,) = store.records.iterdir()
+    path.rename(path.with_name("0123456789abcdef.json"))
+    assert PLOTS["confusion"](type(store)(store.path)).panels
+
+
+def test_a_run_without_a_finished_trial_is_told(tmp_path):
+    bad = trial(status=FAILED, cause="RuntimeError: no")
+    for kind in ("factors", "per_class", "pareto", "critical_difference", "win_tie_loss", "confusion", "curves", "calibration"):
+        with pytest.raises(UserError, match="has no finished trial"):
+            drawn(tmp_path / kind, kind, bad)
+
+
+def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
+    labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
+    store = synthetic.store(tmp_path / "run", synthetic.run(labels, (10, 100), 2))
+    for kind in PLOTS:
+        if kind in ("generations", "tsne"):
+            continue
+        chart = PLOTS[kind](store)
+        assert chart.panels and chart.title and chart.notes
+        assert all(p.bare or (p.x.title and p.y.title) for p in chart.panels), kind
+        for name in ("a", "b"):
+            write(PLOTS[kind](store), tmp_path / f"{kind}-{name}.svg")
+        assert (tmp_path / f"{kind}-a.svg").read_bytes() == (tmp_path / f"{kind}-b.svg").read_bytes(), kind
+
+
+def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
+    """plotly's own schema refuses a name or a value that it does not know."""
+    go = pytest.importorskip("plotly.graph_objects")
+    labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
+    store = synthetic.store(tmp_path / "run", synthetic.run(labels, (10, 100), 2))
+    for kind in PLOTS:
+        if kind not in ("generations", "tsne"):
+            for figure in web.figures(PLOTS[kind](store)):
+                go.Figure(figure)
+
+
+def test_the_page_gets_numbers_bands_and_no_markup():
+    line = Series("<b>", (1.0, 2.0), (0.123456789, math.nan), low=(0.0, 0.1), high=(1.0, 1.1), group="key", words=("a&b", "c"))
+    heat = Heat(("a",), ("b",), ((None,),), "unit", low=-1.0, high=1.0, diverging=True)
+    chart = Chart(
+        "x", "X", (Panel("<i>", Axis("x", log=True, low=1, high=100), Axis(), (line,)), Panel("", Axis(), Axis(), heat=heat))
+    )
+    lines, cells = web.figures(chart)
+    band, curve = lines["data"]
+    assert band["y"] == [1.0, 1.1, 0.1, 0.0] and curve["y"] == [0.12346, None] and curve["legendgroup"] == "key"
+    assert curve["name"] == "&lt;b&gt;" and curve["text"] == ["a&amp;b", "c"] and lines["layout"]["title"]["text"] == "&lt;i&gt;"
+    assert lines["layout"]["xaxis"]["range"] == [0, 2], "plotly takes logarithms"
+    assert cells["data"][0]["z"] == [[None]] and cells["data"][0]["zmin"] == -1
+    assert [entry["key"] for entry in web.legend(chart)] == ["key"]

@@ -1,0 +1,153 @@
+"""The page in a browser: it sorts, filters, draws and fits, and asks no network for anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import report
+from tests.bench import synthetic
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
+pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no chromium here")
+
+LABELS = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]", "logit_adjusted"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    store = synthetic.store(tmp_path_factory.mktemp("report") / "run", synthetic.run(LABELS, (10, 100), 3))
+    report.write(store, store.path / "report.html")
+    return store.path / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def opened(browser, file):
+    """A function that opens the page; what went wrong and what was asked for are kept on it, and judged at the end."""
+    contexts, troubles, asked = [], [], []
+
+    def open_page(width=1280, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        contexts.append(context)
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(f"file://{file}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert troubles == []
+    assert asked and all(url.startswith(("file://", "data:", "blob:")) for url in asked)
+
+
+def until(page, expression, seconds=120):
+    """Wait until an expression is true. (Playwright's own waiting is refused by the page's content security policy.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
+def draw_all(page):
+    for panel in page.locator(".panel").all():
+        panel.scroll_into_view_if_needed()
+    until(page, "[...document.querySelectorAll('.panel')].every((panel) => panel.dataset.drawn)")
+
+
+def column(page, name):
+    """Values of the rows that are shown, under one heading."""
+    names = page.locator("#board thead th").all_inner_texts()
+    place = next(i for i, text in enumerate(names) if text.strip().startswith(name))
+    return page.eval_on_selector_all(
+        "#board tbody tr:not([hidden])", f"(rows) => rows.map((row) => row.cells[{place}].dataset.value)"
+    )
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened):
+    page = opened()
+    head = page.locator("#board thead th", has_text="ACSA")
+    head.locator("button").click()
+    values = [float(v) for v in column(page, "ACSA")]
+    assert len(values) == 12 and values == sorted(values, reverse=True) and head.get_attribute("aria-sort") == "descending"
+    head.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert [float(v) for v in column(page, "ACSA")] == sorted(values) and head.get_attribute("aria-sort") == "ascending"
+    page.locator("#board thead th", has_text="method").locator("button").click()
+    names = column(page, "method")
+    assert names == sorted(names, key=lambda name: name.rstrip("]")) and head.get_attribute("aria-sort") == "none"
+
+
+def test_words_and_the_choice_of_data_filter(opened):
+    page = opened()
+    page.fill("#filter", "cb_")
+    assert set(column(page, "method")) == {"cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"}
+    page.select_option("#column", "digits IF 100")
+    assert len(column(page, "method")) == 2 and set(column(page, "data")) == {"digits IF 100"}
+    assert page.inner_text("#count") == "2 of 12 rows"
+    page.fill("#filter", "nothing like it")
+    assert column(page, "method") == []
+
+
+def test_every_chart_draws_something_and_only_when_it_is_near(opened):
+    page = opened()
+    page.wait_for_selector(".panel[data-drawn]")
+    panels = page.locator(".panel").count()
+    assert page.locator(".panel[data-drawn]").count() < panels, "the page opens before all of it is drawn"
+    draw_all(page)
+    marks = page.eval_on_selector_all(
+        ".panel", "(all) => all.map((p) => p.querySelectorAll('.scatterlayer .trace, .heatmaplayer image').length)"
+    )
+    assert len(marks) == panels and min(marks) > 0
+
+
+def test_the_legend_switches_a_method_off_in_all_panels(opened):
+    page = opened()
+    draw_all(page)
+    traces = "document.querySelectorAll('#curves .scatterlayer .trace').length"
+    before = page.evaluate(traces)
+    button = page.locator("#curves .legend button", has_text="inverse")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    panels = page.locator("#curves .panel").count()
+    until(page, f"{traces} === {before - 2 * panels}")  # its line and its band
+    button.click()
+    until(page, f"{traces} === {before}")
+
+
+def test_a_phone_needs_no_sideways_scrolling(opened):
+    page = opened(width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    draw_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_dark_follows_the_system_and_the_button(opened):
+    def ground(page):
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light, dark = opened(), opened(scheme="dark")
+    assert ground(light) == "rgb(255, 255, 255)" and ground(dark) != ground(light)
+    light.wait_for_selector(".panel[data-drawn]")
+    ink = "document.querySelector('#factors .gtitle').style.fill"
+    before = light.evaluate(ink)
+    light.click("#theme")
+    assert ground(light) == ground(dark)
+    until(light, f"{ink} !== '{before}'")
+    light.reload()
+    assert ground(light) == ground(dark), "the choice is kept"
