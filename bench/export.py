@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.leaderboard import leaderboard
 from bench.render import text
+from bench.report import document
 from bench.store import RUNS_DIR, Store
 from bench.tables.leaderboard import DEFAULT, build
 from lt_core.errors import UserError
@@ -56,12 +57,13 @@ def frame_of(stores: Sequence[Store], only: str | None = None) -> pd.DataFrame:
 
 
 def export(stores: Sequence[Store], out: Path, metric: str = "acsa") -> list[Path]:
-    """Write leaderboard.md, .csv, .tex, .json and .parquet into ``out``; the files.
+    """Write leaderboard.md, .csv, .tex, .json, .html and .parquet into ``out``; the files.
 
     Raises:
         UserError: nothing to write, or a folder that cannot be written.
     """
-    board = leaderboard(frame_of(stores), metric)
+    frame = frame_of(stores)
+    board = leaderboard(frame, metric)
     tables = build(board, metric, DEFAULT)
     rounded = board.assign(**{c: board[c].round(6) for c in board.select_dtypes("float")})
     sources = ", ".join(store.path.name for store in stores)
@@ -71,6 +73,7 @@ def export(stores: Sequence[Store], out: Path, metric: str = "acsa") -> list[Pat
         "csv": rounded.to_csv(index=False, lineterminator="\n").rstrip("\n"),
         "tex": "\n\n".join(map(text.to_latex, tables)),
         "json": json.dumps(json.loads(rounded.to_json(orient="records", double_precision=6)), indent=1, ensure_ascii=False),
+        "html": document(frame, "Leaderboard").rstrip("\n"),
     }
     files = [out / f"leaderboard.{ending}" for ending in (*texts, "parquet")]
     try:

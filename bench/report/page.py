@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from bench.report import board, charts, facts
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.store import Store
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -22,21 +25,28 @@ def render(store: Store) -> str:
     Raises:
         UserError: the run has no trial.
     """
+    frame = store.frame()
+    if frame.empty:
+        raise UserError(f"{store.path} has no trial yet: start it with `bench.py run`")
+    return document(frame, store.path.resolve().name, *charts.drawn(store), run=True)
+
+
+def document(
+    frame: pd.DataFrame, title: str, drawn: Sequence[Any] = (), left_out: Sequence[tuple[str, str]] = (), run: bool = False
+) -> str:
+    """The page of the trials of ``frame``; ``run``: they are a run's, of the name ``title``."""
     import jinja2
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    frame = store.frame()
-    if frame.empty:
-        raise UserError(f"{store.path} has no trial yet: start it with `bench.py run`")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["data"] = lambda value: Markup(embedded(value))
-    drawn, left_out = charts.drawn(store)
     return environment.get_template("page.html").render(
-        run=store.path.resolve().name,
+        title=title,
+        run=run,
         head=facts.header(frame),
         board=board.board(frame),
         charts=drawn,
