@@ -11,7 +11,7 @@ import pandas as pd
 
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
-from lt_core.metrics import collapsed, precision, recall
+from lt_core.metrics import collapsed, headline, precision, recall
 from lt_core.result import OK, SCHEMA, TrialResult
 from lt_core.spec import DataSpec
 
@@ -80,7 +80,8 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
     }
     if result.status == OK:
         row.update({k: v for k, v in result.metrics().items() if k in METRICS})
-        row.update({f"validation_{k}": v for k, v in result.validation_metrics().items() if k in METRICS[:2]})
+        if result.validation_confusion:
+            row.update({f"validation_{k}": v for k, v in headline(result.validation_confusion).items()})
         # The best epoch on the test part: what much public code reports. It chooses nothing here.
         row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
     return row

@@ -50,7 +50,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
         trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
         rank in the column and average_rank over the columns of the method's suite; tied: not told apart from the column's
-        best; train_seconds, images_per_second, gpu_hours (of all trials of the row; NaN without a GPU); published accuracy
+        best; gpu_hours (of all trials of the row; NaN without a GPU); published accuracy
         in %, paper, difference (measured − published, points) and verdict; command that runs the row again.
 
     Raises:
@@ -107,11 +107,9 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
         n=done, failed=by.size() - done, collapsed=(shown["_done"] & shown["collapsed"].astype(bool)).groupby(
             [shown["_column"], shown["label"]], sort=False).sum(),
     )  # fmt: skip
-    names = [name for name in FIGURES if name not in ("seconds", "images_per_second")]
-    mean, std = by[list(FIGURES)].mean(), by[names].std(ddof=1)
-    board = board.join(mean[names]).join(std.add_suffix("_std"))
+    names = list(FIGURES)
+    board = board.join(by[names].mean()).join(by[names].std(ddof=1).add_suffix("_std"))
     on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
-    board["train_seconds"], board["images_per_second"] = mean["seconds"], mean["images_per_second"]
     board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["command"] = [_command(row) for _, row in board.iterrows()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -19,6 +20,18 @@ from lt_core.result import UNSETTLED, TrialResult
 
 RUNS_DIR = Path("results") / "runs"
 _STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Thousands of records are made and none is garbage: the collector would only walk through them again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 class Store:
@@ -169,7 +182,9 @@ class Store:
     # Parquet ------------------------------------------------------------------------------------
 
     def _record_files(self) -> list[Path]:
-        return sorted(self.records.glob("[!.]*.json"))
+        files = self.records.iterdir() if self.records.is_dir() else ()
+        there = [file for file in files if file.name.endswith(".json") and not file.name.startswith(".")]
+        return sorted(there, key=lambda file: file.name)
 
     def _stamp(self) -> str:
         """Changes whenever a record is added, replaced or removed."""
@@ -201,8 +216,9 @@ class Store:
             if not self._record_files() or all(self._current(name) for name in frames.BUILDERS):
                 self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}
             else:
-                results = list(self.results())
-                self._frames = {name: make(results, self.path.resolve().name) for name, make in frames.BUILDERS.items()}
+                with _no_collection():
+                    results = list(self.results())
+                    self._frames = {name: make(results, self.path.resolve().name) for name, make in frames.BUILDERS.items()}
         return self._frames
 
     def _read_parquet(self, name: str) -> pd.DataFrame:

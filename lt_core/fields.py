@@ -14,7 +14,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from lt_core.errors import UserError, unknown
 
@@ -66,8 +66,13 @@ def param(default: Any = _REQUIRED, help: str = "", **bounds: Any) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def domains(cls: type) -> dict[str, Domain]:
+def domains(cls: type) -> Mapping[str, Domain]:
     """The domain of each field that was declared with `param`."""
+    return _domains(cast(Any, cls))
+
+
+@cache
+def _domains(cls: type) -> Mapping[str, Domain]:
     return {f.name: f.metadata["domain"] for f in dataclasses.fields(cls) if "domain" in f.metadata}
 
 

@@ -24,21 +24,29 @@ def metrics(confusion: Any, train_counts: Sequence[float], calibration: Any = No
     """
     matrix = np.asarray(confusion, dtype=float)
     recalls, precisions = recall(matrix), precision(matrix)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = np.where(recalls + precisions > 0, 2 * recalls * precisions / (recalls + precisions), 0.0)
+    there = ~np.isnan(recalls)
+    found = recalls[there]
+    both = found + precisions[there]
+    f1 = np.divide(2 * found * precisions[there], both, out=np.zeros(len(found)), where=both > 0)
     counts = np.asarray(train_counts, dtype=float)
     accuracy = float(np.trace(matrix) / matrix.sum())
     return {
         "accuracy": accuracy,
         "error": 1 - accuracy,
-        "balanced_accuracy": float(np.nanmean(recalls)),  # = ACSA = mean per-class recall
-        "macro_f1": float(f1[~np.isnan(recalls)].mean()),
-        "g_mean": float(np.prod(recalls[~np.isnan(recalls)]) ** (1 / np.count_nonzero(~np.isnan(recalls)))),
+        "balanced_accuracy": _mean(recalls),  # = ACSA = mean per-class recall
+        "macro_f1": float(f1.mean()),
+        "g_mean": float(np.prod(found) ** (1 / len(found))),
         "many_accuracy": _mean(recalls[counts > MANY]),
         "medium_accuracy": _mean(recalls[(counts >= FEW) & (counts <= MANY)]),
         "few_accuracy": _mean(recalls[counts < FEW]),
         "ece": expected_calibration_error(calibration) if calibration is not None else float("nan"),
     }
+
+
+def headline(confusion: Any) -> dict[str, float]:
+    """Accuracy and balanced accuracy alone."""
+    matrix = np.asarray(confusion, dtype=float)
+    return {"accuracy": float(np.trace(matrix) / matrix.sum()), "balanced_accuracy": _mean(recall(matrix))}
 
 
 def collapsed(confusion: Any, share: float = 0.99) -> bool:
@@ -74,4 +82,6 @@ def expected_calibration_error(bins: Any) -> float:
 
 
 def _mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if len(values) else float("nan")
+    """Mean of the values that are there."""
+    values = values[~np.isnan(values)]
+    return float(values.sum() / len(values)) if len(values) else float("nan")

@@ -7,8 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar, cast
 
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
@@ -16,6 +16,7 @@ from lt_core.fields import build, check, param
 from lt_core.parts import NEUTRAL
 from lt_core.recipes import Recipe
 
+T = TypeVar("T")
 #: Counts changes after which an old figure is no longer comparable with a new one. Part of every id.
 PROTOCOL = 1
 
@@ -131,9 +132,9 @@ class TrialSpec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrialSpec:
         return cls(
-            data=build(DataSpec, values["data"]),
+            data=_built(DataSpec, values["data"]),
             method=MethodSpec(**values["method"]),
-            recipe=build(Recipe, values["recipe"]),
+            recipe=_built(Recipe, values["recipe"]),
             seed=values["seed"],
             protocol=values["protocol"],
         )
@@ -159,4 +160,14 @@ def _without_later_defaults(record: Any) -> dict[str, Any]:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(record).items()}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(record).items()}
+
+
+def _built(cls: type[T], values: Mapping[str, Any]) -> T:
+    """The frozen record of these plain values; a run of thousands of trials has few different ones."""
+    return _cached(cast(Any, cls), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items()))
+
+
+@lru_cache(maxsize=4096)
+def _cached(cls: type, items: tuple[tuple[str, Any], ...]) -> Any:
+    return build(cls, dict(items))

@@ -22,7 +22,7 @@ _AFTER: dict[str, tuple[str, str, int | None]] = {
     "n": ("n", "finished trials behind each figure", 0),
     "failed": ("failed", "trials that did not finish; never averaged", 0),
     "collapsed": ("collapsed", "finished trials that predict hardly more than one class; averaged all the same", 0),
-    "train_seconds": ("training (s)", "mean seconds of training a trial", 1),
+    "seconds": ("training (s)", "mean seconds of training a trial", 1),
     "images_per_second": ("images/s", "training images a second, mean", 0),
     "gpu_hours": ("GPU hours", "of all trials of the row", 2),
     "published": ("published accuracy (%)", "as the paper prints it", 2),

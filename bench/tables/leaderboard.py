@@ -21,7 +21,6 @@ _EXTRAS: dict[str, tuple[str, int, bool | None]] = {
     "paper": ("paper", 0, None),
     "command": ("command", 0, None),
 }
-_TRAINING = {"seconds": "train_seconds", "images_per_second": "images_per_second"}
 DEFAULT = ("acsa", "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
            "difference", "verdict")  # fmt: skip
 _MEANING = {
@@ -59,12 +58,12 @@ def build(board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, so
     if sort is not None and sort not in [*FIGURES, "average_rank"]:
         raise unknown("column to sort by", sort, [*FIGURES, "average_rank"])
     shown = [metric, *(column for column in columns if column != metric)]
-    shown = [column for column in shown if _any(board[_TRAINING.get(column, column)])]
+    shown = [column for column in shown if _any(board[column])]
     made = []
     for name, rows in board.groupby("column", sort=False):
         lower = sort == "average_rank" or (sort is not None and FIGURES[sort].lower_is_better)
         if sort is not None:
-            rows = rows.sort_values(_TRAINING.get(sort, sort), ascending=lower, kind="stable", na_position="last")
+            rows = rows.sort_values(sort, ascending=lower, kind="stable", na_position="last")
         lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in rows.iterrows()]
         budget = rows.iloc[0]
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %"]
@@ -87,7 +86,7 @@ def _column(name: str) -> Column:
 
 
 def _cell(row: pd.Series, column: str, metric: str) -> Cell:
-    value = row[_TRAINING.get(column, column)]
+    value = row[column]
     if isinstance(value, str):
         return Cell(text=value)
     if column == metric:

@@ -1,0 +1,322 @@
+"""The leaderboard: what it ranks, what it says beside papers' figures, and the files that it is exported to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from bench import stats
+from bench.export import committed, export, frame_of
+from bench.leaderboard import leaderboard
+from bench.planning import plan
+from bench.render import FORMATS
+from bench.store import Store
+from bench.suite import load_suite
+from bench.tables import TABLES
+from bench.tables.leaderboard import build, choose
+from lt_core.errors import UserError
+from lt_core.methods import resolve
+from lt_core.recipes import RECIPES
+from lt_core.result import FAILED, PRUNED, TrialResult
+from lt_core.spec import DataSpec, TrialSpec
+from tests.bench import synthetic
+from tests.bench.harness import ROOT, cli
+from tests.bench.synthetic import trial
+
+
+@pytest.fixture
+def frame(tmp_path):
+    return lambda *results, name="run": synthetic.store(tmp_path / name, results).frame()
+
+
+def line(board, label, column=None):
+    rows = board[board["label"] == label]
+    rows = rows if column is None else rows[rows["column"] == column]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def cifar(label, accuracy, seed=0, recipe="cifar_cb", epochs=None):
+    """A trial of CIFAR-10 at imbalance factor 100 with this accuracy in %."""
+    made = RECIPES[recipe]
+    spec = TrialSpec(DataSpec("cifar10", imbalance_factor=100), resolve(label), replace(made, epochs=epochs or made.epochs), seed)
+    hits = round(10 * accuracy)
+    confusion = (hits * np.eye(10, dtype=int) + (1000 - hits) * np.eye(10, k=1, dtype=int)).tolist()
+    confusion[9][0] = 1000 - hits
+    return replace(trial(), spec=spec, confusion=confusion)
+
+
+# What is not told apart from the best ---------------------------------------------------------------
+
+
+def test_paired_t_tests_agree_with_scipy_and_holm_orders_them():
+    values = np.array([[90.0, 89.5, 70.0, 88.0], [91.0, 90.2, 71.5, 90.5], [92.0, 90.9, 72.1, 86.0], [90.5, 90.0, 70.2, 91.0]])
+    p = [float(scipy_stats.ttest_rel(values[:, j], values[:, 0]).pvalue) for j in (1, 2, 3)]
+    adjusted = stats.holm(p)
+    assert stats.not_told_apart(values, 0).tolist() == [False, *(a > 0.05 for a in adjusted)]
+    assert stats.not_told_apart(values, 0)[3] and not stats.not_told_apart(values, 0)[2]
+
+
+def test_one_pair_tells_nothing_and_a_constant_difference_everything():
+    assert stats.not_told_apart(np.array([[90.0, 10.0]]), 0).tolist() == [False, False]
+    assert stats.not_told_apart(np.array([[90.0, 89.0], [80.0, 79.0]]), 0).tolist() == [False, False]
+    assert stats.not_told_apart(np.array([[90.0, 90.0], [80.0, 80.0]]), 0).tolist() == [False, True]
+    assert stats.not_told_apart(np.array([[90.0, np.nan], [80.0, 79.0], [np.nan, 3.0]]), 0).tolist() == [False, False]
+
+
+@given(st.lists(st.floats(0, 100), min_size=3, max_size=8), st.floats(-50, 50))
+def test_what_differs_by_noise_alone_stays_tied_when_all_seeds_shift(best, shift):
+    values = np.array([best, list(reversed(best))]).T
+    assert stats.not_told_apart(values, 0).tolist() == stats.not_told_apart(values + shift, 0).tolist()
+
+
+def test_every_table_marks_what_is_not_told_apart(frame):
+    close = [trial("softmax", s, recalls=0.8 + 0.03 * (s - 1)) for s in range(3)] + [
+        trial("focal", s, recalls=0.79 - 0.03 * (s - 1)) for s in range(3)
+    ]
+    far = [trial("inverse", s, recalls=0.4) for s in range(3)]
+    for name in ("cb", "catalogue"):
+        text = FORMATS["terminal"][0](TABLES[name](frame(*close, *far, name=name)))
+        marked = {row.split()[0] for row in text.splitlines() if row.rstrip().endswith("≈")}
+        assert marked and not any("inverse" in row for row in marked)
+        assert "not told apart from the best (paired t-tests, Holm, α = 0.05)" in text
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+def test_means_ranks_and_counts(frame):
+    shown = frame(
+        *synthetic.run(["softmax", "focal", "inverse"], (10, 50), seeds=3),
+        trial("focal", 3, factor=50, status=FAILED, cause="x"),
+        trial("inverse", 4, factor=50, status=PRUNED, cause="stopped"),
+    )
+    board = leaderboard(shown)
+    assert list(dict.fromkeys(board["column"])) == ["digits IF 50", "digits IF 10"]
+    best, failed = line(board, "inverse", "digits IF 50"), line(board, "focal", "digits IF 50")
+    assert (best["rank"], best["average_rank"], best["n"], best["failed"]) == (1, 1, 3, 0)
+    assert (failed["n"], failed["failed"]) == (3, 1)
+    rows = shown[(shown["label"] == "inverse") & (shown["imbalance_factor"] == 50) & (shown["status"] == "ok")]
+    assert best["acsa"] == pytest.approx(100 * rows["balanced_accuracy"].mean())
+    assert best["acsa_std"] == pytest.approx(100 * rows["balanced_accuracy"].std(ddof=1))
+    assert np.isnan(best["gpu_hours"])
+
+
+def test_a_metric_that_falls_ranks_upside_down(frame):
+    board = leaderboard(frame(*synthetic.run(["softmax", "focal"])), "error")
+    assert line(board, "focal")["rank"] == 1
+    assert line(leaderboard(frame(*synthetic.run(["softmax", "focal"])), "seconds"), "softmax")["rank"] == 1
+
+
+def test_a_trial_in_two_runs_counts_once_and_the_finished_one_counts(tmp_path):
+    done, broken = trial(), trial(status=FAILED, cause="x")
+    stores = [synthetic.store(tmp_path / name, [result]) for name, result in (("a", broken), ("b", done))]
+    row = line(leaderboard(frame_of(stores)), "softmax")
+    assert (row["n"], row["failed"]) == (1, 0)
+
+
+def test_a_collapsed_seed_is_counted_beside_its_figure(frame):
+    fallen = replace(trial(seed=1), confusion=[[100] + [0] * 9 for _ in range(10)])
+    shown = frame(trial(), fallen)
+    assert line(leaderboard(shown), "softmax")["collapsed"] == 1
+    assert "(1 collapsed)" in FORMATS["terminal"][0](TABLES["cb"](shown))
+
+
+def test_hours_count_on_a_gpu_alone(frame):
+    board = leaderboard(frame(*(trial(seed=s, seconds=1800.0, environment={"device": "cuda"}) for s in range(2))))
+    assert line(board, "softmax")["gpu_hours"] == pytest.approx(1.0)
+
+
+def test_budgets_are_columns_of_their_own(frame):
+    board = leaderboard(frame(cifar("softmax", 60), cifar("softmax", 50, epochs=40)))
+    assert set(board.loc[board["n"] > 0, "column"]) == {"cifar10 IF 100, epochs 200", "cifar10 IF 100, epochs 40"}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "changes", "verdict"),
+    [
+        (70.3, {}, "reproduced"), (70.8, {}, "reproduced"), (71.2, {}, "within a point"), (69.4, {}, "within a point"),
+        (72.0, {}, "off"), (70.4, {"epochs": 40}, "other budget"), (70.4, {"recipe": "cifar_ldam"}, "other budget"),
+    ],
+)  # fmt: skip
+def test_a_measured_figure_is_judged_beside_the_published_one(frame, accuracy, changes, verdict):
+    row = line(leaderboard(frame(cifar("softmax", accuracy, **changes)), only_measured=True), "softmax")
+    assert row["published"] == 70.36  # 100 − 29.64, Cui et al. 2019, table 2
+    assert row["difference"] == pytest.approx(accuracy - 70.36)
+    assert row["verdict"] == verdict
+    assert row["paper"] == "Cui et al. 2019, table 2"
+
+
+def test_what_a_paper_prints_and_nobody_ran_is_not_run(frame):
+    board = leaderboard(frame(cifar("softmax", 70)))
+    row = line(board, "sigmoid")
+    assert (row["verdict"], row["n"]) == ("not run", 0)
+    assert row["published"] > 60
+    assert "not run" in FORMATS["terminal"][0](build(board, "acsa")[0])
+    assert "sigmoid" not in set(leaderboard(frame(cifar("softmax", 70)), only_measured=True)["label"])
+
+
+def test_a_row_without_a_published_figure_has_no_verdict(frame):
+    board = leaderboard(frame(trial()))
+    assert line(board, "softmax")["verdict"] == ""
+    assert "published" not in FORMATS["terminal"][0](build(board, "acsa")[0])
+
+
+def test_the_command_of_a_row_runs_its_trials_and_no_others(frame):
+    suite = load_suite("quick")
+    results = [
+        TrialResult(spec, **{k: v for k, v in vars(trial()).items() if k not in ("spec", "environment")},
+                    environment={**trial().environment, "command": "bench.py run quick --seeds 3 --data /x"})
+        for spec in suite.specs
+    ]  # fmt: skip
+    shown = frame(*results, name="quick")
+    board = leaderboard(shown)
+    for _, row in board.iloc[::7].iterrows():
+        words = row["command"].replace("'", "").split()
+        assert words[:4] == ["python", "bench.py", "run", "quick"]
+        where = dict(item.split("=") for item in words[words.index("--where") + 1].split(","))
+        chosen = plan(suite, only=words[words.index("--only") + 1], where=where)
+        same = (shown["label"] == row["label"]) & (shown["imbalance_factor"] == row["imbalance_factor"])
+        assert {spec.trial_id for spec in chosen.specs} == set(shown.loc[same, "trial_id"])
+
+
+def test_a_command_keeps_what_changes_its_trials(frame):
+    made = frame(trial(environment={"command": "bench.py run synthetic --epochs 3 --precision=float32 --out /x"}))
+    assert line(leaderboard(made), "softmax")["command"].endswith("--epochs 3 --precision float32")
+
+
+# Tables and files ---------------------------------------------------------------------------------
+
+
+def test_columns_and_order_are_the_readers_choice(frame):
+    board = leaderboard(frame(*synthetic.run(["softmax", "focal", "inverse"])))
+    (table,) = build(board, "acsa", choose("few,seconds,command"), sort="seconds")
+    assert [column.name for column in table.columns] == ["ACSA", "few", "seconds", "command"]
+    assert [row.label for row in table.rows] == ["softmax", "focal", "inverse"]  # the fastest first
+    with pytest.raises(UserError, match="the nearest is 'few'"):
+        choose("acsa,fwe")
+    with pytest.raises(UserError, match="unknown column to sort by"):
+        build(board, "acsa", sort="verdict")
+
+
+def test_the_same_records_give_the_same_bytes_in_every_format(tmp_path):
+    results = [*synthetic.run(["softmax", "focal"], (10, 50)), cifar("softmax", 70)]
+    stores = [synthetic.store(tmp_path / name / "run", order) for name, order in (("a", results), ("b", results[::-1]))]
+    files = [export([store], tmp_path / f"out{i}") for i, store in enumerate(stores)]
+    assert [f.suffix for f in files[0]] == [".md", ".csv", ".tex", ".json", ".html", ".parquet"]
+    for first, second in zip(*files, strict=True):
+        assert first.read_bytes() == second.read_bytes(), first.name
+    assert len(pd.read_parquet(files[0][-1])) == len(json.loads(files[0][3].read_text())) == len(pd.read_csv(files[0][1]))
+
+
+def test_the_committed_leaderboard_is_that_of_the_committed_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    fresh = export(committed(), tmp_path)
+    stale = [
+        f.name for f in fresh if f.suffix != ".parquet" and f.read_bytes() != (Path("results/leaderboard") / f.name).read_bytes()
+    ]
+    assert not stale, "run `python bench.py export` and commit what it writes"
+    pd.testing.assert_frame_equal(pd.read_parquet(fresh[-1]), pd.read_parquet("results/leaderboard/leaderboard.parquet"))
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here")
+def test_latex_compiles(frame, tmp_path):
+    shown = frame(*synthetic.run(["softmax", "focal", "cb_focal[cb_beta=0.99]"], (10, 50)), cifar("softmax", 70))
+    shown.loc[shown["label"] == "focal", "label"] = r"a_b&c%d#e$f{g}~h^i\j<k>[γ=1,β≈2,α→∞]"
+    texts = [FORMATS["latex"][0](TABLES[name](shown)) for name in ("cb", "catalogue")]
+    texts += [FORMATS["latex"][0](table) for table in build(leaderboard(shown), "acsa")]
+    texts.append((ROOT / "results" / "leaderboard" / "leaderboard.tex").read_text())
+    document = r"\documentclass{article}\usepackage[margin=1cm,paperwidth=60cm,paperheight=60cm]{geometry}\usepackage{booktabs}"
+    (tmp_path / "t.tex").write_text("\n".join([document, r"\begin{document}", *texts, r"\end{document}"]))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in (tmp_path / "t.log").read_text()
+
+
+def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
+    gammas = np.round(np.linspace(0.1, 2.5, 25), 3)
+    labels = [f"cb_focal[cb_beta={beta},gamma={gamma}]" for beta in (0.9, 0.99, 0.999, 0.9999) for gamma in gammas]
+    store = Store.create(tmp_path / "big")
+    base = {k: v for k, v in trial(curve=np.linspace(0.1, 0.9, 20)).to_record().items() if k not in ("spec", "trial_id")}
+    rest = json.dumps(base)[1:]
+    for label in labels:
+        for factor in (10, 20, 50, 100, 200):
+            spec = trial(label, factor=factor).spec
+            for one in (replace(spec, seed=seed) for seed in range(40)):
+                head = json.dumps({"trial_id": one.trial_id, "spec": one.to_dict()})[:-1]
+                (store.records / f"{one.trial_id}.json").write_text(f"{head}, {rest}")
+    assert len(list(store.records.iterdir())) == 20_000
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import resource, sys, time\n"
+        "sys.argv = ['bench.py']\n"
+        "from bench.store import Store\n"
+        "from bench.tables import TABLES\n"
+        "from bench.leaderboard import leaderboard\n"
+        f"path = {str(store.path)!r}\n"
+        "def timed(name, call):\n"
+        "    start = time.process_time(); call()\n"
+        "    print(name, time.process_time() - start)\n"
+        "timed('compaction', lambda: Store(path).compact())\n"
+        "store = Store(path)\n"
+        "timed('table', lambda: TABLES['catalogue'](store.frame()))\n"
+        "timed('leaderboard', lambda: leaderboard(store.frame()))\n"
+        "print('memory', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, done.stderr
+    found = {name: float(value) for name, value in (row.split() for row in done.stdout.splitlines())}
+    assert max(found["compaction"], found["table"], found["leaderboard"]) < 10, found
+    assert found["memory"] < 1, found  # GiB
+
+
+# Bad input ----------------------------------------------------------------------------------------
+
+
+def test_an_empty_run_and_mixed_protocols_are_told(tmp_path):
+    empty = Store.create(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"no trial is finished in .*empty: run it first"):
+        frame_of([empty])
+    other = replace(trial(seed=1), spec=replace(trial(seed=1).spec, protocol=2))
+    stores = [synthetic.store(tmp_path / "a", [trial()]), synthetic.store(tmp_path / "b", [other])]
+    with pytest.raises(UserError, match=r"several versions of the protocol \(1: a; 2: b\)"):
+        frame_of(stores)
+
+
+def test_one_seed_has_no_interval_and_says_so(frame):
+    text = FORMATS["terminal"][0](build(leaderboard(frame(*synthetic.run(["softmax", "focal"], seeds=1))), "acsa")[0])
+    assert "one trial a figure (n = 1): no spread" in text
+    assert "≈" not in text and "±" not in text.split("\n\n")[1]
+
+
+def test_the_command_line_tells_bad_input_in_a_sentence(tmp_path):
+    store = synthetic.store(tmp_path / "run", [trial()])
+    for arguments, words in (
+        (["leaderboard", "--run", str(store.path), "--metric", "acs"], "the nearest is 'acsa'"),
+        (["leaderboard", "--run", str(store.path), "--only", "nothing*"], "matches no method there: softmax"),
+        (["leaderboard", "--run", str(store.path), "--format", "pdf"], "unknown format 'pdf'"),
+        (["export", "--run", str(store.path), "--out", "/proc/nowhere"], "cannot be written"),
+        (["report", str(store.path), "--out", "/proc/nowhere/a.html"], "cannot be written"),
+    ):
+        done = cli(*arguments)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+        assert words in done.stderr
+    done = cli("leaderboard", "--run", str(store.path), "--format", "csv")
+    assert done.returncode == 0 and done.stdout.startswith("row,group,column,published,mean,std,n")
