@@ -16,6 +16,7 @@ from bench.tables import TABLES
 from lt_core.errors import UserError
 from lt_core.parts import NEUTRAL
 from lt_core.result import OK, PRUNED
+from lt_core.spec import DataSpec
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
@@ -58,9 +59,12 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
             else s.data.imbalance_type
             for s in specs
         )
+        labels = dict.fromkeys(_label_words(s.data) for s in specs if s.data.semi_supervised)
         methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
         lines.append(
-            f"  {dataset}: {len(methods)} methods × {len(factors)} imbalances ({', '.join(factors)}) × {len(seeds)} seeds, "
+            f"  {dataset}: {len(methods)} methods × {len(factors)} imbalances ({', '.join(factors)}) × "
+            + (f"{len(labels)} label budgets ({', '.join(labels)}) × " if labels else "")
+            + f"{len(seeds)} seeds, "
             f"recipe {specs[0].recipe.name}, {specs[0].recipe.epochs} epochs"
         )
     if plan.todo:
@@ -88,6 +92,14 @@ def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
         f"{len(plans)} suites: {', '.join(f'{n} {word}' for word, n in counts.items())}\n"
         f"  cost of what is left: {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"
     )
+
+
+def _label_words(data: DataSpec) -> str:
+    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and what is unlike about the unlabelled set."""
+    if data.label_fraction < 1:
+        return f"β {100 * data.label_fraction:g} %"
+    imbalance = f" IF {data.unlabelled_imbalance:g}" if data.unlabelled_imbalance else ""
+    return f"λ {data.unlabelled_ratio:g}{imbalance}" + (" reversed" if data.unlabelled_order == "reversed" else "")
 
 
 def status_words(store: Store) -> str:

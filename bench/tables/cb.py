@@ -69,7 +69,7 @@ def _picked(rows: pd.DataFrame, figure: Figure) -> dict[str, Cell]:
         return {"Class-Balanced": Cell(text="no validation split" if len(rows) else "")}
     scores = finished.groupby("label", sort=False)["validation_balanced_accuracy"].agg(["mean", "size"])
     complete = scores[scores["size"] == scores["size"].max()]  # a cell that lost seeds is not compared with whole ones
-    label = complete["mean"].idxmax()
+    label = complete["mean"].sort_index().round(9).idxmax()  # of equal ones the first by name, not by the last bit
     chosen = rows[rows["label"] == label]
     params = json.loads(chosen["params"].iloc[0])
     gamma = f"{params['gamma']:g}" if "gamma" in params else "–"

@@ -13,6 +13,7 @@ from bench.tables.table import Cell, Column, Row, Table, group_name, one_budget,
 _ROWS = {
     "softmax": ("Supervised", None),
     "fixmatch": ("FixMatch", "fixmatch"),
+    "abc": ("ABC", None),
     "fixmatch_da": ("w/ distribution alignment", None),
     "self_training": ("w/ self-training", None),
     "crest": ("w/ CReST", "fixmatch_crest"),

@@ -21,6 +21,12 @@ method(
     step="fixmatch", align=1.0, space=("threshold",), neutral=_LABELLED,
 )  # fmt: skip
 
+method(
+    "abc", "semi_supervised", "FixMatch with an auxiliary classifier that is trained on balanced draws (ABC)", "Lee et al. 2021, NeurIPS",
+    step="abc", head="auxiliary", space=("threshold", "unsup_ratio"),
+    neutral=Neutral({}, equals="", reason="the classifier that is evaluated is the auxiliary one, which cross-entropy does not have"),
+)  # fmt: skip
+
 _ONE_GENERATION = {"generations": 1, "unsup_weight": 0.0}
 
 method(

@@ -34,6 +34,25 @@ class LinearHead(Head):
         return layer
 
 
+class TwoClassifiers(nn.Module):
+    """An auxiliary classifier, whose outputs count, beside the main one, which trains the features."""
+
+    def __init__(self, main: nn.Module, auxiliary: nn.Module) -> None:
+        super().__init__()
+        self.main, self.auxiliary = main, auxiliary
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.auxiliary(features)
+
+
+@part("head", "auxiliary")
+class AuxiliaryHead(Head):
+    """Two linear classifiers of the same features; the second is evaluated (Lee et al. 2021, NeurIPS, section 3.1)."""
+
+    def build(self, width: int, classes: int) -> nn.Module:
+        return TwoClassifiers(*(LinearHead().build(width, classes) for _ in range(2)))
+
+
 class CosineLinear(nn.Module):
     """cos(x, w_c) for every class, in float32: under autocast the normalisation of a small feature would underflow."""
 

@@ -180,12 +180,21 @@ class _FixMatch(BoundSemi):
         self.pass_rates = pass_rates(how.unlabelled_sampling, counts)
 
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
-        training, how, count, unlabelled = self.training, self.fix, len(images), len(positions)
+        return self.total(*self.views(images, labels, positions), labels)
+
+    def views(self, images: Tensor, labels: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs and features of the labelled images, then of the weak, then of the strong views."""
+        training, unlabelled = self.training, len(positions)
         pixels = self.stream.pixels(positions, self.draw)
         weak, strong = (self.stream.normalise(p) for p in (pixels, self.strong(pixels, self.strong_draw)))
         # One pass, so that batch norm sees all three batches together.
         everything = torch.cat([images, weak, strong])
-        outputs, features = training.forward(everything, torch.cat([labels, labels.new_zeros(2 * unlabelled)]))
+        return training.forward(everything, torch.cat([labels, labels.new_zeros(2 * unlabelled)]))
+
+    def total(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """FixMatch's loss of what `views` gives."""
+        training, how, count = self.training, self.fix, len(labels)
+        unlabelled = (len(outputs) - count) // 2
         confidence, guess = self.aligned(self.probabilities(outputs[count : count + unlabelled])).max(dim=1)
         mask = (confidence >= how.threshold).float() * self.passes(guess)
         self.note(mask)

@@ -13,6 +13,7 @@ from lt_core.errors import UserError
 from lt_core.parts import GROUPS
 from lt_core.stages import Lab, stages_of
 from lt_core.stages.crest import align_powers, keep_rates, select
+from lt_core.steps.abc import kept
 from lt_core.steps.semi import pass_rates
 from lt_core.training import Runtime, run_trial, trial_steps
 from lt_core.training.loop import Training
@@ -129,6 +130,37 @@ def test_every_unlabelled_image_comes_once_a_pass(at_work):
     drawn = torch.cat([step.unlabelled(7) for _ in range(16)])
     assert torch.bincount(drawn).tolist() == [2] * 56
     assert (step.stream.labels == -1).all()
+
+
+def test_the_auxiliary_classifier_keeps_classes_alike_at_the_end():
+    counts = torch.tensor([100.0, 20.0, 5.0])
+    assert kept(counts).tolist() == pytest.approx([0.05, 0.25, 1.0])
+    assert kept(counts, 0.0).tolist() == [1.0] * 3
+    assert kept(counts, 0.5).tolist() == pytest.approx([0.525, 0.625, 1.0])
+
+
+def test_the_auxiliary_losses_by_hand(at_work):
+    """Every draw passes: FixMatch on the main classifier, plus cross-entropy and soft consistency of the auxiliary one."""
+    training = at_work("abc", {"threshold": 0.5, "unsup_ratio": 2}, counts=(6, 6, 6), unlabelled=(8, 8, 8))  # nothing to thin out
+    step, positions = training.step, torch.arange(6)
+    before = copy.deepcopy(step.state())
+    found = step(positions)
+    step.restore(before)
+    auxiliary, features = step.views(*training.images(positions), step.unlabelled(12))
+    main, labels = training.model.classifier.main(features), training.images(positions)[1]
+    assert not torch.equal(main, auxiliary)
+    said = auxiliary[6:18].softmax(1).detach()
+    mask = (said.max(1).values >= 0.5).float()
+    assert 0 < mask.mean() < 1
+    supervised = F.cross_entropy(auxiliary[:6], labels)
+    consistency = (-(said * auxiliary[18:].log_softmax(1)).sum(1) * mask).mean()
+    torch.testing.assert_close(found, step.total(main, features, labels) + supervised + consistency)
+
+
+def test_rare_classes_take_part_in_the_auxiliary_loss_and_common_ones_seldom(at_work):
+    step = at_work("abc", {"unsup_ratio": 1}).step
+    drawn = torch.stack([step._mask(kept(step.counts)[torch.tensor([0, 1, 2])]) for _ in range(4000)])
+    assert drawn.mean(0).tolist() == pytest.approx([3 / 12, 3 / 6, 1.0], abs=0.03)
 
 
 def test_mean_teacher_learns_from_the_averaged_model(at_work):

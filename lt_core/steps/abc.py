@@ -1,0 +1,75 @@
+"""Auxiliary balanced classifier (Lee, Shin and Kim 2021, NeurIPS)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lt_core.errors import UserError
+from lt_core.fields import param
+from lt_core.models.heads import TwoClassifiers
+from lt_core.parts import part
+from lt_core.steps.base import BoundStep
+from lt_core.steps.semi import FixMatch, _FixMatch
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
+    from lt_core.training.loop import Training
+
+
+def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
+    """Probability with which an image of each class takes part: 1 − t·(1 − n_min/n_c): [C]. At t = 1 all classes are alike."""
+    return 1 - progress * (1 - counts.min() / counts)
+
+
+class _Auxiliary(_FixMatch):
+    def __init__(self, training: Training, how: AuxiliaryBalanced) -> None:
+        super().__init__(training, how)
+        self.weight, self.counts = how.aux_weight, training.split.labelled_counts.float()
+
+    def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
+        training, classifier = self.training, self.training.model.classifier
+        assert isinstance(classifier, TwoClassifiers)
+        auxiliary, features = self.views(images, labels, positions)
+        with torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
+            main = classifier.main(features).float()
+        return self.total(main, features, labels) + self.weight * self.balanced(auxiliary, labels)
+
+    def balanced(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """L_cls + L_con of the auxiliary classifier's ``outputs`` of labelled, weak and strong views."""
+        count, progress = len(labels), self.training.epoch / max(1, self.training.epochs - 1)
+        weak, strong = outputs[count:].chunk(2)
+        said = self.probabilities(weak)
+        confidence, guess = said.max(dim=1)
+        drawn = self._mask(kept(self.counts)[labels])
+        trusted = self._mask(kept(self.counts, progress)[guess]) * (confidence >= self.fix.threshold)
+        supervised = F.cross_entropy(outputs[:count], labels, reduction="none") * drawn
+        # The whole prediction of the weak view is the target: the auxiliary classifier is not to be driven to certainty.
+        consistency = F.cross_entropy(strong, said, reduction="none") * trusted
+        return supervised.mean() + consistency.mean()
+
+    def _mask(self, rates: Tensor) -> Tensor:
+        return (torch.rand(len(rates), generator=self.draw, device=rates.device) < rates).float()
+
+
+@part("step", "abc")
+class AuxiliaryBalanced(FixMatch):
+    """FixMatch on the main classifier, plus λ·(L_cls + L_con) of an auxiliary one, which is evaluated (Eq. 1 to 4).
+
+    L_cls is the cross-entropy of labelled images, each of which takes part with probability n_min/n_y; L_con that between the
+    auxiliary prediction of a weak view, where it is confident, and of the strong view, each taking part with a probability that
+    falls from 1 to n_min/n_q over training. Both train the features too. The paper has two strong views, here is one.
+    """
+
+    aux_weight: float = param(1.0, "λ, weight of the auxiliary classifier's losses", low=0)
+
+    def check(self, spec: TrialSpec) -> None:
+        super().check(spec)
+        if spec.method.params["head"] != "auxiliary":
+            raise UserError(f"{spec.method.name}: step abc trains an auxiliary classifier: set head=auxiliary")
+
+    def bind(self, training: Training) -> BoundStep:
+        return _Auxiliary(training, self)
