@@ -60,16 +60,17 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
     figure, figures = FIGURES[metric], {name: FIGURES[name] for name in FIGURES}
-    frame = frame.sort_values("status", key=lambda status: status != OK, kind="stable")  # of a trial twice, the finished one
-    frame = frame.drop_duplicates("trial_id").sort_index(kind="stable").reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
     frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK)
-    shown = frame.assign(**{name: f.of(frame).where(frame["_done"]) for name, f in figures.items()})
+    every = frame.assign(**{name: f.of(frame).where(frame["_done"]) for name, f in figures.items()})
+    # Of a trial that stands in several runs one row counts, a finished one if there is one.
+    shown = every.sort_values("_done", ascending=False, kind="stable").drop_duplicates("trial_id").sort_index()
     board = _figures(shown)
     trials = dict(iter(shown.groupby("_column", sort=False)))
     board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
-    ranks = _average_ranks(shown, metric)
-    board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["suite"], board["label"], strict=True)]
+    ranks = _average_ranks(every, metric)
+    board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["column"], board["label"], strict=True)]
     board = _beside_published(board, only_measured)
     value = board[metric] if figure.lower_is_better else -board[metric]
     board = board.assign(_factor=-board["imbalance_factor"], _value=value.fillna(np.inf))
@@ -128,14 +129,17 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
     return rows.assign(rank=rank, tied=tied)
 
 
-def _average_ranks(shown: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
-    """Average rank by (suite, label), over the columns of the suite; only of methods that all its columns have."""
-    lower = FIGURES[metric].lower_is_better
-    return {
-        (suite, label): place
-        for suite, rows in shown.groupby("suite", sort=False)
-        for label, place in stats.rank(rows, metric, lower).ranks.items()
-    }
+def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
+    """Average rank by (column, label), over all columns of the suite; of methods that all its columns have. Where several
+    suites have a column, the one with the most columns speaks.
+    """
+    lower, found = FIGURES[metric].lower_is_better, {}
+    suites = [(stats.rank(rows, metric, lower), rows) for _, rows in trials.groupby("suite", sort=False)]
+    for ranking, rows in sorted(suites, key=lambda item: item[0].blocks):
+        for column, label in set(zip(rows["_column"], rows["label"], strict=True)):
+            if label in ranking.ranks:
+                found[column, label] = ranking.ranks[label]
+    return found
 
 
 def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:

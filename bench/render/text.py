@@ -33,8 +33,9 @@ def _words(cell: Cell, table: Table) -> str:
 
 _TEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    TIED: r"$\approx$", "α": r"$\alpha$", "μ": r"$\mu$", "λ": r"$\lambda$", "≤": r"$\leq$", "…": r"\dots{}", "·": r"$\cdot$",
-    "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}", "ⁿ": "$^n$",
+    TIED: r"$\approx$", "∞": r"$\infty$", "α": r"$\alpha$", "μ": r"$\mu$", "λ": r"$\lambda$", "≤": r"$\leq$", "…": r"\dots{}",
+    "·": r"$\cdot$", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "ⁿ": "$^n$",
     "±": r"$\pm$", "β": r"$\beta$", "γ": r"$\gamma$", "τ": r"$\tau$", "×": r"$\times$", "−": "$-$", "–": "--", "→": r"$\to$",
 })  # fmt: skip
 

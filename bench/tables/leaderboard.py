@@ -49,7 +49,7 @@ def build(board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, so
     """Tables of a `bench.leaderboard.leaderboard` frame that was ranked by ``metric``.
 
     Args:
-        columns: what to show; a column without any value is left out.
+        columns: what to show; what has no value in a table is left out of it.
         sort: figure or ``average_rank`` to sort by; ``metric`` if none.
 
     Raises:
@@ -57,10 +57,10 @@ def build(board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, so
     """
     if sort is not None and sort not in [*FIGURES, "average_rank"]:
         raise unknown("column to sort by", sort, [*FIGURES, "average_rank"])
-    shown = [metric, *(column for column in columns if column != metric)]
-    shown = [column for column in shown if _any(board[column])]
+    wanted = [metric, *(column for column in columns if column != metric)]
     made = []
     for name, rows in board.groupby("column", sort=False):
+        shown = [column for column in wanted if column == metric or _any(rows[column])]
         lower = sort == "average_rank" or (sort is not None and FIGURES[sort].lower_is_better)
         if sort is not None:
             rows = rows.sort_values(sort, ascending=lower, kind="stable", na_position="last")
