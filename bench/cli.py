@@ -166,6 +166,7 @@ def tune_(
     pruner: Annotated[str | None, typer.Option(metavar="none|median|asha", help="who stops trials without promise")] = None,
     fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
     study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="say what it would do and cost; start nothing")] = False,
     backend: Annotated[
         str, typer.Option(metavar="ray|inline", help="who schedules: Ray Tune, or a plain loop in this process")
     ] = "ray",
@@ -187,6 +188,9 @@ def tune_(
     from bench.space import load_space
 
     chosen = load_space(space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds)
+    if plan:
+        print(output.space_words(chosen, workers=2))
+        return
     try:
         store, found = bench.tune(
             chosen, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,

@@ -11,6 +11,7 @@ from typing import Any
 from bench.cost import Estimate, spoken
 from bench.planning import Plan
 from bench.render import FORMATS
+from bench.space import Space
 from bench.store import Store
 from bench.tables import TABLES
 from lt_core.errors import UserError
@@ -161,6 +162,29 @@ def write_report(store: Store) -> str:
     except Exception as error:
         return f"not written ({error}): try `bench.py report {store.path}`"
     return str(file)
+
+
+def space_words(space: Space, workers: int) -> str:
+    """What a tuning space asks for, and what it would cost by the price of each study's first setting."""
+    from bench.cost import estimate
+
+    lines, seconds = [f"{space.name}: {space.about}"], 0.0
+    for study in space.studies:
+        grid = len(study.grid()) if space.sampler == "grid" else 0
+        settings = min(filter(None, (space.trials, grid)), default=0)
+        axes = ", ".join(axis.name for axis in study.axes)
+        lines.append(f"  {study.name}: {' or '.join(study.methods)} by {axes}; first {study.method(study.first).label}")
+        budget = f"{settings} settings" if settings else f"{space.gpu_hours:g} hours"
+        specs = space.specs(study, study.first)
+        fresh = space.specs(study, study.first, space.fresh_seeds)
+        cost = estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
+        lines.append(
+            f"    {budget} × {len(specs)} trials by {space.sampler}, then 2 × {len(fresh)} on fresh seeds: {spoken(cost)}"
+        )
+        seconds += cost
+    return "\n".join(
+        [*lines, f"  in all {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"]
+    )
 
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:

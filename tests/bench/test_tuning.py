@@ -218,6 +218,14 @@ def test_a_setting_that_fails_is_counted_and_never_wins(tmp_path):
     assert "1 finished, 1 failed" in " ".join(tuned.table(space(studies={"s": study}), [found], store).notes)
 
 
+def test_a_budget_in_hours_ends_a_study(tmp_path):
+    searches, _ = search(tmp_path, trials=0, gpu_hours=1e-9)
+    assert [len(s.optuna.trials) for s in searches] == [1, 1]  # the paper's setting, which spends it all
+    seconds = searches[0].spent
+    again, _ = search(tmp_path, trials=0, gpu_hours=1.5 * seconds / 3600)
+    assert len(again[0].optuna.trials) == 2 and again[0].spent > seconds
+
+
 def test_nothing_finished_is_said_in_a_sentence(tmp_path):
     study = {"methods": "softmax", "space": {"recipe.lr": [1e18, 2e18]}, "paper": {"recipe.lr": 1e18}}
     (one,), _ = search(tmp_path, sampler="grid", trials=0, studies={"s": study})
@@ -338,6 +346,17 @@ def test_ray_prunes_as_the_loop_does(tmp_path):
     assert len(states) == 12
     assert states.count("PRUNED") == (Store.open(tmp_path / "tiny").frame()["status"] == PRUNED).sum() > 0
     assert f"{states.count('PRUNED')} pruned" in done.stdout
+
+
+def test_a_plan_prices_a_space_and_starts_nothing(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(TINY))
+    done = cli("tune", str(file), "--plan", "--out", str(tmp_path / "runs"))
+    assert done.returncode == 0, done.stderr
+    assert "cb: cb_softmax or cb_focal by cb_beta, gamma; first cb_focal" in done.stdout
+    assert "5 settings × 1 trials by tpe, then 2 × 2 on fresh seeds" in done.stdout
+    assert "of trial time; about" in done.stdout
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_wrong_command_line_ends_with_exit_code_2(tmp_path):
