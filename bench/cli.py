@@ -32,6 +32,12 @@ EPOCHS = Annotated[int | None, typer.Option(min=1, help="train this long; the re
 LIMIT = Annotated[int | None, typer.Option(min=1, help="at most this many trials of each suite")]
 RETRY = Annotated[bool, typer.Option("--retry-failed", help="run failed trials again")]
 OUT = Annotated[Path, typer.Option(metavar="DIR", help="where runs are kept, one folder a suite")]
+BACKEND = Annotated[str, typer.Option(metavar="ray|inline", help="who schedules: Ray Tune, or a plain loop in this process")]
+ADDRESS = Annotated[str | None, typer.Option(help="an existing Ray cluster to join, e.g. auto or ray://head:10001")]
+CPUS = Annotated[float, typer.Option(min=0.01, help="CPUs of a trial, and its threads")]
+GPUS = Annotated[float | None, typer.Option(min=0, help="GPUs of a trial, fractions allowed [default: 1 if any]")]
+DEVICE = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")]
 DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where image sets are found (else LT_DATA, else downloaded)")]
 RUNS = Path("results") / "runs"
 
@@ -91,15 +97,11 @@ def plan_(
 @app.command("run")
 def run_(
     suites: SUITES,
-    backend: Annotated[
-        str, typer.Option(metavar="ray|inline", help="who schedules: Ray Tune, or a plain loop in this process")
-    ] = "ray",
-    address: Annotated[str | None, typer.Option(help="an existing Ray cluster to join, e.g. auto or ray://head:10001")] = None,
-    cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="CPUs of a trial, and its threads")] = 1,
-    gpus_per_trial: Annotated[
-        float | None, typer.Option(min=0, help="GPUs of a trial, fractions allowed [default: 1 if any]")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    backend: BACKEND = "ray",
+    address: ADDRESS = None,
+    cpus_per_trial: CPUS = 1,
+    gpus_per_trial: GPUS = None,
+    device: DEVICE = "auto",
     only: ONLY = None,
     where: WHERE = None,
     seeds: SEEDS = None,
@@ -114,7 +116,7 @@ def run_(
     embed: Annotated[
         bool, typer.Option("--embed", help="keep a t-SNE of test images by their features, for `plot tsne`")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
+    verbose: VERBOSE = False,
 ) -> None:
     """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on."""
     import bench
@@ -167,18 +169,14 @@ def tune_(
     fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
     study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="say what it would do and cost; start nothing")] = False,
-    backend: Annotated[
-        str, typer.Option(metavar="ray|inline", help="who schedules: Ray Tune, or a plain loop in this process")
-    ] = "ray",
-    address: Annotated[str | None, typer.Option(help="an existing Ray cluster to join, e.g. auto or ray://head:10001")] = None,
-    cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="CPUs of a trial, and its threads")] = 1,
-    gpus_per_trial: Annotated[
-        float | None, typer.Option(min=0, help="GPUs of a trial, fractions allowed [default: 1 if any]")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    backend: BACKEND = "ray",
+    address: ADDRESS = None,
+    cpus_per_trial: CPUS = 1,
+    gpus_per_trial: GPUS = None,
+    device: DEVICE = "auto",
     data: DATA = None,
     out: OUT = RUNS,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")] = False,
+    verbose: VERBOSE = False,
 ) -> None:
     """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds."""
     import bench
@@ -301,7 +299,7 @@ def merge_(
 def verify_(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")],
     sample: Annotated[int, typer.Option(min=1, metavar="N", help="trials to run again")] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: DEVICE = "auto",
     data: DATA = None,
 ) -> None:
     """Run random trials of a run again and compare; exit code 1 if one does not give its figures again."""
