@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -141,3 +142,13 @@ BUILDERS: dict[str, Callable[[Sequence[TrialResult], str], pd.DataFrame]] = {
     "curves": curves,
     "rounds": rounds,
 }
+_BLOCK = 1000  # records held at a time: a record with its curve takes ten times the room of its rows
+
+
+def build(results: Iterable[TrialResult], suite: str) -> dict[str, pd.DataFrame]:
+    """All frames in one pass over ``results``, which may be read as they come."""
+    stream, blocks = iter(results), []
+    while block := list(islice(stream, _BLOCK)):
+        blocks.append({name: make(block, suite) for name, make in BUILDERS.items()})
+    blocks = blocks or [{name: make([], suite) for name, make in BUILDERS.items()}]
+    return {name: pd.concat([block[name] for block in blocks], ignore_index=True) for name in BUILDERS}

@@ -14,6 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+try:
+    from orjson import loads
+except ImportError:  # a machine without it reads the same, slower
+    from json import loads  # type: ignore[assignment]
+
 from bench import frames
 from lt_core.errors import UserError, unknown
 from lt_core.result import UNSETTLED, TrialResult
@@ -145,7 +150,7 @@ class Store:
     @staticmethod
     def _read(path: Path) -> TrialResult:
         try:
-            return TrialResult.from_record(json.loads(path.read_text()))
+            return TrialResult.from_record(loads(path.read_bytes()))
         except UserError:
             raise
         except (ValueError, KeyError, TypeError, OSError) as error:
@@ -176,8 +181,9 @@ class Store:
         """Bring the Parquet files up to date with the records."""
         if not self._record_files():
             return
-        for name in [name for name in frames.BUILDERS if not self._current(name)]:
-            self._write_parquet(name, self._load()[name])
+        stamp = self._stamp()
+        for name in [name for name in frames.BUILDERS if not self._current(name, stamp)]:
+            self._write_parquet(name, self._load()[name], stamp)
 
     # Parquet ------------------------------------------------------------------------------------
 
@@ -194,7 +200,7 @@ class Store:
             digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
-    def _current(self, name: str = "trials") -> bool:
+    def _current(self, name: str, stamp: str) -> bool:
         import pyarrow.parquet as pq
 
         path = self.path / f"{name}.parquet"
@@ -204,7 +210,7 @@ class Store:
             metadata = pq.read_schema(path).metadata or {}
         except Exception as error:
             raise self._damaged(path, error) from None
-        return metadata.get(_STAMP.encode(), b"").decode() == self._stamp()
+        return metadata.get(_STAMP.encode(), b"").decode() == stamp
 
     def _damaged(self, path: Path, error: Exception) -> UserError:
         remedy = "delete it and it will be made again from the records" if self._record_files() else "fetch it again"
@@ -213,12 +219,12 @@ class Store:
     def _load(self) -> dict[str, pd.DataFrame]:
         """The frames: from Parquet if it is current or all there is, else from the records."""
         if self._frames is None:
-            if not self._record_files() or all(self._current(name) for name in frames.BUILDERS):
+            stamp = self._stamp()
+            if not self._record_files() or all(self._current(name, stamp) for name in frames.BUILDERS):
                 self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}
             else:
                 with _no_collection():
-                    results = list(self.results())
-                    self._frames = {name: make(results, self.path.resolve().name) for name, make in frames.BUILDERS.items()}
+                    self._frames = frames.build(self.results(), self.path.resolve().name)
         return self._frames
 
     def _read_parquet(self, name: str) -> pd.DataFrame:
@@ -232,14 +238,14 @@ class Store:
         except Exception as error:
             raise self._damaged(path, error) from None
 
-    def _write_parquet(self, name: str, table: pd.DataFrame) -> None:
+    def _write_parquet(self, name: str, table: pd.DataFrame, stamp: str) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path / f"{name}.parquet"
         beside = path.with_name(f".{name}.part")
         arrow = pa.Table.from_pandas(table, preserve_index=False)
-        extra: dict[Any, Any] = {_STAMP: self._stamp()}
+        extra: dict[Any, Any] = {_STAMP: stamp}
         try:
             pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), beside)
             beside.replace(path)
