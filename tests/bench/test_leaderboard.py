@@ -247,6 +247,7 @@ def test_latex_compiles(frame, tmp_path):
     assert "Missing character" not in (tmp_path / "t.log").read_text()
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
 def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     gammas = np.round(np.linspace(0.1, 2.5, 25), 3)
     labels = [f"cb_focal[cb_beta={beta},gamma={gamma}]" for beta in (0.9, 0.99, 0.999, 0.9999) for gamma in gammas]
@@ -262,7 +263,7 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     assert len(list(store.records.iterdir())) == 20_000
     script = tmp_path / "script.py"
     script.write_text(
-        "import resource, sys, time\n"
+        "import sys, time\n"
         "sys.argv = ['bench.py']\n"
         "from bench.store import Store\n"
         "from bench.tables import TABLES\n"
@@ -275,7 +276,9 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
         "store = Store(path)\n"
         "timed('table', lambda: TABLES['catalogue'](store.frame()))\n"
         "timed('leaderboard', lambda: leaderboard(store.frame()))\n"
-        "print('memory', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)\n"
+        # Not ru_maxrss: it starts at what the process that started this one had resident, which here is all of pytest's.
+        "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
+        "print('memory', int(peak.split()[1]) / 2**20)\n"
     )
     done = subprocess.run(
         [sys.executable, str(script)], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}

@@ -27,7 +27,9 @@ def make_spec():
 
 @pytest.fixture(scope="session")
 def fitting_spec(make_spec):
-    """As `make_spec`, with unlabelled images and averaged weights for a method that cannot do without."""
+    """As `make_spec`, with unlabelled images and averaged weights for a method that cannot do without, and two generations
+    of a method that has them: a third repeats the second.
+    """
 
     def make(method, at=None, data=None, seed=0, semi=None, **recipe):
         from lt_core.methods import METHODS
@@ -35,6 +37,8 @@ def fitting_spec(make_spec):
         drawn = data or {"imbalance_factor": 10, "n_max": 60}
         if METHODS[method].family == "semi_supervised" if semi is None else semi:
             drawn, recipe = {"label_fraction": 0.5, **drawn}, {"ema": 0.9, **recipe}
+        if "generations" in METHODS[method].domains():
+            at = {"generations": 2, **(at or {})}
         return make_spec(method, at, drawn, seed, **recipe)
 
     return make
