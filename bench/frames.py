@@ -29,7 +29,7 @@ _ENVIRONMENT = (
     "torch", "python",
 )  # fmt: skip
 TRIAL_COLUMNS = (
-    "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "class_order_seed", "label_fraction",
+    "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "counts", "class_order_seed", "label_fraction",
     "unlabelled_ratio", "unlabelled_imbalance_factor", "unlabelled_order", "unlabelled_labelled",
     "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS,
     "collapsed", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds",
@@ -52,6 +52,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "imbalance_type": spec.data.imbalance_type,
         "imbalance_factor": imbalance_factor(spec.data),
         "n_max": spec.data.n_max,
+        "counts": json.dumps(spec.data.counts) if spec.data.counts else "",
         "class_order_seed": spec.data.class_order_seed,
         "label_fraction": spec.data.label_fraction,
         "unlabelled_ratio": spec.data.unlabelled_ratio,
@@ -63,7 +64,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "label": spec.method.label,
         "params": json.dumps(dict(spec.method.params), sort_keys=True),
         "model": spec.recipe.model,
-        "recipe": spec.recipe.name,
+        "recipe": spec.recipe.label,
         "epochs": spec.recipe.epochs,
         "seed": spec.seed,
         "subset_seed": spec.data.subset_seed,

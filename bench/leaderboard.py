@@ -18,7 +18,7 @@ import pandas as pd
 
 from bench import stats
 from bench.tables.figures import FIGURES
-from bench.tables.published import SOURCES, printed
+from bench.tables.published import SOURCES, drawn_as_published, printed
 from lt_core.errors import UserError
 from lt_core.recipes import RECIPES
 from lt_core.result import OK, PRUNED
@@ -26,11 +26,11 @@ from lt_core.result import OK, PRUNED
 #: What tells data columns apart.
 COLUMN = [
     "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "unlabelled_ratio", "unlabelled_imbalance_factor",
-    "unlabelled_order", "unlabelled_labelled", "n_max", "class_order_seed", "validation", "recipe", "model", "epochs", "protocol",
+    "unlabelled_order", "unlabelled_labelled", "n_max", "counts", "class_order_seed", "validation", "recipe", "model", "epochs",
+    "protocol",
 ]  # fmt: skip
 #: Shown of a column where several of its dataset and imbalance differ in it.
-_TELLING = ("unlabelled_ratio", "unlabelled_imbalance_factor", "unlabelled_order", "n_max", "class_order_seed", "validation",
-            "recipe", "model", "epochs", "protocol")  # fmt: skip
+_TELLING = [key for key in COLUMN if key not in ("dataset", "imbalance_type", "label_fraction")]
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
 #: Options of a command that change what its trials are.
 _CHANGES = re.compile(r"(--epochs|--precision)[ =](\S+)")
@@ -50,8 +50,8 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
         trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
         rank in the column and average_rank over the columns of the method's suite; tied: not told apart from the column's
-        best; gpu_hours (of all trials of the row; NaN without a GPU); published accuracy
-        in %, paper, difference (measured − published, points) and verdict; command that runs the row again.
+        best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
+        published accuracy in %, paper, difference (measured − published, points) and verdict; command that runs the row again.
 
     Raises:
         UserError: there are no trials.
@@ -75,7 +75,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     value = board[metric] if figure.lower_is_better else -board[metric]
     board = board.assign(_factor=-board["imbalance_factor"], _value=value.fillna(np.inf))
     order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "_value", "label"]
-    return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_value"])
+    return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_value", "_as_published"])
 
 
 def _names(keys: pd.DataFrame) -> list[str]:
@@ -103,6 +103,7 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
     """Means, spreads and counts of each column and label."""
     by = shown.groupby(["_column", "label"], sort=False)
     board = by[[*_FACTS, "environment", "unlabelled_ratio"]].first()
+    board["_as_published"] = [drawn_as_published(dict(row)) for _, row in by[COLUMN].first().iterrows()]
     done = by["_done"].sum()
     board = board.assign(
         n=done, failed=by.size() - done, collapsed=(shown["_done"] & shown["collapsed"].astype(bool)).groupby(
@@ -123,10 +124,11 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
     rank = rows[metric].rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
     values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
-    tied = np.zeros(len(rows), bool)
+    p = np.full(len(rows), np.nan)
     if rank.notna().any():
-        tied = stats.not_told_apart(values, int(np.nanargmin(rank.to_numpy()))) & (rank.to_numpy() > 1)
-    return rows.assign(rank=rank, tied=tied)
+        p = stats.p_against(values, int(np.nanargmin(rank.to_numpy())))
+    behind = rank.to_numpy() > 1
+    return rows.assign(rank=rank, tied=behind & (p > stats.ALPHA), untested=behind & np.isnan(p) & (rows["n"] > 1).any())
 
 
 def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
@@ -147,15 +149,15 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
     missing = []
     for _, first in board.drop_duplicates("column").iterrows():
         there = set(board.loc[board["column"] == first["column"], "label"])
-        for label in [] if only_measured else [x for x in SOURCES if x not in there]:
+        for label in [] if only_measured or not first["_as_published"] else [x for x in SOURCES if x not in there]:
             if _printed(first, label) is not None and first["recipe"] == SOURCES[label].recipe:
-                kept = {key: first[key] for key in ("column", *_FACTS)}
+                kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)}
                 missing.append({**kept, "method": label.partition("[")[0], "label": label, "n": 0, "failed": 0, "collapsed": 0})
     if missing:
         board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
-        board[["tied"]] = board[["tied"]].fillna(False).astype(bool)
+        board[["tied", "untested"]] = board[["tied", "untested"]].fillna(False).astype(bool)
         board["command"] = board["command"].fillna("")
-    values = [_printed(row, row["label"]) for _, row in board.iterrows()]
+    values = [_printed(row, row["label"]) if row["_as_published"] else None for _, row in board.iterrows()]
     cites = [SOURCES[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]
     board = board.assign(published=pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), paper=cites)
     board["difference"] = board["accuracy"] - board["published"]

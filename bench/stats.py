@@ -18,7 +18,7 @@ from lt_core.result import OK
 
 #: What two trials must share to be compared as a pair.
 PAIR = [
-    "dataset", "imbalance_type", "imbalance_factor", "n_max", "class_order_seed", "label_fraction", "unlabelled_ratio",
+    "dataset", "imbalance_type", "imbalance_factor", "n_max", "counts", "class_order_seed", "label_fraction", "unlabelled_ratio",
     "unlabelled_imbalance_factor", "unlabelled_order", "unlabelled_labelled", "validation", "model", "recipe", "epochs",
     "protocol", "subset_seed", "seed",
 ]  # fmt: skip
@@ -69,34 +69,39 @@ def wilcoxon(differences: Sequence[float]) -> float:
     return float(stats.wilcoxon(values).pvalue)
 
 
-def not_told_apart(values: np.ndarray, best: int, alpha: float = 0.05) -> np.ndarray:
-    """Which columns of ``values`` are not told apart from column ``best``.
+ALPHA = 0.05  # below it two figures are told apart
 
-    Paired t-tests over shared rows, Holm's correction for the number of columns. Not Wilcoxon's test, which cannot fall
+
+def p_against(values: np.ndarray, best: int) -> np.ndarray:
+    """How surely each column of ``values`` is told apart from column ``best``.
+
+    Paired t-tests over shared rows, Holm's correction for the number of tests. Not Wilcoxon's test, which cannot fall
     below 0.25 at the usual three seeds.
 
     Args:
         values: [pairs, methods]; NaN where a method has no finished trial.
 
     Returns:
-        [methods], bool: True where a test was possible and found no difference. False at ``best``, and for fewer than two
-        pairs, which tell nothing.
+        [methods], adjusted p-values; NaN where there is no test: at ``best``, with fewer than two pairs, and where all
+        differences are the same, since a spread of zero is one that the test images are too few to show.
     """
     from scipy import stats
 
     differences = values - values[:, [best]]
     n = np.isfinite(differences).sum(axis=0)
-    tested = (n >= 2) & (np.arange(values.shape[1]) != best)
-    out = np.zeros(values.shape[1], bool)
-    if not tested.any():
-        return out
-    d, n = differences[:, tested], n[tested]
+    enough = (n >= 2) & (np.arange(values.shape[1]) != best)
+    p = np.full(values.shape[1], np.nan)
+    if not enough.any():
+        return p
+    d, n = differences[:, enough], n[enough]
     mean, error = np.nanmean(d, axis=0), np.nanstd(d, axis=0, ddof=1) / np.sqrt(n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stats.t.sf(np.abs(mean / error), n - 1)
-    p = np.where(error > 0, p, np.where(mean == 0, 1.0, 0.0))
-    out[tested] = np.asarray(holm(p.tolist()), float) > alpha
-    return out
+        found = 2 * stats.t.sf(np.abs(mean / error), n - 1)
+    none = error <= 1e-9 * np.maximum(1.0, np.abs(mean))
+    p[enough] = np.where(none, np.where(np.abs(mean) <= 1e-9, 1.0, np.nan), found)
+    tested = np.isfinite(p)
+    p[tested] = holm(p[tested].tolist())
+    return p
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lt_core.errors import UserError
 from lt_core.fields import check, param
+from lt_core.labels import format_label
 from lt_core.registry import Registry
 
 
@@ -52,6 +53,18 @@ class Recipe:
             raise UserError(
                 f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop a milestone"
             )
+
+    @property
+    def label(self) -> str:
+        """``digits``, or ``digits[lr=0.1]`` for one that was changed. Model and epochs, which everybody states, and what
+        changes no figure are not in it.
+        """
+        if self.name not in RECIPES:
+            return self.name
+        base = RECIPES[self.name]
+        aside = ("name", "model", "epochs", "eval_every")
+        changes = {k: v for k, v in vars(self).items() if k not in aside and v != getattr(base, k)}
+        return format_label(self.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in changes.items()})
 
     @property
     def curve_step(self) -> int:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from bench.tables.table import Table
+from bench.tables.table import Cell, Table
 
 #: Stands beside a figure that is not told apart from the best of its column.
 TIED = "≈"
+#: Stands beside a figure that no test compares with the best of its column.
+UNTESTED = "?"
+
+
+def mark(cell: Cell) -> str:
+    """What stands beside a figure about the best of its column."""
+    return TIED if cell.tied else UNTESTED if cell.untested else ""
 
 
 def footnotes(table: Table, marks: str = "best bold, second underlined") -> list[str]:
@@ -15,6 +22,8 @@ def footnotes(table: Table, marks: str = "best bold, second underlined") -> list
     marks = marks if any(cell.rank for cell in cells) else ""
     if any(cell.tied for cell in cells):
         marks += f"; {TIED} not told apart from the best (paired t-tests, Holm, α = 0.05)"
+    if any(cell.untested for cell in cells):
+        marks += f"; {UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all"
     if shared == 1:
         figures = "one trial a figure (n = 1): no spread"
     elif shared:

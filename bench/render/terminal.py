@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.render.notes import TIED, footnotes
+from bench.render.notes import footnotes, mark
 from bench.tables.table import Table
 
 _STYLES = {0: "", 1: "bold", 2: "underline"}
@@ -25,7 +25,7 @@ def to_terminal(table: Table) -> str:
 def draw(table: Table, styled: bool) -> str:
     """The table as text, with or without a terminal's styles."""
     shared = table.common_n()
-    ties = any(cell.tied for row in table.rows for cell in row.cells)
+    marked = any(mark(cell) for row in table.rows for cell in row.cells)
     drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     break_ = "\n" if any(column.group for column in table.columns) else ""
     drawn.add_column(f"{break_}{table.stub}", no_wrap=True)
@@ -39,7 +39,7 @@ def draw(table: Table, styled: bool) -> str:
         for cell, column in zip(row.cells, table.columns, strict=True):
             words = cell.words(n=shared is None)
             if not column.published:
-                words += ("" if styled else _MARKS[cell.rank]) + ((TIED if cell.tied else " ") if ties else "")
+                words += ("" if styled else _MARKS[cell.rank]) + ((mark(cell) or " ") if marked else "")
             cells.append(Text(words, style="dim" if column.published or row.detail else _STYLES[cell.rank]))
         drawn.add_row(Text(f"  {row.label}" if row.detail else row.label, style="dim" if row.detail else ""), *cells)
     buffer = io.StringIO()

@@ -8,7 +8,7 @@ import itertools
 import json
 from typing import Any
 
-from bench.render.notes import TIED, footnotes
+from bench.render.notes import TIED, footnotes, mark
 from bench.tables.table import Cell, Table
 
 
@@ -28,7 +28,7 @@ def _mark(cell: Cell, table: Table, *marks: str) -> str:
 
 
 def _words(cell: Cell, table: Table) -> str:
-    return cell.words(n=table.common_n() is None) + (f" {TIED}" if cell.tied else "")
+    return f"{cell.words(n=table.common_n() is None)} {mark(cell)}".rstrip()
 
 
 _TEX = str.maketrans({
@@ -77,7 +77,8 @@ def _records(table: Table) -> list[dict[str, Any]]:
             "row": row.label, "group": column.group, "column": column.name, "published": column.published,
             "mean": cell.mean, "std": cell.std if cell.n > 1 else None, "n": cell.n, "failed": cell.failed,
             "collapsed": cell.collapsed,
-            "rank": cell.rank or None, "tied": cell.tied, "text": cell.text,
+            "rank": cell.rank or None, "tied": cell.tied, "untested": cell.untested,
+            "text": cell.text,
         }
         for row in table.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
@@ -89,7 +90,21 @@ def to_csv(table: Table) -> str:
     """One line a cell, figures in full."""
     records = _records(table)
     out = io.StringIO()
-    fields = ["row", "group", "column", "published", "mean", "std", "n", "failed", "collapsed", "rank", "tied", "text"]
+    fields = [
+        "row",
+        "group",
+        "column",
+        "published",
+        "mean",
+        "std",
+        "n",
+        "failed",
+        "collapsed",
+        "rank",
+        "tied",
+        "untested",
+        "text",
+    ]
     writer = csv.DictWriter(out, fieldnames=fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)

@@ -54,8 +54,7 @@ class Line:
     items: tuple[Item, ...]
     column: str
     command: str
-    best: bool
-    tied: bool
+    mark: str  # of the figure that ranks, beside the best of its column
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def board(frame: pd.DataFrame) -> Board:
     lines = tuple(
         Line(
             tuple(_item(row, name, digits) for name, (_, _, digits) in wanted.items()), str(row["column"]), str(row["command"]),
-            best=row["rank"] == 1, tied=bool(row["tied"]),
+            "best" if row["rank"] == 1 else "tied" if row["tied"] else "untested" if row["untested"] else "",
         )
         for _, row in rows.iterrows()
     )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from bench.tables.figures import FIGURES, Figure
-from bench.tables.published import lookup
+from bench.tables.published import drawn_as_published, lookup
 from bench.tables.table import Cell, Column, Row, Table, columns_of, group_name, labels_in_order, one_budget, rank_columns
 from lt_core.result import OK
 
@@ -41,7 +41,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
         measured = {label: figure.cell(rows[rows["label"] == label]) for label in labels}
         measured.update(_picked(rows[rows["method"].isin(_PICKED)], figure))
         cells.append(measured)
-        printed = _printed(str(dataset), str(kind), float(factor))
+        printed = _printed(str(dataset), str(kind), float(factor)) if drawn_as_published(rows.iloc[0]) else {}
         if printed and metric == "error":
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.tables.figures import FIGURES
-from bench.tables.published import lookup
+from bench.tables.published import drawn_as_published, lookup
 from bench.tables.table import Cell, Column, Row, Table, group_name, one_budget, rank_columns
 
 _ROWS = {
@@ -34,7 +34,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
         columns.append(Column(group, f"{factor:.3g}"))
         cells.append({label: figure.cell(rows[rows["label"] == label]) for label in labels})
         printed = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, fraction, label, metric))}
-        if printed:
+        if printed and drawn_as_published(rows.iloc[0]):
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
     lines = tuple(Row(names[label], tuple(column.get(label, Cell()) for column in cells)) for label in labels)

@@ -70,7 +70,7 @@ def build(board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, so
         notes += [words for column, words in _MEANING.items() if column in shown]
         title = f"{name}: leaderboard by {FIGURES[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
-        made.append(_with_ties(rank_columns(table), rows["tied"].tolist()))
+        made.append(_with_marks(rank_columns(table), rows))
     return made
 
 
@@ -100,8 +100,10 @@ def _cell(row: pd.Series, column: str, metric: str) -> Cell:
     return Cell(float(value))
 
 
-def _with_ties(table: Table, tied: Sequence[bool]) -> Table:
+def _with_marks(table: Table, board: pd.DataFrame) -> Table:
+    """What the board knows about the best of the column: its tests are of all trials, which the cells here do not hold."""
     rows = [
-        replace(row, cells=(replace(row.cells[0], tied=even), *row.cells[1:])) for row, even in zip(table.rows, tied, strict=True)
+        replace(row, cells=(replace(row.cells[0], tied=bool(tied), untested=bool(untested)), *row.cells[1:]))
+        for row, tied, untested in zip(table.rows, board["tied"], board["untested"], strict=True)
     ]
     return replace(table, rows=tuple(rows))

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 
 from bench.tables.figures import FIGURES
-from bench.tables.published import lookup
+from bench.tables.published import drawn_as_published, lookup
 from bench.tables.table import Cell, Column, Row, Table, columns_of, group_name, one_budget, rank_columns
 
 _LOSSES = {
@@ -41,7 +41,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
         columns.append(Column(group, f"{factor:.3g}"))
         cells.append({label: figure.cell(rows[rows["label"] == label]) for label in labels})
         printed = {label: found for label in labels if (found := _printed(dataset, shape, factor, kinds[label][2]))}  # type: ignore[index]
-        if printed and metric == "error":
+        if printed and metric == "error" and drawn_as_published(rows.iloc[0]):
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
     lines = tuple(Row(kinds[label][2], tuple(column.get(label, Cell()) for column in cells)) for label in labels)  # type: ignore[index]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from lt_core.data.sets import DATASETS
+
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published" / "published.csv"
 
 
@@ -43,6 +45,14 @@ def lookup(
     """The figure and its parameters; ``params=None`` matches any. None if the paper has no such cell."""
     found = _cells().get((paper, table, dataset, imbalance_type, factor, label_fraction, method), [])
     return next((cell for cell in found if params is None or cell[1] == params), None)
+
+
+def drawn_as_published(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the results frame is on data as papers draw them: from whole classes in their own order, and with no
+    more unlabelled images than the subset's own.
+    """
+    whole = row["dataset"] in DATASETS and row["n_max"] == DATASETS[row["dataset"]].n_max
+    return bool(whole and row["unlabelled_ratio"] == 0 and pd.isna(row["class_order_seed"]))
 
 
 @dataclass(frozen=True)

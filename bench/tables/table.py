@@ -29,6 +29,7 @@ class Cell:
     collapsed: int = 0  # finished trials that predict one class for nearly everything; averaged, and told
     rank: int = 0  # 1 best of its column, 2 second, 0 neither
     tied: bool = False  # not told apart from the best of its column
+    untested: bool = False  # no test against the best of its column: too few shared seeds, or no spread
     values: Mapping[Any, float] = field(default_factory=dict, compare=False, repr=False)
 
     def words(self, spread: bool = True, n: bool = False) -> str:
@@ -98,10 +99,15 @@ def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
         means = sorted({_rounded(rows[i][j]) for i in shown}, reverse=not lower)
         if column.published or lower is None or len(means) < 2:
             continue
-        tied = _tied([rows[i][j] for i in shown], means[0])
-        for i, even in zip(shown, tied, strict=True):
+        several = any(rows[i][j].n > 1 for i in shown)  # of one trial a figure all is said by n = 1
+        for i, p in zip(shown, _against([rows[i][j] for i in shown], means[0]), strict=True):
             place = means.index(_rounded(rows[i][j])) + 1
-            rows[i][j] = replace(rows[i][j], rank=place if place <= 2 else 0, tied=bool(even) and place > 1)
+            rows[i][j] = replace(
+                rows[i][j],
+                rank=place if place <= 2 else 0,
+                tied=bool(p > stats.ALPHA) and place > 1,
+                untested=bool(np.isnan(p)) and place > 1 and several,
+            )
     return replace(table, rows=tuple(replace(r, cells=tuple(c)) for r, c in zip(table.rows, rows, strict=True)))
 
 
@@ -109,20 +115,20 @@ def _rounded(cell: Cell) -> float:
     return round(cell.mean, 9)  # type: ignore[arg-type]
 
 
-def _tied(cells: Sequence[Cell], best: float) -> np.ndarray:
-    """Which of ``cells`` are not told apart from the one with mean ``best``."""
+def _against(cells: Sequence[Cell], best: float) -> np.ndarray:
+    """How surely ``cells`` are told apart from the one with mean ``best`` (`stats.p_against`)."""
     pairs = {pair: i for i, pair in enumerate(dict.fromkeys(p for cell in cells for p in cell.values))}
     values = np.full((len(pairs), len(cells)), np.nan)
     for j, cell in enumerate(cells):
         for pair, value in cell.values.items():
             values[pairs[pair], j] = value
-    return stats.not_told_apart(values, next(j for j, cell in enumerate(cells) if _rounded(cell) == best))
+    return stats.p_against(values, next(j for j, cell in enumerate(cells) if _rounded(cell) == best))
 
 
 _COLUMN = ["dataset", "imbalance_type", "imbalance_factor"]
 _BUDGET = ["recipe", "model", "epochs", "protocol"]  # one for a dataset
 _DRAW = [  # one for a column
-    "n_max", "validation", "class_order_seed", "label_fraction", "unlabelled_ratio", "unlabelled_imbalance_factor",
+    "n_max", "counts", "validation", "class_order_seed", "label_fraction", "unlabelled_ratio", "unlabelled_imbalance_factor",
     "unlabelled_order", "unlabelled_labelled",
 ]  # fmt: skip
 

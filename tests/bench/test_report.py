@@ -102,7 +102,7 @@ def test_the_board_has_a_line_a_method_and_data_column_with_its_spread(run):
     names = [heading.name for heading in made.headings]
     softmax = dict(zip(names, made.lines[1].items, strict=True))
     assert (softmax["method"].text, softmax["ACSA (%)"].text, softmax["ACSA (%)"].spread) == ("softmax", "70.00", "± 14.14")
-    assert (softmax["rank"].text, softmax["n"].value) == ("2", 2) and made.lines[0].best
+    assert (softmax["rank"].text, softmax["n"].value) == ("2", 2) and made.lines[0].mark == "best"
     assert "GPU hours" not in names and "failed" not in names, "columns without a value are left out"
     assert made.columns == ("digits IF 50",) and "--only" in made.lines[0].command
 
