@@ -106,6 +106,7 @@ def tune(
     device: str = "auto",
     data: str | None = None,
     study_seed: int = 0,
+    retry_failed: bool = False,
     verbose: bool = False,
 ) -> tuple[Store, list[Found]]:
     """Search every study of ``space`` on the validation split, then run the winners on fresh seeds.
@@ -129,9 +130,11 @@ def tune(
     runtime.torch_device()
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
-    searches = tuning.tune(chosen, store, scheduler, runtime, gpus=gpus_per_trial or 0.0, seed=study_seed)
+    searches = tuning.tune(
+        chosen, store, scheduler, runtime, gpus=gpus_per_trial or 0.0, seed=study_seed, retry_failed=retry_failed
+    )
     found = [tuned.winner(search) for search in searches]
-    tuned.confirm(chosen, found, store, scheduler, runtime)
+    tuned.confirm(chosen, found, store, scheduler, runtime, retry_failed)
     return store, found
 
 

@@ -169,6 +169,7 @@ def tune_(
     fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
     study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="say what it would do and cost; start nothing")] = False,
+    retry_failed: RETRY = False,
     backend: BACKEND = "ray",
     address: ADDRESS = None,
     cpus_per_trial: CPUS = 1,
@@ -192,7 +193,7 @@ def tune_(
     try:
         store, found = bench.tune(
             chosen, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
-            device=device, data=data, study_seed=study_seed, verbose=verbose,
+            device=device, data=data, study_seed=study_seed, retry_failed=retry_failed, verbose=verbose,
         )  # fmt: skip
     except Interrupted:
         print("stopped; every finished trial is kept. Give the same command again to go on.")
@@ -291,7 +292,7 @@ def merge_(
     from bench.merge import merge
     from bench.store import Store
 
-    added, shared = merge([Store.open(run) for run in runs], Store.create(out))
+    added, shared = merge([Store.open(run) for run in runs], out)
     print(f"{out}: {added} records added, {shared} trials were there more than once")
 
 

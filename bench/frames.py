@@ -13,7 +13,7 @@ import pandas as pd
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.metrics import collapsed, headline, precision, recall
-from lt_core.result import OK, SCHEMA, TrialResult
+from lt_core.result import OK, PRUNED, SCHEMA, TrialResult
 from lt_core.spec import DataSpec
 
 METRICS = (
@@ -32,8 +32,9 @@ TRIAL_COLUMNS = (
     "trial_id", "suite", "dataset", "imbalance_type", "imbalance_factor", "n_max", "counts", "class_order_seed", "label_fraction",
     "unlabelled_ratio", "unlabelled_imbalance_factor", "unlabelled_order", "unlabelled_labelled",
     "validation", "method", "label", "params", "model", "recipe", "epochs", "seed", "subset_seed", "status", "cause", *METRICS,
-    "collapsed", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images", "train_seconds",
-    "evaluate_seconds", "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
+    "collapsed", "searched", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images",
+    "train_seconds", "evaluate_seconds", "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema",
+    "environment", "spec",
 )  # fmt: skip
 
 
@@ -41,6 +42,16 @@ def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
     frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(TRIAL_COLUMNS))
     return frame.astype(dict.fromkeys(_NUMBERS, "float64"))
+
+
+def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of `trials` whose test figures may be shown, and a note on those left out: trials of a search, among which
+    the validation split chooses. A table of them would choose by the test part. Its winner is run on fresh seeds.
+    """
+    searched = frame["searched"].astype(bool)
+    words = f"{searched.sum()} trials of a search on the validation split are left out: the winner is shown on fresh seeds"
+    # What a study stopped is neither a figure nor a failure.
+    return frame[~searched & (frame["status"] != PRUNED)], [words] if searched.any() else []
 
 
 def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
@@ -71,6 +82,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "status": result.status,
         "cause": result.cause,
         "collapsed": result.status == OK and collapsed(result.confusion),
+        "searched": "searched_by" in environment,
         "train_images": sum(result.train_counts),
         "images_per_second": result.images_per_second,
         "protocol": spec.protocol,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.files import file_of, read_file
 from bench.planning import NothingMatches, Plan, plan
 from bench.store import Store
-from bench.suite import Suite, load_suite, parse_suite, read_file, suite_path
+from bench.suite import SUITES_DIR, Suite, SuiteFile, load_suite, parse_suite
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
 from lt_core.fields import build, param
@@ -41,8 +42,8 @@ def load(name: str) -> Suite | Group:
     Raises:
         UserError: there is none, or something in it that nothing can be made of.
     """
-    path = suite_path(name)
-    values = read_file(path)
+    path = file_of(name, SUITES_DIR)
+    values = read_file(path, SuiteFile)
     return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values)
 
 
@@ -84,8 +85,8 @@ def _group(name: str, values: Mapping[str, Any]) -> Group:
         raise UserError(f"{where}: suites must be a list of at least one suite, such as [quick, mnist]")
     suites: dict[str, Suite] = {}
     for entry in map(str, file.suites):
-        path = suite_path(entry, where)
-        if "suites" in read_file(path):
+        path = file_of(entry, SUITES_DIR, where=where)
+        if "suites" in read_file(path, SuiteFile):
             itself = "itself" if path.stem == name else f"the group {path.stem}"
             raise UserError(f"{where} contains {itself}: name suites only")
         if path.stem in suites:

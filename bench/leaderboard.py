@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 
 from bench import stats
+from bench.frames import reported
 from bench.tables.figures import FIGURES
 from bench.tables.published import SOURCES, drawn_as_published, printed
 from lt_core.errors import UserError
 from lt_core.recipes import RECIPES
-from lt_core.result import OK, PRUNED
+from lt_core.result import OK
 
 #: What tells data columns apart.
 COLUMN = [
@@ -32,8 +33,8 @@ COLUMN = [
 #: Shown of a column where several of its dataset and imbalance differ in it.
 _TELLING = [key for key in COLUMN if key not in ("dataset", "imbalance_type", "label_fraction")]
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
-#: Options of a command that change what its trials are.
-_CHANGES = re.compile(r"(--epochs|--precision)[ =](\S+)")
+#: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
+_CHANGES = re.compile(r"(--seeds|--epochs|--precision)[ =](\S+)")
 REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
 _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
 
@@ -56,9 +57,11 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     Raises:
         UserError: there are no trials.
     """
-    frame = frame[frame["status"] != PRUNED]
+    frame, left_out = reported(frame)
     if frame.empty:
-        raise UserError("there is no trial yet: start with `bench.py run quick`")
+        raise UserError(
+            f"{left_out[0]}, and none is there" if left_out else "there is no trial yet: start with `bench.py run quick`"
+        )
     figure, figures = FIGURES[metric], {name: FIGURES[name] for name in FIGURES}
     frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
@@ -186,9 +189,9 @@ def _command(row: pd.Series) -> str:
     """The command line that runs the trials of ``row`` again, from the one that ran the first of them."""
     given = json.loads(row["environment"] or "{}").get("command", "")
     words = shlex.split(given)
+    suite = next((word for word in words[2:] if Path(word).stem == row["suite"]), row["suite"])
     if "tune" in words[1:2]:
-        return shlex.join(["python", *words[:3]])
-    suite = next((word for word in words if Path(word).stem == row["suite"]), row["suite"])
+        return shlex.join(["python", "bench.py", "tune", suite])
     where = {"dataset": row["dataset"], "imbalance_type": row["imbalance_type"]}
     if row["imbalance_type"] in ("exp", "step"):
         where["imbalance_factor"] = f"{row['imbalance_factor']:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.store import Store
 from lt_core.errors import UserError
@@ -14,14 +15,18 @@ def figures_of(result: TrialResult) -> tuple[object, ...]:
     return result.status, result.train_counts, result.confusion, result.validation_confusion
 
 
-def merge(sources: Sequence[Store], target: Store) -> tuple[int, int]:
-    """Copy the records of ``sources`` into ``target``; (records added, trials that several of them hold).
+def merge(sources: Sequence[Store], out: Path) -> tuple[int, int]:
+    """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
 
     Of a trial that several hold a finished record wins over a failed one, and of equals the first.
 
     Raises:
-        UserError: two machines of one kind measured different figures for one trial; nothing is written then.
+        UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing
+            is written then.
     """
+    for store in sources:
+        store.needs_records("merge")
+    target = Store(out)
     kept: dict[str, TrialResult] = {r.trial_id: r for r in target.results()}
     old, shared = dict(kept), 0
     for store in sources:
@@ -32,6 +37,7 @@ def merge(sources: Sequence[Store], target: Store) -> tuple[int, int]:
             if known is not None:
                 shared += 1
                 _agree(known, result, store)
+    target = Store.create(out)
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
         for result in added:

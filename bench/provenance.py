@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("lt-bench", "torch", "torchvision", "numpy", "ray")
+_BEHIND_ROOT = re.compile(r"(?<![^=])(?:~?/)(?:[^/]*/)*([^/]+)/?$")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -25,8 +28,13 @@ def provenance() -> dict[str, Any]:
         "git_commit": commit or None,
         "git_dirty": dirty,
         "packages": {name: _version(name) for name in _PACKAGES},
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(sys.argv),
     }
+
+
+def command(words: Sequence[str]) -> str:
+    """A command line as it was given; of absolute paths the last part alone, since rows are published and homes are not."""
+    return shlex.join([_BEHIND_ROOT.sub(r"\1", word) for word in (Path(words[0]).name, *words[1:])])
 
 
 def _git(*arguments: str) -> str:

@@ -147,6 +147,15 @@ class Store:
         for path in self._record_files():
             yield self._read(path)
 
+    def needs_records(self, what: str) -> None:
+        """For what cannot be made of Parquet.
+
+        Raises:
+            UserError: the run has its Parquet alone.
+        """
+        if not self._record_files() and (self.path / "trials.parquet").is_file():
+            raise UserError(f"{self.path} has its Parquet alone, and {what} needs the records: fetch its folder records/ too")
+
     @staticmethod
     def _read(path: Path) -> TrialResult:
         try:

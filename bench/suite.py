@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from bench.files import file_of, read_file
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
@@ -39,7 +38,7 @@ class Suite:
 
 
 @dataclass(frozen=True)
-class _File:
+class SuiteFile:
     """The keys of a suite file."""
 
     about: str = param(help="the question, in a line")
@@ -65,39 +64,16 @@ def load_suite(name: str | Path) -> Suite:
     Raises:
         UserError: no such suite, not YAML, or anything in it that no trial can be made of.
     """
-    path = suite_path(name)
-    values = read_file(path)
+    path = file_of(name, SUITES_DIR)
+    values = read_file(path, SuiteFile)
     if "suites" in values:
         raise UserError(f"{path.stem} is a group of suites, not a suite: name one of its suites here")
     return parse_suite(path.stem, values)
 
 
-def suite_path(name: str | Path, where: str = "", kind: str = "suite", folder: Path = SUITES_DIR) -> Path:
-    """The file of the suite, group or tuning space of that name; a name that ends in .yaml is the file itself."""
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        path = folder / f"{name}.yaml"
-        if not path.is_file():
-            raise unknown(kind, str(name), sorted(p.stem for p in folder.glob("*.yaml")), where)
-    return path
-
-
-def read_file(path: Path, kind: str = "suite", keys: type | None = None) -> dict[str, Any]:
-    """The mapping in the file of a suite, a group or a tuning space; ``keys``: the dataclass that it is made into."""
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(f"{kind} file {path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys or _File))}")
-    return values
-
-
 def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
     """A suite from the content of its file."""
-    file = build(_File, values, f"suite {name}")
+    file = build(SuiteFile, values, f"suite {name}")
     where = f"suite {name}"
     recipe = recipe_of(file.recipe, where)
     methods = list(_methods(file.methods, dict(file.set or {}), where))
@@ -138,6 +114,8 @@ def recipe_of(value: Any, where: str) -> Recipe:
     """The recipe that a file names, with its changes."""
     changes = {"base": value} if isinstance(value, str) else dict(value or {})
     base = _known(RECIPES, str(changes.pop("base", "")), where)
+    if "name" in changes:
+        raise UserError(f"{where}, recipe: a changed recipe keeps the name of its base, {base.name}: drop 'name'")
     return build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe")
 
 

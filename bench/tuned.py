@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import yaml
 
+from bench.axes import Setting, Study
 from bench.backends.base import Backend
 from bench.planning import plan
 from bench.render import FORMATS
 from bench.runner import execute
-from bench.space import Setting, Space, Study
+from bench.search import Search, optuna_
+from bench.space import Space
 from bench.store import Store
 from bench.suite import Suite
 from bench.tables.table import Cell, Column, Row, Table
-from bench.tuning import Search, optuna_
 from lt_core.errors import UserError
+from lt_core.labels import short
 from lt_core.recipes import RECIPES
 from lt_core.result import OK, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
@@ -42,7 +44,7 @@ class Found:
     def label(self, setting: Setting | None = None) -> str:
         """A setting in the notation of the tables."""
         shown = setting or self.setting
-        recipe = [f"{k.removeprefix('recipe.')}={v:g}" for k, v in shown.items() if k.startswith("recipe.")]
+        recipe = [f"{k.removeprefix('recipe.')}={short(v)}" for k, v in shown.items() if k.startswith("recipe.")]
         return " ".join([self.study.method(shown).label, *recipe])
 
 
@@ -61,7 +63,9 @@ def winner(search: Search) -> Found:
     return Found(search, best.user_attrs["setting"], front if len(search.space.objectives) > 1 else ())
 
 
-def confirm(space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime) -> None:
+def confirm(
+    space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime, retry_failed: bool = False
+) -> None:
     """Run winners, and the settings that they are compared with, on seeds that no study has seen."""
     specs = {
         spec.trial_id: spec
@@ -70,7 +74,7 @@ def confirm(space: Space, found: Sequence[Found], store: Store, backend: Backend
         for spec in space.specs(one.study, setting, space.fresh_seeds)
     }
     suite = Suite(f"{space.name} on fresh seeds", space.about, "catalogue", tuple(specs.values()))
-    execute(plan(suite, store), store, backend, runtime)
+    execute(plan(suite, store, retry_failed=retry_failed), store, backend, runtime)
 
 
 def table(space: Space, found: Sequence[Found], store: Store) -> Table:
@@ -84,11 +88,10 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
             cells = (Cell(text=one.label(setting)), seen[0], *fresh, *(_difference(seen[0], cell) for cell in fresh))
             rows.append(Row(f"{one.study.name}, {name}", cells))
     heads = ("setting", "validation, as chosen", "validation, fresh seeds", "test, fresh seeds", "optimism", "gap")
-    budget = f"{space.trials} settings" if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "the grid"
-    counts = [f"{one.study.name}: {_counts(one.search)}" for one in found]
+    counts = [f"{one.study.name}: proposed by {' and '.join(one.search.samplers)}, {_counts(one.search)}" for one in found]
     notes = (
         f"{objective.replace('_', ' ')} in %, mean over the subsets; n counts seeds",
-        f"chosen on the validation split alone, {space.sampler}, {budget} a study",
+        "chosen on the validation split alone",
         "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
         *counts,
     )

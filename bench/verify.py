@@ -32,6 +32,7 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
     Raises:
         UserError: the run has no finished trial.
     """
+    store.needs_records("verify")
     done = [result for result in store.results() if result.status == OK]
     if not done:
         raise UserError(f"{store.path} has no finished trial to verify")

@@ -35,7 +35,7 @@ def format_label(name: str, values: Mapping[str, Any]) -> str:
     """The inverse of `parse_label`; numbers are written shortest (``1``, ``0.9999``)."""
     if not values:
         return name
-    return f"{name}[{','.join(f'{k}={_short(v)}' for k, v in values.items())}]"
+    return f"{name}[{','.join(f'{k}={short(v)}' for k, v in values.items())}]"
 
 
 def matches(pattern: str, label: str) -> bool:
@@ -44,7 +44,8 @@ def matches(pattern: str, label: str) -> bool:
     return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as people write it: ``1`` for 1.0, ``true`` for True."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from bench.tables.table import group_name, one_budget
 from lt_core.errors import UserError
+from lt_core.labels import matches
 from lt_core.result import OK
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     Raises:
         UserError: none.
     """
-    names = zip(frame["method"], frame["label"], strict=True)
-    kept = frame[[fnmatch.fnmatchcase(method, only) or fnmatch.fnmatchcase(label, only) for method, label in names]]
+    kept = frame[[matches(only, label) for label in frame["label"]]] if len(frame) else frame
     if kept.empty and len(frame):
         raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
     return kept

@@ -30,7 +30,11 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """What stands at the top: how many trials of what, on which data and devices."""
     columns = frame.groupby(["dataset", "imbalance_type"], sort=False)
     pruned = int((frame["status"] == PRUNED).sum())
-    counts = {"failed": len(frame) - pruned - int((frame["status"] == OK).sum()), "stopped early by a study": pruned}
+    counts = {
+        "failed": len(frame) - pruned - int((frame["status"] == OK).sum()),
+        "stopped early by a study": pruned,
+        "of a search, left out of all figures": int((frame["searched"].astype(bool) & (frame["status"] == OK)).sum()),
+    }
     others = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
     data = [
         f"{group_name(*key)} IF {', '.join(f'{f:.3g}' for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +74,8 @@ def write(store: Store, file: Path) -> None:
     Raises:
         UserError: there is no trial, or the file cannot be written.
     """
+    if not file.name or file.is_dir():
+        raise UserError(f"'{file}' is a folder: give a file such as {file / 'report.html'}")
     text = render(store)
     beside = file.with_name(f".{file.name}.part")
     try:
@@ -80,4 +83,6 @@ def write(store: Store, file: Path) -> None:
         beside.write_text(text, encoding="utf-8")
         beside.replace(file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise UserError(f"{file} cannot be written ({error.strerror}): give another --out") from None

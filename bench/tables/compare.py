@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bench import stats
+from bench.frames import reported
 from bench.tables.figures import FIGURES
 from bench.tables.table import Cell, Column, Row, Table
 
@@ -16,6 +17,7 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
         UserError: there is nothing to compare.
     """
     figure = FIGURES[metric]
+    frame, left_out = reported(frame)
     shown = frame.assign(_figure=figure.of(frame))
     found = stats.compare(shown, baseline, "_figure", figure.lower_is_better)
     ranking = stats.rank(shown, "_figure", figure.lower_is_better)
@@ -29,6 +31,7 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
         )  # fmt: skip
         rows.append(Row(c.label, tuple(Cell(text=word) for word in words)))
     notes = [
+        *left_out,
         "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: Student's",
         f"p: Wilcoxon's signed-rank test, two-sided, at least 2/2ⁿ with n pairs; Holm: corrected for {len(found)} comparisons",
         f"rank: average over {ranking.blocks} data columns, 1 the best"

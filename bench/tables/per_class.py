@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.tables.mm import row_kind
 from bench.tables.table import Cell, Column, Row, Table, columns_of, group_name, one_budget
+from lt_core.errors import UserError
 from lt_core.result import OK
 
 #: Rows of the maximum-margin table that the paper draws class by class.
@@ -46,7 +47,12 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
     Args:
         frame: a row a trial.
         per_class: a row a trial and class (`bench.frames.per_class`).
+
+    Raises:
+        UserError: another metric, which classes do not have.
     """
+    if metric != "error":
+        raise UserError(f"table per_class shows the error of each class, not {metric}: drop --metric")
     frame, notes = one_budget(frame)
     names = shown(frame)
     columns, cells = [], []

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from bench import stats
+from bench.frames import reported
 from lt_core.errors import UserError
-from lt_core.result import OK, PRUNED
+from lt_core.result import OK
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,10 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = _COLUMN) -> tuple[pd
     Raises:
         UserError: there are no rows.
     """
-    frame = frame[frame["status"] != PRUNED]  # stopped by a study's choice: neither a figure nor a failure
+    frame, notes = reported(frame)
     if frame.empty:
-        raise UserError("the run has no trial yet: start it with `bench.py run`")
-    kept, notes = [], []
+        raise UserError(f"{notes[0]}, and none is there" if notes else "the run has no trial yet: start it with `bench.py run`")
+    kept = []
     for dataset, rows in frame.groupby("dataset", sort=False):
         rows, others = _largest(rows, _BUDGET)
         drawn = [_largest(cells, _DRAW) for _, cells in rows.groupby(list(column), sort=False, dropna=False)]

@@ -56,15 +56,16 @@ def run_trial(spec: TrialSpec, runtime: Runtime | None = None) -> TrialResult:
 
 def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
     """`run_trial` in pieces: a `Progress` after each epoch, at last the `TrialResult`."""
+    clock = _Clock()
     try:
-        yield from _Trial(spec, runtime).steps()
+        yield from _Trial(spec, runtime, clock).steps()
     except Stopped as stop:
-        yield TrialResult(spec, stop.status, str(stop))
+        yield TrialResult(spec, stop.status, str(stop), seconds=clock.seconds)
     except (torch.OutOfMemoryError, MemoryError) as error:
-        yield TrialResult(spec, OOM, _one_line(error), traceback.format_exc())
+        yield TrialResult(spec, OOM, _one_line(error), traceback.format_exc(), seconds=clock.seconds)
     except Exception as error:
         status = OOM if any(words in str(error) for words in _NO_MEMORY) else FAILED
-        yield TrialResult(spec, status, _one_line(error), traceback.format_exc())
+        yield TrialResult(spec, status, _one_line(error), traceback.format_exc(), seconds=clock.seconds)
 
 
 def _one_line(error: BaseException) -> str:
@@ -105,8 +106,8 @@ class _Book:
 class _Trial:
     """Takes the trainings of a trial through their epochs, evaluates them, and keeps the book."""
 
-    def __init__(self, spec: TrialSpec, runtime: Runtime) -> None:
-        self.spec, self.runtime, self.clock = spec, runtime, _Clock()
+    def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
+        self.spec, self.runtime, self.clock = spec, runtime, clock
         for made in build_parts(spec.method.params).values():
             made.check(spec)
         runtime.prepare()

@@ -105,6 +105,13 @@ def test_generations_are_kept_and_drawn_class_by_class(store, tmp_path):
     assert "generation 2" in text and "pseudo-labels: recall (%)" in text
 
 
+def test_only_takes_the_label_that_it_lists(store):
+    label = "focal[gamma=0.5]"
+    kept = store(record("softmax", 0, [10, 90, 50]), record(label, 0, [10, 90, 50]))
+    chart = PLOTS["per_class"](kept, label)
+    assert {series.name for panel in chart.panels for series in panel.series} == {f"{label} (n = 1)"}
+
+
 def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
     kept = store(record("softmax", 0, [10, 90, 50]))
     with pytest.raises(UserError, match="no semi-supervised trial that is finished"):
@@ -113,6 +120,10 @@ def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
         write(PLOTS["per_class"](kept), tmp_path / "figure.jpg")
     with pytest.raises(UserError, match=r"--only 'x\*' matches no method of the run, which has softmax"):
         PLOTS["per_class"](kept, "x*")
+    with pytest.raises(UserError, match="has no trial yet"):
+        PLOTS["per_class"](Store.create(tmp_path / "empty"))
+    with pytest.raises(UserError, match="shows the error of each class, not few: drop --metric"):
+        TABLES["per_class"](kept.frame(), "few", kept.per_class())
     with pytest.raises(UserError, match="cannot be written"):
         write(
             PLOTS["per_class"](kept), tmp_path / "run" / "records" / next((tmp_path / "run" / "records").iterdir()).name / "a.svg"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +136,10 @@ def test_nothing_to_report_and_nowhere_to_write_are_told(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         report.write(run(trial()), tmp_path / "file" / "report.html")
+    for folder in (Path(), tmp_path):
+        with pytest.raises(UserError, match="is a folder: give a file such as"):
+            report.write(run(trial()), folder)
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_five_hundred_trials_make_a_small_page_soon(run):

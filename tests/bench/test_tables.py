@@ -24,9 +24,10 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
     values = {
         "trial_id": f"{label}-{seed}-{changes}", "dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 50.0,
         "method": name, "label": label, "params": json.dumps(params), "seed": seed, "status": "ok", "accuracy": accuracy,
-        "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100, "counts": "",
-        "validation": 20, "protocol": 1, "class_order_seed": np.nan, "device_name": "a CPU", "threads": 1, "precision": "float32",
-        "label_fraction": 1.0, "unlabelled_ratio": 0.0, "unlabelled_imbalance_factor": 50.0, "unlabelled_order": "same",
+        "validation_balanced_accuracy": validation, "recipe": "digits", "model": "small_cnn", "epochs": 40, "n_max": 100,
+        "counts": "", "validation": 20, "protocol": 1, "class_order_seed": np.nan, "device_name": "a CPU", "threads": 1,
+        "precision": "float32", "searched": False, "label_fraction": 1.0, "unlabelled_ratio": 0.0,
+        "unlabelled_imbalance_factor": 50.0, "unlabelled_order": "same",
         "unlabelled_labelled": False, "subset_seed": 0, "collapsed": False,
     }  # fmt: skip
     return {**values, **changes}

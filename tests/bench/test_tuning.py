@@ -14,10 +14,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import search as searching
 from bench import tuned, tuning
+from bench.axes import Axis
 from bench.backends.inline import Inline
 from bench.planning import plan
-from bench.space import Axis, parse_space
+from bench.space import parse_space
 from bench.store import Store
 from bench.suite import load_suite
 from lt_core.errors import UserError
@@ -81,6 +83,34 @@ def settings(one):
         ({"studies": {"la": {**STUDY, "paper": {"tau": 5}}}}, "tau = 5 lies outside the space"),
         ({"studies": {"la": {**STUDY, "paper": {"gamma": 1}}}}, "unknown axis in paper 'gamma'"),
         ({"sampler": "grid", "studies": {"la": STUDY}}, "the grid sampler needs its values"),
+        ({"objectives": []}, "objectives must be one, or a list of different ones"),
+        ({"objectives": ["accuracy", "accuracy"]}, "objectives must be one, or a list of different ones"),
+        ({"objectives": [{"a": 1}]}, "unknown objective"),
+        ({"objectives": "many_accuracy"}, "many_accuracy is about classes of more than 100 training images, and digits here has"),
+        ({"recipe": {"base": "digits", "name": "mine"}}, "keeps the name of its base, digits"),
+        ({"studies": {"a/b": STUDY}}, "'a/b' must be of letters"),
+        ({"studies": {"la": {**STUDY, "methods": []}}}, "methods is empty"),
+        ({"studies": {"la": {**STUDY, "space": ["tau"]}}}, "space must be a mapping"),
+        ({"studies": {"la": {**STUDY, "space": None}}}, "space must be a mapping"),
+        ({"studies": {"la": {**STUDY, "paper": ["tau"]}}}, "paper must be a mapping"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": []}}}}, "tau: values must be a list of one value or more"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"values": 3}}}}}, "tau: values must be a list"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "grid": 1}}}}}, "tau: grid must be a list"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": "x"}}}}}, "when must be a mapping"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": {"methd": 1}}}}}}, "nearest is 'method'"),
+        (
+            {"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": {"method": "logit_adj"}}}}}},
+            "unknown method in when 'logit_adj'; the nearest is 'logit_adjusted'",
+        ),
+        (
+            {"studies": {"la": {**STUDY, "space": {"tau": {"values": [1], "when": {"tau": 1}}}}}},
+            "its when goes round in a circle",
+        ),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.epochs": {"low": 2.5, "high": 9}}}}}, "epochs must be a whole number"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.optimizer": ["sgd", "adamm"]}}}}, "optimizer must be in sgd | adam"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.lr": {"low": -1, "high": 1}}}}}, "lr must be in"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.milestones": [[0.5]]}}}}, "unknown key of a recipe that can be tuned"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.model": ["small_cnn", "resnet23"]}}}}, "resnet23"),
     ],
 )
 def test_a_wrong_space_is_refused_in_a_sentence(changes, words):
@@ -137,6 +167,44 @@ def test_when_ties_an_axis_to_another():
     assert [a.name for a in study.applicable({"method": "cb_focal"})] == ["gamma", "cb_beta"]
 
 
+def test_when_may_ask_for_a_part_that_the_method_declares_or_for_a_later_axis():
+    axes = {
+        "gamma": {"low": 0.5, "high": 2, "when": {"loss": "focal", "cb_beta": [0.9]}},
+        "cb_beta": [0.9, 0.9999],
+    }
+    study = space(studies={"x": {"methods": ["cb_softmax", "cb_focal"], "space": axes}}).studies[0]
+    assert [a.name for a in study.applicable({"method": "cb_focal", "cb_beta": 0.9})] == ["cb_beta", "gamma"]
+    assert [a.name for a in study.applicable({"method": "cb_focal", "cb_beta": 0.9999})] == ["cb_beta"]
+    assert [a.name for a in study.applicable({"method": "cb_softmax", "cb_beta": 0.9})] == ["cb_beta"]
+
+
+def test_values_have_the_type_of_what_they_set():
+    """YAML 1.1 reads 1e-4 as text."""
+    axes = {
+        "recipe.lr": ["1e-4", 1],
+        "recipe.epochs": {"low": 2, "high": 9},
+        "recipe.optimizer": ["sgd", "adam"],
+        "tau": ["2", 1],
+    }
+    study = space(studies={"la": {"methods": "logit_adjusted", "space": axes, "paper": {"recipe.lr": "1e-4"}}}).studies[0]
+    made = {axis.name: axis for axis in study.axes}
+    assert made["recipe.lr"].values == [1e-4, 1.0] and made["tau"].values == [2.0, 1.0]
+    assert made["recipe.epochs"].whole and not made["recipe.epochs"].holds(2.5 - 1)
+    assert study.first["recipe.lr"] == 1e-4 and study.first["recipe.epochs"] == 2
+
+
+def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path):
+    from bench.space import load_space
+
+    file = tmp_path / "twice.yaml"
+    file.write_text("about: x\nstudies: {la: {space: {tau: [1], tau: [2]}}}\n")
+    with pytest.raises(UserError, match="'tau' stands there twice"):
+        load_space(file)
+    file.write_bytes(b"about: \xff\xfe\n")
+    with pytest.raises(UserError, match="is not UTF-8 text"):
+        load_space(file)
+
+
 # Studies ----------------------------------------------------------------------------------------
 
 
@@ -162,7 +230,7 @@ def test_a_score_is_the_mean_over_seeds_on_the_validation_split_whatever_the_tes
     assert told == pytest.approx([sum(r.validation_metrics()["balanced_accuracy"] for r in results) / 2])
     upset = [dataclasses.replace(r, confusion=[row[::-1] for row in r.confusion]) for r in results]
     assert upset[0].metrics() != results[0].metrics()
-    assert tuning.score(upset, ["balanced_accuracy"]) == told
+    assert searching.score(upset, ["balanced_accuracy"]) == told
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random"])
@@ -250,10 +318,80 @@ def test_a_study_goes_on_with_a_larger_budget_and_repeats_nothing(tmp_path):
     assert before.items() <= after.items()
 
 
-def test_a_study_is_not_mixed_with_another_question(tmp_path):
-    search(tmp_path)
-    with pytest.raises(UserError, match="begun with another choice of recipe"):
-        search(tmp_path, recipe={"base": "digits", "epochs": 3})
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": {"base": "digits", "epochs": 3}}, "recipe"),
+        ({"studies": {"la": {**STUDY, "methods": ["logit_adjusted", "softmax"]}}}, "methods"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": [0.5, 1, 2]}}}}, "axes"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 0.5, "high": 2}}}}}, "axes"),
+        ({"studies": {"la": {**STUDY, "space": {**STUDY["space"], "recipe.lr": [0.05]}}}}, "axes, paper"),
+        ({"studies": {"la": {**STUDY, "paper": {"tau": 2}}}}, "paper"),
+        ({"sampler": "grid", "studies": {"la": {**STUDY, "space": {"tau": {**STUDY["space"]["tau"], "grid": [1]}}}}}, "grid"),
+    ],
+)
+def test_a_study_is_not_mixed_with_another_question(tmp_path, changes, words):
+    search(tmp_path, studies={"la": STUDY}, trials=1, recipe={"base": "digits", "epochs": 1})
+    kept = {"studies": {"la": STUDY}, "recipe": {"base": "digits", "epochs": 1}, **changes}
+    with pytest.raises(UserError, match=f"begun with another choice of {words}: choose another --out"):
+        search(tmp_path, **kept)
+
+
+def test_bounds_and_who_proposes_may_change_and_are_told(tmp_path):
+    search(tmp_path, studies={"la": STUDY}, trials=2, sampler="random")
+    wider = {"la": {**STUDY, "space": {"tau": {"low": 0.1, "high": 4, "scale": "log"}}}}
+    (one,), store = search(tmp_path, studies=wider, trials=4, sampler="tpe")
+    assert len(one.optuna.trials) == 4
+    notes = tuned.table(space(studies=wider), [tuned.winner(one)], store).notes
+    assert "la: proposed by random and tpe, 4 finished" in notes
+
+
+def test_a_budget_in_hours_ends_though_every_setting_fails(tmp_path):
+    """Each costs some time, and nobody wants a night of failures."""
+    study = {"methods": "softmax", "space": {"recipe.lr": {"low": 1e17, "high": 1e18}}, "paper": {"recipe.lr": 1e18}}
+    said: list[str] = []
+    made = space(studies={"s": study}, trials=0, gpu_hours=100.0)
+    store = Store.create(tmp_path / "tiny")
+    (one,) = tuning.tune(made, store, Inline(), Runtime(), say=said.append)
+    assert [t.state.name for t in one.optuna.trials] == ["FAIL"] * 10
+    assert one.spent > 0 and store.frame()["setup_seconds"].min() > 0
+    assert "study s: its last 10 settings failed: diverged:" in said[-1]
+
+
+def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path, monkeypatch):
+    import lt_core.training.trial as trial
+
+    def broken(*_, **__):
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "load_split", broken)
+        (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=2)
+    assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL"]
+    made = space(studies={"la": STUDY}, trials=2)
+    store = Store(tmp_path / "tiny")
+    for _ in range(2):  # once is enough, and the second time there is nothing to retry
+        (one,) = tuning.tune(made, store, Inline(), Runtime(), retry_failed=True, say=lambda words: None)
+        assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
+    assert settings(one)[2:] == settings(one)[:2]
+    assert set(store.frame()["status"]) == {OK}
+
+
+def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
+    from bench.leaderboard import leaderboard
+    from bench.tables import TABLES
+
+    made = space(studies={"la": STUDY}, trials=3)
+    store = Store.create(tmp_path / "tiny")
+    searches = tuning.tune(made, store, Inline(), Runtime(), say=lambda words: None)
+    for show in (leaderboard, TABLES["catalogue"]):
+        with pytest.raises(UserError, match="3 trials of a search on the validation split are left out"):
+            show(store.frame())
+    tuned.confirm(made, [tuned.winner(search) for search in searches], store, Inline(), Runtime())
+    board = leaderboard(store.frame())
+    assert set(board["n"]) == {2} and board["failed"].sum() == 0  # the fresh seeds, and nothing else
+    assert any("3 trials of a search" in note for note in TABLES["catalogue"](store.frame()).notes)
+    assert (store.frame()["status"] == OK).sum() > board["n"].sum()
 
 
 def test_a_torn_journal_and_a_stale_lock_are_put_right(tmp_path):
@@ -284,11 +422,11 @@ def test_settings_under_way_are_taken_up_again(tmp_path):
 def test_without_optuna_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match="pip install optuna"):
-        tuning.optuna_()
+        searching.optuna_()
 
 
 def test_optuna_is_imported_late():
-    code = "import sys, bench.cli, bench.tuning, bench.tuned, bench.space; sys.exit('optuna' in sys.modules)"
+    code = "import sys, bench.cli, bench.tuning, bench.tuned, bench.search, bench.space; sys.exit('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
@@ -297,7 +435,7 @@ def test_optuna_is_imported_late():
 
 def states_of(run):
     """States of the settings of each study, from its journal."""
-    storage, optuna = tuning.open_storage(run / "studies.journal"), tuning.optuna_()
+    storage, optuna = searching.open_storage(run / "studies.journal"), searching.optuna_()
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     return {study.study_name: [t.state.name for t in study.trials] for study in studies}
 
