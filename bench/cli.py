@@ -120,6 +120,7 @@ def run_(
 ) -> None:
     """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on."""
     import bench
+    from bench import output
     from bench.backends import Interrupted
     from bench.group import fetch_data, planned
 
@@ -130,7 +131,9 @@ def run_(
     plans = [plan for plan, _ in planned(suites, out, **selection)]
     if len(plans) > 1:
         fetch_data(plans, data)
-    for suite in [plan.suite for plan in plans]:
+    for suite, notes in [(plan.suite, output.recipe_notes(plan.todo)) for plan in plans]:
+        for note in notes:
+            print(f"{suite.name}: note: {note}", flush=True)
         try:
             store = bench.run(
                 suite, out=out, backend=backend, address=address, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ from bench.tables import TABLES
 from lt_core.errors import UserError
 from lt_core.parts import NEUTRAL
 from lt_core.result import OK, PRUNED
-from lt_core.spec import DataSpec
+from lt_core.spec import DataSpec, TrialSpec
+
+_UNTRAINED = 0.01  # of an averaged network may be its beginning
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
@@ -66,8 +69,9 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
             f"  {dataset}: {len(methods)} methods × {len(factors)} imbalances ({', '.join(factors)}) × "
             + (f"{len(labels)} label budgets ({', '.join(labels)}) × " if labels else "")
             + f"{len(seeds)} seeds, "
-            f"recipe {specs[0].recipe.name}, {specs[0].recipe.epochs} epochs"
+            f"recipe {specs[0].recipe.label}, {specs[0].recipe.epochs} epochs"
         )
+    lines += [f"  note: {note}" for note in recipe_notes(plan.specs)]
     if plan.todo:
         basis = []
         if estimate.measured:
@@ -82,6 +86,20 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     else:
         lines.append("  nothing is left to run")
     return "\n".join(lines)
+
+
+def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:
+    """What a recipe does that nobody can want: weights averaged over so long that the untrained network is still in them."""
+    notes = []
+    for recipe in dict.fromkeys(spec.recipe for spec in specs):
+        steps = recipe.epochs * recipe.steps
+        if steps and recipe.ema**steps > _UNTRAINED:
+            fitting = math.floor(1000 * _UNTRAINED ** (1 / steps)) / 1000
+            notes.append(
+                f"after {steps:,} steps the averaged weights of recipe {recipe.name} (ema {recipe.ema:g}) still hold "
+                f"{100 * recipe.ema**steps:.0f} % of the untrained network: set ema to {fitting:g} or less"
+            )
+    return notes
 
 
 def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:

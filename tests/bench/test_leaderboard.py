@@ -261,8 +261,10 @@ def test_the_command_of_a_row_runs_its_trials_and_no_others(frame):
 
 
 def test_a_command_keeps_what_changes_its_trials(frame):
-    made = frame(trial(environment={"command": "bench.py run synthetic --epochs 3 --precision=float32 --out /x"}))
-    assert line(leaderboard(made), "softmax")["command"].endswith("--epochs 3 --precision float32")
+    made = frame(trial(environment={"command": "bench.py run synthetic --seeds 5 --epochs 3 --precision=float32 --out x"}))
+    assert line(leaderboard(made), "softmax")["command"].endswith("--seeds 5 --epochs 3 --precision float32")
+    tuned = frame(trial(environment={"command": "bench.py tune --backend inline spaces/mine.yaml"}), name="mine")
+    assert line(leaderboard(tuned), "softmax")["command"] == "python bench.py tune spaces/mine.yaml"
 
 
 # Tables and files ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.cost import estimate, spoken, work
+from bench.output import recipe_notes
 from bench.planning import plan
 from bench.store import Store
 from bench.suite import parse_suite
@@ -184,3 +185,16 @@ def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store,
 @pytest.mark.parametrize(("seconds", "words"), [(4.2, "4 s"), (100, "2 min"), (9000, "2.5 h"), (200_000, "2.3 days")])
 def test_spoken_times(seconds, words):
     assert spoken(seconds) == words
+
+
+def test_a_plan_says_when_averaged_weights_would_still_be_those_of_the_beginning(suite):
+    """After 2,000 steps 0.999 leaves 13.5 % of the untrained network, and its figures are nobody's method's."""
+    spec = suite.specs[0]
+    long = replace(spec, recipe=replace(spec.recipe, epochs=20, steps=500, ema=0.999))
+    short = replace(spec, recipe=replace(spec.recipe, epochs=4, steps=500, ema=0.999))
+    assert recipe_notes([spec, long]) == []
+    (note,) = recipe_notes([spec, short, short])
+    assert note.startswith("after 2,000 steps the averaged weights of recipe digits (ema 0.999) still hold 14 % of the untrained")
+    assert note.endswith("set ema to 0.997 or less")
+    fitting = replace(spec, recipe=replace(short.recipe, ema=0.997))
+    assert recipe_notes([fitting]) == []
