@@ -244,8 +244,13 @@ def _checked(study: Study, axis: Axis) -> Axis:
         return replace(axis, values=made(axis.values))
     low, high = made([axis.low, axis.high])
     whole = all(isinstance(end, int) for end in (low, high))
-    grid = None if axis.grid is None else made(axis.grid)
-    return replace(axis, low=low, high=high, grid=grid, whole=whole)
+    axis = replace(axis, low=low, high=high, whole=whole)
+    for value in axis.grid or ():
+        if not axis.holds(made([value])[0]):
+            raise UserError(
+                f"{axis.name}: {value} of its grid lies outside {short(low)} to {short(high)}: widen it, or drop the value"
+            )
+    return replace(axis, grid=None if axis.grid is None else made(axis.grid))
 
 
 def _first(study: Study, given: Mapping[str, Any]) -> Setting:

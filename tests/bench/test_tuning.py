@@ -96,6 +96,7 @@ def settings(one):
         ({"studies": {"la": {**STUDY, "space": {"tau": []}}}}, "tau: values must be a list of one value or more"),
         ({"studies": {"la": {**STUDY, "space": {"tau": {"values": 3}}}}}, "tau: values must be a list"),
         ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "grid": 1}}}}}, "tau: grid must be a list"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "grid": [1, 3]}}}}}, "3 of its grid lies outside 1"),
         ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": "x"}}}}}, "when must be a mapping"),
         ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": {"methd": 1}}}}}}, "nearest is 'method'"),
         (
