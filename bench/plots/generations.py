@@ -18,7 +18,7 @@ _ROWS = (
     ("pseudo_recall", "pseudo-labels: recall (%)"),
     ("pseudo_precision", "pseudo-labels: precision (%)"),
     ("test_recall", "test part: recall (%)"),
-    ("taken", "pseudo-labelled images taken in"),
+    ("taken", "pseudo-labels taken (images)"),
 )
 
 
