@@ -48,6 +48,9 @@ NEUTRAL: dict[str, str] = {
     "synthesis": "none",
     "augment": "none",
 }
+#: Parameter → the default at which it stays out of a trial's id: it was added when records existed, and theirs hold. Frozen,
+#: and here rather than beside the parameter, since ids are computed where no part is loaded.
+LATER: dict[str, Any] = {"strong_views": 1}
 #: Group → its choices.
 GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in NEUTRAL}
 P = TypeVar("P", bound=type[Part])

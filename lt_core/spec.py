@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, check, param
-from lt_core.parts import NEUTRAL
+from lt_core.parts import LATER, NEUTRAL
 from lt_core.recipes import Recipe
 
 T = TypeVar("T")
@@ -143,13 +143,15 @@ class TrialSpec:
     def trial_id(self) -> str:
         """Sixteen hexadecimal digits: SHA-256 of the canonical JSON of the resolved spec.
 
-        A group of parts at its neutral choice stays out, and so does a field added later at its default: new choices
-        leave every id as it was.
+        A group of parts at its neutral choice stays out, and so does a field or parameter added later at its default: new
+        choices leave every id as it was.
         """
         values = self.to_dict()
         del values["method"]["label"]
         values["data"], values["recipe"] = _without_later_defaults(self.data), _without_later_defaults(self.recipe)
-        values["method"]["params"] = {k: v for k, v in self.method.params.items() if NEUTRAL.get(k) != v}
+        plain = NEUTRAL | LATER
+        # A parameter that is None stays out as well; ids were made so from the first, and hold.
+        values["method"]["params"] = {k: v for k, v in self.method.params.items() if plain.get(k) != v}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -43,12 +43,12 @@ method(
 )  # fmt: skip
 method(
     "bi_sampling", "semi_supervised", "FixMatch, then the classifier anew with class-balanced draws of both sets", "He et al. 2021, arXiv 2106.00209",
-    step="fixmatch", unlabelled_sampling="mean", unsup_ratio=1, sampling="class_balanced",
-    stages="crt", stage_one="fixmatch[unsup_ratio=1]", space=("retrain", "retrain_lr"),
+    step="fixmatch", unlabelled_sampling="mean", unsup_ratio=1, strong_views=2, sampling="class_balanced",
+    stages="crt", stage_one="fixmatch[unsup_ratio=1,strong_views=2]", space=("retrain", "retrain_lr"),
     neutral=Neutral({"retrain": 0.0, "stage_one": "softmax"}),
 )  # fmt: skip
 method(
     "bis", "semi_supervised", "one run from random to class-balanced draws of both sets (BiS)", "He et al. 2021, arXiv 2106.00209",
-    step="fixmatch", unlabelled_sampling="bis", unsup_ratio=1, sampling="parabolic",
+    step="fixmatch", unlabelled_sampling="bis", unsup_ratio=1, strong_views=2, sampling="parabolic",
     neutral=Neutral({"unsup_weight": 0.0, "sampling": "instance"}),
 )  # fmt: skip

@@ -41,14 +41,15 @@ class _Auxiliary(_FixMatch):
     def balanced(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """L_cls + L_con of the auxiliary classifier's ``outputs`` of labelled, weak and strong views."""
         count, progress = len(labels), self.training.epoch / max(1, self.training.epochs - 1)
-        weak, strong = outputs[count:].chunk(2)
+        weak, strong = self.split(outputs, count)
         said = self.probabilities(weak)
         confidence, guess = said.max(dim=1)
         drawn = self._mask(kept(self.counts)[labels])
         trusted = self._mask(kept(self.counts, progress)[guess]) * (confidence >= self.fix.threshold)
         supervised = F.cross_entropy(outputs[:count], labels, reduction="none") * drawn
         # The whole prediction of the weak view is the target: the auxiliary classifier is not to be driven to certainty.
-        consistency = F.cross_entropy(strong, said, reduction="none") * trusted
+        views = self.fix.strong_views
+        consistency = F.cross_entropy(strong, said.repeat(views, 1), reduction="none") * trusted.repeat(views)
         return supervised.mean() + consistency.mean()
 
     def _mask(self, rates: Tensor) -> Tensor:
@@ -61,7 +62,7 @@ class AuxiliaryBalanced(FixMatch):
 
     L_cls is the cross-entropy of labelled images, each of which takes part with probability n_min/n_y; L_con that between the
     auxiliary prediction of a weak view, where it is confident, and of the strong view, each taking part with a probability that
-    falls from 1 to n_min/n_q over training. Both train the features too. The paper has two strong views, here is one.
+    falls from 1 to n_min/n_q over training. Both train the features too. The paper has two strong views: strong_views=2.
     """
 
     aux_weight: float = param(1.0, "λ, weight of the auxiliary classifier's losses", low=0)

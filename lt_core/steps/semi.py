@@ -186,20 +186,26 @@ class _FixMatch(BoundSemi):
         """Outputs and features of the labelled images, then of the weak, then of the strong views."""
         training, unlabelled = self.training, len(positions)
         pixels = self.stream.pixels(positions, self.draw)
-        weak, strong = (self.stream.normalise(p) for p in (pixels, self.strong(pixels, self.strong_draw)))
-        # One pass, so that batch norm sees all three batches together.
-        everything = torch.cat([images, weak, strong])
-        return training.forward(everything, torch.cat([labels, labels.new_zeros(2 * unlabelled)]))
+        views = [pixels, *(self.strong(pixels, self.strong_draw) for _ in range(self.fix.strong_views))]
+        # One pass, so that batch norm sees all batches together.
+        everything = torch.cat([images, *map(self.stream.normalise, views)])
+        return training.forward(everything, torch.cat([labels, labels.new_zeros(len(views) * unlabelled)]))
+
+    def split(self, outputs: Tensor, labelled: int) -> tuple[Tensor, Tensor]:
+        """``outputs`` of the weak views [U, C], and of the strong ones [V·U, C], all first strong views first."""
+        weak, *strong = outputs[labelled:].chunk(1 + self.fix.strong_views)
+        return weak, torch.cat(strong)
 
     def total(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """FixMatch's loss of what `views` gives."""
         training, how, count = self.training, self.fix, len(labels)
-        unlabelled = (len(outputs) - count) // 2
-        confidence, guess = self.aligned(self.probabilities(outputs[count : count + unlabelled])).max(dim=1)
+        weak, strong = self.split(outputs, count)
+        confidence, guess = self.aligned(self.probabilities(weak)).max(dim=1)
         mask = (confidence >= how.threshold).float() * self.passes(guess)
         self.note(mask)
-        losses = F.cross_entropy(training.loss.logits(outputs[count + unlabelled :]), guess, reduction="none")
-        return training.objective(outputs[:count], features[:count], labels) + how.unsup_weight * (losses * mask).mean()
+        views = how.strong_views
+        losses = F.cross_entropy(training.loss.logits(strong), guess.repeat(views), reduction="none") * mask.repeat(views)
+        return training.objective(outputs[:count], features[:count], labels) + how.unsup_weight * losses.mean()
 
     def aligned(self, said: Tensor) -> Tensor:
         """Predictions moved towards the target distribution; the model's own is that of the batches before this one."""
@@ -250,7 +256,8 @@ class FixMatch(Semi):
     With ``align`` predictions are first moved to q · target/said, renormalised, the target being the labelled class
     distribution to the power t and said the model's mean prediction of the last 128 batches: distribution alignment
     (Berthelot et al. 2020), with t < 1 that of CReST+ (Wei et al. 2021, section 3.3). Label and threshold come after it.
-    ``unlabelled_sampling`` lets pseudo-labels pass by class (Bi-Sampling: He et al. 2021).
+    ``unlabelled_sampling`` lets pseudo-labels pass by class, and ``strong_views`` averages the loss over several strong views
+    (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021). Strong views start from the weak one's crop and flip.
     """
 
     threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
@@ -258,7 +265,11 @@ class FixMatch(Semi):
     unlabelled_sampling: str = param(
         "random", "pseudo-labels that pass: all, fewer of the head, fewer still", choices=("random", "mean", "reverse", "bis")
     )
-    views: ClassVar[int] = 2
+    strong_views: int = param(1, "strong views of each unlabelled image", low=1)
+
+    @property
+    def cost(self) -> float:
+        return 1.0 + (1 + self.strong_views) * self.unsup_ratio
 
     def bind(self, training: Training) -> BoundStep:
         return _FixMatch(training, self)

@@ -90,6 +90,26 @@ def test_fixmatch_by_hand(at_work):
     torch.testing.assert_close(found, expected)
 
 
+def test_two_strong_views_are_averaged_over_and_drawn_apart(at_work):
+    """The mean over both of mask · CE(strong view, the weak view's guess), as in Bi-Sampling's code."""
+    training = at_work("fixmatch", {"threshold": 0.75, "unsup_ratio": 2, "strong_views": 2})
+    step, positions = training.step, torch.arange(6)
+    before = copy.deepcopy(step.state())
+    found = step(positions)
+    step.restore(before)
+    pixels = step.stream.pixels(step.unlabelled(12), step.draw)
+    views = [pixels, step.strong(pixels, step.strong_draw), step.strong(pixels, step.strong_draw)]
+    assert not torch.equal(views[1], views[2])
+    images, labels = training.images(positions)
+    outputs, _ = training.forward(torch.cat([images, *map(step.stream.normalise, views)]))
+    said = outputs[6:18].softmax(1)
+    mask = (said.max(1).values >= 0.75).float()
+    assert 0 < mask.mean() < 1
+    each = [(F.cross_entropy(strong, said.argmax(1), reduction="none") * mask).mean() for strong in outputs[18:].chunk(2)]
+    torch.testing.assert_close(found, F.cross_entropy(outputs[:6], labels) + sum(each) / 2)
+    assert training.step.how.cost == 1 + 3 * 2
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_the_threshold_decides_what_takes_part(at_work, threshold):
     step = at_work("fixmatch", {"threshold": threshold}).step
@@ -139,9 +159,11 @@ def test_the_auxiliary_classifier_keeps_classes_alike_at_the_end():
     assert kept(counts, 0.5).tolist() == pytest.approx([0.525, 0.625, 1.0])
 
 
-def test_the_auxiliary_losses_by_hand(at_work):
+@pytest.mark.parametrize("views", [1, 2])
+def test_the_auxiliary_losses_by_hand(at_work, views):
     """Every draw passes: FixMatch on the main classifier, plus cross-entropy and soft consistency of the auxiliary one."""
-    training = at_work("abc", {"threshold": 0.5, "unsup_ratio": 2}, counts=(6, 6, 6), unlabelled=(8, 8, 8))  # nothing to thin out
+    at = {"threshold": 0.5 if views == 1 else 0.6, "unsup_ratio": 2, "strong_views": views}
+    training = at_work("abc", at, counts=(6, 6, 6), unlabelled=(8, 8, 8))  # nothing to thin out
     step, positions = training.step, torch.arange(6)
     before = copy.deepcopy(step.state())
     found = step(positions)
@@ -150,10 +172,11 @@ def test_the_auxiliary_losses_by_hand(at_work):
     main, labels = training.model.classifier.main(features), training.images(positions)[1]
     assert not torch.equal(main, auxiliary)
     said = auxiliary[6:18].softmax(1).detach()
-    mask = (said.max(1).values >= 0.5).float()
+    mask = (said.max(1).values >= at["threshold"]).float()
     assert 0 < mask.mean() < 1
     supervised = F.cross_entropy(auxiliary[:6], labels)
-    consistency = (-(said * auxiliary[18:].log_softmax(1)).sum(1) * mask).mean()
+    strong = auxiliary[18:].chunk(views)
+    consistency = sum((-(said * one.log_softmax(1)).sum(1) * mask).mean() for one in strong) / views
     torch.testing.assert_close(found, step.total(main, features, labels) + supervised + consistency)
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
-from lt_core.fields import build
+from lt_core.fields import build, domains
 from lt_core.methods import METHODS, resolve
-from lt_core.parts import NEUTRAL
+from lt_core.parts import GROUPS, LATER, NEUTRAL
 from lt_core.recipes import RECIPES, Recipe
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
@@ -173,3 +173,17 @@ def test_bounds_hold_however_a_spec_is_made(part, change):
 def test_a_recipe_needs_one_drop_a_milestone():
     with pytest.raises(UserError, match="1 milestones but 2 drops"):
         build(Recipe, {"name": "r", "model": "mlp", "milestones": [0.5], "drops": [0.1, 0.01]})
+
+
+def test_a_parameter_added_later_leaves_ids_as_they_were(make_spec):
+    """At its default it is as if it were not there, so that records from before it still name their trials."""
+    for key, default in LATER.items():
+        owners = [cls for group in GROUPS.values() for cls in map(group.__getitem__, group) if key in domains(cls)]
+        assert owners and all(next(f.default for f in dataclasses.fields(cls) if f.name == key) == default for cls in owners)
+    now = make_spec("fixmatch", data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5})
+    assert now.method.params["strong_views"] == 1
+    params = {k: v for k, v in now.method.params.items() if k not in LATER}
+    before = dataclasses.replace(now, method=dataclasses.replace(now.method, params=params))
+    assert before.trial_id == now.trial_id
+    other = make_spec("fixmatch", {"strong_views": 2}, data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5})
+    assert other.trial_id != now.trial_id
