@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.store import Store
     from bench.suite import Suite, load_suite
     from bench.tuned import Found
+    from lt_core.training.runtime import Runtime
 
 __all__ = ["Plan", "Space", "Store", "Suite", "load_space", "load_suite", "plan", "run", "tune"]
 
@@ -76,15 +77,9 @@ def run(
     from bench.runner import execute
     from bench.store import Store
     from bench.suite import load_suite
-    from lt_core.training.runtime import Runtime
 
     chosen = load_suite(suite) if isinstance(suite, str) else suite
-    runtime = Runtime(
-        data_dir=str(Path(data).expanduser().resolve()) if data else None,
-        device=device, threads=max(1, int(cpus_per_trial)), checkpoint_every=checkpoint_every,
-        time_limit=trial_timeout, embed=embed,
-    )  # fmt: skip
-    runtime.torch_device()
+    runtime = _runtime(data, device, cpus_per_trial, checkpoint_every=checkpoint_every, time_limit=trial_timeout, embed=embed)
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
     planned = plan(
@@ -121,13 +116,9 @@ def tune(
     from bench import tuned, tuning
     from bench.space import load_space
     from bench.store import Store
-    from lt_core.training.runtime import Runtime
 
     chosen = load_space(space) if isinstance(space, str) else space
-    runtime = Runtime(
-        data_dir=str(Path(data).expanduser().resolve()) if data else None, device=device, threads=max(1, int(cpus_per_trial))
-    )
-    runtime.torch_device()
+    runtime = _runtime(data, device, cpus_per_trial)
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
     searches = tuning.tune(
@@ -136,6 +127,16 @@ def tune(
     found = [tuned.winner(search) for search in searches]
     tuned.confirm(chosen, found, store, scheduler, runtime, retry_failed)
     return store, found
+
+
+def _runtime(data: str | None, device: str, cpus: float, **options: Any) -> Runtime:
+    """This machine's side of the trials; refuses a device that is not there."""
+    from lt_core.training.runtime import Runtime
+
+    data_dir = str(Path(data).expanduser().resolve()) if data else None
+    runtime = Runtime(data_dir=data_dir, device=device, threads=max(1, int(cpus)), **options)
+    runtime.torch_device()
+    return runtime
 
 
 def _scheduler(backend: str, address: str | None, cpus: float, gpus: float | None, verbose: bool) -> Backend:

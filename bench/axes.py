@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,12 @@ class Axis:
         """What cannot change while a study goes on; its bounds can."""
         return list(self.values) if self.values is not None else ["whole" if self.whole else "number", self.scale]
 
+    def shapes(self) -> list[Any]:
+        """Its values if they decide what network or parts a trial has, else one of them."""
+        if self.name in GROUPS or self.name == f"{_RECIPE}model":
+            return self.choices()
+        return [self.low if self.values is None else self.values[0]]
+
     def choices(self) -> list[Any]:
         """The values of a grid.
 
@@ -110,8 +116,8 @@ class Study:
             if axis.name in GROUPS or axis.name.startswith(_RECIPE) or axis.name in _known(setting):
                 yield axis
 
-    def grid(self) -> list[Setting]:
-        """Every setting of the grid, in the order of the file.
+    def grid(self, values: Callable[[Axis], list[Any]] = Axis.choices) -> list[Setting]:
+        """Every setting of the grid, in the order of the file; ``values``: those that an axis has in it.
 
         Raises:
             UserError: an axis without values for it.
@@ -121,7 +127,7 @@ class Study:
             found = [
                 {**setting, **more}
                 for setting in found
-                for more in ([{axis.name: v} for v in axis.choices()] if axis in self.applicable(setting) else [{}])
+                for more in ([{axis.name: v} for v in values(axis)] if axis in self.applicable(setting) else [{}])
             ]
         return found
 

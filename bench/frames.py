@@ -12,6 +12,7 @@ import pandas as pd
 
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
 from lt_core.metrics import collapsed, headline, precision, recall
 from lt_core.result import OK, PRUNED, SCHEMA, TrialResult
 from lt_core.spec import DataSpec
@@ -47,11 +48,16 @@ def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows of `trials` whose test figures may be shown, and a note on those left out: trials of a search, among which
     the validation split chooses. A table of them would choose by the test part. Its winner is run on fresh seeds.
+
+    Raises:
+        UserError: all are of a search.
     """
     searched = frame["searched"].astype(bool)
     words = f"{searched.sum()} trials of a search on the validation split are left out: the winner is shown on fresh seeds"
-    # What a study stopped is neither a figure nor a failure.
-    return frame[~searched & (frame["status"] != PRUNED)], [words] if searched.any() else []
+    kept = frame[~searched & (frame["status"] != PRUNED)]  # what a study stopped is neither a figure nor a failure
+    if searched.any() and kept.empty:
+        raise UserError(f"{words}, and none is there")
+    return kept, [words] if searched.any() else []
 
 
 def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from bench.frames import reported
 from bench.tables.figures import FIGURES
 from bench.tables.published import SOURCES, drawn_as_published, printed
 from lt_core.errors import UserError
+from lt_core.labels import short
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
 
@@ -57,11 +58,9 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     Raises:
         UserError: there are no trials.
     """
-    frame, left_out = reported(frame)
+    frame, _ = reported(frame)
     if frame.empty:
-        raise UserError(
-            f"{left_out[0]}, and none is there" if left_out else "there is no trial yet: start with `bench.py run quick`"
-        )
+        raise UserError("there is no trial yet: start with `bench.py run quick`")
     figure, figures = FIGURES[metric], {name: FIGURES[name] for name in FIGURES}
     frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
@@ -127,11 +126,11 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
     rank = rows[metric].rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
     values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
-    p = np.full(len(rows), np.nan)
+    tied = untested = np.zeros(len(rows), bool)
     if rank.notna().any():
-        p = stats.p_against(values, int(np.nanargmin(rank.to_numpy())))
+        tied, untested = stats.marks(values, int(np.nanargmin(rank.to_numpy())))
     behind = rank.to_numpy() > 1
-    return rows.assign(rank=rank, tied=behind & (p > stats.ALPHA), untested=behind & np.isnan(p) & (rows["n"] > 1).any())
+    return rows.assign(rank=rank, tied=behind & tied, untested=behind & untested)
 
 
 def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
@@ -194,8 +193,8 @@ def _command(row: pd.Series) -> str:
         return shlex.join(["python", "bench.py", "tune", suite])
     where = {"dataset": row["dataset"], "imbalance_type": row["imbalance_type"]}
     if row["imbalance_type"] in ("exp", "step"):
-        where["imbalance_factor"] = f"{row['imbalance_factor']:g}"
-    where |= {key: f"{row[key]:g}" for key, plain in (("label_fraction", 1), ("unlabelled_ratio", 0)) if row[key] != plain}
+        where["imbalance_factor"] = short(row["imbalance_factor"])
+    where |= {key: short(row[key]) for key, plain in (("label_fraction", 1), ("unlabelled_ratio", 0)) if row[key] != plain}
     chosen = ",".join(f"{key}={value}" for key, value in where.items())
     parts = ["python", "bench.py", "run", suite, "--only", row["label"], "--where", chosen]
     return shlex.join(parts + [word for pair in _CHANGES.findall(given) for word in pair])

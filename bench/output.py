@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import render
 from bench.cost import Estimate, spoken
 from bench.planning import Plan
-from bench.render import FORMATS
 from bench.space import Space
 from bench.store import Store
 from bench.tables import TABLES
@@ -148,14 +148,10 @@ def write_tables(store: Store, name: str) -> list[Path]:
     """The table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; the files."""
     from bench.plots import PLOTS, write
 
-    view, folder, files = TABLES[name], store.path / "tables", []
+    view, folder = TABLES[name], store.path / "tables"
     table = view(store.frame(), None, store.per_class())
     try:
-        folder.mkdir(exist_ok=True)
-        for render, ending in FORMATS.values():
-            if ending:
-                files.append(folder / f"{name}{ending}")
-                files[-1].write_text(render(table) + "\n")
+        files = render.write(table, folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"

@@ -12,7 +12,7 @@ from bench.store import Store
 from bench.suite import Suite
 from lt_core.errors import UserError, unknown
 from lt_core.fields import checked_value
-from lt_core.labels import matches
+from lt_core.labels import matches, short
 from lt_core.result import OK, PRUNED, UNSETTLED
 from lt_core.spec import DataSpec, TrialSpec
 
@@ -95,13 +95,8 @@ def _where(specs: Sequence[TrialSpec], where: Mapping[str, Any], suite: str) -> 
             raise unknown("key", key, fields, "--where")
         value = checked_value(DataSpec, key, text, "--where: ")
         # Of what the keys before this one left, so that the values named are values that would match.
-        there = dict.fromkeys(str(_plain(getattr(spec.data, key))) for spec in kept)
+        there = dict.fromkeys(short(getattr(spec.data, key)) for spec in kept)
         kept = [spec for spec in kept if getattr(spec.data, key) == value]
         if not kept:
-            raise NothingMatches(f"--where {key}={_plain(value)} matches no trial of suite {suite}, which has {', '.join(there)}")
+            raise NothingMatches(f"--where {key}={short(value)} matches no trial of suite {suite}, which has {', '.join(there)}")
     return kept
-
-
-def _plain(value: Any) -> Any:
-    """A value as people write it: 100, not 100.0."""
-    return f"{value:g}" if isinstance(value, float) else value

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.axes import Setting, Study, listed, study_of
+from bench.axes import Axis, Setting, Study, listed, study_of
 from bench.files import file_of, read_file
 from bench.suite import SUITES_DIR, check_specs, data_of, recipe_of, seeds_of
 from lt_core.data.sets import DATASETS
@@ -130,8 +130,7 @@ def parse_space(name: str, values: Mapping[str, Any]) -> Space:
         if space.sampler == "grid":
             for axis in study.axes:
                 axis.choices()
-        models = next((axis.choices() for axis in study.axes if axis.name == "recipe.model"), [study.trained(study.first).model])
-        settings = [study.first | ({"recipe.model": model} if "recipe.model" in study.first else {}) for model in models]
+        settings = [study.first, *study.grid(Axis.shapes)]
         check_specs([spec for setting in settings for spec in space.specs(study, setting)], f"{where}, study {study.name}")
     return space
 

@@ -104,6 +104,15 @@ def p_against(values: np.ndarray, best: int) -> np.ndarray:
     return p
 
 
+def marks(values: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which columns of ``values`` are not told apart from column ``best``, and which are not tested against it: [methods] each,
+    bool, as `p_against` says. Where no method has two trials nothing is marked: n = 1 says it all.
+    """
+    p, several = p_against(values, best), bool((np.isfinite(values).sum(axis=0) > 1).any())
+    others = np.arange(values.shape[1]) != best
+    return others & (p > ALPHA), others & np.isnan(p) & several
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One method against the baseline, over the pairs that both finished; differences in the figure's own unit."""

@@ -192,7 +192,7 @@ class Store:
             return
         stamp = self._stamp()
         for name in [name for name in frames.BUILDERS if not self._current(name, stamp)]:
-            self._write_parquet(name, self._load()[name], stamp)
+            self._write_parquet(name, self._load(stamp)[name], stamp)
 
     # Parquet ------------------------------------------------------------------------------------
 
@@ -225,10 +225,10 @@ class Store:
         remedy = "delete it and it will be made again from the records" if self._record_files() else "fetch it again"
         return UserError(f"{path} is damaged ({' '.join(str(error).split())}): {remedy}")
 
-    def _load(self) -> dict[str, pd.DataFrame]:
-        """The frames: from Parquet if it is current or all there is, else from the records."""
+    def _load(self, stamp: str = "") -> dict[str, pd.DataFrame]:
+        """The frames: from Parquet if it is current (by ``stamp``, if it is known) or all there is, else from the records."""
         if self._frames is None:
-            stamp = self._stamp()
+            stamp = stamp or self._stamp()
             if not self._record_files() or all(self._current(name, stamp) for name in frames.BUILDERS):
                 self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}
             else:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from bench import render
 from bench.axes import Setting, Study
 from bench.backends.base import Backend
 from bench.planning import plan
-from bench.render import FORMATS
 from bench.runner import execute
 from bench.search import Search, optuna_
 from bench.space import Space
@@ -23,7 +23,6 @@ from bench.suite import Suite
 from bench.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
 from lt_core.labels import short
-from lt_core.recipes import RECIPES
 from lt_core.result import OK, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
 from lt_core.training.runtime import Runtime
@@ -146,14 +145,9 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
     Raises:
         UserError: a folder that cannot be written.
     """
-    made, files = table(space, found, store), []
     try:
-        for folder in ("tables", "plots"):
-            (store.path / folder).mkdir(exist_ok=True)
-        for render, ending in FORMATS.values():
-            if ending:
-                files.append(store.path / "tables" / f"tuning{ending}")
-                files[-1].write_text(render(made) + "\n")
+        files = render.write(table(space, found, store), store.path / "tables")
+        (store.path / "plots").mkdir(exist_ok=True)
         for one in found:
             files.append(store.path / f"winner_{one.study.name}.yaml")
             files[-1].write_text(suite_text(space, one))
@@ -167,11 +161,10 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
 def suite_text(space: Space, one: Found) -> str:
     """A suite file of the winner on the fresh seeds, which `bench.py run` takes as it is."""
     spec = space.specs(one.study, one.setting)[0]
-    base = RECIPES[space.recipe.name]
-    changes = {k: _plain(v) for k, v in vars(spec.recipe).items() if v != getattr(base, k)}
+    changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
     values = {
         "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study has not seen",
-        "recipe": {"base": base.name, **changes},
+        "recipe": {"base": spec.recipe.name, **changes},
         "data": [_changed(data) for data in space.data],
         "methods": [one.study.method(one.setting).label],
         "seeds": list(space.fresh_seeds),

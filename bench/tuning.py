@@ -127,7 +127,7 @@ class Tuner(Driver):
 
 def tune(
     space: Space, store: Store, backend: Backend, runtime: Runtime, *, gpus: float = 0.0, seed: int = 0,
-    retry_failed: bool = False,     say: Callable[[str], None] = print,
+    retry_failed: bool = False, say: Callable[[str], None] = print,
 ) -> list[Search]:  # fmt: skip
     """Search every study of ``space`` into ``store`` until its budget is spent; the same call again goes on.
 

@@ -6,6 +6,7 @@ Lengths are fractions of training, so that another number of epochs scales a rec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lt_core.errors import UserError
 from lt_core.fields import check, param
@@ -55,16 +56,20 @@ class Recipe:
             )
 
     @property
+    def changes(self) -> dict[str, Any]:
+        """Fields that differ from the registered recipe of its name; none where there is no such recipe."""
+        if self.name not in RECIPES:
+            return {}
+        base = RECIPES[self.name]
+        return {k: v for k, v in vars(self).items() if v != getattr(base, k)}
+
+    @property
     def label(self) -> str:
         """``digits``, or ``digits[lr=0.1]`` for one that was changed. Model and epochs, which everybody states, and what
         changes no figure are not in it.
         """
-        if self.name not in RECIPES:
-            return self.name
-        base = RECIPES[self.name]
-        aside = ("name", "model", "epochs", "eval_every")
-        changes = {k: v for k, v in vars(self).items() if k not in aside and v != getattr(base, k)}
-        return format_label(self.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in changes.items()})
+        shown = {k: v for k, v in self.changes.items() if k not in ("model", "epochs", "eval_every")}
+        return format_label(self.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()})
 
     @property
     def curve_step(self) -> int:

@@ -1,6 +1,7 @@
 """Tables to text, in the formats of `FORMATS`."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from bench.render import text
 from bench.render.terminal import to_terminal
@@ -15,4 +16,18 @@ FORMATS: dict[str, tuple[Callable[[Table], str], str]] = {
     "json": (text.to_json, ".json"),
 }
 
-__all__ = ["FORMATS"]
+
+def write(table: Table, folder: Path) -> list[Path]:
+    """``table`` in every format that a file can hold, in ``folder``; the files.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(exist_ok=True)
+    files = {folder / f"{table.name}{ending}": render for render, ending in FORMATS.values() if ending}
+    for file, render in files.items():
+        file.write_text(render(table) + "\n")
+    return list(files)
+
+
+__all__ = ["FORMATS", "write"]

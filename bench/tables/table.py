@@ -100,14 +100,11 @@ def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
         means = sorted({_rounded(rows[i][j]) for i in shown}, reverse=not lower)
         if column.published or lower is None or len(means) < 2:
             continue
-        several = any(rows[i][j].n > 1 for i in shown)  # of one trial a figure all is said by n = 1
-        for i, p in zip(shown, _against([rows[i][j] for i in shown], means[0]), strict=True):
+        for i, tied, untested in zip(shown, *_marks([rows[i][j] for i in shown], means[0]), strict=True):
             place = means.index(_rounded(rows[i][j])) + 1
+            behind = place > 1
             rows[i][j] = replace(
-                rows[i][j],
-                rank=place if place <= 2 else 0,
-                tied=bool(p > stats.ALPHA) and place > 1,
-                untested=bool(np.isnan(p)) and place > 1 and several,
+                rows[i][j], rank=place if place <= 2 else 0, tied=behind and bool(tied), untested=behind and bool(untested)
             )
     return replace(table, rows=tuple(replace(r, cells=tuple(c)) for r, c in zip(table.rows, rows, strict=True)))
 
@@ -116,14 +113,14 @@ def _rounded(cell: Cell) -> float:
     return round(cell.mean, 9)  # type: ignore[arg-type]
 
 
-def _against(cells: Sequence[Cell], best: float) -> np.ndarray:
-    """How surely ``cells`` are told apart from the one with mean ``best`` (`stats.p_against`)."""
+def _marks(cells: Sequence[Cell], best: float) -> tuple[np.ndarray, np.ndarray]:
+    """`stats.marks` of ``cells`` against the one with mean ``best``."""
     pairs = {pair: i for i, pair in enumerate(dict.fromkeys(p for cell in cells for p in cell.values))}
     values = np.full((len(pairs), len(cells)), np.nan)
     for j, cell in enumerate(cells):
         for pair, value in cell.values.items():
             values[pairs[pair], j] = value
-    return stats.p_against(values, next(j for j, cell in enumerate(cells) if _rounded(cell) == best))
+    return stats.marks(values, next(j for j, cell in enumerate(cells) if _rounded(cell) == best))
 
 
 _COLUMN = ["dataset", "imbalance_type", "imbalance_factor"]
@@ -145,7 +142,7 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = _COLUMN) -> tuple[pd
     """
     frame, notes = reported(frame)
     if frame.empty:
-        raise UserError(f"{notes[0]}, and none is there" if notes else "the run has no trial yet: start it with `bench.py run`")
+        raise UserError("the run has no trial yet: start it with `bench.py run`")
     kept = []
     for dataset, rows in frame.groupby("dataset", sort=False):
         rows, others = _largest(rows, _BUDGET)

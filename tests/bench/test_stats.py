@@ -115,3 +115,29 @@ def test_ranks_by_hand():
 def test_average_ranks_always_add_up(blocks):
     rows = [row(f"m{i}", 0, v, float(f + 1)) for f, block in enumerate(blocks) for i, v in enumerate(block)]
     assert sum(stats.rank(frame(*rows)).ranks.values()) == pytest.approx(4 * 5 / 2)
+
+
+def test_paired_t_tests_agree_with_scipy_and_holm_orders_them():
+    values = np.array([[90.0, 89.5, 70.0, 88.0], [91.0, 90.2, 71.5, 90.5], [92.0, 90.9, 72.1, 86.0], [90.5, 90.0, 70.2, 91.0]])
+    p = [float(reference.ttest_rel(values[:, j], values[:, 0]).pvalue) for j in (1, 2, 3)]
+    adjusted = stats.holm(p)
+    assert stats.p_against(values, 0) == pytest.approx([np.nan, *adjusted], rel=1e-10, nan_ok=True)
+    assert stats.p_against(values, 0)[3] > 0.05 > stats.p_against(values, 0)[2]
+
+
+def test_one_pair_and_a_constant_difference_cannot_be_tested():
+    untested = pytest.approx([np.nan, np.nan], nan_ok=True)
+    assert stats.p_against(np.array([[90.0, 10.0]]), 0) == untested
+    assert stats.p_against(np.array([[0.9, 0.898], [0.88, 0.878]]), 0) == untested
+    assert stats.p_against(np.array([[90.0, np.nan], [80.0, 79.0], [np.nan, 3.0]]), 0) == untested
+    assert stats.p_against(np.array([[90.0, 90.0], [80.0, 80.0]]), 0) == pytest.approx([np.nan, 1.0], nan_ok=True)
+    # What cannot be tested does not count among the tests that Holm corrects for.
+    values = np.array([[90.0, 89.5, 80.0], [91.0, 90.2, 81.0], [92.0, 90.9, 82.0]])
+    assert stats.p_against(values, 0)[1] == pytest.approx(float(reference.ttest_rel(values[:, 1], values[:, 0]).pvalue))
+
+
+@given(st.lists(st.floats(0, 100), min_size=3, max_size=8), st.floats(-50, 50))
+def test_what_differs_by_noise_alone_stays_tied_when_all_seeds_shift(best, shift):
+    values = np.round(np.array([best, list(reversed(best))]).T, 2)
+    before, after = stats.p_against(values, 0), stats.p_against(values + round(shift, 2), 0)
+    assert before == pytest.approx(after, abs=1e-6, nan_ok=True)

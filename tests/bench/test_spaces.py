@@ -1,0 +1,159 @@
+"""Tuning spaces: what can be written in one, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.axes import Axis
+from lt_core.errors import UserError
+from tests.bench.spaces import STUDY, space
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": {"dataset": "digits", "imbalance_factor": 20}}, "needs 'validation: N'"),
+        ({"trials": 0}, "give a budget, trials or gpu_hours"),
+        ({"objectives": "balanced_acuracy"}, "the nearest is 'balanced_accuracy'"),
+        ({"sampler": "tpee"}, "must be in tpe | gp"),
+        ({"pruner": "asha", "seeds": 3}, "needs settings of one trial, not 3"),
+        ({"pruner": "asha", "objectives": ["balanced_accuracy", "seconds"]}, "goes with one objective"),
+        ({"studies": []}, "studies must be a mapping"),
+        ({"studies": {"la": {"methods": "logit_adjusted"}}}, "give methods, space"),
+        ({"studies": {"la": {**STUDY, "methods": "logit_adjust"}}}, "the nearest is 'logit_adjusted'"),
+        ({"studies": {"la": {**STUDY, "space": {"taw": {"low": 1, "high": 2}}}}}, "the nearest is 'tau'"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 2, "high": 1}}}}}, "low 2 must be less than high 1"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": -1, "high": 1}}}}}, "tau must be in"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 0, "high": 1, "scale": "log"}}}}}, "scale log needs low > 0"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1}}}}}, "give low and high, or values"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.lrr": {"low": 1, "high": 2}}}}}, "the nearest is 'lr'"),
+        ({"studies": {"la": {**STUDY, "paper": {"tau": 5}}}}, "tau = 5 lies outside the space"),
+        ({"studies": {"la": {**STUDY, "paper": {"gamma": 1}}}}, "unknown axis in paper 'gamma'"),
+        ({"sampler": "grid", "studies": {"la": STUDY}}, "the grid sampler needs its values"),
+        (
+            {"studies": {"la": {"methods": ["softmax", "fixmatch"], "space": {"recipe.lr": [0.05]}}}},
+            "fixmatch learns from unlabelled images and the data has none",
+        ),
+        ({"objectives": []}, "objectives must be one, or a list of different ones"),
+        ({"objectives": ["accuracy", "accuracy"]}, "objectives must be one, or a list of different ones"),
+        ({"objectives": [{"a": 1}]}, "unknown objective"),
+        ({"objectives": "many_accuracy"}, "many_accuracy is about classes of more than 100 training images, and digits here has"),
+        ({"recipe": {"base": "digits", "name": "mine"}}, "keeps the name of its base, digits"),
+        ({"studies": {"a/b": STUDY}}, "'a/b' must be of letters"),
+        ({"studies": {"la": {**STUDY, "methods": []}}}, "methods is empty"),
+        ({"studies": {"la": {**STUDY, "space": ["tau"]}}}, "space must be a mapping"),
+        ({"studies": {"la": {**STUDY, "space": None}}}, "space must be a mapping"),
+        ({"studies": {"la": {**STUDY, "paper": ["tau"]}}}, "paper must be a mapping"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": []}}}}, "tau: values must be a list of one value or more"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"values": 3}}}}}, "tau: values must be a list"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "grid": 1}}}}}, "tau: grid must be a list"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "grid": [1, 3]}}}}}, "3 of its grid lies outside 1"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": "x"}}}}}, "when must be a mapping"),
+        ({"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": {"methd": 1}}}}}}, "nearest is 'method'"),
+        (
+            {"studies": {"la": {**STUDY, "space": {"tau": {"low": 1, "high": 2, "when": {"method": "logit_adj"}}}}}},
+            "unknown method in when 'logit_adj'; the nearest is 'logit_adjusted'",
+        ),
+        (
+            {"studies": {"la": {**STUDY, "space": {"tau": {"values": [1], "when": {"tau": 1}}}}}},
+            "its when goes round in a circle",
+        ),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.epochs": {"low": 2.5, "high": 9}}}}}, "epochs must be a whole number"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.optimizer": ["sgd", "adamm"]}}}}, "optimizer must be in sgd | adam"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.lr": {"low": -1, "high": 1}}}}}, "lr must be in"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.milestones": [[0.5]]}}}}, "unknown key of a recipe that can be tuned"),
+        ({"studies": {"la": {**STUDY, "space": {"recipe.model": ["small_cnn", "resnet23"]}}}}, "resnet23"),
+    ],
+)
+def test_a_wrong_space_is_refused_in_a_sentence(changes, words):
+    with pytest.raises(UserError) as caught:
+        space(**changes)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_space_that_comes_with_the_benchmark_loads():
+    from bench.space import load_space, space_names
+
+    assert {"cb", "crest", "mm", "logit_adjust", "digits_cb"} <= set(space_names())
+    for name in space_names():
+        made = load_space(name)
+        for study in made.studies:
+            assert made.specs(study, study.first)
+
+
+@given(st.floats(0, 1), st.sampled_from(["linear", "log", "complement"]))
+def test_what_is_tried_is_short_and_within_the_bounds(share, scale):
+    axis = Axis("cb_beta", 0.9, 0.9999, scale)
+    low, high = sorted((axis.encode(axis.low), axis.encode(axis.high)))
+    value = axis.decode(low + share * (high - low))
+    assert 0.9 <= value <= 0.9999
+    assert len(f"{axis.encode(value):.6g}") <= len("0.000123456")
+
+
+def test_a_parameter_is_tried_where_the_method_has_it():
+    study = space().studies[0]
+    assert [axis.name for axis in study.applicable({"method": "cb_softmax"})] == ["cb_beta"]
+    assert [axis.name for axis in study.applicable({"method": "cb_focal"})] == ["cb_beta", "gamma"]
+
+
+def test_a_part_can_be_an_axis_and_brings_its_parameters():
+    made = space(
+        studies={
+            "x": {
+                "methods": "softmax",
+                "space": {"cb_beta": {"low": 0.9, "high": 0.999}, "weights": ["none", "effective_number"]},
+            }
+        }
+    )
+    study = made.studies[0]
+    assert [a.name for a in study.axes] == ["weights", "cb_beta"]
+    assert [a.name for a in study.applicable({"method": "softmax", "weights": "effective_number"})] == ["weights", "cb_beta"]
+    assert [a.name for a in study.applicable({"method": "softmax", "weights": "none"})] == ["weights"]
+
+
+def test_when_ties_an_axis_to_another():
+    axes = {"gamma": {"low": 0.5, "high": 2, "when": {"method": "cb_focal"}}, "cb_beta": [0.9, 0.99]}
+    study = space(studies={"x": {"methods": ["focal", "cb_focal"], "space": axes}}).studies[0]
+    assert [a.name for a in study.applicable({"method": "focal"})] == []
+    assert [a.name for a in study.applicable({"method": "cb_focal"})] == ["gamma", "cb_beta"]
+
+
+def test_when_may_ask_for_a_part_that_the_method_declares_or_for_a_later_axis():
+    axes = {
+        "gamma": {"low": 0.5, "high": 2, "when": {"loss": "focal", "cb_beta": [0.9]}},
+        "cb_beta": [0.9, 0.9999],
+    }
+    study = space(studies={"x": {"methods": ["cb_softmax", "cb_focal"], "space": axes}}).studies[0]
+    assert [a.name for a in study.applicable({"method": "cb_focal", "cb_beta": 0.9})] == ["cb_beta", "gamma"]
+    assert [a.name for a in study.applicable({"method": "cb_focal", "cb_beta": 0.9999})] == ["cb_beta"]
+    assert [a.name for a in study.applicable({"method": "cb_softmax", "cb_beta": 0.9})] == ["cb_beta"]
+
+
+def test_values_have_the_type_of_what_they_set():
+    """YAML 1.1 reads 1e-4 as text."""
+    axes = {
+        "recipe.lr": ["1e-4", 1],
+        "recipe.epochs": {"low": 2, "high": 9},
+        "recipe.optimizer": ["sgd", "adam"],
+        "tau": ["2", 1],
+    }
+    study = space(studies={"la": {"methods": "logit_adjusted", "space": axes, "paper": {"recipe.lr": "1e-4"}}}).studies[0]
+    made = {axis.name: axis for axis in study.axes}
+    assert made["recipe.lr"].values == [1e-4, 1.0] and made["tau"].values == [2.0, 1.0]
+    assert made["recipe.epochs"].whole and not made["recipe.epochs"].holds(2.5 - 1)
+    assert study.first["recipe.lr"] == 1e-4 and study.first["recipe.epochs"] == 2
+
+
+def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path):
+    from bench.space import load_space
+
+    file = tmp_path / "twice.yaml"
+    file.write_text("about: x\nstudies: {la: {space: {tau: [1], tau: [2]}}}\n")
+    with pytest.raises(UserError, match="'tau' stands there twice"):
+        load_space(file)
+    file.write_bytes(b"about: \xff\xfe\n")
+    with pytest.raises(UserError, match="is not UTF-8 text"):
+        load_space(file)
