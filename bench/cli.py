@@ -114,7 +114,11 @@ def run_(
     data: DATA = None,
     out: OUT = RUNS,
     embed: Annotated[
-        bool, typer.Option("--embed", help="keep a t-SNE of test images by their features, for `plot tsne`")
+        bool,
+        typer.Option(
+            "--embed",
+            help="keep what `plot tsne` and `plot translations` draw: test images by their features, images that generators make",
+        ),
     ] = False,
     verbose: VERBOSE = False,
 ) -> None:

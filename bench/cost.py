@@ -6,18 +6,15 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import pandas as pd
 
 from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
-from lt_core.parts import build_parts
 from lt_core.result import OK
 from lt_core.spec import TrialSpec
 from lt_core.stages import stage_one, stages_of
-from lt_core.steps import Step
 
 _STEPS = 3  # measured steps of a calibration, after one to warm up
 
@@ -40,10 +37,10 @@ def work(spec: TrialSpec) -> float:
     sizes, unlabelled = semi_sizes(spec.data, info.train_counts)
     images = info.classes * min(sizes) if spec.method.params["sampling"] == "under" else sum(sizes)
     images = spec.recipe.steps * spec.recipe.batch_size or images
-    epochs, step = stages_of(spec).epochs(spec.recipe), cast(Step, build_parts(spec.method.params)["step"])
-    evaluations = max(1, -(-epochs // spec.recipe.curve_step))
+    stages = stages_of(spec)
+    evaluations = max(1, -(-stages.epochs(spec.recipe) // spec.recipe.curve_step))
     evaluated = info.test_count + held_out * info.classes + sum(unlabelled)
-    return 3.0 * images * step.cost * epochs + evaluations * evaluated
+    return stages.work(spec, images, sizes) + evaluations * evaluated
 
 
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:

@@ -18,7 +18,8 @@ from lt_core.result import OK, PRUNED, SCHEMA, TrialResult
 from lt_core.spec import DataSpec
 
 METRICS = (
-    "accuracy", "balanced_accuracy", "macro_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy", "ece",
+    "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
+    "ece",
 )  # fmt: skip
 _NUMBERS = (
     *METRICS, "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_seconds", "evaluate_seconds",

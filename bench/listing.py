@@ -33,7 +33,14 @@ def methods(pattern: str) -> Items:
 def datasets(pattern: str) -> Items:
     from lt_core.data.sets import DATASETS
 
-    return [asdict(DATASETS[name]) for name in DATASETS.names(pattern)]
+    found = [asdict(DATASETS[name]) for name in DATASETS.names(pattern)]
+    if not found and pattern in DATASETS:
+        found = [asdict(DATASETS[pattern])]
+    some = {
+        "name": "<set>_3v5",
+        "about": "some classes of any of them, here 3 and 5, the first from now on 0: cifar10_3v5, mnist_1v7v9",
+    }
+    return [*found, some] if pattern == "*" else found
 
 
 def suites(pattern: str) -> Items:

@@ -27,7 +27,7 @@ SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
 PRUNERS = ("none", "median", "asha")
 #: Objective → whether more is better. All but seconds are figures of the validation split.
 OBJECTIVES = {
-    "balanced_accuracy": True, "accuracy": True, "macro_f1": True, "g_mean": True, "many_accuracy": True,
+    "balanced_accuracy": True, "accuracy": True, "macro_f1": True, "minority_f1": True, "g_mean": True, "many_accuracy": True,
     "medium_accuracy": True, "few_accuracy": True, "seconds": False,
 }  # fmt: skip
 #: Objective → the classes that it is about, by their number of training images.

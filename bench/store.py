@@ -6,6 +6,7 @@ import fcntl
 import gc
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -243,7 +244,7 @@ class Store:
         try:
             frame = pd.read_parquet(path)
             missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)  # of an older version
-            return frame.assign(**dict.fromkeys(sorted(missing), 0.0))
+            return frame.assign(**{column: math.nan if column in frames.METRICS else 0.0 for column in sorted(missing)})
         except Exception as error:
             raise self._damaged(path, error) from None
 

@@ -26,15 +26,17 @@ def metrics(confusion: Any, train_counts: Sequence[float], calibration: Any = No
     recalls, precisions = recall(matrix), precision(matrix)
     there = ~np.isnan(recalls)
     found = recalls[there]
-    both = found + precisions[there]
-    f1 = np.divide(2 * found * precisions[there], both, out=np.zeros(len(found)), where=both > 0)
+    both = recalls + precisions
+    f1 = np.divide(2 * recalls * precisions, both, out=np.zeros(len(both)), where=both > 0)
     counts = np.asarray(train_counts, dtype=float)
+    smallest = np.flatnonzero(there & (counts == counts.min()) & (counts < counts.max()))
     accuracy = float(np.trace(matrix) / matrix.sum())
     return {
         "accuracy": accuracy,
         "error": 1 - accuracy,
         "balanced_accuracy": _mean(recalls),  # = ACSA = mean per-class recall
-        "macro_f1": float(f1.mean()),
+        "macro_f1": float(f1[there].mean()),
+        "minority_f1": _mean(f1[smallest]),  # of the class with the fewest training images; the mean where several have as few
         "g_mean": float(np.prod(found) ** (1 / len(found))),
         "many_accuracy": _mean(recalls[counts > MANY]),
         "medium_accuracy": _mean(recalls[(counts >= FEW) & (counts <= MANY)]),

@@ -35,6 +35,7 @@ class TrialResult:
     curve: list[dict[str, float]] = field(default_factory=list)  # one row an evaluated epoch
     rounds: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
     embedding: list[list[float]] = field(default_factory=list)  # [x, y, label] of test images, if it was asked for
+    pictures: list[dict[str, Any]] = field(default_factory=list)  # what generators make, if it was asked for; see generation
     seconds: dict[str, float] = field(default_factory=dict)  # setup, train, evaluate
     images_per_second: float = math.nan  # of training alone
     environment: dict[str, Any] = field(default_factory=dict)  # device, versions, fingerprints, commit

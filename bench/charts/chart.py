@@ -60,6 +60,14 @@ class Heat:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Rows of pixels, each named; ``png`` in base64."""
+
+    png: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Region:
     """A shaded stretch of the x axis, such as the many-shot classes."""
 
@@ -75,6 +83,7 @@ class Panel:
     y: Axis
     series: tuple[Series, ...] = ()
     heat: Heat | None = None
+    picture: Picture | None = None
     regions: tuple[Region, ...] = ()
     bare: bool = False  # without y axis and grid: a diagram
     legend: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.charts.chart import Axis, Chart, Heat, Panel, Series
+from bench.charts.chart import Axis, Chart, Heat, Panel, Picture, Series
 from bench.charts.palette import DASHES, DIVERGING, MARKERS, RAMP, REGION, colour, ramp
 from lt_core.errors import UserError
 
@@ -57,7 +57,9 @@ def _panel(axis: Any, panel: Panel, small: bool) -> list[tuple[Series, Any]]:
     drawn = [(series, _series(axis, series)) for series in panel.series]
     _scale(axis, panel.x, "x", small, keep=bool(panel.heat))
     _scale(axis, panel.y, "y", small, keep=bool(panel.heat))
-    if panel.bare:
+    if panel.picture:
+        _picture(axis, panel.picture)
+    elif panel.bare:
         axis.yaxis.set_visible(False)
         axis.spines[:].set_visible(False)
     return [(series, handle) for series, handle in drawn if series.listed]
@@ -127,6 +129,21 @@ def _heat(axis: Any, heat: Heat) -> None:
     bar.set_label(heat.unit, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
+
+
+def _picture(axis: Any, picture: Picture) -> None:
+    import base64
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(picture.png))) as sheet:
+        axis.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        height = sheet.height / len(picture.rows)
+    axis.spines[:].set_visible(False)
+    axis.set_xticks([])
+    axis.set_yticks([(i + 0.5) * height for i in range(len(picture.rows))], picture.rows, fontsize=8)
+    axis.tick_params(length=0)
 
 
 def write(chart: Chart, file: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bench.charts.chart import Axis, Chart, Heat, Panel, Series
+from bench.charts.chart import Axis, Chart, Heat, Panel, Picture, Series
 from bench.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
 
 _HEIGHT, _LARGE = 380, 480
 _CELLS = 20  # rows of a matrix whose cells stand apart
+_WIDE = 480  # pixels that a picture is enlarged to
 _LONG = 34  # letters of a title that may be too many for a phone
 
 
@@ -56,7 +57,9 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
-    if panel.bare:
+    if panel.picture:
+        _picture(layout, panel.picture)
+    elif panel.bare:
         layout["yaxis"] |= {"visible": False, "fixedrange": True}
         layout["xaxis"] |= {"visible": False, "fixedrange": True}
         layout["margin"] |= {"l": 14, "b": 20}
@@ -141,6 +144,41 @@ def _heat(heat: Heat) -> dict[str, Any]:
     if heat.words:
         trace |= {"text": [[_safe(word) for word in row] for row in heat.words], "texttemplate": "%{text}"}
     return trace
+
+
+def _picture(layout: dict[str, Any], picture: Picture) -> None:
+    """Fill the plot with a picture of named rows. Enlarged here, since browsers blur what they enlarge."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(picture.png))) as sheet:
+        times = max(1, _WIDE // sheet.width)
+        size = sheet.width * times, sheet.height * times
+        file = io.BytesIO()
+        sheet.resize(size, Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
+    source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    rows = len(picture.rows)
+    ticks = {"tickvals": [i + 0.5 for i in range(rows)], "ticktext": [_safe(name) for name in picture.rows]}
+    still = {"fixedrange": True, "showgrid": False, "zeroline": False, "title": {"text": ""}}
+    layout["xaxis"] = still | {"visible": False, "range": [0, 1]}
+    layout["yaxis"] = still | ticks | {"range": [rows, 0], "ticks": "", "automargin": True}
+    layout["images"] = [
+        {
+            "source": source,
+            "xref": "x",
+            "yref": "y",
+            "x": 0,
+            "y": 0,
+            "sizex": 1,
+            "sizey": rows,
+            "sizing": "contain",
+            "xanchor": "left",
+        }
+    ]
+    layout["height"] = 230
+    layout["margin"] |= {"b": 14}
 
 
 def _unit(axis: Axis) -> str:

@@ -14,6 +14,7 @@ from bench.plots import (
     heatmap,
     pareto,
     per_class,
+    translations,
     tsne,
     win_tie_loss,
 )
@@ -32,5 +33,6 @@ PLOTS.add("curves", curves.draw)
 PLOTS.add("heatmap", heatmap.draw)
 PLOTS.add("generations", generations.draw)
 PLOTS.add("tsne", tsne.draw)
+PLOTS.add("translations", translations.draw)
 
 __all__ = ["PLOTS", "write"]

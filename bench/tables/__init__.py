@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.tables import catalogue, cb, crest, mm, per_class
+from bench.tables import catalogue, cb, crest, joint, mm, per_class
 from bench.tables.table import Cell, Column, Row, Table
 from lt_core.registry import Registry
 
@@ -30,6 +30,7 @@ TABLES: Registry[View] = Registry("table")
 TABLES.add("cb", View(cb.build))
 TABLES.add("mm", View(mm.build, plots=("per_class",)))
 TABLES.add("crest", View(crest.build, metric="accuracy", plots=("generations",)))
+TABLES.add("joint", View(joint.build, metric="minority_f1"))
 TABLES.add("catalogue", View(catalogue.build))
 TABLES.add("per_class", View(per_class.build, by_class=True, plots=("per_class",)))
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from bench.tables.figures import FIGURES
 from bench.tables.published import drawn_as_published, lookup
-from bench.tables.table import Cell, Column, Row, Table, group_name, one_budget, rank_columns
+from bench.tables.table import Cell, Column, Row, Table, group_name, names_without_common, one_budget, rank_columns
 
 _ROWS = {
     "softmax": ("Supervised", None),
@@ -26,7 +24,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     """Rows as in the paper, then whatever else was run; a fold is a draw of the images (``subset_seed``)."""
     figure = FIGURES[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=_COLUMN)
-    names, common = _names([str(label) for label in dict.fromkeys(frame["label"])])
+    names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})
     labels = sorted(names, key=lambda label: list(_ROWS).index(_method(label)) if _method(label) in _ROWS else len(_ROWS))
     columns, cells = [], []
     for (dataset, shape, fraction, factor), rows in frame.groupby(_COLUMN, sort=True):
@@ -49,18 +47,6 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
 
 def _method(label: str) -> str:
     return label.partition("[")[0]
-
-
-def _names(labels: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Row names of the labels, without the parameters that all methods with parameters share; and those."""
-    given = {label: [p for p in label.partition("[")[2].rstrip("]").split(",") if p] for label in labels}
-    some = [set(params) for params in given.values() if params]
-    common = set.intersection(*some) if some else set()
-    names = {}
-    for label, params in given.items():
-        own = ",".join(p for p in params if p not in common)
-        names[label] = _ROWS.get(_method(label), (_method(label),))[0] + (f" [{own}]" if own else "")
-    return names, sorted(common)
 
 
 def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:

@@ -58,6 +58,7 @@ for _figure in (
     Figure("medium", "accuracy on medium-shot classes in %", "medium_accuracy", "medium"),
     Figure("few", "accuracy on few-shot classes in %", "few_accuracy", "few"),
     Figure("macro_f1", "macro-F1 in %", "macro_f1", "macro-F1"),
+    Figure("minority_f1", "F1 of the smallest class in %", "minority_f1", "F1 (min.)"),
     Figure("g_mean", "G-mean in %", "g_mean", "G-mean"),
     Figure("ece", "expected calibration error in %", "ece", "ECE", lower_is_better=True),
     Figure("images_per_second", "images a second in training", "images_per_second", "images/s", percent=False),

@@ -192,6 +192,22 @@ def group_name(dataset: object, shape: object) -> str:
     return str(dataset) if shape == "exp" else f"{dataset} ({shape})"
 
 
+def names_without_common(labels: Sequence[str], rows: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Label → name of its row, and the parameters that all labels with parameters share, which are not repeated in the names.
+
+    Args:
+        rows: method → what a table calls it; another goes by its own name.
+    """
+    given = {label: [p for p in label.partition("[")[2].rstrip("]").split(",") if p] for label in labels}
+    some = [set(params) for params in given.values() if params]
+    common = set.intersection(*some) if some else set()
+    names = {}
+    for label, params in given.items():
+        method, own = label.partition("[")[0], ",".join(p for p in params if p not in common)
+        names[label] = rows.get(method, method) + (f" [{own}]" if own else "")
+    return names, sorted(common)
+
+
 def labels_in_order(frame: pd.DataFrame, first: Sequence[str]) -> list[str]:
     """Labels present, those in ``first`` first and in that order."""
     present = list(dict.fromkeys(frame["label"]))

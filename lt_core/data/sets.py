@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from functools import cache
 
+from lt_core.errors import UserError
 from lt_core.registry import Registry
 
 
@@ -14,11 +17,13 @@ class DatasetInfo:
     name: str
     about: str
     train_counts: tuple[int, ...]
-    test_count: int
+    test_count: int  # about, for some classes of a set
     image_shape: tuple[int, int, int]  # height, width, channels
     aliases: tuple[str, ...] = ()  # folder names under which the set is found
     torchvision: str = ""  # class in torchvision.datasets; empty: the set comes with a dependency
     class_names: tuple[str, ...] = ()
+    part_of: str = ""  # the set that this one is some classes of
+    labels: tuple[int, ...] = ()  # those classes, in their new order
 
     @property
     def classes(self) -> int:
@@ -30,7 +35,43 @@ class DatasetInfo:
         return min(self.train_counts)
 
 
-DATASETS: Registry[DatasetInfo] = Registry("dataset")
+_SOME_CLASSES = re.compile(r"(.+)_(\d+(?:v\d+)+)")  # digits_3v8
+
+
+class _Datasets(Registry[DatasetInfo]):
+    """The registered sets, and by names such as ``cifar10_3v5`` some classes of them: 3, from now on 0, and 5, from now on 1."""
+
+    def __getitem__(self, name: str) -> DatasetInfo:
+        base, labels = _some_classes(name)
+        return super().__getitem__(name) if base not in self._items else _part(super().__getitem__(base), name, labels)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._items or _some_classes(str(name))[0] in self._items
+
+
+def _some_classes(name: str) -> tuple[str, tuple[int, ...]]:
+    """The set and the classes of it that ``name`` means; an empty name where it means none."""
+    found = _SOME_CLASSES.fullmatch(name)
+    return (found[1], tuple(map(int, found[2].split("v")))) if found else ("", ())
+
+
+@cache
+def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo:
+    if max(labels) >= whole.classes or len(set(labels)) < len(labels):
+        raise UserError(f"dataset {name}: needs different classes of {whole.name}, from 0 to {whole.classes - 1}")
+    return replace(
+        whole,
+        name=name,
+        about=f"classes {' and '.join(map(str, labels))} of {whole.name}",
+        train_counts=tuple(whole.train_counts[c] for c in labels),
+        test_count=whole.test_count * len(labels) // whole.classes,
+        class_names=tuple(whole.class_names[c] for c in labels) if whole.class_names else (),
+        part_of=whole.name,
+        labels=labels,
+    )
+
+
+DATASETS: Registry[DatasetInfo] = _Datasets("dataset")
 
 
 def dataset(**fields: object) -> DatasetInfo:

@@ -35,6 +35,8 @@ def load_set(name: str, data_dir: str | None = None) -> ImageSet:
         UserError: nothing was found and nothing could be downloaded; says what was looked for and where.
     """
     info = DATASETS[name]
+    if info.part_of:
+        return _some_classes(info, load_set(info.part_of, data_dir))
     if not info.torchvision:
         return _digits(name)
     root = Path(data_dir or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
@@ -45,6 +47,14 @@ def load_set(name: str, data_dir: str | None = None) -> ImageSet:
         if files:
             return _decode_once(info, files, read)
     return _download(info, root)
+
+
+def _some_classes(info: DatasetInfo, whole: ImageSet) -> ImageSet:
+    def part(images: np.ndarray, labels: np.ndarray) -> Part:
+        chosen = np.isin(labels, info.labels)
+        return images[chosen], np.array([info.labels.index(label) for label in labels[chosen]])
+
+    return make_set(info.name, part(whole.train_images, whole.train_labels), part(whole.test_images, whole.test_labels))
 
 
 def _decode_once(info: DatasetInfo, files: list[Path], read: Callable[[DatasetInfo, list[Path]], tuple[Part, Part]]) -> ImageSet:

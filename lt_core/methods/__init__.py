@@ -16,6 +16,7 @@ from lt_core import (  # noqa: F401  (they register the parts)
 from lt_core.methods import (  # noqa: F401  (they register the methods)
     class_balanced,
     cross_entropy,
+    generation,
     logit_adjustment,
     margin,
     meta,

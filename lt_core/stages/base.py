@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,7 @@ from lt_core.recipes import Recipe
 if TYPE_CHECKING:
     from lt_core.data.loader import Split
     from lt_core.spec import TrialSpec
+    from lt_core.steps.base import Step
     from lt_core.training.loop import Training
 
 
@@ -60,6 +61,16 @@ class Stages(Part):
     def epochs(self, recipe: Recipe) -> int:
         """Epochs in all, without those of a shared stage one."""
         return recipe.epochs
+
+    def work(self, spec: TrialSpec, images: int, sizes: Sequence[int]) -> float:
+        """What training costs, in images forward through the network, for estimates; backward counts as two more.
+
+        Args:
+            images: that an epoch draws.
+            sizes: training images of each class.
+        """
+        step = cast("Step", build_parts(spec.method.params)["step"])
+        return 3.0 * images * step.cost * self.epochs(spec.recipe)
 
     def rounds(self, lab: Lab) -> Iterator[Training]:
         """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
@@ -42,12 +42,14 @@ class Training:
         recipe: in place of the spec's, for a second stage.
         model: a network to go on with, in place of a fresh one.
         frozen: modules of it that stay as they are, batch-norm statistics included.
-        sampling: in place of the method's.
+        sampling, step: in place of the method's.
         seed: in place of the spec's, for one member of an ensemble.
         epochs: in place of the recipe's; 0 for a model that is only to be evaluated.
     """
 
     shared: TrialSpec | None = None  # the trial whose training this is, if several begin with it
+    judged = True  # whether there is a classifier to evaluate
+    pictures: Callable[[], list[dict[str, Any]]] | None = None  # what a generator beside it makes
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Training:
         model: Net | None = None,
         frozen: Iterable[nn.Module] = (),
         sampling: Sampling | None = None,
+        step: Step | None = None,
         seed: int | None = None,
         epochs: int | None = None,
     ) -> None:
@@ -71,7 +74,7 @@ class Training:
         self.weights = cast(Weights, parts["weights"])
 
         classes = len(split.counts)
-        step = cast(Step, parts["step"])
+        step = step or cast(Step, parts["step"])
         fresh = model is None
         if model is None:
             model = build_model(self.recipe.model, split.shape, classes, cast(Head, parts["head"]), seed, step.backbone)

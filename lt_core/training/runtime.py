@@ -23,7 +23,7 @@ class Runtime:
     checkpoint: str | None = None  # file for the trial's own checkpoint; None: none is written
     stages: str | None = None  # folder of the stages that several trials share; None: each trains its own
     checkpoint_every: float = 30.0  # seconds between two checkpoints, so that only long trials write one
-    embed: bool = False  # keep test images in two dimensions, by their features
+    embed: bool = False  # keep what is there to look at: test images by their features, images that were made
     time_limit: float | None = None  # seconds, after which the trial ends with status timeout
 
     def torch_device(self) -> torch.device:

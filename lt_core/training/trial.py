@@ -172,7 +172,7 @@ class _Trial:
         if self.under_way:
             training.restore(self.under_way)
             self.under_way = None
-        if not training.epochs:
+        if not training.epochs and training.judged:
             self._evaluate(training, math.nan)
         while training.epoch < training.epochs:
             loss = training.run_epoch()
@@ -181,7 +181,7 @@ class _Trial:
             last = training.epoch == training.epochs
             if not math.isfinite(loss):
                 raise Stopped(DIVERGED, f"training loss became {loss} in epoch {self._epoch(training)} of {self.epochs}")
-            measured = last or training.epoch % training.recipe.curve_step == 0
+            measured = training.judged and (last or training.epoch % training.recipe.curve_step == 0)
             if measured:
                 self._evaluate(training, loss)
             self._save(training, last)
@@ -222,6 +222,7 @@ class _Trial:
             curve=self.book.curve,
             rounds=self.book.rounds,
             embedding=embedding(training, self.split.test) if self.runtime.embed else [],
+            pictures=training.pictures() if self.runtime.embed and training.pictures else [],
             seconds=self.clock.seconds,
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from bench.store import Store
 from lt_core.fields import build
@@ -77,6 +80,13 @@ def _curve(values: Sequence[float], epochs: int, validated: bool) -> list[dict[s
         | dict.fromkeys(("validation_accuracy", "validation_balanced_accuracy"), v - 0.05 if validated else math.nan)
         for place, v in enumerate(values)
     ]
+
+
+def picture(label: int = 1, made_of: int = 2) -> dict[str, Any]:
+    """A sheet of three rows of pixels, black, grey and white: 12 × 20."""
+    sheet, file = np.repeat(np.array([0, 128, 255], np.uint8), 4)[:, None].repeat(20, axis=1), io.BytesIO()
+    Image.fromarray(sheet).save(file, "PNG")
+    return {"label": label, "made_of": made_of, "png": base64.b64encode(file.getvalue()).decode()}
 
 
 def store(path: Path, results: Iterable[TrialResult]) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -171,7 +172,8 @@ def test_a_run_without_a_finished_trial_is_told(tmp_path):
 
 def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
     labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
-    store = synthetic.store(tmp_path / "run", synthetic.run(labels, (10, 100), 2))
+    first, *others = synthetic.run(labels, (10, 100), 2)
+    store = synthetic.store(tmp_path / "run", [dataclasses.replace(first, pictures=[synthetic.picture()]), *others])
     for kind in PLOTS:
         if kind in ("generations", "tsne"):
             continue
@@ -187,7 +189,8 @@ def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
     """plotly's own schema refuses a name or a value that it does not know."""
     go = pytest.importorskip("plotly.graph_objects")
     labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
-    store = synthetic.store(tmp_path / "run", synthetic.run(labels, (10, 100), 2))
+    first, *others = synthetic.run(labels, (10, 100), 2)
+    store = synthetic.store(tmp_path / "run", [dataclasses.replace(first, pictures=[synthetic.picture()]), *others])
     for kind in PLOTS:
         if kind not in ("generations", "tsne"):
             for figure in web.figures(PLOTS[kind](store)):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import io
 import math
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from bench.charts.paper import draw
+from bench.charts.web import figures
 from bench.plots import PLOTS, write
 from bench.store import Store
 from bench.tables import TABLES
@@ -15,6 +22,7 @@ from lt_core.methods import resolve
 from lt_core.recipes import RECIPES
 from lt_core.result import TrialResult
 from lt_core.spec import DataSpec, TrialSpec
+from tests.bench import synthetic
 
 COUNTS = [20, 90, 40]  # in label order: class 1 is the head
 
@@ -128,3 +136,25 @@ def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
         write(
             PLOTS["per_class"](kept), tmp_path / "run" / "records" / next((tmp_path / "run" / "records").iterdir()).name / "a.svg"
         )
+
+
+def test_pictures_are_drawn_pixel_by_pixel_with_what_they_are(store):
+    shown = synthetic.picture()
+    with Image.open(io.BytesIO(base64.b64decode(shown["png"]))) as png:
+        sheet = np.asarray(png)
+    made = dataclasses.replace(record("joint_aug", 0, [10, 90, 50]), pictures=[shown])
+    kept = store(record("softmax", 0, [10, 90, 50]), made)
+    chart = PLOTS["translations"](kept)
+    (panel,) = chart.panels
+    assert panel.picture.rows == ("2 (40)", "as 1", "1 (90)")
+    assert panel.title == "joint_aug, digits IF 10, draw 0"
+    (axis,) = draw(chart).axes
+    assert np.array_equal(np.asarray(axis.images[0].get_array()), sheet)
+    (web,) = figures(chart)
+    source = web["layout"]["images"][0]["source"]
+    with Image.open(io.BytesIO(base64.b64decode(source.removeprefix("data:image/png;base64,")))) as enlarged:
+        times = enlarged.width // 20
+        assert times > 1 and np.array_equal(np.asarray(enlarged), sheet.repeat(times, 0).repeat(times, 1))
+    assert web["layout"]["yaxis"]["ticktext"] == ["2 (40)", "as 1", "1 (90)"]
+    with pytest.raises(UserError, match="no trial with pictures: run a method that makes images with --embed"):
+        PLOTS["translations"](kept, "softmax")

@@ -1,4 +1,4 @@
-"""Two capabilities through the command line with real Ray: stages that trials share, and CReST from data to table and figures."""
+"""Capabilities through the command line with real Ray: stages that trials share, CReST, and generators, from data to figures."""
 
 from __future__ import annotations
 
@@ -45,3 +45,24 @@ def test_two_stage_and_semi_supervised_suites_end_in_tables_and_figures(tmp_path
     assert (tmp_path / "tsne.png").stat().st_size > 10_000
     again = cli("run", *files, "--out", str(tmp_path))
     assert again.stdout.count("nothing to run") == 2
+
+
+def test_joint_generation_ends_in_its_table_beside_the_paper_and_in_pictures(tmp_path):
+    suite = {
+        "about": "images made", "recipe": DIGITS, "table": "joint", "seeds": 2,
+        "data": {"dataset": "digits_9v5", "imbalance_factor": 10, "n_max": 60},
+        "methods": ["softmax", "smote", "joint_aug", "joint_alt"], "set": {"gan_width": 4, "gan_blocks": 1},
+    }  # fmt: skip
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump(suite))
+    done = cli("run", str(tmp_path / "made.yaml"), "--embed", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr + done.stdout
+    trials = pd.read_parquet(tmp_path / "made" / "trials.parquet")
+    assert (trials["status"] == "ok").all() and len(trials) == 8 and trials["minority_f1"].between(0, 1).all()
+    assert "Joint, AUG" in done.stdout and "CelebA, paper" in done.stdout and "gan_blocks=1, gan_width=4" in done.stdout
+    curves = pd.read_parquet(tmp_path / "made" / "curves.parquet").merge(trials[["trial_id", "method"]])
+    assert curves.groupby("method")["epoch"].max().to_dict() == {"softmax": 3, "smote": 3, "joint_alt": 3, "joint_aug": 6}
+    drawn = cli("plot", "translations", "--run", str(tmp_path / "made"), "--out", str(tmp_path / "made.png"))
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "made.png").stat().st_size > 10_000
+    page = (tmp_path / "made" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") >= 2

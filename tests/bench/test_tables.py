@@ -13,6 +13,10 @@ import pytest
 from bench.render import FORMATS
 from bench.tables import TABLES
 from lt_core.errors import UserError
+from lt_core.fields import build
+from lt_core.methods import resolve
+from lt_core.recipes import RECIPES
+from lt_core.spec import DataSpec, TrialSpec
 
 
 def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **changes):
@@ -244,3 +248,55 @@ def test_a_fully_labelled_figure_never_stands_beside_one_with_few_labels():
     built = TABLES["catalogue"](pd.DataFrame([row("softmax", 0, 0.9), row("softmax", 1, 0.9), few]))
     assert [r.label for r in built.rows] == ["softmax"]
     assert any("1 trials of another budget are left out" in note for note in built.notes)
+
+
+def joint_row(label: str, seed: int, f1: float, factor: float = 25.0, **changes):
+    spec = TrialSpec(
+        build(DataSpec, {"dataset": "digits_9v5", "imbalance_factor": factor, "n_max": 100}),
+        resolve(label),
+        RECIPES["digits"],
+        seed,
+    )
+    known = {"dataset": "digits_9v5", "imbalance_factor": factor, "minority_f1": f1, "spec": json.dumps(spec.to_dict())}
+    return row(label, seed, 0.9, params=json.dumps(dict(spec.method.params)), **(known | changes))
+
+
+def test_joint_rows_stand_in_the_papers_order_by_images_of_the_minority():
+    rows = [
+        joint_row("joint_aug[gan_width=16,gan_length=2]", 0, 0.9),
+        joint_row("joint_alt[gan_width=16]", 0, 0.7),
+        joint_row("cb_softmax[cb_beta=0.99]", 0, 0.6),
+        joint_row("cb_softmax", 0, 0.65),
+        joint_row("cb_softmax[cb_beta=0.9,mean=weights]", 0, 0.5),
+        joint_row("softmax", 0, 0.4),
+        joint_row("softmax", 1, 0.5),
+        joint_row("ldam", 0, 0.55),
+        joint_row("softmax", 0, 0.1, factor=50.0),
+    ]
+    built = TABLES["joint"](pd.DataFrame(rows))
+    ours = [c for c in built.columns if not c.published]
+    assert [(c.group, c.heading) for c in ours] == [
+        ("digits_9v5, 100 in the largest", "2 (IF 50)"), ("digits_9v5, 100 in the largest", "4 (IF 25)"),
+    ]  # fmt: skip
+    found = cells(built)
+    measured = [label for label, made in found.items() if any(c.mean is not None for c in made[:2])]
+    assert measured == [
+        "Vanilla", "CB (β = 0.99)", "CB (β = 0.9999)", "Joint, ALT", "Joint, AUG [gan_length=2]",
+        "cb_softmax[cb_beta=0.9,mean=weights]", "ldam",
+    ]  # fmt: skip
+    assert (found["Vanilla"][1].mean, found["Vanilla"][1].n) == (pytest.approx(45.0), 2)
+    assert "columns: images of the smallest class; all joint rows: gan_width=16" in built.notes
+
+
+def test_the_papers_figures_stand_beside_as_they_are_printed_and_for_f1_alone():
+    built = TABLES["joint"](pd.DataFrame([joint_row("softmax", 0, 0.4)]))
+    paper = [i for i, c in enumerate(built.columns) if c.published]
+    assert [built.columns[i].name for i in paper] == ["50", "100", "200", "300", "400", "500"]
+    assert {built.columns[i].group for i in paper} == {"CelebA, paper"}
+    found = cells(built)
+    assert [found["Vanilla"][i].mean for i in paper] == pytest.approx([15.0, 52.2, 77.4, 84.6, 90.2, 91.6])
+    assert [found["Joint, AUG"][paper[0]].mean, found["Joint, ALT"][paper[0]].mean] == pytest.approx([80.6, 82.4])
+    assert found["TS"][0].mean is None and found["TS"][paper[0]].mean == pytest.approx(15.6)
+    assert not any(
+        c.published for c in TABLES["joint"](pd.DataFrame([joint_row("softmax", 0, 0.4, balanced_accuracy=0.5)]), "acsa").columns
+    )

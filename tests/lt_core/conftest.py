@@ -27,8 +27,8 @@ def make_spec():
 
 @pytest.fixture(scope="session")
 def fitting_spec(make_spec):
-    """As `make_spec`, with unlabelled images and averaged weights for a method that cannot do without, and two generations
-    of a method that has them: a third repeats the second.
+    """As `make_spec`, with unlabelled images and averaged weights for a method that cannot do without, two generations
+    of a method that has them, since a third repeats the second, and small networks for one that makes images.
     """
 
     def make(method, at=None, data=None, seed=0, semi=None, **recipe):
@@ -39,6 +39,8 @@ def fitting_spec(make_spec):
             drawn, recipe = {"label_fraction": 0.5, **drawn}, {"ema": 0.9, **recipe}
         if "generations" in METHODS[method].domains():
             at = {"generations": 2, **(at or {})}
+        if "gan_width" in METHODS[method].domains():
+            at = {"gan_width": 4, "gan_blocks": 1, "gan_batch": 32, **(at or {})}
         return make_spec(method, at, drawn, seed, **recipe)
 
     return make

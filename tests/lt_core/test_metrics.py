@@ -92,3 +92,17 @@ def test_a_bins_errors_cancel_but_not_those_of_different_bins():
     assert expected_calibration_error(same) == pytest.approx(0)
     apart = calibration_bins(np.array([0.5, 0.95]), np.array([1.0, 0.0]))
     assert expected_calibration_error(apart) == pytest.approx((0.5 + 0.95) / 2)
+
+
+@given(st.lists(st.integers(0, 1), min_size=4, max_size=40), st.integers(0, 1))
+def test_the_smallest_classs_f1_is_that_of_scikit_learn(predicted, small):
+    true = np.arange(len(predicted)) % 2
+    counts = [5, 50] if small == 0 else [50, 5]
+    made = metrics(confusion_matrix(true, predicted, labels=[0, 1]), counts)
+    assert made["minority_f1"] == pytest.approx(f1_score(true, predicted, pos_label=small, zero_division=0))
+
+
+def test_where_several_classes_are_smallest_f1_is_their_mean_and_where_all_are_alike_there_is_none():
+    matrix = [[8, 2, 0], [5, 5, 0], [0, 0, 10]]
+    assert metrics(matrix, [10, 2, 2])["minority_f1"] == pytest.approx((10 / 17 + 1) / 2)
+    assert math.isnan(metrics(matrix, [10, 10, 10])["minority_f1"])

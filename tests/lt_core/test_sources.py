@@ -310,3 +310,32 @@ def test_digits_come_with_the_code():
     assert digits.train_images.shape[1:] == info.image_shape
     assert (digits.train_images.min(), digits.train_images.max()) == (0, 255)
     assert digits.fingerprint == "82e86efb311708dd"
+
+
+def test_some_classes_of_a_set_are_a_set_of_their_own():
+    whole, pair = load_set("digits"), load_set("digits_9v5")
+    for part in ("train", "test"):
+        images, labels = getattr(whole, f"{part}_images"), getattr(whole, f"{part}_labels")
+        mine, of = getattr(pair, f"{part}_images"), getattr(pair, f"{part}_labels")
+        for new, old in enumerate((9, 5)):
+            assert np.array_equal(mine[of == new], images[labels == old]), "in the order of the whole set"
+    info = DATASETS["digits_9v5"]
+    assert info.train_counts == (130, 132) and info.class_names == ("9", "5") and info.classes == 2
+    assert info.train_counts == tuple(np.bincount(pair.train_labels))
+    assert pair.fingerprint != whole.fingerprint != load_set("digits_5v9").fingerprint
+    assert DATASETS["cifar100_3v99v7"].train_counts == (500, 500, 500)
+    assert "digits_9v5" in DATASETS and "digits_9v5" not in list(DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("digits_3v12", "dataset digits_3v12: needs different classes of digits, from 0 to 9"),
+        ("digits_3v3", "dataset digits_3v3: needs different classes of digits, from 0 to 9"),
+        ("digit_3v5", "unknown dataset 'digit_3v5'; the nearest is 'digits'"),
+        ("digits_3", "unknown dataset 'digits_3'; the nearest is 'digits'"),
+    ],
+)
+def test_classes_that_there_are_not_are_refused(name, words):
+    with pytest.raises(UserError, match=words):
+        DATASETS[name]

@@ -1,0 +1,115 @@
+"""The table of joint generation and classification (Sahoo et al. 2020): what to do about a minority, by its number of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from bench.tables.figures import FIGURES
+from bench.tables.published import published
+from bench.tables.table import Cell, Column, Row, Table, group_name, names_without_common, one_budget, rank_columns
+from lt_core.data.longtail import class_sizes
+from lt_core.data.sets import DATASETS
+from lt_core.spec import TrialSpec
+
+_PAPER = "Sahoo2020"
+#: Row here → method and parameters in the paper's table.
+_PRINTED = {
+    "Vanilla": ("vanilla", ""),
+    "TS": ("ts", ""),
+    "CS": ("cs", ""),
+    "US": ("us", ""),
+    "OS": ("os", ""),
+    "US + CS": ("us_cs", ""),
+    "OS + CS": ("os_cs", ""),
+    "SMOTE": ("smote", ""),
+    "CB (β = 0.9)": ("cb", "beta=0.9"),
+    "CB (β = 0.99)": ("cb", "beta=0.99"),
+    "CB (β = 0.999)": ("cb", "beta=0.999"),
+    "CB (β = 0.9999)": ("cb", "beta=0.9999"),
+    "Joint, ALT": ("joint_alt", ""),
+    "Joint, AUG": ("joint_aug", ""),
+}
+#: Method here → row. TS stands in the paper's table alone: what it is, we do not know.
+_ROWS = {
+    "softmax": "Vanilla",
+    "inverse": "CS",
+    "under_sampling": "US",
+    "over_sampling": "OS",
+    "us_cs": "US + CS",
+    "os_cs": "OS + CS",
+    "smote": "SMOTE",
+    "joint_alt": "Joint, ALT",
+    "joint_aug": "Joint, AUG",
+}
+_SETS = {"celeba": "CelebA", "cub200": "CUB-200-2011", "horse2zebra": "Horse2Zebra"}
+
+
+def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
+    """Rows as in the paper, then whatever else was run; columns from few images of the smallest class to many.
+
+    The paper's sets do not come with the benchmark. Where none of them was measured its CelebA figures stand at the side,
+    which are of other images and say no more than how the methods lie to each other.
+    """
+    figure = FIGURES[metric]
+    frame, notes = one_budget(frame)
+    names, common = _names(frame)
+    columns, cells = [], []
+    groups = frame.groupby(["dataset", "imbalance_type", "imbalance_factor"], sort=False, dropna=False)
+    for (dataset, shape, factor), rows in sorted(groups, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
+        sizes = _sizes(str(rows["spec"].iloc[0]))
+        columns.append(
+            Column(f"{group_name(dataset, shape)}, {max(sizes):,} in the largest", f"{min(sizes)} (IF {factor:.3g})", plain=True)
+        )
+        cells.append({name: figure.cell(rows[rows["label"] == label]) for label, name in names.items()})
+    if metric == "minority_f1":
+        measured = set(frame["dataset"]) & set(_SETS)
+        for dataset in sorted(measured) or ["celeba"]:
+            printed = _printed(dataset)
+            columns += [Column(f"{_SETS[dataset]}, paper", f"{count}", published=True) for count in printed]
+            cells += list(printed.values())
+        notes.append("paper: Sahoo et al. 2020, other images and networks" if not measured else "paper: Sahoo et al. 2020")
+        notes.append("TS, a row of the paper's table, is not explained in what we have of its text, so nothing stands beside it")
+    places = {name: i for i, name in enumerate(_PRINTED)}  # a row with parameters of its own stands behind its plain one
+    order = sorted(dict.fromkeys([*_PRINTED, *names.values()]), key=lambda name: places.get(name.partition(" [")[0], len(places)))
+    lines = tuple(
+        Row(name, tuple(column.get(name, Cell()) for column in cells))
+        for name in order
+        if any(name in column for column in cells)
+    )
+    notes.insert(0, "columns: images of the smallest class" + (f"; all joint rows: {', '.join(common)}" if common else ""))
+    title = f"Joint generation and classification: {figure.title} (layout of Sahoo et al. 2020)"
+    table = Table("joint", title, "Method", tuple(columns), lines, tuple(notes))
+    return rank_columns(table, lower_is_better=figure.lower_is_better)
+
+
+def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Label → row, and the parameters that all joint rows share, which are not repeated in them."""
+    params = {str(label): json.loads(given) for label, given in zip(frame["label"], frame["params"], strict=True)}
+    balanced = {
+        label: f"CB (β = {given['cb_beta']:g})" for label, given in params.items() if label.partition("[")[0] == "cb_softmax"
+    }
+    # A class-balanced row with more than its β changed keeps its own label.
+    balanced = {label: name for label, name in balanced.items() if label.partition("[")[2].count("=") <= 1}
+    joint = [label for label in params if label.startswith("joint_")]
+    rows, common = names_without_common(joint, _ROWS)
+    plain = {label: _ROWS.get(label, label) for label in params if label not in balanced and label not in joint}
+    return plain | balanced | rows, common
+
+
+def _sizes(spec: str) -> list[int]:
+    data = TrialSpec.from_dict(json.loads(spec)).data
+    return class_sizes(data, DATASETS[data.dataset].train_counts)
+
+
+def _printed(dataset: str) -> Mapping[int, dict[str, Cell]]:
+    """The paper's figures for one set, in %: images of the minority → row → figure."""
+    rows = published()
+    rows = rows[(rows["paper"] == _PAPER) & (rows["dataset"] == dataset)]
+    found = {(row.method, row.params, int(row.minority_examples)): 100 * float(row.value) for row in rows.itertuples()}
+    return {
+        count: {name: Cell(found[*key, count]) for name, key in _PRINTED.items() if (*key, count) in found}
+        for count in sorted({count for _, _, count in found})
+    }

@@ -1,0 +1,112 @@
+"""One CycleGAN (Zhu et al. 2017, ICCV) between two classes of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lt_core.models.cyclegan import PatchDiscriminator, Translator
+
+#: (images of the large class, images of the small class, as made: [B, channels, H, W] in −1…1) → a scalar.
+ClassLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The networks and the weights of their losses."""
+
+    identity_weight: float  # α
+    cycle_weight: float  # β
+    lr: float
+    width: int
+    blocks: int
+
+
+class CycleGAN:
+    """Generators both ways between a large class A and a small class B, and a discriminator for each.
+
+    Every step minimises L_GAN(A→B) + L_GAN(B→A) + β·(|G(F(b)) − b| + |F(G(a)) − a|) + α·(|G(b) − b| + |F(a) − a|), with
+    least-squares L_GAN and mean absolute differences, then the discriminators' loss. There is no buffer of past images,
+    which CycleGAN has against the noise of batches of one: batches are larger here.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], how: Objective, seed: int, device: torch.device) -> None:
+        self.how = how
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self.to_b, self.to_a = (Translator(shape, how.width, how.blocks) for _ in range(2))
+            self.judge_a, self.judge_b = (PatchDiscriminator(shape, how.width) for _ in range(2))
+        self.nets = nn.ModuleList([self.to_b, self.to_a, self.judge_a, self.judge_b])
+        self.nets.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        made, judged = ([*one.parameters(), *other.parameters()] for one, other in (self.nets[:2], self.nets[2:]))
+        self.generators, self.discriminators = (
+            torch.optim.Adam(p, lr=how.lr, betas=(0.5, 0.999), fused=True) for p in (made, judged)
+        )
+
+    def step(self, a: Tensor, b: Tensor, rate: float, class_loss: ClassLoss | None = None) -> Tensor:
+        """One step of all four networks on images [B, channels, H, W] in −1…1; the generators' loss, detached.
+
+        Args:
+            rate: learning rate.
+            class_loss: what a classifier adds to the generators' loss.
+        """
+        for optimizer in (self.generators, self.discriminators):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        count = len(a)
+        # One pass through each generator for both its images: instance norm keeps them apart.
+        for_b, same_b = self.to_b(torch.cat([a, b])).split([count, len(b)])
+        for_a, same_a = self.to_a(torch.cat([b, a])).split([len(b), count])
+        for judge in (self.judge_a, self.judge_b):
+            judge.requires_grad_(False)
+        loss = _real(self.judge_b(for_b)) + _real(self.judge_a(for_a))
+        if self.how.cycle_weight:
+            loss = loss + self.how.cycle_weight * (F.l1_loss(self.to_a(for_b), a) + F.l1_loss(self.to_b(for_a), b))
+        if self.how.identity_weight:
+            loss = loss + self.how.identity_weight * (F.l1_loss(same_a, a) + F.l1_loss(same_b, b))
+        if class_loss is not None:
+            loss = loss + class_loss(for_a, for_b)
+        self.generators.zero_grad(set_to_none=True)
+        loss.backward()
+        self.generators.step()
+        for judge in (self.judge_a, self.judge_b):
+            judge.requires_grad_(True)
+        apart = (_apart(self.judge_a, a, for_a.detach()) + _apart(self.judge_b, b, for_b.detach())) / 2
+        self.discriminators.zero_grad(set_to_none=True)
+        apart.backward()
+        self.discriminators.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def translate(self, a: Tensor) -> Tensor:
+        """Images of A as images of B."""
+        return self.to_b(a)
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {
+            "nets": self.nets.state_dict(),
+            "generators": self.generators.state_dict(),
+            "discriminators": self.discriminators.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.nets.load_state_dict(state["nets"])
+        self.generators.load_state_dict(state["generators"])
+        self.discriminators.load_state_dict(state["discriminators"])
+
+
+def _real(judged: Tensor) -> Tensor:
+    return (judged - 1).square().mean()
+
+
+def _apart(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
+    """How badly ``judge`` tells real images from made ones."""
+    on_real, on_made = judge(torch.cat([real, made])).split([len(real), len(made)])
+    return _real(on_real) + on_made.square().mean()

@@ -1,0 +1,44 @@
+"""What a translation makes, to look at; it decides nothing."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lt_core.data.loader import Split
+from lt_core.generation.translation import Translation, to_pixels
+
+COLUMNS = 8
+_WHITE = 255
+
+
+def pictures(translation: Translation, split: Split) -> list[dict[str, Any]]:
+    """For each class that is filled up: its label, that of the largest class, and a PNG (base64) of three rows of eight pictures,
+    images of the largest class, what the generator makes of them, and real images of the class (as many as there are).
+    """
+    made = []
+    for label in translation.gans:
+        sources, real = (split.train.pixels[translation.of_class[c][:COLUMNS]] for c in (translation.head, label))
+        images = translation.make(sources, torch.full((len(sources),), label, device=sources.device))
+        rows = [sources, to_pixels(images).round().clamp(0, 255).to(torch.uint8), real]
+        made.append({"label": label, "made_of": translation.head, "png": _png([row.cpu() for row in rows])})
+    return made
+
+
+def _png(rows: list[Tensor]) -> str:
+    """Rows of pictures uint8 [n, H, W, channels], a white line between them."""
+    from PIL import Image
+
+    _, height, width, channels = rows[0].shape
+    sheet = np.full((len(rows) * (height + 1) - 1, COLUMNS * (width + 1) - 1, channels), _WHITE, np.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row.numpy()):
+            sheet[i * (height + 1) :, j * (width + 1) :][:height, :width] = picture
+    file = io.BytesIO()
+    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,15 @@
+"""Images made by a generator that is trained with the classifier."""
+
+from lt_core.methods.registry import Neutral, method
+
+_SPACE = ("identity_weight", "cycle_weight", "minority_gamma", "gan_share")
+_NOTHING = Neutral({"gan_share": 0.0})
+
+method(
+    "joint_aug", "generation", "classes filled up with the largest one's images, translated by CycleGANs trained before (AUG)", "Sahoo et al. 2020, ECCV workshops",
+    stages="joint_aug", space=_SPACE, neutral=_NOTHING,
+)  # fmt: skip
+method(
+    "joint_alt", "generation", "the same with CycleGANs and classifier trained in turn, its loss flowing back (ALT)", "Sahoo et al. 2020, ECCV workshops",
+    stages="joint_alt", space=(*_SPACE, "gan_start"), neutral=_NOTHING,
+)  # fmt: skip

@@ -1,0 +1,90 @@
+"""The networks of CycleGAN (Zhu et al. 2017, ICCV, section 4 and appendix 7.2), at the size of the images."""
+
+from __future__ import annotations
+
+import itertools
+
+from torch import Tensor, nn
+
+_SMALLEST = 7  # side below which an image is not halved any further
+
+
+def halvings(height: int, width: int, most: int = 2) -> int:
+    """How often an image can be halved: twice from 28×28 on, never below 14×14."""
+    times, side = 0, min(height, width)
+    while times < most and height % 2 == width % 2 == 0 and side // 2 >= _SMALLEST:
+        times, side, height, width = times + 1, side // 2, height // 2, width // 2
+    return times
+
+
+def _conv(width_in: int, width: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(width_in, width, kernel, stride, kernel // 2, padding_mode="reflect", bias=False),
+        nn.InstanceNorm2d(width),
+        nn.ReLU(),
+    ]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with instance norm, added to their input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*_conv(width, width, 3), *_conv(width, width, 3)[:2])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Translator(nn.Module):
+    """An image of one class to one of another: [B, channels, H, W] in −1…1 to the same.
+
+    Convolutions down, residual blocks, convolutions up. The paper's network for 256×256 has width 64 and nine blocks.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int, blocks: int) -> None:
+        super().__init__()
+        height, breadth, channels = shape
+        halved = halvings(height, breadth)
+        widths = [width * 2**i for i in range(halved + 1)]
+        layers = _conv(channels, width, 7 if halved else 3)
+        for narrow, wide in itertools.pairwise(widths):
+            layers += _conv(narrow, wide, 3, stride=2)
+        layers += [ResidualBlock(widths[-1]) for _ in range(blocks)]
+        for narrow, wide in zip(reversed(widths[:-1]), reversed(widths[1:]), strict=True):
+            up = nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=False)
+            layers += [up, nn.InstanceNorm2d(narrow), nn.ReLU()]
+        layers += [nn.Conv2d(width, channels, 7 if halved else 3, padding="same", padding_mode="reflect"), nn.Tanh()]
+        self.body = nn.Sequential(*layers)
+        _initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images)
+
+
+class PatchDiscriminator(nn.Module):
+    """How real each patch of an image looks: [B, channels, H, W] to [B, 1, h, w], 1 for real and 0 for made (least squares)."""
+
+    def __init__(self, shape: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        halved = max(1, halvings(*shape[:2]))
+        layers: list[nn.Module] = [nn.Conv2d(shape[2], width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for i in range(1, halved):
+            wide = width * 2**i
+            layers += [nn.Conv2d(wide // 2, wide, 4, 2, 1, bias=False), nn.InstanceNorm2d(wide), nn.LeakyReLU(0.2)]
+        last = width * 2 ** (halved - 1)
+        layers += [nn.Conv2d(last, 2 * last, 3, padding=1, bias=False), nn.InstanceNorm2d(2 * last), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(2 * last, 1, 3, padding=1))
+        _initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images)
+
+
+def _initialise(net: nn.Module) -> None:
+    """Weights from N(0, 0.02²), as the paper has them."""
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,17 @@
+"""What networks cost, counted without computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def forward_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -> int:
+    """Floating-point operations of one image (``shape``: height, width, channels) through the network that ``build`` makes."""
+    height, width, channels = shape
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        build().eval()(torch.empty(1, channels, height, width))
+    return counter.get_total_flops()
