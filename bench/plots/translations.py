@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from bench.charts import Axis, Chart, Panel, Picture
 from bench.plots.base import chosen
@@ -11,38 +12,41 @@ from lt_core.errors import UserError
 
 if TYPE_CHECKING:
     from bench.store import Store
+    from lt_core.result import TrialResult
 
 _PANELS = 12
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """The first trial with pictures of each label and data column; at most twelve panels.
+    """The first draw and seed with pictures of each label and data column; at most twelve panels.
 
     Raises:
         UserError: no trial of the run kept pictures.
     """
-    wanted, seen, panels = set(chosen(store.frame(), only)["trial_id"]), set(), []
+    wanted = set(chosen(store.frame(), only)["trial_id"])
+    first: dict[tuple[str, str, float], TrialResult] = {}
     for result in store.results():
         data = result.spec.data
-        key = (result.spec.method.label, data.dataset, data.imbalance_factor)
-        if not result.pictures or result.trial_id not in wanted or key in seen:
-            continue
-        seen.add(key)
-        names = DATASETS[data.dataset].class_names or tuple(map(str, range(len(result.train_counts))))
-        for shown in result.pictures:
-            head, tail = shown["made_of"], shown["label"]
-            rows = (
-                f"{names[head]} ({result.train_counts[head]})",
-                f"as {names[tail]}",
-                f"{names[tail]} ({result.train_counts[tail]})",
-            )
-            title = f"{key[0]}, {data.dataset} IF {data.imbalance_factor:.3g}, draw {data.subset_seed}"
-            panels.append((str(key), tail, Panel(title, Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)))
-    if not panels:
+        key = (result.spec.method.label, data.dataset, -data.imbalance_factor)
+        if result.pictures and result.trial_id in wanted and (key not in first or _place(result) < _place(first[key])):
+            first[key] = result
+    if not first:
         raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")
-    panels.sort(key=lambda item: item[:2])
+    panels = [_panel(first[key], shown) for key in sorted(first) for shown in first[key].pictures]
     notes = ["rows: real images of the largest class, what the generator makes of them, real images of the smaller class"]
     if len(panels) > _PANELS:
         notes.append(f"drawn: the first {_PANELS} of {len(panels)} generators; choose others with --only")
-    shown_panels = tuple(panel for *_, panel in panels[:_PANELS])
-    return Chart("translations", "Images that generators make", shown_panels, tuple(notes), columns=2, size=(4.4, 2.0))
+    return Chart("translations", "Images that generators make", tuple(panels[:_PANELS]), tuple(notes), columns=2, size=(4.4, 2.0))
+
+
+def _place(result: TrialResult) -> tuple[int, int]:
+    return result.spec.data.subset_seed, result.spec.seed
+
+
+def _panel(result: TrialResult, shown: Mapping[str, Any]) -> Panel:
+    data, counts = result.spec.data, result.train_counts
+    names = DATASETS[data.dataset].class_names or tuple(map(str, range(len(counts))))
+    head, tail = shown["made_of"], shown["label"]
+    rows = (f"{names[head]} ({counts[head]})", f"as {names[tail]}", f"{names[tail]} ({counts[tail]})")
+    title = f"{result.spec.method.label}, {data.dataset} IF {data.imbalance_factor:.3g}, draw {data.subset_seed}"
+    return Panel(title, Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)

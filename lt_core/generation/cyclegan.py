@@ -28,15 +28,18 @@ class Objective:
 
 
 class CycleGAN:
-    """Generators both ways between a large class A and a small class B, and a discriminator for each.
+    """Generators both ways between a large class A and a small class B, and a discriminator for each; ``dtype`` to compute in,
+    if that is not float32.
 
     Every step minimises L_GAN(A→B) + L_GAN(B→A) + β·(|G(F(b)) − b| + |F(G(a)) − a|) + α·(|G(b) − b| + |F(a) − a|), with
     least-squares L_GAN and mean absolute differences, then the discriminators' loss. There is no buffer of past images,
     which CycleGAN has against the noise of batches of one: batches are larger here.
     """
 
-    def __init__(self, shape: tuple[int, int, int], how: Objective, seed: int, device: torch.device) -> None:
-        self.how = how
+    def __init__(
+        self, shape: tuple[int, int, int], how: Objective, seed: int, device: torch.device, dtype: torch.dtype | None = None
+    ) -> None:
+        self.how, self.mixed = how, torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.to_b, self.to_a = (Translator(shape, how.width, how.blocks) for _ in range(2))
@@ -60,13 +63,15 @@ class CycleGAN:
                 group["lr"] = rate
         count = len(a)
         # One pass through each generator for both its images: instance norm keeps them apart.
-        for_b, same_b = self.to_b(torch.cat([a, b])).split([count, len(b)])
-        for_a, same_a = self.to_a(torch.cat([b, a])).split([len(b), count])
+        for_b, same_b = self._of(self.to_b, a, b).split([count, len(b)])
+        for_a, same_a = self._of(self.to_a, b, a).split([len(b), count])
         for judge in (self.judge_a, self.judge_b):
             judge.requires_grad_(False)
-        loss = _real(self.judge_b(for_b)) + _real(self.judge_a(for_a))
+        loss = _real(self._of(self.judge_b, for_b)) + _real(self._of(self.judge_a, for_a))
         if self.how.cycle_weight:
-            loss = loss + self.how.cycle_weight * (F.l1_loss(self.to_a(for_b), a) + F.l1_loss(self.to_b(for_a), b))
+            loss = loss + self.how.cycle_weight * (
+                F.l1_loss(self._of(self.to_a, for_b), a) + F.l1_loss(self._of(self.to_b, for_a), b)
+            )
         if self.how.identity_weight:
             loss = loss + self.how.identity_weight * (F.l1_loss(same_a, a) + F.l1_loss(same_b, b))
         if class_loss is not None:
@@ -76,7 +81,7 @@ class CycleGAN:
         self.generators.step()
         for judge in (self.judge_a, self.judge_b):
             judge.requires_grad_(True)
-        apart = (_apart(self.judge_a, a, for_a.detach()) + _apart(self.judge_b, b, for_b.detach())) / 2
+        apart = (self._apart(self.judge_a, a, for_a.detach()) + self._apart(self.judge_b, b, for_b.detach())) / 2
         self.discriminators.zero_grad(set_to_none=True)
         apart.backward()
         self.discriminators.step()
@@ -85,7 +90,17 @@ class CycleGAN:
     @torch.no_grad()
     def translate(self, a: Tensor) -> Tensor:
         """Images of A as images of B."""
-        return self.to_b(a)
+        return self._of(self.to_b, a)
+
+    def _of(self, net: nn.Module, *images: Tensor) -> Tensor:
+        """What ``net`` makes of all ``images``, in float32."""
+        with self.mixed:
+            return net(torch.cat(images)).float()
+
+    def _apart(self, judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
+        """How badly ``judge`` tells real images from made ones."""
+        on_real, on_made = self._of(judge, real, made).split([len(real), len(made)])
+        return _real(on_real) + on_made.square().mean()
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""
@@ -104,9 +119,3 @@ class CycleGAN:
 
 def _real(judged: Tensor) -> Tensor:
     return (judged - 1).square().mean()
-
-
-def _apart(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
-    """How badly ``judge`` tells real images from made ones."""
-    on_real, on_made = judge(torch.cat([real, made])).split([len(real), len(made)])
-    return _real(on_real) + on_made.square().mean()

@@ -40,16 +40,27 @@ class Translation:
         sizes: class sizes [C] that the subset is to have.
         batch: images of each class in a step.
         epochs: in all; the learning rate falls linearly to 0 over the second half of them.
+        dtype: to compute in, if that is not float32.
     """
 
-    def __init__(self, split: Split, sizes: Tensor, how: Objective, batch: int, recipe: Recipe, seed: int, epochs: int) -> None:
+    def __init__(
+        self,
+        split: Split,
+        sizes: Tensor,
+        how: Objective,
+        batch: int,
+        recipe: Recipe,
+        seed: int,
+        epochs: int,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         self.how, self.batch, self.epochs, self.epoch = how, batch, epochs, 0
         self.missing = (sizes - split.counts).long()
         self.head = int(split.counts.argmax())
         labels, device = split.train.labels, split.counts.device
         self.of_class = {c: (labels == c).nonzero()[:, 0] for c in [self.head, *self.missing.nonzero()[:, 0].tolist()]}
         # Initialised from the class and the seed, so that a class's generator does not depend on what else is made.
-        self.gans = {c: CycleGAN(split.shape, how, 1_000 * seed + c, device) for c in self.of_class if c != self.head}
+        self.gans = {c: CycleGAN(split.shape, how, 1_000 * seed + c, device, dtype) for c in self.of_class if c != self.head}
         self.batches = Batches(split.train, recipe)
         self.random = torch.Generator(device).manual_seed(3_000_017 + seed)
 

@@ -84,8 +84,11 @@ class Joint(Stages):
 
     def translation(self, lab: Lab, sizes: torch.Tensor, epochs: int) -> Translation:
         """The CycleGANs of a trial, untrained; ``sizes``: class sizes that the classifier is to see."""
+        from lt_core.training.runtime import autocast_dtype
+
+        dtype = autocast_dtype(lab.spec.recipe.precision, lab.device)
         objective = Objective(self.identity_weight, self.cycle_weight, self.gan_lr, self.gan_width, self.gan_blocks)
-        return Translation(lab.split, sizes, objective, self.gan_batch, lab.spec.recipe, lab.spec.seed, epochs)
+        return Translation(lab.split, sizes, objective, self.gan_batch, lab.spec.recipe, lab.spec.seed, epochs, dtype)
 
     def classifier(
         self, lab: Lab, split: Split, translation: Translation | None = None, step: Alternating | None = None
