@@ -38,9 +38,9 @@ def work(spec: TrialSpec) -> float:
     images = info.classes * min(sizes) if spec.method.params["sampling"] == "under" else sum(sizes)
     images = spec.recipe.steps * spec.recipe.batch_size or images
     stages = stages_of(spec)
-    evaluations = max(1, -(-stages.epochs(spec.recipe) // spec.recipe.curve_step))
+    evaluations = max(1, -(-stages.epochs(spec) // spec.recipe.curve_step))
     evaluated = info.test_count + held_out * info.classes + sum(unlabelled)
-    return stages.work(spec, images, sizes) + evaluations * evaluated
+    return stages.work(spec, images) + evaluations * evaluated
 
 
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:

@@ -136,12 +136,17 @@ def parse_space(name: str, values: Mapping[str, Any]) -> Space:
 
 
 def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
-    """Refuse the accuracy of a group of classes where the data have none: no setting would have a score."""
-    if name not in _GROUPS:
-        return
-    words, belongs = _GROUPS[name]
+    """Refuse the accuracy of a group of classes where the data have none, and F1 of the smallest class where all are alike: no
+    setting would have a score.
+    """
+    words, belongs = _GROUPS.get(name, ("", lambda size: True))
     for spec in data:
         sizes, _ = semi_sizes(spec, DATASETS[spec.dataset].train_counts)
+        if name == "minority_f1" and min(sizes) == max(sizes):
+            raise UserError(
+                f"{where}: objective minority_f1 is about the smallest class, and all of {spec.dataset} here have {min(sizes)} "
+                "training images: choose another objective or other data"
+            )
         if not any(map(belongs, sizes)):
             raise UserError(
                 f"{where}: objective {name} is about classes of {words} training images, and {spec.dataset} here has classes of "

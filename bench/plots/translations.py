@@ -24,10 +24,10 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: no trial of the run kept pictures.
     """
     wanted = set(chosen(store.frame(), only)["trial_id"])
-    first: dict[tuple[str, str, float], TrialResult] = {}
+    first: dict[tuple[str, str, str, int, float], TrialResult] = {}
     for result in store.results():
         data = result.spec.data
-        key = (result.spec.method.label, data.dataset, -data.imbalance_factor)
+        key = (result.spec.method.label, data.dataset, data.imbalance_type, data.n_max, -data.imbalance_factor)
         if result.pictures and result.trial_id in wanted and (key not in first or _place(result) < _place(first[key])):
             first[key] = result
     if not first:

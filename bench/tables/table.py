@@ -192,14 +192,17 @@ def group_name(dataset: object, shape: object) -> str:
     return str(dataset) if shape == "exp" else f"{dataset} ({shape})"
 
 
-def names_without_common(labels: Sequence[str], rows: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def names_without_common(
+    labels: Sequence[str], rows: Mapping[str, str], everywhere: bool = False
+) -> tuple[dict[str, str], list[str]]:
     """Label → name of its row, and the parameters that all labels with parameters share, which are not repeated in the names.
 
     Args:
         rows: method → what a table calls it; another goes by its own name.
+        everywhere: labels without parameters have the parameters too, at their defaults, and share none then.
     """
     given = {label: [p for p in label.partition("[")[2].rstrip("]").split(",") if p] for label in labels}
-    some = [set(params) for params in given.values() if params]
+    some = [set(params) for params in given.values() if params or everywhere]
     common = set.intersection(*some) if some else set()
     names = {}
     for label, params in given.items():

@@ -35,7 +35,7 @@ class DatasetInfo:
         return min(self.train_counts)
 
 
-_SOME_CLASSES = re.compile(r"(.+)_(\d+(?:v\d+)+)")  # digits_3v8
+_SOME_CLASSES = re.compile(r"(.+)_((?:0|[1-9]\d*)(?:v(?:0|[1-9]\d*))+)")  # digits_3v8
 
 
 class _Datasets(Registry[DatasetInfo]):
@@ -43,7 +43,9 @@ class _Datasets(Registry[DatasetInfo]):
 
     def __getitem__(self, name: str) -> DatasetInfo:
         base, labels = _some_classes(name)
-        return super().__getitem__(name) if base not in self._items else _part(super().__getitem__(base), name, labels)
+        if name in self._items or base not in self._items:
+            return super().__getitem__(name)
+        return _part(super().__getitem__(base), name, labels)
 
     def __contains__(self, name: object) -> bool:
         return name in self._items or _some_classes(str(name))[0] in self._items

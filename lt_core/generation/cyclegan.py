@@ -102,8 +102,10 @@ class CycleGAN:
         on_real, on_made = self._of(judge, real, made).split([len(real), len(made)])
         return _real(on_real) + on_made.square().mean()
 
-    def state(self) -> dict[str, Any]:
-        """All that the next step depends on."""
+    def state(self, finished: bool = False) -> dict[str, Any]:
+        """All that the next step depends on; if there is none any more, what translation depends on."""
+        if finished:
+            return {"to_b": self.to_b.state_dict()}
         return {
             "nets": self.nets.state_dict(),
             "generators": self.generators.state_dict(),
@@ -112,9 +114,8 @@ class CycleGAN:
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.nets.load_state_dict(state["nets"])
-        self.generators.load_state_dict(state["generators"])
-        self.discriminators.load_state_dict(state["discriminators"])
+        for name, values in state.items():
+            getattr(self, name).load_state_dict(values)
 
 
 def _real(judged: Tensor) -> Tensor:

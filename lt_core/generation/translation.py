@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from lt_core.data.loader import Batches, Images, Split
 from lt_core.generation.cyclegan import CycleGAN, Objective
@@ -36,8 +36,10 @@ def to_pixels(images: Tensor) -> Tensor:
 class Translation:
     """A CycleGAN between the largest class (of equal ones the first) and each class that is to be filled up.
 
+    Each is initialised and trained from the seed and its class alone: it does not depend on what else is made.
+
     Args:
-        sizes: class sizes [C] that the subset is to have.
+        missing: images that each class is to be given: [C].
         batch: images of each class in a step.
         epochs: in all; the learning rate falls linearly to 0 over the second half of them.
         dtype: to compute in, if that is not float32.
@@ -46,7 +48,7 @@ class Translation:
     def __init__(
         self,
         split: Split,
-        sizes: Tensor,
+        missing: Tensor,
         how: Objective,
         batch: int,
         recipe: Recipe,
@@ -55,14 +57,13 @@ class Translation:
         dtype: torch.dtype | None = None,
     ) -> None:
         self.how, self.batch, self.epochs, self.epoch = how, batch, epochs, 0
-        self.missing = (sizes - split.counts).long()
-        self.head = int(split.counts.argmax())
+        self.missing, self.head = missing.long(), int(split.counts.argmax())
         labels, device = split.train.labels, split.counts.device
         self.of_class = {c: (labels == c).nonzero()[:, 0] for c in [self.head, *self.missing.nonzero()[:, 0].tolist()]}
-        # Initialised from the class and the seed, so that a class's generator does not depend on what else is made.
-        self.gans = {c: CycleGAN(split.shape, how, 1_000 * seed + c, device, dtype) for c in self.of_class if c != self.head}
+        seeds = {c: 1_000 * seed + c for c in self.of_class if c != self.head}
+        self.gans = {c: CycleGAN(split.shape, how, s, device, dtype) for c, s in seeds.items()}
+        self.random = {c: torch.Generator(device).manual_seed(3_000_017 + s) for c, s in seeds.items()}
         self.batches = Batches(split.train, recipe)
-        self.random = torch.Generator(device).manual_seed(3_000_017 + seed)
 
     def run_epoch(self, judge: Judge | None = None, gamma: float = 1.0) -> Tensor:
         """An epoch: every image of the largest class once for each CycleGAN. Returns the generators' mean loss.
@@ -71,16 +72,15 @@ class Translation:
             judge: a classifier's mean loss on made images, which is added; that of the smaller class is divided by ``gamma``.
         """
         rate = self.how.lr * min(1.0, 2 * (1 - self.epoch / self.epochs))
-        mine, total, steps = self.of_class[self.head], torch.zeros((), device=self.missing.device), 0
+        mine, losses = self.of_class[self.head], []
         for label, gan in self.gans.items():
-            for places in torch.randperm(len(mine), generator=self.random, device=mine.device).split(self.batch):
-                theirs = self.of_class[label]
-                drawn = torch.randint(len(theirs), (len(places),), generator=self.random, device=mine.device)
-                a, b = (to_signed(self.batches.pixels(p, self.random)) for p in (mine[places], theirs[drawn]))
-                total += gan.step(a, b, rate, self._class_loss(label, judge, gamma) if judge else None)
-                steps += 1
+            random, theirs = self.random[label], self.of_class[label]
+            for places in torch.randperm(len(mine), generator=random, device=mine.device).split(self.batch):
+                drawn = torch.randint(len(theirs), (len(places),), generator=random, device=mine.device)
+                a, b = (to_signed(self.batches.pixels(p, random)) for p in (mine[places], theirs[drawn]))
+                losses.append(gan.step(a, b, rate, self._class_loss(label, judge, gamma) if judge else None))
         self.epoch += 1
-        return total / max(1, steps)
+        return torch.stack(losses).mean()
 
     def _class_loss(self, label: int, judge: Judge, gamma: float) -> Callable[[Tensor, Tensor], Tensor]:
         def loss(for_a: Tensor, for_b: Tensor) -> Tensor:
@@ -89,68 +89,74 @@ class Translation:
 
         return loss
 
-    @property
-    def images_an_epoch(self) -> int:
-        """Images that the CycleGANs see in an epoch, of both classes."""
-        return 2 * len(self.of_class[self.head]) * len(self.gans)
-
-    def sources(self, count: int, generator: Generator) -> Tensor:
-        """Positions of ``count`` images of the largest class, each as often as any other to within one."""
-        mine = self.of_class[self.head]
-        times = -(-count // len(mine))
-        drawn = [torch.randperm(len(mine), generator=generator, device=mine.device) for _ in range(times)]
-        return mine[torch.cat(drawn)[:count]] if drawn else mine[:0]
-
     def make(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """uint8 images of the largest class [B, H, W, channels] as images of classes ``labels`` [B], float32 in −1…1."""
         images = to_signed(pixels)
         made = torch.empty_like(images)
         for label, gan in self.gans.items():
-            places = (labels == label).nonzero()[:, 0]
-            for part in places.split(BATCH):
-                made[part] = gan.translate(images[part])
+            for places in (labels == label).nonzero()[:, 0].split(BATCH):
+                made[places] = gan.translate(images[places])
         return made
 
+    def grown(self, split: Split, translate: bool) -> Split:
+        """``split`` with images of the largest class behind the real ones, as many as each class lacks and under its label, each
+        image of the largest class used as often as any other to within one. Class sizes count them too.
+
+        Args:
+            translate: now; else they are to be translated on the way.
+        """
+        mine, train = self.of_class[self.head], split.train
+        sources = [mine[:0]]
+        for label in self.gans:
+            # From the start of the class's stream, whatever it was used for: the same sources at any stage of training.
+            again = torch.Generator(mine.device).manual_seed(self.random[label].initial_seed() + 1)
+            count = int(self.missing[label])
+            drawn = [torch.randperm(len(mine), generator=again, device=mine.device) for _ in range(-(-count // len(mine)))]
+            sources.append(mine[torch.cat(drawn)[:count]])
+        labels = torch.arange(len(self.missing), device=mine.device).repeat_interleave(self.missing)
+        pixels = train.pixels[torch.cat(sources)]
+        if translate:
+            pixels = to_pixels(self.make(pixels, labels)).round().clamp(0, 255).to(torch.uint8)
+        both = Images(torch.cat([train.pixels, pixels]), torch.cat([train.labels, labels]))
+        return replace(split, train=both, counts=split.counts + self.missing, true_counts=split.counts)
+
     def state(self) -> dict[str, Any]:
-        """All that the next epoch depends on."""
-        return {"epoch": self.epoch, "gans": {c: gan.state() for c, gan in self.gans.items()}, "random": self.random.get_state()}
+        """All that what follows depends on."""
+        finished = self.epoch == self.epochs
+        return {
+            "epoch": self.epoch,
+            "gans": {c: gan.state(finished) for c, gan in self.gans.items()},
+            "random": {c: random.get_state() for c, random in self.random.items()},
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.epoch = state["epoch"]
         for c, gan in self.gans.items():
             gan.restore(state["gans"][c])
-        self.random.set_state(state["random"])
+            self.random[c].set_state(state["random"][c])
 
 
 class TranslatorTraining:
-    """The training of a `Translation` alone, epoch by epoch, in the manner of `Training`. No classifier is in it to be judged."""
+    """The training of a `Translation` by itself, epoch by epoch, in the manner of `Training`. No classifier is there to be judged,
+    and its images are not counted among those of the classifier.
+    """
 
-    judged = False
-    shared = None
+    judged, shared, images_seen = False, None, 0
 
-    def __init__(self, translation: Translation, split: Split, recipe: Recipe) -> None:
-        self.translation, self.split, self.recipe = translation, split, recipe
-        self.epochs, self.epoch, self.images_seen = translation.epochs, 0, 0
+    def __init__(self, translation: Translation, recipe: Recipe, epochs: int) -> None:
+        self.translation, self.recipe, self.epochs = translation, recipe, epochs
+
+    @property
+    def epoch(self) -> int:
+        return self.translation.epoch
 
     def run_epoch(self) -> float:
         """Train one epoch; returns the generators' mean loss."""
-        loss = self.translation.run_epoch()
-        self.epoch, self.images_seen = self.translation.epoch, self.translation.images_an_epoch
-        return float(loss)
+        return float(self.translation.run_epoch())
 
     def state(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "translation": self.translation.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.epoch = state["epoch"]
         self.translation.restore(state["translation"])
-
-    def grown(self) -> Split:
-        """The split with translated images behind the real ones, once the training is over; class sizes count them too."""
-        split, missing = self.split, self.translation.missing
-        labels = torch.arange(len(missing), device=missing.device).repeat_interleave(missing)
-        positions = torch.cat([self.translation.sources(int(n), self.translation.random) for n in missing])
-        made = to_pixels(self.translation.make(split.train.pixels[positions], labels)).round().clamp(0, 255).to(torch.uint8)
-        train = Images(torch.cat([split.train.pixels, made]), torch.cat([split.train.labels, labels]))
-        return replace(split, train=train, counts=split.counts + missing, true_counts=split.counts)

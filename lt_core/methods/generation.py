@@ -11,5 +11,5 @@ method(
 )  # fmt: skip
 method(
     "joint_alt", "generation", "the same with CycleGANs and classifier trained in turn, its loss flowing back (ALT)", "Sahoo et al. 2020, ECCV workshops",
-    stages="joint_alt", space=(*_SPACE, "gan_start"), neutral=_NOTHING,
+    stages="joint_alt", space=(*_SPACE, "gan_length"), neutral=_NOTHING,
 )  # fmt: skip

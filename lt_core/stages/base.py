@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -58,19 +58,18 @@ class Stages(Part):
         """The trial that the first training is, if others may share it."""
         return None
 
-    def epochs(self, recipe: Recipe) -> int:
+    def epochs(self, spec: TrialSpec) -> int:
         """Epochs in all, without those of a shared stage one."""
-        return recipe.epochs
+        return spec.recipe.epochs
 
-    def work(self, spec: TrialSpec, images: int, sizes: Sequence[int]) -> float:
+    def work(self, spec: TrialSpec, images: int) -> float:
         """What training costs, in images forward through the network, for estimates; backward counts as two more.
 
         Args:
-            images: that an epoch draws.
-            sizes: training images of each class.
+            images: that an epoch of plain training draws.
         """
         step = cast("Step", build_parts(spec.method.params)["step"])
-        return 3.0 * images * step.cost * self.epochs(spec.recipe)
+        return 3.0 * images * step.cost * self.epochs(spec)
 
     def rounds(self, lab: Lab) -> Iterator[Training]:
         """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what

@@ -14,7 +14,6 @@ from lt_core.errors import UserError
 from lt_core.features import probabilities_of
 from lt_core.fields import param
 from lt_core.parts import part
-from lt_core.recipes import Recipe
 from lt_core.stages.base import Lab, Stages
 
 if TYPE_CHECKING:
@@ -74,8 +73,8 @@ class Crest(Stages):
         if self.progressive and spec.method.params.get("step") != "fixmatch":
             raise UserError(f"{spec.method.name}: progressive alignment is FixMatch's: set step=fixmatch, or progressive=false")
 
-    def epochs(self, recipe: Recipe) -> int:
-        return self.generations * recipe.epochs
+    def epochs(self, spec: TrialSpec) -> int:
+        return self.generations * spec.recipe.epochs
 
     def rounds(self, lab: Lab) -> Iterator[Training]:
         rates = keep_rates(lab.split.counts, self.crest_alpha if self.rebalance else 0.0)

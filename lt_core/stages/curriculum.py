@@ -12,11 +12,11 @@ from torch import Generator, Tensor
 from lt_core.features import by_batches
 from lt_core.fields import param
 from lt_core.parts import part
-from lt_core.recipes import Recipe
 from lt_core.sampling import Instance, Sampling
 from lt_core.stages.base import FromStageOne, Lab
 
 if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
     from lt_core.training.loop import Training
 
 
@@ -67,5 +67,5 @@ class Curriculum(FromStageOne):
             place[mine[loss[mine].argsort(stable=True)]] = torch.arange(len(mine), device=loss.device) / len(mine)
         return place
 
-    def epochs(self, recipe: Recipe) -> int:
-        return recipe.epochs
+    def epochs(self, spec: TrialSpec) -> int:
+        return spec.recipe.epochs

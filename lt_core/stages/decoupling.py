@@ -38,8 +38,8 @@ class Retrain(FromStageOne):
         1.0, "its first learning rate, in units of the recipe's; it falls along a cosine", above=0, tune=(0.1, 1.0)
     )
 
-    def epochs(self, recipe: Recipe) -> int:
-        return self.second(recipe).epochs if self.retrain else 0
+    def epochs(self, spec: TrialSpec) -> int:
+        return self.second(spec.recipe).epochs if self.retrain else 0
 
     def second(self, recipe: Recipe) -> Recipe:
         """The recipe of the second stage."""
@@ -147,7 +147,7 @@ class NearestMean(nn.Module):
 class NearestClassMean(FromStageOne):
     """NCM: the nearest class mean of the first stage's features decides. Nothing is trained."""
 
-    def epochs(self, recipe: Recipe) -> int:
+    def epochs(self, spec: TrialSpec) -> int:
         return 0
 
     def rounds(self, lab: Lab) -> Iterator[Training]:
@@ -179,7 +179,7 @@ class TauNormalisation(FromStageOne):
                 f"{spec.method.name} normalises a linear head, which stage_one {self.stage_one} has not: name another"
             )
 
-    def epochs(self, recipe: Recipe) -> int:
+    def epochs(self, spec: TrialSpec) -> int:
         return 0
 
     def rounds(self, lab: Lab) -> Iterator[Training]:

@@ -14,11 +14,11 @@ from lt_core.fields import param
 from lt_core.losses.cross_entropy import Softmax
 from lt_core.models.registry import Net
 from lt_core.parts import part
-from lt_core.recipes import Recipe
 from lt_core.sampling import Sampling, balanced_part
 from lt_core.stages.base import Lab, Stages
 
 if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
     from lt_core.training.loop import Training
 
 
@@ -57,8 +57,8 @@ class _Ensemble(Stages):
 
     members: int = param(4, "number of models", low=1, tune=(4, 8))
 
-    def epochs(self, recipe: Recipe) -> int:
-        return recipe.epochs  # of the whole subset, by the definition of a member's epoch
+    def epochs(self, spec: TrialSpec) -> int:
+        return spec.recipe.epochs  # of the whole subset, by the definition of a member's epoch
 
     def rounds(self, lab: Lab) -> Iterator[Training]:
         labels, sizes = lab.split.train.labels, lab.split.counts.long()

@@ -19,15 +19,21 @@ class _Alternating(BoundStep):
     def __init__(self, training: Training, how: Alternating) -> None:
         super().__init__(training)
         self.how, self.loss = how, torch.zeros(())
+        self.turn = -1  # the epoch before which the generators had theirs; checkpoints are written between epochs
 
     def __call__(self, positions: Tensor) -> Tensor:
-        training, translation = self.training, self.how.translation
-        if translation.epoch == training.epoch:  # the epoch begins, and theirs comes first
+        training = self.training
+        if self.turn != training.epoch and self.how.translation.gans:
             self._generators_turn()
-        images, labels = training.images(positions)
-        if training.epoch >= round(self.how.start * training.recipe.epochs):
-            made, theirs = self._translated(len(positions))
-            images, labels = torch.cat([images, made]), torch.cat([labels, theirs])
+        self.turn = training.epoch
+        pixels, labels = training.batches.pixels(positions, training.augment), training.batches.labels[positions]
+        images = training.batches.normalise(pixels)
+        made = (positions >= self.how.real).nonzero()[:, 0]
+        if len(made):
+            translated = to_pixels(self.how.translation.make(pixels[made], labels[made])).round().clamp(0, 255)
+            images[made] = training.batches.normalise(translated)
+        if training.augmentation:
+            images = training.augmentation(images, labels, training.augment)
         return training.objective(*training.forward(images, labels), labels)
 
     def _generators_turn(self) -> None:
@@ -47,22 +53,8 @@ class _Alternating(BoundStep):
         outputs, _ = training.forward(training.batches.normalise(to_pixels(made)), labels)
         return training.loss_of(outputs, labels).mean()
 
-    def _translated(self, count: int) -> tuple[Tensor, Tensor]:
-        """The made images that go with ``count`` real ones, normalised, and their labels: an epoch has as many of each class as
-        the class lacks, on average.
-        """
-        training, translation = self.training, self.how.translation
-        missing = translation.missing
-        share = count * missing.sum() / len(training.split.train)
-        number = int(share) + int(torch.rand((), generator=training.order, device=missing.device) < share % 1)
-        labels = torch.multinomial(missing.float(), max(1, number), replacement=True, generator=training.order)[:number]
-        sources = translation.sources(number, training.order)
-        made = to_pixels(translation.make(training.batches.pixels(sources, training.augment), labels)).round().clamp(0, 255)
-        images = training.batches.normalise(made)
-        return training.augmentation(images, labels, training.augment) if training.augmentation else images, labels
-
     def report(self) -> dict[str, float]:
-        return {"generator_loss": float(self.loss)}
+        return {"generator_loss": float(self.loss)} if self.how.translation.gans else {}
 
     def state(self) -> dict[str, Any]:
         return {"translation": self.how.translation.state()}
@@ -73,16 +65,17 @@ class _Alternating(BoundStep):
 
 @dataclass(frozen=True)
 class Alternating(Step):
-    """The loss of real and translated images together; before each epoch the generators have theirs, with the classifier fixed.
+    """The loss of a batch in which images of the largest class stand for others: those are translated on the way. Before each
+    epoch the generators have theirs, with the classifier fixed.
 
     Args:
+        real: training images that are what they are; those behind them are translated.
         gamma: the generators' classification loss on smaller classes is divided by it.
-        start: fraction of training before which batches are real.
     """
 
     translation: Translation
+    real: int
     gamma: float
-    start: float
 
     def bind(self, training: Training) -> BoundStep:
         return _Alternating(training, self)

@@ -118,7 +118,7 @@ class _Trial:
         self.stages = stages_of(spec)
         self.lab = Lab(spec, self.split, device)
         first = self.stages.stage_one_of(spec)
-        self.epochs = self.stages.epochs(spec.recipe) + (first.recipe.epochs if first else 0)
+        self.epochs = self.stages.epochs(spec) + (first.recipe.epochs if first else 0)
         self.path = Path(runtime.checkpoint) if runtime.checkpoint else None
         self.book = _Book(self.clock.seconds)
         self.under_way: dict[str, Any] | None = None  # state of the training that the checkpoint was written in

@@ -32,14 +32,14 @@ def write_group(tmp_path, write_suite):
 def test_the_shipped_group_holds_the_papers_suites_and_no_trial_twice():
     group = load("full")
     assert isinstance(group, Group)
-    assert {"cb_table2", "mm_table", "crest_table1", "bisampling"} <= {suite.name for suite in group.suites}
+    assert {"cb_table2", "mm_table", "crest_table1", "joint_table", "bisampling"} <= {suite.name for suite in group.suites}
     ids = [spec.trial_id for suite in group.suites for spec in suite.specs]
     assert len(set(ids)) == len(ids)
 
 
 def test_a_group_is_listed_with_its_trials(call):
     _, out, _ = call("list", "suites", "full")
-    assert "(group of 7 suites, 1968 trials)" in out
+    assert "(group of 9 suites, 2358 trials)" in out
 
 
 def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_suites(call, write_group, tmp_path):

@@ -268,6 +268,7 @@ def test_joint_rows_stand_in_the_papers_order_by_images_of_the_minority():
         joint_row("cb_softmax[cb_beta=0.99]", 0, 0.6),
         joint_row("cb_softmax", 0, 0.65),
         joint_row("cb_softmax[cb_beta=0.9,mean=weights]", 0, 0.5),
+        joint_row("cb_softmax[weights=inverse]", 0, 0.5),
         joint_row("softmax", 0, 0.4),
         joint_row("softmax", 1, 0.5),
         joint_row("ldam", 0, 0.55),
@@ -282,7 +283,7 @@ def test_joint_rows_stand_in_the_papers_order_by_images_of_the_minority():
     measured = [label for label, made in found.items() if any(c.mean is not None for c in made[:2])]
     assert measured == [
         "Vanilla", "CB (β = 0.99)", "CB (β = 0.9999)", "Joint, ALT", "Joint, AUG [gan_length=2]",
-        "cb_softmax[cb_beta=0.9,mean=weights]", "ldam",
+        "cb_softmax[cb_beta=0.9,mean=weights]", "cb_softmax[weights=inverse]", "ldam",
     ]  # fmt: skip
     assert (found["Vanilla"][1].mean, found["Vanilla"][1].n) == (pytest.approx(45.0), 2)
     assert "columns: images of the smallest class; all joint rows: gan_width=16" in built.notes
@@ -300,3 +301,12 @@ def test_the_papers_figures_stand_beside_as_they_are_printed_and_for_f1_alone():
     assert not any(
         c.published for c in TABLES["joint"](pd.DataFrame([joint_row("softmax", 0, 0.4, balanced_accuracy=0.5)]), "acsa").columns
     )
+
+
+def test_parameters_that_only_some_joint_rows_have_are_named_in_the_row():
+    built = TABLES["joint"](pd.DataFrame([joint_row("joint_aug", 0, 0.5), joint_row("joint_aug[gan_length=2]", 0, 0.9)]))
+    found = cells(built)
+    assert found["Joint, AUG"][0].mean == pytest.approx(50.0) and found["Joint, AUG [gan_length=2]"][0].mean == pytest.approx(
+        90.0
+    )
+    assert "columns: images of the smallest class" in built.notes

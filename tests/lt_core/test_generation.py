@@ -13,7 +13,6 @@ from torch import nn
 from lt_core.data.loader import Images
 from lt_core.errors import UserError
 from lt_core.generation import CycleGAN, Objective, Translation, filled, to_pixels, to_signed
-from lt_core.methods import resolve
 from lt_core.models.cyclegan import PatchDiscriminator, Translator, halvings
 from lt_core.models.flops import forward_flops
 from lt_core.recipes import RECIPES
@@ -22,6 +21,7 @@ from lt_core.training import Runtime, run_trial, trial_steps
 
 CPU = torch.device("cpu")
 SMALL = {"gan_width": 4, "gan_blocks": 1}
+PAIR = {"dataset": "digits_9v5", "imbalance_factor": 10, "n_max": 60}
 
 
 def objective(**changes):
@@ -110,8 +110,8 @@ def dark_and_bright():
     return Split(images, images, images, torch.tensor([40.0, 4.0], dtype=torch.float64), (8, 8, 1), "whole", "subset")
 
 
-def translation(split, sizes=(40.0, 40.0), epochs=20, seed=0, **changes):
-    return Translation(split, torch.tensor(sizes, dtype=torch.float64), objective(**changes), 16, RECIPES["digits"], seed, epochs)
+def translation(split, missing=(0, 36), epochs=20, seed=0, **changes):
+    return Translation(split, torch.tensor(missing), objective(**changes), 16, RECIPES["digits"], seed, epochs)
 
 
 def test_a_translation_learns_to_make_the_small_class_of_the_large_one(dark_and_bright):
@@ -135,9 +135,25 @@ def test_a_translation_goes_on_from_its_state_to_the_bit(dark_and_bright):
     assert float(other.run_epoch()) != whole_losses[0]
 
 
-def test_sources_are_used_alike(dark_and_bright):
-    drawn = translation(dark_and_bright).sources(100, torch.Generator().manual_seed(0))
-    assert sorted(torch.bincount(drawn, minlength=44).tolist()) == [0] * 4 + [2] * 20 + [3] * 20
+def test_sources_are_used_alike_and_stand_under_the_labels_of_what_they_become(dark_and_bright):
+    made = translation(dark_and_bright, missing=(0, 96))
+    grown = made.grown(dark_and_bright, translate=False)
+    assert grown.train.labels.tolist() == [0] * 40 + [1] * 100
+    uses = (grown.train.pixels[44:, None] == dark_and_bright.train.pixels[None, :40]).flatten(2).all(2).sum(0)
+    assert sorted(uses.tolist()) == [2] * 24 + [3] * 16
+    for _ in range(2):
+        made.run_epoch()
+    assert torch.equal(made.grown(dark_and_bright, translate=False).train.pixels, grown.train.pixels), "at any stage of training"
+
+
+def test_a_generator_does_not_depend_on_what_else_is_made(make_split):
+    split = make_split([40, 20, 5])
+    both, one = (translation(split, missing=m, width=4, epochs=2) for m in ((0, 20, 35), (0, 0, 35)))
+    for made in (both, one):
+        made.run_epoch()
+    assert set(both.gans) == {1, 2} and set(one.gans) == {2}
+    mine, theirs = (made.gans[2].to_b.state_dict() for made in (both, one))
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 @pytest.fixture
@@ -168,40 +184,52 @@ def test_aug_puts_translated_images_behind_the_real_ones(trainings, make_split):
     assert not torch.equal(other.split.train.pixels, grown.train.pixels)
 
 
-def test_alt_draws_as_many_translated_images_as_the_classes_lack(trainings):
-    (training,) = trainings("joint_alt", {"gan_share": 0.5}, run=False)
-    assert training.split.counts.tolist() == [40, 20, 20] and training.split.labelled_counts.tolist() == [40, 20, 5]
-    drawn = torch.cat([training.step._translated(13)[1] for _ in range(2000)])
-    assert set(drawn.tolist()) == {2}
-    assert len(drawn) / 2000 == pytest.approx(13 * 15 / 65, rel=0.02)
-    (training,) = trainings("joint_alt", run=False)
-    drawn = torch.cat([training.step._translated(13)[1] for _ in range(2000)])
-    torch.testing.assert_close(torch.bincount(drawn) / 2000, 13 * torch.tensor([0.0, 20.0, 35.0]) / 65, rtol=0.03, atol=0)
+def test_an_epoch_of_alt_has_as_many_images_of_each_class_as_augs_made_on_the_way(trainings):
+    *_, aug = trainings("joint_aug", {"gan_share": 0.5})
+    *_, alt = trainings("joint_alt", {"gan_share": 0.5}, run=False)
+    assert torch.equal(alt.split.train.labels, aug.split.train.labels)
+    assert alt.split.counts.tolist() == [40, 20, 20] and alt.split.labelled_counts.tolist() == [40, 20, 5]
+    translation, seen = alt.step.how.translation, []
+    alt.objective = lambda outputs, features, labels: seen.append(labels) or outputs.sum()
+    make, asked = translation.make, []
+    translation.make = lambda pixels, labels: asked.append(labels) or make(pixels, labels)
+    alt.run_epoch()
+    assert torch.bincount(torch.cat(seen)).tolist() == [40, 20, 20]
+    assert torch.cat(asked).tolist() == [2] * 15, "only those behind the real images"
+    assert alt.images_seen == 80 and translation.epoch == 1
+
+
+def test_alt_shows_the_classifier_what_its_generators_make_now(trainings):
+    *_, training = trainings("joint_alt", epochs=1, pad=0)
+    shown = {}
+    forward, step = training.forward, training.step
+    training.forward = lambda images, labels=None, net=None: shown.update(images=images) or forward(images, labels, net)
+    step.turn = training.epoch  # no turn of the generators in between
+    positions = torch.tensor([3, 70])
+    step(positions)
+    source, label = training.split.train.pixels[70:71], training.split.train.labels[70:71]
+    made = to_pixels(step.how.translation.make(source, label)).round().clamp(0, 255)
+    expected = torch.cat([training.split.train.pixels[3:4].float(), made])
+    torch.testing.assert_close(shown["images"], training.batches.normalise(expected))
+    assert not torch.equal(made, source.float())
 
 
 def test_the_generators_turn_leaves_the_classifier_as_it_is_and_feels_its_loss(trainings):
-    def translated(gamma):
-        (training,) = trainings("joint_alt", {"minority_gamma": gamma}, run=False)
+    def trained(gamma):
+        *_, training = trainings("joint_alt", {"minority_gamma": gamma, "gan_length": 0.0}, run=False)
         before = copy.deepcopy(training.model.state_dict())
         training.step._generators_turn()
         assert all(torch.equal(value, before[name]) for name, value in training.model.state_dict().items())
         assert training.model.training and all(p.requires_grad for p in training.model.parameters())
         assert all(p.grad is None for p in training.model.parameters())
-        return training.step.how.translation.state()["gans"]
+        return torch.cat([gan.to_b.body[0].weight.flatten() for gan in training.step.how.translation.gans.values()])
 
-    def weights(gans):
-        return torch.cat([gan["nets"]["0.body.0.weight"].flatten() for gan in gans.values()])
-
-    plain, strong = weights(translated(1.0)), weights(translated(0.01))
-    assert not torch.equal(plain, strong), "the loss flows back, the minority's by 1/γ"
+    assert not torch.equal(trained(1.0), trained(0.01)), "the loss flows back, the minority's by 1/γ"
 
 
-def test_generators_beside_a_classifier_that_never_sees_their_images_change_nothing(make_spec, figures):
-    plain = figures(run_trial(make_spec("softmax")))
-    late = figures(run_trial(make_spec("joint_alt", {**SMALL, "gan_start": 1.0})))
-    for point in late["curve"]:
-        assert point.pop("generator_loss") > 0
-    assert late == plain
+def test_generators_have_a_turn_before_every_epoch(trainings):
+    first, last = trainings("joint_alt", {"gan_length": 1.5}, epochs=4)
+    assert (first.epochs, last.epochs) == (6, 4) and first.translation.epochs == first.translation.epoch == 10
 
 
 @pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
@@ -212,9 +240,10 @@ def test_gamma_weighs_the_smaller_classes_and_them_alone(trainings, method):
     assert training.class_weights.tolist() == [1.0, 4.0, 1.0] and training.split.counts.tolist() == [40, 5, 40]
 
 
+@pytest.mark.parametrize("data", [PAIR, {"dataset": "digits_1v2v3", "imbalance_factor": 10, "n_max": 60}], ids=["two", "three"])
 @pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
-def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, make_spec, figures, tmp_path):
-    spec = make_spec(method, SMALL, data={"dataset": "digits_9v5", "imbalance_factor": 10, "n_max": 60}, epochs=3)
+def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, data, make_spec, figures, tmp_path):
+    spec = make_spec(method, SMALL, data=data, epochs=3)
     whole = figures(run_trial(spec))
     runtime = Runtime(checkpoint=str(tmp_path / "trial.pt"), checkpoint_every=0.0)
     for _ in range(9):
@@ -240,7 +269,7 @@ def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, make
         (
             "joint_alt[step=mixup]",
             {"imbalance_factor": 10},
-            "joint_alt makes the batches itself: drop step=mixup, or set stages=joint_aug",
+            "joint_alt makes batches of its own: drop step=mixup, or set stages=joint_aug",
         ),
     ],
 )
@@ -255,22 +284,42 @@ def test_a_trial_with_generators_is_no_first_stage(make_spec):
         stages_of(spec).check(spec)
 
 
-def test_any_other_part_goes_with_generated_images():
-    for label in ("ldam[stages=joint_aug]", "logit_adjusted[stages=joint_alt]", "over_sampling[stages=joint_aug,gan_share=0.5]"):
-        assert resolve(label).label == label
+PARTS = [
+    "schedule=deferred,defer=0.5", "augment=tail", "sampling=under", "sampling=class_balanced", "synthesis=smote", "step=mixup",
+    "loss=ldam,head=cosine", "loss=logit_adjusted", "weights=inverse", "regularizer=range",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("stages", ["joint_aug", "joint_alt"])
+def test_any_other_part_goes_with_made_images_or_is_refused(stages, parts, make_spec):
+    spec = make_spec(f"softmax[{parts},stages={stages},gan_width=4,gan_blocks=1]", data=PAIR, epochs=2)
+    result = run_trial(spec)
+    if stages == "joint_alt" and parts.startswith(("schedule", "synthesis", "step")):
+        assert result.status == "failed" and "joint_alt makes batches of its own: drop" in result.cause
+    else:
+        assert result.status == "ok", result.traceback
 
 
 def test_work_is_counted_in_images_through_the_classifier(make_spec):
-    """Two smaller classes of three; 40 pairs for each in each of 6 epochs, and 55 images more for the classifier in each."""
-    at = {**SMALL, "gan_length": 2.0}
-    spec = make_spec("joint_aug", at, epochs=3)
-    stages = stages_of(spec)
-    plain = stages_of(make_spec("softmax", epochs=3)).work(make_spec("softmax", epochs=3), 65, [40, 20, 5])
-    assert plain == 3 * 65 * 3
+    """Ten classes of digits from 60 to 6 images, nine of them filled up; 60 pairs for each in every epoch of the CycleGANs."""
+
+    def work(method, images=240, **at):
+        spec = make_spec(method, {**SMALL, **at} if "joint" in method else at, epochs=3)
+        return stages_of(spec).work(spec, images)
+
     maker = forward_flops(lambda: Translator((8, 8, 1), 4, 1), (8, 8, 1))
     assert maker == 2 * 64 * 9 * (4 + 2 * 16 + 4), "two operations a weight and pixel of four 3×3 convolutions"
-    halved = make_spec("joint_aug", {**at, "gan_length": 1.0}, epochs=3)
-    beside = stages.work(spec, 65, [40, 20, 5]) - 3 * (65 + 55) * 3
-    assert beside == pytest.approx(2 * (stages_of(halved).work(halved, 65, [40, 20, 5]) - 3 * (65 + 55) * 3))
-    none = make_spec("joint_aug", {**at, "gan_share": 0.0}, epochs=3)
-    assert stages_of(none).work(none, 65, [40, 20, 5]) == plain
+    none, once, twice = (work("joint_aug", gan_length=length) for length in (0.0, 1.0, 2.0))
+    assert twice - once == pytest.approx(once - none) and once > none
+    assert none > work("softmax", 600), "as many images of each class as of the largest"
+    assert work("joint_aug", gan_share=0.0) == work("softmax")
+    assert work("joint_aug[step=mixup]", gan_share=0.0) == work("mixup")
+    assert work("joint_alt", gan_length=0.0) > once, "the classifier judges"
+
+
+@pytest.mark.parametrize(("share", "factor"), [(1.0, 1), (0.05, 10), (0.0, 10)])
+def test_where_nothing_is_to_be_made_no_epoch_is_announced_for_it(share, factor, make_spec):
+    spec = make_spec("joint_aug", {**SMALL, "gan_share": share}, data={**PAIR, "imbalance_factor": factor}, epochs=2)
+    *progress, result = trial_steps(spec, Runtime())
+    assert result.status == "ok" and (progress[-1].epoch, progress[-1].epochs) == (2, 2)

@@ -8,9 +8,10 @@ from lt_core.training import Runtime, run_trial
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 
 
-@pytest.mark.parametrize("method", ["softmax", "ldam_drw", "over_sampling"])
+@pytest.mark.parametrize("method", ["softmax", "ldam_drw", "over_sampling", "joint_aug", "joint_alt"])
 def test_a_trial_on_cuda_is_as_good_as_on_the_cpu(make_spec, method):
-    spec = make_spec(method, data={"imbalance_factor": 10}, epochs=20)
+    pair = method.startswith("joint")  # a CycleGAN for each smaller class
+    spec = make_spec(method, data={"dataset": "digits_9v5" if pair else "digits", "imbalance_factor": 10}, epochs=20)
     cuda, cpu = (run_trial(spec, Runtime(device=device)) for device in ("cuda", "cpu"))
     assert (cuda.status, cuda.environment["device"]) == ("ok", "cuda"), cuda.traceback
     assert abs(cuda.metrics()["balanced_accuracy"] - cpu.metrics()["balanced_accuracy"]) < 0.1
