@@ -138,8 +138,8 @@ class Translation:
 
 
 class TranslatorTraining:
-    """The training of a `Translation` by itself, epoch by epoch, in the manner of `Training`. No classifier is there to be judged,
-    and its images are not counted among those of the classifier.
+    """The training of a `Translation` by itself, epoch by epoch, in the manner of `Training`. No classifier is there to be
+    judged, and its images are not counted among those of the classifier.
     """
 
     judged, shared, images_seen = False, None, 0
