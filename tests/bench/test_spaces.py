@@ -39,6 +39,10 @@ from tests.bench.spaces import STUDY, space
         ({"objectives": []}, "objectives must be one, or a list of different ones"),
         ({"objectives": ["accuracy", "accuracy"]}, "objectives must be one, or a list of different ones"),
         ({"objectives": [{"a": 1}]}, "unknown objective"),
+        (
+            {"objectives": "minority_f1", "data": {"dataset": "digits", "imbalance_factor": 1, "n_max": 40, "validation": 5}},
+            "minority_f1 is about the smallest class, and all of digits here have 40",
+        ),
         ({"objectives": "many_accuracy"}, "many_accuracy is about classes of more than 100 training images, and digits here has"),
         ({"recipe": {"base": "digits", "name": "mine"}}, "keeps the name of its base, digits"),
         ({"studies": {"a/b": STUDY}}, "'a/b' must be of letters"),
