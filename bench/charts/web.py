@@ -10,7 +10,7 @@ from bench.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, W
 
 _HEIGHT, _LARGE = 380, 480
 _CELLS = 20  # rows of a matrix whose cells stand apart
-_WIDE = 480  # pixels that a picture is enlarged to
+_WIDE, _PICTURE = 480, 230  # pixels that a picture is enlarged to, and its height on the page
 _LONG = 34  # letters of a title that may be too many for a phone
 
 
@@ -155,29 +155,20 @@ def _picture(layout: dict[str, Any], picture: Picture) -> None:
 
     with Image.open(io.BytesIO(base64.b64decode(picture.png))) as sheet:
         times = max(1, _WIDE // sheet.width)
-        size = sheet.width * times, sheet.height * times
+        width, height = sheet.width * times, sheet.height * times
         file = io.BytesIO()
-        sheet.resize(size, Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
+        sheet.resize((width, height), Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     rows = len(picture.rows)
-    ticks = {"tickvals": [i + 0.5 for i in range(rows)], "ticktext": [_safe(name) for name in picture.rows]}
-    still = {"fixedrange": True, "showgrid": False, "zeroline": False, "title": {"text": ""}}
-    layout["xaxis"] = still | {"visible": False, "range": [0, 1]}
-    layout["yaxis"] = still | ticks | {"range": [rows, 0], "ticks": "", "automargin": True}
-    layout["images"] = [
-        {
-            "source": source,
-            "xref": "x",
-            "yref": "y",
-            "x": 0,
-            "y": 0,
-            "sizex": 1,
-            "sizey": rows,
-            "sizing": "contain",
-            "xanchor": "left",
-        }
-    ]
-    layout["height"] = 230
+    ticks = {"tickvals": [(i + 0.5) * height / rows for i in range(rows)], "ticktext": [_safe(name) for name in picture.rows]}
+    still = {"fixedrange": True, "showgrid": False, "zeroline": False, "title": {"text": ""}, "constrain": "domain"}
+    layout["xaxis"] = still | {"visible": False, "range": [0, width], "constraintoward": "left"}
+    layout["yaxis"] = (
+        still | ticks | {"range": [height, 0], "scaleanchor": "x", "constraintoward": "top", "ticks": "", "automargin": True}
+    )
+    placed = {"xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": width, "sizey": height, "sizing": "stretch"}
+    layout["images"] = [{"source": source, **placed}]
+    layout["height"] = _PICTURE
     layout["margin"] |= {"b": 14}
 
 

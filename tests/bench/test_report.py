@@ -41,7 +41,7 @@ def test_the_page_holds_the_board_the_charts_and_where_they_come_from(run):
     ):  # fmt: skip
         assert words in page, words
     drawn = set(re.findall(r'id="data-(\w+)"', page))
-    assert drawn == set(PLOTS) - {"heatmap", "generations", "tsne"}
+    assert drawn == set(PLOTS) - {"heatmap", "generations", "tsne", "translations"}
     assert "this run has no two settings of a class-balanced loss: there is no grid to draw" in page
     for text in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S):
         assert json.loads(text)[0]["data"]

@@ -98,6 +98,7 @@
     if (!box) {
       box = panel.appendChild(document.createElement("div"));
       if (layout.meta && layout.meta.wide) panel.classList.add("wide");
+      panel.style.minHeight = `${Math.min(380, layout.height)}px`; // pictures are lower than the room kept for a chart
     }
     const look = {
       ...layout,
