@@ -100,13 +100,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Study:
-    """One search: the methods to choose among, the axes, and the setting of the paper, which is tried first."""
+    """One search: the methods to choose among, the axes, and the setting that is tried first, the paper's or the declared one."""
 
     name: str
     methods: tuple[str, ...]
     axes: tuple[Axis, ...]
     first: Setting
     recipe: Recipe
+    published: bool = False  # whether the first setting is a paper's
 
     def applicable(self, setting: Setting) -> Iterator[Axis]:
         """The axes that ``setting`` has, as it grows while they are walked; what decides of others comes first."""
@@ -176,7 +177,7 @@ def study_of(name: str, value: Any, recipe: Recipe, where: str) -> Study:
         study = Study(name, methods, (), {}, recipe)
         for axis in _ordered(axes, methods):
             study = replace(study, axes=(*study.axes, _checked(study, axis)))
-        return replace(study, first=_first(study, paper))
+        return replace(study, first=_first(study, paper), published=bool(paper))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 

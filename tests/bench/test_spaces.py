@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.axes import Axis
+from bench.space import load_space
 from lt_core.errors import UserError
 from tests.bench.spaces import STUDY, space
 
@@ -161,3 +162,9 @@ def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path
     file.write_bytes(b"about: \xff\xfe\n")
     with pytest.raises(UserError, match="is not UTF-8 text"):
         load_space(file)
+
+
+def test_a_first_setting_is_called_published_only_where_a_paper_has_it():
+    assert all(study.published for study in load_space("digits_cb").studies)
+    (study,) = load_space("digits_joint").studies
+    assert not study.published and study.first["minority_gamma"] == 1 and study.first["cycle_weight"] == 10
