@@ -175,8 +175,8 @@ def test_stage_one_is_trained_once_and_gives_the_same_figures(make_spec, figures
     monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
     shared = Runtime(stages=str(tmp_path))
     leader, follower = run_trial(other, shared), run_trial(spec, shared)
-    own = stages_of(spec).epochs(spec.recipe)
-    assert len(epochs) == 3 + stages_of(other).epochs(other.recipe) + own
+    own = stages_of(spec).epochs(spec)
+    assert len(epochs) == 3 + stages_of(other).epochs(other) + own
     assert figures(follower) == figures(alone) == figures(run_trial(spec, shared))
     assert follower.seconds["train"] >= 0.5 * leader.seconds["train"] or own > 0
     assert follower.curve[0]["epoch"] == 1 and follower.curve[-1]["epoch"] == 3 + own
