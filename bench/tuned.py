@@ -81,7 +81,8 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
     objective = next((name for name in space.objectives if name != "seconds"), "balanced_accuracy")
     rows = []
     for one in found:
-        for name, setting in (("as published" if one.study.published else "as declared", one.study.first), ("tuned", one.setting)):
+        first = "as published" if one.study.published else "as declared"
+        for name, setting in ((first, one.study.first), ("tuned", one.setting)):
             seen = _figures(store, space.specs(one.study, setting), objective)
             fresh = _figures(store, space.specs(one.study, setting, space.fresh_seeds), objective)
             cells = (Cell(text=one.label(setting)), seen[0], *fresh, *(_difference(seen[0], cell) for cell in fresh))
