@@ -27,11 +27,17 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
+        yield started.chromium
+
+
+@pytest.fixture
+def browser(chromium):
+    """A browser a test: the window of an earlier test, still closing, can hide a new one, and a hidden page draws no frames."""
+    made = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -40,13 +46,15 @@ def opened(browser, file):
     contexts, troubles, asked = [], [], []
 
     def open_page(width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        size = {"width": width, "height": 844}
+        context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
         contexts.append(context)
         context.on("request", lambda request: asked.append(request.url))
         page = context.new_page()
         page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto(f"file://{file}")
+        page.bring_to_front()
         return page
 
     yield open_page
@@ -60,14 +68,15 @@ def until(page, expression, seconds=120):
     """Wait until an expression is true. (Playwright's own waiting is refused by the page's content security policy.)"""
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
+        assert time.monotonic() < end, f"{expression}; the page is {page.evaluate('document.visibilityState')}"
         page.wait_for_timeout(50)
 
 
 def draw_all(page):
-    for panel in page.locator(".panel").all():
-        panel.scroll_into_view_if_needed()
-    until(page, "[...document.querySelectorAll('.panel')].every((panel) => panel.dataset.drawn)")
+    """Bring panel after panel onto the screen, each as soon as the one before is drawn, as a reader who scrolls does."""
+    for place in range(page.locator(".panel").count()):
+        panel = f"document.querySelectorAll('.panel')[{place}]"
+        until(page, f"({panel}.scrollIntoView(), {panel}.dataset.drawn)")
 
 
 def column(page, name):
