@@ -15,6 +15,7 @@ images; ALT alternates, the classifier's loss flowing back into the generators. 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,14 @@ from lt_core.steps.alternating import Alternating
 if TYPE_CHECKING:
     from lt_core.spec import TrialSpec
     from lt_core.training.loop import Training
+
+
+@functools.cache  # many trials of a suite have the same networks
+def _passes(model: str, shape: tuple[int, int, int], classes: int, width: int, blocks: int) -> tuple[float, float]:
+    """What a generator and a discriminator make of an image, in passes of an image through ``model``."""
+    net = forward_flops(lambda: build_model(model, shape, classes, LinearHead()), shape)
+    maker = forward_flops(lambda: Translator(shape, width, blocks), shape)
+    return maker / net, forward_flops(lambda: PatchDiscriminator(shape, width), shape) / net
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,7 @@ class Joint(Stages):
         counts = _counts(spec)
         missing, before, beside = self.missing(counts), self.before(spec.recipe, counts), self.beside(spec.recipe, counts)
         shape = DATASETS[spec.data.dataset].image_shape
-        net = forward_flops(lambda: build_model(spec.recipe.model, shape, len(counts), LinearHead()), shape)
-        maker = forward_flops(lambda: Translator(shape, self.gan_width, self.gan_blocks), shape) / net
-        judge = forward_flops(lambda: PatchDiscriminator(shape, self.gan_width), shape) / net
+        maker, judge = _passes(spec.recipe.model, shape, len(counts), self.gan_width, self.gan_blocks)
         # For a pair of images the generators make six, forward and back. The discriminators see two and pass a gradient back,
         # then learn from four; beside a classifier, it sees two and passes a gradient back.
         pair = 3 * 6 * maker + (2 * 2 + 3 * 4) * judge

@@ -130,6 +130,7 @@ def test_two_nodes_give_the_figures_of_the_bare_loop_though_one_dies_and_the_clu
         process.kill()
     text = (tmp_path / "log").read_text()
     assert "tiny: 8 trials to run, 2 at a time" in text
+    assert "raylet" not in text
     assert kept < 8, "the node died too late to matter"
     frame = Store(run).frame()
     assert (len(frame), set(frame["status"])) == (8, {"ok"})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from bench.group import Group, load
 from bench.suite import load_suite, parse_suite, suite_names
 from lt_core.errors import UserError
-from tests.bench.harness import TINY
+from tests.bench.harness import ROOT, TINY
 
 
 def parse(**changes):
@@ -18,6 +21,12 @@ def parse(**changes):
 def test_every_shipped_suite_and_group_loads(name):
     loaded = load(name)
     assert all(suite.specs for suite in (loaded.suites if isinstance(loaded, Group) else [loaded]))
+
+
+def test_reading_a_suite_imports_nothing_dear():
+    """Seconds of every command: checking that networks can be built must not load torch's compiler."""
+    code = "import sys; from bench.suite import load_suite; load_suite('catalogue'); sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_the_whole_of_table_2():
