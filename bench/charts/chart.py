@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,12 @@ class Picture:
 
     png: str
     rows: tuple[str, ...]
+
+    def sheet(self) -> Image.Image:
+        """The pixels."""
+        from PIL import Image
+
+        return Image.open(io.BytesIO(base64.b64decode(self.png)))
 
 
 @dataclass(frozen=True)

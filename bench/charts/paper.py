@@ -132,12 +132,7 @@ def _heat(axis: Any, heat: Heat) -> None:
 
 
 def _picture(axis: Any, picture: Picture) -> None:
-    import base64
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(base64.b64decode(picture.png))) as sheet:
+    with picture.sheet() as sheet:
         axis.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         height = sheet.height / len(picture.rows)
     axis.spines[:].set_visible(False)

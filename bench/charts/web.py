@@ -153,7 +153,7 @@ def _picture(layout: dict[str, Any], picture: Picture) -> None:
 
     from PIL import Image
 
-    with Image.open(io.BytesIO(base64.b64decode(picture.png))) as sheet:
+    with picture.sheet() as sheet:
         times = max(1, _WIDE // sheet.width)
         width, height = sheet.width * times, sheet.height * times
         file = io.BytesIO()

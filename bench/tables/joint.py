@@ -10,8 +10,7 @@ import pandas as pd
 from bench.tables.figures import FIGURES
 from bench.tables.published import published
 from bench.tables.table import Cell, Column, Row, Table, group_name, names_without_common, one_budget, rank_columns
-from lt_core.data.longtail import split_sizes
-from lt_core.data.sets import DATASETS
+from lt_core.data.longtail import training_sizes
 from lt_core.labels import parse_label
 from lt_core.spec import TrialSpec
 
@@ -102,8 +101,7 @@ def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
 
 
 def _sizes(spec: str) -> list[int]:
-    data = TrialSpec.from_dict(json.loads(spec)).data
-    return split_sizes(data, DATASETS[data.dataset].train_counts)[0]
+    return training_sizes(TrialSpec.from_dict(json.loads(spec)).data)
 
 
 def _printed(dataset: str) -> Mapping[int, dict[str, Cell]]:

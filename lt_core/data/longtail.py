@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], in
             "to spare: set validation to 0 or lower the imbalance"
         )
     return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)], held_out
+
+
+def training_sizes(spec: DataSpec) -> list[int]:
+    """Training images of each class, in label order, by the sizes that the set is registered with; no image is looked at."""
+    return split_sizes(spec, DATASETS[spec.dataset].train_counts)[0]
 
 
 def shuffled_of_class(spec: DataSpec, labels: np.ndarray, label: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,19 @@ class Objective:
     lr: float
     width: int
     blocks: int
+
+
+@contextmanager
+def fixed(*nets: nn.Module) -> Iterator[None]:
+    """Within it a gradient passes ``nets`` and is none of theirs."""
+    trained = [p for net in nets for p in net.parameters() if p.requires_grad]
+    for p in trained:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in trained:
+            p.requires_grad_(True)
 
 
 class CycleGAN:
@@ -65,9 +79,8 @@ class CycleGAN:
         # One pass through each generator for both its images: instance norm keeps them apart.
         for_b, same_b = self._of(self.to_b, a, b).split([count, len(b)])
         for_a, same_a = self._of(self.to_a, b, a).split([len(b), count])
-        for judge in (self.judge_a, self.judge_b):
-            judge.requires_grad_(False)
-        loss = _real(self._of(self.judge_b, for_b)) + _real(self._of(self.judge_a, for_a))
+        with fixed(self.judge_a, self.judge_b):
+            loss = _real(self._of(self.judge_b, for_b)) + _real(self._of(self.judge_a, for_a))
         if self.how.cycle_weight:
             loss = loss + self.how.cycle_weight * (
                 F.l1_loss(self._of(self.to_a, for_b), a) + F.l1_loss(self._of(self.to_b, for_a), b)
@@ -79,8 +92,6 @@ class CycleGAN:
         self.generators.zero_grad(set_to_none=True)
         loss.backward()
         self.generators.step()
-        for judge in (self.judge_a, self.judge_b):
-            judge.requires_grad_(True)
         apart = (self._apart(self.judge_a, a, for_a.detach()) + self._apart(self.judge_b, b, for_b.detach())) / 2
         self.discriminators.zero_grad(set_to_none=True)
         apart.backward()

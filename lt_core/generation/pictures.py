@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lt_core.data.loader import Split
-from lt_core.generation.translation import Translation, to_pixels
+from lt_core.generation.translation import Translation
 
 COLUMNS = 8
 _WHITE = 255
@@ -24,8 +24,7 @@ def pictures(translation: Translation, split: Split) -> list[dict[str, Any]]:
     made = []
     for label in translation.gans:
         sources, real = (split.train.pixels[translation.of_class[c][:COLUMNS]] for c in (translation.head, label))
-        images = translation.make(sources, torch.full((len(sources),), label, device=sources.device))
-        rows = [sources, to_pixels(images).round().clamp(0, 255).to(torch.uint8), real]
+        rows = [sources, translation.make(sources, torch.full((len(sources),), label, device=sources.device)), real]
         made.append({"label": label, "made_of": translation.head, "png": _png([row.cpu() for row in rows])})
     return made
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from lt_core.data.loader import Batches, Images, Split
+from lt_core.features import BATCH
 from lt_core.generation.cyclegan import CycleGAN, Objective
 from lt_core.recipes import Recipe
 
-BATCH = 500  # images translated at once
 #: (images in −1…1 as made [B, channels, H, W], their labels [B]) → a scalar.
 Judge = Callable[[Tensor, Tensor], Tensor]
 
@@ -90,12 +90,11 @@ class Translation:
         return loss
 
     def make(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """uint8 images of the largest class [B, H, W, channels] as images of classes ``labels`` [B], float32 in −1…1."""
-        images = to_signed(pixels)
-        made = torch.empty_like(images)
+        """Images of the largest class as images of classes ``labels`` [B]: uint8 [B, H, W, channels] to the same."""
+        images, made = to_signed(pixels), torch.empty_like(pixels)
         for label, gan in self.gans.items():
             for places in (labels == label).nonzero()[:, 0].split(BATCH):
-                made[places] = gan.translate(images[places])
+                made[places] = to_pixels(gan.translate(images[places])).round().clamp(0, 255).to(torch.uint8)
         return made
 
     def grown(self, split: Split, translate: bool) -> Split:
@@ -116,7 +115,7 @@ class Translation:
         labels = torch.arange(len(self.missing), device=mine.device).repeat_interleave(self.missing)
         pixels = train.pixels[torch.cat(sources)]
         if translate:
-            pixels = to_pixels(self.make(pixels, labels)).round().clamp(0, 255).to(torch.uint8)
+            pixels = self.make(pixels, labels)
         both = Images(torch.cat([train.pixels, pixels]), torch.cat([train.labels, labels]))
         return replace(split, train=both, counts=split.counts + self.missing, true_counts=split.counts)
 
@@ -144,8 +143,8 @@ class TranslatorTraining:
 
     judged, shared, images_seen = False, None, 0
 
-    def __init__(self, translation: Translation, recipe: Recipe, epochs: int) -> None:
-        self.translation, self.recipe, self.epochs = translation, recipe, epochs
+    def __init__(self, translation: Translation, epochs: int) -> None:
+        self.translation, self.epochs = translation, epochs
 
     @property
     def epoch(self) -> int:

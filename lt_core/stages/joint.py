@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from lt_core.data.loader import Split
-from lt_core.data.longtail import split_sizes
+from lt_core.data.longtail import training_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import param
@@ -128,7 +128,7 @@ class Joint(Stages):
     def rounds(self, lab: Lab) -> Iterator[Training]:
         translation, before = self.translation(lab), self.before(lab.spec.recipe, lab.split.counts)
         if before:
-            yield TranslatorTraining(translation, lab.spec.recipe, before)  # type: ignore[misc]
+            yield TranslatorTraining(translation, before)  # type: ignore[misc]
         yield self.last(lab, translation)
 
     def last(self, lab: Lab, translation: Translation) -> Training:
@@ -137,7 +137,7 @@ class Joint(Stages):
 
 
 def _counts(spec: TrialSpec) -> Tensor:
-    return torch.tensor(split_sizes(spec.data, DATASETS[spec.data.dataset].train_counts)[0], dtype=torch.float64)
+    return torch.tensor(training_sizes(spec.data), dtype=torch.float64)
 
 
 @part("stages", "joint_aug")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from lt_core.generation import Translation, to_pixels
+from lt_core.generation import Translation, fixed, to_pixels
 from lt_core.steps.base import BoundStep, Step
 
 if TYPE_CHECKING:
@@ -27,24 +27,17 @@ class _Alternating(BoundStep):
             self._generators_turn()
         self.turn = training.epoch
         pixels, labels = training.batches.pixels(positions, training.augment), training.batches.labels[positions]
-        images = training.batches.normalise(pixels)
         made = (positions >= self.how.real).nonzero()[:, 0]
         if len(made):
-            translated = to_pixels(self.how.translation.make(pixels[made], labels[made])).round().clamp(0, 255)
-            images[made] = training.batches.normalise(translated)
-        if training.augmentation:
-            images = training.augmentation(images, labels, training.augment)
+            pixels[made] = self.how.translation.make(pixels[made], labels[made])
+        images, labels = training.augmented(training.batches.normalise(pixels), labels)
         return training.objective(*training.forward(images, labels), labels)
 
     def _generators_turn(self) -> None:
         training = self.training
         training.model.eval()
-        trained = [p for p in training.model.parameters() if p.requires_grad]
-        for p in trained:
-            p.requires_grad_(False)
-        self.loss = self.how.translation.run_epoch(self._judge, self.how.gamma)
-        for p in trained:
-            p.requires_grad_(True)
+        with fixed(training.model):
+            self.loss = self.how.translation.run_epoch(self._judge, self.how.gamma)
         training.train_mode()
 
     def _judge(self, made: Tensor, labels: Tensor) -> Tensor:

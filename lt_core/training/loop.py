@@ -119,7 +119,10 @@ class Training:
 
     def images(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Augmented, normalised training images at ``positions`` and their labels."""
-        images, labels = self.batches.train(positions, self.augment)
+        return self.augmented(*self.batches.train(positions, self.augment))
+
+    def augmented(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised ``images`` [B, channels, H, W] with the method's own augmentation, and their ``labels`` [B]."""
         return self.augmentation(images, labels, self.augment) if self.augmentation else images, labels
 
     def forward(self, images: Tensor, labels: Tensor | None = None, net: Net | None = None) -> tuple[Tensor, Tensor]:

@@ -170,10 +170,15 @@ def test_a_run_without_a_finished_trial_is_told(tmp_path):
             drawn(tmp_path / kind, kind, bad)
 
 
-def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
+def varied(folder):
+    """A run of which every kind but those of few labels and of embeddings can be drawn."""
     labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
     first, *others = synthetic.run(labels, (10, 100), 2)
-    store = synthetic.store(tmp_path / "run", [dataclasses.replace(first, pictures=[synthetic.picture()]), *others])
+    return synthetic.store(folder / "run", [dataclasses.replace(first, pictures=[synthetic.picture()]), *others])
+
+
+def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
+    store = varied(tmp_path)
     for kind in PLOTS:
         if kind in ("generations", "tsne"):
             continue
@@ -188,9 +193,7 @@ def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
 def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
     """plotly's own schema refuses a name or a value that it does not know."""
     go = pytest.importorskip("plotly.graph_objects")
-    labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
-    first, *others = synthetic.run(labels, (10, 100), 2)
-    store = synthetic.store(tmp_path / "run", [dataclasses.replace(first, pictures=[synthetic.picture()]), *others])
+    store = varied(tmp_path)
     for kind in PLOTS:
         if kind not in ("generations", "tsne"):
             for figure in web.figures(PLOTS[kind](store)):

@@ -152,6 +152,7 @@ def test_dark_follows_the_system_and_the_button(opened):
 
     light, dark = opened(), opened(scheme="dark")
     assert ground(light) == "rgb(255, 255, 255)" and ground(dark) != ground(light)
+    light.bring_to_front()
     light.wait_for_selector(".panel[data-drawn]")
     ink = "document.querySelector('#factors .gtitle').style.fill"
     before = light.evaluate(ink)
