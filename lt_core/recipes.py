@@ -1,6 +1,7 @@
 """Training recipes: everything about optimisation that is not the method.
 
-Lengths are fractions of training, so that another number of epochs scales a recipe whole.
+Milestones are fractions of training, so that another number of epochs moves them. A warm-up is a number of epochs, as in the
+public code of every paper here: it gets the network past its first steps, whose number does not depend on what comes after.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Recipe:
     momentum: float = param(0.9, "momentum of SGD", low=0, below=1)
     nesterov: bool = param(False, "Nesterov momentum")
     weight_decay: float = param(2e-4, "L2 penalty on every parameter, batch norm included", low=0)
-    warmup: float = param(0.0, "fraction of training with linear warm-up", low=0, high=1)
+    warmup: float = param(0.0, "fraction of training with linear warm-up; scales with epochs", low=0, high=1)
+    warmup_epochs: int = param(0, "epochs of linear warm-up, whatever the length of training", low=0, later=True)
     warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
     decay: str = param(
         "steps",
@@ -44,7 +46,7 @@ class Recipe:
     flip: bool = param(False, "random horizontal flip")
     normalize: str = param("subset", "pixel normalisation", choices=("subset", "cifar", "signed", "unit", "none"))
     precision: str = param(
-        "auto", "bfloat16 autocast, float32, or bfloat16 where the processor has it", choices=("auto", "bfloat16", "float32")
+        "auto", "bfloat16 autocast, float32, or bfloat16 where it is the faster one by rule", choices=("auto", "bfloat16", "float32")
     )
     eval_every: int = param(0, "epochs between points of the learning curve; 0: about 20 points a trial", low=0)
 
@@ -53,6 +55,11 @@ class Recipe:
         if len(self.milestones) != len(self.drops):
             raise UserError(
                 f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop a milestone"
+            )
+        if self.warmup and self.warmup_epochs:
+            raise UserError(
+                f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both give the warm-up: "
+                "set one of them to 0"
             )
 
     @property
@@ -99,13 +106,13 @@ recipe(
 
 # Cao et al. 2019 (LDAM-DRW), public code: rate ×0.01 from epoch 160, ×0.0001 (of the base) from 180.
 recipe(
-    name="cifar_ldam", model="resnet32", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup=0.025,
+    name="cifar_ldam", model="resnet32", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup_epochs=5,
     milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="cifar",
 )  # fmt: skip
 
 # Cui et al. 2019 (class-balanced loss), public code: shortcut by average pooling, warm-up by step from zero, x/128 − 1.
 recipe(
-    name="cifar_cb", model="resnet32[shortcut=avgpool]", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup=0.025,
+    name="cifar_cb", model="resnet32[shortcut=avgpool]", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup_epochs=5,
     warmup_by="step", milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="signed",
 )  # fmt: skip
 

@@ -34,8 +34,8 @@ def make_optimizer(recipe: Recipe, model: nn.Module, undecayed: list[nn.Paramete
 def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
     """Rate at ``fraction`` (0…1) of epoch number ``epoch`` (from 0).
 
-    Warm-up lasts k = round(warmup · epochs) epochs, at least one if any: (epoch + 1)/k of the rate an epoch, or
-    (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or
+    Warm-up lasts k = warmup_epochs epochs (or round(warmup · epochs), at least one if any): (epoch + 1)/k of the rate an
+    epoch, or (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or
     along a part of the arc.
     Milestones take effect at the start of epoch round(milestone · epochs).
     """
@@ -45,7 +45,7 @@ def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
         rate *= 0.5 * (1 + math.cos(math.pi * done))
     elif recipe.decay in _ARCS:
         rate *= math.cos(_ARCS[recipe.decay] * math.pi * done)
-    warm = max(1, round(recipe.warmup * recipe.epochs)) if recipe.warmup else 0
+    warm = max(1, round(recipe.warmup * recipe.epochs)) if recipe.warmup else recipe.warmup_epochs
     if epoch < warm:
         rate *= (epoch + (1 if recipe.warmup_by == "epoch" else fraction)) / warm
     for milestone, drop in zip(recipe.milestones, recipe.drops, strict=True):

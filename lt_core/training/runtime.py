@@ -42,27 +42,36 @@ class Runtime:
 
 
 @cache
-def native_bfloat16(kind: str) -> bool:
-    """Whether the processor computes in bfloat16 itself; emulated, it is slower than float32."""
+def prefers_bfloat16(kind: str) -> bool:
+    """Whether ``precision: auto`` is bfloat16 on this kind of device: a rule, since a timing must not decide a figure's bits.
+
+    GPUs: where they compute in it. Processors: Intel's with AMX, AMD's with AVX512-BF16. Intel's with AVX512-BF16 alone train
+    ResNet-32 a quarter slower in it than in float32, and everything else emulates it. `benchmarks/train_speed.py` measures
+    both and says where the rule is wrong.
+    """
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    flags = _cpu_flags()
-    return "avx512_bf16" in flags or "amx_bf16" in flags or "bf16" in flags
+    return _cpu_prefers_bfloat16(_cpu_fact("vendor_id"), frozenset(_cpu_fact("flags").split()))
+
+
+def _cpu_prefers_bfloat16(vendor: str, flags: frozenset[str]) -> bool:
+    """The rule for a processor, by what Linux says of it; nothing is said elsewhere, which means float32."""
+    return "amx_bf16" in flags or (vendor == "AuthenticAMD" and "avx512_bf16" in flags)
 
 
 @cache
-def _cpu_flags() -> frozenset[str]:
+def _cpu_fact(key: str) -> str:
+    """What /proc/cpuinfo says of the first processor under ``key``; empty where there is no such file or line."""
     try:
         with open("/proc/cpuinfo") as file:
-            line = next((row for row in file if row.lower().startswith(("flags", "features"))), "")
+            return next((row.split(":", 1)[1].strip() for row in file if row.split(":", 1)[0].strip() == key), "")
     except OSError:
-        return frozenset()
-    return frozenset(line.split())
+        return ""
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """The dtype to autocast to, or None for float32; ``auto`` is bfloat16 where the processor has it."""
-    if precision == "bfloat16" or (precision == "auto" and native_bfloat16(device.type)):
+    """The dtype to autocast to, or None for float32; ``auto`` goes by `prefers_bfloat16`."""
+    if precision == "bfloat16" or (precision == "auto" and prefers_bfloat16(device.type)):
         return torch.bfloat16
     return None
 
@@ -72,11 +81,7 @@ def device_name(kind: str) -> str:
     """The processor's model name."""
     if kind == "cuda":
         return torch.cuda.get_device_name()
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(row.split(":", 1)[1].strip() for row in file if row.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    return _cpu_fact("model name") or platform.processor() or platform.machine()
 
 
 def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from lt_core.errors import UserError
 from lt_core.recipes import RECIPES
 from lt_core.training.loop import Training
 from lt_core.training.optim import learning_rate
@@ -32,15 +33,26 @@ def test_cifar_cb_warms_up_by_step_from_zero():
 
 
 @pytest.mark.parametrize("recipe", [LDAM, CB], ids=lambda r: r.name)
-def test_another_length_scales_the_schedule(recipe):
+def test_another_length_moves_the_milestones_and_keeps_the_warm_up(recipe):
     short = dataclasses.replace(recipe, epochs=40)
     rates = [learning_rate(short, e, 0.0) for e in range(40)]
-    first = 0.1 if recipe.warmup_by == "epoch" else 0.0
-    assert rates == pytest.approx([first] + [0.1] * 31 + [1e-3] * 4 + [1e-5] * 4)
+    first = [0.02, 0.04, 0.06, 0.08, 0.1] if recipe.warmup_by == "epoch" else [0.0, 0.02, 0.04, 0.06, 0.08]
+    assert rates == pytest.approx(first + [0.1] * 27 + [1e-3] * 4 + [1e-5] * 4)
+
+
+def test_a_warm_up_that_is_a_fraction_scales_with_the_length():
+    for epochs, first in ((200, [0.02, 0.04, 0.06, 0.08, 0.1]), (80, [0.05, 0.1, 0.1]), (40, [0.1, 0.1])):
+        recipe = dataclasses.replace(LDAM, epochs=epochs, warmup=0.025, warmup_epochs=0)
+        assert [learning_rate(recipe, e, 0.0) for e in range(len(first))] == pytest.approx(first)
+
+
+def test_a_warm_up_is_given_once():
+    with pytest.raises(UserError, match="warmup=0.025 and warmup_epochs=5 both give the warm-up: set one of them to 0"):
+        dataclasses.replace(LDAM, warmup=0.025)
 
 
 def test_no_warm_up_and_no_milestones_is_a_constant_rate():
-    recipe = dataclasses.replace(LDAM, warmup=0.0, milestones=(), drops=(), lr=0.3)
+    recipe = dataclasses.replace(LDAM, warmup_epochs=0, milestones=(), drops=(), lr=0.3)
     assert {learning_rate(recipe, e, f) for e in range(200) for f in (0.0, 0.9)} == {0.3}
 
 

@@ -82,6 +82,8 @@ def other(value, domain, name):
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda f: f.name)
 def test_every_field_of_a_recipe_enters_the_id(field):
     spec = literal()
+    if field.name == "warmup_epochs":  # goes without a warm-up that is a fraction
+        spec = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, warmup=0.0))
     value = other(getattr(spec.recipe, field.name), field.metadata["domain"], field.name)
     changed = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, **{field.name: value}))
     assert changed.trial_id != spec.trial_id
