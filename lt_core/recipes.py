@@ -46,7 +46,9 @@ class Recipe:
     flip: bool = param(False, "random horizontal flip")
     normalize: str = param("subset", "pixel normalisation", choices=("subset", "cifar", "signed", "unit", "none"))
     precision: str = param(
-        "auto", "bfloat16 autocast, float32, or bfloat16 where it is the faster one by rule", choices=("auto", "bfloat16", "float32")
+        "auto",
+        "bfloat16 autocast, float32, or bfloat16 where it is the faster one by rule",
+        choices=("auto", "bfloat16", "float32"),
     )
     eval_every: int = param(0, "epochs between points of the learning curve; 0: about 20 points a trial", low=0)
 

@@ -114,7 +114,9 @@ class FromStageOne(Stages):
 def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:
     """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine."""
     epochs = max(1, round(length * recipe.epochs))
-    return replace(recipe, epochs=epochs, lr=recipe.lr * rate, warmup=0.0, warmup_epochs=0, decay="cosine", milestones=(), drops=())
+    return replace(
+        recipe, epochs=epochs, lr=recipe.lr * rate, warmup=0.0, warmup_epochs=0, decay="cosine", milestones=(), drops=()
+    )
 
 
 def stages_of(spec: TrialSpec) -> Stages:
