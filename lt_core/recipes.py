@@ -39,12 +39,36 @@ class Recipe:
     )
     steps: int = param(0, "steps an epoch, of as many passes as it takes; 0: one pass over what is drawn", low=0, later=True)
     ema: float = param(0.0, "decay of the averaged weights, which are then evaluated; 0: none", low=0, below=1, later=True)
+    ema_norms: str = param(
+        "copied",
+        "batch norm's statistics in the averaged network: the network's, or averaged as weights are",
+        choices=("copied", "averaged"),
+        later=True,
+    )
+    shrink: float = param(
+        0.0,
+        "share that every weight and every statistic of batch norm loses a step (decoupled weight decay)",
+        low=0,
+        below=1,
+        later=True,
+    )
     decay_norms: bool = param(True, "weight decay on batch norm and biases too", later=True)
     milestones: tuple[float, ...] = param((), "fractions of training at which the rate drops", low=0, high=1)
     drops: tuple[float, ...] = param((), "multiples of the base rate from each milestone on", low=0)
-    pad: int = param(0, "random crop after padding by this many black pixels a side", low=0)
+    pad: int = param(0, "random crop after padding by this many pixels a side", low=0)
+    pad_with: str = param("black", "what the padding shows", choices=("black", "reflection"), later=True)
     flip: bool = param(False, "random horizontal flip")
-    normalize: str = param("subset", "pixel normalisation", choices=("subset", "cifar", "signed", "unit", "none"))
+    normalize: str = param(
+        "subset",
+        "pixel normalisation: by the subset's mean and deviation, CIFAR's, x/128 − 1, 2x/255 − 1, x/255, or none",
+        choices=("subset", "cifar", "cifar_pixels", "signed", "symmetric", "unit", "none"),
+    )
+    head_init: str = param(
+        "he",
+        "initialisation of linear classifiers: Kaiming or Xavier normal with biases of 0, or PyTorch's default",
+        choices=("he", "glorot", "pytorch"),
+        later=True,
+    )
     precision: str = param(
         "auto",
         "bfloat16 autocast, float32, or bfloat16 where it is the faster one by rule",
@@ -100,9 +124,9 @@ recipe(
     warmup=0.05, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
 )  # fmt: skip
 
-# The 90/10 MNIST example of our slides: MLP 784-256-10, two epochs of Adam.
+# The 90/10 MNIST example of our slides: MLP 784-256-10, two epochs of Adam, both layers as PyTorch makes them.
 recipe(
-    name="mnist_mlp", model="mlp", epochs=2, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=0.0,
+    name="mnist_mlp", model="mlp", epochs=2, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=0.0, head_init="pytorch",
     normalize="unit", precision="float32",
 )  # fmt: skip
 
@@ -119,19 +143,38 @@ recipe(
 )  # fmt: skip
 
 # Wei et al. 2021 (CReST), public code: FixMatch on WRN-28-2; the averaged model is evaluated. A generation is one such training.
+# Keras has momentum 0.999 and ε 0.001 in batch norm, which is 0.001 and 0.001 in PyTorch's terms.
 recipe(
-    name="cifar_crest", model="wrn28_2", epochs=64, steps=1024, batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4,
-    decay_norms=False, decay="cosine_1_16", ema=0.999, pad=4, flip=True, normalize="cifar",
+    name="cifar_crest", model="wrn28_2[norm_momentum=0.001,norm_eps=0.001]", head_init="glorot", epochs=64, steps=1024,
+    batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4, decay_norms=False, decay="cosine_1_16", ema=0.999, pad=4,
+    pad_with="reflection", flip=True, normalize="symmetric",
 )  # fmt: skip
 
-# He et al. 2021 (Bi-Sampling), public code. Its weight decay, 0.02 · lr on every tensor a step, is an L2 penalty here.
+# Sohn et al. 2020 (FixMatch), public code: as CReST's, with the raw input in the shortcuts of its later groups, 7/16 of a cosine
+# and 2^20 steps.
 recipe(
-    name="cifar_bisampling", model="wrn28_2", epochs=500, steps=500, batch_size=64, optimizer="adam", lr=0.002, weight_decay=0.0,
-    ema=0.999, pad=4, flip=True, normalize="cifar",
+    name="cifar_fixmatch", model="wrn28_2[shortcut=raw,norm_momentum=0.001,norm_eps=0.001]", head_init="glorot", epochs=1024,
+    steps=1024, batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4, decay_norms=False, decay="cosine_7_16", ema=0.999,
+    pad=4, pad_with="reflection", flip=True, normalize="symmetric",
 )  # fmt: skip
 
-# 8×8 digits with few labels: seconds a generation.
+# He et al. 2021 (Bi-Sampling), public code: every weight and statistic shrinks by 0.02 · lr a step.
+recipe(
+    name="cifar_bisampling", model="wrn28_2[shortcut=raw]", head_init="glorot", epochs=500, steps=500, batch_size=64,
+    optimizer="adam", lr=0.002, weight_decay=0.0, shrink=4e-5, ema=0.999, ema_norms="averaged", pad=4, flip=True,
+    normalize="cifar_pixels",
+)  # fmt: skip
+
+# Lee et al. 2021 (ABC), public code: as Bi-Sampling's, with a slower batch norm.
+recipe(
+    name="cifar_abc", model="wrn28_2[shortcut=raw,norm_momentum=0.001]", head_init="glorot", epochs=500, steps=500,
+    batch_size=64, optimizer="adam", lr=0.002, weight_decay=0.0, shrink=4e-5, ema=0.999, ema_norms="averaged", pad=4, flip=True,
+    normalize="cifar_pixels",
+)  # fmt: skip
+
+# 8×8 digits with few labels: seconds a generation. Batch norm's statistics are averaged with the weights, over 20 steps: every
+# reference evaluates statistics of about as many steps as its weights are averaged over.
 recipe(
     name="digits_semi", model="small_cnn", epochs=20, steps=25, batch_size=32, lr=0.05, nesterov=True, weight_decay=5e-4,
-    decay="cosine_7_16", ema=0.95, pad=1, normalize="subset", precision="float32",
+    decay="cosine_7_16", ema=0.95, ema_norms="averaged", pad=1, normalize="subset", precision="float32",
 )  # fmt: skip

@@ -18,7 +18,12 @@ from lt_core.data.unlabelled import semi_indices
 from lt_core.recipes import Recipe
 from lt_core.spec import DataSpec
 
-_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+#: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
+#: second is the deviation over all pixels of CIFAR-10.
+_CIFAR = {
+    "cifar": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "cifar_pixels": ((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)),
+}
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,9 @@ class Batches:
         self.pad, self.flip = recipe.pad, recipe.flip
         self.labels = train.labels
         self.height, self.width = train.pixels.shape[1:3]
-        # Padded once with black, before normalisation, as torchvision's RandomCrop does on the picture.
-        self.padded = F.pad(train.pixels, (0, 0, self.pad, self.pad, self.pad, self.pad))
+        # Padded once, before normalisation, as torchvision's RandomCrop does on the picture.
+        self.pad_with = recipe.pad_with
+        self.padded = self._padded(train.pixels)
         if normalised_as is None:
             mean, std = _normalisation(recipe.normalize, train.pixels)
             self.scale = (1 / (255 * std)).to(train.pixels.device)
@@ -118,6 +124,27 @@ class Batches:
 
     def pixels(self, positions: Tensor, generator: Generator) -> Tensor:
         """Pixels at ``positions`` with a random crop and flip each: uint8 [B, H, W, channels]."""
+        return self._cropped(self.padded, positions, generator)
+
+    def moved(self, pixels: Tensor, generator: Generator) -> Tensor:
+        """``pixels`` [B, H, W, channels] with a random crop and flip each."""
+        return self._cropped(self._padded(pixels), torch.arange(len(pixels), device=pixels.device), generator)
+
+    def plain(self, positions: Tensor) -> Tensor:
+        """Pixels at ``positions`` as they are: uint8 [B, H, W, channels]."""
+        return self.padded[positions, self.pad : self.pad + self.height, self.pad : self.pad + self.width]
+
+    def _padded(self, pixels: Tensor) -> Tensor:
+        """With ``pad`` pixels more a side, black or a reflection of what lies within."""
+        if self.pad_with == "black" or not self.pad:
+            return F.pad(pixels, (0, 0, self.pad, self.pad, self.pad, self.pad))
+        rows, columns = (
+            (size - 1 - (torch.arange(-self.pad, size + self.pad, device=pixels.device).abs() - (size - 1)).abs())
+            for size in (self.height, self.width)
+        )
+        return pixels[:, rows][:, :, columns]
+
+    def _cropped(self, padded: Tensor, positions: Tensor, generator: Generator) -> Tensor:
         count, device = len(positions), positions.device
         rows = torch.arange(self.height, device=device)[None]
         columns = torch.arange(self.width, device=device)[None]
@@ -127,7 +154,7 @@ class Batches:
         if self.flip:
             flipped = torch.randint(0, 2, (count, 1), generator=generator, device=device, dtype=torch.bool)
             columns = torch.where(flipped, columns.flip(1), columns)
-        return self.padded[positions[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return padded[positions[:, None, None], rows[:, :, None], columns[:, None, :]]
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 [B, H, W, channels] to float32 [B, channels, H, W]."""
@@ -140,10 +167,12 @@ def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
     if kind == "subset":
         flat = pixels.reshape(-1, channels).double() / 255
         return flat.mean(0).float().cpu(), flat.std(0).float().cpu()
-    if kind == "cifar":
-        return torch.tensor(_CIFAR[0]), torch.tensor(_CIFAR[1])
+    if kind in _CIFAR:
+        return torch.tensor(_CIFAR[kind][0]), torch.tensor(_CIFAR[kind][1])
     if kind == "signed":  # x/128 − 1
         return torch.full((channels,), 128 / 255), torch.full((channels,), 128 / 255)
+    if kind == "symmetric":  # 2x/255 − 1
+        return torch.full((channels,), 0.5), torch.full((channels,), 0.5)
     if kind == "none":  # numbers as they are: stored features, not pixels
         return torch.zeros(1), torch.full((1,), 1 / 255)
     return torch.zeros(channels), torch.ones(channels)

@@ -1,4 +1,4 @@
-"""Which images a long-tailed training subset and its validation split hold. Pure numpy; no images are touched.
+"""Which images a long-tailed training subset and its validation split hold. No images are touched.
 
 Each class's images are shuffled once by ``subset_seed``; the subset takes the first of them and the validation
 split the last. So the subsets of different imbalance factors nest (Cui et al. 2019), every factor and method is
@@ -16,15 +16,30 @@ from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lt_core.spec import DataSpec
+
+
+def profile(spec: DataSpec, classes: int) -> list[float] | None:
+    """Size of the class of each rank over the largest, before it is cut to whole images; None for shapes without a formula.
+
+    ``exp``: IF^(−i/(C−1)); ``step``: 1 for the first half, 1/IF for the second (Cao et al. 2019).
+    """
+    # The same float64 expression as the public code, with its factor in (0, 1]: rounding decides the last image.
+    rate = 1.0 / spec.imbalance_factor
+    if spec.imbalance_type == "exp":
+        return [rate ** (i / max(1, classes - 1)) for i in range(classes)]
+    if spec.imbalance_type == "step":
+        return [1.0 if i < classes // 2 else rate for i in range(classes)]
+    return None
 
 
 def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
     """Images of each class, in label order, that the subset asks for (before validation takes its share).
 
-    ``exp``: n_i = int(n_max · IF^(−i/(C−1))); ``step``: the first half n_max, the second int(n_max/IF)
-    (Cao et al. 2019); ``majority``: class 0 keeps 90 % of its images, the others 10 %; ``natural``: all;
-    ``counts``: as listed. i is the rank of the class: its label, or its place in an order shuffled by
+    ``exp`` and ``step``: int(n_max · p_i) with p of `profile`; ``majority``: class 0 keeps 90 % of its images, the others
+    10 %; ``natural``: all; ``counts``: as listed. i is the rank of the class: its label, or its place in an order shuffled by
     ``class_order_seed``.
 
     Args:
@@ -34,13 +49,9 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
         UserError: a class would be left without images, or asks for more than it has.
     """
     classes = len(available)
-    factor, n_max = spec.imbalance_factor, spec.n_max or min(available)
-    # The same float64 expression as the public code, with its factor in (0, 1]: rounding decides the last image.
-    rate = 1.0 / factor
-    if spec.imbalance_type == "exp":
-        ranked = [int(n_max * rate ** (i / max(1, classes - 1))) for i in range(classes)]
-    elif spec.imbalance_type == "step":
-        ranked = [n_max if i < classes // 2 else int(n_max * rate) for i in range(classes)]
+    n_max, shares = spec.n_max or min(available), profile(spec, classes)
+    if shares is not None:
+        ranked = [int(n_max * share) for share in shares]
     elif spec.imbalance_type == "counts":
         ranked = list(spec.counts)
         if len(ranked) != classes:
@@ -66,6 +77,16 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
                 f"{spec.dataset}: {_profile(spec)} asks for {size} images of class {label}, which has {pool}: "
                 f"lower n_max to {min(available)} or less"
             )
+    return sizes
+
+
+def ideal_sizes(spec: DataSpec, counts: Tensor) -> Tensor:
+    """Class sizes up to a factor, in label order, by `profile`: [C] as ``counts``, which stand for a shape without a formula."""
+    shares = profile(spec, len(counts))
+    if shares is None:
+        return counts
+    sizes = counts.clone()
+    sizes[class_order(spec, len(counts))] = counts.new_tensor(shares)
     return sizes
 
 

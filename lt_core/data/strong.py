@@ -1,4 +1,4 @@
-"""FixMatch's strong view in batches on the device: RandAugment with random strengths, then cutout."""
+"""FixMatch's strong view in batches on the device: operations of random strength, then cutout."""
 
 from __future__ import annotations
 
@@ -7,19 +7,36 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from lt_core.data.strong_ops import GREY, OPERATIONS
+from lt_core.data.loader import Batches
+from lt_core.data.strong_ops import square
+from lt_core.data.strong_pools import POOLS, Pool
 
 
 @dataclass(frozen=True)
 class StrongAugment:
-    """``ops`` operations an image, each drawn from 14 with a strength of its own, and a grey square (Sohn et al. 2020,
-    section 2.3 and appendix D; Cubuk et al. 2020; DeVries and Taylor 2017).
+    """Operations of a pool, and a grey square (Sohn et al. 2020, section 2.3 and appendix D; Cubuk et al. 2020; DeVries and
+    Taylor 2017).
 
     Images that drew the same operation are done together, in one tensor operation for the group.
     """
 
-    ops: int = 2
+    pool: Pool = POOLS["always"]
     cutout: float = 0.5  # side of the square, as a share of the image's height
+
+    def view(self, stream: Batches, positions: Tensor, weak: Tensor, draw: Generator, host: Generator) -> Tensor:
+        """A strong view of the images at ``positions`` of ``stream``: uint8 [B, H, W, channels].
+
+        Args:
+            weak: their weak view, whose crop and flip a pool may share.
+            draw: for crop and flip, on the device.
+            host: for operations and cutout, on the CPU.
+        """
+        if self.pool.crop == "weak":
+            return self(weak, host)
+        if self.pool.crop == "before":
+            return self(stream.pixels(positions, draw), host)
+        changed = self.operations(stream.plain(positions), host)
+        return self.cut(stream.moved(changed, draw), host)
 
     def __call__(self, pixels: Tensor, generator: Generator) -> Tensor:
         """uint8 [B, H, W, channels] on any device to the same shape.
@@ -27,26 +44,29 @@ class StrongAugment:
         Args:
             generator: on the CPU, so that the host knows the groups without waiting for the device.
         """
-        count, device = len(pixels), pixels.device
-        drawn = torch.randint(0, len(OPERATIONS), (self.ops, count), generator=generator)
-        strengths = torch.rand(self.ops, count, generator=generator)
+        return self.cut(self.operations(pixels, generator), generator)
+
+    def operations(self, pixels: Tensor, generator: Generator) -> Tensor:
+        """The pool's operations, without cutout."""
+        count, device, choices = len(pixels), pixels.device, self.pool.choices
+        drawn = torch.randint(0, len(choices), (self.pool.drawn, count), generator=generator)
+        strengths = torch.rand(self.pool.drawn, count, generator=generator)
+        if self.pool.chance < 1:
+            left_out = torch.rand(self.pool.drawn, count, generator=generator) >= self.pool.chance
+            drawn = drawn.masked_fill(left_out, len(choices))
         for operations, strength in zip(drawn, strengths, strict=True):
-            made = torch.empty_like(pixels)
-            for number, operation in enumerate(OPERATIONS):
+            made = pixels.clone()
+            for number, (operation, magnitude) in enumerate(choices):
                 mine = (operations == number).nonzero()[:, 0]
                 if len(mine):
                     where = mine.to(device, non_blocking=True)
-                    made[where] = operation(pixels[where], strength[mine].to(device, non_blocking=True))
+                    made[where] = operation(pixels[where], magnitude(strength[mine]).to(device, non_blocking=True))
             pixels = made
-        return self._cut(pixels, torch.rand(2, count, generator=generator).to(device, non_blocking=True))
+        return pixels
 
-    def _cut(self, pixels: Tensor, centres: Tensor) -> Tensor:
+    def cut(self, pixels: Tensor, generator: Generator) -> Tensor:
         """A grey square at a uniform centre, cut off at the border."""
         height, width = pixels.shape[1:3]
-        side = round(self.cutout * height)
-        covered = []
-        for size, centre in zip((height, width), centres, strict=True):
-            start = (centre * size).floor() - side // 2
-            place = torch.arange(size, device=pixels.device)
-            covered.append((place >= start[:, None]) & (place < start[:, None] + side))
-        return pixels.masked_fill((covered[0][:, :, None] & covered[1][:, None, :])[..., None], GREY)
+        centres = torch.rand(2, len(pixels), generator=generator).to(pixels.device, non_blocking=True)
+        places = (centres * torch.tensor([[height], [width]]).to(pixels.device, non_blocking=True)).floor()
+        return square(pixels, round(self.cutout * height), places)

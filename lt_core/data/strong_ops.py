@@ -1,10 +1,11 @@
-"""The operations of RandAugment on batches: uint8 [n, H, W, channels] and a strength each to uint8 of the same shape.
+"""The operations of RandAugment on batches: uint8 [n, H, W, channels] and a magnitude each to uint8 of the same shape.
 
 The arithmetic is that of torchvision.transforms.v2.functional for the same parameters. Whole numbers agree exactly (equalize,
 posterize, solarize, translations); float32 may round to the neighbouring grey level, and a turn or shear to the neighbouring
 pixel. Measured on a CPU, color alone differed: two values in ten thousand, its grey level being a matrix product.
 
-Strengths are float32 [n] in 0…1; each operation says what it makes of them (ranges of FixMatch's public code).
+Magnitudes are float32 [n]; each operation says in which unit. Which of them are drawn, and how strong, is a pool's business
+(`lt_core.data.strong_pools`).
 """
 
 from __future__ import annotations
@@ -28,13 +29,9 @@ def _byte(values: Tensor) -> Tensor:
     return values.clamp(0, 255).to(torch.uint8)
 
 
-def factor(strength: Tensor) -> Tensor:
-    """Blending factor, 0.05 to 0.95: at 1 an image would stay as it is."""
-    return 0.05 + 0.9 * strength
-
-
-def _blend(x: Tensor, other: Tensor, strength: Tensor) -> Tensor:
-    share = _each(factor(strength))
+def _blend(x: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    """At factor 1 ``x``, at 0 ``other``, beyond 1 further away from it."""
+    share = _each(factor)
     return _byte(x * share + other * (1 - share))
 
 
@@ -46,11 +43,16 @@ def _grey(x: Tensor) -> Tensor:
     return (x.float() @ share).floor()[..., None]
 
 
-def identity(x: Tensor, strength: Tensor) -> Tensor:
+def identity(x: Tensor, magnitude: Tensor) -> Tensor:
     return x
 
 
-def autocontrast(x: Tensor, strength: Tensor) -> Tensor:
+def invert(x: Tensor, magnitude: Tensor) -> Tensor:
+    """The negative."""
+    return 255 - x
+
+
+def autocontrast(x: Tensor, magnitude: Tensor) -> Tensor:
     """Each channel stretched to 0…255; one of a single grey level stays."""
     low, high = x.amin(dim=(1, 2), keepdim=True), x.amax(dim=(1, 2), keepdim=True)
     flat = low == high
@@ -58,7 +60,7 @@ def autocontrast(x: Tensor, strength: Tensor) -> Tensor:
     return _byte((x - low) / (range_ * (1 / 255)))
 
 
-def equalize(x: Tensor, strength: Tensor) -> Tensor:
+def equalize(x: Tensor, magnitude: Tensor) -> Tensor:
     """Each channel's histogram made flat, as PIL does it in whole numbers."""
     n, height, width, channels = x.shape
     flat = x.permute(0, 3, 1, 2).reshape(n * channels, height * width).long()
@@ -71,54 +73,55 @@ def equalize(x: Tensor, strength: Tensor) -> Tensor:
     return made.to(torch.uint8).reshape(n, channels, height, width).permute(0, 2, 3, 1).contiguous()
 
 
-def brightness(x: Tensor, strength: Tensor) -> Tensor:
-    """Towards black."""
-    return _byte(x * _each(factor(strength)))
+def brightness(x: Tensor, factor: Tensor) -> Tensor:
+    """Towards black below factor 1, away from it above."""
+    return _byte(x * _each(factor))
 
 
-def color(x: Tensor, strength: Tensor) -> Tensor:
-    """Towards grey; nothing to do on one channel."""
-    return x if x.shape[3] == 1 else _blend(x, _grey(x), strength)
+def color(x: Tensor, factor: Tensor) -> Tensor:
+    """Towards grey below factor 1; nothing to do on one channel."""
+    return x if x.shape[3] == 1 else _blend(x, _grey(x), factor)
 
 
-def contrast(x: Tensor, strength: Tensor) -> Tensor:
-    """Towards the image's mean grey."""
-    return _blend(x, _grey(x).mean(dim=(1, 2, 3), keepdim=True), strength)
+def contrast(x: Tensor, factor: Tensor) -> Tensor:
+    """Towards the image's mean grey below factor 1."""
+    return _blend(x, _grey(x).mean(dim=(1, 2, 3), keepdim=True), factor)
 
 
-def sharpness(x: Tensor, strength: Tensor) -> Tensor:
-    """Towards a 3×3 blur; the border stays."""
+def sharpness(x: Tensor, factor: Tensor) -> Tensor:
+    """Towards a 3×3 blur below factor 1; the border stays."""
     pixels = x.float()
     rows = pixels[:, :-2] + pixels[:, 1:-1] + pixels[:, 2:]
     inner = pixels[:, 1:-1, 1:-1]
     # Nine pixels, the middle one five times: a thirteenth of a whole number is never halfway between two.
     blurred = ((rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] + 4 * inner) / 13).round()
-    inner += _each(1 - factor(strength)) * (blurred - inner)
+    inner += _each(1 - factor) * (blurred - inner)
     return _byte(pixels)
 
 
-def bits(strength: Tensor) -> Tensor:
-    """4 to 8."""
-    return 4 + (strength * 5).long().clamp_max(4)
+def posterize(x: Tensor, bits: Tensor) -> Tensor:
+    """All but the highest ``bits`` (0 to 8) cleared."""
+    return x & _each(256 - 2 ** (8 - bits.long())).to(torch.uint8)
 
 
-def posterize(x: Tensor, strength: Tensor) -> Tensor:
-    """The lowest bits cleared."""
-    return x & _each(256 - 2 ** (8 - bits(strength))).to(torch.uint8)
+def solarize(x: Tensor, threshold: Tensor) -> Tensor:
+    """What is as bright as the threshold, 0 to 256, inverted."""
+    return torch.where(x >= _each(threshold), 255 - x, x)
 
 
-def threshold(strength: Tensor) -> Tensor:
-    """0 to 255."""
-    return (strength * 256).floor().clamp_max(255)
+def solarize_add(x: Tensor, addition: Tensor) -> Tensor:
+    """What is darker than 128 made brighter by ``addition`` grey levels."""
+    return torch.where(x < 128, _byte(x + _each(addition)), x)
 
 
-def solarize(x: Tensor, strength: Tensor) -> Tensor:
-    """What is as bright as the threshold inverted."""
-    return torch.where(x >= _each(threshold(strength)).to(torch.uint8), 255 - x, x)
+def add_and_solarize(x: Tensor, addition: Tensor) -> Tensor:
+    """Everything made brighter by ``addition`` grey levels, then what is as bright as 128 inverted."""
+    brighter = _byte(x + _each(addition))
+    return torch.where(brighter < 128, brighter, 255 - brighter)
 
 
-def _move(x: Tensor, rows: list[list[Tensor | float]]) -> Tensor:
-    """Pixel (u, v) from the centre takes what is at the ``rows`` [2][3] times (u, v, 1): nearest pixel, grey outside."""
+def _move(x: Tensor, rows: list[list[Tensor | float]], fill: int) -> Tensor:
+    """Pixel (u, v) from the centre takes what is at the ``rows`` [2][3] times (u, v, 1): nearest pixel, ``fill`` outside."""
     n, height, width, _ = x.shape
     scale = ((1.0, height / width, 2 / width), (width / height, 1.0, 2 / height))
 
@@ -128,46 +131,46 @@ def _move(x: Tensor, rows: list[list[Tensor | float]]) -> Tensor:
     matrix = torch.stack([torch.stack([entry(a, s) for a, s in zip(r, k, strict=True)], 1)
                           for r, k in zip(rows, scale, strict=True)], 1)  # fmt: skip
     grid = F.affine_grid(matrix.float(), [n, 1, height, width], align_corners=False)
-    planes = x.permute(0, 3, 1, 2).float() - GREY  # zero outside is grey
-    return (F.grid_sample(planes, grid, mode="nearest", align_corners=False) + GREY).permute(0, 2, 3, 1).to(torch.uint8)
+    planes = x.permute(0, 3, 1, 2).float() - fill  # zero outside is the fill
+    return (F.grid_sample(planes, grid, mode="nearest", align_corners=False) + fill).permute(0, 2, 3, 1).to(torch.uint8)
 
 
-def angle(strength: Tensor) -> Tensor:
-    """±30 degrees, anti-clockwise."""
-    return 60 * strength - 30
-
-
-def rotate(x: Tensor, strength: Tensor) -> Tensor:
-    radians = angle(strength) * (math.pi / 180)
+def rotate(x: Tensor, degrees: Tensor, fill: int = GREY) -> Tensor:
+    """Anti-clockwise."""
+    radians = degrees * (math.pi / 180)
     cos, sin = radians.cos(), radians.sin()
-    return _move(x, [[cos, -sin, 0.0], [sin, cos, 0.0]])
+    return _move(x, [[cos, -sin, 0.0], [sin, cos, 0.0]], fill)
 
 
-def slope(strength: Tensor) -> Tensor:
-    """±0.3: of shears, and of translations in units of the side."""
-    return 0.6 * strength - 0.3
+def shear_x(x: Tensor, slope: Tensor, fill: int = GREY) -> Tensor:
+    return _move(x, [[1.0, slope, slope * x.shape[1] / 2], [0.0, 1.0, 0.0]], fill)
 
 
-def shear_x(x: Tensor, strength: Tensor) -> Tensor:
-    v = slope(strength)
-    return _move(x, [[1.0, v, v * x.shape[1] / 2], [0.0, 1.0, 0.0]])
+def shear_y(x: Tensor, slope: Tensor, fill: int = GREY) -> Tensor:
+    return _move(x, [[1.0, 0.0, 0.0], [slope, 1.0, slope * x.shape[2] / 2]], fill)
 
 
-def shear_y(x: Tensor, strength: Tensor) -> Tensor:
-    v = slope(strength)
-    return _move(x, [[1.0, 0.0, 0.0], [v, 1.0, v * x.shape[2] / 2]])
+def translate_x(x: Tensor, share: Tensor, fill: int = GREY) -> Tensor:
+    """By a share of the width, to whole pixels."""
+    return _move(x, [[1.0, 0.0, (share * x.shape[2]).round()], [0.0, 1.0, 0.0]], fill)
 
 
-def translate_x(x: Tensor, strength: Tensor) -> Tensor:
-    return _move(x, [[1.0, 0.0, (slope(strength) * x.shape[2]).round()], [0.0, 1.0, 0.0]])
+def translate_y(x: Tensor, share: Tensor, fill: int = GREY) -> Tensor:
+    """By a share of the height, to whole pixels."""
+    return _move(x, [[1.0, 0.0, 0.0], [0.0, 1.0, (share * x.shape[1]).round()]], fill)
 
 
-def translate_y(x: Tensor, strength: Tensor) -> Tensor:
-    return _move(x, [[1.0, 0.0, 0.0], [0.0, 1.0, (slope(strength) * x.shape[1]).round()]])
+def patch(x: Tensor, place: Tensor) -> Tensor:
+    """A grey square of a sixth of the height; ``place`` in 0…1 is read as a row and, from the digits behind it, a column."""
+    row = place * x.shape[1]
+    return square(x, round(x.shape[1] / 6), torch.stack([row.floor(), (row % 1 * x.shape[2]).floor()]))
 
 
-#: The pool of FixMatch's RandAugment.
-OPERATIONS: tuple[Operation, ...] = (
-    identity, autocontrast, equalize, brightness, color, contrast, sharpness, posterize, solarize,
-    rotate, shear_x, shear_y, translate_x, translate_y,
-)  # fmt: skip
+def square(x: Tensor, side: int, centres: Tensor) -> Tensor:
+    """A grey square of ``side`` pixels, cut off at the border, around the pixels ``centres`` [2, n] (row, column)."""
+    covered = []
+    for size, centre in zip(x.shape[1:3], centres, strict=True):
+        start = centre - side // 2
+        place = torch.arange(size, device=x.device)
+        covered.append((place >= start[:, None]) & (place < start[:, None] + side))
+    return x.masked_fill((covered[0][:, :, None] & covered[1][:, None, :])[..., None], GREY)

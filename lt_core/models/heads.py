@@ -23,6 +23,19 @@ class Head(Part):
         raise NotImplementedError
 
 
+def initialise(classifier: nn.Module, how: str) -> nn.Module:
+    """Draw the linear layers of ``classifier`` anew as a recipe's ``head_init`` says; ``he`` is how heads build them."""
+    for layer in classifier.modules():
+        if how == "he" or not isinstance(layer, nn.Linear):
+            continue
+        if how == "pytorch":
+            layer.reset_parameters()
+        else:
+            nn.init.xavier_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return classifier
+
+
 @part("head", "linear")
 class LinearHead(Head):
     """W·x + b."""

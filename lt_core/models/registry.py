@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from lt_core.errors import unknown
+from lt_core.errors import UserError, unknown
 from lt_core.labels import parse_label
-from lt_core.models.heads import Head
+from lt_core.models.heads import Head, initialise
 from lt_core.registry import Registry
 
 
@@ -86,25 +86,45 @@ def _same(backbone: nn.Module) -> nn.Module:
     return backbone
 
 
-def build_model(label: str, shape: tuple[int, int, int], classes: int, head: Head, seed: int = 0, change: Change = _same) -> Net:
+def build_model(
+    label: str,
+    shape: tuple[int, int, int],
+    classes: int,
+    head: Head,
+    seed: int = 0,
+    change: Change = _same,
+    head_init: str = "he",
+) -> Net:
     """The model that ``label`` names, initialised from ``seed`` alone; the global generator is left as it was.
 
     Args:
         change: what the method's step makes of the backbone.
+        head_init: the recipe's.
 
     Raises:
         UserError: unknown model or option, or a backbone that cannot be changed so.
     """
     name, options = parse_label(label)
     info = MODELS[name]
-    known = [p for p in inspect.signature(info.build).parameters if p != "shape"]
+    known = {k: p.default for k, p in inspect.signature(info.build).parameters.items() if k != "shape"}
     for key in options:
         if key not in known:
             raise unknown("option", key, known, name)
+    typed = {key: _typed(text, known[key], f"{name}: {key}") for key, text in options.items()}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' generators too
-        backbone = change(info.build(shape, **options))
-        return Net(backbone, head.build(backbone.width, classes))  # type: ignore[arg-type]
+        backbone = change(info.build(shape, **typed))
+        return Net(backbone, initialise(head.build(backbone.width, classes), head_init))  # type: ignore[arg-type]
+
+
+def _typed(text: str, default: Any, where: str) -> Any:
+    """An option's text as what its default is."""
+    if not isinstance(default, float):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"{where} must be a number, got '{text}'") from None
 
 
 class _Unfilled(TorchFunctionMode):

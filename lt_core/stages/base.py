@@ -11,7 +11,7 @@ from torch import nn
 
 from lt_core.errors import UserError
 from lt_core.fields import param
-from lt_core.models.heads import Head
+from lt_core.models.heads import Head, initialise
 from lt_core.parts import NEUTRAL, Part, build_parts, part
 from lt_core.recipes import Recipe
 
@@ -48,7 +48,7 @@ class Lab:
         head = cast(Head, build_parts(self.spec.method.params)["head"])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.spec.seed + 1)
-            return head.build(width, len(self.split.counts))
+            return initialise(head.build(width, len(self.split.counts)), self.spec.recipe.head_init)
 
 
 class Stages(Part):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lt_core.data.loader import Images, Split
+from lt_core.data.longtail import ideal_sizes
 from lt_core.errors import UserError
 from lt_core.features import probabilities_of
 from lt_core.fields import param
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def keep_rates(counts: Tensor, alpha: float) -> Tensor:
-    """μ_c = (N_{C+1−r}/N_1)^α for the class of rank r by size, from the labelled class sizes [C]: [C], label order (Eq. 1)."""
+    """μ_c = (N_{C+1−r}/N_1)^α for the class of rank r by size, from class sizes [C] in any unit: [C], label order (Eq. 1)."""
     order = counts.argsort(descending=True, stable=True)
     rates = torch.empty_like(counts)
     rates[order] = (counts[order.flip(0)] / counts.max()) ** alpha
@@ -56,10 +57,18 @@ class Crest(Stages):
     """Train, predict the unlabelled images, keep the most confident of each predicted class c at the rate μ_c, add them to the
     labelled set, start again from scratch. Those of one generation replace those of the one before. CReST+ also aligns
     predictions, the more to a uniform distribution the later the generation (``progressive``).
+
+    The public code has the ideal profile γ^(−l/(L−1)) where the paper has N_l, the number of labelled images, which is that
+    profile rounded up: with a tenth of the labels the rates differ by up to 6 % on CIFAR-10 and 26 % on CIFAR-100.
     """
 
     generations: int = param(6, "trainings in all", low=1, tune=(2, 4, 6))
     crest_alpha: float = param(1 / 3, "α, exponent of the rates; 0 keeps all", low=0, tune=(0.2, 1 / 3, 0.5, 1.0))
+    crest_profile: str = param(
+        "counts",
+        "class sizes behind rates and targets: the labelled images', or the ideal profile of the imbalance factor",
+        choices=("counts", "ideal"),
+    )
     progressive: bool = param(False, "align predictions with t falling from 1 to crest_t_min (CReST+)")
     crest_t_min: float = param(0.5, "t of the last generation", low=0, high=1, tune=(0.0, 0.5, 0.8))
     rebalance: bool = param(True, "keep by class rates; else every prediction, as plain self-training does")
@@ -77,8 +86,9 @@ class Crest(Stages):
         return self.generations * spec.recipe.epochs
 
     def rounds(self, lab: Lab) -> Iterator[Training]:
-        rates = keep_rates(lab.split.counts, self.crest_alpha if self.rebalance else 0.0)
         split = lab.split
+        sizes = split.counts if self.crest_profile == "counts" else ideal_sizes(lab.spec.data, split.counts)
+        rates = keep_rates(sizes, self.crest_alpha if self.rebalance else 0.0)
         assert split.unlabelled is not None
         for number, power in enumerate(align_powers(self.generations, self.crest_t_min)):
             training = lab.training(spec=self._generation(lab.spec, power), split=split, seed=lab.spec.seed + 1_000_003 * number)
@@ -89,7 +99,8 @@ class Crest(Stages):
     def _generation(self, spec: TrialSpec, power: float) -> TrialSpec:
         if not self.progressive:
             return spec
-        return replace(spec, method=replace(spec.method, params={**spec.method.params, "align": power}))
+        aligned = {"align": power, "align_to": self.crest_profile}
+        return replace(spec, method=replace(spec.method, params={**spec.method.params, **aligned}))
 
     def _grown(self, split: Split, positions: Tensor, labels: Tensor) -> Split:
         """``split`` with the unlabelled images at ``positions`` behind the labelled ones; they stay in the unlabelled set."""

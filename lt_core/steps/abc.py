@@ -40,7 +40,7 @@ class _Auxiliary(_FixMatch):
 
     def balanced(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """L_cls + L_con of the auxiliary classifier's ``outputs`` of labelled, weak and strong views."""
-        count, progress = len(labels), self.training.epoch / max(1, self.training.epochs - 1)
+        count, progress = len(labels), self.training.epoch / self.training.epochs
         weak, strong = self.split(outputs, count)
         said = self.probabilities(weak)
         confidence, guess = said.max(dim=1)
@@ -50,7 +50,7 @@ class _Auxiliary(_FixMatch):
         # The whole prediction of the weak view is the target: the auxiliary classifier is not to be driven to certainty.
         views = self.fix.strong_views
         consistency = F.cross_entropy(strong, said.repeat(views, 1), reduction="none") * trusted.repeat(views)
-        return supervised.mean() + consistency.mean()
+        return supervised.mean() + views * consistency.mean()  # the sum over views of each view's mean
 
     def _mask(self, rates: Tensor) -> Tensor:
         return (torch.rand(len(rates), generator=self.draw, device=rates.device) < rates).float()
@@ -61,8 +61,8 @@ class AuxiliaryBalanced(FixMatch):
     """FixMatch on the main classifier, plus λ·(L_cls + L_con) of an auxiliary one, which is evaluated (Eq. 1 to 4).
 
     L_cls is the cross-entropy of labelled images, each of which takes part with probability n_min/n_y; L_con that between the
-    auxiliary prediction of a weak view, where it is confident, and of the strong view, each taking part with a probability that
-    falls from 1 to n_min/n_q over training. Both train the features too. The paper has two strong views: strong_views=2.
+    auxiliary prediction of a weak view, where it is confident, and of a strong view, each taking part with a probability that
+    falls from 1 towards n_min/n_q over training; it is summed over the strong views. Both train the features too.
     """
 
     aux_weight: float = param(1.0, "λ, weight of the auxiliary classifier's losses", low=0)

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lt_core.data.loader import Batches, Images
+from lt_core.data.longtail import ideal_sizes
 from lt_core.data.strong import StrongAugment
+from lt_core.data.strong_pools import POOLS
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.parts import part
@@ -171,9 +173,10 @@ class _FixMatch(BoundSemi):
     def __init__(self, training: Training, how: FixMatch) -> None:
         super().__init__(training, how)
         self.fix, counts = how, training.split.labelled_counts.float()
-        self.strong = StrongAugment()
+        self.strong = StrongAugment(POOLS[how.strong_augment])
         classes = len(counts)
-        self.target = (counts / counts.sum()) ** (0.0 if how.align is None else how.align)
+        sizes = counts if how.align_to == "counts" else ideal_sizes(training.spec.data, counts)
+        self.target = (sizes / sizes.sum()) ** (0.0 if how.align is None else how.align)
         self.target = self.target / self.target.sum()
         self.said = torch.full((_MEMORY, classes), 1 / classes, device=counts.device)  # mean predictions of the last batches
         self.place = 0
@@ -185,11 +188,15 @@ class _FixMatch(BoundSemi):
     def views(self, images: Tensor, labels: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and features of the labelled images, then of the weak, then of the strong views."""
         training, unlabelled = self.training, len(positions)
-        pixels = self.stream.pixels(positions, self.draw)
-        views = [pixels, *(self.strong(pixels, self.strong_draw) for _ in range(self.fix.strong_views))]
+        weak = self.stream.pixels(positions, self.draw)
+        views = [weak, *(self.strong_view(positions, weak) for _ in range(self.fix.strong_views))]
         # One pass, so that batch norm sees all batches together.
         everything = torch.cat([images, *map(self.stream.normalise, views)])
         return training.forward(everything, torch.cat([labels, labels.new_zeros(len(views) * unlabelled)]))
+
+    def strong_view(self, positions: Tensor, weak: Tensor) -> Tensor:
+        """A strong view of the images at ``positions`` in the stream, whose weak view is ``weak``."""
+        return self.strong.view(self.stream, positions, weak, self.draw, self.strong_draw)
 
     def split(self, outputs: Tensor, labelled: int) -> tuple[Tensor, Tensor]:
         """``outputs`` of the weak views [U, C], and of the strong ones [V·U, C], all first strong views first."""
@@ -257,7 +264,7 @@ class FixMatch(Semi):
     distribution to the power t and said the model's mean prediction of the last 128 batches: distribution alignment
     (Berthelot et al. 2020), with t < 1 that of CReST+ (Wei et al. 2021, section 3.3). Label and threshold come after it.
     ``unlabelled_sampling`` lets pseudo-labels pass by class, and ``strong_views`` averages the loss over several strong views
-    (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021). Strong views start from the weak one's crop and flip.
+    (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021).
     """
 
     threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
@@ -266,6 +273,16 @@ class FixMatch(Semi):
         "random", "pseudo-labels that pass: all, fewer of the head, fewer still", choices=("random", "mean", "reverse", "bis")
     )
     strong_views: int = param(1, "strong views of each unlabelled image", low=1)
+    strong_augment: str = param(
+        "always",
+        "what strong views are made of: that of a method's public code, or two operations always on the weak view's crop",
+        choices=tuple(POOLS),
+    )
+    align_to: str = param(
+        "counts",
+        "labelled class distribution to align to: the labelled images', or the ideal profile of the imbalance factor",
+        choices=("counts", "ideal"),
+    )
 
     @property
     def cost(self) -> float:

@@ -77,7 +77,8 @@ class Training:
         step = step or cast(Step, parts["step"])
         fresh = model is None
         if model is None:
-            model = build_model(self.recipe.model, split.shape, classes, cast(Head, parts["head"]), seed, step.backbone)
+            head, how = cast(Head, parts["head"]), self.recipe.head_init
+            model = build_model(self.recipe.model, split.shape, classes, head, seed, step.backbone, how)
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen = list(frozen)
         for module in self.frozen:
@@ -165,6 +166,7 @@ class Training:
             loss.backward()
             self.optimizer.step()
             self._average()
+            self._shrink()
             total += loss.detach() * len(positions)
         self.reported = step.report()
         self.epoch += 1
@@ -182,14 +184,27 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the averaged weights a little; batch norm's statistics are copied."""
+        """Move the averaged weights a little, and batch norm's statistics with them or to where they are."""
         if self.averaged is None:
             return
+        mean_norms = self.recipe.ema_norms == "averaged"
         ours: list[Tensor] = list(self.averaged.parameters())
         theirs: list[Tensor] = list(self.model.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - self.recipe.ema)
         for mine, buffer in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-            mine.copy_(buffer)
+            if mean_norms and buffer.is_floating_point():
+                ours.append(mine)
+                theirs.append(buffer)
+            else:
+                mine.copy_(buffer)
+        torch._foreach_lerp_(ours, theirs, 1 - self.recipe.ema)
+
+    @torch.no_grad()
+    def _shrink(self) -> None:
+        """Decoupled weight decay of all that is not frozen, batch norm's statistics included."""
+        if self.recipe.shrink:
+            frozen = {id(t) for module in self.frozen for t in module.state_dict(keep_vars=True).values()}
+            kept = [t for t in self.model.state_dict(keep_vars=True).values() if t.is_floating_point() and id(t) not in frozen]
+            torch._foreach_mul_(kept, 1 - self.recipe.shrink)
 
     @property
     def evaluated(self) -> Net:

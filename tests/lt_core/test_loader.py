@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
@@ -38,6 +39,16 @@ def variants(image, pad, flip):
             if flip:
                 made[top, left, True] = torch.tensor([row[::-1] for row in crop], dtype=torch.uint8)
     return made
+
+
+def test_a_padding_reflects_what_lies_within_without_the_border():
+    """As numpy's and TensorFlow's REFLECT."""
+    train, batches = images(size=5), Batches(images(size=5), recipe(pad=2, pad_with="reflection"))
+    expected = np.pad(train.pixels.numpy(), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    assert np.array_equal(batches.padded.numpy(), expected)
+    assert torch.equal(batches.plain(torch.tensor([2, 0])), train.pixels[[2, 0]])
+    moved = batches.moved(train.pixels, torch.Generator().manual_seed(0))
+    assert torch.equal(moved, batches.pixels(torch.arange(3), torch.Generator().manual_seed(0)))
 
 
 @pytest.mark.parametrize(("pad", "flip"), [(0, False), (0, True), (1, False), (2, True)])

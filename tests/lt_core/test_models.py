@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lt_core.errors import UserError
 from lt_core.models import MODELS, build_model, check_model
@@ -18,6 +19,28 @@ def pictures(shape):
 
 def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_a_wide_network_is_that_of_each_public_code():
+    """The shortcut of a first block starts from what is rectified, or from the raw input in all groups but the first."""
+    nets = {
+        shortcut: build_model(f"wrn28_2[shortcut={shortcut},norm_momentum=0.001,norm_eps=0.01]", (8, 8, 3), 10, LinearHead())
+        for shortcut in ("rectified", "raw")
+    }
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for shortcut, net in nets.items():
+        norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        assert len(norms) == 25 and {(m.momentum, m.eps) for m in norms} == {(0.001, 0.01)}
+        hidden = net.eval().backbone.begin(images)
+        for number, group in enumerate(net.backbone.groups):
+            block = group[0]
+            rectified = F.leaky_relu(block.norm1(hidden), 0.1)
+            y = block.conv2(F.leaky_relu(block.norm2(block.conv1(rectified)), 0.1))
+            start = hidden if shortcut == "raw" and number else rectified
+            torch.testing.assert_close(block(hidden), block.shortcut(start) + y)
+            hidden = group(hidden)
+    assert nets["raw"].state_dict().keys() == nets["rectified"].state_dict().keys()
+    assert not torch.equal(nets["raw"](images), nets["rectified"](images))
 
 
 @pytest.mark.parametrize(("depth", "count"), [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018), (110, 1_727_962)])
@@ -167,6 +190,9 @@ def test_a_large_margin_has_finite_gradients_at_any_angle_and_length(m, bf16):
         ("resnet33", "unknown model 'resnet33'; the nearest is 'resnet"),
         ("resnet32[shortcut=max]", "unknown shortcut 'max'"),
         ("resnet32[shortcuts=slice]", "unknown option 'shortcuts'; the nearest is 'shortcut'"),
+        ("wrn28_2[shortcut=slice]", "unknown shortcut 'slice'"),
+        ("wrn28_2[norm_eps=small]", "wrn28_2: norm_eps must be a number, got 'small'"),
+        ("wrn28_2[norm_momentum=0]", "wrn28_2: norm_momentum must be above 0 and at most 1, got 0"),
         ("mlp[width=3]", "unknown option 'width'"),
         ("mlp[", "is not of the form"),
     ],
@@ -183,6 +209,19 @@ def test_checking_a_model_leaves_the_global_generator_alone(label):
     state = torch.get_rng_state()
     check_model(label, (32, 32, 3), 10, LinearHead())
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("how", "std"), [("glorot", math.sqrt(2 / (256 + 10))), ("pytorch", 1 / math.sqrt(3 * 256))])
+def test_a_recipe_may_draw_linear_classifiers_otherwise(how, std):
+    """Xavier normal, as public semi-supervised code has it; U(±1/√width), weights and biases, as PyTorch has it."""
+    net = build_model("mlp", (28, 28, 1), 10, LinearHead(), head_init=how)
+    plain, cosine = build_model("mlp", (28, 28, 1), 10, LinearHead()), build_model("mlp", (28, 28, 1), 10, CosineHead())
+    assert net.classifier.weight.std().item() == pytest.approx(std, rel=0.05)
+    assert (net.classifier.bias == 0).all() == (how == "glorot") and (plain.classifier.bias == 0).all()
+    same = zip(net.backbone.parameters(), plain.backbone.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in same), "the classifier alone is drawn otherwise"
+    other = build_model("mlp", (28, 28, 1), 10, CosineHead(), head_init=how)
+    assert torch.equal(other.classifier.weight, cosine.classifier.weight), "a head without linear layers stays as it is"
 
 
 def test_weights_start_at_the_scale_of_he():

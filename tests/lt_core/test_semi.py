@@ -9,8 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lt_core.data.longtail import class_order, ideal_sizes
 from lt_core.errors import UserError
+from lt_core.fields import build
 from lt_core.parts import GROUPS
+from lt_core.spec import DataSpec
 from lt_core.stages import Lab, stages_of
 from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
@@ -78,7 +81,7 @@ def test_fixmatch_by_hand(at_work):
     step.restore(before)
     unlabelled = step.unlabelled(12)
     pixels = step.stream.pixels(unlabelled, step.draw)
-    strong = step.strong(pixels, step.strong_draw)
+    strong = step.strong_view(unlabelled, pixels)
     images, labels = training.images(positions)
     outputs, _ = training.forward(torch.cat([images, step.stream.normalise(pixels), step.stream.normalise(strong)]))
     said = outputs[6:18].softmax(1)
@@ -97,8 +100,9 @@ def test_two_strong_views_are_averaged_over_and_drawn_apart(at_work):
     before = copy.deepcopy(step.state())
     found = step(positions)
     step.restore(before)
-    pixels = step.stream.pixels(step.unlabelled(12), step.draw)
-    views = [pixels, step.strong(pixels, step.strong_draw), step.strong(pixels, step.strong_draw)]
+    unlabelled = step.unlabelled(12)
+    pixels = step.stream.pixels(unlabelled, step.draw)
+    views = [pixels, *(step.strong_view(unlabelled, pixels) for _ in range(2))]
     assert not torch.equal(views[1], views[2])
     images, labels = training.images(positions)
     outputs, _ = training.forward(torch.cat([images, *map(step.stream.normalise, views)]))
@@ -108,6 +112,28 @@ def test_two_strong_views_are_averaged_over_and_drawn_apart(at_work):
     each = [(F.cross_entropy(strong, said.argmax(1), reduction="none") * mask).mean() for strong in outputs[18:].chunk(2)]
     torch.testing.assert_close(found, F.cross_entropy(outputs[:6], labels) + sum(each) / 2)
     assert training.step.how.cost == 1 + 3 * 2
+
+
+def test_the_ideal_profile_gives_the_public_codes_rates_and_targets(make_spec, make_split):
+    """CIFAR-10-LT with γ = 100: golden values from the public code, whatever the labelled counts were rounded to."""
+    data = build(DataSpec, {"dataset": "cifar10", "imbalance_factor": 100, "label_fraction": 0.1})
+    counts = torch.tensor([500, 300, 180, 108, 65, 39, 24, 14, 9, 5], dtype=torch.float64)
+    sizes = ideal_sizes(data, counts)
+    rates = [0.2154, 0.2555, 0.3030, 0.3594, 0.4262, 0.5055, 0.5995, 0.7110, 0.8432, 1.0]
+    for alpha, expected in ((1 / 3, rates), (0.0, [1.0] * 10)):
+        assert keep_rates(sizes, alpha).tolist() == pytest.approx(expected, abs=6e-4)
+    half = [0.2447, 0.1894, 0.1467, 0.1136, 0.0879, 0.0681, 0.0527, 0.0408, 0.0316, 0.0245]
+    assert (sizes.sqrt() / sizes.sqrt().sum()).tolist() == pytest.approx(half, abs=6e-5)
+    shuffled = dataclasses.replace(data, class_order_seed=3)
+    assert ideal_sizes(shuffled, counts)[class_order(shuffled, 10)].tolist() == sizes.tolist()
+    natural = DataSpec("cifar10", "natural", label_fraction=0.1)
+    assert ideal_sizes(natural, counts) is counts
+
+    spec = make_spec("crest_plus", {"generations": 2}, data={**DATA, "label_fraction": 0.1}, **QUICK, ema=0.9)
+    split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([9] * 10).train.pixels)
+    training = next(iter(stages_of(spec).rounds(Lab(spec, split, CPU))))
+    ideal = 0.1 ** (torch.arange(10) / 9)
+    torch.testing.assert_close(training.step.target, (ideal / ideal.sum()).float(), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
@@ -121,7 +147,7 @@ def test_the_threshold_decides_what_takes_part(at_work, threshold):
 def test_no_gradient_flows_through_the_guess(at_work):
     training = at_work("fixmatch", {"threshold": 0.0})
     seen = []
-    training.step.strong = lambda pixels, generator: pixels * 0  # a strong view that says nothing of the image
+    training.step.strong_view = lambda positions, weak: weak * 0  # a strong view that says nothing of the image
     original = training.forward
 
     def forward(images, labels=None, net=None):
@@ -161,7 +187,9 @@ def test_the_auxiliary_classifier_keeps_classes_alike_at_the_end():
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_the_auxiliary_losses_by_hand(at_work, views):
-    """Every draw passes: FixMatch on the main classifier, plus cross-entropy and soft consistency of the auxiliary one."""
+    """Every draw passes: FixMatch on the main classifier, plus cross-entropy and soft consistency of the auxiliary one, which is
+    summed over the strong views as in the public code.
+    """
     at = {"threshold": 0.5 if views == 1 else 0.6, "unsup_ratio": 2, "strong_views": views}
     training = at_work("abc", at, counts=(6, 6, 6), unlabelled=(8, 8, 8))  # nothing to thin out
     step, positions = training.step, torch.arange(6)
@@ -176,7 +204,7 @@ def test_the_auxiliary_losses_by_hand(at_work, views):
     assert 0 < mask.mean() < 1
     supervised = F.cross_entropy(auxiliary[:6], labels)
     strong = auxiliary[18:].chunk(views)
-    consistency = sum((-(said * one.log_softmax(1)).sum(1) * mask).mean() for one in strong) / views
+    consistency = sum((-(said * one.log_softmax(1)).sum(1) * mask).mean() for one in strong)
     torch.testing.assert_close(found, step.total(main, features, labels) + supervised + consistency)
 
 
@@ -202,15 +230,16 @@ def test_mean_teacher_learns_from_the_averaged_model(at_work):
     torch.testing.assert_close(found, expected)
 
 
-def test_the_averaged_model_is_a_moving_average_and_is_what_is_judged(at_work):
-    training = at_work("softmax", ema=0.9)
+@pytest.mark.parametrize("ema_norms", ["copied", "averaged"])
+def test_the_averaged_model_is_a_moving_average_and_is_what_is_judged(at_work, ema_norms):
+    training = at_work("softmax", ema=0.9, ema_norms=ema_norms)
     expected = {k: v.clone() for k, v in training.model.state_dict().items()}
     step = training.optimizer.step
 
     def counted():
         step()
         for k, v in training.model.state_dict().items():
-            average = "running" not in k and "num_batches" not in k
+            average = "num_batches" not in k and ("running" not in k or ema_norms == "averaged")
             expected[k] = 0.9 * expected[k] + 0.1 * v if average else v.clone()
 
     training.optimizer.step = counted
@@ -218,6 +247,24 @@ def test_the_averaged_model_is_a_moving_average_and_is_what_is_judged(at_work):
     for k, v in training.evaluated.state_dict().items():
         torch.testing.assert_close(v, expected[k])
     assert training.evaluated is training.averaged
+
+
+def test_all_that_is_not_frozen_shrinks_after_it_was_averaged(at_work):
+    """Bi-Sampling's weight decay: weights and statistics of batch norm alike, its batches' number not."""
+    training = at_work("softmax", ema=0.5, ema_norms="averaged", shrink=0.25)
+    training.frozen = [training.model.backbone.groups[0]]
+    before = {k: v.clone() for k, v in training.model.state_dict().items()}
+    training._average()
+    training._shrink()
+    for (name, old), new in zip(before.items(), training.model.state_dict().values(), strict=True):
+        kept = name.startswith("backbone.groups.0") or "num_batches" in name
+        assert torch.equal(new, old if kept else old * 0.75), name
+    assert all(torch.equal(v, before[k]) for k, v in training.averaged.state_dict().items())
+
+    weights = at_work("softmax", shrink=0.25, lr=1e-30, warmup=0.0, steps=1)
+    start = weights.model.classifier.weight.clone()
+    weights.run_epoch()
+    assert torch.equal(weights.model.classifier.weight, start * 0.75)
 
 
 def test_an_epoch_of_steps_passes_over_the_images_as_often_as_it_takes(at_work):
@@ -244,7 +291,7 @@ def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, ma
 
 
 def test_one_generation_of_crest_is_fixmatch_to_the_bit(make_spec, figures):
-    fixmatch = run_trial(make_spec("fixmatch", data=DATA, **QUICK))
+    fixmatch = run_trial(make_spec("fixmatch", {"strong_augment": "crest"}, data=DATA, **QUICK))
     for at in ({"generations": 1}, {"generations": 1, "crest_alpha": 1e9}):
         crest = run_trial(make_spec("crest", at, data=DATA, **QUICK))
         assert crest.status == "ok", crest.traceback

@@ -9,7 +9,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, domains
 from lt_core.methods import METHODS, resolve
-from lt_core.parts import GROUPS, LATER, NEUTRAL
+from lt_core.parts import GROUPS, LATER, MOVED, NEUTRAL
 from lt_core.recipes import RECIPES, Recipe
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
@@ -182,10 +182,36 @@ def test_a_parameter_added_later_leaves_ids_as_they_were(make_spec):
     for key, default in LATER.items():
         owners = [cls for group in GROUPS.values() for cls in map(group.__getitem__, group) if key in domains(cls)]
         assert owners and all(next(f.default for f in dataclasses.fields(cls) if f.name == key) == default for cls in owners)
-    now = make_spec("fixmatch", data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5})
+    now = make_spec("fixmatch", {"strong_augment": "always"}, data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5})
     assert now.method.params["strong_views"] == 1
     params = {k: v for k, v in now.method.params.items() if k not in LATER}
     before = dataclasses.replace(now, method=dataclasses.replace(now.method, params=params))
     assert before.trial_id == now.trial_id
-    other = make_spec("fixmatch", {"strong_views": 2}, data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5})
+    other = make_spec(
+        "fixmatch",
+        {"strong_augment": "always", "strong_views": 2},
+        data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5},
+    )
     assert other.trial_id != now.trial_id
+
+
+def test_moved_parameters_are_those_of_the_declarations():
+    """MOVED is written out, since labels are read where no part is loaded."""
+    declared = {name: resolve(name).params for name in METHODS}
+    moved = {n: {k: params[k] for k, v in LATER.items() if k in params and params[k] != v} for n, params in declared.items()}
+    assert {name: values for name, values in moved.items() if values} == MOVED
+
+
+def test_a_row_from_before_a_declaration_moved_has_a_label_of_its_own(make_spec):
+    data = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}
+    now = make_spec("crest", {"unsup_ratio": 2}, data=data).to_dict()
+    assert TrialSpec.from_dict(now).method.label == "crest[unsup_ratio=2]"
+    for gone in ("strong_augment", "crest_profile", "align_to"):
+        del now["method"]["params"][gone]
+    old = TrialSpec.from_dict(now)
+    assert old.method.label == "crest[unsup_ratio=2,strong_augment=always,crest_profile=counts]"
+    assert old.trial_id == make_spec(old.method.label, data=data).trial_id
+    assert TrialSpec.from_dict(old.to_dict()).method.label == old.method.label
+
+    swapped = make_spec("crest[step=pseudo_label,crest_profile=counts]", data=data)
+    assert TrialSpec.from_dict(swapped.to_dict()).method.label == swapped.method.label

@@ -1,0 +1,130 @@
+"""What strong views are made of, as the public code of each method has it.
+
+A pool maps a number that is uniform in 0…1, one an image and operation, to the magnitude of the operation. Where a magnitude has
+a sign, the same number gives both.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lt_core.data import strong_ops as ops
+
+#: Uniform numbers [n] to magnitudes [n].
+Magnitude = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The operations that a strong view draws from, with their magnitudes.
+
+    ``crop``: whether the view starts from the weak view's crop and flip, has its own before the operations, or its own after
+    them.
+    """
+
+    choices: tuple[tuple[ops.Operation, Magnitude], ...]
+    drawn: int  # operations an image, with replacement
+    chance: float  # with which each of them is applied
+    crop: str  # "weak", "before" or "after"
+
+
+def _same(s: Tensor) -> Tensor:
+    return s
+
+
+def sign(s: Tensor) -> Tensor:
+    """−1 for the lower half of the numbers, 1 for the upper."""
+    return torch.where(s < 0.5, -1.0, 1.0)
+
+
+def any_level(s: Tensor) -> Tensor:
+    """0…1, uniform whatever the sign."""
+    return (2 * s - 1).abs()
+
+
+def tenths(s: Tensor) -> Tensor:
+    """0.1 to 0.9 in steps of 0.1, alike whatever the sign."""
+    return ((s * 18).floor() % 9 + 1) / 10
+
+
+def four_of_thirty(s: Tensor) -> Tensor:
+    """4/30, whatever is drawn."""
+    return torch.full_like(s, 4 / 30)
+
+
+_COLOURS = (ops.color, ops.contrast, ops.brightness, ops.sharpness)
+_UNMEASURED = (ops.identity, ops.autocontrast, ops.equalize, ops.invert)
+
+
+def _ranges(level: Magnitude, shift: float, fill: int) -> tuple[tuple[ops.Operation, Magnitude], ...]:
+    """What the three pools below share, by the level 0…1: AutoAugment's ranges.
+
+    Args:
+        shift: share of the side by which the highest level moves an image.
+        fill: grey level where an image was moved away from.
+    """
+    moves: tuple[tuple[Callable[..., Tensor], float], ...] = (
+        (ops.rotate, 30.0), (ops.shear_x, 0.3), (ops.shear_y, 0.3), (ops.translate_x, shift), (ops.translate_y, shift),
+    )  # fmt: skip
+    return (
+        *((operation, lambda s: 0.1 + 1.8 * level(s)) for operation in _COLOURS),
+        *((functools.partial(move, fill=fill), lambda s, most=most: most * level(s) * sign(s)) for move, most in moves),
+    )
+
+
+#: Two of 14 operations, always, in the ranges of CTAugment; the crop is the weak view's. What strong views were before the
+#: pools below.
+_ALWAYS = Pool(
+    (
+        (ops.identity, _same), (ops.autocontrast, _same), (ops.equalize, _same),
+        *((operation, lambda s: 0.05 + 0.9 * s) for operation in (ops.brightness, ops.color, ops.contrast, ops.sharpness)),
+        (ops.posterize, lambda s: 4 + (s * 5).floor().clamp_max(4)),
+        (ops.solarize, lambda s: (s * 256).floor().clamp_max(255)),
+        (ops.rotate, lambda s: 60 * s - 30),
+        *((move, lambda s: 0.6 * s - 0.3) for move in (ops.shear_x, ops.shear_y, ops.translate_x, ops.translate_y)),
+    ),
+    drawn=2, chance=1.0, crop="weak",
+)  # fmt: skip
+
+#: google-research/fixmatch, libml/augment.py (RANDOM_POLICY_OPS, AugmentPoolRAMC) and third_party/auto_augment.
+_FIXMATCH = Pool(
+    (
+        *((operation, _same) for operation in _UNMEASURED if operation is not ops.invert),
+        *_ranges(tenths, 10 / 32, ops.GREY),
+        (ops.posterize, lambda s: 4 - (4 * tenths(s) + 1e-4).floor()),  # 4 · 0.5 is 1.9999999 in float32
+        (ops.solarize, lambda s: 256 - (256 * tenths(s)).floor()),
+    ),
+    drawn=2, chance=0.5, crop="before",
+)  # fmt: skip
+
+#: google-research/crest, data/augment_ops.py (RandAugment, mode all) and third_party/rand_augment.py.
+_CREST = Pool(
+    (
+        *((operation, _same) for operation in _UNMEASURED),
+        *_ranges(any_level, 10 / 32, ops.GREY),
+        (ops.posterize, lambda s: (4 * any_level(s)).floor()),
+        (ops.solarize, lambda s: (256 * any_level(s)).floor()),
+        (ops.solarize_add, lambda s: (110 * any_level(s)).floor()),
+    ),
+    drawn=2, chance=0.5, crop="before",
+)  # fmt: skip
+
+#: RandAugment(3, 4) of ildoonet/pytorch-randaugment, which TACJu/Bi-Sampling and LeeHyuck/ABC call before their crop.
+_RANDAUGMENT = Pool(
+    (
+        *((operation, _same) for operation in _UNMEASURED if operation is not ops.identity),
+        *_ranges(four_of_thirty, 100 / 32, 0),
+        (ops.posterize, lambda s: (4 * four_of_thirty(s)).floor().clamp_min(1)),
+        (ops.solarize, lambda s: 256 * four_of_thirty(s)),
+        (ops.add_and_solarize, lambda s: 110 * four_of_thirty(s)),
+        (ops.patch, _same),
+    ),
+    drawn=3, chance=1.0, crop="after",
+)  # fmt: skip
+
+POOLS: dict[str, Pool] = {"always": _ALWAYS, "fixmatch": _FIXMATCH, "crest": _CREST, "randaugment": _RANDAUGMENT}
