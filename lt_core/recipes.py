@@ -118,10 +118,12 @@ def recipe(**fields: object) -> Recipe:
     return RECIPES.add(made.name, made)
 
 
-# 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness.
+# 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness. Five epochs of warm-up, as in
+# public code, chosen on validation splits against two: balanced accuracy +0.92 ± 0.26 points (mean and standard error of 120 pairs
+# of softmax, ce_drw, ldam_drw, mm_drw, logit_adjusted and cb_focal at factors 10 and 50, on five draws that no suite uses).
 recipe(
     name="digits", model="small_cnn", epochs=40, batch_size=64, optimizer="sgd", lr=0.05, nesterov=True, weight_decay=5e-4,
-    warmup=0.05, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
+    warmup_epochs=5, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
 )  # fmt: skip
 
 # The 90/10 MNIST example of our slides: MLP 784-256-10, two epochs of Adam, both layers as PyTorch makes them.

@@ -19,7 +19,7 @@ def make_spec():
         from lt_core.recipes import RECIPES
 
         drawn = {"dataset": "digits", **(data or {"imbalance_factor": 10, "n_max": 60})}
-        changed = dataclasses.replace(RECIPES["digits"], **{"epochs": 3, **recipe})
+        changed = dataclasses.replace(RECIPES["digits"], **{"epochs": 3, "warmup_epochs": 1, **recipe})
         return TrialSpec(build(DataSpec, drawn), resolve(method, at), changed, seed)
 
     return make

@@ -105,7 +105,7 @@ def test_any_number_of_classes_will_do(name, counts, fitting_spec, make_split, t
 @every_method
 def test_a_small_batch_can_be_learnt_by_heart(name, fitting_spec, make_split, train):
     long = {"retrain": 1.0} if "retrain" in METHODS[name].domains() else {}  # a second stage must have its time too
-    spec = fitting_spec(name, long, epochs=60, pad=0, warmup=0.0, milestones=(), drops=(), weight_decay=0.0, batch_size=20)
+    spec = fitting_spec(name, long, epochs=60, pad=0, warmup_epochs=0, milestones=(), drops=(), weight_decay=0.0, batch_size=20)
     split = make_split([4] * 5)
     training, losses = train(spec, split)
     assert evaluate(training, split.train).accuracy == 1.0

@@ -58,7 +58,7 @@ def test_no_warm_up_and_no_milestones_is_a_constant_rate():
 
 def test_the_rate_reaches_the_optimiser(make_spec, make_split):
     """Warm-up over two epochs of two steps each."""
-    spec = make_spec("sigmoid", lr=0.4, batch_size=10, epochs=2, warmup=1.0, milestones=(), drops=())
+    spec = make_spec("sigmoid", lr=0.4, batch_size=10, epochs=2, warmup_epochs=2, milestones=(), drops=())
     training = Training(spec, make_split([10, 10]), CPU)
     rates, step = [], training.optimizer.step
     training.optimizer.step = lambda: (rates.append([g["lr"] for g in training.optimizer.param_groups]), step())[1]

@@ -261,7 +261,7 @@ def test_all_that_is_not_frozen_shrinks_after_it_was_averaged(at_work):
         assert torch.equal(new, old if kept else old * 0.75), name
     assert all(torch.equal(v, before[k]) for k, v in training.averaged.state_dict().items())
 
-    weights = at_work("softmax", shrink=0.25, lr=1e-30, warmup=0.0, steps=1)
+    weights = at_work("softmax", shrink=0.25, lr=1e-30, warmup_epochs=0, steps=1)
     start = weights.model.classifier.weight.clone()
     weights.run_epoch()
     assert torch.equal(weights.model.classifier.weight, start * 0.75)

@@ -154,7 +154,7 @@ def test_bfloat16_is_as_repeatable(make_spec, figures):
 
 @pytest.mark.parametrize("method", ["softmax", "sigmoid", "focal"])
 def test_a_diverged_trial_says_when(make_spec, method):
-    result = run_trial(make_spec(method, lr=1e30, warmup=0.0))
+    result = run_trial(make_spec(method, lr=1e30, warmup_epochs=0))
     assert result.status == "diverged"
     assert "in epoch 1 of 3" in result.cause
     assert result.confusion == []
@@ -162,7 +162,7 @@ def test_a_diverged_trial_says_when(make_spec, method):
 
 def test_weights_that_blow_up_in_the_very_last_step_are_noticed(make_spec):
     """The loss of the last batch is computed before its step."""
-    result = run_trial(make_spec(lr=1e38, warmup=0.0, epochs=1, batch_size=1000))
+    result = run_trial(make_spec(lr=1e38, warmup_epochs=0, epochs=1, batch_size=1000))
     assert result.status == "diverged"
 
 
@@ -239,7 +239,7 @@ def test_a_device_that_is_not_there_is_named(make_spec):
         Runtime(device="cuda").torch_device()
 
 
-@pytest.mark.parametrize("keys", [{"data": DATA}, {}, {"lr": 1e30, "warmup": 0.0}], ids=["ok", "no validation", "diverged"])
+@pytest.mark.parametrize("keys", [{"data": DATA}, {}, {"lr": 1e30, "warmup_epochs": 0}], ids=["ok", "no validation", "diverged"])
 def test_a_record_survives_json(make_spec, keys):
     result = run_trial(make_spec(**keys))
     record = result.to_record()
