@@ -82,6 +82,7 @@ def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
     specs = [TrialSpec(d, m, recipe, s) for d in data for m in methods for s in seeds]
     unique = {spec.trial_id: spec for spec in specs}
     check_specs(list(unique.values()), where)
+    _check_table(file.table, list(unique.values()), where)
     return Suite(name, file.about, file.table, tuple(unique.values()))
 
 
@@ -108,6 +109,18 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
                     made.check(one)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def _check_table(name: str, specs: Sequence[TrialSpec], where: str) -> None:
+    """Raise for a table that there is not, or that has no place for any trial: it is asked for when all have trained."""
+    from bench.tables import TABLES
+
+    if name not in TABLES:
+        raise unknown("table", name, TABLES, where)
+    if not any(map(TABLES[name].shows, specs)):
+        raise UserError(
+            f"{where}: table {name} shows {TABLES[name].rows}, and the suite has none: choose another, see `list tables`"
+        )
 
 
 def recipe_of(value: Any, where: str) -> Recipe:

@@ -7,7 +7,9 @@ import pandas as pd
 from bench.tables.figures import FIGURES
 from bench.tables.published import drawn_as_published, lookup
 from bench.tables.table import Cell, Column, Row, Table, group_name, names_without_common, one_budget, rank_columns
+from lt_core.spec import TrialSpec
 
+SHOWN = "trials with label_fraction below 1"
 _ROWS = {
     "softmax": ("Supervised", None),
     "fixmatch": ("FixMatch", "fixmatch"),
@@ -18,6 +20,11 @@ _ROWS = {
     "crest_plus": ("w/ CReST+", "fixmatch_crest_plus"),
 }
 _COLUMN = ["dataset", "imbalance_type", "label_fraction", "imbalance_factor"]
+
+
+def shows(spec: TrialSpec) -> bool:
+    """Whether a trial has a place in this table."""
+    return spec.data.label_fraction < 1
 
 
 def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:

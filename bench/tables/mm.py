@@ -9,6 +9,7 @@ import pandas as pd
 from bench.tables.figures import FIGURES
 from bench.tables.published import drawn_as_published, lookup
 from bench.tables.table import Cell, Column, Row, Table, columns_of, group_name, one_budget, rank_columns
+from lt_core.spec import TrialSpec
 
 _LOSSES = {
     "softmax": "ERM",
@@ -19,6 +20,7 @@ _LOSSES = {
     "mm": "MM",
     "mm+ldam": "MM + LDAM",
 }
+SHOWN = "trials of its losses, alone or with one of its ways of rebalancing"
 _RULES = {"none": "", "RW": "re-weighting", "RS": "re-sampling", "DRW": "DRW", "DRS": "DRS"}
 
 
@@ -48,6 +50,11 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     title = f"Maximum margin and what it is compared with: {figure.title}, by imbalance factor (layout of Kang et al. 2021)"
     notes.append("re-weighting: effective-number weights (class-balanced, CB); DRW and DRS: only in the last part of training")
     return rank_columns(Table("mm", title, "Loss", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better)
+
+
+def shows(spec: TrialSpec) -> bool:
+    """Whether a trial is a row of this table."""
+    return row_kind(spec.method.label, dict(spec.method.params)) is not None
 
 
 def row_kind(label: str, params: dict) -> tuple[int, int, str] | None:

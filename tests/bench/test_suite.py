@@ -159,3 +159,23 @@ def test_a_missing_key_and_a_file_that_is_no_suite(tmp_path):
         load_suite(tmp_path / "none.yaml")
     with pytest.raises(UserError, match="unknown suite 'quik'; the nearest is 'quick'"):
         load_suite("quik")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("nosuch", "suite tiny: unknown table 'nosuch'; the nearest is"),
+        ("crest", "table crest shows trials with label_fraction below 1, and the suite has none"),
+        ("mm", "table mm shows trials of its losses, .* and the suite has none"),
+    ],
+)
+def test_a_table_that_cannot_show_the_suite_is_refused_before_anything_trains(table, words):
+    with pytest.raises(UserError, match=words):
+        parse(table=table, methods=["over_sampling[loss=sigmoid]"])
+
+
+def test_the_command_line_refuses_a_wrong_table_and_leaves_no_run_folder(call, write_suite, tmp_path):
+    for name in ("run", "plan"):
+        code, _, err = call(name, write_suite(table="nosuch"))
+        assert code == 2 and "suite tiny: unknown table 'nosuch'; the nearest is" in err
+    assert not (tmp_path / "results").exists()
