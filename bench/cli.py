@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ DEVICE = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Ray's own messages too")]
 DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where image sets are found (else LT_DATA, else downloaded)")]
 RUNS = Path("results") / "runs"
+BAD_INPUT, SOME_FAILED, ALL_FAILED, STOPPED = 2, 3, 4, 130  # exit codes; 0: all is well, 1: `verify` found another figure
 
 
 @app.command("list")
@@ -122,7 +124,11 @@ def run_(
     ] = False,
     verbose: VERBOSE = False,
 ) -> None:
-    """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on."""
+    """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on.
+
+    Exit code 0: every trial that was asked for is finished; 3: some failed, now or before; 4: all failed; 2: bad input; 130:
+    stopped by Ctrl-C.
+    """
     import bench
     from bench import output
     from bench.backends import Interrupted
@@ -135,8 +141,10 @@ def run_(
     plans = [plan for plan, _ in planned(suites, out, **selection)]
     if len(plans) > 1:
         fetch_data(plans, data)
-    for suite, notes in [(plan.suite, output.recipe_notes(plan.todo)) for plan in plans]:
-        for note in notes:
+    statuses: list[str] = []
+    for plan in plans:
+        suite = plan.suite
+        for note in output.recipe_notes(plan.todo):
             print(f"{suite.name}: note: {note}", flush=True)
         try:
             store = bench.run(
@@ -146,8 +154,24 @@ def run_(
             )  # fmt: skip
         except Interrupted:
             print("stopped; every finished trial is kept. Give the same command again to go on.")
-            raise SystemExit(130) from None
+            raise SystemExit(STOPPED) from None
         _show(store, suite.table)
+        known = store.statuses()
+        here = [known.get(spec.trial_id, "") for spec in plan.specs]
+        statuses += here
+        _outcome(here, store.path)
+    raise SystemExit(_outcome(statuses))
+
+
+def _outcome(statuses: Sequence[str], folder: Path | None = None) -> int:
+    """The exit code of trials that ended so; with ``folder`` it is put into a sentence too, if it is not 0."""
+    from lt_core.result import OK
+
+    failed = len(statuses) - statuses.count(OK)
+    if failed and folder:
+        remedy = f"see `bench.py status {folder}` for the causes; --retry-failed runs them again"
+        print(f"{failed} of {len(statuses)} trials failed: {remedy}", file=sys.stderr, flush=True)
+    return 0 if not failed else ALL_FAILED if failed == len(statuses) else SOME_FAILED
 
 
 def _show(store: Any, table: str) -> None:
@@ -186,7 +210,11 @@ def tune_(
     out: OUT = RUNS,
     verbose: VERBOSE = False,
 ) -> None:
-    """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds."""
+    """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds.
+
+    Exit code 0: every trial of the search and of the test ended well or was stopped by the pruner; 3: some failed, now or
+    before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C.
+    """
     import bench
     from bench import output, tuned
     from bench.backends import Interrupted
@@ -204,12 +232,24 @@ def tune_(
         )  # fmt: skip
     except Interrupted:
         print("stopped; every finished trial is kept. Give the same command again to go on.")
-        raise SystemExit(130) from None
+        raise SystemExit(STOPPED) from None
+    except tuned.NothingFinished as error:
+        _refuse(str(error))
+        raise SystemExit(_searched(out / chosen.name)) from None
     files = tuned.write(chosen, found, store)
     print()
     print(FORMATS["terminal"][0](tuned.table(chosen, found, store)))
     print()
     print(output.tuned_words(found, store, files))
+    raise SystemExit(_searched(store.path))
+
+
+def _searched(folder: Path) -> int:
+    """The exit code of a search; trials that the pruner stopped are no failures."""
+    from bench.store import Store
+    from lt_core.result import PRUNED
+
+    return _outcome([status for status in Store(folder).statuses().values() if status != PRUNED], folder)
 
 
 @app.command("table")
@@ -395,7 +435,7 @@ def main() -> None:
     except UserError as error:
         code = _refuse(str(error))
     except KeyboardInterrupt:
-        code = 130
+        code = STOPPED
     except Exception as error:
         # Typer brings its own copy of click or uses the installed one: its usage errors are known by this method.
         if not hasattr(error, "format_message"):
@@ -406,4 +446,4 @@ def main() -> None:
 
 def _refuse(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
-    return 2
+    return BAD_INPUT

@@ -28,6 +28,10 @@ from lt_core.spec import DataSpec, TrialSpec
 from lt_core.training.runtime import Runtime
 
 
+class NothingFinished(UserError):
+    """A study has no winner, since every setting failed."""
+
+
 @dataclass(frozen=True)
 class Found:
     """The chosen setting of a study. ``front``: with several objectives, every setting that no other beats in all of them."""
@@ -51,11 +55,11 @@ def winner(search: Search) -> Found:
     """The best setting by the first objective; of several objectives among those of the Pareto front.
 
     Raises:
-        UserError: no setting was finished.
+        NothingFinished: no setting was finished.
     """
     state = optuna_().trial.TrialState.COMPLETE
     if not search.optuna.get_trials(deepcopy=False, states=(state,)):
-        raise UserError(f"no setting of study {search.study.name} was finished: see `status` for the causes")
+        raise NothingFinished(f"no setting of study {search.study.name} was finished: see `status` for the causes")
     front = tuple(search.optuna.best_trials)
     sign = -1 if search.optuna.directions[0].name == "MAXIMIZE" else 1
     best = min(front, key=lambda t: (sign * t.values[0], t.number))

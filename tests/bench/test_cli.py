@@ -111,3 +111,26 @@ def test_from_another_process_too(tmp_path):
     done = cli("run", "quik", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: unknown suite 'quik'; the nearest is 'quick'\n"
+
+
+def test_a_job_script_can_tell_whether_trials_failed(call, write_suite, tmp_path):
+    """0: all finished; 3: some failed, also when they did so in an earlier run; 4: all failed."""
+    inline = ("--backend", "inline")
+    some = write_suite(methods=["softmax", "ldam[scale=1e+38]"], seeds=1)
+    assert call("run", some, *inline, "--only", "softmax")[0] == 0
+    for attempt in ("first", "again"):
+        code, _, err = call("run", some, *inline)
+        assert (code, "2 of 4 trials failed: see `bench.py status results/runs/tiny`" in err) == (3, True), attempt
+    assert call("run", some, *inline, "--only", "softmax")[0] == 0, "what was asked for is finished"
+    code, _, err = call("run", some, *inline, "--only", "ldam*")
+    assert (code, "2 of 2 trials failed" in err) == (4, True)
+    all_of_one = write_suite("broken", methods=["ldam[scale=1e+38]"], seeds=1)
+    assert call("run", all_of_one, *inline)[0] == 4
+    code, _, err = call("run", write_suite("sound", methods=["softmax"], seeds=1), all_of_one, *inline)
+    assert code == 3 and err.count("trials failed") == 1, "one suite of two is not all"
+
+
+def test_exit_codes_are_said_where_a_user_looks(call):
+    for name in ("run", "tune"):
+        code, out, _ = call(name, "--help")
+        assert code == 0 and "3: some failed" in out and "4: all failed" in out

@@ -334,3 +334,18 @@ def test_a_wrong_command_line_ends_with_exit_code_2(tmp_path):
     done = cli("tune", "digits_cb", "--sampler", "tpee", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "sampler must be in tpe" in done.stderr
+
+
+def test_a_search_tells_a_job_script_of_failures_too(call, tmp_path):
+    def tune(name, values):
+        axis = {"methods": "ldam", "space": {"scale": values}, "paper": {"method": "ldam", "scale": values[0]}}
+        (tmp_path / f"{name}.yaml").write_text(
+            yaml.safe_dump({**TINY, "sampler": "grid", "trials": 2, "studies": {"ldam": axis}})
+        )
+        return call("tune", str(tmp_path / f"{name}.yaml"), "--backend", "inline")
+
+    assert tune("sound", [10.0, 30.0])[0] == 0
+    code, out, err = tune("some", [10.0, 1e38])
+    assert code == 3 and "1 of " in err and "trials failed" in err and "tuned" in out
+    code, _, err = tune("none", [1e38, 2e38])
+    assert code == 4 and "no setting of study ldam was finished" in err and "2 of 2 trials failed" in err
