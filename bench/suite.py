@@ -97,7 +97,7 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
     # One spec for each way of building a network or of asking something of the data.
     kinds = {(s.recipe.model, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s for s in specs}
     try:
-        for data in {spec.data for spec in specs}:
+        for data in dict.fromkeys(spec.data for spec in specs):
             semi_sizes(data, DATASETS[data.dataset].train_counts)
         for spec in kinds.values():
             info = DATASETS[spec.data.dataset]

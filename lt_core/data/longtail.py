@@ -2,7 +2,8 @@
 
 Each class's images are shuffled once by ``subset_seed``; the subset takes the first of them and the validation
 split the last. So the subsets of different imbalance factors nest (Cui et al. 2019), every factor and method is
-validated on the same images, and only a class that has too few left over gives some of its own to validation.
+validated on the same images, and only a class that has too few left over gives some of its own to validation. What a class
+cannot give is refused: a split is never smaller than it was asked to be.
 """
 
 from __future__ import annotations
@@ -106,23 +107,23 @@ def class_order(spec: DataSpec, classes: int) -> list[int]:
 def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], int]:
     """Training images of each class, and validation images a class, after both have their share.
 
-    The split is balanced: each class gives ``validation`` images, or as many as the poorest class can give while
-    it keeps at least half of its training images.
+    The split is balanced: each class gives ``validation`` images. What the subset leaves over goes first; a class that has too
+    little left gives training images, of which it keeps at least half.
 
     Raises:
-        UserError: no class-balanced split can be made at all.
+        UserError: some class cannot give as many; the largest possible number is named.
     """
-    sizes = class_sizes(spec, available)
-    if spec.validation == 0:
+    sizes, held_out = class_sizes(spec, available), spec.validation
+    if held_out == 0:
         return sizes, 0
     spare = [pool - size + size // 2 for pool, size in zip(available, sizes, strict=True)]
-    held_out = min(spec.validation, *spare)
-    if held_out < 1:
-        poorest = min(range(len(spare)), key=spare.__getitem__)
-        raise UserError(
-            f"{spec.dataset}: no validation split can be made, since class {poorest} has {sizes[poorest]} image and none "
-            "to spare: set validation to 0 or lower the imbalance"
-        )
+    poorest = min(range(len(spare)), key=spare.__getitem__)
+    largest = spare[poorest]
+    if held_out > largest:
+        words = f"{spec.dataset}: validation {held_out} asks for more images than class {poorest} can give"
+        subset = f"it has {available[poorest]}, of which the subset takes {sizes[poorest]} and keeps at least half"
+        remedy = f"set validation to {largest} or less" if largest else "set validation to 0, or lower the imbalance"
+        raise UserError(f"{words}: {subset}; {remedy}")
     return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)], held_out
 
 

@@ -42,7 +42,7 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
         if n + u + held_out > pool:
             raise UserError(
                 f"{spec.dataset}: class {label} has {pool} images, fewer than {n} labelled, {u} unlabelled and {held_out} for "
-                "validation: lower n_max or unlabelled_ratio"
+                "validation: lower n_max, unlabelled_ratio or validation"
             )
     return sizes, unlabelled
 

@@ -15,10 +15,12 @@ from bench.output import recipe_notes
 from bench.planning import plan
 from bench.store import Store
 from bench.suite import parse_suite
+from lt_core.data.longtail import split_sizes
+from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.training import run_trial
-from tests.bench.harness import TINY
+from tests.bench.harness import ROOT, TINY
 
 
 @pytest.fixture
@@ -198,3 +200,12 @@ def test_a_plan_says_when_averaged_weights_would_still_be_those_of_the_beginning
     assert note.endswith("set ema to 0.997 or less")
     fitting = replace(spec, recipe=replace(short.recipe, ema=0.997))
     assert recipe_notes([fitting]) == []
+
+
+def test_every_committed_row_held_out_what_it_says():
+    for file in sorted((ROOT / "results").glob("*/records")):
+        for result in (r for r in Store(file.parent).results() if r.status == "ok"):
+            data = result.spec.data
+            assert split_sizes(data, DATASETS[data.dataset].train_counts)[1] == data.validation
+            held_out = sum(map(sum, result.validation_confusion))
+            assert held_out == data.validation * len(result.train_counts), f"{file.parent.name} {result.trial_id}"

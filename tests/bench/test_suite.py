@@ -179,3 +179,16 @@ def test_the_command_line_refuses_a_wrong_table_and_leaves_no_run_folder(call, w
         code, _, err = call(name, write_suite(table="nosuch"))
         assert code == 2 and "suite tiny: unknown table 'nosuch'; the nearest is" in err
     assert not (tmp_path / "results").exists()
+
+
+def test_a_validation_split_larger_than_the_data_can_give_is_refused_with_the_largest_that_it_can(call, write_suite):
+    """The smallest class of digits has 124 training images; trained on all of them it can give 62, and with n_max 100, 74."""
+    full = {"dataset": "digits", "imbalance_factor": 1}
+    code, _, err = call("plan", write_suite(data={**full, "validation": 500}))
+    assert code == 2
+    assert "suite tiny: digits: validation 500 asks for more images than class 8 can give" in err, err
+    assert "set validation to 62 or less" in err
+    for n_max, largest in ((124, 62), (100, 74)):
+        data = {**full, "n_max": n_max}
+        assert call("plan", write_suite(data={**data, "validation": largest + 1}))[0] == 2
+        assert call("plan", write_suite(data={**data, "validation": largest}))[0] == 0

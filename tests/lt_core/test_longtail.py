@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lt_core.data.longtail import class_sizes, split_indices, split_sizes
@@ -147,22 +147,25 @@ def test_validation_is_disjoint_balanced_and_the_same_for_all_factors(a, b, vali
     assert set(held) == set(indices(b, validation, seed)[1])
 
 
-@given(FACTORS, st.integers(0, 500))
-def test_a_class_keeps_at_least_half_of_its_training_images(factor, validation):
+@given(FACTORS, st.integers(1, 500))
+def test_a_split_is_as_large_as_it_was_asked_to_be_or_is_refused(factor, validation):
+    """A class keeps at least half of its training images: a class of s of p images can give p − s + ⌊s/2⌋."""
     spec = data("digits", imbalance_factor=factor, n_max=50, validation=validation)
     available = np.bincount(LABELS).tolist()
     asked = class_sizes(spec, available)
-    try:
+    largest = min(pool - size + size // 2 for size, pool in zip(asked, available, strict=True))
+    if validation <= largest:
         kept, held = split_sizes(spec, available)
-    except UserError:
-        assume(False)
-    assert 0 <= held <= validation
-    assert all(k >= a / 2 and k + held <= pool for k, a, pool in zip(kept, asked, available, strict=True))
+        assert held == validation
+        assert all(k >= a / 2 and k + held <= pool for k, a, pool in zip(kept, asked, available, strict=True))
+    else:
+        with pytest.raises(UserError, match=f"validation {validation} asks for more .* set validation to {largest} or less"):
+            split_sizes(spec, available)
 
 
 def test_no_validation_split_from_a_class_of_one_image():
     spec = data("digits", imbalance_type="counts", counts=[3] * 9 + [1], validation=2)
-    with pytest.raises(UserError, match="class 9 has 1 image and none to spare"):
+    with pytest.raises(UserError, match=r"class 9 can give: it has 1, of which .*; set validation to 0, or lower"):
         split_sizes(spec, [3] * 9 + [1])
 
 
