@@ -311,8 +311,8 @@ def leaderboard_(
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     chosen = choose(columns)
-    board = leaderboard(frame_of(runs(run or []), only), metric)
-    print("\n\n".join(FORMATS[format][0](table) for table in build(board, metric, chosen, sort)))
+    board = leaderboard(frame_of(runs(run or [])), metric)
+    print("\n\n".join(FORMATS[format][0](table) for table in build(board, metric, chosen, sort, only)))
 
 
 @app.command("export")

@@ -14,7 +14,6 @@ from bench.report import document
 from bench.store import RUNS_DIR, Store
 from bench.tables.leaderboard import DEFAULT, build
 from lt_core.errors import UserError
-from lt_core.labels import matches
 
 RESULTS = Path("results")
 
@@ -36,11 +35,11 @@ def runs(names: Sequence[str]) -> list[Store]:
     return found
 
 
-def frame_of(stores: Sequence[Store], only: str | None = None) -> pd.DataFrame:
-    """The trials of all stores; ``only``: of the methods or labels that this matches.
+def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
+    """The trials of all stores.
 
     Raises:
-        UserError: no such trial, or trials of several versions of the protocol, whose figures are not comparable.
+        UserError: no trial, or trials of several versions of the protocol, whose figures are not comparable.
     """
     frames = [frame for frame in (store.frame() for store in stores) if len(frame)]
     if not frames:
@@ -50,10 +49,7 @@ def frame_of(stores: Sequence[Store], only: str | None = None) -> pd.DataFrame:
     if len(versions) > 1:
         which = "; ".join(f"{v}: {', '.join(frame.loc[frame['protocol'] == v, 'suite'].unique())}" for v in versions)
         raise UserError(f"these runs are of several versions of the protocol ({which}) and not comparable: choose with --run")
-    kept = frame if only is None else frame[[matches(only, label) for label in frame["label"]]]
-    if kept.empty:
-        raise UserError(f"--only '{only}' matches no method there: {', '.join(dict.fromkeys(frame['label']))}")
-    return kept
+    return frame
 
 
 def export(stores: Sequence[Store], out: Path, metric: str = "acsa") -> list[Path]:

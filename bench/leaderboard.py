@@ -61,7 +61,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     frame, _ = reported(frame)
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
-    figure, figures = FIGURES[metric], {name: FIGURES[name] for name in FIGURES}
+    figures = {name: FIGURES[name] for name in FIGURES}
     frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
     frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK)
@@ -74,10 +74,9 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     ranks = _average_ranks(every, metric)
     board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["column"], board["label"], strict=True)]
     board = _beside_published(board, only_measured)
-    value = board[metric] if figure.lower_is_better else -board[metric]
-    board = board.assign(_factor=-board["imbalance_factor"], _value=value.fillna(np.inf))
-    order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "_value", "label"]
-    return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_value", "_as_published"])
+    board = board.assign(_factor=-board["imbalance_factor"])
+    order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "rank", "label"]
+    return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_as_published"])
 
 
 def _names(keys: pd.DataFrame) -> list[str]:
@@ -123,7 +122,7 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
 def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     """``rows`` of one column with their rank, 1 the best, and what is not told apart from the best."""
     lower = FIGURES[metric].lower_is_better
-    rank = rows[metric].rank(method="min", ascending=lower)
+    rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
     values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
     tied = untested = np.zeros(len(rows), bool)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench import stats
 from bench.charts import Axis, Chart, Panel, Series
-from bench.plots.base import best, finished
+from bench.plots.base import best, chosen, finished
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ _MARGIN = 0.55  # room for names on both sides, in widths of the scale
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """Ranks are taken over all methods of the run, whichever are drawn: else the choice would narrow the difference.
+    """Ranks are taken over all methods of the run, whichever are drawn: else the choice would change them.
 
     Raises:
-        UserError: fewer than two data columns or three methods share all blocks.
+        UserError: fewer than two data columns or three methods share all blocks, or ``only`` matches none of these.
     """
-    frame, notes = finished(store, only)
+    frame, notes = finished(store, "*")
     ranking = stats.rank(frame)
     if ranking.blocks < 2:
         raise UserError(f"{store.path} has one data column: ranks need two or more to be averaged over")
     if len(ranking.ranks) < 3 or ranking.critical_difference is None:
         raise UserError(f"{store.path} has {len(ranking.ranks)} methods on all of its data columns: ranks need three or more")
-    kept, left = best(frame[frame["label"].isin(list(ranking.ranks))])
+    kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only))
     ranks = {label: rank for label, rank in ranking.ranks.items() if label in kept}
     words = [
         f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {ranking.blocks} data columns, 1 the best",

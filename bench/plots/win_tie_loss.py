@@ -9,14 +9,13 @@ import pandas as pd
 
 from bench.charts import Axis, Chart, Heat, Panel
 from bench.plots.base import best, finished
-from bench.stats import PAIR
+from bench.stats import NOISE, PAIR
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
     from bench.store import Store
 
 _MOST = 12
-_TIE = 1e-9  # two fractions of the same counts, added up in another order
 
 
 def draw(store: Store, only: str = "*") -> Chart:
@@ -54,5 +53,5 @@ def draw(store: Store, only: str = "*") -> Chart:
 def outcomes(differences: pd.Series) -> tuple[int, int, int]:
     """Pairs that are won, tied and lost; a pair that one of the two did not finish is none."""
     values = differences.dropna().to_numpy()
-    tied = np.abs(values) < _TIE
+    tied = np.abs(values) <= NOISE
     return int((~tied & (values > 0)).sum()), int(tied.sum()), int((~tied & (values < 0)).sum())

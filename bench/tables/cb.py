@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from bench import stats
 from bench.tables.figures import FIGURES, Figure
 from bench.tables.published import drawn_as_published, lookup
 from bench.tables.table import Cell, Column, Row, Table, columns_of, group_name, labels_in_order, one_budget, rank_columns
@@ -69,7 +70,8 @@ def _picked(rows: pd.DataFrame, figure: Figure) -> dict[str, Cell]:
         return {"Class-Balanced": Cell(text="no validation split" if len(rows) else "")}
     scores = finished.groupby("label", sort=False)["validation_balanced_accuracy"].agg(["mean", "size"])
     complete = scores[scores["size"] == scores["size"].max()]  # a cell that lost seeds is not compared with whole ones
-    label = complete["mean"].sort_index().round(9).idxmax()  # of equal ones the first by name, not by the last bit
+    means = complete["mean"].sort_index()
+    label = means.index[stats.settled(means.to_numpy()).argmax()]  # of equal ones the first by name, not by the last bit
     chosen = rows[rows["label"] == label]
     params = json.loads(chosen["params"].iloc[0])
     gamma = f"{params['gamma']:g}" if "gamma" in params else "–"

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pandas as pd
 
+from bench import stats
 from bench.tables.figures import FIGURES
 from bench.tables.table import Cell, Column, Row, Table, rank_columns
-from lt_core.errors import unknown
+from lt_core.errors import UserError, unknown
+from lt_core.labels import matches
 
 #: Beside the figures of `FIGURES`: column of the board → heading, decimals, whether lower is better (None: not ranked).
 _EXTRAS: dict[str, tuple[str, int, bool | None]] = {
@@ -45,32 +47,44 @@ def choose(text: str | None) -> tuple[str, ...]:
     return columns
 
 
-def build(board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, sort: str | None = None) -> list[Table]:
+def build(
+    board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, sort: str | None = None, only: str | None = None
+) -> list[Table]:
     """Tables of a `bench.leaderboard.leaderboard` frame that was ranked by ``metric``.
 
     Args:
         columns: what to show; what has no value in a table is left out of it.
         sort: figure or ``average_rank`` to sort by; ``metric`` if none.
+        only: show the methods or labels that this matches. Ranks and marks stay those among all methods.
 
     Raises:
-        UserError: nothing to sort by of that name.
+        UserError: nothing to sort by of that name, or ``only`` matches nothing.
     """
     if sort is not None and sort not in [*FIGURES, "average_rank"]:
         raise unknown("column to sort by", sort, [*FIGURES, "average_rank"])
+    fits = [only is None or matches(only, label) for label in board["label"]]
+    if not any(fits):
+        raise UserError(f"--only '{only}' matches no method there: {', '.join(dict.fromkeys(board['label']))}")
+    board = board.assign(_shown=fits)
     wanted = [metric, *(column for column in columns if column != metric)]
     made = []
     for name, rows in board.groupby("column", sort=False):
         shown = [column for column in wanted if column == metric or _any(rows[column])]
         lower = sort == "average_rank" or (sort is not None and FIGURES[sort].lower_is_better)
         if sort is not None:
-            rows = rows.sort_values(sort, ascending=lower, kind="stable", na_position="last")
+            rows = rows.assign(_by=stats.settled(rows[sort].to_numpy(dtype=float)))
+            rows = rows.sort_values("_by", ascending=lower, kind="stable", na_position="last")
         lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in rows.iterrows()]
         budget = rows.iloc[0]
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %"]
         notes += [words for column, words in _MEANING.items() if column in shown]
         title = f"{name}: leaderboard by {FIGURES[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
-        made.append(_with_marks(rank_columns(table), rows))
+        table = _with_marks(rank_columns(table), rows)
+        if not rows["_shown"].all():
+            notes.append(f"ranks and marks are those among all {len(rows)} methods of the column")
+        lines = [line for line, kept in zip(table.rows, rows["_shown"], strict=True) if kept]
+        made += [replace(table, rows=tuple(lines), notes=tuple(notes))] if lines else []
     return made
 
 

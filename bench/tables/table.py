@@ -97,11 +97,13 @@ def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
     for j, column in enumerate(table.columns):
         lower = lower_is_better if column.lower_is_better is None else column.lower_is_better
         shown = [i for i, cells in enumerate(rows) if cells[j].mean is not None]
-        means = sorted({_rounded(rows[i][j]) for i in shown}, reverse=not lower)
+        figures = stats.settled([rows[i][j].mean for i in shown])  # type: ignore[misc]
+        means = sorted(set(figures), reverse=not lower)
         if column.published or lower is None or len(means) < 2:
             continue
-        for i, tied, untested in zip(shown, *_marks([rows[i][j] for i in shown], means[0]), strict=True):
-            place = means.index(_rounded(rows[i][j])) + 1
+        places = [means.index(figure) + 1 for figure in figures]
+        marks = _marks([rows[i][j] for i in shown], places.index(1))
+        for i, place, tied, untested in zip(shown, places, *marks, strict=True):
             behind = place > 1
             rows[i][j] = replace(
                 rows[i][j], rank=place if place <= 2 else 0, tied=behind and bool(tied), untested=behind and bool(untested)
@@ -109,18 +111,14 @@ def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
     return replace(table, rows=tuple(replace(r, cells=tuple(c)) for r, c in zip(table.rows, rows, strict=True)))
 
 
-def _rounded(cell: Cell) -> float:
-    return round(cell.mean, 9)  # type: ignore[arg-type]
-
-
-def _marks(cells: Sequence[Cell], best: float) -> tuple[np.ndarray, np.ndarray]:
-    """`stats.marks` of ``cells`` against the one with mean ``best``."""
+def _marks(cells: Sequence[Cell], best: int) -> tuple[np.ndarray, np.ndarray]:
+    """`stats.marks` of ``cells`` against the one at place ``best``."""
     pairs = {pair: i for i, pair in enumerate(dict.fromkeys(p for cell in cells for p in cell.values))}
     values = np.full((len(pairs), len(cells)), np.nan)
     for j, cell in enumerate(cells):
         for pair, value in cell.values.items():
             values[pairs[pair], j] = value
-    return stats.marks(values, next(j for j, cell in enumerate(cells) if _rounded(cell) == best))
+    return stats.marks(values, best)
 
 
 _COLUMN = ["dataset", "imbalance_type", "imbalance_factor"]

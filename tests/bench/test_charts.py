@@ -113,6 +113,14 @@ def test_ranks_are_averaged_and_joined_where_they_are_not_told_apart(tmp_path):
         drawn(tmp_path / "other", "critical_difference", *synthetic.run(["softmax", "focal", "inverse"], (10,), 1))
 
 
+def test_ranks_are_those_among_all_methods_whichever_are_drawn(tmp_path):
+    results = synthetic.run(["softmax", "focal", "inverse", "sigmoid"], (10, 50, 100), 1)
+    for only in ("*", "softmax", "s*"):
+        (panel,) = drawn(tmp_path, "critical_difference", *results, only=only).panels
+        places = {s.key: s.x[0] for s in panel.series if s.key in ("softmax", "focal", "inverse", "sigmoid")}
+        assert places["softmax"] == 4 and places.get("sigmoid", 1) == 1 and ("focal" in places) == (only == "*")
+
+
 def test_cliques_are_the_largest_runs_closer_than_the_difference():
     """Demšar 2006, figure 1 in small: a bar inside another one is not drawn."""
     assert cliques([1.0, 2.0, 2.5, 4.5], 2.0) == [(1.0, 2.5)]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from bench.render import FORMATS
 from bench.store import Store
 from bench.suite import load_suite
 from bench.tables import TABLES
+from bench.tables.compare import build as compare_table
 from bench.tables.leaderboard import build, choose
 from lt_core.errors import UserError
 from lt_core.fields import build as build_record
@@ -54,6 +56,45 @@ def cifar(label, accuracy, seed=0, recipe="cifar_cb", epochs=None):
     confusion = (hits * np.eye(10, dtype=int) + (1000 - hits) * np.eye(10, k=1, dtype=int)).tolist()
     confusion[9][0] = 1000 - hits
     return replace(trial(), spec=spec, confusion=confusion)
+
+
+# Ranks ----------------------------------------------------------------------------------------------
+
+
+def exact_ranks(store):
+    """Average ranks by balanced accuracy of a run of one budget in exact arithmetic: every figure is a count over a count."""
+    of = {}
+    for r in (r for r in store.results() if r.status == "ok"):
+        recalls = [Fraction(row[c], sum(row)) for c, row in enumerate(r.confusion)]
+        of.setdefault(r.spec.data.imbalance_factor, {}).setdefault(r.spec.method.label, []).append(sum(recalls))
+    places: dict[str, list[float]] = {}
+    for methods in of.values():
+        means = {label: sum(values) / len(values) for label, values in methods.items()}
+        for label, mean in means.items():
+            better, equal = sum(m > mean for m in means.values()), sum(m == mean for m in means.values())
+            places.setdefault(label, []).append(better + (equal + 1) / 2)
+    return {label: sum(found) / len(found) for label, found in places.items() if len(found) == len(of)}
+
+
+def test_everything_that_ranks_gives_the_ranks_of_exact_arithmetic():
+    store = Store(ROOT / "results" / "quick")
+    exact = pytest.approx(exact_ranks(store))
+    board = leaderboard(store.frame())
+    assert dict(zip(board["label"], board["average_rank"], strict=True)) == exact
+    assert stats.rank(store.frame()).ranks == exact, "the critical-difference diagram's, as fractions"
+    table = compare_table(store.frame(), "acsa", "softmax")
+    told = {row.label: float(row.cells[-1].text) for row in table.rows}
+    assert {**told, "softmax": exact_ranks(store)["softmax"]} == pytest.approx(exact_ranks(store), abs=0.005), "in %"
+
+
+def test_only_shows_fewer_rows_and_changes_none(call, tmp_path):
+    run = str(synthetic.store(tmp_path / "run", synthetic.run(["softmax", "focal", "inverse"], (10, 50), 3)).path)
+    _, whole, _ = call("leaderboard", "--run", run, "--format", "csv")
+    code, part, _ = call("leaderboard", "--run", run, "--format", "csv", "--only", "softmax")
+    assert code == 0 and part.splitlines() and set(part.splitlines()) < set(whole.splitlines())
+    _, text, _ = call("leaderboard", "--run", run, "--only", "softmax", "--columns", "average_rank")
+    assert "3.00" in text and "ranks and marks are those among all 3 methods of the column" in text
+    assert "*" not in text.split("mean ±")[0], "the best is not shown"
 
 
 # What is not told apart from the best ---------------------------------------------------------------
