@@ -24,24 +24,26 @@ def committed() -> list[Store]:
 
 
 def runs(names: Sequence[str]) -> list[Store]:
-    """The runs of these names, or all that there are, committed ones first.
+    """The runs of these names, or all that there are, the user's own first: of one trial in two runs the first one counts.
 
     Raises:
         UserError: there is none.
     """
-    found = [Store.open(name) for name in names] or [*committed(), *(Store(p.parent) for p in sorted(RUNS_DIR.glob("*/records")))]
+    found = [Store.open(name) for name in names] or [*(Store(p.parent) for p in sorted(RUNS_DIR.glob("*/records"))), *committed()]
     if not found:
         raise UserError(f"there is no run under {RESULTS} or {RUNS_DIR}: start one with `bench.py run quick`")
     return found
 
 
 def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
-    """The trials of all stores.
+    """The trials of all stores, with the column ``run``: the folder that a row is of.
 
     Raises:
         UserError: no trial, or trials of several versions of the protocol, whose figures are not comparable.
     """
-    frames = [frame for frame in (store.frame() for store in stores) if len(frame)]
+    # A folder somewhere else goes by its name: what is exported says nothing of where somebody works.
+    folders = [str(store.path if not store.path.is_absolute() else store.path.name) for store in stores]
+    frames = [store.frame().assign(run=folder) for store, folder in zip(stores, folders, strict=True) if len(store.frame())]
     if not frames:
         raise UserError(f"no trial is finished in {', '.join(str(store.path) for store in stores)}: run it first")
     frame = pd.concat(frames, ignore_index=True)

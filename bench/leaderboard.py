@@ -18,8 +18,10 @@ import pandas as pd
 
 from bench import stats
 from bench.frames import reported
+from bench.store import RUNS_DIR
 from bench.tables.figures import FIGURES
 from bench.tables.published import SOURCES, drawn_as_published, printed
+from bench.tables.table import machines
 from lt_core.errors import UserError
 from lt_core.labels import short
 from lt_core.recipes import RECIPES
@@ -44,7 +46,8 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     """One row a data column and method, columns by dataset and imbalance, methods best first by ``metric``.
 
     Args:
-        frame: one row a trial, of one run or several; a trial that stands in several is counted once.
+        frame: one row a trial, of one run or several (column ``run``, else ``suite``); a trial that stands in several is counted
+            once, as its first finished row says.
         metric: name of the figure that ranks (`bench.tables.figures.FIGURES`).
         only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
 
@@ -53,7 +56,9 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
         trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
         rank in the column and average_rank over the columns of the method's suite; tied: not told apart from the column's
         best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
-        published accuracy in %, paper, difference (measured − published, points) and verdict; command that runs the row again.
+        published accuracy in %, paper, difference (measured − published, points) and verdict; run, the folders that the trials
+        are of; devices, the kinds that they were measured on; left_out, what other runs have of the column and is not counted;
+        command that runs the row again.
 
     Raises:
         UserError: there are no trials.
@@ -64,14 +69,17 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     figures = {name: FIGURES[name] for name in FIGURES}
     frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
-    frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK)
+    run = frame["run"] if "run" in frame else frame["suite"]
+    frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK, run=run)
     every = frame.assign(**{name: f.of(frame).where(frame["_done"]) for name, f in figures.items()})
     # Of a trial that stands in several runs one row counts, a finished one if there is one.
-    shown = every.sort_values("_done", ascending=False, kind="stable").drop_duplicates("trial_id").sort_index()
+    every = every.sort_values("_done", ascending=False, kind="stable")
+    shown = every.drop_duplicates("trial_id").sort_index()
     board = _figures(shown)
+    board["left_out"] = board["column"].map(_left_out(every, shown)).fillna("")
     trials = dict(iter(shown.groupby("_column", sort=False)))
     board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
-    ranks = _average_ranks(every, metric)
+    ranks = _average_ranks(every.drop_duplicates(["suite", "trial_id"]).sort_index(), metric)
     board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["column"], board["label"], strict=True)]
     board = _beside_published(board, only_measured)
     board = board.assign(_factor=-board["imbalance_factor"])
@@ -115,8 +123,23 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
     on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
     board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
+    board["run"] = [", ".join(dict.fromkeys(rows)) for _, rows in by["run"]]
+    board["devices"] = [" and ".join(machines(rows)) for _, rows in by]
     board["command"] = [_command(row) for _, row in board.iterrows()]
     return board.drop(columns=["environment", "unlabelled_ratio"])
+
+
+def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
+    """Column → which rows are not counted since another run has the same trials, and whose count in their place."""
+    rest = every.drop(shown.index)
+    counted = shown.set_index("trial_id")
+    rest = rest.assign(_by=rest["trial_id"].map(counted["run"]), _failed=~rest["_done"] & rest["trial_id"].map(counted["_done"]))
+    words: dict[str, list[str]] = {}
+    for (column, run, by, failed), rows in rest.groupby(["_column", "run", "_by", "_failed"], sort=False):
+        trials = f"{len(rows)} {'failed ' if failed else ''}trial{'s' * (len(rows) > 1)} of {run}"
+        first = " (a run of your own comes first)" if Path(by).parent == RUNS_DIR and not failed else ""
+        words.setdefault(column, []).append(f"{trials}, since {by} has the same {'finished' if failed else 'ones'}{first}")
+    return {column: "; ".join(found) for column, found in words.items()}
 
 
 def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -157,7 +180,8 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
     if missing:
         board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
         board[["tied", "untested"]] = board[["tied", "untested"]].fillna(False).astype(bool)
-        board["command"] = board["command"].fillna("")
+        words = ["command", "run", "devices", "left_out"]
+        board[words] = board[words].fillna("")
     values = [_printed(row, row["label"]) if row["_as_published"] else None for _, row in board.iterrows()]
     cites = [SOURCES[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]
     board = board.assign(published=pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), paper=cites)

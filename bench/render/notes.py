@@ -19,15 +19,15 @@ def footnotes(table: Table, marks: str = "best bold, second underlined") -> list
     """Spread and n, how the best is marked, then the table's own notes."""
     shared = table.common_n()
     cells = [cell for row in table.rows for cell in row.cells]
-    marks = marks if any(cell.rank for cell in cells) else ""
+    said = [marks] if any(cell.rank for cell in cells) else []
     if any(cell.tied for cell in cells):
-        marks += f"; {TIED} not told apart from the best (paired t-tests, Holm, α = 0.05)"
+        said.append(f"{TIED} not told apart from the best (paired t-tests, Holm, α = 0.05)")
     if any(cell.untested for cell in cells):
-        marks += f"; {UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all"
+        said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all")
     if shared == 1:
         figures = "one trial a figure (n = 1): no spread"
     elif shared:
         figures = f"mean ± standard deviation (n − 1) over trials, n = {shared}"
     else:
         figures = "mean ± standard deviation (n − 1) over trials, n beside each figure"
-    return ["; ".join(filter(None, [figures, marks])), *table.notes]
+    return ["; ".join([figures, *said]), *table.notes]

@@ -29,6 +29,8 @@ _AFTER: dict[str, tuple[str, str, int | None]] = {
     "difference": ("measured − published", "points of accuracy", 2),
     "verdict": ("verdict", "measured beside published; of another budget, it is no reproduction", None),
     "paper": ("paper", "where the published figure stands", None),
+    "run": ("run", "the folder that the trials of the row are of", None),
+    "devices": ("measured on", "processor, threads and precision; on another kind the figures of one trial differ", None),
 }
 
 
@@ -89,6 +91,8 @@ def board(frame: pd.DataFrame) -> Board:
 def _any(values: pd.Series) -> bool:
     if values.name in ("failed", "collapsed"):
         return bool((values > 0).any())
+    if values.name in ("run", "devices"):  # what all rows share stands under provenance
+        return values.nunique() > 1
     return bool((values.notna() & (values != "")).any())
 
 

@@ -21,8 +21,11 @@ _EXTRAS: dict[str, tuple[str, int, bool | None]] = {
     "difference": ("difference", 2, None),
     "verdict": ("verdict", 0, None),
     "paper": ("paper", 0, None),
+    "devices": ("measured on", 0, None),
+    "run": ("run", 0, None),
     "command": ("command", 0, None),
 }
+_NAMED = 4  # methods that a note lists; of more it says how many
 DEFAULT = ("acsa", "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
            "difference", "verdict")  # fmt: skip
 _MEANING = {
@@ -76,7 +79,7 @@ def build(
             rows = rows.sort_values("_by", ascending=lower, kind="stable", na_position="last")
         lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in rows.iterrows()]
         budget = rows.iloc[0]
-        notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %"]
+        notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
         notes += [words for column, words in _MEANING.items() if column in shown]
         title = f"{name}: leaderboard by {FIGURES[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
@@ -86,6 +89,22 @@ def build(
         lines = [line for line, kept in zip(table.rows, rows["_shown"], strict=True) if kept]
         made += [replace(table, rows=tuple(lines), notes=tuple(notes))] if lines else []
     return made
+
+
+def _sources(rows: pd.DataFrame) -> list[str]:
+    """Whose rows those of a column are, on which devices, and which are left out for them."""
+    measured = rows[rows["n"] > 0]
+    groups = list(measured.groupby("devices", sort=False))
+    runs = [dict.fromkeys(run for row in found["run"] for run in row.split(", ")) for _, found in groups]
+    notes = [f"measured on {devices}, in {', '.join(names)}" for (devices, _), names in zip(groups, runs, strict=True)]
+    if len(groups) > 1 or measured["devices"].str.contains(" and ").any():
+        labels = [list(found["label"]) for _, found in groups]
+        named = [", ".join(some) if len(some) <= _NAMED else f"{len(some)} methods" for some in labels]
+        notes = [f"{note}: {words}" for note, words in zip(notes, named, strict=True)]
+        notes.append("these are several kinds of device, between which the figures of one trial differ")
+    if len({name for names in runs for name in names}) > 1:
+        notes.append("which row is of which run: --columns run")
+    return notes + [f"left out: {words}" for words in rows["left_out"].unique() if words]
 
 
 def _any(values: pd.Series) -> bool:

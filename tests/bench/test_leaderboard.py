@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -16,10 +17,11 @@ import pandas as pd
 import pytest
 
 from bench import stats
-from bench.export import committed, export, frame_of
+from bench.export import committed, export, frame_of, runs
 from bench.leaderboard import leaderboard
 from bench.planning import plan
 from bench.render import FORMATS
+from bench.report.board import board as board_of_page
 from bench.store import Store
 from bench.suite import load_suite
 from bench.tables import TABLES
@@ -56,6 +58,54 @@ def cifar(label, accuracy, seed=0, recipe="cifar_cb", epochs=None):
     confusion = (hits * np.eye(10, dtype=int) + (1000 - hits) * np.eye(10, k=1, dtype=int)).tolist()
     confusion[9][0] = 1000 - hits
     return replace(trial(), spec=spec, confusion=confusion)
+
+
+# Whose rows ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(call, tmp_path):
+    """Committed rows of three seeds, and the user's own run of two of them on another processor, in the folder of the call."""
+    other = {"device_name": "another CPU"}
+    committed_ones = [trial(m, s, recalls=r) for m, r in (("softmax", 0.6), ("focal", 0.7)) for s in range(3)]
+    synthetic.store(tmp_path / "results" / "quick", committed_ones)
+    own = [trial("softmax", s, recalls=0.9, environment=other) for s in range(2)]
+    synthetic.store(tmp_path / "results" / "runs" / "quick", own)
+    return call
+
+
+def test_the_users_own_run_comes_before_committed_rows_of_the_same_trials_and_the_board_says_so(both):
+    code, text, _ = both("leaderboard", "--columns", "run,devices")
+    assert code == 0
+    (softmax,) = [row for row in text.splitlines() if row.startswith(" softmax")]
+    figures = [100 * trial("softmax", s, recalls=r).metrics()["balanced_accuracy"] for s, r in ((0, 0.9), (1, 0.9), (2, 0.6))]
+    assert softmax.split()[1] == f"{np.mean(figures):.2f}", "two trials of one's own, one committed"
+    assert "results/runs/quick, results/quick" in softmax and "another CPU, 1 thread, float32 and a CPU" in softmax
+    assert "measured on another CPU, 1 thread, float32 and a CPU, 1 thread, float32, in results/runs/quick, results/quick" in text
+    assert "measured on a CPU, 1 thread, float32, in results/quick: focal" in text
+    assert "these are several kinds of device" in text
+    assert (
+        "left out: 2 trials of results/quick, since results/runs/quick has the same ones (a run of your own comes first)" in text
+    )
+
+
+def test_average_ranks_are_of_the_rows_that_are_shown(both):
+    _, text, _ = both("leaderboard", "--columns", "average_rank", "--format", "csv")
+    found = {row["row"]: row["mean"] for row in csv.DictReader(text.splitlines()) if row["column"] == "avg. rank"}
+    assert {k: float(v) for k, v in found.items()} == {"softmax": 1, "focal": 2}, "committed softmax alone would be second"
+
+
+def test_a_failed_run_of_ones_own_hides_no_finished_row_and_is_told(call, tmp_path):
+    synthetic.store(tmp_path / "results" / "quick", [trial()])
+    synthetic.store(tmp_path / "results" / "runs" / "quick", [trial(status=FAILED, cause="a bug")])
+    _, text, _ = call("leaderboard")
+    assert "left out: 1 failed trial of results/runs/quick, since results/quick has the same finished" in text
+
+
+def test_a_page_of_several_kinds_of_device_has_a_column_for_them(both):
+    one, several = frame_of(runs(["results/quick"])), frame_of(runs([]))
+    assert "measured on" not in [heading.name for heading in board_of_page(one).headings]
+    assert "measured on" in [heading.name for heading in board_of_page(several).headings]
 
 
 # Ranks ----------------------------------------------------------------------------------------------
