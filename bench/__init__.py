@@ -79,7 +79,9 @@ def run(
     from bench.suite import load_suite
 
     chosen = load_suite(suite) if isinstance(suite, str) else suite
-    runtime = _runtime(data, device, cpus_per_trial, checkpoint_every=checkpoint_every, time_limit=trial_timeout, embed=embed)
+    runtime = _runtime(
+        data, device, cpus_per_trial, gpus_per_trial, checkpoint_every=checkpoint_every, time_limit=trial_timeout, embed=embed
+    )
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
     planned = plan(
@@ -118,7 +120,7 @@ def tune(
     from bench.store import Store
 
     chosen = load_space(space) if isinstance(space, str) else space
-    runtime = _runtime(data, device, cpus_per_trial)
+    runtime = _runtime(data, device, cpus_per_trial, gpus_per_trial)
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
     searches = tuning.tune(
@@ -129,12 +131,15 @@ def tune(
     return store, found
 
 
-def _runtime(data: str | None, device: str, cpus: float, **options: Any) -> Runtime:
-    """This machine's side of the trials; refuses a device that is not there."""
+def _runtime(data: str | None, device: str, cpus: float, gpus: float | None, **options: Any) -> Runtime:
+    """This machine's side of the trials; refuses a device that is not there, or that was asked for and ruled out at once."""
+    from lt_core.errors import UserError
     from lt_core.training.runtime import Runtime
 
+    if gpus == 0 and device.startswith("cuda"):
+        raise UserError(f"--device {device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
     data_dir = str(Path(data).expanduser().resolve()) if data else None
-    runtime = Runtime(data_dir=data_dir, device=device, threads=max(1, int(cpus)), **options)
+    runtime = Runtime(data_dir=data_dir, device=device, threads=max(1, int(cpus)), **options).given(gpus)
     runtime.torch_device()
     return runtime
 

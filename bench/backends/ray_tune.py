@@ -60,9 +60,9 @@ class RayTune:
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
         hub = _hub(listener)
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
-            space, asking = {"job": tune.grid_search([_packed(job) for job in jobs])}, {}
+            space, asking = {"job": tune.grid_search([_packed(job, gpus) for job in jobs])}, {}
         else:
-            space, asking = {}, {"search_alg": _searcher(jobs), "num_samples": -1, "max_concurrent_trials": self.workers()}
+            space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
             tuner = tune.Tuner(
                 tune.with_resources(_trainable(), {"cpu": self.cpus, "gpu": gpus}),
@@ -152,8 +152,11 @@ def _check_address(address: str) -> None:
         raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
 
 
-def _packed(job: Job, watched: bool = False) -> dict[str, Any]:
-    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime), "watched": watched}
+def _packed(job: Job, gpus: float, watched: bool = False) -> dict[str, Any]:
+    """A trial's config. Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a
+    trial without one must be told to compute on the CPU.
+    """
+    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime.given(gpus)), "watched": watched}
 
 
 def _trainable() -> type:
@@ -249,7 +252,7 @@ def _scheduler(hub: Any) -> Any:
     return Scheduler()
 
 
-def _searcher(source: Source) -> Any:
+def _searcher(source: Source, gpus: float) -> Any:
     """Tune's view of a source of jobs."""
     from ray.tune.search import Searcher
 
@@ -257,7 +260,7 @@ def _searcher(source: Source) -> Any:
         def suggest(self, trial_id: str) -> Any:
             job = source.ask()
             if job is not None:
-                return {"job": _packed(job, source.watched)}
+                return {"job": _packed(job, gpus, source.watched)}
             return Searcher.FINISHED if source.over() else None
 
         def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:

@@ -13,13 +13,17 @@ import torch
 from filelock import FileLock
 
 
-def save(path: Path, trial_id: str, state: dict[str, Any]) -> None:
-    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial."""
+def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
+    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial.
+
+    Args:
+        kind: of the device that the state was trained on, as `runtime.kind_of_device` says it.
+    """
     beside = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(beside, "wb") as file:
-            torch.save({"trial_id": trial_id, **state}, file)
+            torch.save({"trial_id": trial_id, "kind": kind, **state}, file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -28,8 +32,8 @@ def save(path: Path, trial_id: str, state: dict[str, Any]) -> None:
         warnings.warn(f"no checkpoint is written to {path}: {error}", stacklevel=2)
 
 
-def load(path: Path, trial_id: str) -> dict[str, Any] | None:
-    """The stored state; None if there is none for this trial or it cannot be read."""
+def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
+    """The stored state; None if there is none for this trial and ``kind`` of device, or it cannot be read."""
     try:
         # Generator states must stay on the CPU; load_state_dict moves the rest.
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -38,7 +42,15 @@ def load(path: Path, trial_id: str) -> dict[str, Any] | None:
     except Exception as error:
         warnings.warn(f"checkpoint {path} cannot be read and is ignored: {error}", stacklevel=2)
         return None
-    return state if state.get("trial_id") == trial_id else None
+    if state.get("trial_id") != trial_id:
+        return None
+    if state.get("kind") != kind:
+        stored = state.get("kind", "an unknown kind of device")
+        warnings.warn(
+            f"checkpoint {path} was written on {stored} and is ignored on {kind}: the trial is trained anew", stacklevel=2
+        )
+        return None
+    return state
 
 
 @contextmanager

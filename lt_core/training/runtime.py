@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -34,11 +34,43 @@ class Runtime:
             raise UserError(f"device {self.device} is not there: use --device cpu")
         return torch.device(self.device)
 
+    def given(self, gpus: float | None) -> Runtime:
+        """This runtime for a trial that was given ``gpus`` GPUs: without any, ``auto`` is the CPU, whatever the process sees.
+
+        Args:
+            gpus: may be a fraction; None where nothing is said of them.
+        """
+        return replace(self, device="cpu") if gpus == 0 and self.device == "auto" else self
+
     def prepare(self) -> None:
-        """Set what torch keeps for the whole process."""
+        """Set what torch keeps for the whole process, so that a trial gives the same figures whatever ran before it."""
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
-        torch.backends.cudnn.benchmark = True
+        _make_repeatable(self.torch_device().type)
+
+
+def _make_repeatable(kind: str) -> None:
+    """Have torch use kernels that give the same bits twice on this kind of device.
+
+    A CPU needs nothing at a given number of threads. On a GPU four things leave bits to chance:
+
+    - cuDNN's search times its kernels and takes the fastest, another one each time, even among those that repeat themselves.
+      Its heuristics, which are asked without the search, depend on shapes alone.
+    - Sums by atomic additions (scatter_add, index_add, cumsum of floats, slopes of gather): torch has a sorted form of each.
+      What has none, such as the slope of reflection padding in CycleGANs, warns and goes on.
+    - cuBLAS shares its workspace between streams unless it has buffers of its own, whose sizes it reads when it is first used.
+    - Convolutions in TF32, torch's default, would not be the float32 that the row says.
+
+    Filling fresh memory with NaN, which torch adds to find reads of it, would cost a launch an operation and is left out.
+    """
+    on_gpu = kind == "cuda"
+    if on_gpu:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(on_gpu, warn_only=True)
 
 
 @cache
@@ -76,6 +108,19 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     return None
 
 
+def kind_of_device(precision: str, device: torch.device) -> str:
+    """What training states may not be moved between, as part of a file name: ``cpu-float32``, ``cuda-bfloat16``, ….
+
+    Generators of two kinds of device have other states and other draws, and a trial in two precisions would be told as one in
+    the last. The number of threads moves only the last bits, so that a trial can go on with another.
+    """
+    return f"{device.type}-{_precision_name(autocast_dtype(precision, device))}"
+
+
+def _precision_name(dtype: torch.dtype | None) -> str:
+    return "bfloat16" if dtype else "float32"
+
+
 @cache
 def device_name(kind: str) -> str:
     """The processor's model name."""
@@ -91,7 +136,7 @@ def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
         "device": device.type,
         "device_name": device_name(device.type),
         "threads": runtime.threads,
-        "precision": "bfloat16" if dtype else "float32",
+        "precision": _precision_name(dtype),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "host_cpus": os.cpu_count(),

@@ -23,7 +23,7 @@ from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
-from lt_core.training.runtime import Runtime, describe
+from lt_core.training.runtime import Runtime, describe, kind_of_device
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,11 @@ class _Trial:
         self.lab = Lab(spec, self.split, device)
         first = self.stages.stage_one_of(spec)
         self.epochs = self.stages.epochs(spec) + (first.recipe.epochs if first else 0)
+        self.kind = kind_of_device(spec.recipe.precision, device)
         self.path = Path(runtime.checkpoint) if runtime.checkpoint else None
         self.book = _Book(self.clock.seconds)
         self.under_way: dict[str, Any] | None = None  # state of the training that the checkpoint was written in
-        stored = checkpoint.load(self.path, spec.trial_id) if self.path else None
+        stored = checkpoint.load(self.path, spec.trial_id, self.kind) if self.path else None
         if stored:
             self.under_way = stored["training"]
             self.book = _Book(**stored["book"])
@@ -140,7 +141,8 @@ class _Trial:
                 training.restore(self.book.finished[number])
                 continue
             if training.shared and self.runtime.stages:
-                with checkpoint.held(Path(self.runtime.stages), training.shared.trial_id) as file:
+                name = f"{training.shared.trial_id}.{self.kind}"  # each kind of device has a stage of its own
+                with checkpoint.held(Path(self.runtime.stages), name) as file:
                     self.clock.skip()  # waiting for another trial to train it
                     yield from self._shared(training, file)
             else:
@@ -156,11 +158,11 @@ class _Trial:
     def _shared(self, training: Training, file: Path) -> Iterator[Progress]:
         """Take the training from ``file``, or train it and leave it there. The book then stands as if trained here."""
         assert training.shared is not None
-        stored = checkpoint.load(file, training.shared.trial_id)
+        stored = checkpoint.load(file, training.shared.trial_id, self.kind)
         if stored is None:
             yield from self._train(training)
             done = {"curve": self.book.curve, "images_seen": self.book.images_seen, "seconds": self.clock.seconds}
-            checkpoint.save(file, training.shared.trial_id, {"training": training.state(), **done})
+            checkpoint.save(file, training.shared.trial_id, self.kind, {"training": training.state(), **done})
             return
         training.restore(stored["training"])
         self.under_way = None
@@ -205,7 +207,7 @@ class _Trial:
     def _save(self, training: Training, last: bool) -> None:
         if self.path and not last and time.perf_counter() - self.saved > self.runtime.checkpoint_every:
             state = {"training": training.state(), "book": vars(self.book)}
-            checkpoint.save(self.path, self.spec.trial_id, state)
+            checkpoint.save(self.path, self.spec.trial_id, self.kind, state)
             self.saved = time.perf_counter()
 
     def _result(self, training: Training) -> TrialResult:

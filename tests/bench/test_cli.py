@@ -24,6 +24,10 @@ from tests.bench.harness import cli
         (["run", "mnist", "--backend", "inline", "--data", "/nowhere"], "the data folder /nowhere does not exist"),
         (["run", "quick", "--backend", "inline", "--out", "/dev/null"], "the run folder /dev/null/quick cannot be written"),
         (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not there"),
+        (
+            ["run", "quick", "--device", "cuda", "--gpus-per-trial", "0"],
+            "asks for a GPU and --gpus-per-trial 0 for none: drop one",
+        ),
         (["run"], "Missing argument"),
         (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
         (["list", "method"], "unknown kind of thing 'method'; the nearest is 'methods'"),

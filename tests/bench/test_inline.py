@@ -126,6 +126,38 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_what_is_finished(write_sui
     assert len(bench.Store.open(tmp_path / "out" / "tiny").frame()) == 3
 
 
+def test_a_trial_that_asks_for_no_gpu_computes_on_the_cpu_of_a_machine_with_a_card(write_suite, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    store = run(write_suite(), tmp_path, limit=1, gpus_per_trial=0)
+    assert store.frame()[["status", "device"]].to_numpy().tolist() == [["ok", "cpu"]]
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "told"), [("auto", 0.0, "cpu"), ("auto", 0.5, "auto"), ("cpu", 1.0, "cpu"), ("cuda:0", 0.0, "cuda:0")]
+)
+def test_ray_tells_a_trial_without_a_gpu_to_stay_off_those_that_its_worker_sees(make_job, monkeypatch, device, gpus, told):
+    """As on a node whose cards Ray was told not to count; what was named outright is not second-guessed here."""
+    from bench.backends.ray_tune import _packed, _trainable
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    packed = _packed(make_job(device), gpus)
+    assert packed["runtime"]["device"] == told
+    if (device, gpus) == ("auto", 0.0):
+        trial = object.__new__(_trainable())
+        trial.setup({"job": packed})
+        while not (step := trial.step())["done"]:
+            pass
+        assert (step["record"]["status"], step["record"]["environment"]["device"]) == ("ok", "cpu")
+
+
+@pytest.fixture
+def make_job(write_suite):
+    from bench.backends.base import Job
+    from lt_core.training import Runtime
+
+    return lambda device: Job(load_suite(write_suite()).specs[0], Runtime(device=device))
+
+
 def test_missing_data_stops_before_anything_starts(write_suite, tmp_path, monkeypatch):
     import torchvision
 

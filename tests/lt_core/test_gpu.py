@@ -35,6 +35,47 @@ def test_a_resumed_trial_on_cuda_goes_on_where_it_was(make_spec, tmp_path):
     assert result.status == "ok", result.traceback
 
 
+@pytest.mark.parametrize("method", ["softmax", "ldam_drw", "range_loss", "label_aware_smoothing", "tail_augmentation"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_card_gives_one_id_the_same_figures_twice(make_spec, figures, method, precision):
+    """With another trial in between: cuDNN's choice of kernels must not depend on what ran before."""
+    spec = make_spec(method, precision=precision)
+    first = run_trial(spec, Runtime(device="cuda"))
+    assert first.status == "ok", first.traceback
+    run_trial(make_spec("over_sampling", model="resnet32", epochs=1), Runtime(device="cuda"))
+    assert figures(run_trial(spec, Runtime(device="cuda"))) == figures(first)
+
+
+@pytest.mark.parametrize(("one", "other"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_stage_one_or_a_checkpoint_of_the_other_device_is_trained_anew(make_spec, figures, tmp_path, one, other):
+    crt, stages = make_spec("crt"), str(tmp_path / "stages")
+    assert run_trial(crt, Runtime(device=one, stages=stages)).status == "ok"
+    second = run_trial(crt, Runtime(device=other, stages=stages))
+    assert second.status == "ok", second.traceback
+    assert figures(second) == figures(run_trial(crt, Runtime(device=other)))
+    assert len(list((tmp_path / "stages").glob("*.pt"))) == 2
+
+    from lt_core.training import trial_steps
+
+    file = {"checkpoint": str(tmp_path / "c.pt"), "checkpoint_every": 0}
+    steps = trial_steps(make_spec(), Runtime(device=one, **file))
+    next(steps)
+    steps.close()
+    with pytest.warns(UserWarning, match=f"was written on {one}-float32 and is ignored on {other}-float32"):
+        *progress, result = trial_steps(make_spec(), Runtime(device=other, **file))
+    assert (len(progress), result.status) == (3, "ok"), result.traceback
+
+
+def test_float32_on_a_card_is_float32():
+    """TF32 keeps 10 bits of a mantissa: errors of 1e-3 where float32 has 1e-6."""
+    Runtime(device="cuda").prepare()
+    draw = torch.Generator("cuda").manual_seed(0)
+    images, weight = (torch.randn(shape, generator=draw, device="cuda") for shape in ((8, 64, 16, 16), (64, 64, 3, 3)))
+    exact = torch.nn.functional.conv2d(images.double(), weight.double(), padding=1)
+    found = torch.nn.functional.conv2d(images, weight, padding=1)
+    assert ((found - exact).norm() / exact.norm()).item() < 1e-5
+
+
 def test_a_trial_leaves_cudas_global_generator_alone(make_spec):
     state = torch.cuda.get_rng_state()
     assert run_trial(make_spec(), Runtime(device="cuda")).status == "ok"

@@ -1,8 +1,70 @@
 from __future__ import annotations
 
-import pytest
+import json
+import os
+import subprocess
+import sys
 
-from lt_core.training.runtime import _cpu_prefers_bfloat16
+import pytest
+import torch
+
+from lt_core.training.runtime import Runtime, _cpu_prefers_bfloat16, kind_of_device
+
+FLAGS = """
+import json, os, torch
+from lt_core.training.runtime import Runtime
+torch.cuda.is_available = lambda: True
+torch.backends.cudnn.benchmark = True
+told = []
+for device in {devices}:
+    Runtime(device=device).prepare()
+    told.append([
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32,
+        torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory, os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    ])
+assert not torch.cuda.is_initialized()
+print(json.dumps(told))
+"""
+
+
+def flags(*devices, **environment):
+    """What `prepare` leaves set in a process of its own after each device in turn."""
+    code = FLAGS.format(devices=list(devices))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_card_computes_with_kernels_that_repeat_themselves_and_a_cpu_as_it_did():
+    """The order of devices in a process must not matter: a worker is used for one trial after another."""
+    card = [False, True, False, True, True, False, ":4096:8"]
+    for devices in (("cuda", "cpu"), ("cpu", "auto")):
+        found = dict(zip(devices, flags(*devices), strict=True))
+        assert found.get("cuda", found.get("auto")) == card
+        assert found["cpu"][3] is False, "a CPU repeats itself without, and its kernels must be those of the committed rows"
+
+
+def test_a_workspace_that_the_user_has_set_is_kept():
+    assert flags("cuda", CUBLAS_WORKSPACE_CONFIG=":16:8")[0][-1] == ":16:8"
+
+
+def test_the_kind_of_device_is_its_type_and_the_precision_that_auto_became(monkeypatch):
+    from lt_core.training import runtime
+
+    monkeypatch.setattr(runtime, "prefers_bfloat16", lambda kind: kind == "cuda")
+    kinds = [kind_of_device(p, torch.device(d)) for p in ("auto", "bfloat16", "float32") for d in ("cpu", "cuda:1")]
+    assert kinds == ["cpu-float32", "cuda-bfloat16", "cpu-bfloat16", "cuda-bfloat16", "cpu-float32", "cuda-float32"]
+
+
+def test_preparing_for_a_cpu_changes_no_figure(make_spec, figures):
+    from lt_core.training import run_trial
+
+    spec = make_spec("over_sampling")
+    before = figures(run_trial(spec))
+    torch.use_deterministic_algorithms(True, warn_only=True)  # as a trial on a card leaves it
+    assert figures(run_trial(spec, Runtime(device="cpu"))) == before
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from lt_core.features import features_of
 from lt_core.methods import resolve
 from lt_core.stages import Lab, stage_one, stages_of
 from lt_core.stages.curriculum import EasyFirst
-from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training import Runtime, run_trial, runtime, trial_steps
 from lt_core.training.evaluate import evaluate
 from lt_core.training.loop import Training
 
@@ -180,6 +180,21 @@ def test_stage_one_is_trained_once_and_gives_the_same_figures(make_spec, figures
     assert figures(follower) == figures(alone) == figures(run_trial(spec, shared))
     assert follower.seconds["train"] >= 0.5 * leader.seconds["train"] or own > 0
     assert follower.curve[0]["epoch"] == 1 and follower.curve[-1]["epoch"] == 3 + own
+
+
+def test_each_kind_of_device_has_a_shared_stage_of_its_own(make_spec, figures, tmp_path, monkeypatch):
+    spec, shared = make_spec("crt", data=DATA, precision="auto"), Runtime(stages=str(tmp_path))
+    first = stage_one(spec).trial_id
+    epochs, found = [], {}
+    monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
+    for kind in ("float32", "bfloat16"):
+        monkeypatch.setattr(runtime, "prefers_bfloat16", lambda device, kind=kind: kind == "bfloat16")
+        found[kind] = run_trial(spec, shared)
+        assert found[kind].environment["precision"] == kind
+    assert sorted(p.name for p in tmp_path.glob("*.pt")) == [f"{first}.cpu-bfloat16.pt", f"{first}.cpu-float32.pt"]
+    assert len(epochs) == 2 * (3 + stages_of(spec).epochs(spec)), "each trained its own stage one"
+    monkeypatch.setattr(runtime, "prefers_bfloat16", lambda device: False)
+    assert figures(run_trial(spec, shared)) == figures(found["float32"])
 
 
 def _counted(run_epoch, calls):

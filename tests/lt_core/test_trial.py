@@ -12,7 +12,7 @@ import torch
 from lt_core.data.loader import Images, load_split
 from lt_core.errors import UserError
 from lt_core.result import SCHEMA, TrialResult
-from lt_core.training import Progress, Runtime, checkpoint, run_trial, trial, trial_steps
+from lt_core.training import Progress, Runtime, checkpoint, run_trial, runtime, trial, trial_steps
 
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
 
@@ -64,6 +64,35 @@ def test_a_damaged_checkpoint_is_ignored_with_a_warning(make_spec, figures, file
         *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
     assert len(progress) == 3
     assert figures(result) == figures(run_trial(spec))
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec, figures, file):
+    spec = make_spec(epochs=4)
+    interrupted(spec, file, 2)
+    stored = torch.load(file, weights_only=True)
+    assert stored["kind"] == "cpu-float32"
+    # A card's generator has a state of 16 bytes, which a CPU's refuses.
+    torch.save({**stored, "kind": "cuda-float32", "training": {**stored["training"], "order": torch.zeros(16).byte()}}, file)
+    with pytest.warns(
+        UserWarning, match="was written on cuda-float32 and is ignored on cpu-float32: the trial is trained"
+    ) as told:
+        *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
+    assert len(told) == 1
+    assert [p.epoch for p in progress] == [1, 2, 3, 4]
+    assert figures(result) == figures(run_trial(spec))
+    assert result.environment["resumed_at"] == []
+
+
+def test_a_trial_goes_on_with_another_number_of_threads_but_not_in_another_precision(make_spec, file, monkeypatch):
+    spec = make_spec(precision="auto", epochs=3)
+    monkeypatch.setattr(runtime, "prefers_bfloat16", lambda kind: False)
+    interrupted(spec, file, 2)
+    *_, result = trial_steps(spec, Runtime(checkpoint=str(file), threads=2))
+    assert result.environment["resumed_at"] == [2]
+    monkeypatch.setattr(runtime, "prefers_bfloat16", lambda kind: True)
+    with pytest.warns(UserWarning, match="was written on cpu-float32 and is ignored on cpu-bfloat16"):
+        *_, result = trial_steps(spec, Runtime(checkpoint=str(file)))
+    assert (result.environment["resumed_at"], result.environment["precision"]) == ([], "bfloat16")
 
 
 @pytest.mark.parametrize("error", [OSError("No space left on device"), RuntimeError("[enforce fail] unexpected pos")])
