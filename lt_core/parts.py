@@ -55,13 +55,18 @@ LATER: dict[str, Any] = {
     "strong_augment": "always",
     "align_to": "counts",
     "crest_profile": "counts",
+    "focal_on": "cross_entropy",
+    "ib_gradient": "stopped",
+    "ib_rate": 1.0,
+    "kept_norms": "evaluation",
 }
-#: Method → parameters added later that it declares at another value than `LATER` says, since its authors' code has that. Rows
-#: from before have the label of what they are; a test holds this to the declarations, which need the parts to be loaded.
+#: Method → parameters whose declared value moved to that of its authors' code when records existed. A row from before carries
+#: what it had in its label; a test holds this to the declarations, which need the parts to be loaded.
 MOVED: dict[str, dict[str, Any]] = {
+    "influence_balanced": {"ib_alpha": 1000.0, "ib_gradient": "through", "ib_rate": 0.01},
     "fixmatch": {"strong_augment": "fixmatch"},
     "fixmatch_da": {"strong_augment": "fixmatch"},
-    "abc": {"strong_augment": "randaugment", "strong_views": 2},
+    "abc": {"unsup_ratio": 1, "strong_augment": "randaugment", "strong_views": 2},
     "self_training": {"strong_augment": "crest"},
     "crest": {"strong_augment": "crest", "crest_profile": "ideal"},
     "crest_plus": {"strong_augment": "crest", "crest_profile": "ideal"},

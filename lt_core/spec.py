@@ -164,7 +164,7 @@ def _labelled(method: MethodSpec) -> MethodSpec:
     name, shown = parse_label(method.label) if method.label else (method.name, {})
     swapped = bool(set(shown) & set(NEUTRAL))  # another part than the declared one may not have the parameter
     for key, declared in MOVED.get(method.name, {}).items():
-        value = method.params.get(key, declared if swapped else LATER[key])
+        value = method.params.get(key, declared if swapped else LATER.get(key, declared))
         if value != declared and key not in shown:
             shown[key] = value
     return dataclasses.replace(method, label=format_label(name, shown)) if method.label else method

@@ -71,7 +71,9 @@ class Smote(_Smote):
 
 @part("synthesis", "borderline_smote")
 class BorderlineSmote(_Smote):
-    """SMOTE from those images alone that have more neighbours of other classes than of their own (Han et al. 2005)."""
+    """SMOTE from those images alone of whose ten nearest neighbours at least half are of other classes, but not all
+    (Borderline-SMOTE1: Han et al. 2005, section 3). A class that has no such image stays as it is.
+    """
 
     def sampler(self, neighbours: int, others: int):  # type: ignore[no-untyped-def]
         from imblearn.over_sampling import BorderlineSMOTE

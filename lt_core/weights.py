@@ -26,6 +26,11 @@ class Weights(Part):
         choices=("images", "weights"),
     )
 
+    @property
+    def rate(self) -> float:
+        """Factor on the recipe's learning rate while the weights are in force."""
+        return 1.0
+
     def bind(self, counts: Tensor) -> Tensor:
         """Weights for class sizes ``counts`` ([C], float64), summing to C."""
         raise NotImplementedError
@@ -79,20 +84,36 @@ class Influence(Weights):
     """λ_y/(‖p − onehot(y)‖₁·‖h‖₁ + ε) of each image, λ_c = α·C·n_c^(−1)/Σ_j n_j^(−1) (Park et al. 2021, ICCV, Eq. 9 and 10).
 
     The product is the size of the image's gradient at the last layer, its influence on the decision boundary; p is the
-    softmax of the outputs and h the features. The weight is a constant to the gradient.
+    softmax of the outputs and h the features.
 
-    The public code has α = 1000 and divides the learning rate by 100 as soon as the weights are in force. Rates belong to
-    the recipe here, so the default is α = 10, which takes the same steps.
+    By the paper the weight is a constant to the gradient, which is ``ib_gradient`` stopped. The public code (pseulki/IB-Loss,
+    losses.py) differentiates through it. For an image nearly known the slope by its logits is then only ε/(influence + ε) of
+    that, and its features are pushed to grow. The code also has α = 1000, and takes a hundredth of the learning rate as soon as
+    the weights are in force (``ib_rate`` 0.01). A gradient step is as long with α = 10 and the whole rate, which are the
+    defaults here, but weight decay and what momentum holds from before then count a hundred times as much as in the code.
+    The method influence_balanced declares the code's three choices.
     """
 
-    ib_alpha: float = param(10.0, "α, a factor on all weights", above=0, tune=(1.0, 10.0, 100.0))
+    ib_alpha: float = param(10.0, "α, a factor on all weights", above=0, tune=(10.0, 100.0, 1000.0))
     ib_epsilon: float = param(1e-3, "ε, which bounds the weight of an image that is known for certain", above=0)
+    ib_gradient: str = param(
+        "stopped",
+        "whether the weight is a constant (the paper) or the gradient goes through it (the public code)",
+        choices=("stopped", "through"),
+    )
+    ib_rate: float = param(1.0, "factor on the learning rate while the weights are in force; 0.01 in the public code", above=0)
+
+    @property
+    def rate(self) -> float:
+        return self.ib_rate
 
     def bind(self, counts: Tensor) -> Tensor:
         return _sum_to_classes(1 / counts)
 
     def of_images(self, class_weights: Tensor, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        if self.ib_gradient == "stopped":
+            outputs, features = outputs.detach(), features.detach()
         # Σ_c |p_c − onehot_c| = 2·Σ_{c≠y} p_c, which keeps its digits where 1 − p_y would be 0 in float32.
-        distance = 2 * outputs.detach().softmax(dim=1).scatter(1, labels[:, None], 0.0).sum(dim=1)
-        influence = distance * features.detach().abs().sum(dim=1)
+        distance = 2 * outputs.softmax(dim=1).scatter(1, labels[:, None], 0.0).sum(dim=1)
+        influence = distance * features.abs().sum(dim=1)
         return self.ib_alpha * class_weights[labels] / (influence + self.ib_epsilon)

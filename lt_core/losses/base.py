@@ -11,6 +11,8 @@ from lt_core.parts import Part
 
 #: (network outputs [B, C] float, labels [B] int64) → loss of each image [B].
 LossFn = Callable[[Tensor, Tensor], Tensor]
+#: (network outputs [B, C] float, labels [B] int64, weight of each image [B]) → loss of each image, before its weight [B].
+WeightedLossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Loss(Part):
@@ -23,6 +25,14 @@ class Loss(Part):
     def bind(self, counts: Tensor) -> LossFn:
         """The loss for training class sizes ``counts`` ([C], float64)."""
         raise NotImplementedError
+
+    def bind_weighted(self, counts: Tensor) -> WeightedLossFn:
+        """As `bind`, for a loss that looks at the weight of each image too; most do not.
+
+        The weight is still to be multiplied: what comes back is the loss of each image for each unit of its weight.
+        """
+        loss = self.bind(counts)
+        return lambda outputs, labels, weights: loss(outputs, labels)
 
     def logits(self, outputs: Tensor) -> Tensor:
         """The network's outputs as test-time logits: themselves, unless the loss scales cosines."""

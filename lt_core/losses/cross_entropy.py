@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lt_core.fields import param
-from lt_core.losses.base import Loss, LossFn
+from lt_core.losses.base import Loss, LossFn, WeightedLossFn
 from lt_core.parts import part
 
 
@@ -62,19 +62,41 @@ class Focal(_OneVersusAll):
 
 @part("loss", "focal_softmax")
 class FocalSoftmax(Loss):
-    """(1 − p_y)^γ · −log p_y with p = softmax(z): the variant that many repositories use under the name focal."""
+    """(1 − p_y)^γ · −log p_y with p = softmax(z): the variant that many repositories use under the name focal.
+
+    With a weight w of the image there are two ways. Lin et al. 2017 weigh what has been modulated, w·(1 − p_y)^γ·−log p_y.
+    LDAM-DRW's `FocalLoss` modulates what has been weighted: with v = w·−log p_y it is (1 − e^(−v))^γ·v, and the mean of a batch
+    is over images. ``focal_on`` says which; without weights they are the same.
+    """
 
     gamma: float = param(1.0, "focusing γ; at 0 the loss is softmax cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
+    focal_on: str = param(
+        "cross_entropy",
+        "what the modulator takes: the cross-entropy (Lin et al. 2017) or its product with the weight (LDAM-DRW's code)",
+        choices=("cross_entropy", "weighted_cross_entropy"),
+    )
 
     def bind(self, counts: Tensor) -> LossFn:
         def loss(logits: Tensor, labels: Tensor) -> Tensor:
             nll = F.cross_entropy(logits, labels, reduction="none")
-            if self.gamma == 0:
-                return nll
-            # The clamp keeps the slope of (1 − p)^γ finite where p rounds to 1; there the factor −log p is 0 anyway.
-            return nll * torch.exp(self.gamma * torch.log(-torch.expm1(-nll.clamp_min(1e-6))))
+            return nll if self.gamma == 0 else nll * self._modulator(nll)
 
         return loss
+
+    def bind_weighted(self, counts: Tensor) -> WeightedLossFn:
+        if self.focal_on == "cross_entropy" or self.gamma == 0:
+            return super().bind_weighted(counts)
+
+        def loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+            nll = F.cross_entropy(logits, labels, reduction="none")
+            return nll * self._modulator(weights * nll)
+
+        return loss
+
+    def _modulator(self, nll: Tensor) -> Tensor:
+        """(1 − e^(−nll))^γ."""
+        # The clamp keeps the slope of (1 − p)^γ finite where p rounds to 1; there the factor −log p is 0 anyway.
+        return torch.exp(self.gamma * torch.log(-torch.expm1(-nll.clamp_min(1e-6))))
 
 
 @part("loss", "logit_adjusted")

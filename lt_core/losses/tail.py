@@ -20,6 +20,8 @@ class SoftmaxEqualization(Loss):
     A class with a frequency f_k = n_k/N below λ (T_λ = 1) is pushed down by no other class's image while β = 1. The paper
     draws β: 1 with probability γ, else 0. Here stands the expectation over one β an image, γ·L(β=1) + (1 − γ)·L(β=0): the
     same gradient on average, and no noise. Where λ exceeds every frequency, L(β=1) is 0 and cross-entropy times 1 − γ is left.
+    Public code (zhangyongshun/BagofTricks-LT, equalization_loss.py) draws a β for each image *and class*, whose expectation is
+    another one: nearly all images then spare some rare classes and push others.
     """
 
     seql_gamma: float = param(
@@ -71,6 +73,8 @@ class LabelAwareSmoothing(Loss):
 
     ε_c = ε_K + (ε_1 − ε_K)·sin(π(n_c − n_K)/(2(n_1 − n_K))), the concave form, from ε_1 for the largest class, n_1, to ε_K for
     the smallest, n_K: the larger the class, the more certain the network is of it. Where all are equal, ε_1 holds for all.
+    So the paper. Its code (dvlab-research/MiSLAS, methods.py) spreads ε over all C classes, the label's own too: the label is
+    left with 1 − ε + ε/C, which is this loss at ε·(C − 1)/C.
     """
 
     smooth_head: float = param(0.3, "ε_1, of the largest class", low=0, below=1, tune=(0.2, 0.3, 0.4))

@@ -20,5 +20,5 @@ method(
 )  # fmt: skip
 method(
     "influence_balanced", "reweighting", "deferred weights by the inverse of an image's influence (IB)", "Park et al. 2021, ICCV, Eq. 10",
-    weights="influence", schedule="deferred", defer=0.5, space=("ib_alpha",), neutral=Neutral({"defer": 1.0}),
+    weights="influence", ib_alpha=1000.0, ib_gradient="through", ib_rate=0.01, schedule="deferred", defer=0.5, space=("ib_alpha",), neutral=Neutral({"defer": 1.0}),
 )  # fmt: skip

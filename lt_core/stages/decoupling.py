@@ -56,13 +56,34 @@ class Retrain(FromStageOne):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class OnKeptFeatures(Retrain):
+    """A second stage that leaves the backbone's weights alone.
+
+    The paper does not say what batch norm does meanwhile. Here it is that of evaluation unless ``kept_norms`` says otherwise;
+    the public code (facebookresearch/classifier-balancing, run_networks.py) puts the whole network in training mode: the
+    classifier learns on features normalised by each balanced batch, and the running statistics move towards them.
+    """
+
+    kept_norms: str = param(
+        "evaluation",
+        "batch norm of the kept backbone: with the first stage's statistics, or in training mode as in the public code",
+        choices=("evaluation", "training"),
+    )
+
+    def head_trained(self, lab: Lab, model: Net, frozen: list[nn.Module]) -> Training:
+        """The second stage's training of what is not ``frozen`` in ``model``."""
+        moving = self.kept_norms == "training"
+        return lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=frozen, frozen_norms=moving)
+
+
 @part("stages", "crt")
-class ClassifierRetraining(Retrain):
+class ClassifierRetraining(OnKeptFeatures):
     """cRT: the backbone stays, a fresh classifier is trained."""
 
     def after(self, first: Training, lab: Lab) -> Iterator[Training]:
         model = Net(first.evaluated.backbone, lab.classifier(first.evaluated.width))
-        yield lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=[model.backbone])
+        yield self.head_trained(lab, model, [model.backbone])
 
 
 class Scaled(nn.Module):
@@ -78,13 +99,12 @@ class Scaled(nn.Module):
 
 
 @part("stages", "lws")
-class LearnableWeightScaling(Retrain):
+class LearnableWeightScaling(OnKeptFeatures):
     """LWS: backbone and classifier stay; one scale a class is trained."""
 
     def after(self, first: Training, lab: Lab) -> Iterator[Training]:
         model = Net(first.evaluated.backbone, Scaled(first.evaluated.classifier, len(lab.split.counts)))
-        frozen = [model.backbone, first.evaluated.classifier]
-        yield lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=frozen)
+        yield self.head_trained(lab, model, [model.backbone, first.evaluated.classifier])
 
 
 @part("stages", "fine_tune")

@@ -37,8 +37,9 @@ class _Mixing(BoundStep):
         first = self.how.label_share(share, training.split.counts, labels, labels[partner])
         losses, weights = torch.zeros_like(first), torch.zeros_like(first)
         for y, share_of_it in ((labels, first), (labels[partner], 1 - first)):
-            weight = share_of_it * training.image_weights(outputs, features, y)
-            losses, weights = losses + weight * training.loss_of(outputs, y), weights + weight
+            own = training.image_weights(outputs, features, y)
+            weight = share_of_it * own
+            losses, weights = losses + weight * training.weighted_loss_of(outputs, y, own), weights + weight
         mixed = training.weights.average(losses / weights, weights)
         return mixed + training.feature_term(features, labels) if training.feature_term else mixed
 

@@ -41,7 +41,8 @@ class Training:
     Args:
         recipe: in place of the spec's, for a second stage.
         model: a network to go on with, in place of a fresh one.
-        frozen: modules of it that stay as they are, batch-norm statistics included.
+        frozen: modules of it whose weights stay as they are.
+        frozen_norms: whether batch norm in them works and learns as in training; else it stays as it is too.
         sampling, step: in place of the method's.
         seed: in place of the spec's, for one member of an ensemble.
         epochs: in place of the recipe's; 0 for a model that is only to be evaluated.
@@ -60,6 +61,7 @@ class Training:
         recipe: Recipe | None = None,
         model: Net | None = None,
         frozen: Iterable[nn.Module] = (),
+        frozen_norms: bool = False,
         sampling: Sampling | None = None,
         step: Step | None = None,
         seed: int | None = None,
@@ -80,7 +82,7 @@ class Training:
             head, how = cast(Head, parts["head"]), self.recipe.head_init
             model = build_model(self.recipe.model, split.shape, classes, head, seed, step.backbone, how)
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.frozen = list(frozen)
+        self.frozen, self.frozen_norms = list(frozen), frozen_norms
         for module in self.frozen:
             module.requires_grad_(False)
         self.optimizer = make_optimizer(self.recipe, self.model, self._prior_bias(classes) if fresh else [])
@@ -91,6 +93,7 @@ class Training:
         self.augment = torch.Generator(device).manual_seed(2 * seed + 1)
 
         self.loss_of = self.loss.bind(split.counts.float())
+        self.weighted_loss_of = self.loss.bind_weighted(split.counts.float())
         self.feature_term = cast(Regularizer, parts["regularizer"]).bind()
         self.augmentation = cast(Augment, parts["augment"]).bind(split.counts)
         self.class_weights = self.weights.bind(split.counts).float()
@@ -148,8 +151,11 @@ class Training:
 
     def objective(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """The mean weighted loss of a batch and the method's feature term: a scalar."""
-        losses = self.loss_of(outputs, labels)
-        loss = self.weights.average(losses, self.image_weights(outputs, features, labels)) if self.rebalanced else losses.mean()
+        if self.rebalanced:
+            weights = self.image_weights(outputs, features, labels)
+            loss = self.weights.average(self.weighted_loss_of(outputs, labels, weights), weights)
+        else:
+            loss = self.loss_of(outputs, labels).mean()
         return loss + self.feature_term(features, labels) if self.feature_term else loss
 
     def run_epoch(self) -> float:
@@ -159,7 +165,8 @@ class Training:
         self.train_mode()
         total = torch.zeros((), device=self.device)
         for start in range(0, len(order), self.recipe.batch_size):
-            self._set_rate(learning_rate(self.recipe, self.epoch, start / len(order)))
+            rate = learning_rate(self.recipe, self.epoch, start / len(order))
+            self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
             positions = order[start : start + self.recipe.batch_size]
             loss = step(positions)
             self.optimizer.zero_grad(set_to_none=True)
@@ -212,10 +219,10 @@ class Training:
         return self.model if self.averaged is None else self.averaged
 
     def train_mode(self) -> None:
-        """Batch norm learns, except in what is frozen."""
+        """Batch norm learns, except in what is frozen unless it shall there too."""
         self.model.train()
         for module in self.frozen:
-            module.eval()
+            module.train(self.frozen_norms)
 
     def _set_rate(self, rate: float) -> None:
         self.rate = rate

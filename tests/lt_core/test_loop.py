@@ -49,3 +49,12 @@ def test_confidence_is_that_of_the_scaled_logits(make_spec, make_split, method, 
         outputs = training.outputs(training.batches.normalise(split.test.pixels))
     expected = (scale * outputs).softmax(1).max(1).values.sum().item()
     assert evaluate(training, split.test).calibration[1].sum() == pytest.approx(expected, rel=1e-5)
+
+
+def test_influence_weights_may_take_a_part_of_the_rate_while_they_are_in_force(make_spec, make_split):
+    spec = make_spec("influence_balanced", {"ib_rate": 0.01}, epochs=4, lr=0.5, warmup=0.0, milestones=(0.75,), drops=(0.1,))
+    training, rates = Training(spec, make_split([9, 3]), CPU), []
+    for _ in range(4):
+        training.run_epoch()
+        rates.append(training.rate)
+    assert rates == pytest.approx([0.5, 0.5, 0.005, 0.0005])

@@ -88,6 +88,18 @@ def test_focal_softmax_is_the_plain_formula_at_moderate_logits(gamma):
     torch.testing.assert_close(bind("focal_softmax", gamma=gamma)(z, y), (1 - p) ** gamma * -p.log())
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focal_of_the_weighted_cross_entropy(gamma):
+    """v = w·−log p is modulated by 1 − e^(−v) and not by 1 − p; with a weight of one they are the same to the bit."""
+    z, y, w = logits(), labels(), torch.linspace(0.1, 4, 8, dtype=torch.float64)
+    plain, code = (GROUPS["loss"]["focal_softmax"](gamma=gamma, focal_on=f"{on}cross_entropy") for on in ("", "weighted_"))
+    v = w * F.cross_entropy(z, y, reduction="none")
+    torch.testing.assert_close(w * code.bind_weighted(COUNTS)(z, y, w), (1 - torch.exp(-v)) ** gamma * v)
+    torch.testing.assert_close(plain.bind_weighted(COUNTS)(z, y, w), plain.bind(COUNTS)(z, y), rtol=0, atol=0)
+    once = torch.ones_like(w)
+    torch.testing.assert_close(code.bind_weighted(COUNTS)(z, y, once), plain.bind(COUNTS)(z, y), rtol=0, atol=0)
+
+
 def test_logit_adjusted_at_one_is_balanced_softmax():
     """Ren et al. 2020, Eq. 4: n_y·e^z_y / Σ n_c·e^z_c."""
     z, y = logits(), labels()

@@ -55,6 +55,16 @@ def test_lws_trains_one_scale_a_class_and_nothing_else(trainings):
     )
 
 
+@pytest.mark.parametrize("name", ["crt", "lws"])
+def test_a_second_stage_may_move_batch_norms_statistics_as_the_public_code_does(trainings, name):
+    """The weights below stay, and so do the statistics of evaluation unless asked otherwise."""
+    (_, _), (second, before) = trainings(name, {"retrain": 1.0, "kept_norms": "training"})
+    below = {key.rsplit(".", 1)[-1] for key in changed(second, before) if key.startswith("backbone")}
+    assert below == {"running_mean", "running_var", "num_batches_tracked"}
+    second.train_mode()
+    assert all(module.training for module in second.model.backbone.modules())
+
+
 def test_fine_tuning_goes_on_with_all_weights(trainings):
     (_, start), (second, before) = trainings("fine_tune_balanced", {"retrain": 1.0})
     assert "backbone.groups.0.0.convolution.weight" in changed(second, before)

@@ -108,3 +108,18 @@ def test_influence_is_exact_and_bounded_for_images_known_for_certain():
     z, h = torch.tensor([[20.0, 0.0], [1e4, -1e4]]), torch.full((2, 4), 2.5e5)
     found = made.of_images(classes, z, h, torch.tensor([0, 0])).tolist()
     assert found == pytest.approx([5 / (2e6 * math.exp(-20) + 1e-3), 5 / 1e-3], rel=1e-5)
+
+
+def test_influence_whose_gradient_goes_through_the_weight_by_hand():
+    """Two classes, q = 1 − p_y: the loss is −log(1 − q)·w/(2q·H + ε); its slope by q, times dq/dz_y = −q(1 − q), and by H."""
+    made = Influence(ib_alpha=10.0, ib_epsilon=0.5, ib_gradient="through")
+    z = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64).requires_grad_()
+    h = torch.tensor([[1.0, 3.0]], dtype=torch.float64).requires_grad_()
+    y, q, length, w = torch.tensor([0]), 1 / 4, 4.0, 10 * 1.5
+    weights = made.of_images(torch.tensor([1.5, 0.5], dtype=torch.float64), z, h, y)
+    loss = made.average(F.cross_entropy(z, y, reduction="none"), weights)
+    by_z, by_h = torch.autograd.grad(loss, (z, h))
+    below, nll = 2 * q * length + 0.5, -math.log(1 - q)
+    by_q = w * (1 / (1 - q) / below - nll * 2 * length / below**2)
+    assert by_z[0].tolist() == pytest.approx([-by_q * q * (1 - q), by_q * q * (1 - q)], abs=1e-12)
+    assert by_h[0].tolist() == pytest.approx([-w * nll * 2 * q / below**2] * 2, abs=1e-12)
