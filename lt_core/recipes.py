@@ -119,7 +119,7 @@ def recipe(**fields: object) -> Recipe:
 
 
 # 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness. Five epochs of warm-up, as in
-# public code, chosen on validation splits against two: balanced accuracy +0.92 ± 0.26 points (mean and standard error of 120 pairs
+# public code, chosen on validation splits against two: balanced accuracy +0.92 ± 0.26 points (mean and standard error, 120 pairs
 # of softmax, ce_drw, ldam_drw, mm_drw, logit_adjusted and cb_focal at factors 10 and 50, on five draws that no suite uses).
 recipe(
     name="digits", model="small_cnn", epochs=40, batch_size=64, optimizer="sgd", lr=0.05, nesterov=True, weight_decay=5e-4,

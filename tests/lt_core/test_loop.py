@@ -52,7 +52,7 @@ def test_confidence_is_that_of_the_scaled_logits(make_spec, make_split, method, 
 
 
 def test_influence_weights_may_take_a_part_of_the_rate_while_they_are_in_force(make_spec, make_split):
-    spec = make_spec("influence_balanced", {"ib_rate": 0.01}, epochs=4, lr=0.5, warmup=0.0, milestones=(0.75,), drops=(0.1,))
+    spec = make_spec("influence_balanced", {"ib_rate": 0.01}, epochs=4, lr=0.5, warmup_epochs=0, milestones=(0.75,), drops=(0.1,))
     training, rates = Training(spec, make_split([9, 3]), CPU), []
     for _ in range(4):
         training.run_epoch()
