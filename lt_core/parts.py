@@ -59,11 +59,16 @@ LATER: dict[str, Any] = {
     "ib_gradient": "stopped",
     "ib_rate": 1.0,
     "kept_norms": "evaluation",
+    "through_weights": False,
+    "look_ahead": "gradient",
 }
 #: Method → parameters whose declared value moved to that of its authors' code when records existed. A row from before carries
 #: what it had in its label; a test holds this to the declarations, which need the parts to be loaded.
 MOVED: dict[str, dict[str, Any]] = {
     "influence_balanced": {"ib_alpha": 1000.0, "ib_gradient": "through", "ib_rate": 0.01},
+    "meta_weight_net": {"meta_set": "extra", "through_weights": True},
+    "l2rw": {"meta_set": "extra"},
+    "balanced_meta_softmax": {"stages": "crt", "meta_images": 0, "look_ahead": "optimizer"},
     "fixmatch": {"strong_augment": "fixmatch"},
     "fixmatch_da": {"strong_augment": "fixmatch"},
     "abc": {"unsup_ratio": 1, "strong_augment": "randaugment", "strong_views": 2},

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lt_core.data.images import fingerprint
-from lt_core.data.longtail import split_indices
+from lt_core.data.longtail import extra_indices, split_indices
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
 from lt_core.data.unlabelled import semi_indices
@@ -52,6 +52,7 @@ class Split:
     fingerprint: str  # of the whole set
     subset_fingerprint: str  # of the chosen training images
     unlabelled: Tensor | None = None  # uint8 [U, H, W, channels]
+    extra: Images | None = None  # as many images of each class beyond the training subset, for a method that asks for them
     true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
 
     @property
@@ -71,11 +72,16 @@ def _test_images(name: str, data_dir: str | None, device: torch.device) -> Image
 
 
 @lru_cache(maxsize=2)
-def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None) -> Split:
-    """Training subset, validation split and test part of ``spec`` on ``device``; shared by the trials of a process."""
+def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None, extra: int = 0) -> Split:
+    """Training subset, validation split and test part of ``spec`` on ``device``; shared by the trials of a process.
+
+    Args:
+        extra: images a class beyond the training subset.
+    """
     whole = load_set(spec.dataset, data_dir)
     _, validation = split_indices(spec, whole.train_labels)
     train, unlabelled = semi_indices(spec, whole.train_labels)
+    beyond = extra_indices(spec, whole.train_labels, extra)
     classes = DATASETS[spec.dataset].classes
     chosen = np.sort(train)
     return Split(
@@ -87,6 +93,7 @@ def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None
         fingerprint=whole.fingerprint,
         subset_fingerprint=fingerprint(chosen, whole.train_labels[chosen]),
         unlabelled=torch.from_numpy(np.array(whole.train_images[unlabelled])).to(device) if len(unlabelled) else None,
+        extra=_to(device, whole.train_images[beyond], whole.train_labels[beyond]) if extra else None,
     )
 
 

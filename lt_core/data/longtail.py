@@ -151,3 +151,14 @@ def split_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.nd
         train.append(shuffled[:size])
         validation.append(shuffled[len(shuffled) - held_out :])
     return np.concatenate(train), np.concatenate(validation)
+
+
+def extra_indices(spec: DataSpec, labels: np.ndarray, each: int) -> np.ndarray:
+    """Positions in ``labels`` (int, shape [N]) of ``each`` images a class that are neither trained on nor held out.
+
+    They lie before the validation split, so that they are the same for every imbalance factor. A class with too few left over
+    lends training images, and one with too few in all gives those that it has.
+    """
+    _, held_out = split_sizes(spec, np.bincount(labels).tolist())
+    orders = [shuffled_of_class(spec, labels, label) for label in range(int(labels.max()) + 1)]
+    return np.concatenate([order[max(0, len(order) - held_out - each) : len(order) - held_out] for order in orders])

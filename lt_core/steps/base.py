@@ -50,6 +50,11 @@ class Step(Part):
         """Cost of a step in plain ones, for estimates."""
         return 1.0
 
+    @property
+    def extra_images(self) -> int:
+        """Images a class beyond the training subset that the step looks at."""
+        return 0
+
     def backbone(self, backbone: nn.Module) -> nn.Module:
         """The backbone that the step needs, made from the plain one.
 

@@ -52,16 +52,16 @@ class Runtime:
 def _make_repeatable(kind: str) -> None:
     """Have torch use kernels that give the same bits twice on this kind of device.
 
-    A CPU needs nothing at a given number of threads. On a GPU four things leave bits to chance:
+    A CPU needs nothing at a given number of threads. On a GPU three things leave bits to chance:
 
     - cuDNN's search times its kernels and takes the fastest, another one each time, even among those that repeat themselves.
       Its heuristics, which are asked without the search, depend on shapes alone.
     - Sums by atomic additions (scatter_add, index_add, cumsum of floats, slopes of gather): torch has a sorted form of each.
       What has none, such as the slope of reflection padding in CycleGANs, warns and goes on.
     - cuBLAS shares its workspace between streams unless it has buffers of its own, whose sizes it reads when it is first used.
-    - Convolutions in TF32, torch's default, would not be the float32 that the row says.
 
     Filling fresh memory with NaN, which torch adds to find reads of it, would cost a launch an operation and is left out.
+    Convolutions in TF32, torch's default, repeat themselves, but are not the float32 that the row says.
     """
     on_gpu = kind == "cuda"
     if on_gpu:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,6 +18,7 @@ from lt_core.parts import build_parts
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import Lab, stages_of
+from lt_core.steps import Step
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
@@ -108,11 +109,12 @@ class _Trial:
 
     def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, clock
-        for made in build_parts(spec.method.params).values():
+        parts = build_parts(spec.method.params)
+        for made in parts.values():
             made.check(spec)
         runtime.prepare()
         device = runtime.torch_device()
-        self.split = load_split(spec.data, device, runtime.data_dir)
+        self.split = load_split(spec.data, device, runtime.data_dir, cast(Step, parts["step"]).extra_images)
         # Kept from everything that trains: the labels of the unlabelled images, for diagnosis.
         self.hidden = hidden_labels(spec.data, device, runtime.data_dir) if spec.data.semi_supervised else None
         self.stages = stages_of(spec)

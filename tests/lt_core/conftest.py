@@ -48,7 +48,7 @@ def fitting_spec(make_spec):
 
 @pytest.fixture(scope="session")
 def make_split():
-    """A split of 8×8 grey images, each class a patch of its own in noise; test and validation are the training images."""
+    """A split of 8×8 grey images, each class a patch of its own in noise; all its parts are the training images."""
 
     def make(counts, noise=40):
         import torch
@@ -61,7 +61,7 @@ def make_split():
         pixels = patterns[labels] + torch.randint(0, noise, (len(labels), 8, 8, 1), generator=generator)
         images = Images(pixels.to(torch.uint8), labels)
         return Split(
-            images, images, images, torch.tensor(counts, dtype=torch.float64), (8, 8, 1), "whole", "subset", images.pixels
+            images, images, images, torch.tensor(counts, dtype=torch.float64), (8, 8, 1), "whole", "subset", images.pixels, images
         )
 
     return make

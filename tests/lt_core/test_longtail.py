@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lt_core.data.longtail import class_sizes, split_indices, split_sizes
+from lt_core.data.longtail import class_sizes, extra_indices, split_indices, split_sizes
 from lt_core.errors import UserError
 from lt_core.fields import build
 from lt_core.spec import DataSpec
@@ -145,6 +145,35 @@ def test_validation_is_disjoint_balanced_and_the_same_for_all_factors(a, b, vali
     assert len(set(train)) == len(train) and len(set(held)) == len(held)
     assert np.bincount(LABELS[held], minlength=5).tolist() == [validation] * 5
     assert set(held) == set(indices(b, validation, seed)[1])
+
+
+@given(FACTORS, FACTORS, HELD, SEEDS, st.integers(0, 20))
+def test_extra_images_are_the_same_for_all_factors_and_beyond_the_subset_where_a_class_has_some_left(a, b, held, seed, each):
+    def parts(factor):
+        spec = build(
+            DataSpec, {"dataset": "digits", "imbalance_factor": factor, "n_max": 50, "validation": held, "subset_seed": seed}
+        )
+        return *split_indices(spec, LABELS), extra_indices(spec, LABELS, each)
+
+    train, validation, extra = parts(a)
+    assert np.bincount(LABELS[extra], minlength=5).tolist() == [each] * 5
+    assert extra.tolist() == parts(b)[2].tolist()
+    assert len(set(extra)) == len(extra) and not set(extra) & set(validation)
+    sizes, pools = np.bincount(LABELS[train], minlength=5), np.bincount(LABELS)
+    lent = [max(0, size + held + each - pool) for size, pool in zip(sizes, pools, strict=True)]
+    assert np.bincount(LABELS[sorted(set(extra) & set(train))], minlength=5).tolist() == lent
+
+
+def test_meta_weight_nets_own_subset_of_cifar_leaves_ten_images_a_class():
+    """With n_max 4990 the sizes and the ten extra images are those of its code; with 5000 class 0 lends ten."""
+    labels = np.repeat(np.arange(10), 5000)
+    for n_max, lent in ((4990, 0), (5000, 10)):
+        spec = data(imbalance_factor=100, n_max=n_max)
+        train, _ = split_indices(spec, labels)
+        assert len(set(train) & set(extra_indices(spec, labels, 10))) == lent
+    assert class_sizes(data(imbalance_factor=100, n_max=4990), CIFAR10) == [
+        4990, 2991, 1793, 1075, 644, 386, 231, 138, 83, 49,
+    ]  # fmt: skip
 
 
 @given(FACTORS, st.integers(1, 500))

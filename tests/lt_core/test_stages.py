@@ -17,7 +17,7 @@ from lt_core.training.loop import Training
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
-FROM_STAGE_ONE = ["crt", "lws", "tau_norm", "ncm", "fine_tune_balanced", "smote_features", "curriculum"]
+FROM_STAGE_ONE = ["crt", "lws", "tau_norm", "ncm", "fine_tune_balanced", "smote_features", "curriculum", "balanced_meta_softmax"]
 
 
 @pytest.fixture
@@ -106,6 +106,21 @@ def test_features_are_filled_up_in_place_of_pixels(trainings):
     torch.testing.assert_close(second.split.train.pixels[:65, 0, 0], stored)
     images = second.batches.normalise(first.split.test.pixels)  # raw, as evaluation gives them
     torch.testing.assert_close(second.model.backbone(images), features_of(first, first.split.test), rtol=1e-4, atol=1e-5)
+
+
+def test_released_balms_retrains_a_fresh_classifier_of_a_softmax_network_with_its_meta_sampler(trainings):
+    """config/CIFAR10_LT/balms_imba200.yaml of its repository: 2,000 of 13,000 steps, rate 0.1 down a cosine, sampler 0.01."""
+    (first, _), (second, _) = trainings("balanced_meta_softmax", counts=(40, 20, 5), epochs=13)
+    assert first.spec.method == resolve("softmax")
+    assert (second.epochs, second.recipe.lr, second.recipe.decay) == (2, first.recipe.lr, "cosine")
+    assert second.frozen == [second.model.backbone] and second.model.backbone is first.model.backbone
+    assert second.model.classifier is not first.model.classifier
+    shift = torch.tensor([40.0, 20.0, 5.0]).log()
+    logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
+    torch.testing.assert_close(second.loss_of(logits, labels), F.cross_entropy(logits + shift, labels, reduction="none"))
+    step = second.step
+    assert len(step.positions) == 65, "all training images, every class as likely as another"
+    assert (step.optimizer.param_groups[0]["lr"], step.rates.abs().max() > 0) == (0.01, True)
 
 
 def test_an_ensemble_averages_probabilities_of_models_on_balanced_parts(trainings):

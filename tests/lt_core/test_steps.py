@@ -11,7 +11,10 @@ from lt_core.models import build_model, check_model
 from lt_core.models.heads import LinearHead
 from lt_core.parts import GROUPS
 from lt_core.steps.bbn import TwoBranches
+from lt_core.steps.meta_sampler import after_sgd
+from lt_core.training import Runtime, run_trial
 from lt_core.training.loop import Training
+from lt_core.training.trial import _Clock, _Trial
 
 CPU = torch.device("cpu")
 
@@ -95,7 +98,7 @@ def test_bbn_moves_from_the_conventional_branch_to_the_other(at_work, epoch, alp
     assert (found["classifier.weight"][:, 64:].abs().max() == 0) == (alpha == 1)
 
 
-@pytest.mark.parametrize("name", ["meta_weight_net", "l2rw", "balanced_meta_softmax"])
+@pytest.mark.parametrize("name", ["meta_weight_net", "l2rw", "meta_sampler_one_stage"])
 @pytest.mark.parametrize("where", ["train", "validation"])
 def test_meta_batches_hold_all_classes_alike(at_work, name, where):
     training = at_work(name, {"meta_set": where, "meta_images": 6}, counts=(200, 20, 2), batch_size=600)
@@ -103,6 +106,62 @@ def test_meta_batches_hold_all_classes_alike(at_work, name, where):
     assert (torch.bincount(labels) / 600 - 1 / 3).abs().max() < 0.06  # three standard deviations
     if where == "train":
         assert [int((training.split.train.labels[training.step.positions] == c).sum()) for c in range(3)] == [6, 6, 2]
+
+
+def test_extra_meta_images_are_shuffled_and_never_more_than_there_are(at_work):
+    training = at_work("l2rw", counts=(3, 3, 3), batch_size=16)
+    step, normalise = training.step, training.batches.normalise
+    wanted = {tuple(image.flatten().tolist()) for image in normalise(training.split.extra.pixels)}
+    images, labels = step.meta_batch()
+    assert torch.bincount(labels).tolist() == [3, 3, 3]
+    assert {tuple(image.flatten().tolist()) for image in images} == wanted
+    assert not torch.equal(step.meta_batch()[1], labels)
+
+
+def test_extra_meta_images_come_from_beyond_the_subset(make_spec):
+    """Ten of each digit that are neither trained on nor held out; what a trial trains on stays the same."""
+    found = {}
+    for name, check in (("meta_weight_net", True), ("softmax", False)):
+        spec = make_spec(name, data={"imbalance_factor": 10, "n_max": 60, "validation": 5})
+        trial = _Trial(spec, Runtime(), _Clock())
+        found[name] = trial.split
+        assert (trial.split.extra is not None) == check
+    split = found["meta_weight_net"]
+    assert torch.bincount(split.extra.labels).tolist() == [10] * 10
+    assert torch.equal(split.train.pixels, found["softmax"].train.pixels)
+    extra, *others = (
+        {image.numpy().tobytes() for image in part.pixels} for part in (split.extra, split.train, split.validation, split.test)
+    )
+    assert len(extra) == 100 and not any(extra & other for other in others)
+
+
+def test_extra_meta_images_need_a_number(make_spec):
+    result = run_trial(make_spec("l2rw", {"meta_images": 0}))
+    assert result.status == "failed" and "set meta_images to 1 or more" in result.cause
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_meta_sampler_looks_ahead_by_the_optimisers_own_next_step(at_work, nesterov):
+    training = at_work("balanced_meta_softmax", epochs=3, nesterov=nesterov, weight_decay=0.01)
+    training.run_epoch()
+    parameters = dict(training.model.classifier.named_parameters())
+    images, labels = training.images(torch.arange(16))
+    training.model.eval()
+    slopes = torch.autograd.grad(F.cross_entropy(training.outputs(images), labels), list(parameters.values()))
+    ahead = after_sgd(parameters, dict(zip(parameters, slopes, strict=True)), training.optimizer)
+    training.optimizer.zero_grad()
+    for p, slope in zip(parameters.values(), slopes, strict=True):
+        p.grad = slope
+    assert not torch.equal(ahead["weight"], parameters["weight"])
+    training.optimizer.step()
+    for name, p in parameters.items():
+        torch.testing.assert_close(ahead[name], p)
+
+
+def test_the_released_look_ahead_goes_with_sgd(make_spec):
+    result = run_trial(make_spec("balanced_meta_softmax", optimizer="adam"))
+    assert result.status == "failed" and result.cause.endswith("set look_ahead=gradient")
+    assert run_trial(make_spec("balanced_meta_softmax[look_ahead=gradient]", optimizer="adam", lr=1e-3)).status == "ok"
 
 
 def test_l2rw_weighs_by_the_slope_of_the_meta_loss(at_work, monkeypatch):
@@ -151,7 +210,7 @@ def test_meta_weight_net_learns_to_prefer_what_helps_the_meta_set(at_work):
 
 def test_a_meta_step_leaves_the_network_alone(at_work):
     """Only the optimiser moves weights, and only the batch itself moves batch norm's statistics."""
-    for name in ("meta_weight_net", "l2rw", "balanced_meta_softmax"):
+    for name in ("meta_weight_net", "l2rw", "meta_sampler_one_stage"):
         training = at_work(name)
         training.train_mode()
         before = {k: v.clone() for k, v in training.model.state_dict().items()}
@@ -165,13 +224,13 @@ def test_a_meta_step_leaves_the_network_alone(at_work):
 
 def test_the_meta_sampler_raises_the_rates_of_rare_classes(at_work):
     """Where a head class floods the batches, the balanced meta loss asks for more of the tail."""
-    training = at_work("balanced_meta_softmax", {"sampler_lr": 0.1, "tau": 0.0}, counts=(300, 6), epochs=8)
+    training = at_work("meta_sampler_one_stage", {"sampler_lr": 0.1, "tau": 0.0}, counts=(300, 6), epochs=8)
     for _ in range(8):
         training.run_epoch()
     assert training.step.rates[1] > training.step.rates[0]
 
 
-@pytest.mark.parametrize("name", ["mixup", "meta_weight_net", "balanced_meta_softmax"])
+@pytest.mark.parametrize("name", ["mixup", "meta_weight_net", "meta_sampler_one_stage"])
 def test_what_a_step_has_learnt_survives_a_checkpoint(at_work, name):
     ours, theirs = at_work(name, epochs=3), at_work(name, epochs=3)
     ours.run_epoch()
