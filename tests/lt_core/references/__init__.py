@@ -1,0 +1,52 @@
+"""What every method is held against: its formula, transcribed from the paper or from a reading of the public code.
+
+A module a family; each has a tuple REFERENCES. `python -m tests.lt_core.references` writes docs/fidelity.md from them.
+"""
+
+from tests.lt_core.references import (
+    bbn,
+    class_balanced,
+    cross_entropy,
+    ensembles,
+    generation,
+    influence,
+    logit_adjustment,
+    made_classifiers,
+    margin,
+    meta,
+    mixing,
+    more_images,
+    on_features,
+    resampling,
+    semi_supervised,
+    tail_losses,
+    two_stage,
+)
+from tests.lt_core.references.base import Reference
+
+MODULES = (
+    cross_entropy,
+    class_balanced,
+    margin,
+    logit_adjustment,
+    tail_losses,
+    influence,
+    resampling,
+    ensembles,
+    two_stage,
+    made_classifiers,
+    on_features,
+    bbn,
+    mixing,
+    more_images,
+    meta,
+    generation,
+    semi_supervised,
+)
+
+#: Method → what it is held against, in the order of the document.
+REFERENCES: dict[str, Reference] = {}
+for module in MODULES:
+    for reference in module.REFERENCES:
+        assert reference.method not in REFERENCES, f"{reference.method} has two references"
+        REFERENCES[reference.method] = reference

@@ -1,0 +1,101 @@
+"""What a reference is, the random questions that it is asked, and when two answers agree."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+#: Largest difference, as a share of the largest number of a row.
+TOLERANCE = 1e-5
+BATCH, WIDTH = 8, 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """A random question; two with the same ``classes`` and ``seed`` are the same one."""
+
+    classes: int
+    seed: int
+
+    @functools.cached_property
+    def counts(self) -> list[int]:
+        """Long-tailed class sizes in random order, so that a method may not rely on the first class being the largest."""
+        draw = random.Random(f"counts {self.classes} {self.seed}")
+        largest, factor = draw.randint(60, 200), draw.uniform(10, 60)
+        sizes = [max(1, int(largest * factor ** (-c / (self.classes - 1)) * draw.uniform(0.9, 1.0))) for c in range(self.classes)]
+        draw.shuffle(sizes)
+        return sizes
+
+    @functools.cached_property
+    def labels(self) -> list[int]:
+        """Labels of a batch: the largest class, the smallest, and others."""
+        draw = random.Random(f"labels {self.classes} {self.seed}")
+        ends = [self.counts.index(max(self.counts)), self.counts.index(min(self.counts))]
+        return ends + [draw.randrange(self.classes) for _ in range(BATCH - 2)]
+
+    def _generator(self, salt: int) -> torch.Generator:
+        return torch.Generator().manual_seed(1000 * self.seed + 10 * self.classes + salt)
+
+    @property
+    def logits(self) -> Tensor:
+        """Float64 [B, C], of another scale for each seed; half of the images are right by far, as in late training."""
+        made = torch.randn(BATCH, self.classes, generator=self._generator(1), dtype=torch.float64) * (0.5 + self.seed)
+        for image, label in enumerate(self.labels):
+            made[image, label] += 4.0 * (image % 2)
+        return made
+
+    @property
+    def cosines(self) -> Tensor:
+        """Float64 [B, C] in (−1, 1), on both sides of the decision boundary."""
+        made = torch.rand(BATCH, self.classes, generator=self._generator(2), dtype=torch.float64) * 1.6 - 0.9
+        for image, label in enumerate(self.labels):
+            if image % 2:
+                made[image, label] = 0.9
+        return made
+
+    @property
+    def features(self) -> Tensor:
+        """Float64 [B, width], none below zero, as after a rectifier."""
+        return torch.rand(BATCH, WIDTH, generator=self._generator(3), dtype=torch.float64) * 2
+
+
+#: Compares ours with the reference for a case; raises AssertionError where they differ.
+Check = Callable[[Case], None]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a method is held against, and where it differs on purpose.
+
+    Args:
+        method: name of a registered method.
+        source: ``owner/repository path @ commit`` that was read, or the paper's equation where there is no public code.
+        agrees_on: what ``check`` compares; without a check, what holds the method instead.
+        check: the comparison; None where there is nothing to compare with.
+        deviations: (what differs from the source, why) one by one.
+        tolerance: how closely they must agree.
+    """
+
+    method: str
+    source: str
+    agrees_on: str
+    check: Check | None
+    deviations: Sequence[tuple[str, str]] = ()
+    tolerance: str = "1e-5"
+
+
+def agree(ours: Tensor | float | Sequence, theirs: Tensor | float | Sequence, what: str, tolerance: float = TOLERANCE) -> None:
+    """Raise AssertionError unless both are finite, of one shape, and differ in no row by more than ``tolerance`` of the
+    row's largest number.
+    """
+    a, b = (torch.as_tensor(x).detach().double() for x in (ours, theirs))
+    assert a.shape == b.shape, f"{what}: {tuple(a.shape)} against {tuple(b.shape)}"
+    assert a.isfinite().all() and b.isfinite().all(), f"{what}: not finite"
+    scale = b.abs().amax(dim=-1, keepdim=True) if b.ndim else b.abs()
+    worst = ((a - b).abs() - tolerance * scale).max()
+    assert worst <= 1e-12, f"{what}: ours {a.tolist()} against {b.tolist()}"[:2000]

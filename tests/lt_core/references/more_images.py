@@ -1,0 +1,172 @@
+"""Synthetic images, and the range of features."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tests.lt_core.references.base import Case, Reference, agree
+from tests.lt_core.references.ours import objective_agrees, part_of, training_of
+from tests.lt_core.references.scalars import Batch, cross_entropy, mean_of, total
+
+Point = list[float]
+SMOTE = "scikit-learn-contrib/imbalanced-learn imblearn/over_sampling/_smote @ 8504e95 (a port); {}"
+
+
+def points_of(case: Case) -> tuple[list[Point], list[int]]:
+    """Forty points of four classes in the plane, which overlap, one class of a single point: few enough for brute force."""
+    draw = random.Random(case.seed)
+    labels = [c for c, size in enumerate((20, 12, 7, 1)) for _ in range(size)]
+    return [[draw.gauss(0.8 * c, 1.0), draw.gauss(0.0, 1.0)] for c in labels], labels
+
+
+def nearest(point: int, among: list[int], points: list[Point], count: int) -> list[int]:
+    """The ``count`` nearest other points by Euclidean distance."""
+    others = [other for other in among if other != point]
+    return sorted(others, key=lambda other: sum((a - b) ** 2 for a, b in zip(points[point], points[other], strict=True)))[:count]
+
+
+def between(bases: list[int], mine: list[int], points: list[Point], wanted: int, k: int, seed: int) -> list[Point]:
+    """``wanted`` new points, each on the way from a base to one of its k nearest neighbours in the class; base, neighbour and
+    place on the way by numpy's legacy stream, in the order in which the library draws them.
+    """
+    stream = np.random.RandomState(seed)
+    pairs = [(base, neighbour) for base in bases for neighbour in nearest(base, mine, points, k)]
+    chosen = stream.randint(0, len(pairs), wanted)
+    steps = stream.uniform(size=wanted)
+    return [
+        [a + gap * (b - a) for a, b in zip(points[pairs[i][0]], points[pairs[i][1]], strict=True)]
+        for i, gap in zip(chosen, steps, strict=True)
+    ]
+
+
+def in_danger(point: int, points: list[Point], labels: list[int]) -> bool:
+    """Half of its ten nearest neighbours at least are of other classes, but not all: DANGER of Han et al. 2005."""
+    strangers = sum(labels[other] != labels[point] for other in nearest(point, list(range(len(points))), points, 10))
+    return 5 <= strangers < 10
+
+
+def check_filled(case: Case, method: str, borderline: bool) -> None:
+    points, labels = points_of(case)
+    for share in (1.0, 0.5):
+        target, expected = int(share * 20), []
+        for c in range(4):
+            mine = [i for i, label in enumerate(labels) if label == c]
+            if len(mine) >= target:
+                continue
+            if len(mine) == 1:  # no neighbour: the point itself again
+                expected += [points[mine[0]]] * (target - 1)
+                continue
+            bases = [i for i in mine if in_danger(i, points, labels)] if borderline else mine
+            if bases:
+                expected += between(bases, mine, points, target - len(mine), min(5, len(mine) - 1), case.seed)
+        synthesis = part_of(method, "synthesis", {"smote_share": share})
+        grown, _ = synthesis.fill(np.array(points), np.array(labels), case.seed)
+        agree(torch.from_numpy(grown), points + expected, f"points of {method}, share {share}, {case}")
+
+
+def check_smote(case: Case) -> None:
+    check_filled(case, "smote", borderline=False)
+
+
+def check_borderline_smote(case: Case) -> None:
+    check_filled(case, "borderline_smote", borderline=True)
+
+
+def check_range_loss(case: Case) -> None:
+    """α·Σ_c k/Σ_{j≤k} 1/D_j + β·max(0, M − nearest centres), squared distances, k 2: added to the cross-entropy."""
+    at = {"range_alpha": 0.3, "range_beta": 0.2, "range_margin": 2.0 + case.seed}
+
+    def squared(a: list[Tensor], b: list[Tensor]) -> Tensor:
+        return total([(x - y) ** 2 for x, y in zip(a, b, strict=True)])
+
+    def formula(batch: Batch) -> Tensor:
+        value, centres = mean_of(cross_entropy)(batch), []
+        for label in sorted(set(batch.labels)):
+            mine = [row for row, y in zip(batch.features, batch.labels, strict=True) if y == label]
+            centres.append([total(list(column)) / len(mine) for column in zip(*mine, strict=True)])
+            distances = [squared(a, b) for i, a in enumerate(mine) for b in mine[i + 1 :]]
+            largest = sorted(distances, key=Tensor.item)[-2:]
+            if largest:
+                value = value + at["range_alpha"] * len(largest) / total([1 / d for d in largest])
+        gaps = [squared(a, b) for i, a in enumerate(centres) for b in centres[i + 1 :]]
+        closest = min(gaps, key=Tensor.item)
+        return value + at["range_beta"] * (at["range_margin"] - closest if closest < at["range_margin"] else 0.0)
+
+    objective_agrees(case, "range_loss", formula, at)
+
+
+def check_tail_augmentation(case: Case) -> None:
+    """An image of class c is changed with probability 0.8·(1 − n_c/n_max); of the largest class, never."""
+    training = training_of("tail_augmentation", case)
+    assert training.augmentation is not None
+    labels = torch.arange(case.classes).repeat_interleave(20000 // case.classes)
+    images = torch.rand(len(labels), 1, 2, 2, generator=torch.Generator().manual_seed(case.seed))
+    made = training.augmentation(images, labels, torch.Generator().manual_seed(case.seed))
+    touched = (made != images).flatten(1).any(1).tolist()
+    chance = [0.8 * (1 - n / max(case.counts)) for n in case.counts]
+    expected = [chance[y] for y in labels.tolist()]
+    spread = sum(p * (1 - p) for p in expected) ** 0.5
+    assert abs(sum(touched) - sum(expected)) < 5 * spread
+    assert not any(t for t, p in zip(touched, expected, strict=True) if p == 0)
+
+
+ONE_GAP = (
+    "one place on the way for all coordinates",
+    "the paper's text says on the line between the two; its pseudo-code draws a place for each coordinate, which leaves the line",
+)
+RANDOM_BASES = (
+    "bases are drawn at random, where the paper makes as many points from each",
+    "a class is filled up to any number, not to a multiple of its size",
+)
+EACH_CLASS = ("every smaller class is filled up against all others", "the papers have two classes")
+
+REFERENCES = (
+    Reference(
+        "smote",
+        SMOTE.format("Chawla et al. 2002, section 4.2"),
+        "the synthetic points, against brute force on forty points of four classes, two shares",
+        check_smote,
+        (ONE_GAP, RANDOM_BASES, EACH_CLASS, ("a class of one image is repeated", "it has no neighbour")),
+    ),
+    Reference(
+        "borderline_smote",
+        SMOTE.format("Han et al. 2005, section 3, borderline-SMOTE1"),
+        "the synthetic points, against brute force on forty points of four classes, two shares",
+        check_borderline_smote,
+        (
+            RANDOM_BASES,
+            EACH_CLASS,
+            ("a class without an image in danger stays as it is", "the paper's algorithm makes points from those alone"),
+            ("m 10 neighbours", "the library's default; the paper chooses m so that about half of a class is in danger"),
+        ),
+    ),
+    Reference(
+        "tail_augmentation",
+        "no public code; the source slides",
+        "how many images are changed, and that none of the largest class is",
+        check_tail_augmentation,
+        tolerance="five standard deviations",
+    ),
+    Reference(
+        "range_loss",
+        "Charrin/RangeLoss-Caffe range_loss_layer.cpp @ d7305bb (a port; the authors have no public code); Zhang et al. 2017, "
+        "Eq. 2 to 5",
+        "value and slope of the batch's loss by outputs and features, five margins",
+        check_range_loss,
+        deviations=(
+            (
+                "α 1e-4, β 0.01 and M 10 by default, where the paper has 5e-5, 1e-4 and 2e4 (the port 1e-4, 1e-3 and 2e4)",
+                "theirs belong to 512 unnormalised features; ours to averages of 64 rectified channels",
+            ),
+            (
+                "a class with one image has no intra term, one with a single pair uses that pair",
+                "the paper's batches hold several images of each class; the port reads past the end there",
+            ),
+            ("batches are drawn as for any other method", "the paper draws so many identities with so many images each"),
+        ),
+    ),
+)

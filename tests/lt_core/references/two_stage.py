@@ -1,0 +1,160 @@
+"""Second stages: what is trained on which features, and classifiers that are made of the first stage's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lt_core.data.loader import Split
+from lt_core.stages import Lab, stages_of
+from lt_core.training.loop import Training
+from tests.lt_core.references.base import BATCH, Case, Reference, agree
+from tests.lt_core.references.cross_entropy import OBJECTIVE
+from tests.lt_core.references.logit_adjustment import BALMS, adjusted
+from tests.lt_core.references.ours import CPU, class_probabilities_agree, objective_agrees, spec_of, split_of
+from tests.lt_core.references.resampling import uniform
+from tests.lt_core.references.scalars import cross_entropy, mean_of, rows_of, slopes, total
+
+IMAGES = 3  # of a step; features of sixty-four numbers are many for loops
+DECOUPLING = "facebookresearch/classifier-balancing {} @ f162ade"
+
+
+def stages(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Training, Training]:
+    """First and second training; what the first has learnt does not matter to the formulas, so it has learnt nothing."""
+    spec = spec_of(method, at)
+    first, second = stages_of(spec).rounds(Lab(spec, split, CPU))
+    return first, second
+
+
+def features_of(training: Training, images: Tensor, norms: str = "evaluation") -> Tensor:
+    """Features by the backbone as it is."""
+    training.model.backbone.train(norms == "training")
+    with torch.no_grad():
+        return training.model.backbone(images)
+
+
+def check_crt(case: Case) -> None:
+    """The slope of a fresh linear classifier on features that nothing flows back into, by both kinds of batch norm."""
+    norms = ("evaluation", "training")[case.seed % 2]
+    first, second = stages("crt", split_of(case.classes, case.seed), {"kept_norms": norms})
+    class_probabilities_agree(case, second.sampling, uniform)
+    second.train_mode()
+    positions = torch.arange(IMAGES) * 5
+    images, labels = second.images(positions)
+    value = second.step(positions)
+    value.backward()
+    assert all(p.grad is None for p in second.model.backbone.parameters())
+    layer = second.model.classifier
+    features = features_of(first, images, norms).tolist()
+    weights, bias = rows_of(layer.weight.double()), rows_of(layer.bias.double()[None])[0]
+    losses = []
+    for row, y in zip(features, labels.tolist(), strict=True):
+        outputs = [total([x * w for x, w in zip(row, column, strict=True)]) + b for column, b in zip(weights, bias, strict=True)]
+        losses.append(cross_entropy(outputs, y))
+    expected = total(losses) / IMAGES
+    expected.backward()
+    agree(value, expected, f"value of crt, {norms}, {case}")
+    agree(layer.weight.grad.flatten(), slopes(weights).flatten(), f"slope by weights of crt, {norms}, {case}")
+    agree(layer.bias.grad, slopes([bias])[0], f"slope by bias of crt, {norms}, {case}")
+
+
+def check_lws(case: Case) -> None:
+    """s_c·(w_c·x + b_c) with s alone trained, 1 at first."""
+    first, second = stages("lws", split_of(case.classes, case.seed))
+    class_probabilities_agree(case, second.sampling, uniform)
+    layer = first.model.classifier
+    scale = second.model.classifier.scale
+    assert scale.tolist() == [1.0] * case.classes
+    assert [p for p in second.model.parameters() if p.requires_grad] == [scale]
+    with torch.no_grad():
+        scale += 0.1 * torch.arange(case.classes) / case.classes
+        layer.bias += 0.3
+    x = torch.cat([case.features] * 11, 1)[:, :64].float()
+    labels = torch.tensor(case.labels)
+    value = second.objective(second.model.classifier(x), x, labels)
+    (found,) = torch.autograd.grad(value, scale)
+    (numbers,) = rows_of(scale.double()[None])
+    said = x.double().numpy() @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
+    rows = [[s * z for s, z in zip(numbers, row, strict=True)] for row in said.tolist()]
+    expected = total([cross_entropy(row, y) for row, y in zip(rows, case.labels, strict=True)]) / BATCH
+    expected.backward()
+    agree(value, expected, f"value of lws, {case}")
+    agree(found, slopes([numbers])[0], f"slope by scales of lws, {case}")
+
+
+def check_fine_tune(case: Case, method: str) -> Training:
+    """The same network goes on, all of it."""
+    first, second = stages(method, split_of(case.classes, case.seed))
+    assert second.model is first.model and all(p.requires_grad for p in second.model.parameters())
+    assert second.recipe.lr == 0.1 * first.recipe.lr
+    return second
+
+
+def check_fine_tune_balanced(case: Case) -> None:
+    second = check_fine_tune(case, "fine_tune_balanced")
+    class_probabilities_agree(case, second.sampling, uniform)
+    objective_agrees(case, "fine_tune_balanced", mean_of(cross_entropy))
+
+
+def check_fine_tune_logit_adjusted(case: Case) -> None:
+    check_fine_tune(case, "fine_tune_logit_adjusted")
+    objective_agrees(case, "fine_tune_logit_adjusted", mean_of(adjusted(case, 1.0)))
+
+
+def check_decoupled(case: Case) -> None:
+    first, second = stages("decoupled_balanced_softmax", split_of(case.classes, case.seed))
+    trained = {name for name, p in second.model.named_parameters() if p.requires_grad}
+    assert trained == {"classifier.weight", "classifier.bias"} and second.model.backbone is first.model.backbone
+    assert not torch.equal(second.model.classifier.weight, first.model.classifier.weight)
+    objective_agrees(case, "decoupled_balanced_softmax", mean_of(adjusted(case, 1.0)))
+
+
+NORMS = (
+    "batch norm of the kept backbone works as in evaluation",
+    "the paper does not say; the code has the whole network in training mode, which is the choice kept_norms=training",
+)
+RATE = (
+    "the rate falls along its cosine every step, over 15 % of the first stage's epochs",
+    "the code lowers it every epoch, ten of ninety on ImageNet-LT; retrain and retrain_lr set both",
+)
+START = ("the fresh classifier is drawn by Kaiming normal", "as every head here; the code leaves PyTorch's default")
+NO_CODE = "no public code; a baseline of {}"
+
+REFERENCES = (
+    Reference(
+        "crt",
+        DECOUPLING.format("run_networks.py, models/DotProductClassifier.py, data/ClassAwareSampler.py"),
+        "value of the second stage's loss and its slope by the classifier, with both kinds of batch norm; class probabilities",
+        check_crt,
+        (NORMS, RATE, START),
+    ),
+    Reference(
+        "lws",
+        DECOUPLING.format("run_networks.py, models/TauNormClassifier.py"),
+        "value of the second stage's loss and its slope by the scales; class probabilities",
+        check_lws,
+        (NORMS, RATE),
+    ),
+    Reference(
+        "fine_tune_balanced",
+        NO_CODE.format("Kang et al. 2020 and He et al. 2021"),
+        f"{OBJECTIVE}; class probabilities; what goes on",
+        check_fine_tune_balanced,
+    ),
+    Reference(
+        "fine_tune_logit_adjusted",
+        "no public code; the loss of Menon et al. 2021, Eq. 10, in a second stage",
+        f"{OBJECTIVE}; what goes on",
+        check_fine_tune_logit_adjusted,
+    ),
+    Reference(
+        "decoupled_balanced_softmax",
+        BALMS + ", config/CIFAR10_LT/decouple_balanced_softmax_imba200.yaml",
+        f"{OBJECTIVE}; what is trained",
+        check_decoupled,
+        (NORMS, RATE, START),
+    ),
+)
