@@ -104,8 +104,9 @@ class MetaSampler(Meta):
     probability, which on average is the slope of the expected loss, and needs no [B, N] matrix. Theirs: through the softmax
     of a Gumbel draw over all N images, y for the image that was drawn. At equal rates its mean is ours times
     E[y·(1 − y)]·N/(N − 1), which is 1/3 for two images, by integration, and 1/8 for the 11,203 of CIFAR-10 at imbalance factor
-    200, by drawing: a factor to which Adam is indifferent. At other rates it has a drift besides, towards some classes even
-    where all images teach the same; `tests/lt_core/test_meta_references.py` holds both.
+    200, by drawing: a factor to which Adam is indifferent. At other rates it has a drift besides: where all images help alike,
+    so that there is nothing to be gained and our mean is 0, theirs still raises what is likelier already (by 0.06 of what a
+    draw is worth, for two images drawn four times to one). `tests/lt_core/test_meta_references.py` holds all but the 1/8.
 
     What else differs from that code: its loader draws up to eight batches ahead of the rates, its meta batches walk through
     shuffled classes where ours are drawn, and batch norm is in training mode for meta images, too.
