@@ -20,7 +20,7 @@ from bench.search import Search, optuna_
 from bench.space import Space
 from bench.store import Store
 from bench.suite import Suite
-from bench.tables.table import Cell, Column, Row, Table
+from bench.tables.table import Cell, Column, Row, Table, measured_on
 from lt_core.errors import UserError
 from lt_core.labels import short
 from lt_core.result import OK, TrialResult
@@ -98,6 +98,7 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
         "chosen on the validation split alone",
         "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
         *counts,
+        measured_on(store.frame()),
     )
     return Table(
         "tuning", f"{space.name}: {space.about}", "Study", tuple(Column("", h, plain=True) for h in heads), tuple(rows), notes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.tables.table import group_name, one_budget
+from bench.tables.table import group_name, machines, measured_on, one_budget
 from lt_core.errors import UserError
 from lt_core.labels import matches
 from lt_core.result import OK
@@ -46,16 +46,19 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
 
 
 def finished(store: Store, only: str, column: Sequence[str] = _COLUMN) -> tuple[pd.DataFrame, list[str]]:
-    """Finished trials of one budget, and notes on what was left out. ``column``: keys that tell data columns apart.
+    """Finished trials of one budget, and notes on what was left out, and on devices if there are several. ``column``: keys that
+    tell data columns apart.
 
     Raises:
         UserError: no trial is finished.
     """
     frame, notes = one_budget(chosen(store.frame(), only), column)
+    notes = [note for note in notes if "left out" in note]
+    notes += [measured_on(frame)] if len(machines(frame)) > 1 else []
     frame = frame[frame["status"] == OK]
     if frame.empty:
         raise UserError(f"{store.path} has no finished trial of these methods: there is nothing to draw")
-    return frame, [note for note in notes if "left out" in note]
+    return frame, notes
 
 
 def data_columns(frame: pd.DataFrame) -> list[DataColumn]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.charts import Axis, Chart, Panel, Series
-from bench.plots.base import chosen, floats
-from bench.tables.table import one_budget
+from bench.plots.base import finished, floats
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     Raises:
         UserError: the run has no semi-supervised trial.
     """
-    frame, _ = one_budget(chosen(store.frame(), only))
+    frame, notes = finished(store, only, ("dataset", "imbalance_type", "imbalance_factor"))
     rounds = store.rounds().merge(frame[["trial_id", "label", "dataset", "imbalance_factor"]], on="trial_id")
     if rounds.empty:
         raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
@@ -44,7 +43,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     ]
     where = f"{first['dataset']}, imbalance factor {first['imbalance_factor']:.3g}; means over folds"
     title = "Recall and precision by class, generation by generation"
-    return Chart("generations", title, tuple(panels), (where,), columns=len(_ROWS), size=(3.2, 2.5))
+    return Chart("generations", title, tuple(panels), (where, *notes), columns=len(_ROWS), size=(3.2, 2.5))
 
 
 def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:

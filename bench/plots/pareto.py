@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.charts import Axis, Chart, Panel, Series
 from bench.plots.base import DataColumn, best, data_columns, finished, floats, spread
+from bench.stats import settled
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 def front(points: pd.DataFrame) -> pd.DataFrame:
     """The rows of ``points`` (seconds, score) that none beats: in order of seconds, each scores more than all before."""
+    points = points.assign(score=settled(points["score"].to_numpy()))
     ordered = points.sort_values(["seconds", "score"], ascending=[True, False], kind="stable")
     return ordered[ordered["score"] > ordered["score"].cummax().shift(fill_value=float("-inf"))]
 

@@ -7,7 +7,8 @@ import pandas as pd
 from bench import stats
 from bench.frames import reported
 from bench.tables.figures import FIGURES
-from bench.tables.table import Cell, Column, Row, Table
+from bench.tables.table import Cell, Column, Row, Table, measured_on
+from lt_core.result import OK
 
 
 def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") -> Table:
@@ -40,5 +41,20 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
     if ranking.critical_difference is not None and ranking.blocks > 1:
         apart = f"average ranks closer than {ranking.critical_difference:.2f} are not told apart (Nemenyi, α = 0.05)"
         notes.append(apart + (f"; Friedman p = {ranking.friedman:.3g}" if ranking.friedman is not None else ""))
+    notes += _devices(shown[shown["label"].isin([baseline, *(c.label for c in found)])])
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
+
+
+def _devices(frame: pd.DataFrame) -> list[str]:
+    """What the pairs were measured on, and in how many of them a difference is also one of devices."""
+    done = frame[frame["status"] == OK]
+    kind = done[["device_name", "threads", "precision"]].astype(str).agg(", ".join, axis=1)
+    groups = [done[key].astype(object).where(done[key].notna(), "none") for key in stats.PAIR]
+    mixed, notes = kind.groupby(groups).nunique() > 1, [measured_on(frame)]
+    if mixed.any():
+        notes.append(
+            f"with {mixed.sum()} of {len(mixed)} draws and seeds not all methods were measured on one kind of device: their "
+            "differences are also those of devices"
+        )
+    return notes

@@ -148,7 +148,7 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = _COLUMN) -> tuple[pd
         rows = pd.concat([cells for cells, _ in drawn])
         kept.append(rows)
         notes.append(f"{dataset}: {budget_words(rows)}")
-        notes.append(f"{dataset}: measured on {' and on '.join(machines(rows))}")
+        notes.append(f"{dataset}: {measured_on(rows)}")
         for other in others + [left for _, rest in drawn for left in rest]:
             notes.append(f"{dataset}: {len(other)} trials of another budget are left out ({budget_words(other)})")
     return pd.concat(kept), notes
@@ -170,12 +170,17 @@ def budget_words(frame: pd.DataFrame) -> str:
 
 
 def machines(frame: pd.DataFrame) -> list[str]:
-    """The kinds of device behind the finished trials; two of them in one table may differ in the last digit."""
+    """The kinds of device behind the finished trials; on two of them the figures of one trial differ."""
     finished = frame[frame["status"] == OK]
     kinds = finished[["device_name", "threads", "precision"]].drop_duplicates().itertuples(index=False)
     return [f"{name}, {threads:.0f} thread{'s' if threads > 1 else ''}, {precision}" for name, threads, precision in kinds] or [
         "nothing yet"
     ]
+
+
+def measured_on(frame: pd.DataFrame) -> str:
+    """The kinds of device in words."""
+    return f"measured on {' and on '.join(machines(frame))}"
 
 
 def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:

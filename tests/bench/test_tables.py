@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.plots import PLOTS
 from bench.render import FORMATS
-from bench.tables import TABLES
+from bench.tables import TABLES, compare
 from lt_core.errors import UserError
 from lt_core.fields import build
 from lt_core.methods import resolve
 from lt_core.recipes import RECIPES
 from lt_core.spec import DataSpec, TrialSpec
+from tests.bench import synthetic
 
 
 def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **changes):
@@ -310,3 +312,17 @@ def test_parameters_that_only_some_joint_rows_have_are_named_in_the_row():
         90.0
     )
     assert "columns: images of the smallest class" in built.notes
+
+
+def test_what_mixes_devices_or_precisions_says_so(tmp_path):
+    """A table, a comparison and a chart; of one kind the chart need not say anything."""
+    one = synthetic.run(["softmax", "focal"], (10, 50))
+    other = synthetic.run(["inverse"], (10, 50), environment={"precision": "bfloat16"})
+    mixed, alike = synthetic.store(tmp_path / "mixed", one + other), synthetic.store(tmp_path / "alike", one)
+    kinds = "measured on a CPU, 1 thread, bfloat16 and on a CPU, 1 thread, float32"
+    assert f"digits: {kinds}" in TABLES["catalogue"](mixed.frame()).notes
+    notes = compare.build(mixed.frame()).notes
+    assert kinds in notes
+    assert any(note.startswith("with 4 of 4 draws and seeds not all methods were measured on one kind") for note in notes)
+    assert compare.build(alike.frame()).notes[-1] == "measured on a CPU, 1 thread, float32"
+    assert kinds in PLOTS["factors"](mixed).notes and not any("measured" in note for note in PLOTS["factors"](alike).notes)
