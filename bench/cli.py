@@ -347,18 +347,35 @@ def merge_(
 def verify_(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")],
     sample: Annotated[int, typer.Option(min=1, metavar="N", help="trials to run again")] = 5,
+    sample_seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="draw those of an earlier call again [default: another draw each time]"),
+    ] = None,
     device: DEVICE = "auto",
     data: DATA = None,
 ) -> None:
-    """Run random trials of a run again and compare; exit code 1 if one does not give its figures again."""
-    from bench.store import Store
-    from bench.verify import runtime_like, verify
+    """Run random trials of a run again and compare.
 
-    store, good = Store.open(run), True
-    for verdict in verify(store, sample, runtime_like(store, data, device)):
-        good &= verdict.same
-        print(f"{'same ' if verdict.same else 'OTHER'}  {verdict.trial_id}  {verdict.label}: {verdict.words}", flush=True)
-    if not good:
+    On the same kind of device the figures must agree to the bit; exit code 1 if those of one trial do not. On another kind
+    (processor, threads, precision or torch) they are a replicate, and the spread between the two is told.
+    """
+    import secrets
+
+    from bench.store import Store
+    from bench.verify import Verdict, runtime_like, spread, verify
+
+    store, verdicts = Store.open(run), list[Verdict]()
+    seed = secrets.randbelow(10**6) if sample_seed is None else sample_seed
+    try:
+        for verdict in verify(store, sample, runtime_like(store, data, device), seed):
+            verdicts.append(verdict)
+            print(f"{verdict.kind:<9}  {verdict.trial_id}  {verdict.label}: {verdict.words}", flush=True)
+    finally:  # of a call that was stopped too
+        for line in spread(verdicts):
+            print(line)
+        if verdicts:
+            print(f"drawn with --sample-seed {seed}", flush=True)
+    if not all(verdict.good for verdict in verdicts):
         raise SystemExit(1)
 
 

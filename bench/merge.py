@@ -9,6 +9,9 @@ from bench.store import Store
 from lt_core.errors import UserError
 from lt_core.result import OK, TrialResult
 
+#: What says of a trial's environment on which kind of device its figures are a function of its id.
+KIND = ("device_name", "threads", "precision", "torch")
+
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:
     """What a trial measured, without what depends on the clock and the machine."""
@@ -47,7 +50,7 @@ def merge(sources: Sequence[Store], out: Path) -> tuple[int, int]:
 
 
 def _agree(known: TrialResult, other: TrialResult, store: Store) -> None:
-    kind = [tuple(r.environment.get(k) for k in ("device_name", "threads", "precision", "torch")) for r in (known, other)]
+    kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]
     if known.status == other.status == OK and kind[0] == kind[1] and figures_of(known) != figures_of(other):
         raise UserError(
             f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has other figures "

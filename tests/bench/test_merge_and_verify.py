@@ -101,3 +101,38 @@ def test_both_through_the_command_line(store, results, tmp_path):
     values = json.loads(record.read_text())
     record.write_text(json.dumps({**values, "confusion": [row[::-1] for row in values["confusion"]]}))
     assert cli("verify", str(tmp_path / "both")).returncode == 1
+
+
+def elsewhere(result, hits):
+    """``result`` as another processor might have measured it: with ``hits`` fewer right in the first row."""
+    confusion = [list(row) for row in result.confusion]
+    best = max(range(10), key=lambda c: confusion[c][c])
+    confusion[best][best] -= hits
+    confusion[best][best - 1] += hits
+    return replace(result, confusion=confusion, environment={**result.environment, "device_name": "another CPU"})
+
+
+def test_rows_of_another_kind_of_device_are_a_replicate_whose_spread_is_told(call, store, results):
+    """Differences of a and b points have the mean (a + b)/2 and the standard deviation |a − b|/√2."""
+    run = store("run", *(elsewhere(result, hits) for result, hits in zip(results, (10, 30), strict=True)))
+    images = sum(map(sum, results[0].confusion))
+    shares = [100 * hits / images for hits in (10, 30)]
+    code, out, _ = call("verify", str(run.path))
+    assert code == 0 and out.count("replicate  ") == 2 and "device_name another CPU then, " in out
+    assert f"  all: +{sum(shares) / 2:.2f} ± {(shares[1] - shares[0]) / 2**0.5:.2f} (n = 2)" in out
+    assert ("  softmax: +" in out) == (len({r.spec.method.label for r in results}) > 1)
+    other_images = {**results[0].environment, "device_name": "another CPU", "data_fingerprint": "0"}
+    forged = replace(elsewhere(results[0], 10), environment=other_images)
+    code, out, _ = call("verify", str(store("images", forged).path))
+    assert code == 1 and "other images: data_fingerprint 0 then" in out, "no other device explains other images"
+
+
+def test_verify_draws_at_random_and_a_draw_can_be_repeated(call, store, results, monkeypatch):
+    seeds = [replace(results[0], spec=replace(results[0].spec, seed=seed)) for seed in range(20)]
+    by_id = {result.trial_id: result for result in seeds}
+    run = store("run", *seeds)
+    monkeypatch.setattr("bench.verify.run_trial", lambda spec, runtime: by_id[spec.trial_id])
+    draws = [call("verify", str(run.path), "--sample", "3")[1].splitlines() for _ in range(6)]
+    assert len({tuple(sorted(draw[:3])) for draw in draws}) > 1, "always the same rows"
+    (seed,) = (line.split()[-1] for line in draws[0] if line.startswith("drawn with --sample-seed"))
+    assert call("verify", str(run.path), "--sample", "3", "--sample-seed", seed)[1].splitlines() == draws[0]
