@@ -134,7 +134,7 @@ class Store:
         """The record of one trial; None if it has none.
 
         Raises:
-            UserError: the record is not readable; it is left as it is.
+            UserError: the record is not readable, or is that of another trial; it is left as it is.
         """
         path = self.records / f"{trial_id}.json"
         return self._read(path) if path.exists() else None
@@ -143,7 +143,7 @@ class Store:
         """All records, in order of trial id.
 
         Raises:
-            UserError: a record that is not readable; it is left as it is.
+            UserError: a record that is not readable, or a copy under another name; it is left as it is.
         """
         for path in self._record_files():
             yield self._read(path)
@@ -160,11 +160,16 @@ class Store:
     @staticmethod
     def _read(path: Path) -> TrialResult:
         try:
-            return TrialResult.from_record(loads(path.read_bytes()))
+            result = TrialResult.from_record(loads(path.read_bytes()))
         except UserError:
             raise
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
+        own = path.with_name(f"{result.trial_id}.json")
+        if path != own:
+            remedy = "delete it, or the trial would count twice" if own.exists() else f"rename it to {own.name}"
+            raise UserError(f"record {path} holds trial {result.trial_id}, whose file is {own.name}: {remedy}")
+        return result
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""
@@ -232,10 +237,19 @@ class Store:
             stamp = stamp or self._stamp()
             if not self._record_files() or all(self._current(name, stamp) for name in frames.BUILDERS):
                 self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}
+                self._refuse_twice(self._frames["trials"])
             else:
                 with _no_collection():
                     self._frames = frames.build(self.results(), self.path.resolve().name)
         return self._frames
+
+    def _refuse_twice(self, trials: pd.DataFrame) -> None:
+        """Parquet may be older than the check of `_read`, or be written by another hand."""
+        twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
+        if len(twice):
+            for _ in self.results():  # names the file, if there is one
+                pass
+            raise self._damaged(self.path / "trials.parquet", ValueError(f"trial {twice.iloc[0]} stands in it twice"))
 
     def _read_parquet(self, name: str) -> pd.DataFrame:
         path = self.path / f"{name}.parquet"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -20,6 +21,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.training import run_trial
+from tests.bench import synthetic
 from tests.bench.harness import ROOT, TINY
 
 
@@ -209,3 +211,47 @@ def test_every_committed_row_held_out_what_it_says():
             assert split_sizes(data, DATASETS[data.dataset].train_counts)[1] == data.validation
             held_out = sum(map(sum, result.validation_confusion))
             assert held_out == data.validation * len(result.train_counts), f"{file.parent.name} {result.trial_id}"
+
+
+# Copies -------------------------------------------------------------------------------------------
+
+
+def test_a_copied_record_does_not_count_twice(call, tmp_path):
+    """Wherever records are read: tables, reports, merges, compaction, the next run."""
+    run = synthetic.store(tmp_path / "results" / "runs" / "quick", synthetic.run(["softmax", "focal"], seeds=3))
+    record = next(run.records.glob("*.json"))
+    copy = record.with_name("copy.json")
+    shutil.copy(record, copy)
+    words = f"record results/runs/quick/records/copy.json holds trial {record.stem}, whose file is {record.name}: delete it"
+    for command in (
+        ("table", "cb", "--run", "quick"), ("leaderboard",), ("compare", "quick"), ("report", "quick"), ("status", "quick"),
+        ("verify", "quick"), ("merge", "quick", "--out", "both"), ("run", "quick", "--backend", "inline"),
+    ):  # fmt: skip
+        code, _, err = call(*command)
+        assert (code, words in err) == (2, True), (command, err)
+    with pytest.raises(UserError, match="delete it, or the trial would count twice"):
+        Store(run.path).compact()
+    copy.unlink()
+    assert len(Store(run.path).frame()) == 6
+
+
+def test_a_record_under_another_name_alone_is_to_be_renamed(tmp_path):
+    run = synthetic.store(tmp_path / "run", [synthetic.trial()])
+    (record,) = run.records.glob("*.json")
+    record.rename(record.with_name("other.json"))
+    with pytest.raises(UserError, match=f"other.json holds trial {record.stem}, .*: rename it to {record.name}"):
+        Store(run.path).frame()
+
+
+def test_parquet_that_has_a_trial_twice_is_refused_with_its_records_and_without(tmp_path):
+    run = synthetic.store(tmp_path / "run", [synthetic.trial()])
+    (record,) = run.records.glob("*.json")
+    file = run.path / "trials.parquet"
+    trials = pd.read_parquet(file)
+    stamp = run._stamp()
+    run._write_parquet("trials", pd.concat([trials, trials]), stamp)
+    with pytest.raises(UserError, match=f"trials.parquet is damaged .trial {record.stem} stands in it twice.: delete it"):
+        Store(run.path).frame()
+    shutil.rmtree(run.records)
+    with pytest.raises(UserError, match=f"trial {record.stem} stands in it twice.: fetch it again"):
+        Store(run.path).frame()
