@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import random
 
+import numpy as np
 import torch
 
 from lt_core.stages import Lab, stages_of
@@ -20,18 +20,13 @@ AVERAGE = (
 MULTI = ("every class against the smallest", "the paper has two classes; for two this is its algorithm")
 
 
-def probabilities(training, images) -> list[list[float]]:  # type: ignore[no-untyped-def]
-    """What a member says, without anything of the ensemble's."""
+def probabilities(training, images) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """What a member says, without anything of the ensemble's: [N, C]."""
     training.model.eval()
     with torch.no_grad():
-        logits = training.model(training.batches.normalise(images.pixels)).double().tolist()
-    raised = [[math.exp(z - max(row)) for z in row] for row in logits]
-    return [[e / below for e in row] for row, below in zip(raised, map(sum, raised), strict=True)]
-
-
-def average(said: list[list[list[float]]]) -> list[list[float]]:
-    """The mean over members, image by image and class by class."""
-    return [[sum(p) / len(said) for p in zip(*rows, strict=True)] for rows in zip(*said, strict=True)]
+        logits = training.model(training.batches.normalise(images.pixels)).double().numpy()
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
 
 
 def check(case: Case, method: str, members: int) -> None:
@@ -50,16 +45,20 @@ def check(case: Case, method: str, members: int) -> None:
         made.append(training)
         said.append(probabilities(training, split.train))
         if method == "balance_cascade":
-            known = average(said)
+            known = sum(said) / len(said)
             for label, size in enumerate(case.counts):
                 # f = (|P|/|N|)^(1/(T−1)) of N is left after each round.
                 left = size
                 for _ in range(number + 1):
                     left = left * (smallest / size) ** (1 / (members - 1))
-                mine = sorted((i for i in pool if labels[i] == label), key=lambda i: (known[i][label], i))
+                mine = sorted((i for i in pool if labels[i] == label), key=lambda i: (known[i, label], i))
                 pool -= set(mine[max(smallest, round(left)) :])
     assert len({tuple(sorted(t.sampling.positions.tolist())) for t in made}) == members
-    agree(probabilities(whole, split.test), average(said), f"probabilities of {method}, {case}")
+    agree(
+        torch.from_numpy(probabilities(whole, split.test)),
+        torch.from_numpy(sum(said) / members),
+        f"probabilities of {method}, {case}",
+    )
 
 
 def check_easy_ensemble(case: Case) -> None:
