@@ -1,12 +1,13 @@
-"""Training speed: images a second of lt_core beside the usual recipe, measured in one run.
+"""Training speed: images a second of lt_core beside the usual recipe, and whether `precision: auto` takes the faster one here.
 
 ResNet-32, batches of 128, on 12,406 noise images in the shape of CIFAR-10-LT at imbalance factor 100, cropped and flipped.
 
-ours   lt_core's own loop with the recipe cifar_ldam: images on the device, bf16 where the processor has it, fused SGD
+ours   lt_core's own loop with the recipe cifar_ldam: images on the device, channels last, fused SGD, the precision of `auto`
 usual  DataLoader with two workers, PIL and torchvision transforms, float32, NCHW, plain SGD, loss.item() each step
 
-Both are warmed up, then take turns in rounds, so that a machine that slows down slows both; which goes first alternates.
-The ratio is the median of the rounds' ratios. The workers' start is not held against the usual recipe.
+Beside ours stand both precisions in both memory layouts. All are warmed up, then take turns in rounds, so that a machine that
+slows down slows all; every other round goes backwards. A ratio is the median of the rounds' ratios. The workers' start is not
+held against the usual recipe.
 """
 
 from __future__ import annotations
@@ -14,20 +15,29 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import torch
 from breakdown import step_milliseconds, synchronise
 from common import Spread, busy, busy_note, cpus, machine, parser, print_table, write_json
 from noise import COUNTS, noise_spec, noise_split
-from usual import Usual
+from usual import Usual, as_usual
 
 from bench.cost import spoken
+from lt_core.data.loader import Split
 from lt_core.errors import UserError
+from lt_core.spec import TrialSpec
 from lt_core.training.loop import Training
-from lt_core.training.runtime import Runtime
+from lt_core.training.runtime import Runtime, autocast_dtype
 
-IMAGES_CPU = 1280  # a round of both takes five to ten seconds on two cores
+IMAGES_CPU = 1280  # a round of all five ways takes a quarter of a minute on two cores
 EPOCHS = 200
+Way = tuple[str, ...]  # precision and memory layout of ours, or the usual recipe
+CHANNELS_LAST, CONTIGUOUS = LAYOUTS = ("channels last", "contiguous")
+PRECISIONS = ("bfloat16", "float32")
+USUAL: Way = ("usual",)
 
 
 def seconds_of_epoch(training: Training, device: torch.device) -> float:
@@ -39,6 +49,26 @@ def seconds_of_epoch(training: Training, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
+def our_training(spec: TrialSpec, split: Split, device: torch.device, precision: str, layout: str) -> Training:
+    """lt_core's training in ``precision``; with its images and weights moved to the other memory layout, if that is asked for."""
+    training = Training(replace(spec, recipe=replace(spec.recipe, precision=precision)), split, device)
+    if layout == CONTIGUOUS:
+        training.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        as_loaded = training.batches.normalise
+        training.batches.normalise = lambda pixels: as_loaded(pixels).contiguous()  # type: ignore[method-assign]
+    return training
+
+
+def verdict(chosen: str, other: str, ratio: Spread, what: str) -> str:
+    """Whether ``chosen`` was right, by the rounds' ratios of its speed to that of ``other``: only if all rounds say the same."""
+    times = f"{ratio.median:.2f} ({ratio.low:.2f}..{ratio.high:.2f}, n = {len(ratio.values)}) times"
+    if ratio.low > 1:
+        return f"{what} is {chosen} here, and right: it trains {times} as many images a second as {other}"
+    if ratio.high < 1:
+        return f"{what} is {chosen} here, and WRONG: it trains only {times} as many images a second as {other}"
+    return f"{what} is {chosen} here, which these rounds cannot tell from {other}: {times} as many images a second"
+
+
 def main() -> None:
     options = arguments()
     usual_threads = torch.get_num_threads()  # before anything of ours has touched it
@@ -46,58 +76,73 @@ def main() -> None:
     images = options.images_per_round or (sum(COUNTS) if device.type == "cuda" else IMAGES_CPU)
     runtime = Runtime(device=options.device, threads=cpus())
     split, spec = noise_split(device), noise_spec(images)
-    runtime.prepare()  # also cuDNN's search for the fastest kernels, which the usual scripts switch on as well
-    training, usual = Training(spec, split, device), Usual(spec, split, device)
+    trainings = {(p, m): our_training(spec, split, device, p, m) for p in PRECISIONS for m in LAYOUTS}
+    auto = "bfloat16" if autocast_dtype("auto", device) else "float32"
+    usual = Usual(spec, split, device)
     about = {**machine(device.type), "busy_before": busy()}
 
-    def ours_round() -> float:
-        torch.set_num_threads(runtime.threads)
+    def ours_round(training: Training) -> float:
+        runtime.prepare()
         return images / seconds_of_epoch(training, device)
 
     def usual_round() -> float:
-        torch.set_num_threads(usual_threads)
+        as_usual(usual_threads)
         return images / usual.seconds(images)
 
-    ours_round(), usual_round()
-    ours: list[float] = []
-    theirs: list[float] = []
+    turns: dict[Way, Callable[[], float]] = {way: partial(ours_round, training) for way, training in trainings.items()}
+    turns[USUAL] = usual_round
+    for turn in turns.values():
+        turn()
+    measured: dict[Way, list[float]] = {way: [] for way in turns}
     for number in range(options.rounds):
-        turns = [(ours_round, ours), (usual_round, theirs)]
-        for measure, kept in turns if number % 2 == 0 else turns[::-1]:
-            kept.append(measure())
-    torch.set_num_threads(runtime.threads)
-    parts = step_milliseconds(training, device)
+        for way, turn in list(turns.items())[:: 1 if number % 2 == 0 else -1]:
+            measured[way].append(turn())
+    runtime.prepare()
+    ours = (auto, CHANNELS_LAST)
+    parts = step_milliseconds(trainings[ours], device)
 
-    rates = {"ours": Spread(tuple(ours)), "usual": Spread(tuple(theirs))}
-    ratio = Spread(tuple(a / b for a, b in zip(ours, theirs, strict=True)))
+    def against(one: Way, other: Way) -> Spread:
+        return Spread(tuple(a / b for a, b in zip(measured[one], measured[other], strict=True)))
+
+    rates = {way: Spread(tuple(values)) for way, values in measured.items()}
+    ratio, slower = against(ours, USUAL), next(p for p in PRECISIONS if p != auto)
+    said = [
+        verdict(auto, slower, against(ours, (slower, CHANNELS_LAST)), "precision auto"),
+        verdict(CHANNELS_LAST, CONTIGUOUS, against(ours, (auto, CONTIGUOUS)), "the memory layout"),
+    ]
     print_table(
         f"ResNet-32, training images/s on {about['device_name']}, {images:,} images a round",
         ["", "n", "median", "min..max", f"{EPOCHS} epochs of {sum(COUNTS):,}"],
         [
-            *[[name, *rate.cells(), _trial(rate.median, device)] for name, rate in rates.items()],
+            *[
+                [", ".join(way) + (" (ours)" if way == ours else ""), *rate.cells(), _trial(rate.median, device)]
+                for way, rate in rates.items()
+            ],
             ["ours / usual", *ratio.cells(2), ""],
         ],
+        said,
     )
     total = sum(parts.values())
     print_table(
         "what bounds it (ours, part by part)",
         ["", "ms a step", "share"],
         [[name, f"{value:.2f}", f"{100 * value / total:.1f} %"] for name, value in parts.items()],
-        [
-            f"threads: ours {runtime.threads}, usual {usual_threads} and 2 workers; ours in {training.dtype or torch.float32}",
-            *busy_note(about),
-        ],
+        [f"threads: ours {runtime.threads}, usual {usual_threads} and 2 workers", *busy_note(about)],
     )
+    two = {"ours": rates[ours], "usual": rates[USUAL]}
     write_json(
         options.json,
         {
-            **{name: rate.median for name, rate in rates.items()},
+            **{name: rate.median for name, rate in two.items()},
             "ratio": ratio.median,
             "rounds": options.rounds,
             "images_per_round": images,
-            "min": {**{name: rate.low for name, rate in rates.items()}, "ratio": ratio.low},
-            "max": {**{name: rate.high for name, rate in rates.items()}, "ratio": ratio.high},
-            "trial_seconds": {name: EPOCHS * sum(COUNTS) / rate.median for name, rate in rates.items()},
+            "min": {**{name: rate.low for name, rate in two.items()}, "ratio": ratio.low},
+            "max": {**{name: rate.high for name, rate in two.items()}, "ratio": ratio.high},
+            "trial_seconds": {name: EPOCHS * sum(COUNTS) / rate.median for name, rate in two.items()},
+            "combinations": {", ".join(way): list(rates[way].values) for way in trainings},
+            "auto": auto,
+            "verdicts": said,
             "step_milliseconds": parts,
             "usual_threads": usual_threads,
             **about,

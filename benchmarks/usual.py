@@ -23,6 +23,15 @@ _AHEAD = 2 * _WORKERS  # batches that DataLoader prepares in advance (its prefet
 _MEAN, _STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
+def as_usual(threads: int) -> None:
+    """What scripts leave as torch has it, or switch on: cuDNN's search for the fastest kernels, TF32, sums in any order."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.deterministic = False
+    torch.backends.cudnn.allow_tf32 = True
+
+
 class Pictures(Dataset[tuple[Tensor, int]]):
     """The training images of ``split`` as PIL pictures, transformed one by one."""
 
