@@ -68,7 +68,7 @@ MOVED: dict[str, dict[str, Any]] = {
     "influence_balanced": {"ib_alpha": 1000.0, "ib_gradient": "through", "ib_rate": 0.01},
     "meta_weight_net": {"meta_set": "extra", "through_weights": True},
     "l2rw": {"meta_set": "extra"},
-    "balanced_meta_softmax": {"stages": "crt", "meta_images": 0, "look_ahead": "optimizer"},
+    "balanced_meta_softmax": {"stages": "crt", "kept_norms": "training", "meta_images": 0, "look_ahead": "optimizer"},
     "fixmatch": {"strong_augment": "fixmatch"},
     "fixmatch_da": {"strong_augment": "fixmatch"},
     "abc": {"unsup_ratio": 1, "strong_augment": "randaugment", "strong_views": 2},

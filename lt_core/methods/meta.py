@@ -17,7 +17,7 @@ method(
 # classifier after, and all training images, class by class, as the meta set (config/CIFAR10_LT/balms_imba200.yaml, main.py).
 method(
     "balanced_meta_softmax", "meta_learning", "classifier retrained with Balanced Softmax and learnt class rates, backbone kept (BALMS)", "Ren et al. 2020, NeurIPS, section 3.3",
-    stages="crt", stage_one="softmax", retrain=0.154, step="meta_sampler", meta_images=0, look_ahead="optimizer", loss="logit_adjusted",
+    stages="crt", stage_one="softmax", kept_norms="training", retrain=0.154, step="meta_sampler", meta_images=0, look_ahead="optimizer", loss="logit_adjusted",
     space=("retrain", "retrain_lr", "sampler_lr"), neutral=Neutral({"retrain": 0.0}),
 )  # fmt: skip
 method(

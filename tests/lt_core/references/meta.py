@@ -41,7 +41,7 @@ REFERENCES = (
         deviations=(
             ESTIMATE,
             ("meta batches are drawn with classes alike", "the code walks through shuffled classes"),
-            ("batch norm is that of evaluation for meta images", "so that they leave its statistics alone"),
+            ("batch norm of meta images is that of evaluation", "so that they leave its statistics alone"),
             ("the rates of a batch are those of now", "the code's loader draws up to eight batches ahead"),
         ),
     ),
