@@ -44,8 +44,9 @@ def split_of(classes: int, seed: int) -> Split:
 
 
 def training_of(method: str, case: Case, at: Mapping[str, Any] | None = None, **recipe: Any) -> Training:
-    """The training of ``method`` on the case's class sizes."""
-    return Training(spec_of(method, at, **recipe), split_of(case.classes, case.seed), CPU)
+    """The training of ``method`` on the case's class sizes, with its seed."""
+    spec = replace(spec_of(method, at, **recipe), seed=case.seed)
+    return Training(spec, split_of(case.classes, case.seed), CPU)
 
 
 def part_of(method: str, group: str, at: Mapping[str, Any] | None = None) -> Any:
