@@ -99,6 +99,14 @@ def test_the_whole_of_the_mm_table():
     assert len(load_suite("mm_table").specs) == 2 * 2 * 2 * 21 * 3
 
 
+def test_focal_rows_of_the_mm_table_weigh_as_ldam_drws_code_does():
+    """The modulator takes the weighted cross-entropy, and the mean is over images; the other losses divide by the weights."""
+    params = [s.method.params for s in load_suite("mm_table").specs if s.method.params["weights"] != "none"]
+    focal = {(p["focal_on"], p["mean"]) for p in params if p["loss"] == "focal_softmax"}
+    assert focal == {("weighted_cross_entropy", "images")}
+    assert {p["mean"] for p in params if p["loss"] != "focal_softmax"} == {"weights"}
+
+
 def test_the_same_trial_twice_is_one_trial():
     once = parse(methods=["softmax"]).specs
     assert parse(methods=["softmax", "softmax"]).specs == once
