@@ -73,6 +73,7 @@ def run(
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
         bench.backends.Interrupted: stopped by Ctrl-C; what is finished is kept.
     """
+    from bench.folder import claim
     from bench.planning import plan
     from bench.runner import execute
     from bench.store import Store
@@ -84,6 +85,7 @@ def run(
     )
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
+    claim(store.path, chosen.file)
     planned = plan(
         chosen, store, only=only, where=where, seeds=seeds, epochs=epochs, precision=precision, limit=limit,
         retry_failed=retry_failed,
@@ -116,6 +118,7 @@ def tune(
         bench.backends.Interrupted: stopped by Ctrl-C; the studies go on from there.
     """
     from bench import tuned, tuning
+    from bench.folder import claim
     from bench.space import load_space
     from bench.store import Store
 
@@ -123,6 +126,7 @@ def tune(
     runtime = _runtime(data, device, cpus_per_trial, gpus_per_trial)
     scheduler = _scheduler(backend, address, cpus_per_trial, gpus_per_trial, verbose)
     store = Store.create(Path(out) / chosen.name)
+    claim(store.path, chosen.file)
     searches = tuning.tune(
         chosen, store, scheduler, runtime, gpus=gpus_per_trial or 0.0, seed=study_seed, retry_failed=retry_failed
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,38 @@ import yaml
 
 from lt_core.errors import UserError, unknown
 
+SUITES_DIR = Path(__file__).resolve().parents[1] / "search_spaces"
+SPACES_DIR = SUITES_DIR / "tuning"
+
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
     """The file of the suite, group or tuning space of that name in ``folder``; a name that ends in .yaml is the file itself.
 
     Raises:
-        UserError: ``folder`` has none of that name.
+        UserError: ``folder`` has none of that name, or a file has the name of a built-in one that it is not.
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = folder / f"{name}.yaml"
         if not path.is_file():
             raise unknown(kind, str(name), sorted(p.stem for p in folder.glob("*.yaml")), where)
+    elif path.is_file() and (taken := _built_in(path)) and not filecmp.cmp(path, taken, shallow=False):
+        place = f"{where}: " if where else ""
+        raise UserError(
+            f"{place}{kind} file {path} has the name of {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, "
+            f"and would share its run folder: rename it, such as my_{path.name}"
+        )
     return path
+
+
+def own(path: Path) -> Path | None:
+    """``path`` if it is a user's file; None for one that comes with the benchmark, whose name no other can have."""
+    return None if _built_in(path) else path.resolve()
+
+
+def _built_in(path: Path) -> Path | None:
+    """The file of that name that comes with the benchmark. Suites and tuning spaces share run folders, and so their names."""
+    return next((file for folder in (SUITES_DIR, SPACES_DIR) if (file := folder / f"{path.stem}.yaml").is_file()), None)
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.files import file_of, read_file
+from bench.files import SUITES_DIR, file_of, own, read_file
+from bench.folder import refuse_another
 from bench.planning import NothingMatches, Plan, plan
 from bench.store import Store
-from bench.suite import SUITES_DIR, Suite, SuiteFile, load_suite, parse_suite
+from bench.suite import Suite, SuiteFile, load_suite, parse_suite
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
 from lt_core.fields import build, param
@@ -44,7 +45,7 @@ def load(name: str) -> Suite | Group:
     """
     path = file_of(name, SUITES_DIR)
     values = read_file(path, SuiteFile)
-    return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values)
+    return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values, own(path))
 
 
 def planned(names: Sequence[str], out: Path, say: Callable[[str], None] = print, **selection: Any) -> list[tuple[Plan, Store]]:
@@ -53,14 +54,20 @@ def planned(names: Sequence[str], out: Path, say: Callable[[str], None] = print,
     A suite that came with a group and has nothing of ``selection`` (keywords of `bench.planning.plan`) is left out.
 
     Raises:
-        UserError: what `load` and `plan` raise, or nothing in any suite matches.
+        UserError: what `load` and `plan` raise, two suites of one name, a run folder that another file made, or nothing in any
+            suite matches.
     """
     loaded = [load(name) for name in names]
-    suites = {suite.name: suite for item in loaded for suite in (item.suites if isinstance(item, Group) else (item,))}
+    suites: dict[str, Suite] = {}
+    for suite in (suite for item in loaded for suite in (item.suites if isinstance(item, Group) else (item,))):
+        other = suites.setdefault(suite.name, suite)
+        if other != suite:
+            raise UserError(f"{other.file} and {suite.file} would share the run folder {out / suite.name}: rename one of them")
     asked_for = {item.name for item in loaded if isinstance(item, Suite)}
     plans: list[tuple[Plan, Store]] = []
     for suite in suites.values():
         store = Store(out / suite.name)
+        refuse_another(store.path, suite.file)
         try:
             plans.append((plan(suite, store, **selection), store))
         except NothingMatches:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.axes import Axis, Setting, Study, listed, study_of
-from bench.files import file_of, read_file
-from bench.suite import SUITES_DIR, check_specs, data_of, recipe_of, seeds_of
+from bench.files import SPACES_DIR, file_of, own, read_file
+from bench.suite import check_specs, data_of, recipe_of, seeds_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
@@ -22,7 +22,6 @@ from lt_core.metrics import FEW, MANY
 from lt_core.recipes import Recipe
 from lt_core.spec import DataSpec, TrialSpec
 
-SPACES_DIR = SUITES_DIR / "tuning"
 SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
 PRUNERS = ("none", "median", "asha")
 #: Objective → whether more is better. All but seconds are figures of the validation split.
@@ -40,7 +39,7 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class Space:
-    """A validated tuning space."""
+    """A validated tuning space. ``file`` is where a user's own lies."""
 
     name: str
     about: str
@@ -54,6 +53,7 @@ class Space:
     sampler: str
     pruner: str
     objectives: tuple[str, ...]
+    file: Path | None = None
 
     def specs(self, study: Study, setting: Setting, seeds: Sequence[int] | None = None) -> tuple[TrialSpec, ...]:
         """The trials that a setting is judged by: every subset × every seed."""
@@ -93,11 +93,11 @@ def load_space(name: str | Path, **changes: Any) -> Space:
     """
     path = file_of(name, SPACES_DIR, "tuning space")
     values = read_file(path, _File, "tuning space")
-    return parse_space(path.stem, {**values, **{k: v for k, v in changes.items() if v is not None}})
+    return parse_space(path.stem, {**values, **{k: v for k, v in changes.items() if v is not None}}, own(path))
 
 
-def parse_space(name: str, values: Mapping[str, Any]) -> Space:
-    """A tuning space from the content of its file."""
+def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) -> Space:
+    """A tuning space from the content of its file, which lies at ``path`` if it is a user's."""
     where = f"tuning space {name}"
     file = build(_File, values, where)
     seeds = seeds_of(file.seeds, "seeds", where)
@@ -124,7 +124,7 @@ def parse_space(name: str, values: Mapping[str, Any]) -> Space:
     space = Space(
         name, file.about, recipe, data,
         tuple(study_of(str(key), value, recipe, f"{where}, study {key}") for key, value in file.studies.items()),
-        tuple(seeds), fresh, file.trials, file.gpu_hours, file.sampler, file.pruner, objectives,
+        tuple(seeds), fresh, file.trials, file.gpu_hours, file.sampler, file.pruner, objectives, path,
     )  # fmt: skip
     for study in space.studies:
         if space.sampler == "grid":

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.files import file_of, read_file
+from bench.files import SUITES_DIR, file_of, own, read_file
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
@@ -24,17 +24,16 @@ from lt_core.recipes import RECIPES, Recipe
 from lt_core.registry import Registry
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
-SUITES_DIR = Path(__file__).resolve().parents[1] / "search_spaces"
-
 
 @dataclass(frozen=True)
 class Suite:
-    """A validated suite file. `specs` are its trials, in order and without repetition."""
+    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is where a user's own lies."""
 
     name: str
     about: str
     table: str  # the table that shows it
     specs: tuple[TrialSpec, ...]
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,11 @@ def load_suite(name: str | Path) -> Suite:
     values = read_file(path, SuiteFile)
     if "suites" in values:
         raise UserError(f"{path.stem} is a group of suites, not a suite: name one of its suites here")
-    return parse_suite(path.stem, values)
+    return parse_suite(path.stem, values, own(path))
 
 
-def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
-    """A suite from the content of its file."""
+def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None) -> Suite:
+    """A suite from the content of its file, which lies at ``path`` if it is a user's."""
     file = build(SuiteFile, values, f"suite {name}")
     where = f"suite {name}"
     recipe = recipe_of(file.recipe, where)
@@ -83,7 +82,7 @@ def parse_suite(name: str, values: Mapping[str, Any]) -> Suite:
     unique = {spec.trial_id: spec for spec in specs}
     check_specs(list(unique.values()), where)
     _check_table(file.table, list(unique.values()), where)
-    return Suite(name, file.about, file.table, tuple(unique.values()))
+    return Suite(name, file.about, file.table, tuple(unique.values()), path)
 
 
 def check_specs(specs: Sequence[TrialSpec], where: str) -> None:

@@ -10,7 +10,7 @@ from bench.group import Group, load
 from bench.planning import NothingMatches, plan
 from bench.suite import parse_suite
 from lt_core.errors import UserError
-from tests.bench.harness import TINY
+from tests.bench.harness import ROOT, TINY
 
 SMALL = {"recipe": {"base": "digits", "epochs": 1}, "seeds": 1}
 
@@ -144,3 +144,46 @@ def test_values_named_are_those_that_would_match():
     data.append({"dataset": "digits", "imbalance_factor": 20, "n_max": 70})
     with pytest.raises(NothingMatches, match=r"n_max=70 matches no trial of suite tiny, which has 50, 60$"):
         plan(parse_suite("tiny", {**TINY, "data": data}), where={"imbalance_factor": 10, "n_max": 70})
+
+
+# One run folder, one file -------------------------------------------------------------------------
+
+
+def written(folder, name, **changes):
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({**TINY, **SMALL, "methods": ["softmax"], **changes}))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["quick", "full", "cb"])
+def test_a_file_that_has_the_name_of_what_comes_with_the_benchmark_is_refused(call, write_group, tmp_path, name):
+    """A suite, a group, a tuning space: their folders are those of their names."""
+    path = written(tmp_path / "sub", name)
+    for arguments in (("run", path), ("plan", path), ("plan", write_group(suites=[path])), ("tune", path)):
+        code, _, err = call(*arguments)
+        assert code == 2 and "which comes with the benchmark, and would share its run folder: rename it" in err, err
+    with pytest.raises(UserError, match="rename it, such as my_"):
+        bench.load_suite(path)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_copy_of_a_built_in_suite_is_that_suite(tmp_path):
+    (tmp_path / "quick.yaml").write_bytes((ROOT / "search_spaces" / "quick.yaml").read_bytes())
+    assert bench.load_suite(str(tmp_path / "quick.yaml")).specs == bench.load_suite("quick").specs
+
+
+def test_two_files_of_one_name_do_not_share_a_run_folder(call, tmp_path):
+    one, two = written(tmp_path / "a", "mine"), written(tmp_path / "b", "mine", methods=["over_sampling"])
+    code, _, err = call("plan", one, two)
+    assert code == 2 and "would share the run folder results/runs/mine: rename one of them" in err
+    assert call("run", one, "--backend", "inline")[0] == 0
+    for name in ("run", "plan"):
+        code, _, err = call(name, two)
+        words = f"the run folder results/runs/mine is that of {one}, not of {two}: rename the file, or give another --out"
+        assert code == 2 and words in err
+    assert call("run", two, "--backend", "inline", "--out", "elsewhere")[0] == 0
+    one = written(tmp_path / "a", "mine", methods=["softmax", "over_sampling"])
+    assert "4 trials, 2 done" in call("plan", one)[1], "the same file may change"
+    (tmp_path / "a" / "mine.yaml").rename(tmp_path / "mine.yaml")
+    assert "4 trials, 2 done" in call("plan", str(tmp_path / "mine.yaml"))[1], "or move"
