@@ -134,7 +134,7 @@ class Store:
         """The record of one trial; None if it has none.
 
         Raises:
-            UserError: the record is not readable, or is that of another trial; it is left as it is.
+            UserError: the record is not readable; it is left as it is.
         """
         path = self.records / f"{trial_id}.json"
         return self._read(path) if path.exists() else None
@@ -143,10 +143,16 @@ class Store:
         """All records, in order of trial id.
 
         Raises:
-            UserError: a record that is not readable, or a copy under another name; it is left as it is.
+            UserError: a record that is not readable, or is a copy of another one; it is left as it is.
         """
+        found: dict[str, Path] = {}
         for path in self._record_files():
-            yield self._read(path)
+            result = self._read(path)
+            first = found.setdefault(result.trial_id, path)
+            if first != path:  # one name is the trial's own, or both are of an older version
+                copy, kept = (first, path) if path.stem == result.trial_id else (path, first)
+                raise UserError(f"record {copy} is a copy of {kept.name}: delete it, or its trial would count twice")
+            yield result
 
     def needs_records(self, what: str) -> None:
         """For what cannot be made of Parquet.
@@ -160,16 +166,11 @@ class Store:
     @staticmethod
     def _read(path: Path) -> TrialResult:
         try:
-            result = TrialResult.from_record(loads(path.read_bytes()))
+            return TrialResult.from_record(loads(path.read_bytes()))
         except UserError:
             raise
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
-        own = path.with_name(f"{result.trial_id}.json")
-        if path != own:
-            remedy = "delete it, or the trial would count twice" if own.exists() else f"rename it to {own.name}"
-            raise UserError(f"record {path} holds trial {result.trial_id}, whose file is {own.name}: {remedy}")
-        return result
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""
@@ -244,7 +245,7 @@ class Store:
         return self._frames
 
     def _refuse_twice(self, trials: pd.DataFrame) -> None:
-        """Parquet may be older than the check of `_read`, or be written by another hand."""
+        """Parquet may be older than the check of `results`, or be written by another hand."""
         twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
         if len(twice):
             for _ in self.results():  # names the file, if there is one

@@ -222,25 +222,29 @@ def test_a_copied_record_does_not_count_twice(call, tmp_path):
     record = next(run.records.glob("*.json"))
     copy = record.with_name("copy.json")
     shutil.copy(record, copy)
-    words = f"record results/runs/quick/records/copy.json holds trial {record.stem}, whose file is {record.name}: delete it"
+    words = f"record results/runs/quick/records/copy.json is a copy of {record.name}: delete it, or its trial would count twice"
     for command in (
         ("table", "cb", "--run", "quick"), ("leaderboard",), ("compare", "quick"), ("report", "quick"), ("status", "quick"),
         ("verify", "quick"), ("merge", "quick", "--out", "both"), ("run", "quick", "--backend", "inline"),
     ):  # fmt: skip
         code, _, err = call(*command)
         assert (code, words in err) == (2, True), (command, err)
-    with pytest.raises(UserError, match="delete it, or the trial would count twice"):
+    with pytest.raises(UserError, match="delete it, or its trial would count twice"):
         Store(run.path).compact()
     copy.unlink()
     assert len(Store(run.path).frame()) == 6
 
 
-def test_a_record_under_another_name_alone_is_to_be_renamed(tmp_path):
+@pytest.mark.parametrize("name", ["0.json", "zz.json"])
+def test_the_copy_is_the_one_whose_name_is_not_the_trials(tmp_path, name):
     run = synthetic.store(tmp_path / "run", [synthetic.trial()])
     (record,) = run.records.glob("*.json")
-    record.rename(record.with_name("other.json"))
-    with pytest.raises(UserError, match=f"other.json holds trial {record.stem}, .*: rename it to {record.name}"):
-        Store(run.path).frame()
+    shutil.copy(record, record.with_name(name))
+    with pytest.raises(UserError, match=f"{name} is a copy of {record.name}"):
+        list(Store(run.path).results())
+    record.rename(record.with_name("5.json"))
+    with pytest.raises(UserError, match="is a copy of"):
+        list(Store(run.path).results())
 
 
 def test_parquet_that_has_a_trial_twice_is_refused_with_its_records_and_without(tmp_path):
