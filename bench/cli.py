@@ -132,13 +132,17 @@ def run_(
     import bench
     from bench import output
     from bench.backends import Interrupted
+    from bench.folder import refuse_committed
     from bench.group import fetch_data, planned
 
     selection: dict[str, Any] = {
         "only": only, "where": _where(where), "seeds": _seeds(seeds), "epochs": epochs, "precision": precision, "limit": limit,
         "retry_failed": retry_failed,
     }  # fmt: skip
-    plans = [plan for plan, _ in planned(suites, out, **selection)]
+    planned_into = planned(suites, out, **selection)
+    for _, store in planned_into:  # of all, before the first begins
+        refuse_committed(store.path)
+    plans = [plan for plan, _ in planned_into]
     if len(plans) > 1:
         fetch_data(plans, data)
     statuses: list[str] = []

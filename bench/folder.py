@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 from pathlib import Path
 
+from bench.provenance import ROOT, tracked
 from lt_core.errors import UserError
 
 _MADE_BY = ".suite"  # in a run's folder: path of the user's file that made it
@@ -22,6 +23,21 @@ def refuse_another(run: Path, file: Path | None) -> None:
     other = Path(mark.read_text()) if mark.is_file() else None
     if file and other and other.is_file() and not filecmp.cmp(file, other, shallow=False):
         raise UserError(f"the run folder {run} is that of {other}, not of {file}: rename the file, or give another --out")
+
+
+def refuse_committed(run: Path) -> None:
+    """Raise if the folder ``run`` holds committed rows: what is published changes on purpose, by copying a finished run there.
+
+    Committed are a folder beside the benchmark's own ``results/quick``, and one whose records git keeps, wherever it lies.
+
+    Raises:
+        UserError: it does.
+    """
+    records = run / "records"
+    if run.resolve().parent == ROOT / "results" or (records.is_dir() and tracked(records)):
+        raise UserError(
+            f"{run} is a folder of committed rows, which no command overwrites: choose another --out, or leave it out"
+        )
 
 
 def claim(run: Path, file: Path | None) -> None:

@@ -21,6 +21,7 @@ except ImportError:  # a machine without it reads the same, slower
     from json import loads  # type: ignore[assignment]
 
 from bench import frames
+from bench.folder import refuse_committed
 from lt_core.errors import UserError, unknown
 from lt_core.result import UNSETTLED, TrialResult
 
@@ -71,9 +72,10 @@ class Store:
         """The run in ``path``, made if it is not there.
 
         Raises:
-            UserError: the folder cannot be written.
+            UserError: the folder cannot be written, or holds committed rows.
         """
         store = cls(path)
+        refuse_committed(store.path)
         try:
             store.records.mkdir(parents=True, exist_ok=True)
             probe = store.records / f".probe-{os.getpid()}"

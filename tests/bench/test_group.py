@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 import yaml
 
@@ -187,3 +189,39 @@ def test_two_files_of_one_name_do_not_share_a_run_folder(call, tmp_path):
     assert "4 trials, 2 done" in call("plan", one)[1], "the same file may change"
     (tmp_path / "a" / "mine.yaml").rename(tmp_path / "mine.yaml")
     assert "4 trials, 2 done" in call("plan", str(tmp_path / "mine.yaml"))[1], "or move"
+
+
+# Committed rows -----------------------------------------------------------------------------------
+
+
+def state(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_no_command_writes_into_committed_rows(call, tmp_path):
+    """Records that git keeps, wherever they lie; a run that is not committed goes on beside them."""
+    tiny = written(tmp_path, "tiny")
+    assert call("run", tiny, "--backend", "inline", "--out", "kept")[0] == 0
+    assert call("run", tiny, "--backend", "inline", "--out", "other", "--seeds", "2")[0] == 0
+    for arguments in (("init", "-q"), ("add", "kept/tiny/records")):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    before = state(tmp_path / "kept")
+    also = written(tmp_path, "also")
+    for arguments in (
+        ("run", tiny, "--backend", "inline", "--out", "kept", "--seeds", "2"),
+        ("run", also, tiny, "--backend", "inline", "--out", "kept"),
+        ("merge", "other/tiny", "--out", "kept/tiny"),
+    ):
+        code, _, err = call(*arguments)
+        assert code == 2 and "kept/tiny is a folder of committed rows, which no command overwrites" in err, err
+    assert state(tmp_path / "kept") == before and call("plan", tiny, "--out", "kept")[0] == 0
+    assert call("run", tiny, "--backend", "inline", "--out", "other", "--seeds", "3")[0] == 0
+
+
+@pytest.mark.parametrize("out", ["results", "results/../results", str(ROOT / "results")])
+def test_runs_are_not_kept_beside_the_benchmarks_own_rows(call, tmp_path, monkeypatch, out):
+    tiny = written(tmp_path, "tiny_of_the_tests")
+    monkeypatch.chdir(ROOT)
+    code, _, err = call("run", tiny, "--backend", "inline", "--out", out)
+    assert code == 2 and "tiny_of_the_tests is a folder of committed rows" in err
+    assert not (ROOT / "results" / "tiny_of_the_tests").exists()
