@@ -24,7 +24,7 @@ from lt_core.training.evaluate import evaluate
 from lt_core.training.loop import Training
 
 DATA = DataSpec(dataset="digits", imbalance_factor=50, n_max=100, validation=20)
-CPU, SEEDS = torch.device("cpu"), 5
+CPU, SEEDS = torch.device("cpu"), 15
 
 
 def trained(method: str, seed: int, frozen_from: int | None = None) -> Training:
