@@ -12,6 +12,8 @@ from lt_core.spec import TrialSpec
 SHOWN = "trials with label_fraction below 1"
 _ROWS = {
     "softmax": ("Supervised", None),
+    "pseudo_label": ("Pseudo-label", None),
+    "mean_teacher": ("Mean teacher", None),
     "fixmatch": ("FixMatch", "fixmatch"),
     "abc": ("ABC", None),
     "fixmatch_da": ("w/ distribution alignment", None),
@@ -44,7 +46,9 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
             cells.append(printed)
     lines = tuple(Row(names[label], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
     title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
-    notes.append("n counts folds: draws of the images, each with its own labelled part; paper: mean over 5 folds")
+    seeds = frame["seed"].nunique()
+    counted = f"folds × {seeds} seeds" if seeds > 1 else "folds"
+    notes.append(f"n counts {counted}; a fold is a draw of the images, with its own labelled part; paper: mean over 5 folds")
     if common:
         notes.append(f"where a method has it: {', '.join(common)}")
     return rank_columns(

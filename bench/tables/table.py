@@ -173,9 +173,8 @@ def machines(frame: pd.DataFrame) -> list[str]:
     """The kinds of device behind the finished trials; on two of them the figures of one trial differ."""
     finished = frame[frame["status"] == OK]
     kinds = finished[["device_name", "threads", "precision"]].drop_duplicates().itertuples(index=False)
-    return [f"{name}, {threads:.0f} thread{'s' if threads > 1 else ''}, {precision}" for name, threads, precision in kinds] or [
-        "nothing yet"
-    ]
+    words = [f"{name}, {threads:.0f} thread{'s' if threads > 1 else ''}, {precision}" for name, threads, precision in kinds]
+    return sorted(words) or ["nothing yet"]
 
 
 def measured_on(frame: pd.DataFrame) -> str:

@@ -80,8 +80,8 @@ def test_the_users_own_run_comes_before_committed_rows_of_the_same_trials_and_th
     (softmax,) = [row for row in text.splitlines() if row.startswith(" softmax")]
     figures = [100 * trial("softmax", s, recalls=r).metrics()["balanced_accuracy"] for s, r in ((0, 0.9), (1, 0.9), (2, 0.6))]
     assert softmax.split()[1] == f"{np.mean(figures):.2f}", "two trials of one's own, one committed"
-    assert "results/runs/quick, results/quick" in softmax and "another CPU, 1 thread, float32 and a CPU" in softmax
-    assert "measured on another CPU, 1 thread, float32 and a CPU, 1 thread, float32, in results/runs/quick, results/quick" in text
+    assert "results/runs/quick, results/quick" in softmax and "a CPU, 1 thread, float32 and another CPU" in softmax
+    assert "measured on a CPU, 1 thread, float32 and another CPU, 1 thread, float32, in results/runs/quick, results/quick" in text
     assert "measured on a CPU, 1 thread, float32, in results/quick: focal" in text
     assert "these are several kinds of device" in text
     assert (
