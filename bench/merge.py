@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.store import Store
@@ -18,10 +18,11 @@ def figures_of(result: TrialResult) -> tuple[object, ...]:
     return result.status, result.train_counts, result.confusion, result.validation_confusion
 
 
-def merge(sources: Sequence[Store], out: Path) -> tuple[int, int]:
+def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
     """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
 
-    Of a trial that several hold a finished record wins over a failed one, and of equals the first.
+    Of a trial that several hold a finished record wins over a failed one, and of equals the first. What other kinds of device
+    measured for it is left out, and told.
 
     Raises:
         UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing
@@ -33,13 +34,17 @@ def merge(sources: Sequence[Store], out: Path) -> tuple[int, int]:
     kept: dict[str, TrialResult] = {r.trial_id: r for r in target.results()}
     old, shared = dict(kept), 0
     for store in sources:
+        others = 0
         for result in store.results():
             known = kept.get(result.trial_id)
             if known is None or (known.status != OK and result.status == OK):
                 kept[result.trial_id] = result
             if known is not None:
                 shared += 1
-                _agree(known, result, store)
+                others += _differs(known, result, store)
+        if others:
+            words = "their other figures, of another kind of device, are left out"
+            say(f"{others} trials of {store.path} were there before: {words}")
     target = Store.create(out)
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
@@ -49,10 +54,14 @@ def merge(sources: Sequence[Store], out: Path) -> tuple[int, int]:
     return len(added), shared
 
 
-def _agree(known: TrialResult, other: TrialResult, store: Store) -> None:
+def _differs(known: TrialResult, other: TrialResult, store: Store) -> bool:
+    """Whether two kinds of device measured different figures for a trial; raises if two machines of one kind did."""
+    if not (known.status == other.status == OK and figures_of(known) != figures_of(other)):
+        return False
     kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]
-    if known.status == other.status == OK and kind[0] == kind[1] and figures_of(known) != figures_of(other):
+    if kind[0] == kind[1]:
         raise UserError(
             f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has other figures "
             f"than in another run, on the same kind of machine ({kind[0][0]}): find out which is wrong with `bench.py verify`"
         )
+    return True

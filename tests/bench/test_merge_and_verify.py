@@ -54,7 +54,10 @@ def test_machines_of_one_kind_that_disagree_stop_the_merge(store, results, tmp_p
         merge([store("a", *results), store("b", other)], target)
     assert not target.exists(), "nothing is written then"
     elsewhere = replace(other, environment={**other.environment, "device_name": "another CPU"})
-    assert merge([store("a"), store("c", elsewhere)], target) == (2, 1)
+    told: list[str] = []
+    assert merge([store("a"), store("c", elsewhere)], target, told.append) == (2, 1)
+    (words,) = told
+    assert words.startswith("1 trials of ") and "their other figures, of another kind of device, are left out" in words
 
 
 def test_a_run_of_parquet_alone_is_neither_merged_nor_verified(store, results, tmp_path):
