@@ -80,7 +80,7 @@ def test_a_trial_whose_worker_dies_every_time_is_lost_and_tried_by_the_next_run(
         for worker in workers(process):
             worker.kill()
         time.sleep(0.5)
-    assert process.poll() == 0, (tmp_path / "log").read_text()
+    assert process.poll() == 4, (tmp_path / "log").read_text()
     (row,) = Store.open(run).frame().itertuples()
     assert row.status == "lost"
     assert "tried 3 times" in row.cause
