@@ -34,10 +34,10 @@ def refuse_committed(run: Path) -> None:
         UserError: it does.
     """
     records = run / "records"
-    if run.resolve().parent == ROOT / "results" or (records.is_dir() and tracked(records)):
-        raise UserError(
-            f"{run} is a folder of committed rows, which no command overwrites: choose another --out, or leave it out"
-        )
+    if records.is_dir() and tracked(records):
+        raise UserError(f"{run} holds committed rows, which no command overwrites: choose another --out, or leave it out")
+    if run.resolve().parent == ROOT / "results":
+        raise UserError(f"{run} would lie among the committed rows of the benchmark: choose another --out, or leave it out")
 
 
 def claim(run: Path, file: Path | None) -> None:

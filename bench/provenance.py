@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("lt-bench", "torch", "torchvision", "numpy", "ray")
-_BEHINDROOT = re.compile(r"(?<![^=])(?:~?/)(?:[^/]*/)*([^/]+)/?$")
+_BEHIND_ROOT = re.compile(r"(?<![^=])(?:~?/)(?:[^/]*/)*([^/]+)/?$")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -34,7 +34,7 @@ def provenance() -> dict[str, Any]:
 
 def command(words: Sequence[str]) -> str:
     """A command line as it was given; of absolute paths the last part alone, since rows are published and homes are not."""
-    return shlex.join([_BEHINDROOT.sub(r"\1", word) for word in (Path(words[0]).name, *words[1:])])
+    return shlex.join([_BEHIND_ROOT.sub(r"\1", word) for word in (Path(words[0]).name, *words[1:])])
 
 
 def tracked(folder: Path) -> bool:

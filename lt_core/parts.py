@@ -62,22 +62,6 @@ LATER: dict[str, Any] = {
     "through_weights": False,
     "look_ahead": "gradient",
 }
-#: Method → parameters whose declared value moved to that of its authors' code when records existed. A row from before carries
-#: what it had in its label; a test holds this to the declarations, which need the parts to be loaded.
-MOVED: dict[str, dict[str, Any]] = {
-    "influence_balanced": {"ib_alpha": 1000.0, "ib_gradient": "through", "ib_rate": 0.01},
-    "meta_weight_net": {"meta_set": "extra", "through_weights": True},
-    "l2rw": {"meta_set": "extra"},
-    "balanced_meta_softmax": {"stages": "crt", "kept_norms": "training", "meta_images": 0, "look_ahead": "optimizer"},
-    "fixmatch": {"strong_augment": "fixmatch"},
-    "fixmatch_da": {"strong_augment": "fixmatch"},
-    "abc": {"unsup_ratio": 1, "strong_augment": "randaugment", "strong_views": 2},
-    "self_training": {"strong_augment": "crest"},
-    "crest": {"strong_augment": "crest", "crest_profile": "ideal"},
-    "crest_plus": {"strong_augment": "crest", "crest_profile": "ideal"},
-    "bi_sampling": {"strong_augment": "randaugment", "strong_views": 2},
-    "bis": {"strong_augment": "randaugment", "strong_views": 2},
-}
 #: Group → its choices.
 GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in NEUTRAL}
 P = TypeVar("P", bound=type[Part])

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, check, param
-from lt_core.labels import format_label, parse_label
-from lt_core.parts import LATER, MOVED, NEUTRAL
+from lt_core.moved import labelled
+from lt_core.parts import LATER, NEUTRAL
 from lt_core.recipes import Recipe
 
 T = TypeVar("T")
@@ -132,9 +132,10 @@ class TrialSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrialSpec:
+        method = MethodSpec(**values["method"])
         return cls(
             data=_built(DataSpec, values["data"]),
-            method=_labelled(MethodSpec(**values["method"])),
+            method=dataclasses.replace(method, label=labelled(method)),
             recipe=_built(Recipe, values["recipe"]),
             seed=values["seed"],
             protocol=values["protocol"],
@@ -155,19 +156,6 @@ class TrialSpec:
         values["method"]["params"] = {k: v for k, v in self.method.params.items() if plain.get(k) != v}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _labelled(method: MethodSpec) -> MethodSpec:
-    """``method`` under the label that it has today. A row from before a method's declaration moved differs from what its name
-    now means, and its label says how: old and new never share a cell.
-    """
-    name, shown = parse_label(method.label) if method.label else (method.name, {})
-    swapped = bool(set(shown) & set(NEUTRAL))  # another part than the declared one may not have the parameter
-    for key, declared in MOVED.get(method.name, {}).items():
-        value = method.params.get(key, declared if swapped else LATER.get(key, declared))
-        if value != declared and key not in shown:
-            shown[key] = value
-    return dataclasses.replace(method, label=format_label(name, shown)) if method.label else method
 
 
 def _without_later_defaults(record: Any) -> dict[str, Any]:

@@ -96,7 +96,7 @@ _FIXMATCH = Pool(
     (
         *((operation, _same) for operation in _UNMEASURED if operation is not ops.invert),
         *_ranges(tenths, 10 / 32, ops.GREY),
-        (ops.posterize, lambda s: 4 - (4 * tenths(s) + 1e-4).floor()),  # 4 · 0.5 is 1.9999999 in float32
+        (ops.posterize, lambda s: 4 - (4 * tenths(s)).floor()),
         (ops.solarize, lambda s: 256 - (256 * tenths(s)).floor()),
     ),
     drawn=2, chance=0.5, crop="before",
@@ -107,7 +107,8 @@ _CREST = Pool(
     (
         *((operation, _same) for operation in _UNMEASURED),
         *_ranges(any_level, 10 / 32, ops.GREY),
-        (ops.posterize, lambda s: (4 * any_level(s)).floor()),
+        # TensorFlow shifts by 7 at the most: what asks for no bit keeps the highest.
+        (ops.posterize, lambda s: (4 * any_level(s)).floor().clamp_min(1)),
         (ops.solarize, lambda s: (256 * any_level(s)).floor()),
         (ops.solarize_add, lambda s: (110 * any_level(s)).floor()),
     ),

@@ -11,6 +11,7 @@ from typing import Any
 from lt_core.errors import UserError, unknown
 from lt_core.fields import Domain
 from lt_core.labels import format_label, parse_label
+from lt_core.moved import as_stored
 from lt_core.parts import GROUPS, NEUTRAL, build_parts, parameters
 from lt_core.registry import Registry
 from lt_core.spec import MethodSpec
@@ -69,6 +70,8 @@ class Method:
         for part in parts.values():
             params.update({k: v for k, v in vars(part).items() if k in known})
         changed = {k: params[k] for k in params if k in overrides and params[k] != self._declared(k, params)}
+        if "stage_one" in params:
+            params["stage_one"] = as_stored(params["stage_one"])
         return MethodSpec(self.name, params, format_label(self.name, changed))
 
     def _declared(self, key: str, params: Mapping[str, Any]) -> Any:

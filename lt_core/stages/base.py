@@ -12,6 +12,7 @@ from torch import nn
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.models.heads import Head, initialise
+from lt_core.moved import as_written
 from lt_core.parts import NEUTRAL, Part, build_parts, part
 from lt_core.recipes import Recipe
 
@@ -96,7 +97,7 @@ class FromStageOne(Stages):
         from lt_core.methods.registry import resolve
 
         try:
-            resolve(self.stage_one)
+            resolve(as_written(self.stage_one))
         except UserError as error:
             raise UserError(f"stage_one: {error}") from None
 
@@ -108,14 +109,23 @@ class FromStageOne(Stages):
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec:
         from lt_core.methods.registry import resolve
 
-        return replace(spec, method=resolve(self.stage_one))
+        return replace(spec, method=resolve(as_written(self.stage_one)))
 
 
 def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:
-    """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine."""
-    epochs = max(1, round(length * recipe.epochs))
+    """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine. What
+    weights lose a step is a share of the rate and shrinks with it.
+    """
     return replace(
-        recipe, epochs=epochs, lr=recipe.lr * rate, warmup=0.0, warmup_epochs=0, decay="cosine", milestones=(), drops=()
+        recipe,
+        epochs=max(1, round(length * recipe.epochs)),
+        lr=recipe.lr * rate,
+        shrink=recipe.shrink * rate,
+        warmup=0.0,
+        warmup_epochs=0,
+        decay="cosine",
+        milestones=(),
+        drops=(),
     )
 
 

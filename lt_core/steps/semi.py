@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
 from lt_core.data.loader import Batches, Images
 from lt_core.data.longtail import ideal_sizes
@@ -137,15 +138,22 @@ class _MeanTeacher(BoundSemi):
         assert isinstance(how, MeanTeacher) and training.averaged is not None
         ours, theirs = (self.stream.normalise(self.stream.pixels(positions, self.draw)) for _ in range(2))
         outputs, features = training.forward(torch.cat([images, ours]), torch.cat([labels, labels.new_zeros(len(ours))]))
-        training.averaged.train()
-        with torch.no_grad():
-            taught = self.probabilities(training.forward(theirs, net=training.averaged)[0])
+        taught = self.probabilities(self.taught(theirs))
         loss = training.loss
         term = (loss.probabilities(loss.logits(outputs[count:])) - taught).square().mean()
         self.note(torch.ones(len(ours), device=ours.device))
         ramp = min(1.0, training.epoch / max(1.0, how.ramp * training.recipe.epochs)) if how.ramp else 1.0
         weight = how.unsup_weight * how.consistency * math.exp(-5 * (1 - ramp) ** 2)
         return training.objective(outputs[:count], features[:count], labels) + weight * term
+
+    def taught(self, images: Tensor) -> Tensor:
+        """Outputs of the averaged network in training mode: [B, C]. Its statistics of batch norm stay as they are."""
+        training, teacher = self.training, self.training.averaged
+        assert teacher is not None
+        teacher.train()
+        buffers = {name: b.clone() for name, b in teacher.named_buffers()}
+        with torch.no_grad(), torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
+            return functional_call(teacher, buffers, (images,)).float()
 
 
 @part("step", "mean_teacher")

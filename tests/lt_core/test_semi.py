@@ -11,10 +11,13 @@ import torch.nn.functional as F
 
 from lt_core.data.longtail import class_order, ideal_sizes
 from lt_core.errors import UserError
+from lt_core.features import probabilities_of
 from lt_core.fields import build
 from lt_core.parts import GROUPS
+from lt_core.recipes import RECIPES
 from lt_core.spec import DataSpec
 from lt_core.stages import Lab, stages_of
+from lt_core.stages.base import second_recipe
 from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
 from lt_core.steps.semi import pass_rates
@@ -288,6 +291,36 @@ def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, ma
         for _ in range(training.epochs):
             training.run_epoch()
     assert aligned == [1.0, 0.75, 0.5]
+
+
+@pytest.mark.parametrize("profile", ["counts", "ideal"])
+def test_crest_takes_images_at_the_rates_of_its_profile(make_spec, make_split, profile):
+    """Ten alike labelled counts, of data with an imbalance factor of 10: only the ideal profile thins out the head."""
+    spec = make_spec("crest", {"generations": 2, "crest_profile": profile, "unsup_weight": 0.0}, data=DATA, **QUICK, ema=0.9)
+    split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([40] * 10).train.pixels)
+    rounds = stages_of(spec).rounds(Lab(spec, split, CPU))
+    first = next(rounds)
+    for _ in range(first.epochs):
+        first.run_epoch()
+    guessed = torch.bincount(probabilities_of(first, split.unlabelled).argmax(1), minlength=10)
+    taken = next(rounds).split.counts - split.counts
+    rates = [(0.1 ** ((9 - c) / 9)) ** (1 / 3) if profile == "ideal" else 1.0 for c in range(10)]
+    assert taken.tolist() == [int(n * rate) for n, rate in zip(guessed.tolist(), rates, strict=True)]
+    assert (taken.sum() < 400) == (profile == "ideal")
+
+
+@pytest.mark.parametrize("ema_norms", ["copied", "averaged"])
+def test_a_teacher_leaves_the_averaged_statistics_as_they_are(at_work, ema_norms):
+    training = at_work("mean_teacher", ema_norms=ema_norms)
+    before = {k: v.clone() for k, v in training.averaged.state_dict().items()}
+    training.step(torch.arange(8))
+    assert all(torch.equal(v, before[k]) for k, v in training.averaged.state_dict().items())
+
+
+def test_a_second_stage_shrinks_as_its_rate_says():
+    """0.02 of the rate a step, as in Bi-Sampling's code: 4e-5 at 0.002, 2e-6 at 1e-4."""
+    second = second_recipe(RECIPES["cifar_bisampling"], 0.12, 0.05)
+    assert (second.epochs, second.lr, second.shrink) == (60, pytest.approx(1e-4), pytest.approx(2e-6))
 
 
 def test_one_generation_of_crest_is_fixmatch_to_the_bit(make_spec, figures):

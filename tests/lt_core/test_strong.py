@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -161,8 +162,8 @@ def test_pools_are_those_of_the_public_code():
     # CReST: every level, both signs.
     for operation, low, high in ((ops.brightness, 0.1, 1.9), (ops.rotate, -30, 30), (ops.shear_y, -0.3, 0.3)):
         assert stats.kstest(magnitude("crest", operation, s).double().numpy(), "uniform", (low, high - low)).pvalue > 0.01
-    assert stats.chisquare(torch.bincount(magnitude("crest", ops.posterize, s).long()).numpy()).pvalue > 0.01
-    assert magnitude("crest", ops.posterize, s).unique().tolist() == [0, 1, 2, 3]
+    kept = torch.bincount(magnitude("crest", ops.posterize, s).long()).numpy()
+    assert stats.chisquare(kept[1:], len(s) * np.array([0.5, 0.25, 0.25])).pvalue > 0.01 and kept[0] == 0
     assert magnitude("crest", ops.solarize_add, s).max() == 109 and magnitude("crest", ops.solarize, s).min() == 0
 
     # FixMatch: levels 1 to 9 of 10, alike, with either sign.

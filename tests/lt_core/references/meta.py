@@ -43,6 +43,7 @@ REFERENCES = (
             ("meta batches are drawn with classes alike", "the code walks through shuffled classes"),
             ("batch norm of meta images is that of evaluation", "so that they leave its statistics alone"),
             ("the rates of a batch are those of now", "the code's loader draws up to eight batches ahead"),
+            ("the batch size is the recipe's", "the code's is 512"),
         ),
     ),
     Reference(

@@ -39,6 +39,11 @@ GREY = (
 )
 
 
+ALONE = (
+    "batch norm sees labelled and unlabelled images together",
+    "the code's learns its statistics from the labelled images alone, and normalises each kind by itself",
+)
+GAIN = ("convolutions are drawn for the leaky rectifier", "the code draws them for the plain one, 0.5 % wider")
 CENTRE = (
     "cutout's centre is one of 32 places a side",
     "CReST's is rounded to one of 33, of which the outer two come half as often",
@@ -133,8 +138,8 @@ def check_mean_teacher(case: Case) -> None:
         weight = 100.0 * math.exp(-5 * (1 - ramp) ** 2)
         expected = labelled_loss(rows[0], case) + weight * total(apart) / len(apart)
         outputs = torch.cat([labelled, student]).requires_grad_()
-        answers = iter([(outputs, torch.zeros(len(outputs), 2)), (teacher, torch.zeros(BATCH, 2))])
-        training.forward = lambda *_, answers=answers, **__: next(answers)  # type: ignore[method-assign]
+        training.forward = lambda *_, outputs=outputs, **__: (outputs, torch.zeros(len(outputs), 2))  # type: ignore[method-assign]
+        training.step.taught = lambda images, teacher=teacher: teacher  # type: ignore[attr-defined]
         images = training.images(torch.arange(BATCH))[0]
         found = training.step.both(images, torch.tensor(case.labels), torch.arange(BATCH))  # type: ignore[attr-defined]
         compare(training, case, expected, rows, found, outputs)
@@ -270,14 +275,17 @@ REFERENCES = (
         FIXMATCH.format("pseudo_label.py"),
         "value and slope of the loss of labelled and unlabelled images",
         check_pseudo_label,
-        (("the weight of the unlabelled term does not ramp up", "the ramp is one recipe's; unsup_weight is where it ends"),),
+        (
+            ALONE,
+            ("the weight of the unlabelled term does not ramp up", "the ramp is one recipe's; unsup_weight is where it ends"),
+        ),
     ),
     Reference(
         "mean_teacher",
         f"{FIXMATCH.format('mean_teacher.py')}; Tarvainen and Valpola 2017, section 3",
         "value and slope of the loss, along the ramp",
         check_mean_teacher,
-        (("the ramp is exp(−5(1 − t)²) and the weight 100, by the paper", "that code has a linear ramp and a weight of 50"),),
+        (ALONE, ("the ramp is exp(−5(1 − t)²) and the weight 100, by the paper", "that code's is linear, its weight 50")),
     ),
     Reference(
         "fixmatch",
@@ -288,7 +296,7 @@ REFERENCES = (
     ),
     Reference(
         "fixmatch_da",
-        CREST,
+        f"{CREST}; strong views: {FIXMATCH.format('libml/augment.py')}",
         f"{LOSS}; aligned predictions over three batches",
         check_fixmatch_da,
         (
@@ -322,6 +330,8 @@ REFERENCES = (
         (
             ONE_PASS,
             PROFILE,
+            GAIN,
+            ("the second stage's rate falls along a cosine", "the code's stays at 1e-4"),
             (
                 "the kept backbone stays as it is in the second stage",
                 "the code's batch norm and weight decay go on changing it: 6 % of every frozen weight in 30,000 steps",
@@ -336,6 +346,7 @@ REFERENCES = (
         (
             ONE_PASS,
             PROFILE,
+            GAIN,
             (
                 "labelled images are drawn from the blended distribution",
                 "the code fills round(64·α) places of a batch by one sampler and the rest by the other: the same on average",
