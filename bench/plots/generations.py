@@ -22,7 +22,7 @@ _ROWS = (
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """A row of panels a method, means over folds; the darker the line, the later the generation.
+    """A row of panels a method, means over trials; the darker the line, the later the generation.
 
     Raises:
         UserError: the run has no semi-supervised trial.
@@ -41,7 +41,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         _panel(label, rounds[rounds["label"] == label], column, words, legend=place == 0 or column == "taken")
         for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
     ]
-    where = f"{first['dataset']}, imbalance factor {first['imbalance_factor']:.3g}; means over folds"
+    where = f"{first['dataset']}, imbalance factor {first['imbalance_factor']:.3g}; means over trials"
     title = "Recall and precision by class, generation by generation"
     return Chart("generations", title, tuple(panels), (where, *notes), columns=len(_ROWS), size=(3.2, 2.5))
 
@@ -59,5 +59,5 @@ def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bo
             )
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)
-    title = f"{label}, {rounds['trial_id'].nunique()} folds"
+    title = f"{label}, {rounds['trial_id'].nunique()} trials"
     return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), legend=legend)
