@@ -35,9 +35,8 @@ def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
     """Rate at ``fraction`` (0…1) of epoch number ``epoch`` (from 0).
 
     Warm-up lasts k = warmup_epochs epochs (or round(warmup · epochs), at least one if any): (epoch + 1)/k of the rate an
-    epoch, or (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or
-    along a part of the arc.
-    Milestones take effect at the start of epoch round(milestone · epochs).
+    epoch, or (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or along a part of the
+    arc. Milestones take effect at the start of epoch round(milestone · epochs).
     """
     rate = recipe.lr
     done = (epoch + fraction) / recipe.epochs
