@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from lt_core.data.loader import Batches, Images
 from lt_core.errors import UserError
@@ -98,10 +97,7 @@ class MetaStep(BoundStep):
 
     def outputs_at(self, parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
         """The network's outputs at ``parameters``. Batch norm's running statistics stay as they are."""
-        training = self.training
-        buffers = {name: b.clone() for name, b in training.model.named_buffers()}
-        with torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
-            return functional_call(training.model, {**parameters, **buffers}, (images,)).float()
+        return self.training.traceless(self.training.model, images, parameters)
 
     def looked_ahead(self, parameters: Parameters, loss: Tensor) -> Parameters:
         """``parameters`` after one plain gradient step down ``loss``, as a differentiable function of what it depends on."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call
 
 from lt_core.data.loader import Batches, Images
 from lt_core.data.longtail import ideal_sizes
@@ -148,12 +147,11 @@ class _MeanTeacher(BoundSemi):
 
     def taught(self, images: Tensor) -> Tensor:
         """Outputs of the averaged network in training mode: [B, C]. Its statistics of batch norm stay as they are."""
-        training, teacher = self.training, self.training.averaged
+        teacher = self.training.averaged
         assert teacher is not None
         teacher.train()
-        buffers = {name: b.clone() for name, b in teacher.named_buffers()}
-        with torch.no_grad(), torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
-            return functional_call(teacher, buffers, (images,)).float()
+        with torch.no_grad():
+            return self.training.traceless(teacher, images)
 
 
 @part("step", "mean_teacher")

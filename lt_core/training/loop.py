@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
 from lt_core.augment import Augment
@@ -138,6 +139,14 @@ class Training:
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
             features = net.backbone(images)
             return net.classify(features, labels).float(), features.float()
+
+    def traceless(self, net: Net, images: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Outputs [B, C] of ``net`` in float32, at ``parameters`` by name instead of its own; its buffers, among them the running
+        statistics of batch norm, stay as they are.
+        """
+        buffers = {name: b.clone() for name, b in net.named_buffers()}
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+            return functional_call(net, {**(parameters or {}), **buffers}, (images,)).float()
 
     def outputs(self, images: Tensor) -> Tensor:
         """The network's outputs in float32 for normalised images: [B, C]."""
