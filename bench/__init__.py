@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.backends import Backend
-    from bench.planning import Plan, plan
-    from bench.space import Space, load_space
-    from bench.store import Store
-    from bench.suite import Suite, load_suite
-    from bench.tuned import Found
+    from bench.records.store import Store
+    from bench.running.backends import Backend
+    from bench.suites.planning import Plan, plan
+    from bench.suites.suite import Suite, load_suite
+    from bench.tuning.space import Space, load_space
+    from bench.tuning.winners import Found
     from lt_core.training.runtime import Runtime
 
 __all__ = ["Plan", "Space", "Store", "Suite", "load_space", "load_suite", "plan", "run", "tune"]
 
 _HOMES = {
-    "Plan": "bench.planning",
-    "plan": "bench.planning",
-    "Store": "bench.store",
-    "Suite": "bench.suite",
-    "load_suite": "bench.suite",
-    "Space": "bench.space",
-    "load_space": "bench.space",
+    "Plan": "bench.suites.planning",
+    "plan": "bench.suites.planning",
+    "Store": "bench.records.store",
+    "Suite": "bench.suites.suite",
+    "load_suite": "bench.suites.suite",
+    "Space": "bench.tuning.space",
+    "load_space": "bench.tuning.space",
 }
 
 
@@ -71,13 +71,13 @@ def run(
 
     Raises:
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
-        bench.backends.Interrupted: stopped by Ctrl-C; what is finished is kept.
+        bench.running.backends.Interrupted: stopped by Ctrl-C; what is finished is kept.
     """
-    from bench.folder import claim
-    from bench.planning import plan
-    from bench.runner import execute
-    from bench.store import Store
-    from bench.suite import load_suite
+    from bench.records.folder import claim
+    from bench.records.store import Store
+    from bench.running.driver import execute
+    from bench.suites.planning import plan
+    from bench.suites.suite import load_suite
 
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     runtime = _runtime(
@@ -115,12 +115,13 @@ def tune(
 
     Raises:
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
-        bench.backends.Interrupted: stopped by Ctrl-C; the studies go on from there.
+        bench.running.backends.Interrupted: stopped by Ctrl-C; the studies go on from there.
     """
-    from bench import tuned, tuning
-    from bench.folder import claim
-    from bench.space import load_space
-    from bench.store import Store
+    from bench.records.folder import claim
+    from bench.records.store import Store
+    from bench.tuning import driver as tuning
+    from bench.tuning import winners as tuned
+    from bench.tuning.space import load_space
 
     chosen = load_space(space) if isinstance(space, str) else space
     runtime = _runtime(data, device, cpus_per_trial, gpus_per_trial)
@@ -149,8 +150,8 @@ def _runtime(data: str | None, device: str, cpus: float, gpus: float | None, **o
 
 
 def _scheduler(backend: str, address: str | None, cpus: float, gpus: float | None, verbose: bool) -> Backend:
-    from bench.backends.inline import Inline
-    from bench.backends.ray_tune import RayTune
+    from bench.running.backends.inline import Inline
+    from bench.running.backends.ray_tune import RayTune
     from lt_core.errors import unknown
 
     if backend not in ("ray", "inline"):

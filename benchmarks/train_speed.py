@@ -25,7 +25,7 @@ from common import Spread, busy, busy_note, cpus, machine, parser, print_table, 
 from noise import COUNTS, noise_spec, noise_split
 from usual import Usual, as_usual
 
-from bench.cost import spoken
+from bench.suites.cost import spoken
 from lt_core.data.loader import Split
 from lt_core.errors import UserError
 from lt_core.spec import TrialSpec

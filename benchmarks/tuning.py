@@ -15,10 +15,11 @@ from pathlib import Path
 
 from common import parser
 
-from bench import tuned, tuning
-from bench.backends.inline import Inline
-from bench.space import load_space
-from bench.store import Store
+from bench.records.store import Store
+from bench.running.backends.inline import Inline
+from bench.tuning import driver as tuning
+from bench.tuning import winners as tuned
+from bench.tuning.space import load_space
 from lt_core.training.runtime import Runtime
 
 STUDIES, FRESH = 5, 5

@@ -1,5 +1,1 @@
-"""A run as one HTML page: leaderboard, charts, failures, provenance, commands. Nothing here imports torch or Ray."""
-
-from bench.report.page import document, render, write
-
-__all__ = ["document", "render", "write"]
+"""What a reader sees of a run: tables, charts, the page, the exported leaderboard. Nothing here imports torch or Ray."""

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from bench import cli as door
+from bench.cli import app as door
 from tests.bench.harness import TINY
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.space import parse_space
+from bench.tuning.space import parse_space
 
 TINY = {
     "about": "a few seconds",

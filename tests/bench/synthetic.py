@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bench.store import Store
+from bench.records.store import Store
 from lt_core.fields import build
 from lt_core.methods import resolve
 from lt_core.recipes import RECIPES

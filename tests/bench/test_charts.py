@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from bench.charts import Axis, Chart, Heat, Panel, Series, web
-from bench.plots import PLOTS, write
-from bench.plots.critical_difference import cliques
+from bench.report.charts import Axis, Chart, Heat, Panel, Series, web
+from bench.report.plots import PLOTS, write
+from bench.report.plots.critical_difference import cliques
 from lt_core.errors import UserError
 from lt_core.result import FAILED
 from tests.bench import synthetic

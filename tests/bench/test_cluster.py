@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 import bench
-from bench.store import Store
-from bench.suite import parse_suite
+from bench.records.store import Store
+from bench.suites.suite import parse_suite
 from lt_core.result import FAILED, OK
 from lt_core.training import Runtime, run_trial, trial_steps
 from tests.bench.harness import ROOT, TINY, cli, records, same, start, wait_for, workers

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 import bench
-from bench.group import Group, load
-from bench.planning import NothingMatches, plan
-from bench.suite import parse_suite
+from bench.suites.group import Group, load
+from bench.suites.planning import NothingMatches, plan
+from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
 from tests.bench.harness import ROOT, TINY
 

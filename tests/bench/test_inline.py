@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 import bench
-from bench.backends import Interrupted
-from bench.backends.inline import Inline
-from bench.suite import load_suite
+from bench.running.backends import Interrupted
+from bench.running.backends.inline import Inline
+from bench.suites.suite import load_suite
 from lt_core.errors import UserError
 from tests.bench.harness import figures
 
@@ -137,7 +137,7 @@ def test_a_trial_that_asks_for_no_gpu_computes_on_the_cpu_of_a_machine_with_a_ca
 )
 def test_ray_tells_a_trial_without_a_gpu_to_stay_off_those_that_its_worker_sees(make_job, monkeypatch, device, gpus, told):
     """As on a node whose cards Ray was told not to count; what was named outright is not second-guessed here."""
-    from bench.backends.ray_tune import _packed, _trainable
+    from bench.running.backends.ray_tune import _packed, _trainable
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     packed = _packed(make_job(device), gpus)
@@ -152,7 +152,7 @@ def test_ray_tells_a_trial_without_a_gpu_to_stay_off_those_that_its_worker_sees(
 
 @pytest.fixture
 def make_job(write_suite):
-    from bench.backends.base import Job
+    from bench.running.backends.base import Job
     from lt_core.training import Runtime
 
     return lambda device: Job(load_suite(write_suite()).specs[0], Runtime(device=device))
@@ -182,8 +182,8 @@ def test_the_example_of_the_package_runs(tmp_path, monkeypatch):
 
 def test_a_lost_trial_is_tried_once_more_when_the_others_are_done(write_suite, tmp_path, capsys):
     """Its retries may all have met one dying node. Lost twice, it is told as lost."""
-    from bench.planning import plan
-    from bench.runner import execute
+    from bench.running.driver import execute
+    from bench.suites.planning import plan
     from lt_core.result import LOST, TrialResult
     from lt_core.training import Runtime
 

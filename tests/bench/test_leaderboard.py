@@ -16,17 +16,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import stats
-from bench.export import committed, export, frame_of, runs
-from bench.leaderboard import leaderboard
-from bench.planning import plan
-from bench.render import FORMATS
-from bench.report.board import board as board_of_page
-from bench.store import Store
-from bench.suite import load_suite
-from bench.tables import TABLES
-from bench.tables.compare import build as compare_table
-from bench.tables.leaderboard import build, choose
+from bench.analysis import stats
+from bench.analysis.leaderboard import leaderboard
+from bench.records.store import Store
+from bench.report.export import committed, export, frame_of, runs
+from bench.report.page.board import board as board_of_page
+from bench.report.render import FORMATS
+from bench.report.tables import TABLES
+from bench.report.tables.compare import build as compare_table
+from bench.report.tables.leaderboard import build, choose
+from bench.suites.planning import plan
+from bench.suites.suite import load_suite
 from lt_core.errors import UserError
 from lt_core.fields import build as build_record
 from lt_core.methods import resolve
@@ -405,9 +405,9 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     script.write_text(
         "import sys, time\n"
         "sys.argv = ['bench.py']\n"
-        "from bench.store import Store\n"
-        "from bench.tables import TABLES\n"
-        "from bench.leaderboard import leaderboard\n"
+        "from bench.records.store import Store\n"
+        "from bench.report.tables import TABLES\n"
+        "from bench.analysis.leaderboard import leaderboard\n"
         f"path = {str(store.path)!r}\n"
         "def timed(name, call):\n"
         "    start = time.process_time(); call()\n"

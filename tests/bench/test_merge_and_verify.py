@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.merge import merge
-from bench.provenance import command
-from bench.store import Store
-from bench.suite import parse_suite
-from bench.verify import verify
+from bench.records.merge import merge
+from bench.records.provenance import command
+from bench.records.store import Store
+from bench.running.verify import verify
+from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
 from lt_core.training import Runtime, run_trial
 from tests.bench.harness import TINY, cli
@@ -134,7 +134,7 @@ def test_verify_draws_at_random_and_a_draw_can_be_repeated(call, store, results,
     seeds = [replace(results[0], spec=replace(results[0].spec, seed=seed)) for seed in range(20)]
     by_id = {result.trial_id: result for result in seeds}
     run = store("run", *seeds)
-    monkeypatch.setattr("bench.verify.run_trial", lambda spec, runtime: by_id[spec.trial_id])
+    monkeypatch.setattr("bench.running.verify.run_trial", lambda spec, runtime: by_id[spec.trial_id])
     draws = [call("verify", str(run.path), "--sample", "3")[1].splitlines() for _ in range(6)]
     assert len({tuple(sorted(draw[:3])) for draw in draws}) > 1, "always the same rows"
     (seed,) = (line.split()[-1] for line in draws[0] if line.startswith("drawn with --sample-seed"))

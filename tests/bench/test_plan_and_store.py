@@ -11,11 +11,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bench.cost import estimate, spoken, work
-from bench.output import recipe_notes
-from bench.planning import plan
-from bench.store import Store
-from bench.suite import parse_suite
+from bench.cli.wording import recipe_notes
+from bench.records.store import Store
+from bench.suites.cost import estimate, spoken, work
+from bench.suites.planning import plan
+from bench.suites.suite import parse_suite
 from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError

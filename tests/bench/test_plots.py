@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.charts.paper import draw
-from bench.charts.web import figures
-from bench.plots import PLOTS, write
-from bench.store import Store
-from bench.tables import TABLES
+from bench.records.store import Store
+from bench.report.charts.paper import draw
+from bench.report.charts.web import figures
+from bench.report.plots import PLOTS, write
+from bench.report.tables import TABLES
 from lt_core.errors import UserError
 from lt_core.fields import build
 from lt_core.methods import resolve

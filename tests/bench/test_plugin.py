@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from bench.store import Store
+from bench.records.store import Store
 from tests.bench.harness import ROOT, command
 
 DOC = (ROOT / "docs" / "adding-a-method.md").read_text()

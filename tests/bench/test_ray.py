@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import bench
-from bench.store import Store
+from bench.records.store import Store
 from tests.bench.harness import TINY, cli, records, same, start, wait_for, workers
 
 EPOCHS = 12

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
-from bench.plots import PLOTS
-from bench.report import facts
-from bench.report.board import board
+from bench.report import page as report
+from bench.report.page import facts
+from bench.report.page.board import board
+from bench.report.plots import PLOTS
 from lt_core.errors import UserError
 from lt_core.result import FAILED, LOST, PRUNED
 from tests.bench import synthetic

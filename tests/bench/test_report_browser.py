@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench.report import page as report
 from tests.bench import synthetic
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

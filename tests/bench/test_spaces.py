@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.axes import Axis
-from bench.space import load_space
+from bench.tuning.axes import Axis
+from bench.tuning.space import load_space
 from lt_core.errors import UserError
 from tests.bench.spaces import STUDY, space
 
@@ -80,7 +80,7 @@ def test_a_wrong_space_is_refused_in_a_sentence(changes, words):
 
 
 def test_every_space_that_comes_with_the_benchmark_loads():
-    from bench.space import load_space, space_names
+    from bench.tuning.space import load_space, space_names
 
     assert {"cb", "crest", "mm", "logit_adjust", "digits_cb"} <= set(space_names())
     for name in space_names():
@@ -153,7 +153,7 @@ def test_values_have_the_type_of_what_they_set():
 
 
 def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path):
-    from bench.space import load_space
+    from bench.tuning.space import load_space
 
     file = tmp_path / "twice.yaml"
     file.write_text("about: x\nstudies: {la: {space: {tau: [1], tau: [2]}}}\n")

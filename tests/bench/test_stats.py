@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from bench import stats
+from bench.analysis import stats
 from lt_core.errors import UserError
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from bench.group import Group, load
-from bench.suite import load_suite, parse_suite, suite_names
+from bench.suites.group import Group, load
+from bench.suites.suite import load_suite, parse_suite, suite_names
 from lt_core.errors import UserError
 from tests.bench.harness import ROOT, TINY
 
@@ -25,7 +25,7 @@ def test_every_shipped_suite_and_group_loads(name):
 
 def test_reading_a_suite_imports_nothing_dear():
     """Seconds of every command: checking that networks can be built must not load torch's compiler."""
-    code = "import sys; from bench.suite import load_suite; load_suite('catalogue'); sys.exit('sympy' in sys.modules)"
+    code = "import sys; from bench.suites.suite import load_suite; load_suite('catalogue'); sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

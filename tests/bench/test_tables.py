@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.plots import PLOTS
-from bench.render import FORMATS
-from bench.tables import TABLES, compare
+from bench.report.plots import PLOTS
+from bench.report.render import FORMATS
+from bench.report.tables import TABLES, compare
 from lt_core.errors import UserError
 from lt_core.fields import build
 from lt_core.methods import resolve

@@ -12,12 +12,13 @@ import time
 import pytest
 import yaml
 
-from bench import search as searching
-from bench import tuned, tuning
-from bench.backends.inline import Inline
-from bench.planning import plan
-from bench.store import Store
-from bench.suite import load_suite
+from bench.records.store import Store
+from bench.running.backends.inline import Inline
+from bench.suites.planning import plan
+from bench.suites.suite import load_suite
+from bench.tuning import driver as tuning
+from bench.tuning import search as searching
+from bench.tuning import winners as tuned
 from lt_core.errors import UserError
 from lt_core.result import OK, PRUNED
 from lt_core.training.runtime import Runtime
@@ -98,7 +99,7 @@ def test_a_pruned_trial_is_no_failure_and_is_run_when_somebody_asks_for_it(tmp_p
     assert "stopped by asha after epoch" in pruned["cause"]
     import json
 
-    from bench.suite import Suite
+    from bench.suites.suite import Suite
     from lt_core.spec import TrialSpec
 
     spec = TrialSpec.from_dict(json.loads(pruned["spec"]))
@@ -208,8 +209,8 @@ def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path,
 
 
 def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
-    from bench.leaderboard import leaderboard
-    from bench.tables import TABLES
+    from bench.analysis.leaderboard import leaderboard
+    from bench.report.tables import TABLES
 
     made = space(studies={"la": STUDY}, trials=3)
     store = Store.create(tmp_path / "tiny")
@@ -256,7 +257,8 @@ def test_without_optuna_a_sentence_says_what_to_install(monkeypatch):
 
 
 def test_optuna_is_imported_late():
-    code = "import sys, bench.cli, bench.tuning, bench.tuned, bench.search, bench.space; sys.exit('optuna' in sys.modules)"
+    modules = "bench.cli, bench.tuning.driver, bench.tuning.winners, bench.tuning.search, bench.tuning.space"
+    code = f"import sys, {modules}; sys.exit('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

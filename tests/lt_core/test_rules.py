@@ -16,8 +16,8 @@ for module in pkgutil.walk_packages(lt_core.__path__, "lt_core."):
 assert "lt_core.training.trial" in sys.modules
 """
 TABLES = """
-import importlib, pkgutil, bench.charts, bench.plots, bench.render, bench.report, bench.tables
-for package in (bench.charts, bench.plots, bench.render, bench.report, bench.tables):
+import importlib, pkgutil, bench.analysis, bench.report
+for package in (bench.analysis, bench.report):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
 """

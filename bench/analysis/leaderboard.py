@@ -1,0 +1,208 @@
+"""The leaderboard: one row a data column and method, with everything that people ask of it. A pure function of the frame.
+
+A data column is a way of drawing images (dataset, imbalance, labels) together with a budget (recipe, model, epochs):
+only figures of one column are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis import stats
+from bench.analysis.comparable import machines, reported
+from bench.analysis.metrics import FIGURES
+from bench.analysis.published import SOURCES, drawn_as_published, printed
+from bench.records.columns import COLUMN, describe
+from bench.records.store import RUNS_DIR
+from lt_core.errors import UserError
+from lt_core.labels import short
+from lt_core.recipes import RECIPES
+from lt_core.result import OK
+
+#: Shown of a column where several of its dataset and imbalance differ in it.
+_TELLING = [key for key in COLUMN if key not in ("dataset", "imbalance_type", "label_fraction")]
+_FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
+#: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
+_CHANGES = re.compile(r"(--seeds|--epochs|--precision)[ =](\S+)")
+REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
+_SAME, _CLOSE = 0.5, 1.0  # points of accuracy
+
+
+def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool = False) -> pd.DataFrame:
+    """One row a data column and method, columns by dataset and imbalance, methods best first by ``metric``.
+
+    Args:
+        frame: one row a trial, of one run or several (column ``run``, else ``suite``); a trial that stands in several is counted
+            once, as its first finished row says.
+        metric: name of the figure that ranks (`bench.analysis.metrics.FIGURES`).
+        only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
+
+    Returns:
+        column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
+        trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
+        rank in the column and average_rank over the columns of the method's suite; tied: not told apart from the column's
+        best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
+        published accuracy in %, paper, difference (measured − published, points) and verdict; run, the folders that the trials
+        are of; devices, the kinds that they were measured on; left_out, what other runs have of the column and is not counted;
+        command that runs the row again.
+
+    Raises:
+        UserError: there are no trials.
+    """
+    frame, _ = reported(frame)
+    if frame.empty:
+        raise UserError("there is no trial yet: start with `bench.py run quick`")
+    figures = {name: FIGURES[name] for name in FIGURES}
+    frame = frame.reset_index(drop=True)
+    keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
+    run = frame["run"] if "run" in frame else frame["suite"]
+    frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK, run=run)
+    every = frame.assign(**{name: f.of(frame).where(frame["_done"]) for name, f in figures.items()})
+    # Of a trial that stands in several runs one row counts, a finished one if there is one.
+    every = every.sort_values("_done", ascending=False, kind="stable")
+    shown = every.drop_duplicates("trial_id").sort_index()
+    board = _figures(shown)
+    board["left_out"] = board["column"].map(_left_out(every, shown)).fillna("")
+    trials = dict(iter(shown.groupby("_column", sort=False)))
+    board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
+    ranks = _average_ranks(every.drop_duplicates(["suite", "trial_id"]).sort_index(), metric)
+    board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["column"], board["label"], strict=True)]
+    board = _beside_published(board, only_measured)
+    board = board.assign(_factor=-board["imbalance_factor"])
+    order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "rank", "label"]
+    return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_as_published"])
+
+
+def _names(keys: pd.DataFrame) -> list[str]:
+    """Words for the data column of each row: ``cifar10 IF 100``, and what tells it from others of that name."""
+    unique = keys.drop_duplicates()
+    plain = unique.apply(lambda row: describe(dict(row)), axis=1)
+    names: dict[tuple, str] = {}
+    for name, rows in unique.groupby(plain, sort=False):
+        differing = [key for key in _TELLING if rows[key].nunique() > 1]
+        for key in rows.itertuples(index=False):
+            values = {k: str(getattr(key, k)) for k in differing}
+            words = [value if k in ("recipe", "model") else f"{k} {value}" for k, value in values.items()]
+            names[tuple(key)] = ", ".join([str(name), *words])
+    return [names[tuple(key)] for key in keys.itertuples(index=False)]
+
+
+def _figures(shown: pd.DataFrame) -> pd.DataFrame:
+    """Means, spreads and counts of each column and label."""
+    by = shown.groupby(["_column", "label"], sort=False)
+    board = by[[*_FACTS, "environment", "unlabelled_ratio"]].first()
+    board["_as_published"] = [drawn_as_published(dict(row)) for _, row in by[COLUMN].first().iterrows()]
+    done = by["_done"].sum()
+    board = board.assign(
+        n=done, failed=by.size() - done, collapsed=(shown["_done"] & shown["collapsed"].astype(bool)).groupby(
+            [shown["_column"], shown["label"]], sort=False).sum(),
+    )  # fmt: skip
+    names = list(FIGURES)
+    board = board.join(by[names].mean()).join(by[names].std(ddof=1).add_suffix("_std"))
+    on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
+    board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
+    board = board.rename_axis(index={"_column": "column"}).reset_index()
+    board["run"] = [", ".join(dict.fromkeys(rows)) for _, rows in by["run"]]
+    board["devices"] = [" and ".join(machines(rows)) for _, rows in by]
+    board["command"] = [_command(row) for _, row in board.iterrows()]
+    return board.drop(columns=["environment", "unlabelled_ratio"])
+
+
+def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
+    """Column → which rows are not counted since another run has the same trials, and whose count in their place."""
+    rest = every.drop(shown.index)
+    counted = shown.set_index("trial_id")
+    rest = rest.assign(_by=rest["trial_id"].map(counted["run"]), _failed=~rest["_done"] & rest["trial_id"].map(counted["_done"]))
+    words: dict[str, list[str]] = {}
+    for (column, run, by, failed), rows in rest.groupby(["_column", "run", "_by", "_failed"], sort=False):
+        trials = f"{len(rows)} {'failed ' if failed else ''}trial{'s' * (len(rows) > 1)} of {run}"
+        first = " (a run of your own comes first)" if Path(by).parent == RUNS_DIR and not failed else ""
+        words.setdefault(column, []).append(f"{trials}, since {by} has the same {'finished' if failed else 'ones'}{first}")
+    return {column: "; ".join(found) for column, found in words.items()}
+
+
+def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """``rows`` of one column with their rank, 1 the best, and what is not told apart from the best."""
+    lower = FIGURES[metric].lower_is_better
+    rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
+    pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
+    values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
+    tied = untested = np.zeros(len(rows), bool)
+    if rank.notna().any():
+        tied, untested = stats.marks(values, int(np.nanargmin(rank.to_numpy())))
+    behind = rank.to_numpy() > 1
+    return rows.assign(rank=rank, tied=behind & tied, untested=behind & untested)
+
+
+def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
+    """Average rank by (column, label), over all columns of the suite; of methods that all its columns have. Where several
+    suites have a column, the one with the most columns speaks.
+    """
+    lower, found = FIGURES[metric].lower_is_better, {}
+    suites = [(stats.rank(rows, metric, lower), rows) for _, rows in trials.groupby("suite", sort=False)]
+    for ranking, rows in sorted(suites, key=lambda item: item[0].blocks):
+        for column, label in set(zip(rows["_column"], rows["label"], strict=True)):
+            if label in ranking.ranks:
+                found[column, label] = ranking.ranks[label]
+    return found
+
+
+def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
+    """``board`` with what papers print, and rows for what they print and nobody ran."""
+    missing = []
+    for _, first in board.drop_duplicates("column").iterrows():
+        there = set(board.loc[board["column"] == first["column"], "label"])
+        for label in [] if only_measured or not first["_as_published"] else [x for x in SOURCES if x not in there]:
+            if _printed(first, label) is not None and first["recipe"] == SOURCES[label].recipe:
+                kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)}
+                missing.append({**kept, "method": label.partition("[")[0], "label": label, "n": 0, "failed": 0, "collapsed": 0})
+    if missing:
+        board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
+        board[["tied", "untested"]] = board[["tied", "untested"]].fillna(False).astype(bool)
+        words = ["command", "run", "devices", "left_out"]
+        board[words] = board[words].fillna("")
+    values = [_printed(row, row["label"]) if row["_as_published"] else None for _, row in board.iterrows()]
+    cites = [SOURCES[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]
+    board = board.assign(published=pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), paper=cites)
+    board["difference"] = board["accuracy"] - board["published"]
+    board["verdict"] = [_verdict(row) for _, row in board.iterrows()]
+    return board
+
+
+def _printed(row: pd.Series, label: str) -> float | None:
+    return printed(label, row["dataset"], row["imbalance_type"], row["imbalance_factor"], row["label_fraction"])
+
+
+def _verdict(row: pd.Series) -> str:
+    """Of a measured figure beside a published one; a figure of another budget is no reproduction, good or bad."""
+    if np.isnan(row["published"]):
+        return ""
+    if not row["n"]:
+        return NOT_RUN
+    recipe = RECIPES[SOURCES[row["label"]].recipe]
+    if (row["recipe"], row["model"], row["epochs"]) != (recipe.name, recipe.model, recipe.epochs):
+        return OTHER
+    distance = abs(row["difference"])
+    return REPRODUCED if distance <= _SAME else NEAR if distance <= _CLOSE else OFF
+
+
+def _command(row: pd.Series) -> str:
+    """The command line that runs the trials of ``row`` again, from the one that ran the first of them."""
+    given = json.loads(row["environment"] or "{}").get("command", "")
+    words = shlex.split(given)
+    suite = next((word for word in words[2:] if Path(word).stem == row["suite"]), row["suite"])
+    if "tune" in words[1:2]:
+        return shlex.join(["python", "bench.py", "tune", suite])
+    where = {"dataset": row["dataset"], "imbalance_type": row["imbalance_type"]}
+    if row["imbalance_type"] in ("exp", "step"):
+        where["imbalance_factor"] = short(row["imbalance_factor"])
+    where |= {key: short(row[key]) for key, plain in (("label_fraction", 1), ("unlabelled_ratio", 0)) if row[key] != plain}
+    chosen = ",".join(f"{key}={value}" for key, value in where.items())
+    parts = ["python", "bench.py", "run", suite, "--only", row["label"], "--where", chosen]
+    return shlex.join(parts + [word for pair in _CHANGES.findall(given) for word in pair])

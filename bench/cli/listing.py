@@ -1,0 +1,114 @@
+"""What there is, as plain JSON values."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+Items = list[dict[str, Any]]
+
+
+def methods(pattern: str) -> Items:
+    """Methods with their parts, neutral point and space."""
+    from lt_core.methods import METHODS
+
+    return [
+        {
+            "name": m.name,
+            "family": m.family,
+            "about": m.about,
+            "cite": m.cite,
+            "params": dict(m.resolve().params),
+            "parameters": {k: {"domain": str(d), "help": d.help} for k, d in m.domains().items()},
+            "neutral": {"at": dict(m.neutral.at), "equals": m.neutral.equals, "reason": m.neutral.reason},
+            "space": {k: list(m.domains()[k].tune) or str(m.domains()[k]) for k in m.space},
+        }
+        for m in (METHODS[name] for name in METHODS.names(pattern))
+    ]
+
+
+def datasets(pattern: str) -> Items:
+    from lt_core.data.sets import DATASETS
+
+    found = [asdict(DATASETS[name]) for name in DATASETS.names(pattern)]
+    if not found and pattern in DATASETS:
+        found = [asdict(DATASETS[pattern])]
+    some = {
+        "name": "<set>_3v5",
+        "about": "some classes of any of them, here 3 and 5, the first from now on 0: cifar10_3v5, mnist_1v7v9",
+    }
+    return [*found, some] if pattern == "*" else found
+
+
+def suites(pattern: str) -> Items:
+    """Suites and groups of them, with their number of trials."""
+    from bench.suites.group import Group, load
+    from bench.suites.suite import suite_names
+
+    items: Items = []
+    more: dict[str, Any]
+    for item in [load(name) for name in suite_names() if fnmatch.fnmatchcase(name, pattern)]:
+        if isinstance(item, Group):
+            trials = sum(len(suite.specs) for suite in item.suites)
+            words, more = f"group of {len(item.suites)} suites, {trials} trials", {"suites": [s.name for s in item.suites]}
+        else:
+            trials = len(item.specs)
+            words, more = f"{trials} trials", {"table": item.table}
+        items.append({"name": item.name, "about": f"{item.about} ({words})", "trials": trials, **more})
+    return items
+
+
+def spaces(pattern: str) -> Items:
+    """Tuning spaces with their studies and budgets."""
+    from bench.tuning.space import load_space, space_names
+
+    loaded = [load_space(name) for name in space_names() if fnmatch.fnmatchcase(name, pattern)]
+    return [
+        {"name": s.name, "about": f"{s.about} ({len(s.studies)} studies)",
+         "studies": [study.name for study in s.studies], "trials": s.trials}
+        for s in loaded
+    ]  # fmt: skip
+
+
+def models(pattern: str) -> Items:
+    from lt_core.models import MODELS
+
+    return [{"name": name, "about": MODELS[name].about} for name in MODELS.names(pattern)]
+
+
+def recipes(pattern: str) -> Items:
+    from lt_core.recipes import RECIPES
+
+    found = [RECIPES[name] for name in RECIPES.names(pattern)]
+    return [{**asdict(r), "about": f"{r.model}, {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} {r.lr:g}"} for r in found]
+
+
+def tables(pattern: str) -> Items:
+    from bench.report.tables import TABLES
+
+    return _by_module({name: TABLES[name].build for name in TABLES.names(pattern)})
+
+
+def plots(pattern: str) -> Items:
+    from bench.report.plots import PLOTS
+
+    return _by_module({name: PLOTS[name] for name in PLOTS.names(pattern)})
+
+
+def _by_module(functions: Mapping[str, Any]) -> Items:
+    """Names with the first line of what the module of each function says of itself."""
+    docs = {name: sys.modules[function.__module__].__doc__ or "" for name, function in functions.items()}
+    return [{"name": name, "about": doc.strip().splitlines()[0]} for name, doc in docs.items()]
+
+
+def metrics(pattern: str) -> Items:
+    from bench.analysis.metrics import FIGURES
+
+    return [{"name": name, "about": FIGURES[name].title} for name in FIGURES.names(pattern)]
+
+
+_KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)
+LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}

@@ -1,0 +1,227 @@
+"""What a user sees of a run besides its tables: lists, plans, status; and the table files beside the Parquet."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.records.store import Store
+from bench.report import render
+from bench.report.tables import TABLES
+from bench.suites.cost import Estimate, spoken
+from bench.suites.planning import Plan
+from bench.tuning.space import Space
+from lt_core.errors import UserError
+from lt_core.parts import NEUTRAL
+from lt_core.result import OK, PRUNED
+from lt_core.spec import DataSpec, TrialSpec
+
+_UNTRAINED = 0.01  # of an averaged network may be its beginning
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
+    """Rows of words in columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join((indent + "  ".join(w.ljust(n) for w, n in zip(row, widths, strict=True))).rstrip() for row in rows)
+
+
+def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
+    """Methods grouped by family, with citation, defaults, neutral point and space."""
+    blocks = []
+    for family in dict.fromkeys(item["family"] for item in items):
+        blocks.append(family.replace("_", " "))
+        for item in (i for i in items if i["family"] == family):
+            blocks.append(f"  {item['name']}: {item['about']} ({item['cite']})")
+            words = " ".join(f"{k}={v}" for k, v in item["params"].items() if k == "loss" or NEUTRAL.get(k) != v)
+            neutral = item["neutral"]
+            at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as it is"
+            space = "; ".join(f"{k} in {v}" for k, v in item["space"].items()) or "nothing"
+            blocks.append(f"      parts    {words}")
+            blocks.append(
+                f"      neutral  {at}: equals {neutral['equals']}" + (f" ({neutral['reason']})" if neutral["reason"] else "")
+            )
+            blocks.append(f"      to tune  {space}")
+    return "\n".join(blocks)
+
+
+def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
+    """What a plan would do and cost."""
+    counts = plan.counts()
+    lines = [
+        f"{plan.suite.name}: {plan.suite.about}",
+        "  " + ", ".join(f"{n} {word}" for word, n in counts.items()),
+    ]
+    for dataset in dict.fromkeys(s.data.dataset for s in plan.specs):
+        specs = [s for s in plan.specs if s.data.dataset == dataset]
+        factors = dict.fromkeys(
+            f"{s.data.imbalance_type} {s.data.imbalance_factor:g}"
+            if s.data.imbalance_type in ("exp", "step")
+            else s.data.imbalance_type
+            for s in specs
+        )
+        labels = dict.fromkeys(_label_words(s.data) for s in specs if s.data.semi_supervised)
+        methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
+        lines.append(
+            f"  {dataset}: {len(methods)} methods × {len(factors)} imbalances ({', '.join(factors)}) × "
+            + (f"{len(labels)} label budgets ({', '.join(labels)}) × " if labels else "")
+            + f"{len(seeds)} seeds, "
+            f"recipe {specs[0].recipe.label}, {specs[0].recipe.epochs} epochs"
+        )
+    lines += [f"  note: {note}" for note in recipe_notes(plan.specs)]
+    if plan.todo:
+        basis = []
+        if estimate.measured:
+            basis.append(f"{estimate.measured} trials priced by finished ones")
+        if estimate.calibrated:
+            basis.append(f"{estimate.calibrated} by a calibration of a few steps here")
+        each = estimate.seconds / len(plan.todo)
+        lines.append(
+            f"  cost of what is left: {spoken(estimate.seconds)} of trial time, {spoken(each)} a trial; about "
+            f"{spoken(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
+        )
+    else:
+        lines.append("  nothing is left to run")
+    return "\n".join(lines)
+
+
+def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:
+    """What a recipe does that nobody can want: weights averaged over so long that the untrained network is still in them."""
+    notes = []
+    for recipe in dict.fromkeys(spec.recipe for spec in specs):
+        steps = recipe.epochs * recipe.steps
+        if steps and recipe.ema**steps > _UNTRAINED:
+            fitting = math.floor(1000 * _UNTRAINED ** (1 / steps)) / 1000
+            notes.append(
+                f"after {steps:,} steps the averaged weights of recipe {recipe.name} (ema {recipe.ema:g}) still hold "
+                f"{100 * recipe.ema**steps:.0f} % of the untrained network: set ema to {fitting:g} or less"
+            )
+    return notes
+
+
+def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
+    """What several plans would do and cost together."""
+    counts: Counter[str] = Counter()
+    for plan in plans:
+        counts.update(plan.counts())
+    return (
+        f"{len(plans)} suites: {', '.join(f'{n} {word}' for word, n in counts.items())}\n"
+        f"  cost of what is left: {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"
+    )
+
+
+def _label_words(data: DataSpec) -> str:
+    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and what is unlike about the unlabelled set."""
+    if data.label_fraction < 1:
+        return f"β {100 * data.label_fraction:g} %"
+    imbalance = f" IF {data.unlabelled_imbalance:g}" if data.unlabelled_imbalance else ""
+    return f"λ {data.unlabelled_ratio:g}{imbalance}" + (" reversed" if data.unlabelled_order == "reversed" else "")
+
+
+def status_words(store: Store) -> str:
+    """Counts by status, and failures grouped by cause."""
+    frame = store.frame()
+    counts = frame["status"].value_counts()
+    spent = frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum()
+    lines = [f"{store.path}: {len(frame)} trials: " + ", ".join(f"{n} {s}" for s, n in counts.items())]
+    lines.append(
+        f"  {spoken(float(spent))} of trial time on {', '.join(map(str, frame['device_name'].dropna().unique())) or 'no device'}"
+    )
+    bad = frame[~frame["status"].isin([OK, PRUNED])]
+    for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
+        lines.append(f"  {len(rows)} {status}: {cause}")
+        lines += [
+            f"      {r.label}, {r.dataset} IF {r.imbalance_factor:g}, seed {r.seed} ({r.trial_id})"
+            for r in rows.head(3).itertuples()
+        ]
+        if len(rows) > 3:
+            lines.append(f"      and {len(rows) - 3} more")
+    if len(bad):
+        lines.append("  lost trials run again by themselves; for the others give the run command with --retry-failed")
+    return "\n".join(lines)
+
+
+def write_tables(store: Store, name: str) -> list[Path]:
+    """The table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; the files."""
+    from bench.report.plots import PLOTS, write
+
+    view, folder = TABLES[name], store.path / "tables"
+    table = view(store.frame(), None, store.per_class())
+    try:
+        files = render.write(table, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
+        ) from None
+    for kind in view.plots if (store.frame()["status"] == OK).any() else ():
+        file = store.path / "plots" / f"{kind}.svg"
+        try:
+            write(PLOTS[kind](store), file)
+            files.append(file)
+        except Exception as error:  # a chart is not worth a run, whose rows are written by now
+            print(f"plot {kind} is left out: {error}", file=sys.stderr)
+    return files
+
+
+def write_report(store: Store) -> str:
+    """The page of a finished run; its path, or in one sentence why there is none. Never raises: the run is over, and kept."""
+    from bench.report import page as report
+
+    file = store.path / "report.html"
+    try:
+        report.write(store, file)
+    except Exception as error:
+        return f"not written ({error}): try `bench.py report {store.path}`"
+    return str(file)
+
+
+def space_words(space: Space, workers: int) -> str:
+    """What a tuning space asks for, and what it would cost by the price of each study's first setting."""
+    from bench.suites.cost import estimate
+
+    lines, seconds = [f"{space.name}: {space.about}"], 0.0
+    for study in space.studies:
+        grid = len(study.grid()) if space.sampler == "grid" else 0
+        settings = min(filter(None, (space.trials, grid)), default=0)
+        axes = ", ".join(axis.name for axis in study.axes)
+        lines.append(f"  {study.name}: {' or '.join(study.methods)} by {axes}; first {study.method(study.first).label}")
+        budget = f"{settings} settings" if settings else f"{space.gpu_hours:g} hours"
+        specs = space.specs(study, study.first)
+        fresh = space.specs(study, study.first, space.fresh_seeds)
+        cost = estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
+        lines.append(
+            f"    {budget} × {len(specs)} trials by {space.sampler}, then 2 × {len(fresh)} on fresh seeds: {spoken(cost)}"
+        )
+        seconds += cost
+    return "\n".join(
+        [*lines, f"  in all {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"]
+    )
+
+
+def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:
+    """What else there is to say of studies: what mattered, the Pareto fronts, the files, and how to go on."""
+    from bench.tuning.winners import importances
+
+    lines = []
+    for one in found:
+        shares = " · ".join(f"{axis} {share:.2f}" for axis, share in importances(one.search).items())
+        if shares:
+            lines.append(f"importance  {one.study.name}: {shares}")
+        for trial in one.front:
+            values = ", ".join(
+                f"{name} {value:.4g}" for name, value in zip(one.search.space.objectives, trial.values, strict=True)
+            )
+            lines.append(f"front       {one.label(trial.user_attrs['setting'])}: {values}")
+    for name, folder in (("tables", "tables"), ("plots", "plots")):
+        there = [file for file in files if file.parent.name == folder]
+        lines += [f"{name:<12}{file_list(there)}"] if there else []
+    lines += [f"winner      python bench.py run {file}" for file in files if file.suffix == ".yaml"]
+    return "\n".join([*lines, f"dashboard   optuna-dashboard {store.path / 'studies.journal'}"])
+
+
+def file_list(files: Sequence[Path]) -> str:
+    """Files of one folder in short: ``folder/{a.md, b.csv}``."""
+    return f"{files[0].parent}/{{{', '.join(f.name for f in files)}}}"

@@ -1,0 +1,51 @@
+"""Whose a run's folder is: it goes by its name alone, and two questions must not share one."""
+
+from __future__ import annotations
+
+import filecmp
+from pathlib import Path
+
+from bench.records.provenance import ROOT, tracked
+from lt_core.errors import UserError
+
+_MADE_BY = ".suite"  # in a run's folder: path of the user's file that made it
+
+
+def refuse_another(run: Path, file: Path | None) -> None:
+    """Raise if the folder ``run`` was made by a user's file other than ``file``: it would mix the trials of both.
+
+    A file that is gone was moved or renamed, and one of the same content asks the same question.
+
+    Raises:
+        UserError: the other file is there and says something else.
+    """
+    mark = run / _MADE_BY
+    other = Path(mark.read_text()) if mark.is_file() else None
+    if file and other and other.is_file() and not filecmp.cmp(file, other, shallow=False):
+        raise UserError(f"the run folder {run} is that of {other}, not of {file}: rename the file, or give another --out")
+
+
+def refuse_committed(run: Path) -> None:
+    """Raise if the folder ``run`` holds committed rows: what is published changes on purpose, by copying a finished run there.
+
+    Committed are a folder beside the benchmark's own ``results/quick``, and one whose records git keeps, wherever it lies.
+
+    Raises:
+        UserError: it does.
+    """
+    records = run / "records"
+    if records.is_dir() and tracked(records):
+        raise UserError(f"{run} holds committed rows, which no command overwrites: choose another --out, or leave it out")
+    if run.resolve().parent == ROOT / "results":
+        raise UserError(f"{run} would lie among the committed rows of the benchmark: choose another --out, or leave it out")
+
+
+def claim(run: Path, file: Path | None) -> None:
+    """Keep it with the folder ``run`` that a user's ``file`` made it.
+
+    Raises:
+        UserError: another file did.
+    """
+    refuse_another(run, file)
+    if file:
+        (run / _MADE_BY).write_text(str(file))

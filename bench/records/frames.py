@@ -1,0 +1,133 @@
+"""Records to data frames: the columns of the three Parquet files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import pandas as pd
+
+from bench.records.columns import DATA, DRAW, NUMBERS, data_values
+from lt_core.metrics import collapsed, headline, precision, recall
+from lt_core.result import OK, SCHEMA, TrialResult
+
+METRICS = (
+    "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
+    "ece",
+)  # fmt: skip
+_NUMBERS = (
+    *METRICS, "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_seconds", "evaluate_seconds",
+    "setup_seconds", "images_per_second", *NUMBERS,
+)  # fmt: skip
+_ENVIRONMENT = (
+    "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
+    "torch", "python",
+)  # fmt: skip
+TRIAL_COLUMNS = (
+    "trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause",
+    *METRICS, "collapsed", "searched", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images",
+    "train_seconds", "evaluate_seconds", "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema",
+    "environment", "spec",
+)  # fmt: skip
+
+
+def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
+    frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(TRIAL_COLUMNS))
+    return frame.astype(dict.fromkeys(_NUMBERS, "float64"))
+
+
+def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
+    spec, environment = result.spec, result.environment
+    row = {
+        "trial_id": result.trial_id,
+        "suite": suite,
+        **data_values(spec.data),
+        "method": spec.method.name,
+        "label": spec.method.label,
+        "params": json.dumps(dict(spec.method.params), sort_keys=True),
+        "model": spec.recipe.model,
+        "recipe": spec.recipe.label,
+        "epochs": spec.recipe.epochs,
+        "seed": spec.seed,
+        "status": result.status,
+        "cause": result.cause,
+        "collapsed": result.status == OK and collapsed(result.confusion),
+        "searched": "searched_by" in environment,
+        "train_images": sum(result.train_counts),
+        "images_per_second": result.images_per_second,
+        "protocol": spec.protocol,
+        "schema": SCHEMA,
+        "environment": json.dumps(environment, sort_keys=True),
+        "spec": json.dumps(spec.to_dict(), sort_keys=True),
+        **{f"{part}_seconds": result.seconds.get(part, math.nan) for part in ("train", "evaluate", "setup")},
+        **{key: environment.get(key) for key in _ENVIRONMENT},
+    }
+    if result.status == OK:
+        row.update({k: v for k, v in result.metrics().items() if k in METRICS})
+        if result.validation_confusion:
+            row.update({f"validation_{k}": v for k, v in headline(result.validation_confusion).items()})
+        # The best epoch on the test part: what much public code reports. It chooses nothing here.
+        row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
+    return row
+
+
+def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial and class."""
+    rows = [
+        {"trial_id": r.trial_id, "class": label, "train_count": count, "recall": found, "precision": right}
+        for r in results
+        if r.status == OK
+        for label, (count, found, right) in enumerate(
+            zip(r.train_counts, recall(r.confusion), precision(r.confusion), strict=True)  # type: ignore[arg-type]
+        )
+    ]
+    return pd.DataFrame(rows, columns=["trial_id", "class", "train_count", "recall", "precision"])
+
+
+def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial and evaluated epoch."""
+    columns = (
+        "epoch", "train_loss", "validation_accuracy", "validation_balanced_accuracy", "test_accuracy", "test_balanced_accuracy",
+        "mask_rate",
+    )  # fmt: skip
+    rows = [{"trial_id": r.trial_id, **point} for r in results for point in r.curve]
+    return pd.DataFrame(rows, columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
+
+
+def rounds(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+    """One row a trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
+    columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
+    rows = [
+        {"trial_id": r.trial_id, "round": made["round"], "class": label, "train_count": count}
+        | {name: made[name][label] for name in columns}
+        for r in results
+        if r.status == OK
+        for made in r.rounds
+        for label, count in enumerate(r.train_counts)
+    ]
+    frame = pd.DataFrame(rows, columns=["trial_id", "round", "class", "train_count", *columns])
+    return frame.astype(
+        dict.fromkeys(columns[:4], "float64") | dict.fromkeys(("round", "class", "train_count", "taken"), "int64")
+    )
+
+
+BUILDERS: dict[str, Callable[[Sequence[TrialResult], str], pd.DataFrame]] = {
+    "trials": trials,
+    "per_class": per_class,
+    "curves": curves,
+    "rounds": rounds,
+}
+_BLOCK = 1000  # records held at a time: a record with its curve takes ten times the room of its rows
+
+
+def build(results: Iterable[TrialResult], suite: str) -> dict[str, pd.DataFrame]:
+    """All frames in one pass over ``results``, which may be read as they come."""
+    stream, blocks = iter(results), []
+    while block := list(islice(stream, _BLOCK)):
+        blocks.append({name: make(block, suite) for name, make in BUILDERS.items()})
+    blocks = blocks or [{name: make([], suite) for name, make in BUILDERS.items()}]
+    return {name: pd.concat([block[name] for block in blocks], ignore_index=True) for name in BUILDERS}

@@ -1,0 +1,67 @@
+"""Runs of several machines made one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.records.store import Store
+from lt_core.errors import UserError
+from lt_core.result import OK, TrialResult
+
+#: What says of a trial's environment on which kind of device its figures are a function of its id.
+KIND = ("device_name", "threads", "precision", "torch")
+
+
+def figures_of(result: TrialResult) -> tuple[object, ...]:
+    """What a trial measured, without what depends on the clock and the machine."""
+    return result.status, result.train_counts, result.confusion, result.validation_confusion
+
+
+def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
+    """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
+
+    Of a trial that several hold a finished record wins over a failed one, and of equals the first. What other kinds of device
+    measured for it is left out, and told.
+
+    Raises:
+        UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing
+            is written then.
+    """
+    for store in sources:
+        store.needs_records("merge")
+    target = Store(out)
+    kept: dict[str, TrialResult] = {r.trial_id: r for r in target.results()}
+    old, shared = dict(kept), 0
+    for store in sources:
+        others = 0
+        for result in store.results():
+            known = kept.get(result.trial_id)
+            if known is None or (known.status != OK and result.status == OK):
+                kept[result.trial_id] = result
+            if known is not None:
+                shared += 1
+                others += _differs(known, result, store)
+        if others:
+            words = "their other figures, of another kind of device, are left out"
+            say(f"{others} trials of {store.path} were there before: {words}")
+    target = Store.create(out)
+    with target.lock():
+        added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
+        for result in added:
+            target.write(result)
+    target.compact()
+    return len(added), shared
+
+
+def _differs(known: TrialResult, other: TrialResult, store: Store) -> bool:
+    """Whether two kinds of device measured different figures for a trial; raises if two machines of one kind did."""
+    if not (known.status == other.status == OK and figures_of(known) != figures_of(other)):
+        return False
+    kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]
+    if kind[0] == kind[1]:
+        raise UserError(
+            f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has other figures "
+            f"than in another run, on the same kind of machine ({kind[0][0]}): find out which is wrong with `bench.py verify`"
+        )
+    return True

@@ -1,0 +1,57 @@
+"""What produced a figure: the code's commit, the packages' versions, the command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("lt-bench", "torch", "torchvision", "numpy", "ray")
+_BEHIND_ROOT = re.compile(r"(?<![^=])(?:~?/)(?:[^/]*/)*([^/]+)/?$")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def provenance() -> dict[str, Any]:
+    """Facts about this process, merged into the environment of every record."""
+    # An installed copy may lie inside somebody else's repository, whose commit says nothing of this code.
+    commit = _git("rev-parse", "HEAD") if _git("rev-parse", "--show-toplevel") == str(ROOT) else ""
+    # Only tracked files count: results and scratch files beside the code do not change what it does.
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {
+        "git_commit": commit or None,
+        "git_dirty": dirty,
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "command": command(sys.argv),
+    }
+
+
+def command(words: Sequence[str]) -> str:
+    """A command line as it was given; of absolute paths the last part alone, since rows are published and homes are not."""
+    return shlex.join([_BEHIND_ROOT.sub(r"\1", word) for word in (Path(words[0]).name, *words[1:])])
+
+
+def tracked(folder: Path) -> bool:
+    """Whether git keeps a file under ``folder``, in whatever repository it lies."""
+    return bool(_git("ls-files", "--", ".", folder=folder))
+
+
+def _git(*arguments: str, folder: Path = ROOT) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

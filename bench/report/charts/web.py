@@ -1,0 +1,202 @@
+"""A chart as figures of plotly.js, one a panel: plain JSON values, so that making them needs no plotly."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bench.report.charts.chart import Axis, Chart, Heat, Panel, Picture, Series
+from bench.report.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
+
+_HEIGHT, _LARGE = 380, 480
+_CELLS = 20  # rows of a matrix whose cells stand apart
+_WIDE, _PICTURE = 480, 230  # pixels that a picture is enlarged to, and its height on the page
+_LONG = 34  # letters of a title that may be too many for a phone
+
+
+def figures(chart: Chart) -> list[dict[str, Any]]:
+    """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws."""
+    tall = any(len(panel.title) > _LONG for panel in chart.panels)  # then plots beside each other keep one height
+    return [_figure(panel, tall) for panel in chart.panels]
+
+
+def legend(chart: Chart) -> list[dict[str, str]]:
+    """Entries of a chart's legend: key, name, colour, marker and dash."""
+    names, entries = chart.names(), dict[str, dict[str, str]]()
+    for s in (s for panel in chart.panels for s in panel.series if s.listed):
+        entries.setdefault(
+            s.key,
+            {
+                "key": s.key,
+                "name": names[s.key],
+                "colour": _paint(s),
+                "marker": _marker(s) if s.marks else "",
+                "dash": _dash(s),
+                "kind": s.kind,
+            },
+        )
+    return list(entries.values())
+
+
+def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
+    data = [trace for s in panel.series for trace in _traces(s, panel)]
+    layout: dict[str, Any] = {
+        "height": _HEIGHT,
+        "showlegend": False,
+        "hovermode": "closest",
+        "margin": {"l": 62, "r": 14, "t": 40, "b": 56},
+        "title": {"text": _safe(panel.title), "font": {"size": 14}, "x": 0.5},
+        "xaxis": _axis(panel.x) | {"showgrid": False},
+        "yaxis": _axis(panel.y),
+    }
+    if panel.heat:
+        data.append(_heat(panel.heat))
+        ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
+        layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
+        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal | {"autorange": "reversed"}
+        layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
+        if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
+            layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
+    if panel.picture:
+        _picture(layout, panel.picture)
+    elif panel.bare:
+        layout["yaxis"] |= {"visible": False, "fixedrange": True}
+        layout["xaxis"] |= {"visible": False, "fixedrange": True}
+        layout["margin"] |= {"l": 14, "b": 20}
+        layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
+        layout["meta"] = {"wide": True}
+    if tall:
+        layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
+        layout["margin"]["t"] = 58
+    layout["shapes"] = [
+        {
+            "type": "rect", "xref": "x", "yref": "paper", "x0": r.low, "x1": r.high, "y0": 0, "y1": 1, "layer": "below",
+            "line": {"width": 0}, "fillcolor": REGION, "opacity": round(0.07 + 0.07 * number, 2),
+        }
+        for number, r in enumerate(panel.regions)
+    ]  # fmt: skip
+    layout["annotations"] = [
+        {"x": (r.low + r.high) / 2, "y": 1, "yref": "paper", "yanchor": "bottom", "text": _safe(r.name), "showarrow": False,
+         "font": {"size": 11}}
+        for r in panel.regions
+    ]  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    made: dict[str, Any] = {"title": {"text": _safe(axis.title), "standoff": 8}, "automargin": True, "zeroline": False}
+    if axis.log:
+        made["type"] = "log"
+    if axis.ticks is not None:
+        made |= {"tickvals": [place for place, _ in axis.ticks], "ticktext": [_safe(word) for _, word in axis.ticks]}
+        made |= {"tickangle": -45} if axis.slanted else {}
+    if axis.low is not None or axis.high is not None:
+        ends = [_short(math.log10(end)) if axis.log and end else end for end in (axis.low, axis.high)]
+        made["range"] = ends  # an end that is null finds itself
+    return made
+
+
+def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
+    shared: dict[str, Any] = {"type": "scatter", "name": _safe(s.name), "legendgroup": s.key, "showlegend": False}
+    traces: list[dict[str, Any]] = []
+    if s.low:
+        x = [*s.x, *reversed(s.x)]
+        y = [*s.high, *reversed(s.low)]
+        band = {"mode": "lines", "fill": "toself", "fillcolor": _paint(s) + "26", "line": {"width": 0}, "hoverinfo": "skip"}
+        traces.append(shared | {"x": _numbers(x), "y": _numbers(y)} | band)
+    mode = "+".join(part for part, has in (("lines", s.kind != "points"), ("markers", s.marks), ("text", s.written)) if has)
+    trace: dict[str, Any] = shared | {"x": _numbers(s.x), "y": _numbers(s.y), "mode": mode}
+    if s.kind != "points":
+        trace["line"] = {"color": _paint(s), "width": round(1.5 * s.width, 2), "dash": _dash(s)}
+        trace["line"] |= {"shape": "hv"} if s.kind == "step" else {}
+    if s.marks:
+        trace["marker"] = {"color": _paint(s), "symbol": _marker(s), "size": round(1.7 * s.size, 1)}
+    if s.error:
+        error = [value if place % s.every == 0 else None for place, value in enumerate(_numbers(s.error))]
+        trace["error_y"] = {"type": "data", "array": error, "color": _paint(s), "thickness": 1.2, "width": 3}
+    if s.words:
+        trace["text"] = [_safe(word) for word in s.words]
+    if s.written:
+        place = {"above-left": "top right", "above-right": "top left", "above": "top center"}
+        trace |= {"textposition": place[s.written], "cliponaxis": False, "textfont": {"size": 12}}
+    spread = " ± %{error_y.array:.3~g}" if s.error else ""
+    said = "<br>%{text}" if s.words else ""
+    trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}%{{x}}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"
+    trace["hovertemplate"] += "<extra></extra>"
+    if not s.listed or panel.bare:
+        trace["hoverinfo"] = "skip"
+        del trace["hovertemplate"]
+    return [*traces, trace]
+
+
+def _heat(heat: Heat) -> dict[str, Any]:
+    gap = int(len(heat.y) <= _CELLS)
+    scale = DIVERGING if heat.diverging else RAMP
+    trace: dict[str, Any] = {
+        "type": "heatmap", "x": [_safe(x) for x in heat.x], "y": [_safe(y) for y in heat.y],
+        "z": [_numbers(row) for row in heat.values],
+        "colorscale": [[round(i / (len(scale) - 1), 4), c] for i, c in enumerate(scale)],
+        "colorbar": {"title": {"text": _safe(heat.unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        "xgap": gap, "ygap": gap, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
+    }  # fmt: skip
+    if heat.low is not None:
+        trace |= {"zmin": heat.low, "zmax": heat.high}
+    if heat.words:
+        trace |= {"text": [[_safe(word) for word in row] for row in heat.words], "texttemplate": "%{text}"}
+    return trace
+
+
+def _picture(layout: dict[str, Any], picture: Picture) -> None:
+    """Fill the plot with a picture of named rows. Enlarged here, since browsers blur what they enlarge."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    with picture.sheet() as sheet:
+        times = max(1, _WIDE // sheet.width)
+        width, height = sheet.width * times, sheet.height * times
+        file = io.BytesIO()
+        sheet.resize((width, height), Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
+    source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    rows = len(picture.rows)
+    ticks = {"tickvals": [(i + 0.5) * height / rows for i in range(rows)], "ticktext": [_safe(name) for name in picture.rows]}
+    still = {"fixedrange": True, "showgrid": False, "zeroline": False, "title": {"text": ""}, "constrain": "domain"}
+    layout["xaxis"] = still | {"visible": False, "range": [0, width], "constraintoward": "left"}
+    layout["yaxis"] = (
+        still | ticks | {"range": [height, 0], "scaleanchor": "x", "constraintoward": "top", "ticks": "", "automargin": True}
+    )
+    placed = {"xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": width, "sizey": height, "sizing": "stretch"}
+    layout["images"] = [{"source": source, **placed}]
+    layout["height"] = _PICTURE
+    layout["margin"] |= {"b": 14}
+
+
+def _unit(axis: Axis) -> str:
+    return f"{_safe(axis.title)}: " if axis.title else ""
+
+
+def _paint(s: Series) -> str:
+    return ramp(s.shade) if s.shade is not None else colour(s.colour)
+
+
+def _marker(s: Series) -> str:
+    return WEB_MARKERS[(s.colour or 0) % len(WEB_MARKERS)]
+
+
+def _dash(s: Series) -> str:
+    return "dash" if s.dashed else WEB_DASHES[(s.colour or 0) // len(MARKERS) % len(WEB_DASHES)]
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [_short(v) for v in values]
+
+
+def _short(value: float | None) -> float | None:
+    """Five digits, which no eye tells from more, and a hole where there is nothing."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
+
+
+def _safe(text: str) -> str:
+    """Plotly reads a little HTML in its texts."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,108 @@
+"""The leaderboard as the page shows it: headings, and rows of cells with what they sort by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from bench.analysis.leaderboard import leaderboard
+from bench.analysis.metrics import FIGURES
+
+_FIRST = "acsa"
+_HIDDEN = ("error", "seconds", "images_per_second", _FIRST)  # said by another column
+# column of the frame → heading, what it means, and its digits; None: words
+_BEFORE: dict[str, tuple[str, str, int | None]] = {
+    "label": ("method", "as `--only` and `list methods` write it", None),
+    "column": ("data", "data set and imbalance factor", None),
+    "rank": ("rank", "by mean balanced accuracy within its data column; 1 is the best", 0),
+}
+_AFTER: dict[str, tuple[str, str, int | None]] = {
+    "average_rank": ("average rank", "over all data columns of the run; only of methods that all of them have", 2),
+    "n": ("n", "finished trials behind each figure", 0),
+    "failed": ("failed", "trials that did not finish; never averaged", 0),
+    "collapsed": ("collapsed", "finished trials that predict hardly more than one class; averaged all the same", 0),
+    "seconds": ("training (s)", "mean seconds of training a trial", 1),
+    "images_per_second": ("images/s", "training images a second, mean", 0),
+    "gpu_hours": ("GPU hours", "of all trials of the row", 2),
+    "published": ("published accuracy (%)", "as the paper prints it", 2),
+    "difference": ("measured − published", "points of accuracy", 2),
+    "verdict": ("verdict", "measured beside published; of another budget, it is no reproduction", None),
+    "paper": ("paper", "where the published figure stands", None),
+    "run": ("run", "the folder that the trials of the row are of", None),
+    "devices": ("measured on", "processor, threads and precision; on another kind the figures of one trial differ", None),
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    name: str
+    about: str
+    number: bool
+    down: bool = False  # the first click sorts from the largest
+
+
+@dataclass(frozen=True)
+class Item:
+    """One cell: its words, its spread, and the value that sorts."""
+
+    text: str = ""
+    spread: str = ""
+    value: float | str | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    items: tuple[Item, ...]
+    column: str
+    command: str
+    mark: str  # of the figure that ranks, beside the best of its column
+
+
+@dataclass(frozen=True)
+class Board:
+    headings: tuple[Heading, ...] = ()
+    lines: tuple[Line, ...] = ()
+    columns: tuple[str, ...] = field(default_factory=tuple)  # data columns to choose from
+
+
+def board(frame: pd.DataFrame) -> Board:
+    """The leaderboard of a run by balanced accuracy; columns without any value are left out."""
+    rows = leaderboard(frame, _FIRST, only_measured=True)
+    figures = {
+        name: (f"{FIGURES[name].short} (%)", FIGURES[name].title.removesuffix(" in %") + ", mean ± standard deviation (n − 1)", 2)
+        for name in (_FIRST, *(name for name in FIGURES if name not in _HIDDEN))
+    }
+    wanted = {name: made for name, made in (_BEFORE | figures | _AFTER).items() if _any(rows[name])}
+    headings = tuple(
+        Heading(words, about, digits is not None, name in figures and not FIGURES[name].lower_is_better)
+        for name, (words, about, digits) in wanted.items()
+    )
+    lines = tuple(
+        Line(
+            tuple(_item(row, name, digits) for name, (_, _, digits) in wanted.items()), str(row["column"]), str(row["command"]),
+            "best" if row["rank"] == 1 else "tied" if row["tied"] else "untested" if row["untested"] else "",
+        )
+        for _, row in rows.iterrows()
+    )  # fmt: skip
+    return Board(headings, lines, tuple(dict.fromkeys(map(str, rows["column"]))))
+
+
+def _any(values: pd.Series) -> bool:
+    if values.name in ("failed", "collapsed"):
+        return bool((values > 0).any())
+    if values.name in ("run", "devices"):  # what all rows share stands under provenance
+        return values.nunique() > 1
+    return bool((values.notna() & (values != "")).any())
+
+
+def _item(row: pd.Series, name: str, digits: int | None) -> Item:
+    value = row[name]
+    if digits is None:
+        return Item(str(value), value=str(value))
+    if pd.isna(value):
+        return Item()
+    std = row.get(f"{name}_std")
+    spread = f"± {std:.{digits}f}" if std is not None and not pd.isna(std) else ""
+    sign = "+" if name == "difference" else ""
+    return Item(f"{value:{sign}.{digits}f}", spread, round(float(value), 6))

@@ -1,0 +1,47 @@
+"""Every kind of chart that a run has data for, and why the others are left out."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.report.charts import web
+from bench.report.plots import PLOTS
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One chart as the page needs it."""
+
+    kind: str
+    title: str
+    about: str
+    notes: tuple[str, ...]
+    legend: list[dict[str, str]]
+    figures: list[dict[str, Any]]
+    titles: list[str]  # of the panels
+    columns: int
+
+
+def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
+    """The charts, and (kind, reason) of those that cannot be drawn. A chart that breaks takes nothing else with it."""
+    made, left_out = [], []
+    for kind in PLOTS:
+        try:
+            chart = PLOTS[kind](store)
+            figures = web.figures(chart)
+        except UserError as error:
+            left_out.append((kind, str(error).replace(str(store.path), "this run")))
+        except Exception as error:  # the other charts, and the run that is being reported, must not suffer
+            left_out.append((kind, f"could not be drawn, which is a mistake of this program ({type(error).__name__}: {error})"))
+        else:
+            titles = [panel.title for panel in chart.panels]
+            columns = chart.columns if chart.columns <= 3 else 2  # four beside each other are for paper
+            about = (inspect.getdoc(inspect.getmodule(PLOTS[kind])) or "").splitlines()[0]
+            made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures, titles, columns))
+    return made, left_out

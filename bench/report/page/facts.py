@@ -1,0 +1,131 @@
+"""What a reader must know of a run besides its figures: its size, its failures, what made it, and the commands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.records.columns import group_name
+from lt_core.result import LOST, OK, PRUNED
+
+_IDS = 5  # trial ids that stand beside a cause
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Trials that ended alike."""
+
+    status: str
+    cause: str
+    count: int
+    first: tuple[str, ...]  # label, data, seed and id of the first few
+    remedy: str
+    command: str
+
+
+def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """What stands at the top: how many trials of what, on which data and devices."""
+    columns = frame.groupby(["dataset", "imbalance_type"], sort=False)
+    pruned = int((frame["status"] == PRUNED).sum())
+    counts = {
+        "failed": len(frame) - pruned - int((frame["status"] == OK).sum()),
+        "stopped early by a study": pruned,
+        "of a search, left out of all figures": int((frame["searched"].astype(bool) & (frame["status"] == OK)).sum()),
+    }
+    others = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    data = [
+        f"{group_name(*key)} IF {', '.join(f'{f:.3g}' for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"
+        for key, rows in columns
+    ]
+    seconds = float(frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum())
+    return [
+        ("trials", f"{len(frame)}" + (f" ({others})" if others else "")),
+        ("methods", f"{frame['label'].nunique()}"),
+        ("seeds and draws", f"{len(frame[['seed', 'subset_seed']].drop_duplicates())}"),
+        ("data", "; ".join(data)),
+        ("devices", "; ".join(_kinds(frame, "device_name")) or "none"),
+        ("trial time", f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"),
+    ]
+
+
+def failures(frame: pd.DataFrame) -> list[Failure]:
+    """Trials that failed by status and cause, the most frequent first."""
+    bad = frame[~frame["status"].isin([OK, PRUNED])]
+    groups = [(str(status), str(cause), rows) for (status, cause), rows in bad.groupby(["status", "cause"], sort=True)]
+    return [_failure(status, cause, rows) for status, cause, rows in sorted(groups, key=lambda group: -len(group[2]))]
+
+
+def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
+    first = rows.iloc[0]
+    command = json.loads(first["environment"]).get("command") or f"bench.py run {first['suite']}"
+    remedy = "runs again by itself with the same command"
+    if status != LOST:
+        remedy = "does not run again by itself: mend the cause, then"
+        command += "" if "--retry-failed" in command else " --retry-failed"
+    names = [f"{r.label}, {r.dataset} IF {r.imbalance_factor:.3g}, seed {r.seed} ({r.trial_id})" for r in rows.itertuples()]
+    return Failure(status, cause, len(rows), tuple(names[:_IDS]), remedy, f"python {command}")
+
+
+def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Fact → its values with the number of trials behind each. Two values where one is expected are worth knowing."""
+    environments = [json.loads(text) for text in frame["environment"]]
+    found: dict[str, list[str]] = {
+        "code": [_commit(e) for e in environments],
+        "packages": [_packages(e) for e in environments],
+        "Python": [str(e.get("python") or "") for e in environments],
+        "device": [_device(e) for e in environments],
+        "precision": [str(e.get("precision") or "") for e in environments],
+        "data fingerprint": [
+            f"{name}: {e['data_fingerprint']}" if e.get("data_fingerprint") else ""
+            for name, e in zip(frame["dataset"], environments, strict=True)
+        ],
+        "protocol": [str(protocol) for protocol in frame["protocol"]],
+        "record schema": [str(schema) for schema in frame["schema"]],
+        "training": [f"recipe {r.recipe}, model {r.model}, {r.epochs} epochs" for r in frame.itertuples()],
+    }
+    return [(fact, _counted(values)) for fact, values in found.items() if any(values)]
+
+
+def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """Data column and draw → fingerprint of its training subset."""
+    keys = ["dataset", "imbalance_type", "imbalance_factor", "subset_seed", "subset_fingerprint"]
+    rows = frame[frame["subset_fingerprint"].notna()][keys].drop_duplicates()
+    return [
+        (
+            f"{group_name(r.dataset, r.imbalance_type)} IF {r.imbalance_factor:.3g}, subset_seed {r.subset_seed}",
+            r.subset_fingerprint,
+        )
+        for r in rows.sort_values(keys, kind="stable").itertuples()
+    ]
+
+
+def commands(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    """Commands that ran the trials, as they were given, with the number of trials of each."""
+    return _counted([str(json.loads(text).get("command") or "") for text in frame["environment"]])
+
+
+def _counted(values: list[str]) -> list[tuple[str, int]]:
+    counts = pd.Series([value for value in values if value], dtype=object).value_counts(sort=False)
+    return sorted(((str(value), int(count)) for value, count in counts.items()), key=lambda item: (-item[1], item[0]))
+
+
+def _kinds(frame: pd.DataFrame, column: str) -> list[str]:
+    return [str(value) for value in sorted(frame[column].dropna().unique())]
+
+
+def _commit(environment: dict[str, Any]) -> str:
+    commit = environment.get("git_commit")
+    state = {True: ", with changes that are not committed", False: ", clean"}.get(environment.get("git_dirty"), "")  # type: ignore[arg-type]
+    return f"commit {commit}{state}" if commit else "an installed copy: see the package's version"
+
+
+def _packages(environment: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted((environment.get("packages") or {}).items()) if version)
+
+
+def _device(environment: dict[str, Any]) -> str:
+    threads = environment.get("threads")
+    return f"{environment.get('device_name') or 'unknown'}" + (f", {threads} thread{'s' * (threads > 1)}" if threads else "")

@@ -1,0 +1,88 @@
+"""Context and templates to HTML. The same records give the same bytes, and the page asks no network for anything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report.page import board, charts, facts
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.records.store import Store
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def render(store: Store) -> str:
+    """The page of a run.
+
+    Raises:
+        UserError: the run has no trial.
+    """
+    frame = store.frame()
+    if frame.empty:
+        raise UserError(f"{store.path} has no trial yet: start it with `bench.py run`")
+    return document(frame, store.path.resolve().name, *charts.drawn(store), run=True)
+
+
+def document(
+    frame: pd.DataFrame, title: str, drawn: Sequence[Any] = (), left_out: Sequence[tuple[str, str]] = (), run: bool = False
+) -> str:
+    """The page of the trials of ``frame``; ``run``: they are a run's, of the name ``title``."""
+    import jinja2
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["data"] = lambda value: Markup(embedded(value))
+    return environment.get_template("page.html").render(
+        title=title,
+        run=run,
+        head=facts.header(frame),
+        board=board.board(frame),
+        charts=drawn,
+        left_out=left_out,
+        failures=facts.failures(frame),
+        provenance=facts.provenance(frame),
+        subsets=facts.subsets(frame),
+        commands=facts.commands(frame),
+        style=Markup((_TEMPLATES / "style.css").read_text()),
+        script=Markup((_TEMPLATES / "page.js").read_text()),
+        plotly=Markup(get_plotlyjs()) if drawn else "",
+    )
+
+
+def embedded(value: Any) -> str:
+    """JSON that may stand inside <script>: no letter of it can end the element or begin a comment."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+
+
+def write(store: Store, file: Path) -> None:
+    """Write the page of a run to ``file``, at once or not at all.
+
+    Raises:
+        UserError: there is no trial, or the file cannot be written.
+    """
+    if not file.name or file.is_dir():
+        raise UserError(f"'{file}' is a folder: give a file such as {file / 'report.html'}")
+    text = render(store)
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise UserError(f"{file} cannot be written ({error.strerror}): give another --out") from None

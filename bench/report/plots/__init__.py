@@ -1,0 +1,38 @@
+"""Charts of a run: functions from a store, and a glob on methods, to a `Chart`. Nothing here imports torch or Ray."""
+
+from collections.abc import Callable
+
+from bench.report.charts import Chart
+from bench.report.charts.paper import write
+from bench.report.plots import (
+    calibration,
+    confusion,
+    critical_difference,
+    curves,
+    factors,
+    generations,
+    heatmap,
+    pareto,
+    per_class,
+    translations,
+    tsne,
+    win_tie_loss,
+)
+from lt_core.registry import Registry
+
+#: Kind → function from a store, and a glob on methods, to a chart; in the order of the report.
+PLOTS: Registry[Callable[..., Chart]] = Registry("plot")
+PLOTS.add("factors", factors.draw)
+PLOTS.add("per_class", per_class.draw)
+PLOTS.add("pareto", pareto.draw)
+PLOTS.add("critical_difference", critical_difference.draw)
+PLOTS.add("win_tie_loss", win_tie_loss.draw)
+PLOTS.add("confusion", confusion.draw)
+PLOTS.add("calibration", calibration.draw)
+PLOTS.add("curves", curves.draw)
+PLOTS.add("heatmap", heatmap.draw)
+PLOTS.add("generations", generations.draw)
+PLOTS.add("tsne", tsne.draw)
+PLOTS.add("translations", translations.draw)
+
+__all__ = ["PLOTS", "write"]

@@ -1,0 +1,123 @@
+"""What all kinds of chart share: which trials they show, which methods, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.analysis.comparable import machines, measured_on, one_budget
+from bench.records.columns import LABEL_HEADINGS, group_name
+from lt_core.errors import UserError
+from lt_core.labels import matches
+from lt_core.result import OK
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+    from lt_core.result import TrialResult
+
+#: Methods in one chart: more lines than this, nobody tells apart.
+MOST = 8
+BASELINE = "softmax"
+
+
+@dataclass(frozen=True)
+class DataColumn:
+    """Trials on the same data, seeds and draws aside."""
+
+    name: str  # digits IF 50
+    group: str  # digits
+    factor: float
+    rows: pd.DataFrame
+
+
+def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
+    """The rows of ``frame`` whose method or label the glob matches.
+
+    Raises:
+        UserError: none.
+    """
+    kept = frame[[matches(only, label) for label in frame["label"]]] if len(frame) else frame
+    if kept.empty and len(frame):
+        raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
+    return kept
+
+
+def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) -> tuple[pd.DataFrame, list[str]]:
+    """Finished trials of one budget, and notes on what was left out, and on devices if there are several. ``column``: keys that
+    tell data columns apart.
+
+    Raises:
+        UserError: no trial is finished.
+    """
+    frame, notes = one_budget(chosen(store.frame(), only), column)
+    notes = [note for note in notes if "left out" in note]
+    notes += [measured_on(frame)] if len(machines(frame)) > 1 else []
+    frame = frame[frame["status"] == OK]
+    if frame.empty:
+        raise UserError(f"{store.path} has no finished trial of these methods: there is nothing to draw")
+    return frame, notes
+
+
+def data_columns(frame: pd.DataFrame) -> list[DataColumn]:
+    """Data columns as the tables print them: datasets in order, factors from the largest down."""
+    made = []
+    for (dataset, shape, share, factor), rows in frame.groupby(LABEL_HEADINGS, sort=False, dropna=False):
+        group = group_name(dataset, shape) + ("" if pd.isna(share) or share == 1 else f", {100 * share:g} % of the labels")
+        made.append(DataColumn(f"{group} IF {factor:.3g}", group, float(factor), rows))
+    places = {name: i for i, name in enumerate(dict.fromkeys(column.group for column in made))}
+    return sorted(made, key=lambda column: (places[column.group], -column.factor))
+
+
+def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
+    """Of each group the data column with the largest imbalance factor."""
+    return list({column.group: column for column in reversed(columns)}.values())[::-1]
+
+
+def best(frame: pd.DataFrame, most: int = MOST) -> tuple[list[str], list[str]]:
+    """Labels to draw, cross-entropy first, and a note if they are not all: the best by mean balanced accuracy, and always
+    cross-entropy. Each data column counts alike; methods on more of them come first, since means over others do not compare.
+    """
+    labels = list(dict.fromkeys(frame["label"]))
+    labels.sort(key=lambda label: label != BASELINE)
+    if len(labels) <= most:
+        return labels, []
+    cells = frame.groupby([*LABEL_HEADINGS, "label"], dropna=False)["balanced_accuracy"].mean()
+    means = cells.groupby("label").agg(["size", "mean"]).sort_values(["size", "mean"], ascending=False, kind="stable")
+    first = [label for label in labels if label == BASELINE]
+    kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
+    words = f"the {most - len(first)} best of {len(labels)} methods by mean balanced accuracy on the test part"
+    words += ", those on most data columns first" if means["size"].nunique() > 1 else ""
+    return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}; choose others with --only"]
+
+
+def counted(sizes: pd.Series) -> str:
+    """``n = 3``, or ``n = 2–3`` where it differs from point to point."""
+    low, high = int(sizes.min()), int(sizes.max())
+    return f"n = {low}" if low == high else f"n = {low}–{high}"
+
+
+def spread(values: pd.Series) -> pd.Series:
+    """Standard deviations (n − 1); one trial has none, and is drawn without."""
+    return values.fillna(0.0)
+
+
+def floats(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
+    """Label → the records of its rows in ``frame``.
+
+    Raises:
+        UserError: the run has its Parquet alone.
+    """
+    labels, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
+    for result in store.results():
+        if result.trial_id in labels:
+            found.setdefault(labels[result.trial_id], []).append(result)
+    if not found:
+        raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
+    return found

@@ -1,0 +1,59 @@
+"""Reliability diagrams: how often a prediction of some confidence is right, mean over seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import best, data_columns, finished, floats, hardest, records
+from lt_core.metrics import BINS, expected_calibration_error
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+    from lt_core.result import TrialResult
+
+_FEWEST = 5  # images behind a point
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """One panel for the largest imbalance factor of each data set, one line a method.
+
+    Raises:
+        UserError: the run has no finished trial, or no records.
+    """
+    frame, notes = finished(store, only)
+    labels, left = best(frame)
+    columns = hardest(data_columns(frame))
+    rows = pd.concat([column.rows for column in columns])
+    found = records(store, rows[rows["label"].isin(labels)])
+    panels = []
+    for column in columns:
+        wanted = set(column.rows["trial_id"])
+        mine = {label: [r for r in found.get(label, ()) if r.trial_id in wanted] for label in labels}
+        lines = [_series(results, label, number) for number, (label, results) in enumerate(mine.items()) if results]
+        even = Series("as sure as right", (0.0, 100.0), (0.0, 100.0), colour=None, marks=False, dashed=True)
+        x, y = Axis("mean confidence (%)", low=0, high=100), Axis("right on the test part (%)", low=0, high=100)
+        panels.append(Panel(column.name, x, y, (even, *lines)))
+    words = [
+        f"{BINS} equal bins of confidence; a point is a mean over trials, drawn from {_FEWEST} images on",
+        "below the diagonal: surer than right; ECE: expected calibration error, mean over trials",
+    ]
+    if len(data_columns(frame)) > len(columns):
+        words.append("drawn: the largest imbalance factor of each data set")
+    return Chart("calibration", "Calibration", tuple(panels), (*words, *left, *notes), size=(5.2, 4.0))
+
+
+def _series(results: list[TrialResult], label: str, number: int) -> Series:
+    bins = np.array([r.calibration for r in results], dtype=float)  # [n, 3, bins]: images, confidence, right
+    images = bins[:, 0].sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        confidence, right = bins[:, 1] / bins[:, 0], bins[:, 2] / bins[:, 0]
+    kept = np.flatnonzero(images >= _FEWEST)
+    x, y = (100 * np.array([np.nanmean(part[:, b]) for b in kept]) for part in (confidence, right))
+    error = 100 * np.mean([expected_calibration_error(r.calibration) for r in results])
+    name = f"{label} (ECE {error:.1f} %, n = {len(results)})"
+    words = tuple(f"{images[b] / len(results):.0f} images a trial" for b in kept)
+    return Series(name, floats(x), floats(y), colour=number, group=label, words=words)

@@ -1,0 +1,75 @@
+"""Confusion matrices, classes from head to tail: cross-entropy, the best methods, and what each changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bench.report.charts import Axis, Chart, Heat, Panel
+from bench.report.plots.base import BASELINE, DataColumn, best, data_columns, finished, hardest, records
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+    from lt_core.result import TrialResult
+
+_METHODS = 3
+_WRITTEN = 12  # classes up to which each cell's figure is written into it
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """For the largest imbalance factor of each data set: the mean over trials, each row in % of its class, and differences.
+
+    Raises:
+        UserError: the run has no finished trial, or no records.
+    """
+    frame, notes = finished(store, only)
+    labels, left = best(frame, _METHODS)
+    columns = hardest(data_columns(frame))
+    rows = pd.concat([column.rows for column in columns])
+    found = records(store, rows[rows["label"].isin(labels)])
+    panels = tuple(panel for column in columns for panel in _column(column, labels, found))
+    words = [f"mean over trials; each row sums to 100 %; difference: method − {BASELINE}, in points"]
+    if len(data_columns(frame)) > len(columns):
+        words.append("drawn: the largest imbalance factor of each data set")
+    return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes), size=(4.6, 3.8))
+
+
+def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialResult]]) -> list[Panel]:
+    wanted = set(column.rows["trial_id"])
+    mine = {label: [r for r in found.get(label, ()) if r.trial_id in wanted] for label in labels}
+    mine = {label: results for label, results in mine.items() if results}
+    if not mine:
+        return []
+    counts = next(iter(mine.values()))[0].train_counts
+    order = np.argsort(-np.array(counts), kind="stable")
+    names = tuple(f"{c} ({counts[c]})" for c in order)
+    means = {label: np.mean([_rows(r)[np.ix_(order, order)] for r in results], axis=0) for label, results in mine.items()}
+    panels = [
+        _panel(f"{column.name}: {label} (n = {len(mine[label])})", names, matrix, "of the class (%)", 0.0, 100.0)
+        for label, matrix in means.items()
+    ]
+    if BASELINE in means:
+        others = {label: matrix - means[BASELINE] for label, matrix in means.items() if label != BASELINE}
+        most = max((float(np.nanmax(np.abs(matrix))) for matrix in others.values()), default=0.0) or 1.0
+        panels += [
+            _panel(f"{column.name}: {label} − {BASELINE}", names, matrix, "difference (points)", -most, most)
+            for label, matrix in others.items()
+        ]
+    return panels
+
+
+def _rows(result: TrialResult) -> np.ndarray:
+    """Rows in % of their class; a class without test images is a hole."""
+    matrix = np.asarray(result.confusion, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 100 * matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _panel(title: str, names: tuple[str, ...], matrix: np.ndarray, unit: str, low: float, high: float) -> Panel:
+    values = tuple(tuple(None if np.isnan(v) else round(float(v), 2) for v in row) for row in matrix)
+    small = len(names) <= _WRITTEN
+    words = tuple(tuple("" if v is None or abs(v) < 0.5 else f"{v:.0f}" for v in row) for row in values) if small else ()
+    heat = Heat(tuple(name.partition(" ")[0] for name in names), names, values, unit, words, low, high, diverging=low < 0)
+    return Panel(title, Axis("predicted class"), Axis("true class (training images)"), heat=heat)

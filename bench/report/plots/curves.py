@@ -1,0 +1,62 @@
+"""Learning curves: accuracy by epoch on the validation split and on the test part, with bands over seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import best, counted, data_columns, finished, floats, spread
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+_PARTS = (("validation_accuracy", "validation split"), ("test_accuracy", "test part"))
+_COLUMNS, _POINTS = 6, 100  # data columns, and points of a line
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """Two panels a data column, or one where nothing was held out.
+
+    Raises:
+        UserError: no trial left a curve of two points.
+    """
+    frame, notes = finished(store, only)
+    labels, left = best(frame)
+    curves = store.curves()
+    columns = data_columns(frame)
+    panels = []
+    for column in columns[:_COLUMNS]:
+        points = curves.merge(column.rows[["trial_id", "label"]], on="trial_id")
+        for name, words in _PARTS:
+            found = points[points[name].notna()]
+            series = tuple(
+                made
+                for number, label in enumerate(labels)
+                if (made := _series(found[found["label"] == label], label, name, number))
+            )
+            if series:
+                panels.append(Panel(f"{column.name}, {words}", Axis("epoch"), Axis(f"accuracy on the {words} (%)"), series))
+    if not panels:
+        raise UserError(f"{store.path} has no learning curve of two points or more: there is nothing to draw")
+    more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
+    band = "line: mean, band: ± one standard deviation (n − 1) over trials; the figures of the tables are those of the last epoch"
+    width = 2 if any("validation split" in panel.title for panel in panels) else 3
+    return Chart("curves", "Learning curves", tuple(panels), (band, *more, *left, *notes), columns=width)
+
+
+def _series(points: pd.DataFrame, label: str, name: str, number: int) -> Series | None:
+    """Trials of one length evaluate at the same epochs; those that only some trials have are left out."""
+    found = (100 * points.set_index("epoch")[name]).groupby(level=0).agg(["mean", "std", "size"])
+    found = found[found["size"] == found["size"].max()]
+    if len(found) < 2:
+        return None
+    every = -(-len(found) // _POINTS)
+    found = found.iloc[(len(found) - 1) % every :: every]  # the last epoch stays
+    half = spread(found["std"])
+    return Series(
+        f"{label} ({counted(found['size'])})", floats(found.index), floats(found["mean"]), low=floats(found["mean"] - half),
+        high=floats(found["mean"] + half), colour=number, group=label, size=3,
+    )  # fmt: skip

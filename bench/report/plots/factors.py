@@ -1,0 +1,49 @@
+"""Error against imbalance factor, one line a method, with bands of one standard deviation over seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import best, counted, data_columns, finished, floats, spread
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.records.store import Store
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """One panel a data set that was measured at two imbalance factors or more.
+
+    Raises:
+        UserError: there is none.
+    """
+    frame, notes = finished(store, only)
+    labels, left = best(frame)
+    columns = data_columns(frame)
+    panels = []
+    for group in dict.fromkeys(column.group for column in columns):
+        mine = [column for column in columns if column.group == group]
+        if len(mine) < 2:
+            continue
+        rows = frame.loc[[i for column in mine for i in column.rows.index]]
+        ticks = tuple((column.factor, f"{column.factor:.3g}") for column in reversed(mine))
+        series = tuple(_series(rows, label, number) for number, label in enumerate(labels) if label in set(rows["label"]))
+        x = Axis("imbalance factor (largest class / smallest)", log=True, ticks=ticks)
+        panels.append(Panel(group, x, Axis("error rate on the test part (%)", low=0), series))
+    if not panels:
+        raise UserError(f"{store.path} has one imbalance factor a data set: error against it needs two or more")
+    band = "band: ± one standard deviation (n − 1) over trials"
+    return Chart("factors", "Error against imbalance factor", tuple(panels), (band, *left, *notes))
+
+
+def _series(rows: pd.DataFrame, label: str, number: int) -> Series:
+    found = (100 * (1 - rows[rows["label"] == label].set_index("imbalance_factor")["accuracy"])).groupby(level=0)
+    made = found.agg(["mean", "std", "size"])
+    half = spread(made["std"])
+    return Series(
+        f"{label} ({counted(made['size'])})", floats(made.index), floats(made["mean"]), low=floats(made["mean"] - half),
+        high=floats(made["mean"] + half), colour=number, group=label,
+    )  # fmt: skip

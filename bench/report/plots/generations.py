@@ -1,0 +1,63 @@
+"""Recall and precision of pseudo-labels and model by class, generation by generation (as figures 1 and 3 of Wei et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import finished, floats
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.records.store import Store
+
+_ROWS = (
+    ("pseudo_recall", "pseudo-labels: recall (%)"),
+    ("pseudo_precision", "pseudo-labels: precision (%)"),
+    ("test_recall", "test part: recall (%)"),
+    ("taken", "pseudo-labels taken (images)"),
+)
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """A row of panels a method, means over trials; the darker the line, the later the generation.
+
+    Raises:
+        UserError: the run has no semi-supervised trial.
+    """
+    frame, notes = finished(store, only, ("dataset", "imbalance_type", "imbalance_factor"))
+    rounds = store.rounds().merge(frame[["trial_id", "label", "dataset", "imbalance_factor"]], on="trial_id")
+    if rounds.empty:
+        raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
+    first = rounds.iloc[0]
+    rounds = rounds[(rounds["dataset"] == first["dataset"]) & (rounds["imbalance_factor"] == first["imbalance_factor"])]
+    keys = ["trial_id", "round"]
+    rounds = rounds.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
+    rounds["rank"] = rounds.groupby(keys).cumcount()
+    labels = list(dict.fromkeys(rounds["label"]))
+    panels = [
+        _panel(label, rounds[rounds["label"] == label], column, words, legend=place == 0 or column == "taken")
+        for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
+    ]
+    where = f"{first['dataset']}, imbalance factor {first['imbalance_factor']:.3g}; means over trials"
+    title = "Recall and precision by class, generation by generation"
+    return Chart("generations", title, tuple(panels), (where, *notes), columns=len(_ROWS), size=(3.2, 2.5))
+
+
+def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:
+    last = max(1, int(rounds["round"].max()))
+    series = []
+    for generation, rows in rounds.groupby("round"):
+        values = rows.groupby("rank")[column].mean() * (1 if column == "taken" else 100)
+        number = int(generation)
+        series.append(
+            Series(
+                f"generation {number + 1}", floats(values.index), floats(values), shade=0.15 + 0.85 * number / last, size=3,
+                width=1.5,
+            )
+        )  # fmt: skip
+    y = Axis(words, low=0, high=None if column == "taken" else 105)
+    title = f"{label}, {rounds['trial_id'].nunique()} trials"
+    return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), legend=legend)

@@ -1,0 +1,68 @@
+"""Class-balanced loss by β and γ: mean balanced accuracy, on the validation split where there is one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.report.charts import Axis, Chart, Heat, Panel
+from bench.report.plots.base import data_columns, finished
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+_GRID = ("cb_beta", "gamma")
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """One panel a data column: β down, the loss and its γ across.
+
+    Raises:
+        UserError: the run tries no two settings of a class-balanced loss.
+    """
+    frame, notes = finished(store, only)
+    params = [json.loads(text) for text in frame["params"]]
+    frame = frame.assign(_beta=[_beta(p) for p in params], _loss=[_loss(p) for p in params], _rest=[_rest(p) for p in params])
+    frame = frame[frame["_beta"].notna()]
+    rests = frame["_rest"].value_counts(sort=False)
+    if len(rests):  # a deferred class-balanced loss is another method, with a grid of its own
+        frame = frame[frame["_rest"] == rests.idxmax()]
+    if frame.groupby(["_beta", "_loss"]).ngroups < 2:
+        raise UserError(f"{store.path} has no two settings of a class-balanced loss: there is no grid to draw")
+    held = bool(frame["validation_balanced_accuracy"].notna().all())
+    part = "validation split" if held else "test part"
+    figure = "validation_balanced_accuracy" if held else "balanced_accuracy"
+    panels = tuple(_panel(column.name, column.rows, figure, part) for column in data_columns(frame))
+    words = [f"mean over trials, on the {part}" + ("" if held else ", since nothing was held out: choose nothing by it")]
+    if len(rests) > 1:
+        words.append("drawn: the largest of several grids, which differ in other parameters")
+    return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes), size=(4.8, 3.2))
+
+
+def _beta(params: dict[str, Any]) -> float | None:
+    return params.get("cb_beta") if params.get("weights") == "effective_number" else None
+
+
+def _loss(params: dict[str, Any]) -> str:
+    return f"{params['loss']} γ={params['gamma']:g}" if "gamma" in params else str(params["loss"])
+
+
+def _rest(params: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in params.items() if k not in ("loss", *_GRID)}, sort_keys=True)
+
+
+def _panel(title: str, rows: pd.DataFrame, figure: str, part: str) -> Panel:
+    means = (100 * rows.groupby(["_beta", "_loss"])[figure].mean()).unstack()
+    counts = rows.groupby(["_beta", "_loss"]).size().unstack()
+    n = {int(v) for v in counts.to_numpy().ravel() if v == v}
+    values = tuple(tuple(None if pd.isna(v) else round(float(v), 3) for v in row) for row in means.to_numpy())
+    words = tuple(tuple("" if v is None else f"{v:.1f}" for v in row) for row in values)
+    heat = Heat(
+        tuple(map(str, means.columns)), tuple(f"{beta:g}" for beta in means.index), values,
+        f"balanced accuracy, {part} (%)", words,
+    )  # fmt: skip
+    said = f"n = {min(n)}" if len(n) == 1 else f"n = {min(n)}–{max(n)}"
+    return Panel(f"{title} ({said})", Axis("loss"), Axis("β"), heat=heat)

@@ -1,0 +1,71 @@
+"""Error of every class, head to tail, one line a method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bench.report.charts import Axis, Chart, Panel, Region, Series
+from bench.report.plots.base import best, counted, finished, floats, spread
+from bench.report.tables.per_class import by_class, shown
+from lt_core.metrics import FEW, MANY
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """One panel a data column; bars are standard deviations over seeds, shading the many-, medium- and few-shot classes."""
+    frame, notes = finished(store, only, ("dataset", "imbalance_type", "imbalance_factor"))  # as `by_class` tells them apart
+    names, left = _names(frame)
+    panels = [
+        _panel(f"{group}, imbalance factor {factor}", errors, names)
+        for group, factor, errors in by_class(frame[frame["label"].isin(list(names))], store.per_class())
+    ]
+    shots = f"many: more than {MANY} training images, medium: {FEW} to {MANY}, few: less than {FEW}"
+    return Chart(
+        "per_class", "Error of every class, head to tail", tuple(panels),
+        ("bars: ± one standard deviation (n − 1) over trials", shots, *left, *notes),
+    )  # fmt: skip
+
+
+def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Labels to draw → their names: the paper's where most of the run is the paper's, else the best."""
+    papers, all_ = shown(frame), frame["label"].nunique()
+    if 2 * len(papers) >= all_ and len(papers) < all_:
+        return papers, [f"drawn: the {len(papers)} methods that Kang et al. 2021 draw, of {all_}"]
+    labels, left = best(frame)
+    return {label: papers.get(label, label) if len(papers) == all_ else label for label in labels}, left
+
+
+def _panel(title: str, errors: pd.DataFrame, names: dict[str, str]) -> Panel:
+    sizes = errors.groupby("rank")["train_count"].first()
+    few = len(sizes) <= 20
+    made = []
+    for number, (label, name) in enumerate(names.items()):
+        values = errors[errors["label"] == label].groupby("rank")["error"].agg(["mean", "std", "size"])
+        if values.empty:
+            continue
+        beside = 0.08 * (number - (len(names) - 1) / 2) if few else 0
+        made.append(
+            Series(
+                f"{name} ({counted(values['size'])})", floats(values.index + beside), floats(values["mean"]),
+                error=floats(spread(values["std"])), every=max(1, len(sizes) // 20), colour=number, group=name, marks=few,
+                words=tuple(f"{size} training images" for size in sizes),
+            )
+        )  # fmt: skip
+    every = max(1, len(sizes) // 10)
+    ticks = tuple((float(rank), str(sizes[rank])) for rank in range(0, len(sizes), every))
+    x = Axis("training images of the class", ticks=ticks, slanted=True)
+    return Panel(title, x, Axis("error of the class on the test part (%)", low=0, high=100), tuple(made), regions=shots(sizes))
+
+
+def shots(sizes: pd.Series) -> tuple[Region, ...]:
+    """Stretches of the ranks that are many-, medium- and few-shot."""
+    kinds = [(sizes > MANY, "many"), ((sizes <= MANY) & (sizes >= FEW), "medium"), (sizes < FEW, "few")]
+    return tuple(
+        Region(float(ranks.min()) - 0.5, float(ranks.max()) + 0.5, name)
+        for mask, name in kinds
+        if len(ranks := sizes.index[mask])
+    )

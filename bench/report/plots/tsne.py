@@ -1,0 +1,53 @@
+"""Test images by their features, t-SNE in two dimensions, coloured by class: one panel a method (runs made with --embed)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import chosen, floats
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+    from lt_core.result import TrialResult
+
+_PANELS = 12
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """The first embedded trial of each label and data column; at most twelve.
+
+    Raises:
+        UserError: no trial of the run was embedded.
+    """
+    shown: dict[tuple[str, str, float], TrialResult] = {}
+    wanted = set(chosen(store.frame(), only)["trial_id"])
+    for result in store.results():
+        if result.embedding and result.trial_id in wanted:
+            shown.setdefault((result.spec.method.label, result.spec.data.dataset, result.spec.data.imbalance_factor), result)
+    if not shown:
+        raise UserError(f"{store.path} has no embedded trial: run it with --embed")
+    panels = [_panel(result, legend=place == 0) for place, result in enumerate(list(shown.values())[:_PANELS])]
+    notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images)"]
+    if len(shown) > _PANELS:
+        notes.append(f"drawn: the first {_PANELS} of {len(shown)} methods and data columns; choose others with --only")
+    return Chart("tsne", "Test images by their features", tuple(panels), tuple(notes), size=(3.4, 3.2))
+
+
+def _panel(result: TrialResult, legend: bool) -> Panel:
+    x, y, label = np.array(result.embedding).T
+    order = np.argsort(-np.array(result.train_counts), kind="stable")
+    rank = {c: place for place, c in enumerate(order)}
+    few = order[:: max(1, len(order) // 10)] if len(order) > 20 else order
+    series = tuple(
+        Series(
+            f"{c} ({result.train_counts[c]})", floats(x[label == c]), floats(y[label == c]), kind="points", size=2.6,
+            shade=1 - 0.95 * rank[c] / max(1, len(order) - 1), colour=0,
+        )
+        for c in few
+    )  # fmt: skip
+    title = f"{result.spec.method.label}, seed {result.spec.seed}, fold {result.spec.data.subset_seed}"
+    return Panel(title, Axis(ticks=()), Axis(ticks=()), series, legend=legend)

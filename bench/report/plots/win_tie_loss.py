@@ -1,0 +1,57 @@
+"""Every method against every other over trials that share images and seeds: pairs won, tied and lost by balanced accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.stats import NOISE, PAIR
+from bench.report.charts import Axis, Chart, Heat, Panel
+from bench.report.plots.base import best, finished
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+_MOST = 12
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """One matrix over all data columns: the row's method against the column's.
+
+    Raises:
+        UserError: no two methods share a pair.
+    """
+    frame, notes = finished(store, only)
+    labels, left = best(frame, _MOST)
+    keyed = frame.assign(**{key: frame[key].astype(object).where(frame[key].notna(), "none") for key in PAIR})
+    wide = keyed.pivot_table(index=PAIR, columns="label", values="balanced_accuracy", aggfunc="mean", sort=False)
+    counts = {(a, b): outcomes(wide[a] - wide[b]) for a in labels for b in labels if a != b}
+    shared = {sum(found) for found in counts.values()}
+    if not shared or shared == {0}:
+        raise UserError(f"{store.path} has no two methods that share images and seeds: there is nothing to compare")
+    values = tuple(
+        tuple(
+            None if a == b or not sum(counts[a, b]) else round((counts[a, b][0] - counts[a, b][2]) / sum(counts[a, b]), 4)
+            for b in labels
+        )
+        for a in labels
+    )
+    words = tuple(
+        tuple("" if a == b or not sum(counts[a, b]) else "–".join(map(str, counts[a, b])) for b in labels) for a in labels
+    )
+    heat = Heat(tuple(labels), tuple(labels), values, "(wins − losses) / pairs", words, -1.0, 1.0, diverging=True)
+    n = f"{min(shared)}" if len(shared) == 1 else f"{min(shared)} to {max(shared)}"
+    said = f"in a cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
+    panel = Panel("balanced accuracy on the test part", Axis("against"), Axis("method"), heat=heat)
+    side = max(4.6, 0.62 * len(labels) + 2.4)
+    return Chart("win_tie_loss", "Wins, ties and losses", (panel,), (said, *left, *notes), size=(side * 1.25, side))
+
+
+def outcomes(differences: pd.Series) -> tuple[int, int, int]:
+    """Pairs that are won, tied and lost; a pair that one of the two did not finish is none."""
+    values = differences.dropna().to_numpy()
+    tied = np.abs(values) <= NOISE
+    return int((~tied & (values > 0)).sum()), int(tied.sum()), int((~tied & (values < 0)).sum())

@@ -1,0 +1,33 @@
+"""What must be said under a table."""
+
+from __future__ import annotations
+
+from bench.report.tables.table import Cell, Table
+
+#: Stands beside a figure that is not told apart from the best of its column.
+TIED = "≈"
+#: Stands beside a figure that no test compares with the best of its column.
+UNTESTED = "?"
+
+
+def mark(cell: Cell) -> str:
+    """What stands beside a figure about the best of its column."""
+    return TIED if cell.tied else UNTESTED if cell.untested else ""
+
+
+def footnotes(table: Table, marks: str = "best bold, second underlined") -> list[str]:
+    """Spread and n, how the best is marked, then the table's own notes."""
+    shared = table.common_n()
+    cells = [cell for row in table.rows for cell in row.cells]
+    said = [marks] if any(cell.rank for cell in cells) else []
+    if any(cell.tied for cell in cells):
+        said.append(f"{TIED} not told apart from the best (paired t-tests, Holm, α = 0.05)")
+    if any(cell.untested for cell in cells):
+        said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all")
+    if shared == 1:
+        figures = "one trial a figure (n = 1): no spread"
+    elif shared:
+        figures = f"mean ± standard deviation (n − 1) over trials, n = {shared}"
+    else:
+        figures = "mean ± standard deviation (n − 1) over trials, n beside each figure"
+    return ["; ".join([figures, *said]), *table.notes]

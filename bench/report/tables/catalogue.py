@@ -1,0 +1,36 @@
+"""Every method of a run by imbalance factor, sorted by a figure of the reader's choice."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from bench.analysis.comparable import one_budget
+from bench.analysis.metrics import FIGURES
+from bench.records.columns import group_name
+from bench.report.tables.cells import cell_of
+from bench.report.tables.layout import columns_of
+from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+
+
+def build(frame: pd.DataFrame, metric: str = "error") -> Table:
+    """One row a method with its parameters, best mean over all columns first; a row with a hole comes last."""
+    figure = FIGURES[metric]
+    frame, notes = one_budget(frame)
+    cells = columns_of(frame)
+    columns = tuple(Column(group_name(*key[:2]), f"{key[2]:.3g}") for key, _ in cells)
+    rows = [
+        Row(label, tuple(cell_of(figure, rows[rows["label"] == label]) for _, rows in cells))
+        for label in dict.fromkeys(frame["label"])
+    ]
+    sign = 1 if figure.lower_is_better else -1
+    rows.sort(key=lambda row: _order(row.cells, sign))
+    title = f"All methods: {figure.title}, by imbalance factor"
+    table = Table("catalogue", title, "Method", columns, tuple(rows), tuple(notes))
+    return rank_columns(table, lower_is_better=figure.lower_is_better)
+
+
+def _order(cells: tuple[Cell, ...], sign: int) -> tuple[int, float]:
+    means = [cell.mean for cell in cells if cell.mean is not None]
+    return len(cells) - len(means), sign * sum(means) / len(means) if means else math.inf

@@ -1,0 +1,111 @@
+"""Table 2 of Cui et al. 2019: error rate by loss and imbalance factor, with the picked class-balanced loss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pandas as pd
+
+from bench.analysis import stats
+from bench.analysis.comparable import one_budget
+from bench.analysis.metrics import FIGURES, Figure
+from bench.analysis.published import drawn_as_published, lookup
+from bench.records.columns import group_name
+from bench.report.tables.cells import cell_of
+from bench.report.tables.layout import columns_of, labels_in_order
+from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.result import OK
+
+_PAPER = ("Cui2019", "2")
+# Label here → name in the table, and method and parameters in the paper's.
+_LOSSES = {
+    "softmax": ("Softmax", "softmax", ""),
+    "sigmoid": ("Sigmoid", "sigmoid", ""),
+    "focal[gamma=0.5]": ("Focal (γ = 0.5)", "focal", "gamma=0.5"),
+    "focal": ("Focal (γ = 1)", "focal", "gamma=1.0"),
+    "focal[gamma=2]": ("Focal (γ = 2)", "focal", "gamma=2.0"),
+}
+_PICKED = ("cb_softmax", "cb_sigmoid", "cb_focal")
+
+
+def build(frame: pd.DataFrame, metric: str = "error") -> Table:
+    """The table of a results frame.
+
+    The *Class-Balanced* row is chosen, column by column, over loss × β × γ by mean balanced accuracy on the
+    validation split, never on the test part; the three rows below it say what was chosen.
+    """
+    figure = FIGURES[metric]
+    frame, notes = one_budget(frame)
+    columns, cells = [], []  # cells: one {row label: Cell} a column
+    candidates = frame["method"].isin(_PICKED)
+    labels = labels_in_order(frame[~candidates], list(_LOSSES))
+    for (dataset, kind, factor), rows in columns_of(frame):
+        group = group_name(dataset, kind)
+        columns.append(Column(group, f"{factor:.3g}"))
+        measured = {label: cell_of(figure, rows[rows["label"] == label]) for label in labels}
+        measured.update(_picked(rows[rows["method"].isin(_PICKED)], figure))
+        cells.append(measured)
+        printed = _printed(str(dataset), str(kind), float(factor)) if drawn_as_published(rows.iloc[0]) else {}
+        if printed and metric == "error":
+            columns.append(Column(group, "paper", published=True))
+            cells.append(printed)
+    known = [label for label in labels if label in _LOSSES]
+    names = {label: _LOSSES.get(label, (label,))[0] for label in labels}
+    picked = ["Class-Balanced", "Loss", "β", "γ"] if candidates.any() else []
+    order = [*known, *picked, *(label for label in labels if label not in _LOSSES)]
+    lines = tuple(
+        Row(names.get(label, label), tuple(column.get(label, Cell()) for column in cells), detail=label in ("Loss", "β", "γ"))
+        for label in order
+    )
+    title = f"{figure.heading} on the test part, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
+    if candidates.any():
+        notes.append("Class-Balanced: loss, β and γ chosen on the validation split")
+    if any(column.published for column in columns):
+        notes.append("paper: Cui et al. 2019, table 2: ResNet-32, 200 epochs, one run, class-balanced row chosen on the test set")
+    table = Table("cb", title, "Loss", tuple(columns), lines, tuple(notes))
+    return rank_columns(table, lower_is_better=figure.lower_is_better)
+
+
+def _picked(rows: pd.DataFrame, figure: Figure) -> dict[str, Cell]:
+    """The class-balanced cell that validates best, and what it is."""
+    finished = rows[(rows["status"] == OK) & rows["validation_balanced_accuracy"].notna()]
+    if finished.empty:
+        return {"Class-Balanced": Cell(text="no validation split" if len(rows) else "")}
+    scores = finished.groupby("label", sort=False)["validation_balanced_accuracy"].agg(["mean", "size"])
+    complete = scores[scores["size"] == scores["size"].max()]  # a cell that lost seeds is not compared with whole ones
+    means = complete["mean"].sort_index()
+    label = means.index[stats.settled(means.to_numpy()).argmax()]  # of equal ones the first by name, not by the last bit
+    chosen = rows[rows["label"] == label]
+    params = json.loads(chosen["params"].iloc[0])
+    gamma = f"{params['gamma']:g}" if "gamma" in params else "–"
+    return {
+        "Class-Balanced": cell_of(figure, chosen),
+        "Loss": Cell(text=params["loss"]),
+        "β": Cell(text=f"{params['cb_beta']:g}"),
+        "γ": Cell(text=gamma),
+    }
+
+
+def _printed(dataset: str, kind: str, factor: float) -> dict[str, Cell]:
+    """The paper's column, by row label here; empty if it has none."""
+    out = {}
+    for label, (_, method, params) in _LOSSES.items():
+        found = lookup(*_PAPER, dataset, kind, factor, method, params)
+        if found:
+            out[label] = Cell(found[0])
+    best = lookup(*_PAPER, dataset, kind, factor, "class_balanced_best", None)
+    if best:
+        words = dict(_pairs(best[1].split(";")))
+        out["Class-Balanced"] = Cell(best[0])
+        out["Loss"] = Cell(text=words.get("loss", "–"))
+        out["β"] = Cell(text=words.get("beta", "–"))
+        out["γ"] = Cell(text=words.get("gamma", "–"))
+    return out
+
+
+def _pairs(items: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for item in items:
+        key, equals, value = item.partition("=")
+        if equals:
+            yield key, value.removesuffix(".0")

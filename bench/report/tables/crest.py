@@ -1,0 +1,71 @@
+"""Table 1 of CReST (Wei et al. 2021): label fractions × imbalance factors, FixMatch with and without its generations."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.analysis.comparable import one_budget
+from bench.analysis.metrics import FIGURES
+from bench.analysis.published import drawn_as_published, lookup
+from bench.records.columns import LABEL_HEADINGS, group_name
+from bench.report.tables.cells import cell_of
+from bench.report.tables.layout import names_without_common
+from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.spec import TrialSpec
+
+SHOWN = "trials with label_fraction below 1"
+_ROWS = {
+    "softmax": ("Supervised", None),
+    "pseudo_label": ("Pseudo-label", None),
+    "mean_teacher": ("Mean teacher", None),
+    "fixmatch": ("FixMatch", "fixmatch"),
+    "abc": ("ABC", None),
+    "fixmatch_da": ("w/ distribution alignment", None),
+    "self_training": ("w/ self-training", None),
+    "crest": ("w/ CReST", "fixmatch_crest"),
+    "crest_plus": ("w/ CReST+", "fixmatch_crest_plus"),
+}
+
+
+def shows(spec: TrialSpec) -> bool:
+    """Whether a trial has a place in this table."""
+    return spec.data.label_fraction < 1
+
+
+def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
+    """Rows as in the paper, then whatever else was run; a fold is a draw of the images (``subset_seed``)."""
+    figure = FIGURES[metric]
+    frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
+    names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})
+    labels = sorted(names, key=lambda label: list(_ROWS).index(_method(label)) if _method(label) in _ROWS else len(_ROWS))
+    columns, cells = [], []
+    for (dataset, shape, fraction, factor), rows in frame.groupby(LABEL_HEADINGS, sort=True):
+        group = f"{group_name(str(dataset), str(shape))}, β = {100 * fraction:g} %"
+        columns.append(Column(group, f"{factor:.3g}"))
+        cells.append({label: cell_of(figure, rows[rows["label"] == label]) for label in labels})
+        printed = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, fraction, label, metric))}
+        if printed and drawn_as_published(rows.iloc[0]):
+            columns.append(Column(group, "paper", published=True))
+            cells.append(printed)
+    lines = tuple(Row(names[label], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
+    title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
+    seeds = frame["seed"].nunique()
+    counted = f"folds × {seeds} seeds" if seeds > 1 else "folds"
+    notes.append(f"n counts {counted}; a fold is a draw of the images, with its own labelled part; paper: mean over 5 folds")
+    if common:
+        notes.append(f"where a method has it: {', '.join(common)}")
+    return rank_columns(
+        Table("crest", title, "Method", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better
+    )
+
+
+def _method(label: str) -> str:
+    return label.partition("[")[0]
+
+
+def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:
+    name = _ROWS.get(_method(label), ("", None))[1]
+    if name is None or metric not in ("accuracy", "error"):
+        return None
+    found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction)
+    return Cell(found[0] if metric == "accuracy" else 100 - found[0]) if found else None

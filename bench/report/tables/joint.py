@@ -1,0 +1,119 @@
+"""The table of joint generation and classification (Sahoo et al. 2020): what to do about a minority, by its number of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from bench.analysis.comparable import one_budget
+from bench.analysis.metrics import FIGURES
+from bench.analysis.published import published
+from bench.records.columns import HEADINGS, group_name
+from bench.report.tables.cells import cell_of
+from bench.report.tables.layout import names_without_common
+from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.data.longtail import training_sizes
+from lt_core.labels import parse_label
+from lt_core.spec import TrialSpec
+
+_PAPER = "Sahoo2020"
+#: Row here → method and parameters in the paper's table.
+_PRINTED = {
+    "Vanilla": ("vanilla", ""),
+    "TS": ("ts", ""),
+    "CS": ("cs", ""),
+    "US": ("us", ""),
+    "OS": ("os", ""),
+    "US + CS": ("us_cs", ""),
+    "OS + CS": ("os_cs", ""),
+    "SMOTE": ("smote", ""),
+    "CB (β = 0.9)": ("cb", "beta=0.9"),
+    "CB (β = 0.99)": ("cb", "beta=0.99"),
+    "CB (β = 0.999)": ("cb", "beta=0.999"),
+    "CB (β = 0.9999)": ("cb", "beta=0.9999"),
+    "Joint, ALT": ("joint_alt", ""),
+    "Joint, AUG": ("joint_aug", ""),
+}
+#: Method here → row. TS stands in the paper's table alone: what it is, we do not know.
+_ROWS = {
+    "softmax": "Vanilla",
+    "inverse": "CS",
+    "under_sampling": "US",
+    "over_sampling": "OS",
+    "us_cs": "US + CS",
+    "os_cs": "OS + CS",
+    "smote": "SMOTE",
+    "joint_alt": "Joint, ALT",
+    "joint_aug": "Joint, AUG",
+}
+
+
+def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
+    """Rows as in the paper, then whatever else was run; columns from few images of the smallest class to many.
+
+    The paper's sets do not come with the benchmark. Its CelebA figures stand at the side, which are of other images and say no
+    more than how the methods lie to each other.
+    """
+    figure = FIGURES[metric]
+    frame, notes = one_budget(frame)
+    names, common = _names(frame)
+    columns, cells = [], []
+    groups = frame.groupby(HEADINGS, sort=False, dropna=False)
+    for (dataset, shape, factor), rows in sorted(groups, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
+        sizes = _sizes(str(rows["spec"].iloc[0]))
+        group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
+        columns.append(Column(group, f"{min(sizes)} (IF {factor:.3g})", plain=True))
+        cells.append({name: cell_of(figure, rows[rows["label"] == label]) for label, name in names.items()})
+    if metric == "minority_f1":
+        for count, printed in _printed("celeba").items():
+            columns.append(Column("CelebA, paper", f"{count}", published=True))
+            cells.append(printed)
+        notes.append(
+            "paper: Sahoo et al. 2020, other images and networks; its slides name F1 and ACSA, and the figures are read as F1"
+        )
+        notes.append("TS, a row of the paper's table, is not explained in what we have of its text, so nothing stands beside it")
+    if any(name.startswith("Joint") for name in names.values()):
+        notes.append("joint rows: our reading of the paper, whose code was never published")
+    places = {name: i for i, name in enumerate(_PRINTED)}  # a row with parameters of its own stands behind its plain one
+    order = sorted(dict.fromkeys([*_PRINTED, *names.values()]), key=lambda name: places.get(name.partition(" [")[0], len(places)))
+    lines = tuple(
+        Row(name, tuple(column.get(name, Cell()) for column in cells))
+        for name in order
+        if any(name in column for column in cells)
+    )
+    notes.insert(0, "columns: images of the smallest class" + (f"; all joint rows: {', '.join(common)}" if common else ""))
+    title = f"Joint generation and classification: {figure.title} (layout of Sahoo et al. 2020)"
+    table = Table("joint", title, "Method", tuple(columns), lines, tuple(notes))
+    return rank_columns(table, lower_is_better=figure.lower_is_better)
+
+
+def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Label → row, and the parameters that all joint rows share, which are not repeated in them."""
+    joint, plain = [], {}
+    for label, given in dict(zip(frame["label"], frame["params"], strict=True)).items():
+        method, changed = parse_label(str(label))
+        if method in ("joint_aug", "joint_alt"):
+            joint.append(str(label))
+        elif method == "cb_softmax" and set(changed) <= {"cb_beta"}:  # with more changed it is no row of the paper's
+            plain[str(label)] = f"CB (β = {json.loads(given)['cb_beta']:g})"
+        else:
+            plain[str(label)] = _ROWS.get(str(label), str(label))
+    rows, common = names_without_common(joint, _ROWS, everywhere=True)
+    return plain | rows, common
+
+
+def _sizes(spec: str) -> list[int]:
+    return training_sizes(TrialSpec.from_dict(json.loads(spec)).data)
+
+
+def _printed(dataset: str) -> Mapping[int, dict[str, Cell]]:
+    """The paper's figures for one set, in %: images of the minority → row → figure."""
+    rows = published()
+    rows = rows[(rows["paper"] == _PAPER) & (rows["dataset"] == dataset)]
+    found = {(row.method, row.params, int(row.minority_examples)): 100 * float(row.value) for row in rows.itertuples()}
+    return {
+        count: {name: Cell(found[*key, count]) for name, key in _PRINTED.items() if (*key, count) in found}
+        for count in sorted({count for _, _, count in found})
+    }

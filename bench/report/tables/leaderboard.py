@@ -1,0 +1,142 @@
+"""The leaderboard as tables: one a data column, columns of the reader's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from bench.analysis import stats
+from bench.analysis.metrics import FIGURES
+from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.errors import UserError, unknown
+from lt_core.labels import matches
+
+#: Beside the figures of `FIGURES`: column of the board → heading, decimals, whether lower is better (None: not ranked).
+_EXTRAS: dict[str, tuple[str, int, bool | None]] = {
+    "average_rank": ("avg. rank", 2, True),
+    "gpu_hours": ("GPU-hours", 2, None),
+    "published": ("published", 2, None),
+    "difference": ("difference", 2, None),
+    "verdict": ("verdict", 0, None),
+    "paper": ("paper", 0, None),
+    "devices": ("measured on", 0, None),
+    "run": ("run", 0, None),
+    "command": ("command", 0, None),
+}
+_NAMED = 4  # methods that a note lists; of more it says how many
+DEFAULT = ("acsa", "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
+           "difference", "verdict")  # fmt: skip
+_MEANING = {
+    "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
+    "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
+    "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
+    "many": "many, medium, few: accuracy on classes with more than 100, 20 to 100, fewer than 20 training images",
+}
+
+
+def choose(text: str | None) -> tuple[str, ...]:
+    """The columns that a user names, or the default ones.
+
+    Raises:
+        UserError: a column that there is not.
+    """
+    known = [*FIGURES, *_EXTRAS]
+    columns = tuple(part.strip() for part in text.split(",")) if text else DEFAULT
+    for column in columns:
+        if column not in known:
+            raise unknown("column", column, known)
+    return columns
+
+
+def build(
+    board: pd.DataFrame, metric: str, columns: Sequence[str] = DEFAULT, sort: str | None = None, only: str | None = None
+) -> list[Table]:
+    """Tables of a `bench.analysis.leaderboard.leaderboard` frame that was ranked by ``metric``.
+
+    Args:
+        columns: what to show; what has no value in a table is left out of it.
+        sort: figure or ``average_rank`` to sort by; ``metric`` if none.
+        only: show the methods or labels that this matches. Ranks and marks stay those among all methods.
+
+    Raises:
+        UserError: nothing to sort by of that name, or ``only`` matches nothing.
+    """
+    if sort is not None and sort not in [*FIGURES, "average_rank"]:
+        raise unknown("column to sort by", sort, [*FIGURES, "average_rank"])
+    fits = [only is None or matches(only, label) for label in board["label"]]
+    if not any(fits):
+        raise UserError(f"--only '{only}' matches no method there: {', '.join(dict.fromkeys(board['label']))}")
+    board = board.assign(_shown=fits)
+    wanted = [metric, *(column for column in columns if column != metric)]
+    made = []
+    for name, rows in board.groupby("column", sort=False):
+        shown = [column for column in wanted if column == metric or _any(rows[column])]
+        lower = sort == "average_rank" or (sort is not None and FIGURES[sort].lower_is_better)
+        if sort is not None:
+            rows = rows.assign(_by=stats.settled(rows[sort].to_numpy(dtype=float)))
+            rows = rows.sort_values("_by", ascending=lower, kind="stable", na_position="last")
+        lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in rows.iterrows()]
+        budget = rows.iloc[0]
+        notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
+        notes += [words for column, words in _MEANING.items() if column in shown]
+        title = f"{name}: leaderboard by {FIGURES[metric].title}"
+        table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
+        table = _with_marks(rank_columns(table), rows)
+        if not rows["_shown"].all():
+            notes.append(f"ranks and marks are those among all {len(rows)} methods of the column")
+        lines = [line for line, kept in zip(table.rows, rows["_shown"], strict=True) if kept]
+        made += [replace(table, rows=tuple(lines), notes=tuple(notes))] if lines else []
+    return made
+
+
+def _sources(rows: pd.DataFrame) -> list[str]:
+    """Whose rows those of a column are, on which devices, and which are left out for them."""
+    measured = rows[rows["n"] > 0]
+    groups = list(measured.groupby("devices", sort=False))
+    runs = [dict.fromkeys(run for row in found["run"] for run in row.split(", ")) for _, found in groups]
+    notes = [f"measured on {devices}, in {', '.join(names)}" for (devices, _), names in zip(groups, runs, strict=True)]
+    if len(groups) > 1 or measured["devices"].str.contains(" and ").any():
+        labels = [list(found["label"]) for _, found in groups]
+        named = [", ".join(some) if len(some) <= _NAMED else f"{len(some)} methods" for some in labels]
+        notes = [f"{note}: {words}" for note, words in zip(notes, named, strict=True)]
+        notes.append("these are several kinds of device, between which the figures of one trial differ")
+    if len({name for names in runs for name in names}) > 1:
+        notes.append("which row is of which run: --columns run")
+    return notes + [f"left out: {words}" for words in rows["left_out"].unique() if words]
+
+
+def _any(values: pd.Series) -> bool:
+    return bool((values.notna() & (values != "")).any())
+
+
+def _column(name: str) -> Column:
+    if name in FIGURES:
+        return Column("", FIGURES[name].short, plain=True, lower_is_better=FIGURES[name].lower_is_better)
+    heading, _, lower = _EXTRAS[name]
+    return Column("", heading, published=name == "published", plain=True, lower_is_better=lower)
+
+
+def _cell(row: pd.Series, column: str, metric: str) -> Cell:
+    value = row[column]
+    if isinstance(value, str):
+        return Cell(text=value)
+    if column == metric:
+        failed, collapsed = int(row["failed"]), int(row["collapsed"])
+        return Cell(None if pd.isna(value) else float(value), row[f"{metric}_std"], int(row["n"]), failed, collapsed=collapsed)
+    if pd.isna(value):
+        return Cell()
+    if column == "difference":
+        return Cell(text=f"{value:+.2f}")
+    # The spread of the figure that ranks is enough for a line; the files hold the others.
+    return Cell(float(value))
+
+
+def _with_marks(table: Table, board: pd.DataFrame) -> Table:
+    """What the board knows about the best of the column: its tests are of all trials, which the cells here do not hold."""
+    rows = [
+        replace(row, cells=(replace(row.cells[0], tied=bool(tied), untested=bool(untested)), *row.cells[1:]))
+        for row, tied, untested in zip(table.rows, board["tied"], board["untested"], strict=True)
+    ]
+    return replace(table, rows=tuple(rows))

@@ -1,0 +1,38 @@
+"""Trials one after another in this process: for debugging, tests, and machines without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.running.backends.base import Interrupted, Job, Listener, Source
+from lt_core.result import PRUNED, TrialResult
+from lt_core.training.trial import Progress, trial_steps
+
+
+@dataclass(frozen=True)
+class Inline:
+    """The backend without Ray."""
+
+    def workers(self) -> int:
+        return 1
+
+    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
+        try:
+            for job in jobs if isinstance(jobs, Sequence) else _asked(jobs):
+                for step in trial_steps(job.spec, job.runtime):
+                    if not isinstance(step, Progress):
+                        listener.result(step)
+                        continue
+                    reason = listener.progress(job.spec, step)
+                    listener.tick()
+                    if reason:
+                        listener.result(TrialResult(job.spec, PRUNED, reason))
+                        break
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+
+def _asked(source: Source) -> Iterator[Job]:
+    while (job := source.ask()) is not None:  # every earlier job has ended: there is nothing to wait for
+        yield job

@@ -1,0 +1,288 @@
+"""Trials on Ray Tune: on this machine, or on a cluster that is joined by its address.
+
+Tune only decides where and when. Resuming is the store's business: Tune's own restore forbids a changed grid and can
+lose trials. Workers are kept between trials, since a fresh one costs seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.running.backends.base import Interrupted, Job, Listener, Source
+from lt_core.errors import UserError
+from lt_core.result import LOST, OOM, PRUNED, TrialResult
+from lt_core.spec import TrialSpec
+
+_RETRIES = 2  # times that a trial is started anew after its worker or node has died
+_REPORT_SECONDS = 1.0  # a trial reports at most this often: reports cost the driver more than epochs cost a small trial
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class RayTune:
+    """The backend that schedules. Resources are per trial."""
+
+    address: str | None = None  # of a cluster to join; None: a Ray of our own on this machine
+    cpus: float = 1
+    gpus: float | None = None  # None: one where the cluster has any
+    verbose: bool = False
+
+    def workers(self) -> int:
+        self._connect()
+        import ray
+
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpus = self._gpus(nodes)
+        fits = [
+            int(min(node.get("CPU", 0) / self.cpus, node.get("GPU", 0) / gpus if gpus else float("inf")) + 1e-9) for node in nodes
+        ]
+        if not sum(fits):
+            most = max(node.get("CPU", 0) for node in nodes), max(node.get("GPU", 0) for node in nodes)
+            raise UserError(
+                f"a trial asks for {self.cpus:g} CPUs and {gpus:g} GPUs, but no machine has more than {most[0]:g} CPUs and "
+                f"{most[1]:g} GPUs: lower --cpus-per-trial or --gpus-per-trial"
+            )
+        return sum(fits)
+
+    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
+        self._connect()
+        import ray
+        from ray import tune
+
+        gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
+        hub = _hub(listener)
+        if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
+            space, asking = {"job": tune.grid_search([_packed(job, gpus) for job in jobs])}, {}
+        else:
+            space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
+        with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
+            tuner = tune.Tuner(
+                tune.with_resources(_trainable(), {"cpu": self.cpus, "gpu": gpus}),
+                param_space=space,
+                tune_config=tune.TuneConfig(reuse_actors=True, scheduler=_scheduler(hub), **asking),
+                run_config=tune.RunConfig(
+                    name="trials",
+                    storage_path=scratch,
+                    verbose=1 if self.verbose else 0,
+                    callbacks=[hub],
+                    failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own
+                ),
+            )
+            try:
+                tuner.fit()
+            except KeyboardInterrupt:
+                raise Interrupted from None
+            except Exception:
+                if hub.error is None:
+                    raise
+        if hub.error is not None:
+            raise hub.error
+        left = {job.spec.trial_id for job in jobs} - hub.ended if isinstance(jobs, Sequence) else not jobs.over()
+        if left:
+            raise Interrupted
+
+    def _gpus(self, nodes: Sequence[dict[str, float]]) -> float:
+        if self.gpus is not None:
+            return self.gpus
+        return 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
+
+    def _connect(self) -> None:
+        # Trials are told absolute paths; Tune's own files are of no use to us and its loggers cost time.
+        os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+        os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+        os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "600")
+        if not self.verbose:
+            os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints even at verbosity 0
+            os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # dumps of a lost node's log: we tell of lost trials
+        try:
+            import ray
+        except ImportError:
+            raise UserError(
+                "the ray backend needs Ray, which is not installed: use --backend inline, or pip install 'ray[tune]'"
+            ) from None
+        level = logging.INFO if self.verbose else logging.CRITICAL
+        for name in ("ray", "ray.tune", "ray.data", "ray.train"):
+            logging.getLogger(name).setLevel(level)
+        if ray.is_initialized():
+            return
+        if self.address is not None:
+            _check_address(self.address)
+        options: dict[str, Any] = (
+            {"include_dashboard": False}
+            if self.address is None
+            else {
+                # The same code on every node, whatever is installed there.
+                "runtime_env": {"py_modules": [str(_ROOT / name) for name in ("lt_core", "bench")]}
+            }
+        )
+        try:
+            ray.init(
+                # Without "local" a stale cluster file makes Ray join a cluster that is gone.
+                address=self.address or "local",
+                log_to_driver=self.verbose,
+                logging_level=level,
+                configure_logging=True,
+                **options,
+            )
+        except ConnectionError as error:
+            # Ray tells of a token that is missing or wrong in its log alone.
+            raise UserError(
+                f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
+                f"RAY_AUTH_TOKEN are the cluster's"
+            ) from None
+
+
+def _check_address(address: str) -> None:
+    """Knock at ``host:port`` or ``ray://host:port``: Ray itself would wait for minutes for a head that is not there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto" and the like: Ray knows at once
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
+
+
+def _packed(job: Job, gpus: float, watched: bool = False) -> dict[str, Any]:
+    """A trial's config. Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a
+    trial without one must be told to compute on the CPU.
+    """
+    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime.given(gpus)), "watched": watched}
+
+
+def _trainable() -> type:
+    """The Tune trainable; built here, since its base class is Ray's and Ray is imported late."""
+    from ray import tune
+
+    class Trial(tune.Trainable):
+        """A trial as Tune sees it. Everything it knows comes from its config, so that a kept actor carries nothing over."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            self.reset_config(config)
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            from lt_core.training import Runtime, trial_steps
+
+            job = new_config["job"]
+            self.steps = trial_steps(TrialSpec.from_dict(job["spec"]), Runtime(**job["runtime"]))
+            self.watched = job["watched"]
+            return True
+
+        def step(self) -> dict[str, Any]:
+            start = time.monotonic()
+            while True:
+                step = next(self.steps)
+                if isinstance(step, TrialResult):
+                    return {"done": True, "record": step.to_record()}
+                if time.monotonic() - start > _REPORT_SECONDS or (self.watched and step.point):
+                    return {"done": False, "epoch": step.epoch, "epochs": step.epochs, "point": step.point}
+
+    return Trial
+
+
+class _Unpickled:
+    """Stays in the driver. Tune pickles its callbacks, scheduler and searcher in order to resume, which it is never asked to."""
+
+    def __reduce__(self) -> tuple[type, tuple]:
+        return object, ()
+
+
+def _hub(listener: Listener) -> Any:
+    """The driver's ear in Tune: hands results to ``listener`` as they come."""
+    from ray import tune
+
+    from lt_core.training.trial import Progress
+
+    class Hub(_Unpickled, tune.Callback):
+        def __init__(self) -> None:
+            self.ended: set[str] = set()
+            self.error: UserError | None = None
+
+        def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
+            record = result.pop("record", None)  # taken out, so that Tune neither keeps nor writes it
+            if record is not None:
+                self._end(TrialResult.from_record(record))
+
+        def stops(self, trial: Any, result: dict) -> bool:
+            """Tell of a trial's progress, as Tune has flattened it; whether it is to be stopped."""
+            point = {key.removeprefix("point/"): value for key, value in result.items() if key.startswith("point/")}
+            reason = listener.progress(_spec(trial), Progress(result["epoch"], result["epochs"], point or None))
+            if reason:
+                self._end(TrialResult(_spec(trial), PRUNED, reason))
+            return bool(reason)
+
+        def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+            if _spec(trial).trial_id in self.ended:
+                return  # its record is safe, whatever happened to the worker afterwards
+            cause = _cause(trial)
+            status = OOM if "OutOfMemory" in cause else LOST
+            self._end(TrialResult(_spec(trial), status, f"{cause} (tried {_RETRIES + 1} times)"))
+
+        def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
+            listener.tick()
+
+        def _end(self, result: TrialResult) -> None:
+            try:
+                listener.result(result)
+            except UserError as error:
+                self.error = error
+                raise
+            self.ended.add(result.trial_id)
+
+    return Hub()
+
+
+def _scheduler(hub: Any) -> Any:
+    """First come, first served; a trial that the listener stops is stopped."""
+    from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+    class Scheduler(_Unpickled, FIFOScheduler):
+        def on_trial_result(self, controller: Any, trial: Any, result: dict) -> str:
+            return TrialScheduler.STOP if hub.stops(trial, result) else TrialScheduler.CONTINUE
+
+    return Scheduler()
+
+
+def _searcher(source: Source, gpus: float) -> Any:
+    """Tune's view of a source of jobs."""
+    from ray.tune.search import Searcher
+
+    class Asking(_Unpickled, Searcher):
+        def suggest(self, trial_id: str) -> Any:
+            job = source.ask()
+            if job is not None:
+                return {"job": _packed(job, gpus, source.watched)}
+            return Searcher.FINISHED if source.over() else None
+
+        def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
+            """The listener has heard of it."""
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing: the study is its own record."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing: Tune is never asked to resume."""
+
+    return Asking()
+
+
+def _spec(trial: Any) -> TrialSpec:
+    return TrialSpec.from_dict(trial.config["job"]["spec"])
+
+
+def _cause(trial: Any) -> str:
+    """Why Tune gave a trial up, in a line."""
+    try:
+        lines = [line.strip() for line in Path(trial.error_file).read_text().splitlines() if line.strip()]
+    except (OSError, TypeError):
+        lines = []
+    return lines[-1] if lines else "the worker was lost"

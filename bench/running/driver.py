@@ -1,0 +1,97 @@
+"""Running a plan: the driver. It is the one writer of the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from bench.records.provenance import provenance
+from bench.records.store import Store
+from bench.running.backends.base import Backend, Job
+from bench.running.progress import ProgressLine, summary
+from bench.suites.planning import Plan
+from lt_core.data.sources import load_set
+from lt_core.result import LOST, TrialResult
+from lt_core.spec import TrialSpec
+from lt_core.stages import stage_one
+from lt_core.training.runtime import Runtime
+from lt_core.training.trial import Progress
+
+
+@dataclass
+class Driver:
+    """Keeps every result before it tells of it."""
+
+    store: Store
+    line: ProgressLine
+    lost: list[str] = field(default_factory=list)  # ids of trials that will be tried again when the others are done
+    last_pass: bool = False
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> str:
+        self.line.progress(spec, progress)
+        return ""
+
+    def keep(self, result: TrialResult) -> TrialResult:
+        """Write ``result``, with what produced it."""
+        kept = dataclasses.replace(result, environment={**result.environment, **provenance()})
+        self.store.write(kept)
+        return kept
+
+    def result(self, result: TrialResult) -> None:
+        kept = self.keep(result)
+        if kept.status == LOST and not self.last_pass:
+            self.lost.append(kept.trial_id)  # its retries may all have met the same dying node
+        else:
+            self.line.result(kept)
+
+    def tick(self) -> None:
+        self.line.tick()
+
+
+def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: Callable[[str], None] = print) -> None:
+    """Run what ``plan`` leaves to do, into ``store``.
+
+    Raises:
+        Interrupted: the user asked to stop; what is finished is kept and compacted.
+        UserError: data that is not there, resources that can never be had, a folder that cannot be written.
+    """
+    if not plan.todo:
+        store.compact()
+        say(f"{plan.suite.name}: all {len(plan.specs)} trials are done, nothing to run")
+        return
+    for name in dict.fromkeys(spec.data.dataset for spec in plan.todo):
+        load_set(name, runtime.data_dir)  # decoded once, here, before workers would each do it
+    runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
+    jobs = [
+        Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in _in_turn(plan.todo)
+    ]
+    with store.lock():
+        workers = backend.workers()
+        say(f"{plan.suite.name}: {len(plan.todo)} trials to run, {workers} at a time")
+        line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
+        start = time.monotonic()
+        try:
+            driver = Driver(store, line)
+            backend.run(jobs, driver)
+            if driver.lost:
+                driver.last_pass = True
+                backend.run([job for job in jobs if job.spec.trial_id in driver.lost], driver)
+        finally:
+            line.close()
+            if line.finished:
+                store.compact()
+        say(summary(time.monotonic() - start, line.finished, line.failed))
+
+
+def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
+    """``specs`` with the trials behind that would wait while another trains the stage that both begin with."""
+    begun: set[str] = set()
+    ahead: list[TrialSpec] = []
+    behind: list[TrialSpec] = []
+    for spec in specs:
+        first = stage_one(spec)
+        (behind if first and first.trial_id in begun else ahead).append(spec)
+        begun |= {first.trial_id} if first else set()
+    return ahead + behind

@@ -1,0 +1,116 @@
+"""One quiet line about a run: redrawn on a terminal, otherwise written every 30 seconds."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TextIO
+
+from bench.suites.cost import spoken, work
+from lt_core.result import OK, PRUNED, TrialResult
+from lt_core.spec import TrialSpec
+from lt_core.training.trial import Progress
+
+_LONG = 10.0  # seconds after which a running trial shows its epoch
+
+
+class ProgressLine:
+    """Counts trials and draws them: done, running, failed, rate, time left, best so far."""
+
+    def __init__(
+        self, specs: list[TrialSpec], already: int, workers: int, stream: TextIO | None = None, total: int | None = None
+    ) -> None:
+        self.stream = stream or sys.stdout
+        self.live = self.stream.isatty()
+        self.work = {spec.trial_id: work(spec) for spec in specs}
+        self.total, self.already, self.workers = total or len(specs), already, workers  # a study knows only how many it will be
+        self.finished = self.failed = 0
+        self.worked = 0.0
+        self.running: dict[str, tuple[float, Progress, TrialSpec]] = {}
+        self.best: tuple[float, str] | None = None
+        self.started = self.drawn = time.monotonic()
+
+    def expect(self, spec: TrialSpec) -> None:
+        """One of the trials of the total is this."""
+        self.work.setdefault(spec.trial_id, work(spec))
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        since = self.running.get(spec.trial_id, (time.monotonic(), progress, spec))[0]
+        self.running[spec.trial_id] = (since, progress, spec)
+
+    def result(self, result: TrialResult) -> None:
+        self.running.pop(result.trial_id, None)
+        self.finished += 1
+        self.worked += self.work.get(result.trial_id, 0.0)
+        if result.status == PRUNED:
+            return
+        if result.status != OK:
+            self.failed += 1
+            self.say(f"{result.status}: {describe(result.spec)}: {result.cause}")
+            return
+        # The validation split where there is one: "best" must not teach anybody the test part.
+        figures = result.validation_metrics() or result.metrics()
+        score = figures["balanced_accuracy"]
+        if self.best is None or score > self.best[0]:
+            split = "validation" if result.validation_confusion else "test"
+            self.best = (score, f"best {100 * score:.1f} % balanced {split} accuracy: {describe(result.spec)}")
+
+    def tick(self) -> None:
+        if time.monotonic() - self.drawn > (0.2 if self.live else 30):
+            self.draw()
+
+    def draw(self) -> None:
+        self.drawn = time.monotonic()
+        text = self.text()
+        if self.live:
+            width = shutil.get_terminal_size().columns - 1
+            self.stream.write("\r\x1b[K" + (text if len(text) <= width else text[: width - 1] + "…"))
+        else:
+            self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.stream.write(("\r\x1b[K" if self.live else "") + line + "\n")
+        self.stream.flush()
+
+    def close(self) -> None:
+        if self.live:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+
+    def text(self) -> str:
+        seconds = time.monotonic() - self.started
+        busy = min(self.workers, self.total - self.finished)
+        parts = [f"{self.already + self.finished - self.failed}/{self.already + self.total} done", f"{busy} running"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.finished:
+            rate = 60 * self.finished / seconds
+            parts.append(f"{rate:.0f}/min" if rate >= 10 else f"{rate:.1f}/min")
+        done = self.worked + sum(self.work.get(i, 0.0) * p.epoch / p.epochs for i, (_, p, _) in self.running.items())
+        if done:
+            whole = sum(self.work.values()) / len(self.work) * self.total
+            left = seconds * (whole - done) / done
+            parts.append(f"{spoken(max(0.0, left))} left")
+        long = [(p, s) for since, p, s in self.running.values() if time.monotonic() - since > _LONG]
+        parts += [f"{s.method.label} seed {s.seed} epoch {p.epoch}/{p.epochs}" for p, s in long[:2]]
+        if self.best:
+            parts.append(self.best[1])
+        return " · ".join(parts)
+
+
+def describe(spec: TrialSpec) -> str:
+    """A trial in a few words: method, imbalance, seed."""
+    data = spec.data
+    shaped = data.imbalance_type in ("exp", "step")
+    shape = f"{'step ' if data.imbalance_type == 'step' else ''}IF {data.imbalance_factor:g}" if shaped else data.imbalance_type
+    subset = f" subset {data.subset_seed}" if data.subset_seed else ""
+    return f"{spec.method.label}, {data.dataset} {shape}, seed {spec.seed}{subset}"
+
+
+def summary(seconds: float, finished: int, failed: int) -> str:
+    """The closing line of a run."""
+    rate = f", {60 * finished / seconds:.0f} a minute" if finished > seconds / 60 else ""
+    return f"{finished} trials in {spoken(seconds)}{rate}" + (f"; {failed} failed" if failed else "")

@@ -1,0 +1,104 @@
+"""Run some trials of a run again and compare every figure: the test that a stranger would make."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+from bench.records.merge import KIND, figures_of
+from bench.records.store import Store
+from lt_core.errors import UserError
+from lt_core.result import OK, TrialResult
+from lt_core.training.runtime import Runtime, describe
+from lt_core.training.trial import run_trial
+
+SAME, REPLICATE, OTHER = "same", "replicate", "OTHER"
+_IMAGES = ("data_fingerprint", "subset_fingerprint")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One trial, run again. ``kind``: the same figures (SAME), others on another kind of device (REPLICATE), or others where they
+    should be the same (OTHER).
+    """
+
+    trial_id: str
+    method: str
+    label: str
+    kind: str
+    words: str
+    elsewhere: bool = False  # run again on another kind of device
+    difference: float = 0.0  # accuracy here − stored, points
+
+    @property
+    def same(self) -> bool:
+        return self.kind == SAME
+
+    @property
+    def good(self) -> bool:
+        return self.kind != OTHER
+
+
+def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterator[Verdict]:
+    """Run ``sample`` finished trials of ``store``, drawn by ``seed``, again here.
+
+    Figures must agree to the bit on the same kind of device. Those of another one are a replicate: their difference is told.
+
+    Raises:
+        UserError: the run has no finished trial.
+    """
+    store.needs_records("verify")
+    done = [result for result in store.results() if result.status == OK]
+    if not done:
+        raise UserError(f"{store.path} has no finished trial to verify")
+    for stored in random.Random(seed).sample(done, min(sample, len(done))):
+        yield _verdict(stored, run_trial(stored.spec, runtime))
+
+
+def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
+    spec = stored.spec
+    names = (stored.trial_id, spec.method.label, f"{spec.method.label}, {spec.data.dataset}, seed {spec.seed}")
+    device, images = _changed(stored, again, KIND), _changed(stored, again, _IMAGES)
+    if again.status != OK:
+        return Verdict(*names, OTHER, f"{again.status}: {again.cause}")
+    if figures_of(again) == figures_of(stored):
+        return Verdict(*names, SAME, "the same figures" + (f", though {device}" if device else ""), bool(device))
+    difference = 100 * (again.metrics()["accuracy"] - stored.metrics()["accuracy"])
+    words = f"accuracy {difference:+.2f} points; "
+    if images or not device:
+        return Verdict(
+            *names, OTHER, words + (f"other images: {images}" if images else "on the same kind of device: this should not be")
+        )
+    return Verdict(*names, REPLICATE, words + device, True, difference)
+
+
+def _changed(stored: TrialResult, again: TrialResult, keys: Sequence[str]) -> str:
+    then, now = stored.environment, again.environment
+    return "; ".join(f"{key} {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key))
+
+
+def spread(verdicts: Sequence[Verdict]) -> list[str]:
+    """What the trials that were run again on another kind of device say of it: mean and standard deviation of the differences in
+    accuracy over all, and by method if there are several. Empty if there are none.
+    """
+    replicates = [verdict for verdict in verdicts if verdict.elsewhere]
+    if not replicates:
+        return []
+    methods = dict.fromkeys(verdict.method for verdict in replicates)
+    groups = {"all": replicates} | ({m: [v for v in replicates if v.method == m] for m in methods} if len(methods) > 1 else {})
+    lines = ["a replicate on another kind of device: accuracy here − stored in points, mean ± standard deviation (n − 1)"]
+    for name, group in groups.items():
+        differences = [verdict.difference for verdict in group]
+        deviation = f" ± {stdev(differences):.2f}" if len(group) > 1 else ""
+        lines.append(f"  {name}: {mean(differences):+.2f}{deviation} (n = {len(group)})")
+    return lines
+
+
+def runtime_like(store: Store, data: str | None, device: str) -> Runtime:
+    """The runtime of the run's first finished trial, as far as this machine can give it."""
+    threads = next((r.environment.get("threads", 1) for r in store.results() if r.status == OK), 1)
+    made = Runtime(data_dir=data, device=device, threads=int(threads))
+    describe(made, None)  # refuses a device that is not there
+    return made

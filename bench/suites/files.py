@@ -1,0 +1,75 @@
+"""The YAML files of suites, groups and tuning spaces."""
+
+from __future__ import annotations
+
+import dataclasses
+import filecmp
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lt_core.errors import UserError, unknown
+
+SUITES_DIR = Path(__file__).resolve().parents[2] / "search_spaces"
+SPACES_DIR = SUITES_DIR / "tuning"
+
+
+def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
+    """The file of the suite, group or tuning space of that name in ``folder``; a name that ends in .yaml is the file itself.
+
+    Raises:
+        UserError: ``folder`` has none of that name, or a file has the name of a built-in one that it is not.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = folder / f"{name}.yaml"
+        if not path.is_file():
+            raise unknown(kind, str(name), sorted(p.stem for p in folder.glob("*.yaml")), where)
+    elif path.is_file() and (taken := _built_in(path)) and not filecmp.cmp(path, taken, shallow=False):
+        place = f"{where}: " if where else ""
+        raise UserError(
+            f"{place}{kind} file {path} has the name of {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, "
+            f"and would share its run folder: rename it, such as my_{path.name}"
+        )
+    return path
+
+
+def own(path: Path) -> Path | None:
+    """``path`` if it is a user's file; None for one that comes with the benchmark, whose name no other can have."""
+    return None if _built_in(path) else path.resolve()
+
+
+def _built_in(path: Path) -> Path | None:
+    """The file of that name that comes with the benchmark. Suites and tuning spaces share run folders, and so their names."""
+    return next((file for folder in (SUITES_DIR, SPACES_DIR) if (file := folder / f"{path.stem}.yaml").is_file()), None)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_file(path: Path, keys: type, kind: str = "suite") -> dict[str, Any]:
+    """The mapping in the file of a suite, a group or a tuning space; ``keys``: the dataclass that it is made into.
+
+    Raises:
+        UserError: the file cannot be read, or holds no mapping.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise UserError(f"{kind} file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{kind} file {path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys))}")
+    return values

@@ -1,0 +1,102 @@
+"""A group: suites that one command runs in order, named in a file beside theirs.
+
+Each suite of a group is planned, run and kept as if it had been named itself: a group has no folder and no trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.records.folder import refuse_another
+from bench.records.store import Store
+from bench.suites.files import SUITES_DIR, file_of, own, read_file
+from bench.suites.planning import NothingMatches, Plan, plan
+from bench.suites.suite import Suite, SuiteFile, load_suite, parse_suite
+from lt_core.data.sources import load_set
+from lt_core.errors import UserError
+from lt_core.fields import build, param
+
+
+@dataclass(frozen=True)
+class Group:
+    """A validated group file."""
+
+    name: str
+    about: str
+    suites: tuple[Suite, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """The keys of a group file."""
+
+    about: str = param(help="what they are together, in a line")
+    suites: Any = param(help="list of suites by name or file, in the order in which they run")
+
+
+def load(name: str) -> Suite | Group:
+    """The suite or the group of that name, or in that file.
+
+    Raises:
+        UserError: there is none, or something in it that nothing can be made of.
+    """
+    path = file_of(name, SUITES_DIR)
+    values = read_file(path, SuiteFile)
+    return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values, own(path))
+
+
+def planned(names: Sequence[str], out: Path, say: Callable[[str], None] = print, **selection: Any) -> list[tuple[Plan, Store]]:
+    """The plans of all suites that ``names`` stand for, each suite once, with the stores under ``out`` that they subtract.
+
+    A suite that came with a group and has nothing of ``selection`` (keywords of `bench.suites.planning.plan`) is left out.
+
+    Raises:
+        UserError: what `load` and `plan` raise, two suites of one name, a run folder that another file made, or nothing in any
+            suite matches.
+    """
+    loaded = [load(name) for name in names]
+    suites: dict[str, Suite] = {}
+    for suite in (suite for item in loaded for suite in (item.suites if isinstance(item, Group) else (item,))):
+        other = suites.setdefault(suite.name, suite)
+        if other != suite:
+            raise UserError(f"{other.file} and {suite.file} would share the run folder {out / suite.name}: rename one of them")
+    asked_for = {item.name for item in loaded if isinstance(item, Suite)}
+    plans: list[tuple[Plan, Store]] = []
+    for suite in suites.values():
+        store = Store(out / suite.name)
+        refuse_another(store.path, suite.file)
+        try:
+            plans.append((plan(suite, store, **selection), store))
+        except NothingMatches:
+            if suite.name in asked_for:
+                raise
+            say(f"{suite.name}: left out, nothing in it matches")
+    if not plans:
+        raise UserError(f"nothing matches in any suite of {', '.join(names)}: see `plan {' '.join(names)}` for what there is")
+    return plans
+
+
+def fetch_data(plans: Iterable[Plan], data_dir: str | None) -> None:
+    """Find, download or decode all that the plans need now: a later suite must not end for it hours after the first began."""
+    for name in dict.fromkeys(spec.data.dataset for one in plans for spec in one.todo):
+        load_set(name, data_dir)
+
+
+def _group(name: str, values: Mapping[str, Any]) -> Group:
+    where = f"group {name}"
+    file = build(_File, values, where)
+    if not isinstance(file.suites, list) or not file.suites:
+        raise UserError(f"{where}: suites must be a list of at least one suite, such as [quick, mnist]")
+    suites: dict[str, Suite] = {}
+    for entry in map(str, file.suites):
+        path = file_of(entry, SUITES_DIR, where=where)
+        if "suites" in read_file(path, SuiteFile):
+            itself = "itself" if path.stem == name else f"the group {path.stem}"
+            raise UserError(f"{where} contains {itself}: name suites only")
+        if path.stem in suites:
+            raise UserError(f"{where} names the suite {path.stem} twice: drop one")
+        suites[path.stem] = load_suite(entry)
+    return Group(name, file.about, tuple(suites.values()))

@@ -1,0 +1,198 @@
+"""A suite: a question written in a short YAML file, expanded into trials.
+
+Any value under ``data`` or beside a method may be a list; the lists are multiplied out. Everything is checked when
+the file is read, so that nothing starts on a suite that cannot end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.suites.files import SUITES_DIR, file_of, own, read_file
+from lt_core.data.sets import DATASETS
+from lt_core.data.unlabelled import semi_sizes
+from lt_core.errors import UserError, unknown
+from lt_core.fields import build, param
+from lt_core.recipes import RECIPES, Recipe
+from lt_core.registry import Registry
+from lt_core.spec import DataSpec, MethodSpec, TrialSpec
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is where a user's own lies."""
+
+    name: str
+    about: str
+    table: str  # the table that shows it
+    specs: tuple[TrialSpec, ...]
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """The keys of a suite file."""
+
+    about: str = param(help="the question, in a line")
+    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}")
+    data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
+    methods: Any = param(
+        help="list of labels or globs, or of {label: {parameter: value or list}}; '!…' drops a method or a family"
+    )
+    set: Any = param(None, "{parameter: value} for every method that has it and does not give its own")
+    seeds: Any = param(3, "number of seeds, or a list of them")
+    subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
+    table: str = param("cb", "table that shows the suite")
+
+
+def suite_names() -> list[str]:
+    """Names of the suites and groups that come with the benchmark."""
+    return sorted(p.stem for p in SUITES_DIR.glob("*.yaml"))
+
+
+def load_suite(name: str | Path) -> Suite:
+    """The suite of that name, or in that file.
+
+    Raises:
+        UserError: no such suite, not YAML, or anything in it that no trial can be made of.
+    """
+    path = file_of(name, SUITES_DIR)
+    values = read_file(path, SuiteFile)
+    if "suites" in values:
+        raise UserError(f"{path.stem} is a group of suites, not a suite: name one of its suites here")
+    return parse_suite(path.stem, values, own(path))
+
+
+def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None) -> Suite:
+    """A suite from the content of its file, which lies at ``path`` if it is a user's."""
+    file = build(SuiteFile, values, f"suite {name}")
+    where = f"suite {name}"
+    recipe = recipe_of(file.recipe, where)
+    methods = list(_methods(file.methods, dict(file.set or {}), where))
+    data = list(data_of(file.data, seeds_of(file.subset_seeds, "subset_seeds", where), where))
+    seeds = seeds_of(file.seeds, "seeds", where)
+    specs = [TrialSpec(d, m, recipe, s) for d in data for m in methods for s in seeds]
+    unique = {spec.trial_id: spec for spec in specs}
+    check_specs(list(unique.values()), where)
+    _check_table(file.table, list(unique.values()), where)
+    return Suite(name, file.about, file.table, tuple(unique.values()), path)
+
+
+def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
+    """Raise for a model that cannot be built or a subset that cannot be drawn, before anything starts."""
+    from lt_core.models import check_model
+    from lt_core.models.heads import Head
+    from lt_core.parts import build_parts
+    from lt_core.stages import stage_one
+    from lt_core.steps import Step
+
+    # One spec for each way of building a network or of asking something of the data.
+    kinds = {(s.recipe.model, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s for s in specs}
+    try:
+        for data in dict.fromkeys(spec.data for spec in specs):
+            semi_sizes(data, DATASETS[data.dataset].train_counts)
+        for spec in kinds.values():
+            info = DATASETS[spec.data.dataset]
+            for one in filter(None, (spec, stage_one(spec))):
+                parts = build_parts(one.method.params)
+                head, step = typing.cast(Head, parts["head"]), typing.cast(Step, parts["step"])
+                check_model(one.recipe.model, info.image_shape, info.classes, head, step.backbone)
+                for made in parts.values():
+                    made.check(one)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _check_table(name: str, specs: Sequence[TrialSpec], where: str) -> None:
+    """Raise for a table that there is not, or that has no place for any trial: it is asked for when all have trained."""
+    from bench.report.tables import TABLES
+
+    if name not in TABLES:
+        raise unknown("table", name, TABLES, where)
+    if not any(map(TABLES[name].shows, specs)):
+        raise UserError(
+            f"{where}: table {name} shows {TABLES[name].rows}, and the suite has none: choose another, see `list tables`"
+        )
+
+
+def recipe_of(value: Any, where: str) -> Recipe:
+    """The recipe that a file names, with its changes."""
+    changes = {"base": value} if isinstance(value, str) else dict(value or {})
+    base = _known(RECIPES, str(changes.pop("base", "")), where)
+    if "name" in changes:
+        raise UserError(f"{where}, recipe: a changed recipe keeps the name of its base, {base.name}: drop 'name'")
+    return build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe")
+
+
+def _known(registry: Registry[Any], name: str, where: str) -> Any:
+    if name not in registry:
+        raise unknown(registry.kind, name, registry, where)
+    return registry[name]
+
+
+def data_of(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataSpec]:
+    """The subsets that a file asks for, lists multiplied out."""
+    lists = {f.name for f in dataclasses.fields(DataSpec) if f.name == "counts"}
+    for entry in value if isinstance(value, list) else [value]:
+        if not isinstance(entry, dict):
+            raise UserError(
+                f"{where}: an entry of data must be a mapping such as {{dataset: digits, imbalance_factor: [10, 50]}}"
+            )
+        for cell in _grid(entry, lists):
+            _known(DATASETS, str(cell.get("dataset", "")), where)
+            for seed in subset_seeds:
+                yield build(DataSpec, {"subset_seed": seed, **cell}, f"{where}, data")
+
+
+def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[MethodSpec]:
+    from lt_core.methods import METHODS, resolve
+
+    used: set[str] = set()
+    entries = value if isinstance(value, list) else [value]
+    dropped = [entry[1:] for entry in entries if isinstance(entry, str) and entry.startswith("!")]
+    for name in dropped:
+        if not any(name in (m.name, m.family) for m in map(METHODS.__getitem__, METHODS)):
+            raise UserError(f"{where}, methods: '!{name}' drops no method and no family: see `list methods`")
+    for entry in [e for e in entries if not (isinstance(e, str) and e.startswith("!"))]:
+        for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
+            # A glob stands for all methods that it matches, as declared.
+            globbed = bool(set("*?") & set(str(label)))
+            labels = METHODS.names(str(label)) if globbed else [str(label)]
+            if not labels:
+                raise UserError(f"{where}, methods: '{label}' matches no method: see `list methods`")
+            labels = [n for n in labels if not (globbed and {n, METHODS[n].family} & set(dropped))]
+            for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):
+                try:
+                    plain = resolve(name, cell)
+                    given = {k: v for k, v in common.items() if k in plain.params and k not in cell and f"{k}=" not in name}
+                    used |= set(given)
+                    yield resolve(name, {**cell, **given})
+                except UserError as error:
+                    raise UserError(f"{where}, methods: {error}") from None
+    for key in common:
+        if key not in used:
+            raise UserError(f"{where}: set gives {key}, which none of its methods has: drop it, or see `list methods`")
+
+
+def _grid(values: Mapping[str, Any], lists: set[str]) -> Iterator[dict[str, Any]]:
+    """All combinations of the listed values; keys in ``lists`` are lists by nature."""
+    options = [v if isinstance(v, list) and k not in lists else [v] for k, v in values.items()]
+    for combination in itertools.product(*options):
+        yield dict(zip(values, combination, strict=True))
+
+
+def seeds_of(value: Any, key: str, where: str) -> list[int]:
+    """Seeds from a number of them or a list."""
+    seeds = list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(seeds, list) or not seeds or not all(isinstance(s, int) and s >= 0 for s in seeds):
+        raise UserError(
+            f"{where}: {key} must be a number of seeds from 1 up, or a list of seeds such as [0, 1, 2]; got {value!r}"
+        )
+    return seeds

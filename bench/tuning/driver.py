@@ -1,0 +1,176 @@
+"""Studies: Optuna proposes, the backends train, the validation split judges.
+
+A setting is one or several ordinary trials (seeds × subsets): same ids, same store, same resume. The driver alone asks and
+tells; the study lies in a journal beside the records, for optuna-dashboard to read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bench.records.store import Store
+from bench.running.backends.base import Backend, Job
+from bench.running.driver import Driver
+from bench.running.progress import ProgressLine, summary
+from bench.tuning.axes import Setting
+from bench.tuning.search import Search, open_storage
+from bench.tuning.space import Space
+from lt_core.data.sources import load_set
+from lt_core.errors import UserError
+from lt_core.result import LOST, OK, PRUNED, TrialResult
+from lt_core.spec import TrialSpec
+from lt_core.training.runtime import Runtime
+from lt_core.training.trial import Progress
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Tuner(Driver):
+    """Source of jobs and listener in one: asks the studies in turn, and tells them when a setting's trials have all ended."""
+
+    def __init__(
+        self, searches: Sequence[Search], store: Store, runtime: Runtime, line: ProgressLine, gpus: float, retry_failed: bool
+    ) -> None:
+        super().__init__(store, line)
+        self.name, self.retry_failed = searches[0].space.name, retry_failed
+        self.searches, self.runtime, self.gpus = deque(searches), runtime, gpus
+        self.watched = searches[0].space.pruner != "none"
+        self.open: list[tuple[Search, optuna.Trial, tuple[TrialSpec, ...]]] = []
+        self.queue: deque[TrialSpec] = deque()
+        self.flying: set[str] = set()
+        self.tried_again: set[str] = set()
+        self.begun: dict[str, float] = {}  # when a trial was first heard of
+        for search in searches:
+            for trial, setting in search.adopted():
+                self._open(search, trial, setting)
+
+    # Source -------------------------------------------------------------------------------------
+
+    def ask(self) -> Job | None:
+        while not self.queue:
+            search = next((s for s in self.searches if s.wants_more(self.gpus)), None)
+            if search is None:
+                return None
+            self.searches.remove(search)
+            self.searches.append(search)  # studies take turns
+            self._open(search, *search.ask())
+        spec = self.queue.popleft()
+        return Job(spec, replace(self.runtime, checkpoint=str(self.store.checkpoint(spec.trial_id).resolve())))
+
+    def over(self) -> bool:
+        return not self.queue and not self.flying and not any(s.wants_more(self.gpus) for s in self.searches)
+
+    def _open(self, search: Search, trial: optuna.Trial, setting: Setting) -> None:
+        try:
+            specs = search.space.specs(search.study, setting)
+        except UserError as error:  # else it would be taken up again, and fail again, each time
+            search.refuse(trial, str(error))
+            raise
+        self.open.append((search, trial, specs))
+        for spec in specs:
+            known = self.store.read(spec.trial_id)
+            again = known is None or known.status == LOST or (self.retry_failed and known.status not in (OK, PRUNED))
+            if again and spec.trial_id not in self.flying:
+                self.queue.append(spec)
+                self.flying.add(spec.trial_id)
+                self.line.expect(spec)
+        self._settle()
+
+    # Listener -----------------------------------------------------------------------------------
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> str:
+        super().progress(spec, progress)
+        self.begun.setdefault(spec.trial_id, time.monotonic())
+        if not self.watched or not progress.point or progress.epoch == progress.epochs:
+            return ""
+        for search, trial, specs in self.open:
+            # The paper's own setting is what the others are compared with: it is never stopped.
+            if spec in specs and trial.number:
+                objective = search.space.objectives[0]
+                value = progress.point[f"validation_{objective}"]
+                trial.report(value, progress.epoch)
+                if trial.should_prune():
+                    words = f"{100 * value:.1f} % validation {objective.replace('_', ' ')}"
+                    return f"stopped by {search.space.pruner} after epoch {progress.epoch} of {progress.epochs}: {words}"
+        return ""
+
+    def result(self, result: TrialResult) -> None:
+        begun = self.begun.pop(result.trial_id, None)
+        if not result.seconds and begun is not None:  # stopped or lost, so that it could not say itself what it took
+            result = replace(result, seconds={"setup": 0.0, "train": time.monotonic() - begun, "evaluate": 0.0})
+        # Marked, since its figures on the test part are nobody's business: the winner's are, on fresh seeds.
+        kept = self.keep(replace(result, environment={**result.environment, "searched_by": self.name}))
+        if kept.status == LOST and kept.trial_id not in self.tried_again:
+            self.tried_again.add(kept.trial_id)
+            self.queue.append(kept.spec)
+            return
+        self.flying.discard(kept.trial_id)
+        self.line.result(kept)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell of every setting whose trials have all ended."""
+        waiting = []
+        for search, trial, specs in self.open:
+            if any(spec.trial_id in self.flying for spec in specs):
+                waiting.append((search, trial, specs))
+                continue
+            results = [self.store.read(spec.trial_id) for spec in specs]
+            search.tell(trial, [result for result in results if result is not None])
+        self.open = waiting
+
+
+def tune(
+    space: Space, store: Store, backend: Backend, runtime: Runtime, *, gpus: float = 0.0, seed: int = 0,
+    retry_failed: bool = False, say: Callable[[str], None] = print,
+) -> list[Search]:  # fmt: skip
+    """Search every study of ``space`` into ``store`` until its budget is spent; the same call again goes on.
+
+    Args:
+        gpus: of a trial; what a budget in hours counts with.
+        seed: of the samplers.
+        retry_failed: try settings that failed again.
+
+    Raises:
+        Interrupted: the user asked to stop; the study goes on from there.
+        UserError: a study that was begun with something else, data that is not there, a folder that cannot be written.
+    """
+    for name in dict.fromkeys(data.dataset for data in space.data):
+        load_set(name, runtime.data_dir)  # decoded once, here, before workers would each do it
+    runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
+    with store.lock():
+        storage = open_storage(store.path / "studies.journal")
+        searches = [Search(space, study, storage, seed, retry_failed) for study in space.studies]
+        workers = backend.workers()
+        line = ProgressLine([], 0, workers, total=sum(_trials_left(search) for search in searches))
+        start = time.monotonic()
+        tuner = Tuner(searches, store, runtime, line, gpus, retry_failed)
+        if tuner.over():
+            say(f"{space.name}: the budget of every study is spent, nothing to search")
+            return searches
+        budget = f"{space.trials} settings" if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
+        each = len(space.seeds) * len(space.data)
+        say(f"{space.name}: {len(searches)} studies, {budget} each, {each} trials a setting, {workers} at a time")
+        try:
+            backend.run(tuner, tuner)
+        finally:
+            line.close()
+            if line.finished:
+                store.compact()
+        say(summary(time.monotonic() - start, line.finished, line.failed))
+        for search in searches:
+            if search.failures:
+                last = max(search.optuna.trials, key=lambda t: t.number if "cause" in t.user_attrs else -1)
+                say(f"study {search.study.name}: its last {search.failures} settings failed: {last.user_attrs['cause']}")
+    return searches
+
+
+def _trials_left(search: Search) -> int:
+    finished = sum(t.state.is_finished() for t in search.optuna.get_trials(deepcopy=False))
+    settings = search.space.trials or len(search.optuna.trials)
+    return max(0, settings - finished) * len(search.space.seeds) * len(search.space.data)

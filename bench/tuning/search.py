@@ -1,0 +1,195 @@
+"""A study in Optuna: settings are asked of it and scores told to it; it lies in a journal that optuna-dashboard reads."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.tuning.axes import Axis, Setting, Study
+from bench.tuning.space import OBJECTIVES, Space
+from lt_core.errors import UserError
+from lt_core.result import OK, PRUNED, TrialResult
+
+if TYPE_CHECKING:
+    import optuna
+
+_SETTING = "setting"  # user attribute of an Optuna trial: what it is here, exactly
+_FAILURES = 10  # in a row, after which a study stops until its command is given again
+
+
+def score(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[float]:
+    """A setting's values: means over its trials, of the validation split's figures. The test part is not looked at."""
+    rows = [{**r.validation_metrics(), "seconds": r.seconds["train"]} for r in results]
+    return [sum(row[name] for row in rows) / len(rows) for name in objectives]
+
+
+def optuna_() -> Any:
+    """Optuna, imported late and quiet.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise UserError("tuning needs Optuna, which is not installed: pip install optuna") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module="optuna")
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+def open_storage(path: Path) -> Any:
+    """The journal at ``path``; the caller holds the run's lock, so that whatever a killed writer left is put right."""
+    optuna = optuna_()
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    if path.exists():
+        whole = path.read_bytes()
+        if not whole.endswith(b"\n"):
+            path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+
+
+class Search:
+    """One study under way."""
+
+    def __init__(self, space: Space, study: Study, storage: Any, seed: int = 0, retry_failed: bool = False) -> None:
+        optuna = optuna_()
+        self.space, self.study = space, study
+        self.optuna: Any = optuna.create_study(
+            storage=storage, study_name=f"{space.name}/{study.name}", load_if_exists=True,
+            directions=["maximize" if OBJECTIVES[name] else "minimize" for name in space.objectives],
+        )  # fmt: skip
+        self._refuse_another()
+        trials = self.optuna.trials
+        if not trials:
+            grid = study.grid() if space.sampler == "grid" else []
+            for setting in [study.first, *(s for s in grid if s != study.first)]:
+                tried = {axis.label: axis.encode(setting[axis.name]) for axis in study.axes if axis.name in setting}
+                self.optuna.enqueue_trial({"method": setting["method"], **tried}, user_attrs={_SETTING: setting})
+        # Another seed each time, or a resumed study would draw again what it has drawn.
+        self.optuna.sampler = _sampler(space, seed + 1000 * sum(t.state.is_finished() for t in trials))
+        self.optuna.pruner = _pruner(space)
+        self.spent = sum(t.user_attrs.get("seconds", 0.0) for t in trials)  # of its trials
+        self.failures = 0  # in a row, since this driver began
+        self.samplers: list[str] = [*self.optuna.user_attrs.get("samplers", [])]
+        self.retried: list[int] = [*self.optuna.user_attrs.get("retried", [])]  # settings that failed and are tried anew
+        if retry_failed:
+            self._retry()
+
+    def _refuse_another(self) -> None:
+        """A study goes on only with what it was begun with; its bounds, its budget and who proposes may change."""
+        space, study = self.space, self.study
+        facts: dict[str, Any] = {
+            "recipe": vars(space.recipe), "data": [vars(d) for d in space.data], "seeds": space.seeds,
+            "objectives": space.objectives, "methods": study.methods, "axes": {axis.name: axis.kind for axis in study.axes},
+            "paper": study.first, "grid": space.sampler == "grid" and study.grid(),
+        }  # fmt: skip
+        facts = json.loads(json.dumps(facts, default=str))
+        begun = self.optuna.user_attrs.get("begun_with")
+        if begun is None:
+            self.optuna.set_user_attr("begun_with", facts)
+        elif changed := ", ".join(key for key in facts if begun.get(key) != facts[key]):
+            raise UserError(
+                f"study {self.study.name} was begun with another choice of {changed}: choose another --out, or undo the change"
+            )
+
+    def _retry(self) -> None:
+        """Try settings that failed again, before others and beside the budget, which they have had."""
+        for trial in self.optuna.trials:
+            if trial.state.name == "FAIL" and trial.number not in self.retried:
+                self.optuna.enqueue_trial(trial.params, user_attrs={_SETTING: trial.user_attrs[_SETTING]})
+                self.retried.append(trial.number)
+        self.optuna.set_user_attr("retried", self.retried)
+
+    def adopted(self) -> list[tuple[optuna.Trial, Setting]]:
+        """Settings that were being tried when the last driver was stopped."""
+        trial = optuna_().trial
+        under_way = self.optuna.get_trials(deepcopy=False, states=(trial.TrialState.RUNNING,))
+        return [self._filled(trial.Trial(self.optuna, frozen._trial_id)) for frozen in under_way]
+
+    def wants_more(self, gpus: float) -> bool:
+        """Whether the budget allows another setting."""
+        if self.failures >= _FAILURES:
+            return False
+        states = [t.state.name for t in self.optuna.get_trials(deepcopy=False)]
+        waiting = states.count("WAITING")
+        begun = len(states) - waiting - len(self.retried)
+        if self.space.sampler == "grid" and not waiting:
+            return False
+        if self.space.gpu_hours and self.spent * (gpus or 1) / 3600 >= self.space.gpu_hours:
+            return False
+        return begun < (self.space.trials or math.inf)
+
+    def ask(self) -> tuple[optuna.Trial, Setting]:
+        """The next setting."""
+        if self.space.sampler not in self.samplers:
+            self.samplers.append(self.space.sampler)
+            self.optuna.set_user_attr("samplers", self.samplers)
+        return self._filled(self.optuna.ask())
+
+    def _filled(self, trial: optuna.Trial) -> tuple[optuna.Trial, Setting]:
+        """``trial`` with a value for each axis; what it has already stays."""
+        exact = trial.user_attrs.get(_SETTING)
+        methods = self.study.methods
+        setting: Setting = {"method": trial.suggest_categorical("method", methods) if len(methods) > 1 else methods[0]}
+        for axis in self.study.applicable(setting):
+            tried = _suggest(trial, axis)
+            setting[axis.name] = exact[axis.name] if exact else axis.decode(tried)
+        trial.set_user_attr(_SETTING, setting)
+        return trial, setting
+
+    def tell(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
+        """What came of a setting; of several trials the one that failed speaks for all."""
+        seconds = sum(sum(r.seconds.values()) for r in results)
+        self.spent += seconds
+        trial.set_user_attr("seconds", seconds)
+        trial.set_user_attr("trial_ids", [r.trial_id for r in results])
+        bad = next((r for r in results if r.status != OK), None)
+        self.failures = 0 if bad is None or bad.status == PRUNED else self.failures + 1
+        if bad is None:
+            self.optuna.tell(trial, score(results, self.space.objectives))
+        elif bad.status == PRUNED:
+            self.optuna.tell(trial, state=optuna_().trial.TrialState.PRUNED)
+        else:
+            self.refuse(trial, f"{bad.status}: {bad.cause}")
+
+    def refuse(self, trial: optuna.Trial, cause: str) -> None:
+        """Count a setting as failed."""
+        trial.set_user_attr("cause", cause)
+        self.optuna.tell(trial, state=optuna_().trial.TrialState.FAIL)
+
+
+def _suggest(trial: optuna.Trial, axis: Axis) -> Any:
+    if axis.values is not None:
+        return trial.suggest_categorical(axis.label, axis.values)
+    low, high = sorted((axis.encode(axis.low), axis.encode(axis.high)))
+    if axis.whole:
+        return trial.suggest_int(axis.label, int(low), int(high), log=axis.scale == "log")
+    return trial.suggest_float(axis.label, low, high, log=axis.scale != "linear")
+
+
+def _sampler(space: Space, seed: int) -> Any:
+    samplers = optuna_().samplers
+    startup = min(10, max(3, (space.trials or 30) // 3))  # random settings before the model is asked; a budget of 12 has 4
+    made: Mapping[str, Callable[[], Any]] = {
+        "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True),
+        "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
+        "cmaes": lambda: samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
+        "random": lambda: samplers.RandomSampler(seed=seed),
+        "grid": lambda: samplers.RandomSampler(seed=seed),  # its settings wait in the study
+    }
+    return made[space.sampler]()
+
+
+def _pruner(space: Space) -> Any:
+    pruners, epochs = optuna_().pruners, space.recipe.epochs
+    if space.pruner == "median":
+        return pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=epochs // 5)
+    if space.pruner == "asha":
+        return pruners.SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
+    return pruners.NopPruner()

@@ -1,0 +1,163 @@
+"""A tuning space: what to try, how often, and where the paper stands; a short YAML file in search_spaces/tuning.
+
+Everything is checked when the file is read, so that no study starts that cannot end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.suites.files import SPACES_DIR, file_of, own, read_file
+from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
+from bench.tuning.axes import Axis, Setting, Study, listed, study_of
+from lt_core.data.sets import DATASETS
+from lt_core.data.unlabelled import semi_sizes
+from lt_core.errors import UserError, unknown
+from lt_core.fields import build, param
+from lt_core.metrics import FEW, MANY
+from lt_core.recipes import Recipe
+from lt_core.spec import DataSpec, TrialSpec
+
+SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
+PRUNERS = ("none", "median", "asha")
+#: Objective → whether more is better. All but seconds are figures of the validation split.
+OBJECTIVES = {
+    "balanced_accuracy": True, "accuracy": True, "macro_f1": True, "minority_f1": True, "g_mean": True, "many_accuracy": True,
+    "medium_accuracy": True, "few_accuracy": True, "seconds": False,
+}  # fmt: skip
+#: Objective → the classes that it is about, by their number of training images.
+_GROUPS = {
+    "many_accuracy": (f"more than {MANY}", lambda n: n > MANY),
+    "medium_accuracy": (f"{FEW} to {MANY}", lambda n: FEW <= n <= MANY),
+    "few_accuracy": (f"fewer than {FEW}", lambda n: n < FEW),
+}
+
+
+@dataclass(frozen=True)
+class Space:
+    """A validated tuning space. ``file`` is where a user's own lies."""
+
+    name: str
+    about: str
+    recipe: Recipe
+    data: tuple[DataSpec, ...]
+    studies: tuple[Study, ...]
+    seeds: tuple[int, ...]
+    fresh_seeds: tuple[int, ...]
+    trials: int
+    gpu_hours: float
+    sampler: str
+    pruner: str
+    objectives: tuple[str, ...]
+    file: Path | None = None
+
+    def specs(self, study: Study, setting: Setting, seeds: Sequence[int] | None = None) -> tuple[TrialSpec, ...]:
+        """The trials that a setting is judged by: every subset × every seed."""
+        method, recipe = study.method(setting), study.trained(setting)
+        return tuple(TrialSpec(data, method, recipe, seed) for data in self.data for seed in seeds or self.seeds)
+
+
+@dataclass(frozen=True)
+class _File:
+    """The keys of a tuning space."""
+
+    about: str = param(help="the question, in a line")
+    recipe: Any = param(help="as in a suite")
+    data: Any = param(help="as in a suite; with a validation split, since nothing else is looked at")
+    studies: Any = param(
+        help="{name: {methods: label or list, space: {axis: …}, paper: {axis: value}}}; each has the same budget"
+    )
+    seeds: Any = param(1, "a setting's score is the mean over these")
+    fresh_seeds: int = param(5, "the chosen setting and the paper's are run again on this many other seeds", low=1)
+    trials: int = param(0, "settings that each study tries; 0: as many as gpu_hours allows", low=0)
+    gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
+    sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
+    pruner: str = param("none", "whether trials without promise are stopped", choices=PRUNERS)
+    objectives: Any = param("balanced_accuracy", "what is sought, on the validation split; one or a list", choices=())
+
+
+def space_names() -> list[str]:
+    """Names of the tuning spaces that come with the benchmark."""
+    return sorted(p.stem for p in SPACES_DIR.glob("*.yaml"))
+
+
+def load_space(name: str | Path, **changes: Any) -> Space:
+    """The tuning space of that name, or in that file; ``changes``: keys in place of the file's, None for none.
+
+    Raises:
+        UserError: no such space, or anything in it that no study can be made of.
+    """
+    path = file_of(name, SPACES_DIR, "tuning space")
+    values = read_file(path, _File, "tuning space")
+    return parse_space(path.stem, {**values, **{k: v for k, v in changes.items() if v is not None}}, own(path))
+
+
+def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) -> Space:
+    """A tuning space from the content of its file, which lies at ``path`` if it is a user's."""
+    where = f"tuning space {name}"
+    file = build(_File, values, where)
+    seeds = seeds_of(file.seeds, "seeds", where)
+    data = tuple(data_of(file.data, [0], where))
+    if any(not d.validation for d in data):
+        raise UserError(f"{where}: data needs 'validation: N', images a class held out: tuning looks at nothing else")
+    objectives = tuple(listed(file.objectives))
+    for objective in objectives:
+        if objective not in list(OBJECTIVES):
+            raise unknown("objective", str(objective), OBJECTIVES, where)
+        _check_objective(objective, data, where)
+    if len(objectives) != len(set(objectives)) or not objectives:
+        raise UserError(f"{where}: objectives must be one, or a list of different ones, of {', '.join(OBJECTIVES)}")
+    if not file.trials and not file.gpu_hours and file.sampler != "grid":
+        raise UserError(f"{where}: give a budget, trials or gpu_hours")
+    _check_pruner(file, objectives, len(seeds) * len(data), where)
+    if not isinstance(file.studies, dict) or not file.studies:
+        raise UserError(f"{where}: studies must be a mapping such as {{cb: {{methods: cb_focal, space: {{…}}}}}}")
+    for key in file.studies:
+        if not re.fullmatch(r"[\w.-]+", str(key)):
+            raise UserError(f"{where}: a study's name names files: '{key}' must be of letters, digits, '_', '.' and '-'")
+    fresh = tuple(range(max(seeds) + 1, max(seeds) + 1 + file.fresh_seeds))
+    recipe = recipe_of(file.recipe, where)
+    space = Space(
+        name, file.about, recipe, data,
+        tuple(study_of(str(key), value, recipe, f"{where}, study {key}") for key, value in file.studies.items()),
+        tuple(seeds), fresh, file.trials, file.gpu_hours, file.sampler, file.pruner, objectives, path,
+    )  # fmt: skip
+    for study in space.studies:
+        if space.sampler == "grid":
+            for axis in study.axes:
+                axis.choices()
+        settings = [study.first, *study.grid(Axis.shapes)]
+        check_specs([spec for setting in settings for spec in space.specs(study, setting)], f"{where}, study {study.name}")
+    return space
+
+
+def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
+    """Refuse the accuracy of a group of classes where the data have none, and F1 of the smallest class where all are alike: no
+    setting would have a score.
+    """
+    words, belongs = _GROUPS.get(name, ("", lambda size: True))
+    for spec in data:
+        sizes, _ = semi_sizes(spec, DATASETS[spec.dataset].train_counts)
+        if name == "minority_f1" and min(sizes) == max(sizes):
+            raise UserError(
+                f"{where}: objective minority_f1 is about the smallest class, and all of {spec.dataset} here have {min(sizes)} "
+                "training images: choose another objective or other data"
+            )
+        if not any(map(belongs, sizes)):
+            raise UserError(
+                f"{where}: objective {name} is about classes of {words} training images, and {spec.dataset} here has classes of "
+                f"{min(sizes)} to {max(sizes)}: choose another objective or other data"
+            )
+
+
+def _check_pruner(file: _File, objectives: Sequence[str], trials: int, where: str) -> None:
+    if file.pruner == "none":
+        return
+    if len(objectives) > 1 or objectives[0] not in ("balanced_accuracy", "accuracy"):
+        raise UserError(f"{where}: pruner {file.pruner} goes with one objective, balanced_accuracy or accuracy")
+    if trials > 1:
+        raise UserError(f"{where}: pruner {file.pruner} needs settings of one trial, not {trials}: give one seed and one subset")
