@@ -120,7 +120,7 @@ def tune(
     from bench.records.folder import claim
     from bench.records.store import Store
     from bench.tuning import driver as tuning
-    from bench.tuning import winners as tuned
+    from bench.tuning import winners
     from bench.tuning.space import load_space
 
     chosen = load_space(space) if isinstance(space, str) else space
@@ -131,8 +131,8 @@ def tune(
     searches = tuning.tune(
         chosen, store, scheduler, runtime, gpus=gpus_per_trial or 0.0, seed=study_seed, retry_failed=retry_failed
     )
-    found = [tuned.winner(search) for search in searches]
-    tuned.confirm(chosen, found, store, scheduler, runtime, retry_failed)
+    found = [winners.winner(search) for search in searches]
+    winners.confirm(chosen, found, store, scheduler, runtime, retry_failed)
     return store, found
 
 

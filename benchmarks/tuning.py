@@ -18,7 +18,7 @@ from common import parser
 from bench.records.store import Store
 from bench.running.backends.inline import Inline
 from bench.tuning import driver as tuning
-from bench.tuning import winners as tuned
+from bench.tuning import summary, winners
 from bench.tuning.space import load_space
 from lt_core.training.runtime import Runtime
 
@@ -31,9 +31,9 @@ def search(out: Path, name: str, seed: int, **changes: object) -> tuple[float, f
     space = type(space)(**{**vars(space), "name": name, "studies": space.studies[:1]})
     store = Store.create(out / "run")  # one store: what one study has run no other runs again
     (one,) = tuning.tune(space, store, Inline(), Runtime(), seed=seed, say=lambda words: None)
-    found = tuned.winner(one)
-    tuned.confirm(space, [found], store, Inline(), Runtime())
-    _, chosen = tuned.table(space, [found], store).rows
+    found = winners.winner(one)
+    winners.confirm(space, [found], store, Inline(), Runtime())
+    _, chosen = summary.table(space, [found], store).rows
     means = [cell.mean for cell in chosen.cells[1:4]]
     assert all(mean is not None for mean in means)
     return means[0], means[1], means[2], chosen.cells[0].text  # type: ignore[return-value]

@@ -132,9 +132,9 @@ def run_(
     stopped by Ctrl-C.
     """
     import bench
-    from bench.cli import wording as output
     from bench.records.folder import refuse_committed
     from bench.running.backends import Interrupted
+    from bench.suites.advice import recipe_notes
     from bench.suites.group import fetch_data, planned
 
     selection: dict[str, Any] = {
@@ -150,7 +150,7 @@ def run_(
     statuses: list[str] = []
     for plan in plans:
         suite = plan.suite
-        for note in output.recipe_notes(plan.todo):
+        for note in recipe_notes(plan.todo):
             print(f"{suite.name}: note: {note}", flush=True)
         try:
             store = bench.run(
@@ -182,19 +182,20 @@ def _outcome(statuses: Sequence[str], folder: Path | None = None) -> int:
 
 def _show(store: Any, table: str) -> None:
     """A run's table, and the files that it and the report were written to."""
-    from bench.cli import wording as output
+    from bench.cli.wording import file_list
     from bench.records.frames import BUILDERS
+    from bench.report.outcome import write_report, write_tables
 
-    files = output.write_tables(store, table)
+    files = write_tables(store, table)
     print()
     print(_render(table, store, "terminal"))
     print()
-    print(f"tables   {output.file_list([f for f in files if f.parent.name == 'tables'])}")
+    print(f"tables   {file_list([f for f in files if f.parent.name == 'tables'])}")
     for file in files:
         if file.parent.name == "plots":
             print(f"plot     {file}")
-    print(f"parquet  {output.file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
-    print(f"report   {output.write_report(store)}", flush=True)
+    print(f"parquet  {file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
+    print(f"report   {write_report(store)}", flush=True)
 
 
 @app.command("tune")
@@ -225,8 +226,9 @@ def tune_(
     from bench.cli import wording as output
     from bench.report.render import FORMATS
     from bench.running.backends import Interrupted
-    from bench.tuning import winners as tuned
+    from bench.tuning import outcome, summary
     from bench.tuning.space import load_space
+    from bench.tuning.winners import NothingFinished
 
     chosen = load_space(space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds)
     if plan:
@@ -240,12 +242,12 @@ def tune_(
     except Interrupted:
         print("stopped; every finished trial is kept. Give the same command again to go on.")
         raise SystemExit(STOPPED) from None
-    except tuned.NothingFinished as error:
+    except NothingFinished as error:
         _refuse(str(error))
         raise SystemExit(_searched(out / chosen.name)) from None
-    files = tuned.write(chosen, found, store)
+    files = outcome.write(chosen, found, store)
     print()
-    print(FORMATS["terminal"][0](tuned.table(chosen, found, store)))
+    print(FORMATS["terminal"][0](summary.table(chosen, found, store)))
     print()
     print(output.tuned_words(found, store, files))
     raise SystemExit(_searched(store.path))

@@ -1,26 +1,21 @@
-"""What a user sees of a run besides its tables: lists, plans, status; and the table files beside the Parquet."""
+"""What the command line says besides tables: lists, plans, costs, status, and what a search found."""
 
 from __future__ import annotations
 
-import math
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.records.columns import describe
 from bench.records.store import Store
-from bench.report import render
-from bench.report.tables import TABLES
+from bench.suites.advice import recipe_notes
 from bench.suites.cost import Estimate, spoken
 from bench.suites.planning import Plan
 from bench.tuning.space import Space
-from lt_core.errors import UserError
 from lt_core.parts import NEUTRAL
 from lt_core.result import OK, PRUNED
-from lt_core.spec import DataSpec, TrialSpec
-
-_UNTRAINED = 0.01  # of an averaged network may be its beginning
+from lt_core.spec import DataSpec
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
@@ -88,20 +83,6 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     return "\n".join(lines)
 
 
-def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:
-    """What a recipe does that nobody can want: weights averaged over so long that the untrained network is still in them."""
-    notes = []
-    for recipe in dict.fromkeys(spec.recipe for spec in specs):
-        steps = recipe.epochs * recipe.steps
-        if steps and recipe.ema**steps > _UNTRAINED:
-            fitting = math.floor(1000 * _UNTRAINED ** (1 / steps)) / 1000
-            notes.append(
-                f"after {steps:,} steps the averaged weights of recipe {recipe.name} (ema {recipe.ema:g}) still hold "
-                f"{100 * recipe.ema**steps:.0f} % of the untrained network: set ema to {fitting:g} or less"
-            )
-    return notes
-
-
 def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
     """What several plans would do and cost together."""
     counts: Counter[str] = Counter()
@@ -134,48 +115,14 @@ def status_words(store: Store) -> str:
     for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
         lines.append(f"  {len(rows)} {status}: {cause}")
         lines += [
-            f"      {r.label}, {r.dataset} IF {r.imbalance_factor:g}, seed {r.seed} ({r.trial_id})"
-            for r in rows.head(3).itertuples()
+            f"      {row['label']}, {describe(row)}, seed {row['seed']} ({row['trial_id']})"
+            for row in rows.head(3).to_dict("records")
         ]
         if len(rows) > 3:
             lines.append(f"      and {len(rows) - 3} more")
     if len(bad):
         lines.append("  lost trials run again by themselves; for the others give the run command with --retry-failed")
     return "\n".join(lines)
-
-
-def write_tables(store: Store, name: str) -> list[Path]:
-    """The table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; the files."""
-    from bench.report.plots import PLOTS, write
-
-    view, folder = TABLES[name], store.path / "tables"
-    table = view(store.frame(), None, store.per_class())
-    try:
-        files = render.write(table, folder)
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
-        ) from None
-    for kind in view.plots if (store.frame()["status"] == OK).any() else ():
-        file = store.path / "plots" / f"{kind}.svg"
-        try:
-            write(PLOTS[kind](store), file)
-            files.append(file)
-        except Exception as error:  # a chart is not worth a run, whose rows are written by now
-            print(f"plot {kind} is left out: {error}", file=sys.stderr)
-    return files
-
-
-def write_report(store: Store) -> str:
-    """The page of a finished run; its path, or in one sentence why there is none. Never raises: the run is over, and kept."""
-    from bench.report import page as report
-
-    file = store.path / "report.html"
-    try:
-        report.write(store, file)
-    except Exception as error:
-        return f"not written ({error}): try `bench.py report {store.path}`"
-    return str(file)
 
 
 def space_words(space: Space, workers: int) -> str:
@@ -203,7 +150,7 @@ def space_words(space: Space, workers: int) -> str:
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:
     """What else there is to say of studies: what mattered, the Pareto fronts, the files, and how to go on."""
-    from bench.tuning.winners import importances
+    from bench.tuning.drawings import importances
 
     lines = []
     for one in found:

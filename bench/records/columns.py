@@ -61,6 +61,11 @@ def imbalance_factor(data: DataSpec) -> float:
     return max(sizes) / min(sizes)
 
 
+def data_column(data: DataSpec) -> DataSpec:
+    """What all draws of ``data`` share."""
+    return dataclasses.replace(data, subset_seed=0)
+
+
 def describe(data: DataSpec | Mapping[str, Any]) -> str:
     """Data in words: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``.
 

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TextIO
 
+from bench.records.columns import describe
 from bench.suites.cost import spoken, work
 from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -47,14 +48,14 @@ class ProgressLine:
             return
         if result.status != OK:
             self.failed += 1
-            self.say(f"{result.status}: {describe(result.spec)}: {result.cause}")
+            self.say(f"{result.status}: {named(result.spec)}: {result.cause}")
             return
         # The validation split where there is one: "best" must not teach anybody the test part.
         figures = result.validation_metrics() or result.metrics()
         score = figures["balanced_accuracy"]
         if self.best is None or score > self.best[0]:
             split = "validation" if result.validation_confusion else "test"
-            self.best = (score, f"best {100 * score:.1f} % balanced {split} accuracy: {describe(result.spec)}")
+            self.best = (score, f"best {100 * score:.1f} % balanced {split} accuracy: {named(result.spec)}")
 
     def tick(self) -> None:
         if time.monotonic() - self.drawn > (0.2 if self.live else 30):
@@ -101,13 +102,10 @@ class ProgressLine:
         return " · ".join(parts)
 
 
-def describe(spec: TrialSpec) -> str:
+def named(spec: TrialSpec) -> str:
     """A trial in a few words: method, imbalance, seed."""
-    data = spec.data
-    shaped = data.imbalance_type in ("exp", "step")
-    shape = f"{'step ' if data.imbalance_type == 'step' else ''}IF {data.imbalance_factor:g}" if shaped else data.imbalance_type
-    subset = f" subset {data.subset_seed}" if data.subset_seed else ""
-    return f"{spec.method.label}, {data.dataset} {shape}, seed {spec.seed}{subset}"
+    subset = f" subset {spec.data.subset_seed}" if spec.data.subset_seed else ""
+    return f"{spec.method.label}, {describe(spec.data)}, seed {spec.seed}{subset}"
 
 
 def summary(seconds: float, finished: int, failed: int) -> str:

@@ -113,6 +113,28 @@ def test_generations_are_kept_and_drawn_class_by_class(store, tmp_path):
     assert "generation 2" in text and "pseudo-labels: recall (%)" in text
 
 
+def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
+    kept = store(
+        record("crest", 0, [40, 90, 50], rounds=[generation(0, 0.1)], label_fraction=0.2),
+        record("crest", 1, [40, 90, 50], rounds=[generation(0, 0.1)], label_fraction=0.2),
+        record("crest", 0, [40, 90, 50], rounds=[generation(0, 0.9)], label_fraction=0.2, imbalance_type="step"),
+    )
+    chart = PLOTS["generations"](kept)
+    assert {panel.title for panel in chart.panels} == {"crest, 2 trials"}
+    assert chart.panels[0].series[0].y == pytest.approx((95, 60, 10))  # head to tail, of the two alone
+    assert chart.notes[0] == "digits IF 10 β 20 %; means over trials"
+    assert "drawn: the first of 2 data columns" in chart.notes
+
+
+def test_embeddings_of_two_shapes_of_one_factor_are_two_panels(store):
+    points = [[0.0, 0.0, 0], [1.0, 1.0, 1], [0.5, 0.0, 2]]
+    trials = [record("softmax", 0, [40, 90, 50], imbalance_type=shape) for shape in ("exp", "step")]
+    trials += [record("softmax", 1, [40, 90, 50])]  # another seed of the first: the first embedded trial speaks
+    chart = PLOTS["tsne"](store(*(dataclasses.replace(trial, embedding=points) for trial in trials)))
+    titles = sorted(panel.title.rpartition(", seed")[0] for panel in chart.panels)
+    assert titles == ["softmax, digits IF 10", "softmax, digits step IF 10"]
+
+
 def test_only_takes_the_label_that_it_lists(store):
     label = "focal[gamma=0.5]"
     kept = store(record("softmax", 0, [10, 90, 50]), record(label, 0, [10, 90, 50]))

@@ -58,8 +58,8 @@ def test_no_label_or_cause_can_become_markup(run):
     assert "alert(1)" in page, "it is shown"
     assert "<script>alert" not in page and "<img src=x" not in page
     assert page.count("<script") == page.count("</script>") == len(re.findall(r'id="data-', page)) + 1
-    assert report.page.embedded({"a": EVIL + "<!--&\u2028"}).isascii() and "<" not in report.page.embedded(EVIL)
-    assert json.loads(report.page.embedded(EVIL)) == EVIL
+    assert report.html.embedded({"a": EVIL + "<!--&\u2028"}).isascii() and "<" not in report.html.embedded(EVIL)
+    assert json.loads(report.html.embedded(EVIL)) == EVIL
 
 
 def test_the_same_records_give_the_same_bytes(run):

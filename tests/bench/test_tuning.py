@@ -18,7 +18,7 @@ from bench.suites.planning import plan
 from bench.suites.suite import load_suite
 from bench.tuning import driver as tuning
 from bench.tuning import search as searching
-from bench.tuning import winners as tuned
+from bench.tuning import summary, winners
 from lt_core.errors import UserError
 from lt_core.result import OK, PRUNED
 from lt_core.training.runtime import Runtime
@@ -112,9 +112,9 @@ def test_a_setting_that_fails_is_counted_and_never_wins(tmp_path):
     (one,), store = search(tmp_path, sampler="grid", trials=0, studies={"s": study})
     assert [t.state.name for t in one.optuna.trials] == ["FAIL", "COMPLETE"]
     assert "diverged" in one.optuna.trials[0].user_attrs["cause"]
-    found = tuned.winner(one)
+    found = winners.winner(one)
     assert found.setting["recipe.lr"] == 0.05
-    assert "1 finished, 1 failed" in " ".join(tuned.table(space(studies={"s": study}), [found], store).notes)
+    assert "1 finished, 1 failed" in " ".join(summary.table(space(studies={"s": study}), [found], store).notes)
 
 
 def test_a_budget_in_hours_ends_a_study(tmp_path):
@@ -129,12 +129,12 @@ def test_nothing_finished_is_said_in_a_sentence(tmp_path):
     study = {"methods": "softmax", "space": {"recipe.lr": [1e18, 2e18]}, "paper": {"recipe.lr": 1e18}}
     (one,), _ = search(tmp_path, sampler="grid", trials=0, studies={"s": study})
     with pytest.raises(UserError, match="no setting of study s was finished"):
-        tuned.winner(one)
+        winners.winner(one)
 
 
 def test_several_objectives_give_a_front(tmp_path):
     (one,), _ = search(tmp_path, objectives=["balanced_accuracy", "seconds"], studies={"la": STUDY})
-    found = tuned.winner(one)
+    found = winners.winner(one)
     assert found.front
     assert found.setting == max(found.front, key=lambda t: t.values[0]).user_attrs["setting"]
 
@@ -173,7 +173,7 @@ def test_bounds_and_who_proposes_may_change_and_are_told(tmp_path):
     wider = {"la": {**STUDY, "space": {"tau": {"low": 0.1, "high": 4, "scale": "log"}}}}
     (one,), store = search(tmp_path, studies=wider, trials=4, sampler="tpe")
     assert len(one.optuna.trials) == 4
-    notes = tuned.table(space(studies=wider), [tuned.winner(one)], store).notes
+    notes = summary.table(space(studies=wider), [winners.winner(one)], store).notes
     assert "la: proposed by random and tpe, 4 finished" in notes
 
 
@@ -218,7 +218,7 @@ def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
     for show in (leaderboard, TABLES["catalogue"]):
         with pytest.raises(UserError, match="3 trials of a search on the validation split are left out"):
             show(store.frame())
-    tuned.confirm(made, [tuned.winner(search) for search in searches], store, Inline(), Runtime())
+    winners.confirm(made, [winners.winner(search) for search in searches], store, Inline(), Runtime())
     board = leaderboard(store.frame())
     assert set(board["n"]) == {2} and board["failed"].sum() == 0  # the fresh seeds, and nothing else
     assert any("3 trials of a search" in note for note in TABLES["catalogue"](store.frame()).notes)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import group_name
+from bench.records.columns import DRAW, HEADINGS, describe, group_name
 from lt_core.result import LOST, OK, PRUNED
 
 _IDS = 5  # trial ids that stand beside a cause
@@ -65,8 +65,9 @@ def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
     if status != LOST:
         remedy = "does not run again by itself: mend the cause, then"
         command += "" if "--retry-failed" in command else " --retry-failed"
-    names = [f"{r.label}, {r.dataset} IF {r.imbalance_factor:.3g}, seed {r.seed} ({r.trial_id})" for r in rows.itertuples()]
-    return Failure(status, cause, len(rows), tuple(names[:_IDS]), remedy, f"python {command}")
+    few = rows.head(_IDS).to_dict("records")
+    names = [f"{row['label']}, {describe(row)}, seed {row['seed']} ({row['trial_id']})" for row in few]
+    return Failure(status, cause, len(rows), tuple(names), remedy, f"python {command}")
 
 
 def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
@@ -91,7 +92,7 @@ def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
 
 def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Data column and draw → fingerprint of its training subset."""
-    keys = ["dataset", "imbalance_type", "imbalance_factor", "subset_seed", "subset_fingerprint"]
+    keys = [*HEADINGS, DRAW, "subset_fingerprint"]
     rows = frame[frame["subset_fingerprint"].notna()][keys].drop_duplicates()
     return [
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.records.columns import DATA, HEADINGS, describe
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import finished, floats
 from lt_core.errors import UserError
@@ -27,12 +28,14 @@ def draw(store: Store, only: str = "*") -> Chart:
     Raises:
         UserError: the run has no semi-supervised trial.
     """
-    frame, notes = finished(store, only, ("dataset", "imbalance_type", "imbalance_factor"))
-    rounds = store.rounds().merge(frame[["trial_id", "label", "dataset", "imbalance_factor"]], on="trial_id")
+    frame, notes = finished(store, only, HEADINGS)
+    rounds = store.rounds().merge(frame[["trial_id", "label", *DATA]], on="trial_id")
     if rounds.empty:
         raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
-    first = rounds.iloc[0]
-    rounds = rounds[(rounds["dataset"] == first["dataset"]) & (rounds["imbalance_factor"] == first["imbalance_factor"])]
+    columns = [rows for _, rows in rounds.groupby(DATA, sort=False, dropna=False)]
+    rounds, where = columns[0], describe(dict(columns[0].iloc[0]))
+    if len(columns) > 1:
+        notes = [f"drawn: the first of {len(columns)} data columns", *notes]
     keys = ["trial_id", "round"]
     rounds = rounds.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
     rounds["rank"] = rounds.groupby(keys).cumcount()
@@ -41,9 +44,9 @@ def draw(store: Store, only: str = "*") -> Chart:
         _panel(label, rounds[rounds["label"] == label], column, words, legend=place == 0 or column == "taken")
         for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
     ]
-    where = f"{first['dataset']}, imbalance factor {first['imbalance_factor']:.3g}; means over trials"
     title = "Recall and precision by class, generation by generation"
-    return Chart("generations", title, tuple(panels), (where, *notes), columns=len(_ROWS), size=(3.2, 2.5))
+    notes = [f"{where}; means over trials", *notes]
+    return Chart("generations", title, tuple(panels), tuple(notes), columns=len(_ROWS), size=(3.2, 2.5))
 
 
 def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:

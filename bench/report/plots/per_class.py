@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bench.records.columns import HEADINGS
 from bench.report.charts import Axis, Chart, Panel, Region, Series
 from bench.report.plots.base import best, counted, finished, floats, spread
 from bench.report.tables.per_class import by_class, shown
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def draw(store: Store, only: str = "*") -> Chart:
     """One panel a data column; bars are standard deviations over seeds, shading the many-, medium- and few-shot classes."""
-    frame, notes = finished(store, only, ("dataset", "imbalance_type", "imbalance_factor"))  # as `by_class` tells them apart
+    frame, notes = finished(store, only, HEADINGS)  # as `by_class` tells them apart
     names, left = _names(frame)
     panels = [
         _panel(f"{group}, imbalance factor {factor}", errors, names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.records.columns import data_column, describe
 from bench.report.charts import Axis, Chart, Panel, Picture
 from bench.report.plots.base import chosen
 from lt_core.data.sets import DATASETS
@@ -13,6 +14,7 @@ from lt_core.errors import UserError
 if TYPE_CHECKING:
     from bench.records.store import Store
     from lt_core.result import TrialResult
+    from lt_core.spec import DataSpec
 
 _PANELS = 12
 
@@ -24,19 +26,23 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: no trial of the run kept pictures.
     """
     wanted = set(chosen(store.frame(), only)["trial_id"])
-    first: dict[tuple[str, str, str, int, float], TrialResult] = {}
+    first: dict[tuple[str, DataSpec], TrialResult] = {}
     for result in store.results():
-        data = result.spec.data
-        key = (result.spec.method.label, data.dataset, data.imbalance_type, data.n_max, -data.imbalance_factor)
+        key = (result.spec.method.label, data_column(result.spec.data))
         if result.pictures and result.trial_id in wanted and (key not in first or _place(result) < _place(first[key])):
             first[key] = result
     if not first:
         raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")
-    panels = [_panel(first[key], shown) for key in sorted(first) for shown in first[key].pictures]
+    panels = [_panel(first[key], shown) for key in sorted(first, key=_order) for shown in first[key].pictures]
     notes = ["rows: real images of the largest class, what the generator makes of them, real images of the smaller class"]
     if len(panels) > _PANELS:
         notes.append(f"drawn: the first {_PANELS} of {len(panels)} generators; choose others with --only")
     return Chart("translations", "Images that generators make", tuple(panels[:_PANELS]), tuple(notes), columns=2, size=(4.4, 2.0))
+
+
+def _order(key: tuple[str, DataSpec]) -> tuple[str, str, str, int, float]:
+    label, data = key
+    return label, data.dataset, data.imbalance_type, data.n_max, -data.imbalance_factor
 
 
 def _place(result: TrialResult) -> tuple[int, int]:
@@ -48,5 +54,5 @@ def _panel(result: TrialResult, shown: Mapping[str, Any]) -> Panel:
     names = DATASETS[data.dataset].class_names or tuple(map(str, range(len(counts))))
     head, tail = shown["made_of"], shown["label"]
     rows = (f"{names[head]} ({counts[head]})", f"as {names[tail]}", f"{names[tail]} ({counts[tail]})")
-    title = f"{result.spec.method.label}, {data.dataset} IF {data.imbalance_factor:.3g}, draw {data.subset_seed}"
+    title = f"{result.spec.method.label}, {describe(data)}, draw {data.subset_seed}"
     return Panel(title, Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)

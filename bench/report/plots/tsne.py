@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.records.columns import data_column, describe
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import chosen, floats
 from lt_core.errors import UserError
@@ -13,6 +14,7 @@ from lt_core.errors import UserError
 if TYPE_CHECKING:
     from bench.records.store import Store
     from lt_core.result import TrialResult
+    from lt_core.spec import DataSpec
 
 _PANELS = 12
 
@@ -23,21 +25,22 @@ def draw(store: Store, only: str = "*") -> Chart:
     Raises:
         UserError: no trial of the run was embedded.
     """
-    shown: dict[tuple[str, str, float], TrialResult] = {}
+    shown: dict[tuple[str, DataSpec], TrialResult] = {}
     wanted = set(chosen(store.frame(), only)["trial_id"])
     for result in store.results():
         if result.embedding and result.trial_id in wanted:
-            shown.setdefault((result.spec.method.label, result.spec.data.dataset, result.spec.data.imbalance_factor), result)
+            shown.setdefault((result.spec.method.label, data_column(result.spec.data)), result)
     if not shown:
         raise UserError(f"{store.path} has no embedded trial: run it with --embed")
-    panels = [_panel(result, legend=place == 0) for place, result in enumerate(list(shown.values())[:_PANELS])]
+    several = len({data for _, data in shown}) > 1
+    panels = [_panel(result, several, legend=place == 0) for place, result in enumerate(list(shown.values())[:_PANELS])]
     notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images)"]
     if len(shown) > _PANELS:
         notes.append(f"drawn: the first {_PANELS} of {len(shown)} methods and data columns; choose others with --only")
     return Chart("tsne", "Test images by their features", tuple(panels), tuple(notes), size=(3.4, 3.2))
 
 
-def _panel(result: TrialResult, legend: bool) -> Panel:
+def _panel(result: TrialResult, several: bool, legend: bool) -> Panel:
     x, y, label = np.array(result.embedding).T
     order = np.argsort(-np.array(result.train_counts), kind="stable")
     rank = {c: place for place, c in enumerate(order)}
@@ -49,5 +52,6 @@ def _panel(result: TrialResult, legend: bool) -> Panel:
         )
         for c in few
     )  # fmt: skip
-    title = f"{result.spec.method.label}, seed {result.spec.seed}, fold {result.spec.data.subset_seed}"
+    data = f", {describe(result.spec.data)}" if several else ""
+    title = f"{result.spec.method.label}{data}, seed {result.spec.seed}, fold {result.spec.data.subset_seed}"
     return Panel(title, Axis(ticks=()), Axis(ticks=()), series, legend=legend)

@@ -1,0 +1,44 @@
+"""What a run leaves in its folder besides its records: tables in every format, the figures beside them, and the page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench.records.store import Store
+from bench.report import page, render
+from bench.report.plots import PLOTS
+from bench.report.plots import write as write_plot
+from bench.report.tables import TABLES
+from lt_core.errors import UserError
+from lt_core.result import OK
+
+
+def write_tables(store: Store, name: str) -> list[Path]:
+    """The table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; the files."""
+    view, folder = TABLES[name], store.path / "tables"
+    table = view(store.frame(), None, store.per_class())
+    try:
+        files = render.write(table, folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
+        ) from None
+    for kind in view.plots if (store.frame()["status"] == OK).any() else ():
+        file = store.path / "plots" / f"{kind}.svg"
+        try:
+            write_plot(PLOTS[kind](store), file)
+            files.append(file)
+        except Exception as error:  # a chart is not worth a run, whose rows are written by now
+            print(f"plot {kind} is left out: {error}", file=sys.stderr)
+    return files
+
+
+def write_report(store: Store) -> str:
+    """The page of a finished run; its path, or in one sentence why there is none. Never raises: the run is over, and kept."""
+    file = store.path / "report.html"
+    try:
+        page.write(store, file)
+    except Exception as error:
+        return f"not written ({error}): try `bench.py report {store.path}`"
+    return str(file)

@@ -1,0 +1,24 @@
+"""What nobody can want of a suite, said before it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lt_core.spec import TrialSpec
+
+_UNTRAINED = 0.01  # share of an averaged network that may be its beginning
+
+
+def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:
+    """What a recipe does that nobody can want: weights averaged over so long that the untrained network is still in them."""
+    notes = []
+    for recipe in dict.fromkeys(spec.recipe for spec in specs):
+        steps = recipe.epochs * recipe.steps
+        if steps and recipe.ema**steps > _UNTRAINED:
+            fitting = math.floor(1000 * _UNTRAINED ** (1 / steps)) / 1000
+            notes.append(
+                f"after {steps:,} steps the averaged weights of recipe {recipe.name} (ema {recipe.ema:g}) still hold "
+                f"{100 * recipe.ema**steps:.0f} % of the untrained network: set ema to {fitting:g} or less"
+            )
+    return notes

@@ -1,0 +1,55 @@
+"""Optuna's figures of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.tuning.search import Search, optuna_
+from bench.tuning.winners import Found
+
+
+def importances(search: Search) -> dict[str, float]:
+    """How much of the spread of the first objective each axis explains (fANOVA); empty where there is too little to tell."""
+    optuna = optuna_()
+    target = None if len(search.space.objectives) == 1 else lambda t: t.values[0]
+    try:
+        return dict(optuna.importance.get_param_importances(search.optuna, target=target))
+    except (ValueError, RuntimeError):
+        return {}
+
+
+def draw(one: Found, folder: Path) -> list[Path]:
+    """Optuna's figures of a study: its history, slices, a contour of two axes and the importances, as far as there is something
+    to see.
+    """
+    import matplotlib
+
+    from bench.report.charts.paper import save
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    drawn, search, files = optuna_().visualization.matplotlib, one.search, []
+    target = {"target": lambda t: t.values[0], "target_name": search.space.objectives[0].replace("_", " ") + ", validation"}
+    tried = [t.params for t in search.optuna.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
+    numbers = [axis.label for axis in one.study.axes if axis.values is None and len({p.get(axis.label) for p in tried}) > 3]
+    figures = {
+        "history": lambda: drawn.plot_optimization_history(search.optuna, **target),
+        "slice": lambda: drawn.plot_slice(search.optuna, **target),
+        "contour": lambda: drawn.plot_contour(search.optuna, params=numbers[:2], **target),
+        "importances": lambda: drawn.plot_param_importances(search.optuna, **target),
+    }
+    for kind, draw in figures.items():
+        if (kind == "contour" and len(numbers) < 2) or (kind == "importances" and len(importances(search)) < 2):
+            continue
+        axes = np.atleast_1d(np.asarray(draw(), dtype=object)).ravel()
+        made = axes[0].figure
+        made.set_size_inches(max(6.4, 3.0 * len(axes)), 4.2)
+        if len(axes) == 1:  # a row of slices shares a scale of colours, which no layout engine takes
+            made.set_layout_engine("tight")
+        files.append(folder / f"{one.study.name}_{kind}.svg")
+        save(made, files[-1])
+        plt.close(made)
+    return files

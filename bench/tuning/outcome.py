@@ -1,0 +1,61 @@
+"""What a search leaves in its run's folder: its table, a suite of each winner, and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.records.store import Store
+from bench.report import render
+from bench.tuning.drawings import draw
+from bench.tuning.space import Space
+from bench.tuning.summary import table
+from bench.tuning.winners import Found
+from lt_core.errors import UserError
+from lt_core.spec import DataSpec
+
+
+def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
+    """Tables, the suite of each winner and figures, beside the records; the files.
+
+    Raises:
+        UserError: a folder that cannot be written.
+    """
+    try:
+        files = render.write(table(space, found, store), store.path / "tables")
+        (store.path / "plots").mkdir(exist_ok=True)
+        for one in found:
+            files.append(store.path / f"winner_{one.study.name}.yaml")
+            files[-1].write_text(suite_text(space, one))
+    except OSError as error:
+        raise UserError(f"{store.path} cannot be written ({error.strerror}): make room and give the same command again") from None
+    for one in found:
+        files += draw(one, store.path / "plots")
+    return files
+
+
+def suite_text(space: Space, one: Found) -> str:
+    """A suite file of the winner on the fresh seeds, which `bench.py run` takes as it is."""
+    spec = space.specs(one.study, one.setting)[0]
+    changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
+    values = {
+        "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study has not seen",
+        "recipe": {"base": spec.recipe.name, **changes},
+        "data": [_changed(data) for data in space.data],
+        "methods": [one.study.method(one.setting).label],
+        "seeds": list(space.fresh_seeds),
+        "table": "catalogue",
+    }
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _changed(data: DataSpec) -> dict[str, Any]:
+    return {f.name: _plain(v) for f in dataclasses.fields(data) if (v := getattr(data, f.name)) != f.default}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,71 @@
+"""The table of a search: what was chosen, what it promised on the validation split, and what it keeps on fresh seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.analysis.comparable import measured_on
+from bench.records.store import Store
+from bench.report.tables.table import Cell, Column, Row, Table
+from bench.tuning.search import Search
+from bench.tuning.space import Space
+from bench.tuning.winners import Found
+from lt_core.result import OK, TrialResult
+from lt_core.spec import TrialSpec
+
+
+def table(space: Space, found: Sequence[Found], store: Store) -> Table:
+    """What was chosen, what it promised, and what it keeps."""
+    objective = next((name for name in space.objectives if name != "seconds"), "balanced_accuracy")
+    rows = []
+    for one in found:
+        first = "as published" if one.study.published else "as declared"
+        for name, setting in ((first, one.study.first), ("tuned", one.setting)):
+            seen = _figures(store, space.specs(one.study, setting), objective)
+            fresh = _figures(store, space.specs(one.study, setting, space.fresh_seeds), objective)
+            cells = (Cell(text=one.label(setting)), seen[0], *fresh, *(_difference(seen[0], cell) for cell in fresh))
+            rows.append(Row(f"{one.study.name}, {name}", cells))
+    heads = ("setting", "validation, as chosen", "validation, fresh seeds", "test, fresh seeds", "optimism", "gap")
+    counts = [f"{one.study.name}: proposed by {' and '.join(one.search.samplers)}, {_counts(one.search)}" for one in found]
+    notes = (
+        f"{objective.replace('_', ' ')} in %, mean over the subsets; n counts seeds",
+        "chosen on the validation split alone",
+        "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
+        *counts,
+        measured_on(store.frame()),
+    )
+    return Table(
+        "tuning", f"{space.name}: {space.about}", "Study", tuple(Column("", h, plain=True) for h in heads), tuple(rows), notes
+    )
+
+
+def _difference(promised: Cell, kept: Cell) -> Cell:
+    return Cell() if promised.mean is None or kept.mean is None else Cell(text=f"{promised.mean - kept.mean:+.2f}")
+
+
+def _counts(search: Search) -> str:
+    states = [t.state.name.lower() for t in search.optuna.get_trials(deepcopy=False)]
+    words = {"complete": "finished", "pruned": "pruned", "fail": "failed", "running": "under way", "waiting": "waiting"}
+    return ", ".join(f"{states.count(state)} {word}" for state, word in words.items() if state in states)
+
+
+def _figures(store: Store, specs: Sequence[TrialSpec], objective: str) -> tuple[Cell, Cell]:
+    """On the validation split, and on the test part: means over subsets of each seed whose trials are all finished."""
+    results = {spec.trial_id: store.read(spec.trial_id) for spec in specs}
+    failed = sum(r is not None and r.status != OK for r in results.values())
+    of_seed: dict[int, list[TrialResult | None]] = {}
+    for spec in specs:
+        of_seed.setdefault(spec.seed, []).append(results[spec.trial_id])
+    whole = [[r for r in row if r is not None and r.status == OK] for row in of_seed.values()]
+    whole = [row for row, asked in zip(whole, of_seed.values(), strict=True) if len(row) == len(asked)]
+    validation = [float(np.mean([r.validation_metrics()[objective] for r in row])) for row in whole]
+    return _cell(validation, failed), _cell([float(np.mean([r.metrics()[objective] for r in row])) for row in whole], failed)
+
+
+def _cell(values: Sequence[float], failed: int) -> Cell:
+    if not values:
+        return Cell(failed=failed)
+    shown = 100 * np.asarray(values)
+    return Cell(float(shown.mean()), float(shown.std(ddof=1)) if len(shown) > 1 else float("nan"), len(shown), failed)
