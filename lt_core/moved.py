@@ -8,13 +8,10 @@ in the old notation, in which a parameter that is not named has the value of the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lt_core.identity import NEUTRAL
 from lt_core.labels import format_label, parse_label, short
-from lt_core.parts import NEUTRAL
-
-if TYPE_CHECKING:
-    from lt_core.spec import MethodSpec
 
 ABSENT = None  # then, the method had no such parameter
 _STAGE_ONE = "fixmatch[unsup_ratio=1,strong_views=2]"
@@ -63,17 +60,22 @@ def as_written(stored: str) -> str:
     return format_label(name, values)
 
 
-def labelled(method: MethodSpec) -> str:
-    """The label that ``method``, read from a record, has today."""
-    if not method.label:
+def labelled(label: str, method: str, params: Mapping[str, Any]) -> str:
+    """The label that a method, read from a record, has today.
+
+    Args:
+        label: the one that it was recorded with; empty: it has none.
+        params: its parameters as recorded.
+    """
+    if not label:
         return ""
-    name, shown = parse_label(method.label)
-    for key, (then, now) in _moved(method.name, shown):
-        value = method.params.get(key, then)
+    name, shown = parse_label(label)
+    for key, (then, now) in _moved(method, shown):
+        value = params.get(key, then)
         if value is not ABSENT and value != (as_stored(now) if key == "stage_one" else now):
             shown.setdefault(key, short(value))
     if "stage_one" in shown:
-        shown["stage_one"] = as_written(str(method.params["stage_one"]))
+        shown["stage_one"] = as_written(str(params["stage_one"]))
     return format_label(name, shown)
 
 

@@ -1,5 +1,5 @@
 """The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction, and those of
-`NEUTRAL` that most methods leave alone.
+`NEUTRAL` in `lt_core.identity` that most methods leave alone.
 
 A part is a small frozen dataclass whose fields are its parameters. Its name is how a method, a suite or the
 command line picks it; parameters are written beside it in one flat list, so a parameter's name may not be used
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from lt_core.errors import UserError
 from lt_core.fields import Domain, build, domains
+from lt_core.identity import NEUTRAL
 from lt_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,34 +35,6 @@ class Part:
         """
 
 
-#: Group → the choice that changes nothing. Frozen: a trial's id leaves these out, so that it survives a new group.
-NEUTRAL: dict[str, str] = {
-    "loss": "softmax",
-    "weights": "none",
-    "sampling": "instance",
-    "schedule": "always",
-    "head": "linear",
-    "posthoc": "none",
-    "step": "plain",
-    "stages": "one",
-    "regularizer": "none",
-    "synthesis": "none",
-    "augment": "none",
-}
-#: Parameter → the default at which it stays out of a trial's id: it was added when records existed, and theirs hold. Frozen,
-#: and here rather than beside the parameter, since ids are computed where no part is loaded.
-LATER: dict[str, Any] = {
-    "strong_views": 1,
-    "strong_augment": "always",
-    "align_to": "counts",
-    "crest_profile": "counts",
-    "focal_on": "cross_entropy",
-    "ib_gradient": "stopped",
-    "ib_rate": 1.0,
-    "kept_norms": "evaluation",
-    "through_weights": False,
-    "look_ahead": "gradient",
-}
 #: Group → its choices.
 GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in NEUTRAL}
 P = TypeVar("P", bound=type[Part])

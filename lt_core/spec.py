@@ -13,13 +13,11 @@ from typing import Any, TypeVar, cast
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, check, param
+from lt_core.identity import LATER, NEUTRAL, PROTOCOL
 from lt_core.moved import labelled
-from lt_core.parts import LATER, NEUTRAL
 from lt_core.recipes import Recipe
 
 T = TypeVar("T")
-#: Counts changes after which an old figure is no longer comparable with a new one. Part of every id.
-PROTOCOL = 1
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ class TrialSpec:
         method = MethodSpec(**values["method"])
         return cls(
             data=_built(DataSpec, values["data"]),
-            method=dataclasses.replace(method, label=labelled(method)),
+            method=dataclasses.replace(method, label=labelled(method.label, method.name, method.params)),
             recipe=_built(Recipe, values["recipe"]),
             seed=values["seed"],
             protocol=values["protocol"],

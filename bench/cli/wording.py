@@ -13,7 +13,7 @@ from bench.suites.advice import recipe_notes
 from bench.suites.cost import Estimate, spoken
 from bench.suites.planning import Plan
 from bench.tuning.space import Space
-from lt_core.parts import NEUTRAL
+from lt_core.identity import NEUTRAL
 from lt_core.result import OK, PRUNED
 from lt_core.spec import DataSpec
 

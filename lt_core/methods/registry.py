@@ -10,9 +10,10 @@ from typing import Any
 
 from lt_core.errors import UserError, unknown
 from lt_core.fields import Domain
+from lt_core.identity import NEUTRAL
 from lt_core.labels import format_label, parse_label
 from lt_core.moved import as_stored
-from lt_core.parts import GROUPS, NEUTRAL, build_parts, parameters
+from lt_core.parts import GROUPS, build_parts, parameters
 from lt_core.registry import Registry
 from lt_core.spec import MethodSpec
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from lt_core.errors import UserError
 from lt_core.fields import param
+from lt_core.identity import NEUTRAL
 from lt_core.models.heads import Head, initialise
 from lt_core.moved import as_written
-from lt_core.parts import NEUTRAL, Part, build_parts, part
+from lt_core.parts import Part, build_parts, part
 from lt_core.recipes import Recipe
 
 if TYPE_CHECKING:

@@ -29,11 +29,12 @@ from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.generation import Objective, Translation, TranslatorTraining, filled, pictures
+from lt_core.identity import NEUTRAL
 from lt_core.models import build_model
 from lt_core.models.cyclegan import PatchDiscriminator, Translator
 from lt_core.models.flops import forward_flops
 from lt_core.models.heads import LinearHead
-from lt_core.parts import NEUTRAL, part
+from lt_core.parts import part
 from lt_core.recipes import Recipe
 from lt_core.stages.base import Lab, One, Stages
 from lt_core.steps.alternating import Alternating

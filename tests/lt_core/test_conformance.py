@@ -12,8 +12,9 @@ import torch
 from lt_core.errors import UserError
 from lt_core.features import by_batches
 from lt_core.fields import domains
+from lt_core.identity import NEUTRAL
 from lt_core.methods import METHODS, resolve
-from lt_core.parts import GROUPS, NEUTRAL, build_parts
+from lt_core.parts import GROUPS, build_parts
 from lt_core.training import run_trial
 from lt_core.training.evaluate import evaluate
 

@@ -8,9 +8,10 @@ import pytest
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, domains
+from lt_core.identity import LATER, NEUTRAL
 from lt_core.methods import METHODS, resolve
 from lt_core.moved import ABSENT, MOVED, as_stored, as_written
-from lt_core.parts import GROUPS, LATER, NEUTRAL
+from lt_core.parts import GROUPS
 from lt_core.recipes import RECIPES, Recipe
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 from lt_core.stages import stage_one

@@ -1,0 +1,41 @@
+"""What enters a trial's id besides the values of its spec: the protocol, and the values that stay out of it.
+
+All of it is frozen, since the id of every stored row depends on it, and stands here rather than beside the parts, since ids are
+computed where no part is loaded. `lt_core.spec.TrialSpec.trial_id` makes the id.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Counts changes after which an old figure is no longer comparable with a new one. Part of every id.
+PROTOCOL = 1
+
+#: Group of parts → the choice that changes nothing. An id leaves these out, so that it survives a new group.
+NEUTRAL: dict[str, str] = {
+    "loss": "softmax",
+    "weights": "none",
+    "sampling": "instance",
+    "schedule": "always",
+    "head": "linear",
+    "posthoc": "none",
+    "step": "plain",
+    "stages": "one",
+    "regularizer": "none",
+    "synthesis": "none",
+    "augment": "none",
+}
+
+#: Parameter of a part → the default at which it stays out of an id: it was added when records existed, and theirs hold.
+LATER: dict[str, Any] = {
+    "strong_views": 1,
+    "strong_augment": "always",
+    "align_to": "counts",
+    "crest_profile": "counts",
+    "focal_on": "cross_entropy",
+    "ib_gradient": "stopped",
+    "ib_rate": 1.0,
+    "kept_norms": "evaluation",
+    "through_weights": False,
+    "look_ahead": "gradient",
+}
