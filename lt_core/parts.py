@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from lt_core.errors import UserError
 from lt_core.fields import Domain, build, domains
 from lt_core.identity import NEUTRAL
 from lt_core.registry import Registry
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
+from lt_core.spec import TrialSpec
 
 
 @dataclass(frozen=True)

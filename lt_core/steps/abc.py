@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,12 +10,10 @@ from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.models.heads import TwoClassifiers
 from lt_core.parts import part
+from lt_core.protocols import StepContext
+from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep
 from lt_core.steps.semi import FixMatch, _FixMatch
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
 
 
 def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
@@ -26,7 +22,7 @@ def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
 
 
 class _Auxiliary(_FixMatch):
-    def __init__(self, training: Training, how: AuxiliaryBalanced) -> None:
+    def __init__(self, training: StepContext, how: AuxiliaryBalanced) -> None:
         super().__init__(training, how)
         self.weight, self.counts = how.aux_weight, training.split.labelled_counts.float()
 
@@ -34,7 +30,7 @@ class _Auxiliary(_FixMatch):
         training, classifier = self.training, self.training.model.classifier
         assert isinstance(classifier, TwoClassifiers)
         auxiliary, features = self.views(images, labels, positions)
-        with torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
+        with training.autocast():
             main = classifier.main(features).float()
         return self.total(main, features, labels) + self.weight * self.balanced(auxiliary, labels)
 
@@ -72,5 +68,5 @@ class AuxiliaryBalanced(FixMatch):
         if spec.method.params["head"] != "auxiliary":
             raise UserError(f"{spec.method.name}: step abc trains an auxiliary classifier: set head=auxiliary")
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _Auxiliary(training, self)

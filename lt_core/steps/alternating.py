@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lt_core.generation import Translation, fixed, to_pixels
+from lt_core.protocols import StepContext
 from lt_core.steps.base import BoundStep, Step
-
-if TYPE_CHECKING:
-    from lt_core.training.loop import Training
 
 
 class _Alternating(BoundStep):
-    def __init__(self, training: Training, how: Alternating) -> None:
+    def __init__(self, training: StepContext, how: Alternating) -> None:
         super().__init__(training)
         self.how, self.loss = how, torch.zeros(())
         self.turn = -1  # the epoch before which the generators had theirs; checkpoints are written between epochs
@@ -70,5 +68,5 @@ class Alternating(Step):
     real: int
     gamma: float
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _Alternating(training, self)

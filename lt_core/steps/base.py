@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from lt_core.parts import Part
-
-if TYPE_CHECKING:
-    from lt_core.training.loop import Training
+from lt_core.protocols import StepContext
 
 
 class BoundStep:
@@ -17,7 +15,7 @@ class BoundStep:
     subset, to be differentiated; it may draw further images, keep state of its own, and look at ``training``.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: StepContext) -> None:
         self.training = training
 
     def __call__(self, positions: Tensor) -> Tensor:
@@ -63,6 +61,6 @@ class Step(Part):
         """
         return backbone
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         """The step for ``training``."""
         raise NotImplementedError

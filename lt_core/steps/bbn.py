@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +10,9 @@ from torch import Tensor, nn
 from lt_core.errors import UserError
 from lt_core.models.registry import Backbone
 from lt_core.parts import part
+from lt_core.protocols import StepContext
 from lt_core.sampling import Reverse
 from lt_core.steps.base import BoundStep, Step
-
-if TYPE_CHECKING:
-    from lt_core.training.loop import Training
 
 
 class TwoBranches(nn.Module):
@@ -61,7 +58,7 @@ class _Bilateral(BoundStep):
         images, labels = training.images(torch.cat([positions, reversed_order]))
         net = training.model.backbone
         assert isinstance(net, TwoBranches)
-        with torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
+        with training.autocast():
             ours = net.branch(images[:count], net.conventional)
             theirs = net.branch(images[count:], net.rebalancing)
             features = 2 * torch.cat([alpha * ours, (1 - alpha) * theirs], dim=1)
@@ -88,5 +85,5 @@ class Bilateral(Step):
             raise UserError(f"bbn doubles the last block of a backbone, and {type(backbone).__name__} has no row of blocks")
         return TwoBranches(backbone)
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _Bilateral(training)

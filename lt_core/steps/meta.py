@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,11 +11,9 @@ from torch import Tensor
 from lt_core.data.loader import Batches, Images
 from lt_core.errors import UserError
 from lt_core.fields import param
+from lt_core.protocols import StepContext
+from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep, Step
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
 
 Parameters = dict[str, Tensor]
 
@@ -59,7 +56,7 @@ class Meta(Step):
 class MetaStep(BoundStep):
     """Draws meta batches, and evaluates the network at parameters that it does not have."""
 
-    def __init__(self, training: Training, how: Meta) -> None:
+    def __init__(self, training: StepContext, how: Meta) -> None:
         super().__init__(training)
         self.how, split = how, training.split
         sources: dict[str, Images | None] = {"train": split.train, "extra": split.extra, "validation": split.validation}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,10 @@ from torch.optim import Optimizer
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.parts import part
+from lt_core.protocols import StepContext
+from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep
 from lt_core.steps.meta import Meta, MetaStep, Parameters
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
 
 
 def class_probabilities(rates: Tensor, counts: Tensor) -> Tensor:
@@ -47,7 +45,7 @@ def after_sgd(parameters: Mapping[str, Tensor], slopes: Mapping[str, Tensor], op
 
 
 class _MetaSampler(MetaStep):
-    def __init__(self, training: Training, how: MetaSampler) -> None:
+    def __init__(self, training: StepContext, how: MetaSampler) -> None:
         super().__init__(training, how)
         self.by_optimizer = how.look_ahead == "optimizer"
         self.rates = torch.zeros(len(training.split.counts), device=training.device, requires_grad=True)
@@ -131,5 +129,5 @@ class MetaSampler(Meta):
                 "set look_ahead=gradient"
             )
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _MetaSampler(training, self)

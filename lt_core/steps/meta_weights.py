@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lt_core.fields import param
 from lt_core.parts import part
+from lt_core.protocols import StepContext
 from lt_core.steps.base import BoundStep
 from lt_core.steps.meta import Meta, MetaStep
-
-if TYPE_CHECKING:
-    from lt_core.training.loop import Training
 
 
 def weighted(weights: Tensor, losses: Tensor) -> Tensor:
@@ -23,7 +21,7 @@ def weighted(weights: Tensor, losses: Tensor) -> Tensor:
 
 
 class _MetaWeightNet(MetaStep):
-    def __init__(self, training: Training, how: MetaWeightNet) -> None:
+    def __init__(self, training: StepContext, how: MetaWeightNet) -> None:
         super().__init__(training, how)
         self.through_weights = how.through_weights
         with torch.random.fork_rng(devices=[]):
@@ -69,7 +67,7 @@ class MetaWeightNet(Meta):
     mwn_lr: float = param(1e-5, "learning rate of the weighting function", above=0, tune=(1e-5, 1e-3))
     through_weights: bool = param(False, "the virtual step differentiates the weights too, as the released code does")
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _MetaWeightNet(training, self)
 
 
@@ -92,5 +90,5 @@ class LearningToReweight(Meta):
     whose virtual step of rate 1 differs by a factor that the sum takes out).
     """
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _L2RW(training, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,16 +11,14 @@ from torch import Tensor, nn
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.parts import part
+from lt_core.protocols import StepContext
 from lt_core.steps.base import BoundStep, Step
-
-if TYPE_CHECKING:
-    from lt_core.training.loop import Training
 
 
 class _Mixing(BoundStep):
     """λ ~ Beta(α, α) and a partner for each image, a batch; loss λ·L(y_a) + (1 − λ)·L(y_b)."""
 
-    def __init__(self, training: Training, how: Mixup) -> None:
+    def __init__(self, training: StepContext, how: Mixup) -> None:
         super().__init__(training)
         self.how = how
         # torch cannot draw from a Beta distribution by a generator; numpy's stream comes from the trial's own order.
@@ -62,7 +60,7 @@ class Mixup(Step):
     mix_alpha: float = param(1.0, "α of the Beta distribution; 0 mixes nothing", low=0, tune=(0.2, 0.5, 1.0))
     bound: ClassVar[type[_Mixing]] = _Mixing
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return self.bound(training, self)
 
     def label_share(self, share: float, counts: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -77,7 +75,7 @@ class _Manifold(_Mixing):
         backbone = training.model.backbone
         groups = list(backbone.groups)  # type: ignore[arg-type]
         layer = int(self.draws.integers(len(groups)))
-        with torch.autocast(training.device.type, dtype=training.dtype, enabled=training.dtype is not None):
+        with training.autocast():
             hidden = images
             for number, group in enumerate(groups):
                 if number == layer:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from lt_core.parts import part
+from lt_core.protocols import StepContext
 from lt_core.steps.base import BoundStep, Step
-
-if TYPE_CHECKING:
-    from lt_core.training.loop import Training
 
 
 class _Plain(BoundStep):
@@ -23,5 +19,5 @@ class _Plain(BoundStep):
 class Plain(Step):
     """The mean weighted loss of the batch."""
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _Plain(training)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +17,9 @@ from lt_core.data.strong_pools import POOLS
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.parts import part
+from lt_core.protocols import StepContext
+from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep, Step
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
 
 _MEMORY = 128  # batches whose mean prediction stands for the model's (CReST's public code)
 
@@ -50,7 +48,7 @@ class Semi(Step):
 class BoundSemi(BoundStep):
     """Draws unlabelled batches: shuffled passes over the stream, from a generator of its own."""
 
-    def __init__(self, training: Training, how: Semi) -> None:
+    def __init__(self, training: StepContext, how: Semi) -> None:
         super().__init__(training)
         self.how, split = how, training.split
         assert split.unlabelled is not None
@@ -127,7 +125,7 @@ class PseudoLabel(Semi):
 
     threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _PseudoLabel(training, self)
 
 
@@ -171,12 +169,12 @@ class MeanTeacher(Semi):
                 f"{spec.method.name} learns from averaged weights and recipe {spec.recipe.name} keeps none: set its ema"
             )
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _MeanTeacher(training, self)
 
 
 class _FixMatch(BoundSemi):
-    def __init__(self, training: Training, how: FixMatch) -> None:
+    def __init__(self, training: StepContext, how: FixMatch) -> None:
         super().__init__(training, how)
         self.fix, counts = how, training.split.labelled_counts.float()
         self.strong = StrongAugment(POOLS[how.strong_augment])
@@ -294,5 +292,5 @@ class FixMatch(Semi):
     def cost(self) -> float:
         return 1.0 + (1 + self.strong_views) * self.unsup_ratio
 
-    def bind(self, training: Training) -> BoundStep:
+    def bind(self, training: StepContext) -> BoundStep:
         return _FixMatch(training, self)

@@ -10,11 +10,11 @@ from torch import Tensor
 from lt_core.data.loader import Split
 from lt_core.features import probabilities_of
 from lt_core.metrics import precision, recall
+from lt_core.protocols import Predictor
 from lt_core.training.evaluate import evaluate
-from lt_core.training.loop import Training
 
 
-def diagnose(training: Training, split: Split, hidden: Tensor, number: int) -> dict[str, Any]:
+def diagnose(predictor: Predictor, split: Split, hidden: Tensor, number: int) -> dict[str, Any]:
     """Figures of one training, each a list over classes; NaN where there is nothing to divide by.
 
     Args:
@@ -27,14 +27,14 @@ def diagnose(training: Training, split: Split, hidden: Tensor, number: int) -> d
     """
     assert split.unlabelled is not None
     classes = len(split.counts)
-    guess = probabilities_of(training, split.unlabelled).argmax(dim=1)
+    guess = probabilities_of(predictor, split.unlabelled).argmax(dim=1)
     pairs = torch.bincount(hidden * classes + guess, minlength=classes * classes).reshape(classes, classes).cpu().numpy()
-    tested = evaluate(training, split.test).confusion
+    tested = evaluate(predictor, split.test).confusion
     return {
         "round": number,
         "test_recall": recall(tested).tolist(),
         "test_precision": precision(tested).tolist(),
         "pseudo_recall": recall(pairs).tolist(),
         "pseudo_precision": precision(pairs).tolist(),
-        "taken": [int(n) for n in (training.split.counts - split.counts).tolist()],
+        "taken": [int(n) for n in (predictor.split.counts - split.counts).tolist()],
     }

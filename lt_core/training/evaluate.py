@@ -11,7 +11,7 @@ import torch
 from lt_core.data.loader import Images
 from lt_core.features import probabilities_of
 from lt_core.metrics import calibration_bins
-from lt_core.training.loop import Training
+from lt_core.protocols import Predictor
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Evaluation:
         return float((np.diag(self.confusion)[rows > 0] / rows[rows > 0]).mean())
 
 
-def evaluate(training: Training, images: Images) -> Evaluation:
+def evaluate(predictor: Predictor, images: Images) -> Evaluation:
     """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction."""
-    classes = len(training.split.counts)
-    confidence, prediction = probabilities_of(training, images).max(dim=1)
+    classes = len(predictor.split.counts)
+    confidence, prediction = probabilities_of(predictor, images).max(dim=1)
     pairs = torch.bincount(images.labels * classes + prediction, minlength=classes * classes)
     correct = (prediction == images.labels).cpu().numpy()
     return Evaluation(

@@ -11,21 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
 from lt_core.augment import Augment
 from lt_core.data.loader import Batches, Split
-from lt_core.losses import Loss
-from lt_core.models import Net, build_model
+from lt_core.losses.base import Loss
 from lt_core.models.heads import Head
+from lt_core.models.registry import Net, build_model
 from lt_core.parts import build_parts
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
 from lt_core.regularizer import Regularizer
-from lt_core.sampling import Instance, Sampling
+from lt_core.sampling import Sampling
 from lt_core.schedule import Schedule
 from lt_core.spec import TrialSpec
-from lt_core.steps import Step
-from lt_core.steps.plain import Plain
+from lt_core.steps.base import Step
 from lt_core.synthesis import Synthesis
 from lt_core.training.enlarge import enlarged
 from lt_core.training.optim import learning_rate, make_optimizer
@@ -98,7 +96,9 @@ class Training:
         self.feature_term = cast(Regularizer, parts["regularizer"]).bind()
         self.augmentation = cast(Augment, parts["augment"]).bind(split.counts)
         self.class_weights = self.weights.bind(split.counts).float()
-        self.step, self.plain_step = step.bind(self), Plain().bind(self)
+        self.step = step.bind(self)
+        plain = build_parts({})  # the neutral choices, which a schedule defers to
+        self.plain_step, self.plain_sampling = cast(Step, plain["step"]).bind(self), cast(Sampling, plain["sampling"])
         self.epochs = self.recipe.epochs if epochs is None else epochs
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
         self.chosen: dict[str, float] = {}  # what was chosen on the validation split
@@ -136,16 +136,20 @@ class Training:
         ``labels`` are for heads with a margin of their own.
         """
         net = net or self.model
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+        with self.autocast():
             features = net.backbone(images)
             return net.classify(features, labels).float(), features.float()
+
+    def autocast(self) -> torch.autocast:
+        """A context in which the network computes in the recipe's precision."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
 
     def traceless(self, net: Net, images: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
         """Outputs [B, C] of ``net`` in float32, at ``parameters`` by name instead of its own; its buffers, among them the running
         statistics of batch norm, stay as they are.
         """
         buffers = {name: b.clone() for name, b in net.named_buffers()}
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+        with self.autocast():
             return functional_call(net, {**(parameters or {}), **buffers}, (images,)).float()
 
     def outputs(self, images: Tensor) -> Tensor:
@@ -169,7 +173,7 @@ class Training:
 
     def run_epoch(self) -> float:
         """Train one epoch; returns its mean weighted loss. The only wait for the device is at the end."""
-        step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, Instance())
+        step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, self.plain_sampling)
         order = self._order(sampling)
         self.train_mode()
         total = torch.zeros((), device=self.device)

@@ -13,12 +13,13 @@ from typing import Any, cast
 
 import torch
 
+import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
 from lt_core.data.loader import hidden_labels, load_split
 from lt_core.parts import build_parts
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import Lab, stages_of
-from lt_core.steps import Step
+from lt_core.steps.base import Step
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding

@@ -1,0 +1,191 @@
+"""What the pieces of a trial may ask of each other, apart from the classes that answer (as torchtitan keeps its protocols).
+
+| who asks | asks for | and gets |
+|---|---|---|
+| features, evaluation, diagnosis | `Predictor` | a network and how its outputs are read |
+| a step | `StepContext` | the classifier's training that it is a part of |
+| the trial | `Trainable` | anything that is trained in epochs |
+| stages | `TrainableClassifier` | what they have `lt_core.training.loop.Training` made for |
+
+B is a batch, N the training subset, C the number of classes. All attributes are read and never set from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import Optimizer
+
+from lt_core.data.loader import Batches, Split
+from lt_core.losses.base import Loss, LossFn, WeightedLossFn
+from lt_core.models.registry import Net
+from lt_core.posthoc import Posthoc
+from lt_core.recipes import Recipe
+from lt_core.regularizer import FeatureTerm
+from lt_core.spec import TrialSpec
+from lt_core.weights import Weights
+
+
+class Predictor(Protocol):
+    """A network, and all that turns images into class probabilities."""
+
+    @property
+    def evaluated(self) -> Net:
+        """The network that predicts: the averaged one, where there is one."""
+
+    @property
+    def split(self) -> Split:
+        """The images of the trial; ``split.counts`` [C] are the class sizes that it is trained on."""
+
+    @property
+    def batches(self) -> Batches:
+        """Batches of the training images, with the normalisation that all other images get too."""
+
+    @property
+    def loss(self) -> Loss:
+        """The loss, which knows how outputs become logits and logits probabilities."""
+
+    @property
+    def posthoc(self) -> Posthoc:
+        """The correction of predictions."""
+
+    def forward(self, images: Tensor, labels: Tensor | None = None, net: Net | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs [B, C] and features [B, width], float32, for normalised ``images`` [B, channels, H, W].
+
+        Args:
+            labels: [B], for heads with a margin of their own.
+            net: in place of the network in training.
+        """
+
+
+class StepContext(Predictor, Protocol):
+    """What a step may ask of the training that it is a part of."""
+
+    @property
+    def spec(self) -> TrialSpec:
+        """The trial."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """That of this training, which in a second stage is not the trial's."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where all tensors are."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of this training."""
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch under way, from 0."""
+
+    @property
+    def rate(self) -> float:
+        """The optimiser's learning rate in this step."""
+
+    @property
+    def model(self) -> Net:
+        """The network in training."""
+
+    @property
+    def averaged(self) -> Net | None:
+        """The moving average of its weights; None: the recipe keeps none."""
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Takes a step of ``model`` once the step's loss has been differentiated."""
+
+    @property
+    def order(self) -> Generator:
+        """Draws which images are used, on ``device``; its initial seed is the training's."""
+
+    @property
+    def augment(self) -> Generator:
+        """Draws how images are augmented, on ``device``."""
+
+    @property
+    def loss_of(self) -> LossFn:
+        """The method's loss of each image [B], without weights."""
+
+    @property
+    def weighted_loss_of(self) -> WeightedLossFn:
+        """As ``loss_of``, for losses that look at the weight of each image [B] too; it is still to be multiplied."""
+
+    @property
+    def weights(self) -> Weights:
+        """The method's weights, which know how weighted losses [B] become one number."""
+
+    @property
+    def feature_term(self) -> FeatureTerm | None:
+        """The regulariser's term on features [B, width]; None: there is none."""
+
+    def images(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Augmented, normalised training images [B, channels, H, W] at ``positions`` [B] of N, and their labels [B]."""
+
+    def augmented(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised ``images`` [B, channels, H, W] with the method's own augmentation, and their ``labels`` [B]."""
+
+    def image_weights(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """The method's weight of each image [B]; 1 while the schedule defers it."""
+
+    def objective(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean weighted loss of a batch with the regulariser's term: a scalar. It is the whole loss of the plain step."""
+
+    def autocast(self) -> torch.autocast:
+        """A context in which the network computes in the recipe's precision."""
+
+    def traceless(self, net: Net, images: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Outputs [B, C] of ``net``, float32, at ``parameters`` by name instead of its own; its buffers stay as they are."""
+
+    def train_mode(self) -> None:
+        """Put ``model`` back into training mode, except what is frozen."""
+
+
+class Trainable(Protocol):
+    """What is trained in epochs and can be stored between two of them."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs; 0 for what is only to be evaluated."""
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+
+    @property
+    def images_seen(self) -> int:
+        """Images in the last epoch that count towards the trial's images a second."""
+
+    def run_epoch(self) -> float:
+        """Train one epoch; returns its mean loss."""
+
+    def state(self) -> dict[str, Any]:
+        """All that the next epoch depends on, as tensors and plain values; ``epoch`` among them."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+
+
+class TrainableClassifier(Trainable, Predictor, Protocol):
+    """The training of a classifier, as stages and the trial see it."""
+
+    @property
+    def spec(self) -> TrialSpec:
+        """The trial whose method it has: in a first stage that of ``stage_one``."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """That of this training; it says after which epochs the learning curve has a point."""
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """What the network computes in under autocast; None: float32."""
+
+    @property
+    def reported(self) -> dict[str, float]:
+        """Figures that the step told of the last epoch, for the learning curve."""
