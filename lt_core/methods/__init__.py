@@ -13,6 +13,7 @@ from lt_core import (  # noqa: F401  (they register the parts)
     synthesis,
     weights,
 )
+from lt_core.declaration import METHODS, Method, Neutral, load_external, method, resolve
 from lt_core.methods import (  # noqa: F401  (they register the methods)
     class_balanced,
     cross_entropy,
@@ -27,7 +28,6 @@ from lt_core.methods import (  # noqa: F401  (they register the methods)
     tail_losses,
     two_stage,
 )
-from lt_core.methods.registry import METHODS, Method, Neutral, load_external, method, resolve
 
 __all__ = ["METHODS", "Method", "Neutral", "method", "resolve"]
 

@@ -1,6 +1,6 @@
 """Class-balanced loss: effective-number weights over three losses (Cui et al. 2019, CVPR)."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 _SIGMOIDS = "a sum over sigmoids; at its neutral point it is sigmoid cross-entropy"
 

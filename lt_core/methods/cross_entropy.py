@@ -1,6 +1,6 @@
 """Losses with no regard to class sizes: what every other method is compared with."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 method(
     "softmax", "cross_entropy", "softmax cross-entropy, the baseline", "baseline of Cui et al. 2019, table 2",

@@ -1,6 +1,6 @@
 """Images made by a generator that is trained with the classifier."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 _SPACE = ("identity_weight", "cycle_weight", "minority_gamma", "gan_share")
 _NOTHING = Neutral({"gan_share": 0.0})

@@ -1,6 +1,6 @@
 """The class prior inside the loss, or taken out of the predictions afterwards."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 method(
     "logit_adjusted", "logit_adjustment", "prior added to the logits in training (bias compensation)",

@@ -3,7 +3,7 @@
 # Deferred weights divide by their sum over the batch, as in the public code of both papers: weights that sum to C make the mean
 # loss of a batch drawn from the images some six times smaller at imbalance factor 100, just when the rate is low too.
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 _PLAIN = {"head": "linear", "max_margin": 0.0, "scale": 1.0}
 

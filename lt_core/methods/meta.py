@@ -1,6 +1,6 @@
 """Weights and rates learnt on a balanced meta set."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 # Nothing in them is a weight of one for all images: they are neutral when they never start.
 _NEVER = {"schedule": "deferred", "defer": 1.0}

@@ -1,6 +1,6 @@
 """More images for the tail: synthetic ones, changed ones, mixed ones."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 method(
     "smote", "synthesis", "every class filled up by SMOTE on pixels", "Chawla et al. 2002, JAIR",

@@ -1,6 +1,6 @@
 """Re-sampling, alone, with cost-sensitive weights, and deferred."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 # A balanced sampler has no parameter that makes it the plain one: it is neutral when it never starts.
 _NEVER = {"schedule": "deferred", "defer": 1.0}

@@ -1,6 +1,6 @@
 """Cost-sensitive training: weights by class frequency, from the start or deferred."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 method(
     "inverse", "reweighting", "weights by inverse class frequency", "baseline of Cui et al. 2019 and Cao et al. 2019",

@@ -1,6 +1,6 @@
 """Methods that learn from unlabelled images too; they ask for data with a label fraction or an unlabelled set."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 _LABELLED = Neutral({"unsup_weight": 0.0})
 

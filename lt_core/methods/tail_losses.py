@@ -1,6 +1,6 @@
 """Losses, a head and weights that treat the tail otherwise: SEQL, CDT, label-aware smoothing, large margins, influence."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 method(
     "seql", "tail_losses", "images of other classes do not push rare classes down (softmax equalisation loss)", "Tan et al. 2020, CVPR, Eq. 8 to 10",

@@ -1,6 +1,6 @@
 """Two stages: features first, then the classifier, or all weights by another rule (stage one is shared by all of them)."""
 
-from lt_core.methods.registry import Neutral, method
+from lt_core.declaration import Neutral, method
 
 _ONE_STAGE = Neutral({"retrain": 0.0})
 

@@ -95,7 +95,7 @@ class FromStageOne(Stages):
     stage_one: str = param("softmax", "method of the first stage, as name or name[key=value,…]")
 
     def __post_init__(self) -> None:
-        from lt_core.methods.registry import resolve
+        from lt_core.declaration import resolve
 
         try:
             resolve(as_written(self.stage_one))
@@ -108,7 +108,7 @@ class FromStageOne(Stages):
             raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
 
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec:
-        from lt_core.methods.registry import resolve
+        from lt_core.declaration import resolve
 
         return replace(spec, method=resolve(as_written(self.stage_one)))
 
