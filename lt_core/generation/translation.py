@@ -137,11 +137,11 @@ class Translation:
 
 
 class TranslatorTraining:
-    """The training of a `Translation` by itself, epoch by epoch, in the manner of `Training`. No classifier is there to be
-    judged, and its images are not counted among those of the classifier.
+    """The training of a `Translation` by itself, as a `Trainable`. There is no classifier to be evaluated, and its images are
+    not counted among those of the classifier.
     """
 
-    judged, shared, images_seen = False, None, 0
+    images_seen = 0
 
     def __init__(self, translation: Translation, epochs: int) -> None:
         self.translation, self.epochs = translation, epochs

@@ -23,12 +23,12 @@ class Head(Part):
         raise NotImplementedError
 
 
-def initialise(classifier: nn.Module, how: str) -> nn.Module:
+def initialise(classifier: nn.Module, initialisation: str) -> nn.Module:
     """Draw the linear layers of ``classifier`` anew as a recipe's ``head_init`` says; ``he`` is how heads build them."""
     for layer in classifier.modules():
-        if how == "he" or not isinstance(layer, nn.Linear):
+        if initialisation == "he" or not isinstance(layer, nn.Linear):
             continue
-        if how == "pytorch":
+        if initialisation == "pytorch":
             layer.reset_parameters()
         else:
             nn.init.xavier_normal_(layer.weight)

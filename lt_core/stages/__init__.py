@@ -1,6 +1,17 @@
 """Trainings that make up a trial. Importing this package registers all of them."""
 
 from lt_core.stages import crest, curriculum, decoupling, ensemble, joint
-from lt_core.stages.base import Lab, Stages, stage_one, stages_of
+from lt_core.stages.base import Stage, StageContext, Stages, stage_one, stages_of
 
-__all__ = ["Lab", "Stages", "crest", "curriculum", "decoupling", "ensemble", "joint", "stage_one", "stages_of"]
+__all__ = [
+    "Stage",
+    "StageContext",
+    "Stages",
+    "crest",
+    "curriculum",
+    "decoupling",
+    "ensemble",
+    "joint",
+    "stage_one",
+    "stages_of",
+]

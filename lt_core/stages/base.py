@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import torch
 from torch import nn
 
+from lt_core.data.loader import Split
+from lt_core.declaration import resolve
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.identity import NEUTRAL
 from lt_core.models.heads import Head, initialise
 from lt_core.moved import as_written
 from lt_core.parts import Part, build_parts, part
+from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.recipes import Recipe
-
-if TYPE_CHECKING:
-    from lt_core.data.loader import Split
-    from lt_core.spec import TrialSpec
-    from lt_core.steps.base import Step
-    from lt_core.training.loop import Training
+from lt_core.spec import TrialSpec
+from lt_core.steps.base import Step
 
 
 @dataclass(frozen=True)
-class Lab:
-    """What stages are made from: a trial, its images and its device."""
+class Stage:
+    """One training of a trial, and what the trial is to do with it.
+
+    Args:
+        training: what to train; a `TrainableClassifier`, unless ``evaluate`` is false.
+        shared_as: the trial whose training it is, if all trials that begin with it share it.
+        evaluate: whether it is evaluated at points of the learning curve and at its end.
+        chosen: what was chosen for it on the validation split, by name; it goes into the record.
+        pictures: makes the record's pictures, as `lt_core.generation.pictures` does, if somebody asks for them.
+    """
+
+    training: Trainable
+    shared_as: TrialSpec | None = None
+    evaluate: bool = True
+    chosen: dict[str, float] = field(default_factory=dict)
+    pictures: Callable[[], list[dict[str, Any]]] | None = None
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What the stages of a trial are made from.
+
+    Args:
+        split: the trial's images, on ``device``.
+        dtype: what networks compute in under autocast, by the recipe's precision; None: float32.
+        make_training: `lt_core.training.loop.Training`, which lies above the stages.
+    """
 
     spec: TrialSpec
     split: Split
     device: torch.device
+    dtype: torch.dtype | None
+    make_training: Callable[..., TrainableClassifier]
 
-    def training(self, **changes: Any) -> Training:
+    def training(self, **changes: Any) -> TrainableClassifier:
         """A training of the trial's method; ``changes`` are `Training`'s keywords, and ``spec`` and ``split``."""
-        from lt_core.training.loop import Training
-
         spec, split = changes.pop("spec", self.spec), changes.pop("split", self.split)
-        return Training(spec, split, self.device, **changes)
-
-    def shared(self, spec: TrialSpec) -> Training:
-        """The training of another trial, which all trials that begin with it share."""
-        training = self.training(spec=spec)
-        training.shared = spec
-        return training
+        return self.make_training(spec, split, self.device, **changes)
 
     def classifier(self, width: int) -> nn.Module:
-        """A fresh head of the method's own, initialised from the seed alone."""
+        """A fresh head of the method's own for features of ``width``, initialised from the seed alone."""
         head = cast(Head, build_parts(self.spec.method.params)["head"])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.spec.seed + 1)
@@ -70,10 +88,10 @@ class Stages(Part):
         Args:
             images: that an epoch of plain training draws.
         """
-        step = cast("Step", build_parts(spec.method.params)["step"])
+        step = cast(Step, build_parts(spec.method.params)["step"])
         return 3.0 * images * step.cost * self.epochs(spec)
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
         """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what
         the generator does between them may depend on nothing but the trained models and the trial.
         """
@@ -84,8 +102,8 @@ class Stages(Part):
 class One(Stages):
     """A single training."""
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        yield lab.training()
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
+        yield Stage(context.training())
 
 
 @dataclass(frozen=True)
@@ -95,8 +113,6 @@ class FromStageOne(Stages):
     stage_one: str = param("softmax", "method of the first stage, as name or name[key=value,…]")
 
     def __post_init__(self) -> None:
-        from lt_core.declaration import resolve
-
         try:
             resolve(as_written(self.stage_one))
         except UserError as error:
@@ -108,9 +124,17 @@ class FromStageOne(Stages):
             raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
 
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec:
-        from lt_core.declaration import resolve
-
         return replace(spec, method=resolve(as_written(self.stage_one)))
+
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
+        shared = self.stage_one_of(context.spec)
+        first = context.training(spec=shared)
+        yield Stage(first, shared_as=shared)
+        yield from self.after(first, context)
+
+    def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
+        """The trainings that follow the ``first``, which is trained."""
+        raise NotImplementedError
 
 
 def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:

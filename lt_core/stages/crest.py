@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,11 +14,8 @@ from lt_core.errors import UserError
 from lt_core.features import probabilities_of
 from lt_core.fields import param
 from lt_core.parts import part
-from lt_core.stages.base import Lab, Stages
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
+from lt_core.spec import TrialSpec
+from lt_core.stages.base import Stage, StageContext, Stages
 
 
 def keep_rates(counts: Tensor, alpha: float) -> Tensor:
@@ -85,16 +81,17 @@ class Crest(Stages):
     def epochs(self, spec: TrialSpec) -> int:
         return self.generations * spec.recipe.epochs
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        split = lab.split
-        sizes = split.counts if self.crest_profile == "counts" else ideal_sizes(lab.spec.data, split.counts)
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
+        split = context.split
+        sizes = split.counts if self.crest_profile == "counts" else ideal_sizes(context.spec.data, split.counts)
         rates = keep_rates(sizes, self.crest_alpha if self.rebalance else 0.0)
         assert split.unlabelled is not None
         for number, power in enumerate(align_powers(self.generations, self.crest_t_min)):
-            training = lab.training(spec=self._generation(lab.spec, power), split=split, seed=lab.spec.seed + 1_000_003 * number)
-            yield training
+            spec, seed = self._generation(context.spec, power), context.spec.seed + 1_000_003 * number
+            training = context.training(spec=spec, split=split, seed=seed)
+            yield Stage(training)
             if number < self.generations - 1:
-                split = self._grown(lab.split, *select(probabilities_of(training, split.unlabelled), rates))
+                split = self._grown(context.split, *select(probabilities_of(training, split.unlabelled), rates))
 
     def _generation(self, spec: TrialSpec, power: float) -> TrialSpec:
         if not self.progressive:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
@@ -12,12 +11,10 @@ from torch import Generator, Tensor
 from lt_core.features import by_batches
 from lt_core.fields import param
 from lt_core.parts import part
+from lt_core.protocols import Predictor, TrainableClassifier
 from lt_core.sampling import Instance, Sampling
-from lt_core.stages.base import FromStageOne, Lab
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
+from lt_core.spec import TrialSpec
+from lt_core.stages.base import FromStageOne, Stage, StageContext
 
 
 @dataclass(frozen=True)
@@ -48,21 +45,22 @@ class Curriculum(FromStageOne):
     easy: float = param(0.3, "share of each class, the easiest, that training begins with", above=0, high=1, tune=(0.1, 0.3, 0.5))
     pace: float = param(0.5, "fraction of training after which it is plain; 0: it always is", low=0, high=1, tune=(0.3, 0.5, 0.7))
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
         if self.pace == 0:
-            yield lab.training()
-            return
-        first = lab.shared(self.stage_one_of(lab.spec))
-        yield first
-        yield lab.training(sampling=EasyFirst(self.rank(first, lab), self.easy, self.pace))
+            yield Stage(context.training())
+        else:
+            yield from super().trainings(context)
 
-    def rank(self, first: Training, lab: Lab) -> Tensor:
+    def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
+        yield Stage(context.training(sampling=EasyFirst(self.rank(first, context), self.easy, self.pace)))
+
+    def rank(self, first: Predictor, context: StageContext) -> Tensor:
         """Place of each training image in its class by its loss under ``first``, from 0 and below 1: [N]."""
-        images = lab.split.train
+        images = context.split.train
         said = by_batches(first, images, lambda outputs, features: first.loss.logits(outputs))
         loss = -first.loss.log_probabilities(said).gather(1, images.labels[:, None])[:, 0]
         place = torch.empty_like(loss)
-        for label in range(len(lab.split.counts)):
+        for label in range(len(context.split.counts)):
             mine = (images.labels == label).nonzero()[:, 0]
             place[mine[loss[mine].argsort(stable=True)]] = torch.arange(len(mine), device=loss.device) / len(mine)
         return place

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +19,10 @@ from lt_core.features import features_of
 from lt_core.fields import param
 from lt_core.models.registry import Net
 from lt_core.parts import part
+from lt_core.protocols import Predictor, TrainableClassifier
 from lt_core.recipes import Recipe
-from lt_core.stages.base import FromStageOne, Lab, second_recipe
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
+from lt_core.spec import TrialSpec
+from lt_core.stages.base import FromStageOne, Stage, StageContext, second_recipe
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,12 @@ class Retrain(FromStageOne):
         """The recipe of the second stage."""
         return second_recipe(recipe, self.retrain, self.retrain_lr)
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        first = lab.shared(self.stage_one_of(lab.spec))
-        yield first
+    def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
         if self.retrain:
-            yield from self.after(first, lab)
+            yield Stage(self.second_stage(first, context))
 
-    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        """The trainings that follow."""
+    def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
+        """The training that follows the ``first``."""
         raise NotImplementedError
 
 
@@ -71,19 +67,19 @@ class OnKeptFeatures(Retrain):
         choices=("evaluation", "training"),
     )
 
-    def head_trained(self, lab: Lab, model: Net, frozen: list[nn.Module]) -> Training:
+    def head_trained(self, context: StageContext, model: Net, frozen: list[nn.Module]) -> TrainableClassifier:
         """The second stage's training of what is not ``frozen`` in ``model``."""
         moving = self.kept_norms == "training"
-        return lab.training(recipe=self.second(lab.spec.recipe), model=model, frozen=frozen, frozen_norms=moving)
+        return context.training(recipe=self.second(context.spec.recipe), model=model, frozen=frozen, frozen_norms=moving)
 
 
 @part("stages", "crt")
 class ClassifierRetraining(OnKeptFeatures):
     """cRT: the backbone stays, a fresh classifier is trained."""
 
-    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        model = Net(first.evaluated.backbone, lab.classifier(first.evaluated.width))
-        yield self.head_trained(lab, model, [model.backbone])
+    def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
+        model = Net(first.evaluated.backbone, context.classifier(first.evaluated.width))
+        return self.head_trained(context, model, [model.backbone])
 
 
 class Scaled(nn.Module):
@@ -102,19 +98,19 @@ class Scaled(nn.Module):
 class LearnableWeightScaling(OnKeptFeatures):
     """LWS: backbone and classifier stay; one scale a class is trained."""
 
-    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        model = Net(first.evaluated.backbone, Scaled(first.evaluated.classifier, len(lab.split.counts)))
-        yield self.head_trained(lab, model, [model.backbone, first.evaluated.classifier])
+    def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
+        model = Net(first.evaluated.backbone, Scaled(first.evaluated.classifier, len(context.split.counts)))
+        return self.head_trained(context, model, [model.backbone, first.evaluated.classifier])
 
 
 @part("stages", "fine_tune")
 class FineTune(Retrain):
     """All weights go on from the first stage; the classifier is a fresh one if the method's head is another."""
 
-    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        same = first.spec.method.params["head"] == lab.spec.method.params["head"]
-        model = first.evaluated if same else Net(first.evaluated.backbone, lab.classifier(first.evaluated.width))
-        yield lab.training(recipe=self.second(lab.spec.recipe), model=model)
+    def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
+        same = first.spec.method.params["head"] == context.spec.method.params["head"]
+        model = first.evaluated if same else Net(first.evaluated.backbone, context.classifier(first.evaluated.width))
+        return context.training(recipe=self.second(context.spec.recipe), model=model)
 
 
 class FeaturesOrImages(nn.Module):
@@ -123,7 +119,7 @@ class FeaturesOrImages(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, first: Training) -> None:
+    def __init__(self, first: Predictor) -> None:
         super().__init__()
         self.backbone = first.evaluated.backbone
         self.width = first.evaluated.width
@@ -138,14 +134,14 @@ class FeaturesOrImages(nn.Module):
 class OnFeatures(Retrain):
     """cRT on stored features of the training images without augmentation; synthesis, if any, makes features, not pixels."""
 
-    def after(self, first: Training, lab: Lab) -> Iterator[Training]:
-        images = lab.split.train
+    def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
+        images = context.split.train
         stored = features_of(first, images)[:, None, None, :]
-        recipe = replace(self.second(lab.spec.recipe), pad=0, flip=False, normalize="none")
+        recipe = replace(self.second(context.spec.recipe), pad=0, flip=False, normalize="none")
         backbone = FeaturesOrImages(first)
-        model = Net(backbone, lab.classifier(first.evaluated.width))
-        split = replace(lab.split, train=Images(stored, images.labels))
-        yield lab.training(recipe=recipe, model=model, frozen=[backbone], split=split)
+        model = Net(backbone, context.classifier(first.evaluated.width))
+        split = replace(context.split, train=Images(stored, images.labels))
+        return context.training(recipe=recipe, model=model, frozen=[backbone], split=split)
 
 
 class NearestMean(nn.Module):
@@ -170,15 +166,13 @@ class NearestClassMean(FromStageOne):
     def epochs(self, spec: TrialSpec) -> int:
         return 0
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        first = lab.shared(self.stage_one_of(lab.spec))
-        yield first
-        features, labels = features_of(first, lab.split.train), lab.split.train.labels
+    def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
+        features, labels = features_of(first, context.split.train), context.split.train.labels
         centre = features.mean(dim=0)
         unit = F.normalize(features - centre, dim=1)
-        sums = torch.zeros(len(lab.split.counts), unit.shape[1], device=unit.device).index_add(0, labels, unit)
-        means = sums / lab.split.counts.float()[:, None]
-        yield lab.training(model=Net(first.evaluated.backbone, NearestMean(centre, means)), epochs=0)
+        sums = torch.zeros(len(context.split.counts), unit.shape[1], device=unit.device).index_add(0, labels, unit)
+        means = sums / context.split.counts.float()[:, None]
+        yield Stage(context.training(model=Net(first.evaluated.backbone, NearestMean(centre, means)), epochs=0))
 
 
 @part("stages", "tau_norm")
@@ -202,14 +196,12 @@ class TauNormalisation(FromStageOne):
     def epochs(self, spec: TrialSpec) -> int:
         return 0
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        first = lab.shared(self.stage_one_of(lab.spec))
-        yield first
+    def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
         weight = cast(nn.Linear, first.evaluated.classifier).weight.detach().float()
         norms = weight.norm(dim=1, keepdim=True)
         tau = self.norm_tau
         if tau is None:
-            held_out = lab.split.validation
+            held_out = context.split.validation
             features = features_of(first, held_out)
             classes = F.one_hot(held_out.labels, len(weight)).double()
             taus = [round(0.1 * i, 1) for i in range(21)]
@@ -218,6 +210,5 @@ class TauNormalisation(FromStageOne):
             tau = taus[int(accuracies.argmax())]
         classifier = nn.Linear(weight.shape[1], len(weight), bias=False)
         classifier.weight = nn.Parameter(weight / norms**tau)
-        last = lab.training(model=Net(first.evaluated.backbone, classifier), epochs=0)
-        last.chosen = {"norm_tau": tau}
-        yield last
+        last = context.training(model=Net(first.evaluated.backbone, classifier), epochs=0)
+        yield Stage(last, chosen={"norm_tau": tau})

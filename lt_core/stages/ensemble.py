@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,12 +13,10 @@ from lt_core.fields import param
 from lt_core.losses.cross_entropy import Softmax
 from lt_core.models.registry import Net
 from lt_core.parts import part
+from lt_core.protocols import Predictor
 from lt_core.sampling import Sampling, balanced_part
-from lt_core.stages.base import Lab, Stages
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
+from lt_core.spec import TrialSpec
+from lt_core.stages.base import Stage, StageContext, Stages
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Fixed(Sampling):
 class MeanProbability(nn.Module):
     """Logarithm of the members' mean class probability: logits whose softmax is that mean."""
 
-    def __init__(self, members: list[Training]) -> None:
+    def __init__(self, members: list[Predictor]) -> None:
         super().__init__()
         self.members = nn.ModuleList(member.evaluated for member in members)
         self.losses = [member.loss for member in members]
@@ -60,23 +57,21 @@ class _Ensemble(Stages):
     def epochs(self, spec: TrialSpec) -> int:
         return spec.recipe.epochs  # of the whole subset, by the definition of a member's epoch
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        labels, sizes = lab.split.train.labels, lab.split.counts.long()
-        drawn = torch.Generator(labels.device).manual_seed(lab.spec.seed)
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
+        labels, sizes = context.split.train.labels, context.split.counts.long()
+        drawn = torch.Generator(labels.device).manual_seed(context.spec.seed)
         pool = torch.arange(len(labels), device=labels.device)
-        made: list[Training] = []
+        made: list[Predictor] = []
         for number in range(self.members):
             part_of_it = pool[balanced_part(labels[pool], len(sizes), drawn)]
             repeats = max(1, round(len(labels) / (self.members * len(part_of_it))))
-            member = lab.training(sampling=Fixed(part_of_it, repeats), seed=lab.spec.seed + 1_000_003 * number)
-            yield member
+            member = context.training(sampling=Fixed(part_of_it, repeats), seed=context.spec.seed + 1_000_003 * number)
+            yield Stage(member)
             made.append(member)
-            pool = self.next_pool(pool, made, lab)
-        whole = lab.training(model=Net(MeanProbability(made), nn.Identity()), epochs=0)
-        whole.loss = Softmax()
-        yield whole
+            pool = self.next_pool(pool, made, context)
+        yield Stage(context.training(model=Net(MeanProbability(made), nn.Identity()), epochs=0, loss=Softmax()))
 
-    def next_pool(self, pool: Tensor, made: list[Training], lab: Lab) -> Tensor:
+    def next_pool(self, pool: Tensor, made: list[Predictor], context: StageContext) -> Tensor:
         """Positions that the next member's part is drawn from."""
         return pool
 
@@ -94,9 +89,9 @@ class BalanceCascade(_Ensemble):
     n_c · (n_min/n_c)^(i/(T−1)) of them are left after i of T models: the paper's rule, for every class against the smallest.
     """
 
-    def next_pool(self, pool: Tensor, made: list[Training], lab: Lab) -> Tensor:
-        labels, sizes = lab.split.train.labels, lab.split.counts
-        known = torch.stack([probabilities_of(member, lab.split.train) for member in made]).mean(dim=0)
+    def next_pool(self, pool: Tensor, made: list[Predictor], context: StageContext) -> Tensor:
+        labels, sizes = context.split.train.labels, context.split.counts
+        known = torch.stack([probabilities_of(member, context.split.train) for member in made]).mean(dim=0)
         known = known.gather(1, labels[:, None])[:, 0]
         left = []
         for label in range(len(sizes)):

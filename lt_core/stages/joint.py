@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -35,13 +34,11 @@ from lt_core.models.cyclegan import PatchDiscriminator, Translator
 from lt_core.models.flops import forward_flops
 from lt_core.models.heads import LinearHead
 from lt_core.parts import part
+from lt_core.protocols import TrainableClassifier
 from lt_core.recipes import Recipe
-from lt_core.stages.base import Lab, One, Stages
+from lt_core.spec import TrialSpec
+from lt_core.stages.base import One, Stage, StageContext, Stages
 from lt_core.steps.alternating import Alternating
-
-if TYPE_CHECKING:
-    from lt_core.spec import TrialSpec
-    from lt_core.training.loop import Training
 
 
 @functools.cache  # many trials of a suite have the same networks
@@ -109,30 +106,27 @@ class Joint(Stages):
         classifier = One().work(spec, images if spec.recipe.steps else images + int(made))
         return gans + classifier + made * max(1, beside) * maker
 
-    def translation(self, lab: Lab) -> Translation:
+    def translation(self, context: StageContext) -> Translation:
         """The CycleGANs of a trial, untrained."""
-        from lt_core.training.runtime import autocast_dtype
-
         objective = Objective(self.identity_weight, self.cycle_weight, self.gan_lr, self.gan_width, self.gan_blocks)
-        recipe, counts = lab.spec.recipe, lab.split.counts
+        recipe, counts = context.spec.recipe, context.split.counts
         epochs = self.before(recipe, counts) + self.beside(recipe, counts)
-        dtype = autocast_dtype(recipe.precision, lab.device)
-        return Translation(lab.split, self.missing(counts), objective, self.gan_batch, recipe, lab.spec.seed, epochs, dtype)
+        seed, dtype = context.spec.seed, context.dtype
+        return Translation(context.split, self.missing(counts), objective, self.gan_batch, recipe, seed, epochs, dtype)
 
-    def classifier(self, lab: Lab, split: Split, translation: Translation, step: Alternating | None = None) -> Training:
+    def classifier(self, context: StageContext, split: Split, step: Alternating | None = None) -> TrainableClassifier:
         """The classifier's training, in which images of classes smaller than the largest weigh 1/γ."""
-        training, counts = lab.training(split=split, step=step), lab.split.counts
-        training.class_weights = training.class_weights * torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
-        training.pictures = lambda: pictures(translation, lab.split)
-        return training
+        counts = context.split.counts
+        factors = torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
+        return context.training(split=split, step=step, class_factors=factors)
 
-    def rounds(self, lab: Lab) -> Iterator[Training]:
-        translation, before = self.translation(lab), self.before(lab.spec.recipe, lab.split.counts)
+    def trainings(self, context: StageContext) -> Iterator[Stage]:
+        translation, before = self.translation(context), self.before(context.spec.recipe, context.split.counts)
         if before:
-            yield TranslatorTraining(translation, before)  # type: ignore[misc]
-        yield self.last(lab, translation)
+            yield Stage(TranslatorTraining(translation, before), evaluate=False)
+        yield Stage(self.last(context, translation), pictures=lambda: pictures(translation, context.split))
 
-    def last(self, lab: Lab, translation: Translation) -> Training:
+    def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
         """The training of the classifier, once the CycleGANs had theirs before it."""
         raise NotImplementedError
 
@@ -145,8 +139,8 @@ def _counts(spec: TrialSpec) -> Tensor:
 class JointAug(Joint):
     """AUG: the CycleGANs are trained once, without a classifier; the classifier then on real and translated images together."""
 
-    def last(self, lab: Lab, translation: Translation) -> Training:
-        return self.classifier(lab, translation.grown(lab.split, translate=True), translation)
+    def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
+        return self.classifier(context, translation.grown(context.split, translate=True))
 
 
 @part("stages", "joint_alt")
@@ -174,6 +168,6 @@ class JointAlt(Joint):
     def beside(self, recipe: Recipe, counts: Tensor) -> int:
         return recipe.epochs if self.missing(counts).any() else 0
 
-    def last(self, lab: Lab, translation: Translation) -> Training:
-        split = translation.grown(lab.split, translate=False)
-        return self.classifier(lab, split, translation, Alternating(translation, len(lab.split.train), self.minority_gamma))
+    def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
+        split = translation.grown(context.split, translate=False)
+        return self.classifier(context, split, Alternating(translation, len(context.split.train), self.minority_gamma))

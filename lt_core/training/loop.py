@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -42,14 +42,11 @@ class Training:
         model: a network to go on with, in place of a fresh one.
         frozen: modules of it whose weights stay as they are.
         frozen_norms: whether batch norm in them works and learns as in training; else it stays as it is too.
-        sampling, step: in place of the method's.
+        loss, sampling, step: in place of the method's.
+        class_factors: [C], factors on the method's class weights.
         seed: in place of the spec's, for one member of an ensemble.
         epochs: in place of the recipe's; 0 for a model that is only to be evaluated.
     """
-
-    shared: TrialSpec | None = None  # the trial whose training this is, if several begin with it
-    judged = True  # whether there is a classifier to evaluate
-    pictures: Callable[[], list[dict[str, Any]]] | None = None  # what a generator beside it makes
 
     def __init__(
         self,
@@ -61,7 +58,9 @@ class Training:
         model: Net | None = None,
         frozen: Iterable[nn.Module] = (),
         frozen_norms: bool = False,
+        loss: Loss | None = None,
         sampling: Sampling | None = None,
+        class_factors: Tensor | None = None,
         step: Step | None = None,
         seed: int | None = None,
         epochs: int | None = None,
@@ -70,7 +69,7 @@ class Training:
         seed = spec.seed if seed is None else seed
         self.spec, self.recipe, self.device = spec, recipe or spec.recipe, device
         self.split = split = enlarged(split, cast(Synthesis, parts["synthesis"]), seed)
-        self.loss, self.posthoc = cast(Loss, parts["loss"]), cast(Posthoc, parts["posthoc"])
+        self.loss, self.posthoc = loss or cast(Loss, parts["loss"]), cast(Posthoc, parts["posthoc"])
         self.sampling, self.schedule = sampling or cast(Sampling, parts["sampling"]), cast(Schedule, parts["schedule"])
         self.weights = cast(Weights, parts["weights"])
 
@@ -78,8 +77,8 @@ class Training:
         step = step or cast(Step, parts["step"])
         fresh = model is None
         if model is None:
-            head, how = cast(Head, parts["head"]), self.recipe.head_init
-            model = build_model(self.recipe.model, split.shape, classes, head, seed, step.backbone, how)
+            head, initialisation = cast(Head, parts["head"]), self.recipe.head_init
+            model = build_model(self.recipe.model, split.shape, classes, head, seed, step.backbone, initialisation)
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen, self.frozen_norms = list(frozen), frozen_norms
         for module in self.frozen:
@@ -96,12 +95,13 @@ class Training:
         self.feature_term = cast(Regularizer, parts["regularizer"]).bind()
         self.augmentation = cast(Augment, parts["augment"]).bind(split.counts)
         self.class_weights = self.weights.bind(split.counts).float()
+        if class_factors is not None:
+            self.class_weights = self.class_weights * class_factors
         self.step = step.bind(self)
         plain = build_parts({})  # the neutral choices, which a schedule defers to
         self.plain_step, self.plain_sampling = cast(Step, plain["step"]).bind(self), cast(Sampling, plain["sampling"])
         self.epochs = self.recipe.epochs if epochs is None else epochs
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
-        self.chosen: dict[str, float] = {}  # what was chosen on the validation split
         self.reported: dict[str, float] = {}  # what the step tells of the last epoch
 
     def _prior_bias(self, classes: int) -> list[nn.Parameter]:
@@ -228,7 +228,7 @@ class Training:
 
     @property
     def evaluated(self) -> Net:
-        """The network that is judged, and that later stages build on: the averaged one, where there is one."""
+        """The network that predicts, and that later stages build on: the averaged one, where there is one."""
         return self.model if self.averaged is None else self.averaged
 
     def train_mode(self) -> None:

@@ -14,18 +14,19 @@ from typing import Any, cast
 import torch
 
 import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
-from lt_core.data.loader import hidden_labels, load_split
+from lt_core.data.loader import Split, hidden_labels, load_split
 from lt_core.parts import build_parts
+from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
-from lt_core.stages import Lab, stages_of
+from lt_core.stages.base import Stage, StageContext, stages_of
 from lt_core.steps.base import Step
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
-from lt_core.training.runtime import Runtime, describe, kind_of_device
+from lt_core.training.runtime import Runtime, autocast_dtype, describe, kind_of_device
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ class _Book:
     resumed_at: list[int] = field(default_factory=list)  # finished epochs each time that it went on from a checkpoint
 
 
+def stage_context(spec: TrialSpec, split: Split, device: torch.device) -> StageContext:
+    """What the stages of ``spec`` are made from on these images."""
+    return StageContext(spec, split, device, autocast_dtype(spec.recipe.precision, device), Training)
+
+
 class _Trial:
     """Takes the trainings of a trial through their epochs, evaluates them, and keeps the book."""
 
@@ -119,7 +125,7 @@ class _Trial:
         # Kept from everything that trains: the labels of the unlabelled images, for diagnosis.
         self.hidden = hidden_labels(spec.data, device, runtime.data_dir) if spec.data.semi_supervised else None
         self.stages = stages_of(spec)
-        self.lab = Lab(spec, self.split, device)
+        self.context = stage_context(spec, self.split, device)
         first = self.stages.stage_one_of(spec)
         self.epochs = self.stages.epochs(spec) + (first.recipe.epochs if first else 0)
         self.kind = kind_of_device(spec.recipe.precision, device)
@@ -137,48 +143,48 @@ class _Trial:
         self.validation: Evaluation | None = None
 
     def steps(self) -> Iterator[Progress | TrialResult]:
-        training: Training | None = None
-        for number, training in enumerate(self.stages.rounds(self.lab)):
+        stage: Stage | None = None
+        for number, stage in enumerate(self.stages.trainings(self.context)):
             self.clock.add("setup")
             if number < len(self.book.finished):
-                training.restore(self.book.finished[number])
+                stage.training.restore(self.book.finished[number])
                 continue
-            if training.shared and self.runtime.stages:
-                name = f"{training.shared.trial_id}.{self.kind}"  # each kind of device has a stage of its own
+            if stage.shared_as and self.runtime.stages:
+                name = f"{stage.shared_as.trial_id}.{self.kind}"  # each kind of device has a stage of its own
                 with checkpoint.held(Path(self.runtime.stages), name) as file:
                     self.clock.skip()  # waiting for another trial to train it
-                    yield from self._shared(training, file)
+                    yield from self._shared(stage, stage.shared_as.trial_id, file)
             else:
-                yield from self._train(training)
-            self.book.finished.append(copy.deepcopy(training.state()))  # a later stage may go on with the same weights
-            self.book.epochs += training.epochs
+                yield from self._train(stage)
+            self.book.finished.append(copy.deepcopy(stage.training.state()))  # a later stage may go on with the same weights
+            self.book.epochs += stage.training.epochs
             if self.hidden is not None:
-                self.book.rounds.append(diagnose(training, self.split, self.hidden, len(self.book.rounds)))
+                self.book.rounds.append(diagnose(_classifier(stage), self.split, self.hidden, len(self.book.rounds)))
                 self.clock.add("evaluate")
-        assert training is not None
-        yield self._result(training)
+        assert stage is not None
+        yield self._result(stage)
 
-    def _shared(self, training: Training, file: Path) -> Iterator[Progress]:
+    def _shared(self, stage: Stage, trial_id: str, file: Path) -> Iterator[Progress]:
         """Take the training from ``file``, or train it and leave it there. The book then stands as if trained here."""
-        assert training.shared is not None
-        stored = checkpoint.load(file, training.shared.trial_id, self.kind)
+        stored = checkpoint.load(file, trial_id, self.kind)
         if stored is None:
-            yield from self._train(training)
+            yield from self._train(stage)
             done = {"curve": self.book.curve, "images_seen": self.book.images_seen, "seconds": self.clock.seconds}
-            checkpoint.save(file, training.shared.trial_id, self.kind, {"training": training.state(), **done})
+            checkpoint.save(file, trial_id, self.kind, {"training": stage.training.state(), **done})
             return
-        training.restore(stored["training"])
+        stage.training.restore(stored["training"])
         self.under_way = None
         self.book.curve, self.book.images_seen = stored["curve"], stored["images_seen"]
         for activity in ("train", "evaluate"):
             self.clock.seconds[activity] = stored["seconds"][activity]
 
-    def _train(self, training: Training) -> Iterator[Progress]:
+    def _train(self, stage: Stage) -> Iterator[Progress]:
+        training = stage.training
         if self.under_way:
             training.restore(self.under_way)
             self.under_way = None
-        if not training.epochs and training.judged:
-            self._evaluate(training, math.nan)
+        if not training.epochs and stage.evaluate:
+            self._evaluate(_classifier(stage), math.nan)
         while training.epoch < training.epochs:
             loss = training.run_epoch()
             self.book.images_seen += training.images_seen
@@ -186,9 +192,9 @@ class _Trial:
             last = training.epoch == training.epochs
             if not math.isfinite(loss):
                 raise Stopped(DIVERGED, f"training loss became {loss} in epoch {self._epoch(training)} of {self.epochs}")
-            measured = training.judged and (last or training.epoch % training.recipe.curve_step == 0)
+            measured = stage.evaluate and (last or training.epoch % _classifier(stage).recipe.curve_step == 0)
             if measured:
-                self._evaluate(training, loss)
+                self._evaluate(_classifier(stage), loss)
             self._save(training, last)
             limit = self.runtime.time_limit
             if limit and not last and sum(self.clock.seconds.values()) > limit:
@@ -196,10 +202,10 @@ class _Trial:
             yield Progress(self._epoch(training), self.epochs, self.book.curve[-1] if measured else None)
             self.clock.skip()
 
-    def _epoch(self, training: Training) -> int:
+    def _epoch(self, training: Trainable) -> int:
         return self.book.epochs + training.epoch
 
-    def _evaluate(self, training: Training, loss: float) -> None:
+    def _evaluate(self, training: TrainableClassifier, loss: float) -> None:
         self.test = evaluate(training, self.split.test)
         if not self.test.finite:  # the step after the last loss can still blow up
             raise Stopped(DIVERGED, f"predictions are not finite after epoch {self._epoch(training)} of {self.epochs}")
@@ -207,13 +213,14 @@ class _Trial:
         self.book.curve.append({**curve_row(self._epoch(training), loss, self.test, self.validation), **training.reported})
         self.clock.add("evaluate")
 
-    def _save(self, training: Training, last: bool) -> None:
+    def _save(self, training: Trainable, last: bool) -> None:
         if self.path and not last and time.perf_counter() - self.saved > self.runtime.checkpoint_every:
             state = {"training": training.state(), "book": vars(self.book)}
             checkpoint.save(self.path, self.spec.trial_id, self.kind, state)
             self.saved = time.perf_counter()
 
-    def _result(self, training: Training) -> TrialResult:
+    def _result(self, stage: Stage) -> TrialResult:
+        training = _classifier(stage)
         if self.test is None:  # the last training was over when the trial was taken up again, or another trial's
             self._evaluate(training, math.nan)
             self.book.curve.pop()
@@ -227,7 +234,7 @@ class _Trial:
             curve=self.book.curve,
             rounds=self.book.rounds,
             embedding=embedding(training, self.split.test) if self.runtime.embed else [],
-            pictures=training.pictures() if self.runtime.embed and training.pictures else [],
+            pictures=stage.pictures() if self.runtime.embed and stage.pictures else [],
             seconds=self.clock.seconds,
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={
@@ -235,6 +242,12 @@ class _Trial:
                 "data_fingerprint": self.split.fingerprint,
                 "subset_fingerprint": self.split.subset_fingerprint,
                 "resumed_at": self.book.resumed_at,
-                **({"chosen": training.chosen} if training.chosen else {}),
+                **({"chosen": stage.chosen} if stage.chosen else {}),
             },
         )
+
+
+def _classifier(stage: Stage) -> TrainableClassifier:
+    """The training of a stage that is evaluated."""
+    assert stage.evaluate
+    return cast(TrainableClassifier, stage.training)

@@ -95,10 +95,12 @@ def train():
     def through(spec, split):
         import torch
 
-        from lt_core.stages import Lab, stages_of
+        from lt_core.stages import stages_of
+        from lt_core.training.trial import stage_context
 
         training, losses = None, []
-        for training in stages_of(spec).rounds(Lab(spec, split, torch.device("cpu"))):
+        for stage in stages_of(spec).trainings(stage_context(spec, split, torch.device("cpu"))):
+            training = stage.training
             losses += [training.run_epoch() for _ in range(training.epochs)]
         return training, losses
 

@@ -10,8 +10,9 @@ import torch
 from lt_core.errors import UserError
 from lt_core.models.cyclegan import Translator
 from lt_core.models.flops import forward_flops
-from lt_core.stages import Lab, stages_of
+from lt_core.stages import stages_of
 from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training.trial import stage_context
 
 CPU = torch.device("cpu")
 SMALL = {"gan_width": 4, "gan_blocks": 1}
@@ -19,23 +20,34 @@ PAIR = {"dataset": "digits_9v5", "imbalance_factor": 10, "n_max": 60}
 
 
 @pytest.fixture
-def trainings(make_spec, make_split):
-    """All trainings of a trial on a split made by hand, each run before the next is asked for."""
+def stages(make_spec, make_split):
+    """All stages of a trial on a split made by hand, each run before the next is asked for."""
 
     def of(method, at=None, counts=(40, 20, 5), epochs=2, run=True, **recipe):
         spec = make_spec(method, {**SMALL, **(at or {})}, epochs=epochs, **recipe)
-        for training in stages_of(spec).rounds(Lab(spec, make_split(list(counts)), CPU)):
-            for _ in range(training.epochs if run else 0):
-                training.run_epoch()
-            yield training
+        for stage in stages_of(spec).trainings(stage_context(spec, make_split(list(counts)), CPU)):
+            for _ in range(stage.training.epochs if run else 0):
+                stage.training.run_epoch()
+            yield stage
 
     return of
 
 
+@pytest.fixture
+def trainings(stages):
+    """The trainings of these stages."""
+    return lambda *given, **keys: (stage.training for stage in stages(*given, **keys))
+
+
+def test_a_classifier_is_evaluated_and_shows_pictures_and_generators_by_themselves_do_not(stages):
+    generators, classifier = stages("joint_aug", {"gan_share": 0.5})
+    assert not generators.evaluate and generators.pictures is None
+    assert classifier.evaluate and [made["label"] for made in classifier.pictures()] == [2]
+
+
 def test_aug_puts_translated_images_behind_the_real_ones(trainings, make_split):
-    generators, classifier = trainings("joint_aug", {"gan_share": 0.5})
+    _, classifier = trainings("joint_aug", {"gan_share": 0.5})
     real, grown = make_split([40, 20, 5]).train, classifier.split
-    assert not generators.judged and classifier.judged
     assert grown.counts.tolist() == [40, 20, 20] and grown.labelled_counts.tolist() == [40, 20, 5]
     assert torch.equal(grown.train.pixels[:65], real.pixels) and grown.train.labels[65:].tolist() == [2] * 15
     made = grown.train.pixels[65:].unique(dim=0)

@@ -16,13 +16,14 @@ from lt_core.fields import build
 from lt_core.parts import GROUPS
 from lt_core.recipes import RECIPES
 from lt_core.spec import DataSpec
-from lt_core.stages import Lab, stages_of
+from lt_core.stages import stages_of
 from lt_core.stages.base import second_recipe
 from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
 from lt_core.steps.semi import pass_rates
 from lt_core.training import Runtime, run_trial, trial_steps
 from lt_core.training.loop import Training
+from lt_core.training.trial import stage_context
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}
@@ -134,7 +135,7 @@ def test_the_ideal_profile_gives_the_public_codes_rates_and_targets(make_spec, m
 
     spec = make_spec("crest_plus", {"generations": 2}, data={**DATA, "label_fraction": 0.1}, **QUICK, ema=0.9)
     split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([9] * 10).train.pixels)
-    training = next(iter(stages_of(spec).rounds(Lab(spec, split, CPU))))
+    training = next(iter(stages_of(spec).trainings(stage_context(spec, split, CPU)))).training
     ideal = 0.1 ** (torch.arange(10) / 9)
     torch.testing.assert_close(training.step.target, (ideal / ideal.sum()).float(), rtol=1e-5, atol=0)
 
@@ -234,7 +235,7 @@ def test_mean_teacher_learns_from_the_averaged_model(at_work):
 
 
 @pytest.mark.parametrize("ema_norms", ["copied", "averaged"])
-def test_the_averaged_model_is_a_moving_average_and_is_what_is_judged(at_work, ema_norms):
+def test_the_averaged_model_is_a_moving_average_and_is_what_predicts(at_work, ema_norms):
     training = at_work("softmax", ema=0.9, ema_norms=ema_norms)
     expected = {k: v.clone() for k, v in training.model.state_dict().items()}
     step = training.optimizer.step
@@ -281,7 +282,8 @@ def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, ma
     spec = make_spec("crest_plus", {"generations": 3}, data=DATA, **QUICK, ema=0.9)
     split = dataclasses.replace(make_split([12, 6, 3]), unlabelled=make_split([20, 10, 5]).train.pixels)
     aligned = []
-    for number, training in enumerate(stages_of(spec).rounds(Lab(spec, split, CPU))):
+    for number, stage in enumerate(stages_of(spec).trainings(stage_context(spec, split, CPU))):
+        training = stage.training
         aligned.append(training.step.fix.align)
         assert torch.equal(training.split.train.pixels[:21], split.train.pixels), "always added to the original images"
         assert training.split.unlabelled is split.unlabelled
@@ -298,12 +300,12 @@ def test_crest_takes_images_at_the_rates_of_its_profile(make_spec, make_split, p
     """Ten alike labelled counts, of data with an imbalance factor of 10: only the ideal profile thins out the head."""
     spec = make_spec("crest", {"generations": 2, "crest_profile": profile, "unsup_weight": 0.0}, data=DATA, **QUICK, ema=0.9)
     split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([40] * 10).train.pixels)
-    rounds = stages_of(spec).rounds(Lab(spec, split, CPU))
-    first = next(rounds)
+    stages = stages_of(spec).trainings(stage_context(spec, split, CPU))
+    first = next(stages).training
     for _ in range(first.epochs):
         first.run_epoch()
     guessed = torch.bincount(probabilities_of(first, split.unlabelled).argmax(1), minlength=10)
-    taken = next(rounds).split.counts - split.counts
+    taken = next(stages).training.split.counts - split.counts
     rates = [(0.1 ** ((9 - c) / 9)) ** (1 / 3) if profile == "ideal" else 1.0 for c in range(10)]
     assert taken.tolist() == [int(n * rate) for n, rate in zip(guessed.tolist(), rates, strict=True)]
     assert (taken.sum() < 400) == (profile == "ideal")

@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from lt_core.errors import UserError
 from lt_core.features import features_of
 from lt_core.methods import resolve
-from lt_core.stages import Lab, stage_one, stages_of
+from lt_core.stages import stage_one, stages_of
 from lt_core.stages.curriculum import EasyFirst
 from lt_core.training import Runtime, run_trial, runtime, trial_steps
 from lt_core.training.evaluate import evaluate
 from lt_core.training.loop import Training
+from lt_core.training.trial import stage_context
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
@@ -21,19 +22,25 @@ FROM_STAGE_ONE = ["crt", "lws", "tau_norm", "ncm", "fine_tune_balanced", "smote_
 
 
 @pytest.fixture
-def trainings(make_spec, make_split):
-    """All trainings of a trial, trained."""
+def stages(make_spec, make_split):
+    """All stages of a trial, trained, each with the network that it began with."""
 
     def of(method, at=None, counts=(40, 20, 5), **recipe):
         spec, made = make_spec(method, at, **recipe), []
-        for training in stages_of(spec).rounds(Lab(spec, make_split(list(counts)), CPU)):
-            before = {k: v.clone() for k, v in training.model.state_dict().items()}
-            for _ in range(training.epochs):
-                training.run_epoch()
-            made.append((training, before))
+        for stage in stages_of(spec).trainings(stage_context(spec, make_split(list(counts)), CPU)):
+            before = {k: v.clone() for k, v in stage.training.model.state_dict().items()}
+            for _ in range(stage.training.epochs):
+                stage.training.run_epoch()
+            made.append((stage, before))
         return made
 
     return of
+
+
+@pytest.fixture
+def trainings(stages):
+    """The trainings of these stages."""
+    return lambda *given, **keys: [(stage.training, before) for stage, before in stages(*given, **keys)]
 
 
 def changed(training, before):
@@ -72,20 +79,20 @@ def test_fine_tuning_goes_on_with_all_weights(trainings):
     assert second.recipe.lr == pytest.approx(0.1 * second.spec.recipe.lr)
 
 
-def test_tau_normalisation_by_hand_and_its_choice_on_the_validation_split(trainings):
+def test_tau_normalisation_by_hand_and_its_choice_on_the_validation_split(trainings, stages):
     for tau in (0.0, 0.7, 2.0):
         (first, _), (last, _) = trainings("tau_norm", {"norm_tau": tau})
         weight = first.model.classifier.weight
         torch.testing.assert_close(last.model.classifier.weight, weight / weight.norm(dim=1, keepdim=True) ** tau)
         assert last.model.classifier.bias is None and last.epochs == 0
-    (first, _), (last, _) = trainings("tau_norm", data=DATA)
-    accuracies = {}
+    (begun, _), (ended, _) = stages("tau_norm", data=DATA)
+    first, last, accuracies = begun.training, ended.training, {}
     for i in range(21):
         last.model.classifier.weight.data = first.model.classifier.weight / first.model.classifier.weight.norm(
             dim=1, keepdim=True
         ) ** (i / 10)
         accuracies[i / 10] = evaluate(last, last.split.validation).balanced_accuracy
-    assert accuracies[last.chosen["norm_tau"]] == pytest.approx(max(accuracies.values()), abs=1e-9)
+    assert accuracies[ended.chosen["norm_tau"]] == pytest.approx(max(accuracies.values()), abs=1e-9)
 
 
 def test_ncm_is_the_nearest_mean_of_centred_unit_features(trainings):
@@ -145,14 +152,14 @@ def test_a_cascade_drops_what_is_known_best(make_spec, make_split):
     """After model i of T, n_c·(n_min/n_c)^(i/(T−1)) images of class c are left: with 45, 20, 5 and T = 3, 15, 10, 5; then 5."""
     spec = make_spec("balance_cascade", {"members": 3}, epochs=2)
     split = make_split([45, 20, 5])
-    stages, lab = stages_of(spec), Lab(spec, split, CPU)
+    stages, context = stages_of(spec), stage_context(spec, split, CPU)
     made = []
     pool = torch.arange(70)
     for left in ([15, 10, 5], [5, 5, 5]):
         made.append(Training(spec, split, CPU, seed=len(made)))
         made[-1].run_epoch()
         known = torch.stack([_probabilities(t, split.train) for t in made]).mean(0).gather(1, split.train.labels[:, None])[:, 0]
-        before, pool = pool, stages.next_pool(pool, made, lab)
+        before, pool = pool, stages.next_pool(pool, made, context)
         assert torch.bincount(split.train.labels[pool]).tolist() == left
         assert set(pool.tolist()) <= set(before.tolist())
         dropped = torch.tensor(sorted(set(before.tolist()) - set(pool.tolist())))

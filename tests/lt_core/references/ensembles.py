@@ -7,8 +7,9 @@ import random
 import numpy as np
 import torch
 
-from lt_core.stages import Lab, stages_of
+from lt_core.stages import stages_of
 from lt_core.stages.curriculum import EasyFirst
+from lt_core.training.trial import stage_context
 from tests.lt_core.references.base import Case, Reference, agree
 from tests.lt_core.references.ours import CPU, spec_of, split_of
 
@@ -35,7 +36,8 @@ def check(case: Case, method: str, members: int) -> None:
     split = split_of(case.classes, case.seed)
     labels, smallest = split.train.labels.tolist(), min(case.counts)
     pool, said, made = set(range(len(labels))), [], []
-    for number, training in enumerate(stages_of(spec).rounds(Lab(spec, split, CPU))):
+    for number, stage in enumerate(stages_of(spec).trainings(stage_context(spec, split, CPU))):
+        training = stage.training
         if number == members:
             whole = training
             break

@@ -10,7 +10,7 @@ import torch
 from lt_core.data.loader import Images
 from tests.lt_core.references.base import Case, Reference, agree
 from tests.lt_core.references.ours import split_of
-from tests.lt_core.references.two_stage import DECOUPLING, features_of, stages
+from tests.lt_core.references.two_stage import DECOUPLING, features_of, stages, trainings
 
 
 def normalised(weight: np.ndarray, tau: float) -> np.ndarray:
@@ -25,7 +25,8 @@ def check_tau_norm(case: Case) -> None:
     held_out = Images(split.train.pixels[few], split.train.labels[few])
     for tau in (0.0, 0.7, 2.0, None):
         given = {"norm_tau": tau}
-        first, last = stages("tau_norm", replace(split, validation=held_out), given)
+        begun, ended = stages("tau_norm", replace(split, validation=held_out), given)
+        first, last = begun.training, ended.training
         weight = first.model.classifier.weight.detach().double().numpy()
         if tau is None:
             x = features_of(first, first.batches.normalise(held_out.pixels)).double().numpy()
@@ -34,7 +35,7 @@ def check_tau_norm(case: Case) -> None:
                 hits = (x @ normalised(weight, candidate).T).argmax(1) == labels
                 accuracies.append(np.mean([hits[labels == c].mean() for c in np.unique(labels)]))
             tau = float(np.linspace(0, 2, 21)[int(np.argmax(accuracies))])
-            assert abs(last.chosen["norm_tau"] - tau) < 1e-9
+            assert abs(ended.chosen["norm_tau"] - tau) < 1e-9
         x = torch.cat([case.features] * 11, 1)[:, :64]
         expected = x.numpy() @ normalised(weight, tau).T
         agree(last.model.classifier(x.float()), torch.from_numpy(expected), f"outputs of tau_norm, τ {tau}, {case}")
@@ -43,7 +44,7 @@ def check_tau_norm(case: Case) -> None:
 def check_ncm(case: Case) -> None:
     """`cl2n` and `l2` of KNNClassifier: features less their mean, of length one; minus the squared distance to class means."""
     split = split_of(case.classes, case.seed)
-    first, last = stages("ncm", split)
+    first, last = trainings("ncm", split)
     x = features_of(first, first.batches.normalise(split.train.pixels)).double().numpy()
     centre = x.mean(axis=0)
     unit = np.stack([(row - centre) / np.sqrt(((row - centre) ** 2).sum()) for row in x])

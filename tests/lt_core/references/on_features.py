@@ -10,7 +10,7 @@ from tests.lt_core.references.cross_entropy import OBJECTIVE
 from tests.lt_core.references.more_images import between, in_danger
 from tests.lt_core.references.ours import objective_agrees
 from tests.lt_core.references.scalars import cross_entropy, mean_of
-from tests.lt_core.references.two_stage import features_of, stages
+from tests.lt_core.references.two_stage import features_of, trainings
 
 
 def check_on_features(case: Case, method: str, borderline: bool) -> None:
@@ -21,7 +21,7 @@ def check_on_features(case: Case, method: str, borderline: bool) -> None:
     labels = [c for c, size in enumerate(sizes) for _ in range(size)]
     pixels = torch.randint(0, 256, (40, 4, 4, 1), generator=torch.Generator().manual_seed(case.seed), dtype=torch.uint8)
     images = Images(pixels, torch.tensor(labels))
-    first, second = stages(method, Split(images, images, images, torch.tensor(sizes).double(), (4, 4, 1), "whole", "subset"))
+    first, second = trainings(method, Split(images, images, images, torch.tensor(sizes).double(), (4, 4, 1), "whole", "subset"))
     points = features_of(first, first.batches.normalise(pixels)).double().tolist()
     expected = list(points)
     for c, size in enumerate(sizes[1:], start=1):

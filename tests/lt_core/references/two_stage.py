@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from lt_core.data.loader import Split
-from lt_core.stages import Lab, stages_of
+from lt_core.stages import Stage, stages_of
 from lt_core.training.loop import Training
+from lt_core.training.trial import stage_context
 from tests.lt_core.references.base import BATCH, Case, Reference, agree
 from tests.lt_core.references.cross_entropy import OBJECTIVE
 from tests.lt_core.references.logit_adjustment import BALMS, adjusted
@@ -22,10 +23,16 @@ IMAGES = 3  # of a step; features of sixty-four numbers are many for loops
 DECOUPLING = "facebookresearch/classifier-balancing {} @ f162ade"
 
 
-def stages(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Training, Training]:
-    """First and second training; what the first has learnt does not matter to the formulas, so it has learnt nothing."""
+def stages(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Stage, Stage]:
+    """First and second stage; what the first has learnt does not matter to the formulas, so it has learnt nothing."""
     spec = spec_of(method, at)
-    first, second = stages_of(spec).rounds(Lab(spec, split, CPU))
+    first, second = stages_of(spec).trainings(stage_context(spec, split, CPU))
+    return first, second
+
+
+def trainings(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Training, Training]:
+    """The trainings of both."""
+    first, second = (cast(Training, stage.training) for stage in stages(method, split, at))
     return first, second
 
 
@@ -39,7 +46,7 @@ def features_of(training: Training, images: Tensor, norms: str = "evaluation") -
 def check_crt(case: Case) -> None:
     """The slope of a fresh linear classifier on features that nothing flows back into, by both kinds of batch norm."""
     norms = ("evaluation", "training")[case.seed % 2]
-    first, second = stages("crt", split_of(case.classes, case.seed), {"kept_norms": norms})
+    first, second = trainings("crt", split_of(case.classes, case.seed), {"kept_norms": norms})
     class_probabilities_agree(case, second.sampling, uniform)
     second.train_mode()
     positions = torch.arange(IMAGES) * 5
@@ -63,7 +70,7 @@ def check_crt(case: Case) -> None:
 
 def check_lws(case: Case) -> None:
     """s_c·(w_c·x + b_c) with s alone trained, 1 at first."""
-    first, second = stages("lws", split_of(case.classes, case.seed))
+    first, second = trainings("lws", split_of(case.classes, case.seed))
     class_probabilities_agree(case, second.sampling, uniform)
     layer = first.model.classifier
     scale = second.model.classifier.scale
@@ -87,7 +94,7 @@ def check_lws(case: Case) -> None:
 
 def check_fine_tune(case: Case, method: str) -> Training:
     """The same network goes on, all of it."""
-    first, second = stages(method, split_of(case.classes, case.seed))
+    first, second = trainings(method, split_of(case.classes, case.seed))
     assert second.model is first.model and all(p.requires_grad for p in second.model.parameters())
     assert second.recipe.lr == 0.1 * first.recipe.lr
     return second
@@ -105,7 +112,7 @@ def check_fine_tune_logit_adjusted(case: Case) -> None:
 
 
 def check_decoupled(case: Case) -> None:
-    first, second = stages("decoupled_balanced_softmax", split_of(case.classes, case.seed))
+    first, second = trainings("decoupled_balanced_softmax", split_of(case.classes, case.seed))
     trained = {name for name, p in second.model.named_parameters() if p.requires_grad}
     assert trained == {"classifier.weight", "classifier.bias"} and second.model.backbone is first.model.backbone
     assert not torch.equal(second.model.classifier.weight, first.model.classifier.weight)
