@@ -38,9 +38,14 @@ def format_label(name: str, values: Mapping[str, Any]) -> str:
     return f"{name}[{','.join(f'{k}={short(v)}' for k, v in values.items())}]"
 
 
+def method_of(label: str) -> str:
+    """``'focal[gamma=2]'`` → ``'focal'``."""
+    return label.partition("[")[0].strip()
+
+
 def matches(pattern: str, label: str) -> bool:
     """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters)."""
-    names = (label, label.partition("[")[0])
+    names = (label, method_of(label))
     return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 

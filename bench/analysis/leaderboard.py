@@ -6,7 +6,6 @@ only figures of one column are compared.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -19,9 +18,10 @@ from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import FIGURES
 from bench.analysis.published import SOURCES, drawn_as_published, printed
 from bench.records.columns import COLUMN, describe
+from bench.records.nested import environments_of
 from bench.records.store import RUNS_DIR
 from lt_core.errors import UserError
-from lt_core.labels import short
+from lt_core.labels import method_of, short
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
 
@@ -110,7 +110,8 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["run"] = [", ".join(dict.fromkeys(rows)) for _, rows in by["run"]]
     board["devices"] = [" and ".join(machines(rows)) for _, rows in by]
-    board["command"] = [_command(row) for _, row in board.iterrows()]
+    first = zip(board.iterrows(), environments_of(board), strict=True)
+    board["command"] = [_command(row, environment.get("command", "")) for (_, row), environment in first]
     return board.drop(columns=["environment", "unlabelled_ratio"])
 
 
@@ -161,7 +162,7 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
         for label in [] if only_measured or not first["_as_published"] else [x for x in SOURCES if x not in there]:
             if _printed(first, label) is not None and first["recipe"] == SOURCES[label].recipe:
                 kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)}
-                missing.append({**kept, "method": label.partition("[")[0], "label": label, "n": 0, "failed": 0, "collapsed": 0})
+                missing.append({**kept, "method": method_of(label), "label": label, "n": 0, "failed": 0, "collapsed": 0})
     if missing:
         board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
         board[["tied", "untested"]] = board[["tied", "untested"]].fillna(False).astype(bool)
@@ -192,9 +193,8 @@ def _verdict(row: pd.Series) -> str:
     return REPRODUCED if distance <= _SAME else NEAR if distance <= _CLOSE else OFF
 
 
-def _command(row: pd.Series) -> str:
-    """The command line that runs the trials of ``row`` again, from the one that ran the first of them."""
-    given = json.loads(row["environment"] or "{}").get("command", "")
+def _command(row: pd.Series, given: str) -> str:
+    """The command line that runs the trials of ``row`` again; ``given``: the one that ran the first of them."""
     words = shlex.split(given)
     suite = next((word for word in words[2:] if Path(word).stem == row["suite"]), row["suite"])
     if "tune" in words[1:2]:

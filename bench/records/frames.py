@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.records.columns import DATA, DRAW, NUMBERS, data_values
+from bench.records.nested import written
 from lt_core.metrics import collapsed, headline, precision, recall
 from lt_core.result import OK, SCHEMA, TrialResult
 
@@ -48,7 +48,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         **data_values(spec.data),
         "method": spec.method.name,
         "label": spec.method.label,
-        "params": json.dumps(dict(spec.method.params), sort_keys=True),
+        "params": written(dict(spec.method.params)),
         "model": spec.recipe.model,
         "recipe": spec.recipe.label,
         "epochs": spec.recipe.epochs,
@@ -61,8 +61,8 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "images_per_second": result.images_per_second,
         "protocol": spec.protocol,
         "schema": SCHEMA,
-        "environment": json.dumps(environment, sort_keys=True),
-        "spec": json.dumps(spec.to_dict(), sort_keys=True),
+        "environment": written(environment),
+        "spec": written(spec.to_dict()),
         **{f"{part}_seconds": result.seconds.get(part, math.nan) for part in ("train", "evaluate", "setup")},
         **{key: environment.get(key) for key in _ENVIRONMENT},
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from bench.records.nested import specs_of
 from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
@@ -60,11 +61,9 @@ def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> E
 
 def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
     """Seconds a unit of `work`, by model and dataset."""
-    import json
-
     totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for row in frame[frame["status"] == OK].itertuples():
-        spec = TrialSpec.from_dict(json.loads(str(row.spec)))
+    done = frame[frame["status"] == OK]
+    for row, spec in zip(done.itertuples(), specs_of(done), strict=True):
         total = totals[spec.recipe.model, spec.data.dataset]
         total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
         first = stage_one(spec)

@@ -20,6 +20,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
 from lt_core.fields import build, param
+from lt_core.labels import parse_label
 from lt_core.recipes import RECIPES, Recipe
 from lt_core.registry import Registry
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
@@ -171,7 +172,8 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
             for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):
                 try:
                     plain = resolve(name, cell)
-                    given = {k: v for k, v in common.items() if k in plain.params and k not in cell and f"{k}=" not in name}
+                    own = {*cell, *parse_label(name)[1]}
+                    given = {k: v for k, v in common.items() if k in plain.params and k not in own}
                     used |= set(given)
                     yield resolve(name, {**cell, **given})
                 except UserError as error:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.cli.wording import recipe_notes
+from bench.records import nested
 from bench.records.store import Store
 from bench.suites.cost import estimate, spoken, work
 from bench.suites.planning import plan
@@ -259,3 +260,17 @@ def test_parquet_that_has_a_trial_twice_is_refused_with_its_records_and_without(
     shutil.rmtree(run.records)
     with pytest.raises(UserError, match=f"trial {record.stem} stands in it twice.: fetch it again"):
         Store(run.path).frame()
+
+
+def test_the_structured_columns_give_back_what_the_records_say(tmp_path):
+    results = synthetic.run(["focal[gamma=2]", "softmax"], seeds=2)
+    frame = synthetic.store(tmp_path / "run", results).frame().set_index("trial_id")
+    frame = frame.loc[[result.trial_id for result in results]]
+    assert nested.specs_of(frame) == [result.spec for result in results]
+    assert [dict(params) for params in nested.params_of(frame)] == [dict(result.spec.method.params) for result in results]
+    environments = nested.environments_of(frame)
+    assert [dict(environment) for environment in environments] == [result.environment for result in results]
+    assert environments[0] is environments[1], "the same text is read once"
+    with pytest.raises(TypeError):
+        environments[0]["command"] = "another"
+    assert nested.environments_of(frame.assign(environment="")) == [{}] * 4

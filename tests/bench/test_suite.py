@@ -50,6 +50,9 @@ def test_set_reaches_every_method_that_has_the_parameter_and_does_not_give_its_o
     methods = ["softmax", "crt", "lws[retrain=0.1]", {"fine_tune_balanced": {"retrain": 0.2}}]
     labels = {s.method.label for s in parse(methods=methods, set={"retrain": 0.5}).specs}
     assert labels == {"softmax", "crt[retrain=0.5]", "lws[retrain=0.1]", "fine_tune_balanced[retrain=0.2]"}
+    few = {"dataset": "digits", "label_fraction": 0.5}
+    (other,) = parse(data=few, methods=["fixmatch[unlabelled_sampling=bis]"], set={"sampling": "class_balanced"}, seeds=1).specs
+    assert other.method.params["sampling"] == "class_balanced", "the name of one parameter may end in that of another"
     with pytest.raises(UserError, match="set gives retrain, which none of its methods has"):
         parse(methods=["softmax"], set={"retrain": 0.5})
 

@@ -13,6 +13,7 @@ import pytest
 from bench.report.plots import PLOTS
 from bench.report.render import FORMATS
 from bench.report.tables import TABLES, compare
+from bench.report.tables.layout import names_without_common
 from lt_core.errors import UserError
 from lt_core.fields import build
 from lt_core.methods import resolve
@@ -216,6 +217,33 @@ def test_mm_rows_follow_from_the_parts_in_the_papers_order():
     assert [r.label for r in TABLES["mm"](pd.DataFrame(rows)).rows] == [
         "ERM", "ERM re-weighting", "ERM re-sampling", "LDAM [scale=20]", "MM DRW", "MM + LDAM DRW"
     ]  # fmt: skip
+
+
+TWO_STAGES = [
+    f"crt[stage_one=fixmatch[unsup_ratio={ratio},strong_views=2]{more}]" for ratio, more in ((5, ""), (7, ",retrain=1"))
+]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "common"),
+    [
+        # What lies inside the inner brackets belongs to the first stage, and is no parameter that the two share.
+        (TWO_STAGES, ["crt [stage_one=fixmatch[unsup_ratio=5,strong_views=2]]",
+                      "crt [stage_one=fixmatch[unsup_ratio=7,strong_views=2],retrain=1]"], []),
+        ([f"{TWO_STAGES[0][:-1]},retrain=1]", f"{TWO_STAGES[0][:-1]},retrain=2]", "softmax"],
+         ["crt [retrain=1]", "crt [retrain=2]", "Plain"], ["stage_one=fixmatch[unsup_ratio=5,strong_views=2]"]),
+    ],
+)  # fmt: skip
+def test_names_of_rows_leave_out_what_is_common_to_all_and_take_a_first_stage_as_one_value(labels, names, common):
+    assert names_without_common(labels, {"softmax": "Plain"}) == (dict(zip(labels, names, strict=True)), common)
+
+
+def test_mm_rows_name_a_first_stage_whole():
+    rows = [mm_row(label, sampling="class_balanced") for label in TWO_STAGES]
+    assert [r.label for r in TABLES["mm"](pd.DataFrame(rows)).rows] == [
+        "ERM re-sampling [stage_one=fixmatch[unsup_ratio=5,strong_views=2]]",
+        "ERM re-sampling [stage_one=fixmatch[unsup_ratio=7,strong_views=2],retrain=1]",
+    ]
 
 
 def crest_row(label: str, fold: int, accuracy: float, **changes):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lt_core.errors import UserError
-from lt_core.labels import format_label, parse_label
+from lt_core.labels import format_label, method_of, parse_label
 
 NAMES = st.from_regex(r"[A-Za-z_][\w.\-]{0,12}", fullmatch=True)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9)
@@ -37,6 +37,14 @@ def test_a_label_is_read_back_as_it_was_written(name, values):
 )
 def test_labels_are_short(values, label):
     assert format_label("m", values) == label
+
+
+@given(NAMES, st.dictionaries(NAMES, VALUES, max_size=4))
+def test_the_method_of_a_label_is_its_name(name, values):
+    label = format_label(name, values)
+    assert method_of(label) == name
+    assert method_of(format_label("crt", {"stage_one": label})) == "crt"
+    assert parse_label(format_label("crt", {"stage_one": label, "retrain": 1})) == ("crt", {"stage_one": label, "retrain": "1"})
 
 
 def test_spaces_do_not_matter():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bench.records.columns import DRAW, HEADINGS, describe, group_name
+from bench.records.nested import environments_of
 from lt_core.result import LOST, OK, PRUNED
 
 _IDS = 5  # trial ids that stand beside a cause
@@ -60,7 +61,7 @@ def failures(frame: pd.DataFrame) -> list[Failure]:
 
 def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
     first = rows.iloc[0]
-    command = json.loads(first["environment"]).get("command") or f"bench.py run {first['suite']}"
+    command = environments_of(rows.head(1))[0].get("command") or f"bench.py run {first['suite']}"
     remedy = "runs again by itself with the same command"
     if status != LOST:
         remedy = "does not run again by itself: mend the cause, then"
@@ -72,7 +73,7 @@ def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
 
 def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
     """Fact → its values with the number of trials behind each. Two values where one is expected are worth knowing."""
-    environments = [json.loads(text) for text in frame["environment"]]
+    environments = environments_of(frame)
     found: dict[str, list[str]] = {
         "code": [_commit(e) for e in environments],
         "packages": [_packages(e) for e in environments],
@@ -105,7 +106,7 @@ def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 def commands(frame: pd.DataFrame) -> list[tuple[str, int]]:
     """Commands that ran the trials, as they were given, with the number of trials of each."""
-    return _counted([str(json.loads(text).get("command") or "") for text in frame["environment"]])
+    return _counted([str(environment.get("command") or "") for environment in environments_of(frame)])
 
 
 def _counted(values: list[str]) -> list[tuple[str, int]]:
@@ -117,16 +118,16 @@ def _kinds(frame: pd.DataFrame, column: str) -> list[str]:
     return [str(value) for value in sorted(frame[column].dropna().unique())]
 
 
-def _commit(environment: dict[str, Any]) -> str:
+def _commit(environment: Mapping[str, Any]) -> str:
     commit = environment.get("git_commit")
     state = {True: ", with changes that are not committed", False: ", clean"}.get(environment.get("git_dirty"), "")  # type: ignore[arg-type]
     return f"commit {commit}{state}" if commit else "an installed copy: see the package's version"
 
 
-def _packages(environment: dict[str, Any]) -> str:
+def _packages(environment: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted((environment.get("packages") or {}).items()) if version)
 
 
-def _device(environment: dict[str, Any]) -> str:
+def _device(environment: Mapping[str, Any]) -> str:
     threads = environment.get("threads")
     return f"{environment.get('device_name') or 'unknown'}" + (f", {threads} thread{'s' * (threads > 1)}" if threads else "")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bench.records.nested import params_of
 from bench.report.charts import Axis, Chart, Heat, Panel
 from bench.report.plots.base import data_columns, finished
 from lt_core.errors import UserError
@@ -24,7 +26,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: the run tries no two settings of a class-balanced loss.
     """
     frame, notes = finished(store, only)
-    params = [json.loads(text) for text in frame["params"]]
+    params = params_of(frame)
     frame = frame.assign(_beta=[_beta(p) for p in params], _loss=[_loss(p) for p in params], _rest=[_rest(p) for p in params])
     frame = frame[frame["_beta"].notna()]
     rests = frame["_rest"].value_counts(sort=False)
@@ -42,15 +44,15 @@ def draw(store: Store, only: str = "*") -> Chart:
     return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes), size=(4.8, 3.2))
 
 
-def _beta(params: dict[str, Any]) -> float | None:
+def _beta(params: Mapping[str, Any]) -> float | None:
     return params.get("cb_beta") if params.get("weights") == "effective_number" else None
 
 
-def _loss(params: dict[str, Any]) -> str:
+def _loss(params: Mapping[str, Any]) -> str:
     return f"{params['loss']} γ={params['gamma']:g}" if "gamma" in params else str(params["loss"])
 
 
-def _rest(params: dict[str, Any]) -> str:
+def _rest(params: Mapping[str, Any]) -> str:
     return json.dumps({k: v for k, v in params.items() if k not in ("loss", *_GRID)}, sort_keys=True)
 
 

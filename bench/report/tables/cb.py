@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import pandas as pd
@@ -12,6 +11,7 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.metrics import FIGURES, Figure
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
+from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
@@ -77,7 +77,7 @@ def _picked(rows: pd.DataFrame, figure: Figure) -> dict[str, Cell]:
     means = complete["mean"].sort_index()
     label = means.index[stats.settled(means.to_numpy()).argmax()]  # of equal ones the first by name, not by the last bit
     chosen = rows[rows["label"] == label]
-    params = json.loads(chosen["params"].iloc[0])
+    params = params_of(chosen.head(1))[0]
     gamma = f"{params['gamma']:g}" if "gamma" in params else "–"
     return {
         "Class-Balanced": cell_of(figure, chosen),

@@ -11,6 +11,7 @@ from bench.records.columns import LABEL_HEADINGS, group_name
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.labels import method_of
 from lt_core.spec import TrialSpec
 
 SHOWN = "trials with label_fraction below 1"
@@ -37,7 +38,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     figure = FIGURES[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
     names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})
-    labels = sorted(names, key=lambda label: list(_ROWS).index(_method(label)) if _method(label) in _ROWS else len(_ROWS))
+    labels = sorted(names, key=lambda label: list(_ROWS).index(method_of(label)) if method_of(label) in _ROWS else len(_ROWS))
     columns, cells = [], []
     for (dataset, shape, fraction, factor), rows in frame.groupby(LABEL_HEADINGS, sort=True):
         group = f"{group_name(str(dataset), str(shape))}, β = {100 * fraction:g} %"
@@ -59,12 +60,8 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     )
 
 
-def _method(label: str) -> str:
-    return label.partition("[")[0]
-
-
 def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:
-    name = _ROWS.get(_method(label), ("", None))[1]
+    name = _ROWS.get(method_of(label), ("", None))[1]
     if name is None or metric not in ("accuracy", "error"):
         return None
     found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import pandas as pd
@@ -11,12 +10,12 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.metrics import FIGURES
 from bench.analysis.published import published
 from bench.records.columns import HEADINGS, group_name
+from bench.records.nested import params_of, specs_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.data.longtail import training_sizes
-from lt_core.labels import parse_label
-from lt_core.spec import TrialSpec
+from lt_core.labels import method_of, parse_label
 
 _PAPER = "Sahoo2020"
 #: Row here → method and parameters in the paper's table.
@@ -48,6 +47,7 @@ _ROWS = {
     "joint_alt": "Joint, ALT",
     "joint_aug": "Joint, AUG",
 }
+_JOINT = ("joint_aug", "joint_alt")
 
 
 def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
@@ -62,7 +62,7 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     columns, cells = [], []
     groups = frame.groupby(HEADINGS, sort=False, dropna=False)
     for (dataset, shape, factor), rows in sorted(groups, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
-        sizes = _sizes(str(rows["spec"].iloc[0]))
+        sizes = training_sizes(specs_of(rows.head(1))[0].data)
         group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
         columns.append(Column(group, f"{min(sizes)} (IF {factor:.3g})", plain=True))
         cells.append({name: cell_of(figure, rows[rows["label"] == label]) for label, name in names.items()})
@@ -76,8 +76,10 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
         notes.append("TS, a row of the paper's table, is not explained in what we have of its text, so nothing stands beside it")
     if any(name.startswith("Joint") for name in names.values()):
         notes.append("joint rows: our reading of the paper, whose code was never published")
-    places = {name: i for i, name in enumerate(_PRINTED)}  # a row with parameters of its own stands behind its plain one
-    order = sorted(dict.fromkeys([*_PRINTED, *names.values()]), key=lambda name: places.get(name.partition(" [")[0], len(places)))
+    places = {name: i for i, name in enumerate(_PRINTED)}
+    # A joint row with parameters of its own stands behind its plain one.
+    places |= {name: places[_ROWS[method_of(label)]] for label, name in names.items() if method_of(label) in _JOINT}
+    order = sorted(dict.fromkeys([*_PRINTED, *names.values()]), key=lambda name: places.get(name, len(_PRINTED)))
     lines = tuple(
         Row(name, tuple(column.get(name, Cell()) for column in cells))
         for name in order
@@ -92,20 +94,16 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
 def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     """Label → row, and the parameters that all joint rows share, which are not repeated in them."""
     joint, plain = [], {}
-    for label, given in dict(zip(frame["label"], frame["params"], strict=True)).items():
+    for label, given in dict(zip(frame["label"], params_of(frame), strict=True)).items():
         method, changed = parse_label(str(label))
-        if method in ("joint_aug", "joint_alt"):
+        if method in _JOINT:
             joint.append(str(label))
         elif method == "cb_softmax" and set(changed) <= {"cb_beta"}:  # with more changed it is no row of the paper's
-            plain[str(label)] = f"CB (β = {json.loads(given)['cb_beta']:g})"
+            plain[str(label)] = f"CB (β = {given['cb_beta']:g})"
         else:
             plain[str(label)] = _ROWS.get(str(label), str(label))
     rows, common = names_without_common(joint, _ROWS, everywhere=True)
     return plain | rows, common
-
-
-def _sizes(spec: str) -> list[int]:
-    return training_sizes(TrialSpec.from_dict(json.loads(spec)).data)
 
 
 def _printed(dataset: str) -> Mapping[int, dict[str, Cell]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -10,9 +11,11 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.metrics import FIGURES
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
+from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.labels import parse_label
 from lt_core.spec import TrialSpec
 
 _LOSSES = {
@@ -26,6 +29,25 @@ _LOSSES = {
 }
 SHOWN = "trials of its losses, alone or with one of its ways of rebalancing"
 _RULES = {"none": "", "RW": "re-weighting", "RS": "re-sampling", "DRW": "DRW", "DRS": "DRS"}
+_SAID_BY_ROW = ("weights", "mean", "sampling", "schedule", "head", "mixed")
+
+
+class Kind(NamedTuple):
+    """A row of the table: places of its loss and of its way of rebalancing, and hyperparameters other than the declared ones."""
+
+    loss: int
+    rule: int
+    tuned: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> str:
+        """What the papers call it: ``LDAM DRW``."""
+        return " ".join(filter(None, [list(_LOSSES.values())[self.loss], list(_RULES.values())[self.rule]]))
+
+    @property
+    def name(self) -> str:
+        """That, and what was tuned: ``LDAM DRW [scale=10]``."""
+        return self.plain + (f" [{','.join(self.tuned)}]" if self.tuned else "")
 
 
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
@@ -36,21 +58,19 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """
     figure = FIGURES[metric]
     frame, notes = one_budget(frame)
-    kinds = {
-        label: row_kind(str(label), json.loads(params)) for label, params in zip(frame["label"], frame["params"], strict=True)
-    }
-    frame = frame[[kinds[label] is not None for label in frame["label"]]]
-    labels = sorted(set(frame["label"]), key=lambda label: (kinds[label][:2], label))  # type: ignore[index]
+    kinds = kinds_of(frame)
+    frame = frame[frame["label"].isin(list(kinds))]
+    labels = sorted(kinds, key=lambda label: (kinds[label].loss, kinds[label].rule, label))
     columns, cells = [], []
     for (dataset, shape, factor), rows in columns_of(frame):
         group = group_name(dataset, shape)
         columns.append(Column(group, f"{factor:.3g}"))
         cells.append({label: cell_of(figure, rows[rows["label"] == label]) for label in labels})
-        printed = {label: found for label in labels if (found := _printed(dataset, shape, factor, kinds[label][2]))}  # type: ignore[index]
+        printed = {label: found for label in labels if (found := _printed(dataset, shape, factor, kinds[label].name))}
         if printed and metric == "error" and drawn_as_published(rows.iloc[0]):
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
-    lines = tuple(Row(kinds[label][2], tuple(column.get(label, Cell()) for column in cells)) for label in labels)  # type: ignore[index]
+    lines = tuple(Row(kinds[label].name, tuple(column.get(label, Cell()) for column in cells)) for label in labels)
     title = f"Maximum margin and what it is compared with: {figure.title}, by imbalance factor (layout of Kang et al. 2021)"
     notes.append("re-weighting: effective-number weights (class-balanced, CB); DRW and DRS: only in the last part of training")
     return rank_columns(Table("mm", title, "Loss", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better)
@@ -61,8 +81,14 @@ def shows(spec: TrialSpec) -> bool:
     return row_kind(spec.method.label, dict(spec.method.params)) is not None
 
 
-def row_kind(label: str, params: dict) -> tuple[int, int, str] | None:
-    """(place of the loss, place of the rule, row label); None for what is no row of this table."""
+def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
+    """Label → the row that it is, for those of ``frame`` that have one."""
+    kinds = {str(label): row_kind(str(label), params) for label, params in zip(frame["label"], params_of(frame), strict=True)}
+    return {label: kind for label, kind in kinds.items() if kind}
+
+
+def row_kind(label: str, params: Mapping[str, Any]) -> Kind | None:
+    """The row that a method is, by its label and its resolved parameters; None for what is no row of this table."""
     loss = "mm+ldam" if params.get("mixed") else params["loss"]
     weighted, sampled = params["weights"] == "effective_number", params["sampling"] == "class_balanced"
     deferred = params["schedule"] == "deferred"
@@ -70,12 +96,8 @@ def row_kind(label: str, params: dict) -> tuple[int, int, str] | None:
     if loss not in _LOSSES or params["posthoc"] != "none" or not (plain or weighted != sampled):
         return None
     rule = "none" if plain else ("D" if deferred else "") + ("RW" if weighted else "RS")
-    tuned = label.partition("[")[2].rstrip("]")
-    hyper = [
-        x for x in tuned.split(",") if x and x.split("=")[0] not in ("weights", "mean", "sampling", "schedule", "head", "mixed")
-    ]
-    name = " ".join(filter(None, [_LOSSES[loss], _RULES[rule], f"[{','.join(hyper)}]" if hyper else ""]))
-    return list(_LOSSES).index(loss), list(_RULES).index(rule), name
+    tuned = tuple(f"{key}={value}" for key, value in parse_label(label)[1].items() if key not in _SAID_BY_ROW)
+    return Kind(list(_LOSSES).index(loss), list(_RULES).index(rule), tuned)
 
 
 def _printed(dataset: str, shape: str, factor: float, row: str) -> Cell | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from bench.analysis.comparable import one_budget
 from bench.records.columns import group_name
 from bench.report.tables.layout import columns_of
-from bench.report.tables.mm import row_kind
+from bench.report.tables.mm import kinds_of
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
 from lt_core.result import OK
@@ -22,14 +21,10 @@ _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
 def shown(frame: pd.DataFrame) -> dict[str, str]:
     """Labels to show → their names: the paper's four where a run has two of them or more, else every method."""
-    names = {}
-    for label, params in zip(frame["label"], frame["params"], strict=True):
-        kind = row_kind(str(label), json.loads(params))
-        if kind and kind[2].partition(" [")[0] in _PAPER:
-            names[str(label)] = kind[2]
-    if len(names) < 2:
+    rows = {label: kind for label, kind in kinds_of(frame).items() if kind.plain in _PAPER}
+    if len(rows) < 2:
         return {str(label): str(label) for label in dict.fromkeys(frame["label"])}
-    return dict(sorted(names.items(), key=lambda item: _PAPER.index(item[1].partition(" [")[0])))
+    return {label: kind.name for label, kind in sorted(rows.items(), key=lambda item: _PAPER.index(item[1].plain))}
 
 
 def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -1,0 +1,43 @@
+"""Columns of the results frame that hold more than one value, as JSON text: the one place that writes and reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from lt_core.spec import TrialSpec
+
+
+def written(values: Mapping[str, Any]) -> str:
+    """``values`` as a cell of such a column holds them."""
+    return json.dumps(values, sort_keys=True)
+
+
+def params_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """The method's resolved parameters in each row, read-only."""
+    return [_read(text) for text in frame["params"]]
+
+
+def environments_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """What produced each row: device, versions, command and the like, read-only; empty where nothing is known of it."""
+    return [_read(text or "{}") for text in frame["environment"]]
+
+
+def specs_of(frame: pd.DataFrame) -> list[TrialSpec]:
+    """The trial of each row."""
+    return [_spec(text) for text in frame["spec"]]
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Mapping[str, Any]:
+    return MappingProxyType(json.loads(text))
+
+
+@lru_cache(maxsize=4096)
+def _spec(text: str) -> TrialSpec:
+    return TrialSpec.from_dict(json.loads(text))
