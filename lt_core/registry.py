@@ -35,6 +35,9 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 
+    def values(self) -> list[T]:
+        return list(self._items.values())
+
     def __len__(self) -> int:
         return len(self._items)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lt_core.errors import UserError
-from lt_core.metrics import metrics
+from lt_core.metrics import Outcome, recorded
 from lt_core.spec import TrialSpec
 
 #: Version of the record's layout; raised when a reader of old records would misread new ones.
@@ -44,13 +44,20 @@ class TrialResult:
     def trial_id(self) -> str:
         return self.spec.trial_id
 
+    def outcome(self, validation: bool = False) -> Outcome:
+        """The last epoch as metrics see it: on the test part, or on the validation split, of which confidences are not kept."""
+        measured = {"seconds": self.seconds, "images_per_second": self.images_per_second}
+        if validation:
+            return Outcome.of(self.validation_confusion, self.train_counts, **measured)
+        return Outcome.of(self.confusion, self.train_counts, self.calibration or None, **measured)
+
     def metrics(self) -> dict[str, float]:
-        """Figures of the last epoch on the test part."""
-        return metrics(self.confusion, self.train_counts, self.calibration)
+        """Figures of the last epoch on the test part, by their columns in the results frame."""
+        return recorded(self.outcome())
 
     def validation_metrics(self) -> dict[str, float]:
         """Figures of the last epoch on the validation split; empty if there is none."""
-        return metrics(self.validation_confusion, self.train_counts) if self.validation_confusion else {}
+        return recorded(self.outcome(validation=True)) if self.validation_confusion else {}
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values; NaN becomes null."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import machines, reported
-from bench.analysis.metrics import FIGURES
+from bench.analysis.metrics import FIGURES, of_rows
 from bench.analysis.published import SOURCES, drawn_as_published, printed
 from bench.records.columns import COLUMN, describe
 from bench.records.nested import environments_of
@@ -32,6 +32,11 @@ _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fract
 _CHANGES = re.compile(r"(--seeds|--epochs|--precision)[ =](\S+)")
 REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
 _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
+#: What stands in a row beside what the results frame says of its trials and beside the figures.
+_OWN = (
+    "column", "n", "failed", "rank", "average_rank", "tied", "untested", "gpu_hours", "published", "paper", "difference",
+    "verdict", "run", "devices", "left_out", "command",
+)  # fmt: skip
 
 
 def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool = False) -> pd.DataFrame:
@@ -58,12 +63,13 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     frame, _ = reported(frame)
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
-    figures = {name: FIGURES[name] for name in FIGURES}
+    if taken := [name for name in FIGURES if name in _OWN]:
+        raise UserError(f"metric {taken[0]} has the name of another column of the leaderboard: rename it")
     frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
     run = frame["run"] if "run" in frame else frame["suite"]
     frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK, run=run)
-    every = frame.assign(**{name: f.of(frame).where(frame["_done"]) for name, f in figures.items()})
+    every = frame.assign(**{name: of_rows(FIGURES[name], frame).where(frame["_done"]) for name in FIGURES})
     # Of a trial that stands in several runs one row counts, a finished one if there is one.
     every = every.sort_values("_done", ascending=False, kind="stable")
     shown = every.drop_duplicates("trial_id").sort_index()

@@ -11,33 +11,51 @@ import pandas as pd
 
 from bench.records.columns import DATA, DRAW, NUMBERS, data_values
 from bench.records.nested import written
-from lt_core.metrics import collapsed, headline, precision, recall
+from lt_core.errors import UserError
+from lt_core.metrics import METRICS, ON_CURVES, collapsed, on_curves, precision, recall
 from lt_core.result import OK, SCHEMA, TrialResult
 
-METRICS = (
-    "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
-    "ece",
-)  # fmt: skip
-_NUMBERS = (
-    *METRICS, "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_seconds", "evaluate_seconds",
-    "setup_seconds", "images_per_second", *NUMBERS,
-)  # fmt: skip
+_VALIDATION = tuple(f"validation_{column}" for column in ON_CURVES)
+_CLOCKED = ("train", "evaluate", "setup")
 _ENVIRONMENT = (
     "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
     "torch", "python",
 )  # fmt: skip
-TRIAL_COLUMNS = (
-    "trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause",
-    *METRICS, "collapsed", "searched", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy", "train_images",
-    "train_seconds", "evaluate_seconds", "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema",
-    "environment", "spec",
+# The order in which files have had their columns from the first. A metric that is not named here stands behind them all.
+_BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
+_METRICS = (
+    "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
+    "ece",
 )  # fmt: skip
+_BEHIND = (
+    "collapsed", "searched", *_VALIDATION, "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds",
+    "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
+)  # fmt: skip
+
+
+def metric_columns() -> list[str]:
+    """The columns that metrics fill."""
+    return list(dict.fromkeys(metric.column for metric in METRICS.values()))
+
+
+def trial_columns() -> tuple[str, ...]:
+    """The columns of ``trials.parquet``; those of metrics of one's own come last.
+
+    Raises:
+        UserError: a metric of one's own has the name or the column of something else that is known of a trial.
+    """
+    taken = {*_BEFORE, *_BEHIND}
+    for metric in METRICS.values():
+        if (metric.column in taken and not metric.measured) or (metric.name in taken and metric.name != metric.column):
+            raise UserError(f"metric {metric.name} has the name of another column of the results: rename it")
+    return (*_BEFORE, *_METRICS, *_BEHIND, *(c for c in metric_columns() if c not in (*_METRICS, *_BEHIND)))
 
 
 def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
-    frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(TRIAL_COLUMNS))
-    return frame.astype(dict.fromkeys(_NUMBERS, "float64"))
+    frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(trial_columns()))
+    numbers = [*metric_columns(), *_VALIDATION, "oracle_accuracy", *(f"{part}_seconds" for part in _CLOCKED), *NUMBERS]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
 def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
@@ -63,13 +81,13 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "environment": written(environment),
         "spec": written(spec.to_dict()),
-        **{f"{part}_seconds": result.seconds.get(part, math.nan) for part in ("train", "evaluate", "setup")},
+        **{f"{part}_seconds": result.seconds.get(part, math.nan) for part in _CLOCKED},
         **{key: environment.get(key) for key in _ENVIRONMENT},
     }
     if result.status == OK:
-        row.update({k: v for k, v in result.metrics().items() if k in METRICS})
+        row.update(result.metrics())
         if result.validation_confusion:
-            row.update({f"validation_{k}": v for k, v in headline(result.validation_confusion).items()})
+            row.update({f"validation_{k}": v for k, v in on_curves(result.validation_confusion).items()})
         # The best epoch on the test part: what much public code reports. It chooses nothing here.
         row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
     return row
@@ -82,7 +100,7 @@ def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
         for r in results
         if r.status == OK
         for label, (count, found, right) in enumerate(
-            zip(r.train_counts, recall(r.confusion), precision(r.confusion), strict=True)  # type: ignore[arg-type]
+            zip(r.train_counts, recall(r.confusion), precision(r.confusion), strict=True)
         )
     ]
     return pd.DataFrame(rows, columns=["trial_id", "class", "train_count", "recall", "precision"])

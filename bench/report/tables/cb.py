@@ -8,13 +8,14 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import one_budget
-from bench.analysis.metrics import FIGURES, Figure
+from bench.analysis.metrics import FIGURES
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.metrics import Metric
 from lt_core.result import OK
 
 _PAPER = ("Cui2019", "2")
@@ -67,7 +68,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 
-def _picked(rows: pd.DataFrame, figure: Figure) -> dict[str, Cell]:
+def _picked(rows: pd.DataFrame, figure: Metric) -> dict[str, Cell]:
     """The class-balanced cell that validates best, and what it is."""
     finished = rows[(rows["status"] == OK) & rows["validation_balanced_accuracy"].notna()]
     if finished.empty:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.analysis.metrics import Figure
+from bench.analysis.metrics import of_finished
 from bench.report.tables.table import Cell
+from lt_core.metrics import Metric
 from lt_core.result import OK
 
 
-def cell_of(figure: Figure, frame: pd.DataFrame) -> Cell:
-    """Mean and standard deviation (n − 1) of ``figure`` over the finished trials of ``frame``; the others are counted."""
-    values, failed = figure.values(frame), int((frame["status"] != OK).sum())
+def cell_of(metric: Metric, frame: pd.DataFrame) -> Cell:
+    """Mean and standard deviation (n − 1) of ``metric`` over the finished trials of ``frame``; the others are counted."""
+    values, failed = of_finished(metric, frame), int((frame["status"] != OK).sum())
     if values.empty:
         return Cell(failed=failed)
     done = frame.loc[values.index]

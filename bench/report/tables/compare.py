@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import measured_on, reported
-from bench.analysis.metrics import FIGURES
+from bench.analysis.metrics import FIGURES, of_rows
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.result import OK
 
@@ -19,9 +19,9 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
     """
     figure = FIGURES[metric]
     frame, left_out = reported(frame)
-    shown = frame.assign(_figure=figure.of(frame))
-    found = stats.compare(shown, baseline, "_figure", figure.lower_is_better)
-    ranking = stats.rank(shown, "_figure", figure.lower_is_better)
+    frame = frame.assign(_figure=of_rows(figure, frame))
+    found = stats.compare(frame, baseline, "_figure", figure.lower_is_better)
+    ranking = stats.rank(frame, "_figure", figure.lower_is_better)
     names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank")
     rows = []
     for c in found:
@@ -41,7 +41,7 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
     if ranking.critical_difference is not None and ranking.blocks > 1:
         apart = f"average ranks closer than {ranking.critical_difference:.2f} are not told apart (Nemenyi, α = 0.05)"
         notes.append(apart + (f"; Friedman p = {ranking.friedman:.3g}" if ranking.friedman is not None else ""))
-    notes += _devices(shown[shown["label"].isin([baseline, *(c.label for c in found)])])
+    notes += _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])])
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
 

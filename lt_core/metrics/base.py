@@ -1,0 +1,174 @@
+"""What a metric is: one declaration, of which frames, tables, tuning spaces and reports take all that they say of it."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from lt_core.errors import UserError, unknown
+from lt_core.metrics.counts import precision, recall
+from lt_core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial leaves on one part of its images: all that a metric may look at.
+
+    Attributes:
+        confusion: float [C, C], images; row = true class, column = predicted.
+        train_counts: float [C], training images of each class.
+        calibration: float [3, BINS] from `calibration_bins`; None where confidences are not kept, as on the validation split.
+        seconds: of the whole trial, by activity: setup, train, evaluate.
+        images_per_second: of training alone; NaN if it was not measured.
+    """
+
+    confusion: np.ndarray
+    train_counts: np.ndarray
+    calibration: np.ndarray | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    images_per_second: float = math.nan
+
+    @classmethod
+    def of(cls, confusion: Any, train_counts: Any, calibration: Any = None, **measured: Any) -> Outcome:
+        """An outcome of lists, as records hold them."""
+        bins = None if calibration is None else np.asarray(calibration, dtype=float)
+        return cls(np.asarray(confusion, dtype=float), np.asarray(train_counts, dtype=float), bins, **measured)
+
+    @cached_property
+    def recall(self) -> np.ndarray:
+        """[C]; NaN for a class without images."""
+        return recall(self.confusion)
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """[C]; 0 for a class never predicted."""
+        return precision(self.confusion)
+
+    @cached_property
+    def f1(self) -> np.ndarray:
+        """[C] harmonic mean of recall and precision, 0 where both are; NaN for a class without images."""
+        both = self.recall + self.precision
+        made = np.divide(2 * self.recall * self.precision, both, out=np.zeros(len(both)), where=both > 0)
+        return np.where(np.isnan(self.recall), np.nan, made)
+
+
+Compute = Callable[[Outcome], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a trial. What ``compute`` gives stands in ``column`` of the results frame; a figure that does not exist, such
+    as the accuracy on few-shot classes where no class is one, is NaN.
+    """
+
+    name: str  # as `--metric` takes it and `list metrics` shows it
+    quantity: str  # what it is, without its unit
+    compute: Compute
+    short: str  # for a narrow column
+    column: str
+    lower_is_better: bool = False
+    unit: str = "%"  # %: a fraction in 0…1, shown times 100; anything else is shown as it is
+    complement: bool = False  # the metric is 1 − its column
+    about: str = ""  # the classes that it is about, where they are not all of them
+    needs_calibration: bool = False  # made of confidences, which are kept of the test part alone
+    measured: bool = False  # by a clock, and so another on another machine
+
+    @property
+    def title(self) -> str:
+        """``accuracy in %``."""
+        return f"{self.quantity} in {self.unit}" if self.unit else self.quantity
+
+    @property
+    def heading(self) -> str:
+        """The title as a sentence begins."""
+        return self.title[0].upper() + self.title[1:]
+
+    def __call__(self, outcome: Outcome) -> float:
+        """The metric of ``outcome``, not yet in its unit."""
+        return self.of_column(self.recorded(outcome))
+
+    def recorded(self, outcome: Outcome) -> float:
+        """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run."""
+        if self.needs_calibration and outcome.calibration is None:
+            return math.nan
+        try:
+            return float(self.compute(outcome))
+        except Exception as error:
+            if self.name not in _FAILED:
+                _FAILED.add(self.name)
+                warnings.warn(f"metric {self.name} is left empty where it fails: {type(error).__name__}: {error}", stacklevel=2)
+            return math.nan
+
+    def of_column(self, values: Any) -> Any:
+        """The metric of what stands in its column: a number, an array or a column of a data frame."""
+        return 1 - values if self.complement else values
+
+    def in_unit(self, values: Any) -> Any:
+        """Values of the metric as a reader sees them."""
+        return 100 * values if self.unit == "%" else values
+
+    def words(self, value: float) -> str:
+        """``81.5 %``."""
+        return f"{self.in_unit(value):.1f} {self.unit}".rstrip()
+
+    def better(self, value: float, other: float) -> bool:
+        """Whether ``value`` is better than ``other``."""
+        return value < other if self.lower_is_better else value > other
+
+    def applies(self, train_counts: Sequence[float]) -> bool:
+        """Whether there is such a figure of predictions on data with these class sizes, [C]; perfect ones tell."""
+        return self.measured or not math.isnan(self.recorded(Outcome.of(np.eye(len(train_counts)), train_counts)))
+
+
+METRICS: Registry[Metric] = Registry("metric")
+_FAILED: set[str] = set()  # names of metrics of which it was said
+
+
+def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Metric]:
+    """Declare the decorated function of an `Outcome` a metric.
+
+        @metric("worst", "recall of the worst class", short="worst")
+        def worst(outcome):
+            return outcome.recall.min()
+
+    Args:
+        declared: fields of `Metric`; short and column are the name unless they are given.
+
+    Raises:
+        UserError: a name that is taken or cannot be a column's, or a column that another metric fills.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(f"metric '{name}' names a column: write it in lower-case letters, digits and '_'")
+
+    def declare(compute: Compute) -> Metric:
+        made = Metric(name, quantity, compute, **{"short": name, "column": name, **declared})
+        for other in METRICS.values():
+            if other.column == made.column and other.compute is not compute:
+                raise UserError(f"metrics {other.name} and {name} both fill column '{made.column}': rename one of them")
+        return METRICS.add(name, made)
+
+    return declare
+
+
+def recorded(outcome: Outcome) -> dict[str, float]:
+    """Column → what stands in it, of every metric."""
+    return {made.column: made.recorded(outcome) for made in METRICS.values()}
+
+
+def metric_of(key: str, kind: str = "metric", where: str = "") -> Metric:
+    """The metric of that name, or with that column.
+
+    Raises:
+        UserError: there is none; ``kind`` and ``where`` are what the user knows it by.
+    """
+    known = {made.column: made for made in METRICS.values() if not made.complement} | {n: METRICS[n] for n in METRICS}
+    if key not in known:
+        raise unknown(kind, key, known, where)
+    return known[key]

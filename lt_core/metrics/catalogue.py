@@ -1,0 +1,90 @@
+"""The metrics of the benchmark, in the order in which they are listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lt_core.metrics.base import METRICS, Outcome, metric
+from lt_core.metrics.counts import expected_calibration_error, mean
+
+MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (Liu et al. 2019)
+
+
+def share_right(outcome: Outcome) -> float:
+    """Of all images."""
+    return float(np.trace(outcome.confusion) / outcome.confusion.sum())
+
+
+metric("error", "error rate", column="accuracy", complement=True, lower_is_better=True)(share_right)
+metric("accuracy", "accuracy")(share_right)
+
+
+@metric("acsa", "balanced accuracy (ACSA)", short="ACSA", column="balanced_accuracy")
+def balanced_accuracy(outcome: Outcome) -> float:
+    """Mean recall of the classes, which is the average class-specific accuracy."""
+    return mean(outcome.recall)
+
+
+@metric("many", "accuracy on many-shot classes", column="many_accuracy", about=f"classes of more than {MANY} training images")
+def many_accuracy(outcome: Outcome) -> float:
+    return mean(outcome.recall[outcome.train_counts > MANY])
+
+
+@metric(
+    "medium", "accuracy on medium-shot classes", column="medium_accuracy", about=f"classes of {FEW} to {MANY} training images"
+)
+def medium_accuracy(outcome: Outcome) -> float:
+    return mean(outcome.recall[(outcome.train_counts >= FEW) & (outcome.train_counts <= MANY)])
+
+
+@metric("few", "accuracy on few-shot classes", column="few_accuracy", about=f"classes of fewer than {FEW} training images")
+def few_accuracy(outcome: Outcome) -> float:
+    return mean(outcome.recall[outcome.train_counts < FEW])
+
+
+@metric("macro_f1", "macro-F1", short="macro-F1")
+def macro_f1(outcome: Outcome) -> float:
+    """Mean F1 of the classes."""
+    return float(outcome.f1[~np.isnan(outcome.f1)].mean())
+
+
+@metric("minority_f1", "F1 of the smallest class", short="F1 (min.)", about="the smallest class")
+def minority_f1(outcome: Outcome) -> float:
+    """F1 of the class with the fewest training images, the mean where several have as few; NaN where all have."""
+    counts = outcome.train_counts
+    return mean(outcome.f1[(counts == counts.min()) & (counts < counts.max())])
+
+
+@metric("g_mean", "G-mean", short="G-mean")
+def g_mean(outcome: Outcome) -> float:
+    """Geometric mean of the recalls."""
+    found = outcome.recall[~np.isnan(outcome.recall)]
+    return float(np.prod(found) ** (1 / len(found)))
+
+
+@metric("ece", "expected calibration error", short="ECE", lower_is_better=True, needs_calibration=True)
+def ece(outcome: Outcome) -> float:
+    return expected_calibration_error(outcome.calibration)
+
+
+@metric("images_per_second", "images a second in training", short="images/s", unit="", measured=True)
+def images_per_second(outcome: Outcome) -> float:
+    return outcome.images_per_second
+
+
+@metric("seconds", "training seconds", column="train_seconds", unit="", lower_is_better=True, measured=True)
+def train_seconds(outcome: Outcome) -> float:
+    return outcome.seconds.get("train", float("nan"))
+
+
+_ON_CURVES = (METRICS["accuracy"], METRICS["acsa"])
+#: Columns of the metrics that are measured along the training too, on the test part and on the validation split.
+ON_CURVES = tuple(made.column for made in _ON_CURVES)
+
+
+def on_curves(confusion: Any) -> dict[str, float]:
+    """Column → figure, of those alone."""
+    outcome = Outcome.of(confusion, ())
+    return {made.column: made.recorded(outcome) for made in _ON_CURVES}
