@@ -9,10 +9,12 @@ from typing import TextIO
 
 from bench.records.columns import describe
 from bench.suites.cost import spoken, work
+from lt_core.metrics import METRICS
 from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.training.trial import Progress
 
+_SHOWN = METRICS["acsa"]
 _LONG = 10.0  # seconds after which a running trial shows its epoch
 
 
@@ -51,11 +53,10 @@ class ProgressLine:
             self.say(f"{result.status}: {named(result.spec)}: {result.cause}")
             return
         # The validation split where there is one: "best" must not teach anybody the test part.
-        figures = result.validation_metrics() or result.metrics()
-        score = figures["balanced_accuracy"]
-        if self.best is None or score > self.best[0]:
-            split = "validation" if result.validation_confusion else "test"
-            self.best = (score, f"best {100 * score:.1f} % balanced {split} accuracy: {named(result.spec)}")
+        score = _SHOWN(result.outcome(validation=bool(result.validation_confusion)))
+        if self.best is None or _SHOWN.better(score, self.best[0]):
+            part = "validation" if result.validation_confusion else "test"
+            self.best = (score, f"best {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {named(result.spec)}")
 
     def tick(self) -> None:
         if time.monotonic() - self.drawn > (0.2 if self.live else 30):

@@ -8,9 +8,9 @@ import pandas as pd
 
 from bench.analysis.leaderboard import leaderboard
 from bench.analysis.metrics import FIGURES
+from lt_core.metrics import Metric
 
 _FIRST = "acsa"
-_HIDDEN = ("error", "seconds", "images_per_second", _FIRST)  # said by another column
 # column of the frame → heading, what it means, and its digits; None: words
 _BEFORE: dict[str, tuple[str, str, int | None]] = {
     "label": ("method", "as `--only` and `list methods` write it", None),
@@ -69,10 +69,8 @@ class Board:
 def board(frame: pd.DataFrame) -> Board:
     """The leaderboard of a run by balanced accuracy; columns without any value are left out."""
     rows = leaderboard(frame, _FIRST, only_measured=True)
-    figures = {
-        name: (f"{FIGURES[name].short} (%)", FIGURES[name].title.removesuffix(" in %") + ", mean ± standard deviation (n − 1)", 2)
-        for name in (_FIRST, *(name for name in FIGURES if name not in _HIDDEN))
-    }
+    shown = [name for name in FIGURES if name not in _AFTER and not FIGURES[name].complement]  # else another column says it
+    figures = {name: _words(FIGURES[name]) for name in dict.fromkeys((_FIRST, *shown))}
     wanted = {name: made for name, made in (_BEFORE | figures | _AFTER).items() if _any(rows[name])}
     headings = tuple(
         Heading(words, about, digits is not None, name in figures and not FIGURES[name].lower_is_better)
@@ -86,6 +84,11 @@ def board(frame: pd.DataFrame) -> Board:
         for _, row in rows.iterrows()
     )  # fmt: skip
     return Board(headings, lines, tuple(dict.fromkeys(map(str, rows["column"]))))
+
+
+def _words(metric: Metric) -> tuple[str, str, int]:
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return f"{metric.short}{unit}", f"{metric.quantity}, mean ± standard deviation (n − 1)", 2
 
 
 def _any(values: pd.Series) -> bool:
