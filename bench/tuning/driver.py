@@ -21,6 +21,7 @@ from bench.tuning.search import Search, open_storage
 from bench.tuning.space import Space
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
+from lt_core.metrics import metric_of
 from lt_core.result import LOST, OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.training.runtime import Runtime
@@ -92,10 +93,11 @@ class Tuner(Driver):
             # The paper's own setting is what the others are compared with: it is never stopped.
             if spec in specs and trial.number:
                 objective = search.space.objectives[0]
-                value = progress.point[f"validation_{objective}"]
+                metric = metric_of(objective)
+                value = metric.of_column(progress.point[f"validation_{metric.column}"])
                 trial.report(value, progress.epoch)
                 if trial.should_prune():
-                    words = f"{100 * value:.1f} % validation {objective.replace('_', ' ')}"
+                    words = f"{metric.words(value)} validation {objective.replace('_', ' ')}"
                     return f"stopped by {search.space.pruner} after epoch {progress.epoch} of {progress.epochs}: {words}"
         return ""
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.tuning.axes import Axis, Setting, Study
-from bench.tuning.space import OBJECTIVES, Space
+from bench.tuning.space import Space
 from lt_core.errors import UserError
+from lt_core.metrics import metric_of
 from lt_core.result import OK, PRUNED, TrialResult
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _FAILURES = 10  # in a row, after which a study stops until its command is given
 
 def score(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[float]:
     """A setting's values: means over its trials, of the validation split's figures. The test part is not looked at."""
-    rows = [{**r.validation_metrics(), "seconds": r.seconds["train"]} for r in results]
-    return [sum(row[name] for row in rows) / len(rows) for name in objectives]
+    outcomes = [result.outcome(validation=True) for result in results]
+    return [sum(map(metric_of(name), outcomes)) / len(outcomes) for name in objectives]
 
 
 def optuna_() -> Any:
@@ -62,7 +63,7 @@ class Search:
         self.space, self.study = space, study
         self.optuna: Any = optuna.create_study(
             storage=storage, study_name=f"{space.name}/{study.name}", load_if_exists=True,
-            directions=["maximize" if OBJECTIVES[name] else "minimize" for name in space.objectives],
+            directions=["minimize" if metric_of(name).lower_is_better else "maximize" for name in space.objectives],
         )  # fmt: skip
         self._refuse_another()
         trials = self.optuna.trials
@@ -151,8 +152,13 @@ class Search:
         trial.set_user_attr("trial_ids", [r.trial_id for r in results])
         bad = next((r for r in results if r.status != OK), None)
         self.failures = 0 if bad is None or bad.status == PRUNED else self.failures + 1
-        if bad is None:
-            self.optuna.tell(trial, score(results, self.space.objectives))
+        values = [] if bad else score(results, self.space.objectives)
+        missing = [name for name, value in zip(self.space.objectives, values, strict=False) if math.isnan(value)]
+        if missing:
+            self.failures += 1
+            self.refuse(trial, f"objective {missing[0]} has no value: see the warning of its metric")
+        elif bad is None:
+            self.optuna.tell(trial, values)
         elif bad.status == PRUNED:
             self.optuna.tell(trial, state=optuna_().trial.TrialState.PRUNED)
         else:

@@ -16,25 +16,14 @@ from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
 from bench.tuning.axes import Axis, Setting, Study, listed, study_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
-from lt_core.errors import UserError, unknown
+from lt_core.errors import UserError
 from lt_core.fields import build, param
-from lt_core.metrics import FEW, MANY
+from lt_core.metrics import ON_CURVES, metric_of
 from lt_core.recipes import Recipe
 from lt_core.spec import DataSpec, TrialSpec
 
 SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
 PRUNERS = ("none", "median", "asha")
-#: Objective → whether more is better. All but seconds are figures of the validation split.
-OBJECTIVES = {
-    "balanced_accuracy": True, "accuracy": True, "macro_f1": True, "minority_f1": True, "g_mean": True, "many_accuracy": True,
-    "medium_accuracy": True, "few_accuracy": True, "seconds": False,
-}  # fmt: skip
-#: Objective → the classes that it is about, by their number of training images.
-_GROUPS = {
-    "many_accuracy": (f"more than {MANY}", lambda n: n > MANY),
-    "medium_accuracy": (f"{FEW} to {MANY}", lambda n: FEW <= n <= MANY),
-    "few_accuracy": (f"fewer than {FEW}", lambda n: n < FEW),
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class _File:
     gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
     pruner: str = param("none", "whether trials without promise are stopped", choices=PRUNERS)
-    objectives: Any = param("balanced_accuracy", "what is sought, on the validation split; one or a list", choices=())
+    objectives: Any = param("balanced_accuracy", "a metric that is sought on the validation split, or a list of them", choices=())
 
 
 def space_names() -> list[str]:
@@ -104,13 +93,11 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
     data = tuple(data_of(file.data, [0], where))
     if any(not d.validation for d in data):
         raise UserError(f"{where}: data needs 'validation: N', images a class held out: tuning looks at nothing else")
-    objectives = tuple(listed(file.objectives))
+    objectives = tuple(map(str, listed(file.objectives)))
     for objective in objectives:
-        if objective not in list(OBJECTIVES):
-            raise unknown("objective", str(objective), OBJECTIVES, where)
         _check_objective(objective, data, where)
-    if len(objectives) != len(set(objectives)) or not objectives:
-        raise UserError(f"{where}: objectives must be one, or a list of different ones, of {', '.join(OBJECTIVES)}")
+    if len(objectives) != len({metric_of(objective).name for objective in objectives}) or not objectives:
+        raise UserError(f"{where}: objectives must be one, or a list of different ones; see `list metrics`")
     if not file.trials and not file.gpu_hours and file.sampler != "grid":
         raise UserError(f"{where}: give a budget, trials or gpu_hours")
     _check_pruner(file, objectives, len(seeds) * len(data), where)
@@ -136,28 +123,27 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
 
 
 def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
-    """Refuse the accuracy of a group of classes where the data have none, and F1 of the smallest class where all are alike: no
+    """Refuse a metric that is not there on the validation split, such as that of a group of classes where the data have none: no
     setting would have a score.
     """
-    words, belongs = _GROUPS.get(name, ("", lambda size: True))
+    metric = metric_of(name, "objective", where)
+    if metric.needs_calibration:
+        raise UserError(
+            f"{where}: objective {name} is made of confidences, which are kept of the test part alone: choose another"
+        )
     for spec in data:
         sizes, _ = semi_sizes(spec, DATASETS[spec.dataset].train_counts)
-        if name == "minority_f1" and min(sizes) == max(sizes):
-            raise UserError(
-                f"{where}: objective minority_f1 is about the smallest class, and all of {spec.dataset} here have {min(sizes)} "
-                "training images: choose another objective or other data"
-            )
-        if not any(map(belongs, sizes)):
-            raise UserError(
-                f"{where}: objective {name} is about classes of {words} training images, and {spec.dataset} here has classes of "
-                f"{min(sizes)} to {max(sizes)}: choose another objective or other data"
-            )
+        if not metric.applies(sizes):
+            alike = f"all of {spec.dataset} here have {min(sizes)} training images"
+            here = alike if min(sizes) == max(sizes) else f"{spec.dataset} here has classes of {min(sizes)} to {max(sizes)}"
+            about = f"is about {metric.about}" if metric.about else "has no value"
+            raise UserError(f"{where}: objective {name} {about}, and {here}: choose another objective or other data")
 
 
 def _check_pruner(file: _File, objectives: Sequence[str], trials: int, where: str) -> None:
     if file.pruner == "none":
         return
-    if len(objectives) > 1 or objectives[0] not in ("balanced_accuracy", "accuracy"):
+    if len(objectives) > 1 or metric_of(objectives[0]).column not in ON_CURVES:
         raise UserError(f"{where}: pruner {file.pruner} goes with one objective, balanced_accuracy or accuracy")
     if trials > 1:
         raise UserError(f"{where}: pruner {file.pruner} needs settings of one trial, not {trials}: give one seed and one subset")

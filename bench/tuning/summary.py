@@ -12,13 +12,14 @@ from bench.report.tables.table import Cell, Column, Row, Table
 from bench.tuning.search import Search
 from bench.tuning.space import Space
 from bench.tuning.winners import Found
+from lt_core.metrics import metric_of
 from lt_core.result import OK, TrialResult
 from lt_core.spec import TrialSpec
 
 
 def table(space: Space, found: Sequence[Found], store: Store) -> Table:
     """What was chosen, what it promised, and what it keeps."""
-    objective = next((name for name in space.objectives if name != "seconds"), "balanced_accuracy")
+    objective = next((name for name in space.objectives if not metric_of(name).measured), "balanced_accuracy")
     rows = []
     for one in found:
         first = "as published" if one.study.published else "as declared"
@@ -29,8 +30,9 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
             rows.append(Row(f"{one.study.name}, {name}", cells))
     heads = ("setting", "validation, as chosen", "validation, fresh seeds", "test, fresh seeds", "optimism", "gap")
     counts = [f"{one.study.name}: proposed by {' and '.join(one.search.samplers)}, {_counts(one.search)}" for one in found]
+    unit = metric_of(objective).unit
     notes = (
-        f"{objective.replace('_', ' ')} in %, mean over the subsets; n counts seeds",
+        f"{objective.replace('_', ' ')}{f' in {unit}' if unit else ''}, mean over the subsets; n counts seeds",
         "chosen on the validation split alone",
         "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
         *counts,
@@ -60,12 +62,13 @@ def _figures(store: Store, specs: Sequence[TrialSpec], objective: str) -> tuple[
         of_seed.setdefault(spec.seed, []).append(results[spec.trial_id])
     whole = [[r for r in row if r is not None and r.status == OK] for row in of_seed.values()]
     whole = [row for row, asked in zip(whole, of_seed.values(), strict=True) if len(row) == len(asked)]
-    validation = [float(np.mean([r.validation_metrics()[objective] for r in row])) for row in whole]
-    return _cell(validation, failed), _cell([float(np.mean([r.metrics()[objective] for r in row])) for row in whole], failed)
+    metric = metric_of(objective)
+    parts = [[float(np.mean([metric(r.outcome(validation)) for r in row])) for row in whole] for validation in (True, False)]
+    on_validation, on_test = (_cell(metric.in_unit(np.asarray(values)), failed) for values in parts)
+    return on_validation, on_test
 
 
-def _cell(values: Sequence[float], failed: int) -> Cell:
-    if not values:
+def _cell(shown: np.ndarray, failed: int) -> Cell:
+    if not len(shown):
         return Cell(failed=failed)
-    shown = 100 * np.asarray(values)
     return Cell(float(shown.mean()), float(shown.std(ddof=1)) if len(shown) > 1 else float("nan"), len(shown), failed)
