@@ -9,52 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import DATA, DRAW, NUMBERS, data_values
+from bench.records.columns import NUMBERS, data_values
+from bench.records.layout import ENVIRONMENT, SECONDS, VALIDATION, metric_columns, trial_columns
 from bench.records.nested import written
-from lt_core.errors import UserError
-from lt_core.metrics import METRICS, ON_CURVES, collapsed, on_curves, precision, recall
+from lt_core.metrics import collapsed, on_curves, precision, recall
 from lt_core.result import OK, SCHEMA, TrialResult
-
-_VALIDATION = tuple(f"validation_{column}" for column in ON_CURVES)
-_CLOCKED = ("train", "evaluate", "setup")
-_ENVIRONMENT = (
-    "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
-    "torch", "python",
-)  # fmt: skip
-# The order in which files have had their columns from the first. A metric that is not named here stands behind them all.
-_BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
-_METRICS = (
-    "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
-    "ece",
-)  # fmt: skip
-_BEHIND = (
-    "collapsed", "searched", *_VALIDATION, "oracle_accuracy", "train_images", "train_seconds", "evaluate_seconds",
-    "setup_seconds", "images_per_second", *_ENVIRONMENT, "protocol", "schema", "environment", "spec",
-)  # fmt: skip
-
-
-def metric_columns() -> list[str]:
-    """The columns that metrics fill."""
-    return list(dict.fromkeys(metric.column for metric in METRICS.values()))
-
-
-def trial_columns() -> tuple[str, ...]:
-    """The columns of ``trials.parquet``; those of metrics of one's own come last.
-
-    Raises:
-        UserError: a metric of one's own has the name or the column of something else that is known of a trial.
-    """
-    taken = {*_BEFORE, *_BEHIND}
-    for metric in METRICS.values():
-        if (metric.column in taken and not metric.measured) or (metric.name in taken and metric.name != metric.column):
-            raise UserError(f"metric {metric.name} has the name of another column of the results: rename it")
-    return (*_BEFORE, *_METRICS, *_BEHIND, *(c for c in metric_columns() if c not in (*_METRICS, *_BEHIND)))
 
 
 def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
     frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(trial_columns()))
-    numbers = [*metric_columns(), *_VALIDATION, "oracle_accuracy", *(f"{part}_seconds" for part in _CLOCKED), *NUMBERS]
+    numbers = [*metric_columns(), *VALIDATION, "oracle_accuracy", *SECONDS, *NUMBERS]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -81,8 +46,8 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "environment": written(environment),
         "spec": written(spec.to_dict()),
-        **{f"{part}_seconds": result.seconds.get(part, math.nan) for part in _CLOCKED},
-        **{key: environment.get(key) for key in _ENVIRONMENT},
+        **{column: result.seconds.get(column.removesuffix("_seconds"), math.nan) for column in SECONDS},
+        **{key: environment.get(key) for key in ENVIRONMENT},
     }
     if result.status == OK:
         row.update(result.metrics())

@@ -20,7 +20,7 @@ try:
 except ImportError:  # a machine without it reads the same, slower
     from json import loads  # type: ignore[assignment]
 
-from bench.records import frames
+from bench.records import frames, layout
 from bench.records.folder import refuse_committed
 from lt_core.errors import UserError, unknown
 from lt_core.result import UNSETTLED, TrialResult
@@ -212,7 +212,7 @@ class Store:
 
     def _stamp(self) -> str:
         """Changes whenever a record is added, replaced or removed."""
-        digest = hashlib.sha256(repr(frames.trial_columns()).encode())  # an older version's files are made anew
+        digest = hashlib.sha256(layout.version().encode())  # an older version's files are made anew
         for path in self._record_files():
             stat = path.stat()
             digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -261,7 +261,7 @@ class Store:
         try:
             frame = pd.read_parquet(path)
             missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)  # of an older version
-            unknown = frames.metric_columns()
+            unknown = layout.metric_columns()
             return frame.assign(**{column: math.nan if column in unknown else 0.0 for column in sorted(missing)})
         except Exception as error:
             raise self._damaged(path, error) from None

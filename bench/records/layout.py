@@ -1,0 +1,63 @@
+"""Which columns ``trials.parquet`` has, in which order, and when a file of them is too old to be read."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+from bench.records.columns import DATA, DRAW
+from lt_core.errors import UserError
+from lt_core.metrics import METRICS, ON_CURVES, Metric
+
+VALIDATION = tuple(f"validation_{column}" for column in ON_CURVES)
+SECONDS = ("train_seconds", "evaluate_seconds", "setup_seconds")
+ENVIRONMENT = (
+    "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
+    "torch", "python",
+)  # fmt: skip
+# The order in which files have had their columns from the first. A metric that is not named here stands behind them all.
+_BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
+_METRICS = (
+    "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
+    "ece",
+)  # fmt: skip
+_BEHIND = (
+    "collapsed", "searched", *VALIDATION, "oracle_accuracy", "train_images", *SECONDS, "images_per_second", *ENVIRONMENT,
+    "protocol", "schema", "environment", "spec",
+)  # fmt: skip
+
+
+def metric_columns() -> list[str]:
+    """The columns that metrics fill."""
+    return list(dict.fromkeys(metric.column for metric in METRICS.values()))
+
+
+def trial_columns() -> tuple[str, ...]:
+    """The columns of ``trials.parquet``; those of metrics of one's own come last.
+
+    Raises:
+        UserError: a metric of one's own has the name or the column of something else that is known of a trial.
+    """
+    taken = {*_BEFORE, *_BEHIND}
+    for metric in METRICS.values():
+        if (metric.column in taken and not metric.measured) or (metric.name in taken and metric.name != metric.column):
+            raise UserError(f"metric {metric.name} has the name of another column of the results: rename it")
+    return (*_BEFORE, *_METRICS, *_BEHIND, *dict.fromkeys(metric.column for metric in _own_metrics()))
+
+
+def version() -> str:
+    """What frames of the same records differ by: their columns, and the files that metrics of one's own are written in."""
+    return repr(trial_columns()) + "".join(_source(metric.compute) for metric in _own_metrics())
+
+
+def _own_metrics() -> list[Metric]:
+    return [metric for metric in METRICS.values() if metric.column not in (*_METRICS, *_BEHIND)]
+
+
+def _source(function: Any) -> str:
+    try:
+        return Path(inspect.getfile(function)).read_text()
+    except (TypeError, OSError):  # of a function that no file holds nobody knows whether it is still the same
+        return os.urandom(16).hex()
