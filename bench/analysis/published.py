@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lt_core.data.sets import DATASETS
+from lt_core.metrics import METRICS
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published" / "published.csv"
 
@@ -63,7 +64,7 @@ class Source:
     table: str
     cite: str
     recipe: str
-    metric: str  # what the paper prints: error or accuracy, in %
+    metric: str  # what the paper prints, in %: error or accuracy
     method: str
     params: str = ""
     few_labels: bool = False
@@ -97,4 +98,13 @@ def printed(label: str, dataset: str, imbalance_type: str, factor: float, label_
         return None
     fraction = label_fraction if source.few_labels else None
     found = lookup(source.paper, source.table, dataset, imbalance_type, factor, source.method, source.params, fraction)
-    return None if found is None else round(found[0] if source.metric == "accuracy" else 100 - found[0], 4)
+    accuracy = found and as_metric(found[0], source.metric, "accuracy")
+    return None if accuracy is None else round(accuracy, 4)
+
+
+def as_metric(value: float, printed: str, wanted: str) -> float | None:
+    """A printed share in % of one metric as another, such as an error rate as an accuracy; None if it does not say the other."""
+    one, other = METRICS[printed], METRICS[wanted]
+    if one.column != other.column:
+        return None
+    return value if one.complement == other.complement else 100 - value

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.analysis.comparable import one_budget
 from bench.analysis.metrics import FIGURES
-from bench.analysis.published import drawn_as_published, lookup
+from bench.analysis.published import as_metric, drawn_as_published, lookup
 from bench.records.columns import LABEL_HEADINGS, group_name
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import names_without_common
@@ -62,7 +62,6 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
 
 def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:
     name = _ROWS.get(method_of(label), ("", None))[1]
-    if name is None or metric not in ("accuracy", "error"):
-        return None
-    found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction)
-    return Cell(found[0] if metric == "accuracy" else 100 - found[0]) if found else None
+    found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction) if name else None
+    figure = as_metric(found[0], "accuracy", metric) if found else None
+    return None if figure is None else Cell(figure)

@@ -12,6 +12,7 @@ from bench.analysis.metrics import FIGURES
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.errors import UserError, unknown
 from lt_core.labels import matches
+from lt_core.metrics import FEW, MANY
 
 #: Beside the figures of `FIGURES`: column of the board → heading, decimals, whether lower is better (None: not ranked).
 _EXTRAS: dict[str, tuple[str, int, bool | None]] = {
@@ -32,7 +33,7 @@ _MEANING = {
     "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
     "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
     "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
-    "many": "many, medium, few: accuracy on classes with more than 100, 20 to 100, fewer than 20 training images",
+    "many": f"many, medium, few: accuracy on classes with more than {MANY}, {FEW} to {MANY}, fewer than {FEW} training images",
 }
 
 
