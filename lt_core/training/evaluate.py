@@ -10,7 +10,7 @@ import torch
 
 from lt_core.data.loader import Images
 from lt_core.features import probabilities_of
-from lt_core.metrics import calibration_bins
+from lt_core.metrics import calibration_bins, on_curves
 from lt_core.protocols import Predictor
 
 
@@ -28,12 +28,11 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        return float(np.trace(self.confusion) / self.confusion.sum())
+        return on_curves(self.confusion)["accuracy"]
 
     @property
     def balanced_accuracy(self) -> float:
-        rows = self.confusion.sum(axis=1)
-        return float((np.diag(self.confusion)[rows > 0] / rows[rows > 0]).mean())
+        return on_curves(self.confusion)["balanced_accuracy"]
 
 
 def evaluate(predictor: Predictor, images: Images) -> Evaluation:
