@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -8,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
-from lt_core.metrics import METRICS, Outcome, calibration_bins, expected_calibration_error, precision, recall, recorded
+from lt_core.errors import UserError
+from lt_core.metrics import (
+    METRICS,
+    Outcome,
+    base,
+    calibration_bins,
+    collapsed,
+    expected_calibration_error,
+    metric,
+    metric_of,
+    on_curves,
+    precision,
+    recall,
+    recorded,
+)
 
 
 def metrics(*outcome):
@@ -110,3 +125,128 @@ def test_where_several_classes_are_smallest_f1_is_their_mean_and_where_all_are_a
     matrix = [[8, 2, 0], [5, 5, 0], [0, 0, 10]]
     assert metrics(matrix, [10, 2, 2])["minority_f1"] == pytest.approx((10 / 17 + 1) / 2)
     assert math.isnan(metrics(matrix, [10, 10, 10])["minority_f1"])
+
+
+# Sixteen images: recall 0.8, 0.75 and 0.5, precision 0.8, 0.6 and 1, F1 0.8, 2/3 and 2/3; ten sure to 0.95, of which nine are
+# right, and six sure to 0.55, of which three are.
+_SOME = Outcome.of(
+    [[8, 2, 0], [1, 3, 0], [1, 0, 1]],
+    [200, 50, 5],
+    calibration_bins(np.repeat([0.95, 0.55], [10, 6]), np.repeat([1.0, 0.0, 1.0, 0.0], [9, 1, 3, 3])),
+    seconds={"setup": 1.0, "train": 12.5, "evaluate": 2.0},
+    images_per_second=300.0,
+)
+_BY_HAND = {
+    "error": 0.25, "accuracy": 0.75, "acsa": 2.05 / 3, "many": 0.8, "medium": 0.75, "few": 0.5, "macro_f1": 32 / 45,
+    "minority_f1": 2 / 3, "g_mean": 0.3 ** (1 / 3), "ece": 0.05, "images_per_second": 300.0, "seconds": 12.5,
+}  # fmt: skip
+
+
+def test_every_metric_by_hand():
+    """In the order in which they are listed."""
+    assert list(METRICS) == list(_BY_HAND)
+    assert {name: METRICS[name](_SOME) for name in METRICS} == pytest.approx(_BY_HAND)
+
+
+def test_a_reader_sees_shares_in_percent_and_what_a_clock_measured_as_it_is():
+    shown = {made.name: made.words(made(_SOME)) for made in METRICS.values()}
+    assert (shown["error"], shown["acsa"], shown["seconds"]) == ("25.0 %", "68.3 %", "12.5")
+    assert METRICS["error"].title == "error rate in %" and METRICS["seconds"].heading == "Training seconds"
+
+
+def test_what_is_recorded_is_one_value_a_column():
+    made = recorded(_SOME)
+    assert "error" not in made and made["accuracy"] == 0.75  # an error rate is read off the accuracy
+    assert METRICS["error"].of_column(made["accuracy"]) == 0.25
+    assert {"balanced_accuracy", "many_accuracy", "train_seconds"} <= set(made)
+    assert on_curves(_SOME.confusion) == {name: made[name] for name in ("accuracy", "balanced_accuracy")}
+
+
+def test_a_metric_goes_by_its_name_or_its_column():
+    assert metric_of("acsa") is metric_of("balanced_accuracy") is METRICS["acsa"]
+    assert metric_of("accuracy") is METRICS["accuracy"]
+    with pytest.raises(UserError, match="x: unknown objective 'balanced_acuracy'; the nearest is 'balanced_accuracy'"):
+        metric_of("balanced_acuracy", "objective", "x")
+
+
+@pytest.mark.parametrize(
+    ("counts", "lacks"),
+    [
+        ([300, 200], {"medium", "few"}),
+        ([90, 40], {"many", "few"}),
+        ([9, 9], {"many", "medium", "minority_f1"}),
+        ([500, 50, 5], set()),
+    ],
+)
+def test_class_sizes_say_which_metrics_there_are(counts, lacks):
+    assert {made.name for made in METRICS.values() if not made.applies(counts)} == lacks | {"ece"}  # no confidence is given
+
+
+def test_lower_is_better_of_some():
+    assert METRICS["error"].better(0.1, 0.2) and not METRICS["error"].better(0.2, 0.1)
+    assert METRICS["acsa"].better(0.2, 0.1) and not METRICS["acsa"].better(0.2, math.nan)
+
+
+# One's own ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
+    monkeypatch.setattr(base, "_FAILED", set())
+    return METRICS
+
+
+def test_a_metric_is_a_function_with_a_declaration_above_it(registry):
+    @metric("worst", "recall of the worst class")
+    def worst(outcome):
+        return outcome.recall.min()
+
+    assert registry["worst"] is worst and list(registry)[-1] == "worst"
+    assert (worst.short, worst.column, worst.unit, worst.lower_is_better) == ("worst", "worst", "%", False)
+    assert worst(_SOME) == recorded(_SOME)["worst"] == 0.5
+
+
+def test_a_metric_that_fails_is_nan_and_says_so_once(registry):
+    metric("inverse", "one over nothing", column="fails_once")(lambda outcome: 1 / 0)
+    with pytest.warns(UserWarning, match="metric inverse is left empty where it fails: ZeroDivisionError") as told:
+        made = [recorded(_SOME) for _ in range(3)]
+    assert len(told) == 1
+    assert all(math.isnan(one["fails_once"]) and one["accuracy"] == 0.75 for one in made)
+    assert not registry["inverse"].applies([9, 3])
+
+
+def test_a_metric_that_gives_no_number_is_nan_too(registry):
+    metric("vector", "recalls")(lambda outcome: outcome.recall)
+    with pytest.warns(UserWarning, match="metric vector is left empty where it fails: TypeError"):
+        assert math.isnan(registry["vector"](_SOME))
+
+
+def test_a_metric_of_confidences_is_not_asked_where_none_are_kept(registry):
+    surest = metric("surest", "share of sure predictions", needs_calibration=True)(
+        lambda o: o.calibration[0, -1] / o.calibration[0].sum()
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(surest(Outcome.of(_SOME.confusion, _SOME.train_counts)))
+    assert surest(_SOME) == 10 / 16
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "words"),
+    [
+        ("acsa", {"column": "other"}, "two metrics are called 'acsa'"),
+        ("worst", {"column": "ece"}, "metrics ece and worst both fill column 'ece'"),
+        ("Worst class", {}, "metric 'Worst class' names a column: write it in lower-case"),
+        ("_worst", {}, "names a column"),
+    ],
+)
+def test_a_name_and_a_column_are_given_once_and_can_be_written(registry, name, declared, words):
+    with pytest.raises(UserError, match=words):
+        metric(name, "recall of the worst class", **declared)(lambda outcome: outcome.recall.min())
+    assert list(registry) == list(_BY_HAND)
+
+
+def test_a_network_that_says_one_thing_has_collapsed():
+    assert collapsed([[99, 1], [100, 0]]) and not collapsed([[97, 3], [100, 0]])
