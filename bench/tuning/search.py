@@ -156,7 +156,7 @@ class Search:
         missing = [name for name, value in zip(self.space.objectives, values, strict=False) if math.isnan(value)]
         if missing:
             self.failures += 1
-            self.refuse(trial, f"objective {missing[0]} has no value: see the warning of its metric")
+            self.refuse(trial, f"objective {missing[0]} has no value for what was predicted")
         elif bad is None:
             self.optuna.tell(trial, values)
         elif bad.status == PRUNED:

@@ -95,11 +95,14 @@ class Metric:
         return self.of_column(self.recorded(outcome))
 
     def recorded(self, outcome: Outcome) -> float:
-        """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run."""
+        """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run. One
+        that is infinite is NaN too.
+        """
         if self.needs_calibration and outcome.calibration is None:
             return math.nan
         try:
-            return float(self.compute(outcome))
+            value = float(self.compute(outcome))
+            return value if math.isfinite(value) else math.nan
         except Exception as error:
             if self.name not in _FAILED:
                 _FAILED.add(self.name)

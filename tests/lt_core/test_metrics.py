@@ -223,6 +223,12 @@ def test_a_metric_that_gives_no_number_is_nan_too(registry):
         assert math.isnan(registry["vector"](_SOME))
 
 
+def test_an_infinite_metric_does_not_exist(registry):
+    metric("odds", "odds of the best class")(lambda outcome: np.divide(1.0, 0.0))
+    with np.errstate(divide="ignore"):
+        assert math.isnan(registry["odds"](_SOME))
+
+
 def test_a_metric_of_confidences_is_not_asked_where_none_are_kept(registry):
     surest = metric("surest", "share of sure predictions", needs_calibration=True)(
         lambda o: o.calibration[0, -1] / o.calibration[0].sum()

@@ -1,0 +1,197 @@
+"""A metric of one's own stands in one place, and everything that shows figures has it."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.analysis.leaderboard import leaderboard
+from bench.records.store import Store
+from bench.report import page
+from bench.report.tables import TABLES
+from bench.running.backends.inline import Inline
+from bench.tuning import driver as tuning
+from bench.tuning import winners
+from lt_core.errors import UserError
+from lt_core.metrics import METRICS, base, metric
+from lt_core.training.runtime import Runtime
+from tests.bench import synthetic
+from tests.bench.spaces import STUDY, space
+from tests.bench.synthetic import trial
+
+RECALLS = {"softmax": (90, 80, 70, 60, 50, 50, 50, 50, 50, 40), "focal": (80, 80, 70, 60, 50, 50, 50, 50, 50, 45)}
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch):
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
+    monkeypatch.setattr(base, "_FAILED", set())
+    return METRICS
+
+
+@pytest.fixture
+def worst(registry):
+    """The whole of a new metric."""
+
+    @metric("worst", "recall of the worst class", short="worst class")
+    def worst(outcome):
+        return outcome.recall.min()
+
+    return worst
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Two methods of two trials each, of which the worst class is found in 40 and in 45 %."""
+    return synthetic.store(tmp_path / "run", [trial(m, seed, recalls=r) for m, r in RECALLS.items() for seed in (0, 1)])
+
+
+def test_it_is_listed(worst, call):
+    assert call("list", "metrics", "w*") == (0, "worst  recall of the worst class in %\n", "")
+
+
+def test_without_it_nothing_is_left_of_it(call):
+    assert call("list", "metrics", "w*")[0] == 2
+
+
+def test_it_is_the_last_column_of_the_frame(worst, store):
+    frame = pd.read_parquet(store.path / "trials.parquet")
+    assert list(frame.columns)[-2:] == ["spec", "worst"]
+    assert frame.groupby("label")["worst"].first().to_dict() == {"focal": 0.45, "softmax": 0.4}
+    assert frame["worst"].dtype == "float64"
+
+
+def test_the_command_line_shows_it(worst, store, call):
+    run = str(store.path)
+    code, out, _ = call("table", "catalogue", "--run", run, "--metric", "worst", "--format", "md")
+    assert code == 0 and "All methods: recall of the worst class in %, by imbalance factor" in out
+    assert out.index("| focal | **45.00") < out.index("| softmax | <u>40.00"), out
+    code, out, _ = call("leaderboard", "--run", run, "--columns", "acsa,worst", "--format", "csv")
+    assert code == 0 and [line.split(",")[4] for line in out.splitlines() if "worst class" in line] == ["40.0", "45.0"]
+    code, out, _ = call("compare", run, "--metric", "worst", "--format", "csv")
+    assert code == 0 and "+5.00" in out
+    assert call("export", "--run", run, "--out", "board")[0] == 0
+    assert pd.read_csv("board/leaderboard.csv").set_index("label")["worst"].to_dict() == {"focal": 45.0, "softmax": 40.0}
+
+
+def test_it_ranks_in_the_direction_that_it_declares(worst, store):
+    metric("gap", "best recall less worst", lower_is_better=True)(lambda outcome: np.ptp(outcome.recall))
+    board = leaderboard(Store(store.path).frame(), "gap").set_index("label")
+    assert board["gap"].to_dict() == pytest.approx({"softmax": 50.0, "focal": 35.0})
+    assert board["rank"].to_dict() == {"softmax": 2, "focal": 1}
+
+
+def test_the_page_has_a_column_for_it(worst, store):
+    html = page.render(store)
+    assert "worst class (%)" in html and "recall of the worst class, mean ± standard deviation (n − 1)" in html
+
+
+def test_a_study_seeks_it(worst, tmp_path):
+    asked = space(objectives=["worst", "seconds"], trials=2, studies={"la": STUDY})
+    store = Store.create(tmp_path / "tiny")
+    (one,) = tuning.tune(asked, store, Inline(), Runtime(), say=lambda words: None)
+    assert [d.name for d in one.optuna.directions] == ["MAXIMIZE", "MINIMIZE"]
+    results = {result.trial_id: result for result in store.results()}
+    for found in one.optuna.trials:
+        (made,) = (results[i] for i in found.user_attrs["trial_ids"])
+        assert found.values == [made.outcome(validation=True).recall.min(), made.seconds["train"]]
+    table = winners.table(asked, [winners.winner(one)], store)
+    best = max(found.values[0] for found in one.optuna.trials)
+    assert table.notes[0] == "worst in %, mean over the subsets; n counts seeds"
+    assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
+
+
+# What can go wrong -----------------------------------------------------------------------------------
+
+
+def test_rows_without_records_that_are_older_than_it_have_none(store, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (store.path / "trials.parquet").rename(alone / "trials.parquet")
+    metric("worst", "recall of the worst class")(lambda outcome: outcome.recall.min())
+    frame = Store.open(alone).frame()
+    assert frame["worst"].isna().all() and frame["accuracy"].notna().all()
+    assert "worst" not in TABLES["catalogue"](frame, "worst").rows[0].cells[0].words()
+    assert leaderboard(frame)["worst"].isna().all()
+
+
+def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
+    file = tmp_path / "mine.py"
+    for share in (1, 2):
+        file.write_text(
+            "from lt_core.metrics import metric\n"
+            f"metric('worst', 'recall of the worst class')(lambda outcome: outcome.recall.min() / {share})\n"
+        )
+        spec = importlib.util.spec_from_file_location("mine", file)
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        fresh = Store(store.path)
+        fresh.compact()
+        assert fresh.frame().groupby("label")["worst"].first().to_dict() == {"focal": 0.45 / share, "softmax": 0.4 / share}
+        assert fresh._current("trials", fresh._stamp())  # until it changes, what was written is read
+        del registry._items["worst"]
+
+
+def test_one_that_fails_takes_no_run_down(tmp_path, registry):
+    metric("broken", "a figure that fails")(lambda outcome: 1 / 0)
+    with pytest.warns(UserWarning, match="metric broken is left empty where it fails: ZeroDivisionError") as told:
+        store = synthetic.store(tmp_path / "run", [trial(seed=seed) for seed in (0, 1)])
+        frame = store.frame()
+    assert len(told) == 1
+    assert frame["broken"].isna().all() and (frame["status"] == "ok").all() and frame["accuracy"].notna().all()
+    assert leaderboard(frame).loc[0, "acsa"] > 0
+    assert "a figure that fails" not in page.render(store)
+
+
+def test_an_objective_that_fails_on_real_predictions_fails_its_setting(tmp_path, registry):
+    metric("perfect", "1 for perfect predictions, else an error")(lambda outcome: 1 / int(outcome.recall.min()))
+    asked = space(objectives="perfect", trials=1, studies={"la": STUDY}, recipe={"base": "digits", "epochs": 1})
+    with pytest.warns(UserWarning, match="metric perfect is left empty"):
+        (one,) = tuning.tune(asked, Store.create(tmp_path / "tiny"), Inline(), Runtime(), say=lambda words: None)
+    (only,) = one.optuna.trials
+    assert only.state.name == "FAIL" and only.user_attrs["cause"] == "objective perfect has no value for what was predicted"
+    with pytest.raises(winners.NothingFinished):
+        winners.winner(one)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "words"),
+    [
+        ("ece", "objective ece is made of confidences, which are kept of the test part alone"),
+        ("nowhere", "objective nowhere has no value, and digits here has classes of"),
+        (["acsa", "balanced_accuracy"], "objectives must be one, or a list of different ones"),
+        (["worst", "seconds"], "unknown objective 'worst'"),
+    ],
+)
+def test_objectives_that_no_setting_would_have_are_refused(registry, objectives, words):
+    metric("nowhere", "nothing at all")(lambda outcome: math.nan)
+    with pytest.raises(UserError) as caught:
+        space(objectives=objectives)
+    assert words in str(caught.value)
+
+
+def test_an_objective_may_go_by_the_name_that_tables_have(registry):
+    assert space(objectives="acsa").objectives == ("acsa",)
+    assert space(objectives="error", pruner="asha").objectives == ("error",)
+    with pytest.raises(UserError, match="goes with one objective"):
+        space(objectives="macro_f1", pruner="asha")
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"), [("seed", {}), ("mine", {"column": "epochs"}), ("label", {"column": "mine"}), ("dataset", {})]
+)
+def test_a_column_of_trials_is_not_overwritten(tmp_path, registry, name, declared):
+    metric(name, "something else", **declared)(lambda outcome: 0.5)
+    with pytest.raises(UserError, match=f"metric {name} has the name of another column of the results: rename it"):
+        synthetic.store(tmp_path / "run", [trial()])
+
+
+@pytest.mark.parametrize("name", ["rank", "n", "verdict", "run"])
+def test_a_column_of_the_leaderboard_is_not_overwritten(store, registry, name):
+    metric(name, "something else")(lambda outcome: 0.5)
+    with pytest.raises(UserError, match=f"metric {name} has the name of another column of the leaderboard: rename it"):
+        leaderboard(Store(store.path).frame())
