@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lt_core.import_graph import circle, import_graph
+from tests.import_graph import circle, import_graph
 
 ROOT = Path(__file__).parents[2]
 ALL_OF_LT_CORE = """
