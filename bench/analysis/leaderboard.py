@@ -17,9 +17,9 @@ from bench.analysis import stats
 from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import FIGURES, of_rows
 from bench.analysis.published import SOURCES, drawn_as_published, printed
+from bench.records import RUNS_DIR
 from bench.records.columns import COLUMN, describe
 from bench.records.nested import environments_of
-from bench.records.store import RUNS_DIR
 from lt_core.errors import UserError
 from lt_core.labels import method_of, short
 from lt_core.recipes import RECIPES

@@ -20,12 +20,11 @@ try:
 except ImportError:  # a machine without it reads the same, slower
     from json import loads  # type: ignore[assignment]
 
-from bench.records import frames, layout
+from bench.records import RUNS_DIR, frames, layout
 from bench.records.folder import refuse_committed
 from lt_core.errors import UserError, unknown
 from lt_core.result import UNSETTLED, TrialResult
 
-RUNS_DIR = Path("results") / "runs"
 _STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
 
 

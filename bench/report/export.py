@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.leaderboard import leaderboard
-from bench.records.store import RUNS_DIR, Store
+from bench.records import RUNS_DIR
+from bench.records.store import Store
 from bench.report.page import document
 from bench.report.render import text
 from bench.report.tables.leaderboard import DEFAULT, build

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bench.records.folder import claim
 from bench.records.provenance import provenance
 from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
+from bench.running.execution import Execution
 from bench.running.progress import ProgressLine, summary
 from bench.suites.planning import Plan
 from lt_core.data.sources import load_set
@@ -48,6 +50,19 @@ class Driver:
 
     def tick(self) -> None:
         self.line.tick()
+
+
+def run_plan(plan: Plan, execution: Execution) -> Store:
+    """Run what is left of ``plan`` by now, into the run folder of its suite; that run.
+
+    Raises:
+        Interrupted, UserError: see `execute`.
+    """
+    runtime, backend = execution.runtime(), execution.scheduler()
+    store = Store.create(execution.out / plan.suite.name)
+    claim(store.path, plan.suite.file)
+    execute(plan.minus(store), store, backend, runtime)
+    return store
 
 
 def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: Callable[[str], None] = print) -> None:

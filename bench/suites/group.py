@@ -14,6 +14,7 @@ from bench.records.folder import refuse_another
 from bench.records.store import Store
 from bench.suites.files import SUITES_DIR, file_of, own, read_file
 from bench.suites.planning import NothingMatches, Plan, plan
+from bench.suites.selection import Selection
 from bench.suites.suite import Suite, SuiteFile, load_suite, parse_suite
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
@@ -48,10 +49,12 @@ def load(name: str) -> Suite | Group:
     return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values, own(path))
 
 
-def planned(names: Sequence[str], out: Path, say: Callable[[str], None] = print, **selection: Any) -> list[tuple[Plan, Store]]:
+def planned(
+    names: Sequence[str], out: Path, selection: Selection, say: Callable[[str], None] = print
+) -> list[tuple[Plan, Store]]:
     """The plans of all suites that ``names`` stand for, each suite once, with the stores under ``out`` that they subtract.
 
-    A suite that came with a group and has nothing of ``selection`` (keywords of `bench.suites.planning.plan`) is left out.
+    A suite that came with a group and has nothing of ``selection`` is left out.
 
     Raises:
         UserError: what `load` and `plan` raise, two suites of one name, a run folder that another file made, or nothing in any
@@ -69,7 +72,7 @@ def planned(names: Sequence[str], out: Path, say: Callable[[str], None] = print,
         store = Store(out / suite.name)
         refuse_another(store.path, suite.file)
         try:
-            plans.append((plan(suite, store, **selection), store))
+            plans.append((plan(suite, store, selection), store))
         except NothingMatches:
             if suite.name in asked_for:
                 raise

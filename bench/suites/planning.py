@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from bench.records.store import Store
+from bench.suites.selection import Selection, with_fields
 from bench.suites.suite import Suite
 from lt_core.errors import UserError, unknown
 from lt_core.fields import checked_value
@@ -23,12 +25,25 @@ class NothingMatches(UserError):
 
 @dataclass(frozen=True)
 class Plan:
-    """``specs``: the trials asked for, in order; ``known``: status of those that have a record; ``todo``: to run now."""
+    """``specs``: the trials asked for, in order; ``known``: status of those that have a record."""
 
     suite: Suite
     specs: tuple[TrialSpec, ...]
-    known: Mapping[str, str]
-    todo: tuple[TrialSpec, ...]
+    retry_failed: bool = False
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    def minus(self, store: Store) -> Plan:
+        """The same trials, minus what ``store`` holds by now: hours may lie between planning and running."""
+        known = store.statuses()
+        return replace(self, known={spec.trial_id: known[spec.trial_id] for spec in self.specs if spec.trial_id in known})
+
+    @cached_property
+    def todo(self) -> tuple[TrialSpec, ...]:
+        """The trials to run now. One whose worker was lost is tried again; any other failure stays unless ``retry_failed``."""
+        return tuple(spec for spec in self.specs if not self._settled(self.known.get(spec.trial_id)))
+
+    def _settled(self, status: str | None) -> bool:
+        return status == OK or (status is not None and status not in UNSETTLED and not self.retry_failed)
 
     def counts(self) -> dict[str, int]:
         """Trials in all, done, failed (with a record that is not ok) and left to do."""
@@ -40,50 +55,35 @@ class Plan:
 def plan(
     suite: Suite,
     store: Store | None = None,
-    *,
-    only: str | None = None,
-    where: Mapping[str, Any] | None = None,
-    seeds: Sequence[int] | None = None,
-    epochs: int | None = None,
-    precision: str | None = None,
-    limit: int | None = None,
-    retry_failed: bool = False,
+    selection: Selection | None = None,
+    **fields: Any,
 ) -> Plan:
     """Expand ``suite``, minus what ``store`` holds.
 
-    A trial whose worker was lost is tried again; any other failure stays as it is unless ``retry_failed``.
-
     Args:
-        only: glob on method names or labels, such as ``cb_*``.
-        where: values of `DataSpec`'s fields, such as ``{"imbalance_factor": 100}``; text is read as the field's type says.
-        seeds: these seeds in place of the suite's.
-        epochs: train this long in place of the recipe's length (schedules scale with it).
-        precision: mixed precision on (``bfloat16``), off (``float32``), or where the processor has it (``auto``).
-        limit: at most this many trials.
+        selection: which trials are asked for; all of them if it is left out.
+        fields: fields of `Selection` in place of what ``selection`` says: ``plan(suite, only="cb_*", seeds=3)``.
 
     Raises:
         NothingMatches: ``only`` or ``where`` matches no trial of the suite.
         UserError: ``where`` names no field, or a value that the field cannot have.
     """
+    (asked,) = with_fields(fields, selection or Selection())
     specs = list(suite.specs)
-    if only is not None:
-        specs = [s for s in specs if matches(only, s.method.label)]
+    if asked.only is not None:
+        specs = [s for s in specs if matches(asked.only, s.method.label)]
         if not specs:
             names = ", ".join(dict.fromkeys(s.method.name for s in suite.specs))
-            raise NothingMatches(f"--only '{only}' matches no method of suite {suite.name}, which has {names}")
-    if where:
-        specs = _where(specs, where, suite.name)
-    if seeds is not None:
-        specs = [replace(spec, seed=seed) for spec in specs for seed in seeds]
-    if epochs is not None:
-        specs = [replace(spec, recipe=replace(spec.recipe, epochs=epochs)) for spec in specs]
-    if precision is not None:
-        specs = [replace(spec, recipe=replace(spec.recipe, precision=precision)) for spec in specs]
-    unique = list({spec.trial_id: spec for spec in specs}.values())[:limit]
-    known = store.statuses() if store else {}
-    settled = {i for i, status in known.items() if status == OK or (status not in UNSETTLED and not retry_failed)}
-    todo = tuple(spec for spec in unique if spec.trial_id not in settled)
-    return Plan(suite, tuple(unique), {s.trial_id: known[s.trial_id] for s in unique if s.trial_id in known}, todo)
+            raise NothingMatches(f"--only '{asked.only}' matches no method of suite {suite.name}, which has {names}")
+    if asked.where:
+        specs = _where(specs, asked.where, suite.name)
+    if asked.seeds is not None:
+        specs = [replace(spec, seed=seed) for spec in specs for seed in asked.seeds]
+    changes = {key: value for key in ("epochs", "precision") if (value := getattr(asked, key)) is not None}
+    specs = [replace(spec, recipe=replace(spec.recipe, **changes)) for spec in specs] if changes else specs
+    unique = list({spec.trial_id: spec for spec in specs}.values())[: asked.limit]
+    planned = Plan(suite, tuple(unique), asked.retry_failed)
+    return planned.minus(store) if store else planned
 
 
 def _where(specs: Sequence[TrialSpec], where: Mapping[str, Any], suite: str) -> list[TrialSpec]:

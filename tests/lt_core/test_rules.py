@@ -32,8 +32,9 @@ for package in (bench.analysis, bench.report):
         (ALL_OF_LT_CORE, ("ray", "optuna", "bench")),
         (TABLES, ("torch", "ray", "optuna", "matplotlib", "plotly", "scipy")),
         ("import lt_core, lt_core.spec, lt_core.recipes, lt_core.metrics", ("torch",)),
+        ("import bench.cli.app", ("torch", "numpy", "pandas", "yaml", "ray", "optuna", "matplotlib", "lt_core.spec")),
     ],
-    ids=["lt_core knows no harness", "tables and charts know no tensors", "specs need no torch"],
+    ids=["lt_core knows no harness", "tables and charts know no tensors", "specs need no torch", "help waits for nothing"],
 )
 def test_imports_go_one_way(code, absent):
     check = f"import sys\n{code}\nprint(*[m for m in {absent!r} if m in sys.modules])"

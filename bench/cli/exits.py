@@ -1,0 +1,33 @@
+"""How a command ends: exit codes, and the sentence that goes with a bad one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# 0: all is well, 1: `verify` found another figure
+BAD_INPUT, SOME_FAILED, ALL_FAILED, STOPPED = 2, 3, 4, 130
+
+
+def refuse(message: str) -> int:
+    """The exit code of bad input, which ``message`` tells of."""
+    print(f"error: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def stopped() -> int:
+    """The exit code of a run that Ctrl-C ended."""
+    print("stopped; every finished trial is kept. Give the same command again to go on.")
+    return STOPPED
+
+
+def ended(statuses: Sequence[str], folder: Path | None = None) -> int:
+    """The exit code of trials that ended so; with ``folder`` it is put into a sentence too, if it is not 0."""
+    from lt_core.result import OK
+
+    failed = len(statuses) - statuses.count(OK)
+    if failed and folder:
+        remedy = f"see `bench.py status {folder}` for the causes; --retry-failed runs them again"
+        print(f"{failed} of {len(statuses)} trials failed: {remedy}", file=sys.stderr, flush=True)
+    return 0 if not failed else ALL_FAILED if failed == len(statuses) else SOME_FAILED

@@ -1,0 +1,66 @@
+"""Commands that write files: of one run, or of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import OF_RUN, RANKS, RUN
+
+
+def export_(
+    run: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed ones]")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the files")] = Path("results") / "leaderboard",
+    metric: RANKS = "acsa",
+) -> None:
+    """Write the leaderboard in every format; the same records give the same bytes."""
+    from bench.cli import wording as output
+    from bench.report.export import committed, export, runs
+
+    print(output.file_list(export(runs(run) if run else committed() or runs([]), out, metric)))
+
+
+def merge_(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="runs by name or folder")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the joined run")],
+) -> None:
+    """Join runs from several machines into one."""
+    from bench.records.merge import merge
+    from bench.records.store import Store
+
+    added, shared = merge([Store.open(run) for run in runs], out)
+    print(f"{out}: {added} records added, {shared} trials were there more than once")
+
+
+def plot_(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],
+    run: OF_RUN,
+    only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels")] = "*",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+) -> None:
+    """Draw a figure of a run."""
+    from bench.records.store import Store
+    from bench.report.plots import PLOTS, write
+
+    draw, store = PLOTS[kind], Store.open(run)
+    file = out or store.path / "plots" / f"{kind}.svg"
+    write(draw(store, only), file)
+    print(file)
+
+
+def report_(
+    run: RUN,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="an HTML file; else report.html in the run's folder")] = None,
+) -> None:
+    """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
+    from bench.records.store import Store
+    from bench.report import page as report
+
+    store = Store.open(run)
+    file = out or store.path / "report.html"
+    report.write(store, file)
+    print(file)

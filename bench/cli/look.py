@@ -1,0 +1,98 @@
+"""Commands that print: what there is, and what runs found."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import FORMAT, OF_RUN, RANKS, RUN, takes
+from lt_core.errors import UserError, unknown
+
+
+def list_(
+    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|spaces|models|recipes|tables|plots|metrics")],
+    pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """List what there is, by glob."""
+    from bench.cli import listing
+    from bench.cli import wording as output
+
+    if what not in listing.LISTINGS:
+        raise unknown("kind of thing", what, listing.LISTINGS)
+    items = listing.LISTINGS[what](pattern)
+    if as_json:
+        print(json.dumps(items, indent=1, ensure_ascii=False))
+    elif not items:
+        raise UserError(f"no {what} match '{pattern}': see `list {what}`")
+    elif what == "methods":
+        print(output.methods_listing(items))
+    else:
+        print(output.aligned([[i["name"], i["about"]] for i in items], indent=""))
+
+
+def table_(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="see `list tables`")],
+    run: OF_RUN,
+    metric: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")
+    ] = None,
+    format: FORMAT = "terminal",
+) -> None:
+    """Print a table of a run."""
+    from bench.records.store import Store
+    from bench.report.render import FORMATS
+    from bench.report.tables import TABLES
+
+    store = Store.open(run)
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    print(FORMATS[format][0](TABLES[name](store.frame(), metric, store.per_class())))
+
+
+def status_(run: RUN) -> None:
+    """Count a run's trials, and group its failures by cause."""
+    from bench.cli import wording as output
+    from bench.records.store import Store
+
+    print(output.status_words(Store.open(run)))
+
+
+def compare_(
+    run: RUN,
+    against: Annotated[str, typer.Option(metavar="LABEL", help="the baseline")] = "softmax",
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = "acsa",
+    format: FORMAT = "terminal",
+) -> None:
+    """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
+    from bench.records.store import Store
+    from bench.report.render import FORMATS
+    from bench.report.tables.compare import build
+
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    print(FORMATS[format][0](build(Store.open(run).frame(), metric, against)))
+
+
+@takes("only", "format")
+def leaderboard_(
+    only: str | None,
+    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="by name or folder; repeat it [default: all]")] = None,
+    metric: RANKS = "acsa",
+    sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this in place of the metric")] = None,
+    columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns, such as acsa,few,seconds,command")] = None,
+    format: FORMAT = "terminal",
+) -> None:
+    """Rank every method of one run or several, data column by data column, beside what papers print."""
+    from bench.analysis.leaderboard import leaderboard
+    from bench.report.export import frame_of, runs
+    from bench.report.render import FORMATS
+    from bench.report.tables.leaderboard import build, choose
+
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    chosen = choose(columns)
+    board = leaderboard(frame_of(runs(run or [])), metric)
+    print("\n\n".join(FORMATS[format][0](table) for table in build(board, metric, chosen, sort, only)))

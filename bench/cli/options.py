@@ -1,0 +1,71 @@
+"""What can be given to commands: options that several of them share, declared once, from `Selection` and `Execution`."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from bench.running.execution import Execution
+from bench.suites.selection import Selection
+from lt_core.fields import domains
+
+SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites or groups by name or YAML file; see `list suites`")]
+RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
+OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
+FORMAT = Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")]
+RANKS = Annotated[str, typer.Option(metavar="METRIC", help="figure that ranks; see `list metrics`")]
+
+_RECORDS: dict[str, type] = {field.name: record for record in (Selection, Execution) for field in dataclasses.fields(record)}
+#: Options of `Selection` in the order in which help shows them.
+SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selection)
+_METAVARS = {
+    "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "precision": "auto|bfloat16|float32", "backend": "ray|inline",
+    "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS", "data": "DIR", "out": "DIR",
+}  # fmt: skip
+_FLAGS = {"verbose": ("--verbose", "-v")}
+_READ_BY_THE_RECORD = ("where", "seeds")
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the shared options ``names``, which help shows in that order, behind the command's other parameters.
+
+    A parameter annotated with `Selection` or `Execution` is made of the options that are its fields, another one that is named
+    like an option is that option. A parameter of the command's own may stand among ``names`` for its place in help.
+    """
+
+    def declare(command: Callable[..., None]) -> Callable[..., None]:
+        own = dict(inspect.signature(command, eval_str=True).parameters)
+        records = {name: own.pop(name).annotation for name in list(own) if own[name].annotation in (Selection, Execution)}
+        shown = {name: parameter for name, parameter in own.items() if name not in names}
+        shown |= {name: _option(name) if name in _RECORDS else own[name] for name in names}
+
+        @wraps(command)
+        def called(**values: Any) -> None:
+            made = {
+                name: record(**{f.name: values.pop(f.name) for f in dataclasses.fields(record) if f.name in values})
+                for name, record in records.items()
+            }
+            command(**values, **made)
+
+        signature = inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in shown.values()])
+        called.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+        called.__annotations__ = {name: parameter.annotation for name, parameter in shown.items()}
+        return called
+
+    return declare
+
+
+def _option(name: str) -> inspect.Parameter:
+    """The option of a field, whose words, bounds and default are the field's own."""
+    record = _RECORDS[name]
+    domain = domains(record)[name]
+    hint: Any = str | None if name in _READ_BY_THE_RECORD else get_type_hints(record)[name]
+    flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",) if hint is bool else ())  # else there would be a --no-… too
+    option = typer.Option(*flags, help=domain.help, min=domain.low, metavar=_METAVARS.get(name))
+    default = next(field.default for field in dataclasses.fields(record) if field.name == name)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option])

@@ -1,0 +1,128 @@
+"""Commands that run suites: what a run would do, the run, and its trials run again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli.exits import ended, stopped
+from bench.cli.options import RUN, SELECTION, SUITES, takes
+from bench.running.execution import Execution
+from bench.suites.selection import Selection
+
+
+@takes(*SELECTION, "workers", "out")
+def plan_(
+    suites: SUITES,
+    selection: Selection,
+    execution: Execution,
+    workers: Annotated[int, typer.Option(min=1, help="trials at a time to price for")] = 2,
+) -> None:
+    """Say what a run would do and cost. Starts nothing."""
+    from bench.cli import wording as output
+    from bench.suites import cost
+    from bench.suites.group import planned
+
+    plans = planned(suites, execution.out, selection)
+    seconds = 0.0
+    for plan, store in plans:
+        estimate = cost.estimate(plan.todo, store.frame())
+        print(output.plan_words(plan, estimate, workers), flush=True)
+        seconds += estimate.seconds
+    if len(plans) > 1:
+        print(output.total_words([plan for plan, _ in plans], seconds, workers))
+
+
+@takes(
+    "backend", "address", "cpus_per_trial", "gpus_per_trial", "device", *SELECTION,
+    "trial_timeout", "checkpoint_every", "data", "out", "embed", "verbose",
+)  # fmt: skip
+def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
+    """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on.
+
+    Exit code 0: every trial that was asked for is finished; 3: some failed, now or before; 4: all failed; 2: bad input; 130:
+    stopped by Ctrl-C.
+    """
+    from bench.records.folder import refuse_committed
+    from bench.running.backends import Interrupted
+    from bench.running.driver import run_plan
+    from bench.suites.advice import recipe_notes
+    from bench.suites.group import fetch_data, planned
+
+    planned_into = planned(suites, execution.out, selection)
+    for _, store in planned_into:  # of all, before the first begins
+        refuse_committed(store.path)
+    plans = [plan for plan, _ in planned_into]
+    if len(plans) > 1:
+        fetch_data(plans, execution.data)
+    statuses: list[str] = []
+    for plan in plans:
+        for note in recipe_notes(plan.todo):
+            print(f"{plan.suite.name}: note: {note}", flush=True)
+        try:
+            store = run_plan(plan, execution)
+        except Interrupted:
+            raise SystemExit(stopped()) from None
+        _show(store, plan.suite.table)
+        known = store.statuses()
+        here = [known.get(spec.trial_id, "") for spec in plan.specs]
+        statuses += here
+        ended(here, store.path)
+    raise SystemExit(ended(statuses))
+
+
+def _show(store: Any, table: str) -> None:
+    """A run's table, and the files that it and the report were written to."""
+    from bench.cli.wording import file_list
+    from bench.records.frames import BUILDERS
+    from bench.report.outcome import write_report, write_tables
+    from bench.report.render import FORMATS
+    from bench.report.tables import TABLES
+
+    files = write_tables(store, table)
+    print()
+    print(FORMATS["terminal"][0](TABLES[table](store.frame(), None, store.per_class())))
+    print()
+    print(f"tables   {file_list([f for f in files if f.parent.name == 'tables'])}")
+    for file in files:
+        if file.parent.name == "plots":
+            print(f"plot     {file}")
+    print(f"parquet  {file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
+    print(f"report   {write_report(store)}", flush=True)
+
+
+@takes("device", "data")
+def verify_(
+    run: RUN,
+    device: str,
+    data: str | None,
+    sample: Annotated[int, typer.Option(min=1, metavar="N", help="trials to run again")] = 5,
+    sample_seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="draw those of an earlier call again [default: another draw each time]"),
+    ] = None,
+) -> None:
+    """Run random trials of a run again and compare.
+
+    On the same kind of device the figures must agree to the bit; exit code 1 if those of one trial do not. On another kind
+    (processor, threads, precision or torch) they are a replicate, and the spread between the two is told.
+    """
+    import secrets
+
+    from bench.records.store import Store
+    from bench.running.verify import Verdict, runtime_like, spread, verify
+
+    store, verdicts = Store.open(run), list[Verdict]()
+    seed = secrets.randbelow(10**6) if sample_seed is None else sample_seed
+    try:
+        for verdict in verify(store, sample, runtime_like(store, data, device), seed):
+            verdicts.append(verdict)
+            print(f"{verdict.kind:<9}  {verdict.trial_id}  {verdict.label}: {verdict.words}", flush=True)
+    finally:  # of a call that was stopped too
+        for line in spread(verdicts):
+            print(line)
+        if verdicts:
+            print(f"drawn with --sample-seed {seed}", flush=True)
+    if not all(verdict.good for verdict in verdicts):
+        raise SystemExit(1)

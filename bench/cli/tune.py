@@ -1,0 +1,66 @@
+"""The command that searches for hyperparameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.exits import ended, refuse, stopped
+from bench.cli.options import takes
+from bench.running.execution import Execution
+
+
+@takes(
+    "retry_failed", "backend", "address", "cpus_per_trial", "gpus_per_trial", "device", "data", "out", "verbose",
+)  # fmt: skip
+def tune_(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="a tuning space by name or YAML file; see `list spaces`")],
+    execution: Execution,
+    retry_failed: bool,
+    trials: Annotated[int | None, typer.Option(min=1, help="settings that each study tries, in place of the space's")] = None,
+    sampler: Annotated[str | None, typer.Option(metavar="tpe|gp|cmaes|random|grid", help="who proposes settings")] = None,
+    pruner: Annotated[str | None, typer.Option(metavar="none|median|asha", help="who stops trials without promise")] = None,
+    fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
+    study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="say what it would do and cost; start nothing")] = False,
+) -> None:
+    """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds.
+
+    Exit code 0: every trial of the search and of the test ended well or was stopped by the pruner; 3: some failed, now or
+    before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C.
+    """
+    import bench
+    from bench.cli import wording as output
+    from bench.report.render import FORMATS
+    from bench.running.backends import Interrupted
+    from bench.tuning import outcome, summary
+    from bench.tuning.space import load_space
+    from bench.tuning.winners import NothingFinished
+
+    chosen = load_space(space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds)
+    if plan:
+        print(output.space_words(chosen, workers=2))
+        return
+    try:
+        store, found = bench.tune(chosen, execution=execution, study_seed=study_seed, retry_failed=retry_failed)
+    except Interrupted:
+        raise SystemExit(stopped()) from None
+    except NothingFinished as error:
+        refuse(str(error))
+        raise SystemExit(_searched(execution.out / chosen.name)) from None
+    files = outcome.write(chosen, found, store)
+    print()
+    print(FORMATS["terminal"][0](summary.table(chosen, found, store)))
+    print()
+    print(output.tuned_words(found, store, files))
+    raise SystemExit(_searched(store.path))
+
+
+def _searched(folder: Path) -> int:
+    """The exit code of a search; trials that the pruner stopped are no failures."""
+    from bench.records.store import Store
+    from lt_core.result import PRUNED
+
+    return ended([status for status in Store(folder).statuses().values() if status != PRUNED], folder)

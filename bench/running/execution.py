@@ -1,0 +1,77 @@
+"""Where trials run, and with what. Imports next to nothing, since the command line is declared from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.records import RUNS_DIR
+from bench.suites.selection import refuse_below
+from lt_core.errors import UserError, unknown
+from lt_core.fields import param
+
+if TYPE_CHECKING:
+    from bench.running.backends import Backend
+    from lt_core.training.runtime import Runtime
+
+BACKENDS = ("ray", "inline")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where trials run, with what, and where their records go. Nothing of it enters a trial's id.
+
+    Raises:
+        UserError: a value that a field cannot have, or a device that was asked for and ruled out at once.
+    """
+
+    backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process")
+    address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
+    cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
+    gpus_per_trial: float | None = param(None, "GPUs of a trial, fractions allowed [default: 1 if any]", low=0)
+    device: str = param("auto", "auto, cpu or cuda")
+    trial_timeout: float | None = param(None, "end a trial after this long", low=0.001)  # seconds
+    checkpoint_every: float = param(30, "how often a trial saves its own state", low=0)  # seconds
+    data: str | None = param(None, "where image sets are found (else LT_DATA, else downloaded)")
+    out: Path = param(RUNS_DIR, "where runs are kept, one folder a suite")
+    embed: bool = param(
+        False, "keep what `plot tsne` and `plot translations` draw: test images by their features, images that generators make"
+    )
+    verbose: bool = param(False, "Ray's own messages too")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
+        refuse_below(self)
+        if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
+            raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
+        if self.backend not in BACKENDS:
+            raise unknown("backend", self.backend, BACKENDS)
+
+    def runtime(self) -> Runtime:
+        """This machine's side of the trials.
+
+        Raises:
+            UserError: a device that is not there.
+        """
+        from lt_core.training.runtime import Runtime
+
+        runtime = Runtime(
+            data_dir=str(Path(self.data).expanduser().resolve()) if self.data else None,
+            device=self.device,
+            threads=max(1, int(self.cpus_per_trial)),
+            checkpoint_every=self.checkpoint_every,
+            embed=self.embed,
+            time_limit=self.trial_timeout,
+        ).given(self.gpus_per_trial)
+        runtime.torch_device()
+        return runtime
+
+    def scheduler(self) -> Backend:
+        """The backend, which has not begun anything yet."""
+        from bench.running.backends.inline import Inline
+        from bench.running.backends.ray_tune import RayTune
+
+        if self.backend == "inline":
+            return Inline()
+        return RayTune(self.address, self.cpus_per_trial, self.gpus_per_trial, self.verbose)

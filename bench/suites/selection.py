@@ -1,0 +1,87 @@
+"""Which trials of a suite are asked for. Imports next to nothing, since the command line is declared from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lt_core.errors import UserError, unknown
+from lt_core.fields import domains, param
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which trials of a suite are asked for, and what is changed in them; without fields all of them, as the suite says.
+
+    In Python ``seeds`` is a number or a sequence and ``where`` a mapping of `DataSpec`'s fields, such as
+    ``{"imbalance_factor": 100}``; both are also read from text as on the command line. ``precision`` is ``bfloat16``,
+    ``float32``, or ``auto``: mixed where the processor has it.
+
+    Raises:
+        UserError: a value that a field cannot have.
+    """
+
+    only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'")
+    where: Mapping[str, Any] | None = param(None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100")
+    seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7, in place of the suite's")
+    epochs: int | None = param(None, "train this long; the recipe's schedule scales with it", low=1)
+    precision: str | None = param(None, "mixed precision, in place of the recipe's")
+    limit: int | None = param(None, "at most this many trials of each suite", low=1)
+    retry_failed: bool = param(False, "run failed trials again")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", _where(self.where))
+        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        refuse_below(self)
+
+
+def refuse_below(record: Any) -> None:
+    """Raise for a number in ``record`` below the smallest that its field allows."""
+    for key, domain in domains(type(record)).items():
+        value = getattr(record, key)
+        if value is not None and domain.low is not None and value < domain.low:
+            raise UserError(f"{key} must be {domain.low:g} or more, got {value!r}")
+
+
+def with_fields(fields: Mapping[str, Any], *records: Any) -> list[Any]:
+    """``records``, dataclasses that share no field, with ``fields`` in place of what they say.
+
+    Raises:
+        UserError: none of them has such a field, or a value that it cannot have.
+    """
+    owners = {field.name: place for place, record in enumerate(records) for field in dataclasses.fields(record)}
+    for key in fields:
+        if key not in owners:
+            raise unknown("option", key, owners)
+    return [
+        dataclasses.replace(record, **{key: value for key, value in fields.items() if owners[key] == place})
+        for place, record in enumerate(records)
+    ]
+
+
+def _where(given: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
+    if not isinstance(given, str):
+        return given
+    pairs = [pair.partition("=") for pair in given.split(",")]
+    if not all(key.strip() and value.strip() for key, _, value in pairs):
+        raise UserError(f"--where must be such as dataset=cifar10,imbalance_factor=100; got '{given}'")
+    keys = [key.strip() for key, _, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"--where takes one value for each key; got '{given}'")
+    return {key: value.strip() for key, (_, _, value) in zip(keys, pairs, strict=True)}
+
+
+def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
+    if given is None:
+        return None
+    counted = isinstance(given, int) or (isinstance(given, str) and "," not in given)
+    parts: Sequence[Any] = given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else given
+    try:
+        seeds = [int(part) for part in parts]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or (counted and seeds == [0]):
+        raise UserError(f"--seeds must be a number of seeds from 1 up, or seeds such as 0,3,7; got '{given}'")
+    return tuple(range(seeds[0])) if counted else tuple(seeds)
