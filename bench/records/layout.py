@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import os
-from pathlib import Path
 from typing import Any
 
 from bench.records.columns import DATA, DRAW
@@ -57,7 +57,10 @@ def _own_metrics() -> list[Metric]:
 
 
 def _source(function: Any) -> str:
+    """The text of the file that ``function`` is written in; of one without a text nobody knows whether it is still the same."""
     try:
-        return Path(inspect.getfile(function)).read_text()
-    except (TypeError, OSError):  # of a function that no file holds nobody knows whether it is still the same
+        file = inspect.getfile(function)
+    except TypeError:
         return os.urandom(16).hex()
+    linecache.checkcache(file)
+    return "".join(linecache.getlines(file)) or os.urandom(16).hex()

@@ -242,7 +242,7 @@ def test_a_metric_of_confidences_is_not_asked_where_none_are_kept(registry):
 @pytest.mark.parametrize(
     ("name", "declared", "words"),
     [
-        ("acsa", {"column": "other"}, "two metrics are called 'acsa'"),
+        ("acsa", {"column": "other"}, "'acsa'"),
         ("worst", {"column": "ece"}, "metrics ece and worst both fill column 'ece'"),
         ("Worst class", {}, "metric 'Worst class' names a column: write it in lower-case"),
         ("_worst", {}, "names a column"),
