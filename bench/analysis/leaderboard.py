@@ -15,13 +15,14 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import machines, reported
-from bench.analysis.metrics import FIGURES, of_rows
+from bench.analysis.metrics import of_rows
 from bench.analysis.published import SOURCES, drawn_as_published, printed
 from bench.records import RUNS_DIR
 from bench.records.columns import COLUMN, describe
 from bench.records.nested import environments_of
 from lt_core.errors import UserError
 from lt_core.labels import method_of, short
+from lt_core.metrics import METRICS
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
 
@@ -45,7 +46,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     Args:
         frame: one row a trial, of one run or several (column ``run``, else ``suite``); a trial that stands in several is counted
             once, as its first finished row says.
-        metric: name of the figure that ranks (`bench.analysis.metrics.FIGURES`).
+        metric: name of the figure that ranks (`lt_core.metrics.METRICS`).
         only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
 
     Returns:
@@ -63,13 +64,13 @@ def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool =
     frame, _ = reported(frame)
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
-    if taken := [name for name in FIGURES if name in _OWN]:
+    if taken := [name for name in METRICS if name in _OWN]:
         raise UserError(f"metric {taken[0]} has the name of another column of the leaderboard: rename it")
     frame = frame.reset_index(drop=True)
     keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
     run = frame["run"] if "run" in frame else frame["suite"]
     frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK, run=run)
-    every = frame.assign(**{name: of_rows(FIGURES[name], frame).where(frame["_done"]) for name in FIGURES})
+    every = frame.assign(**{name: of_rows(METRICS[name], frame).where(frame["_done"]) for name in METRICS})
     # Of a trial that stands in several runs one row counts, a finished one if there is one.
     every = every.sort_values("_done", ascending=False, kind="stable")
     shown = every.drop_duplicates("trial_id").sort_index()
@@ -109,7 +110,7 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
         n=done, failed=by.size() - done, collapsed=(shown["_done"] & shown["collapsed"].astype(bool)).groupby(
             [shown["_column"], shown["label"]], sort=False).sum(),
     )  # fmt: skip
-    names = list(FIGURES)
+    names = list(METRICS)
     board = board.join(by[names].mean()).join(by[names].std(ddof=1).add_suffix("_std"))
     on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
     board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
@@ -136,7 +137,7 @@ def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
 
 def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     """``rows`` of one column with their rank, 1 the best, and what is not told apart from the best."""
-    lower = FIGURES[metric].lower_is_better
+    lower = METRICS[metric].lower_is_better
     rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
     values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
@@ -151,7 +152,7 @@ def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], f
     """Average rank by (column, label), over all columns of the suite; of methods that all its columns have. Where several
     suites have a column, the one with the most columns speaks.
     """
-    lower, found = FIGURES[metric].lower_is_better, {}
+    lower, found = METRICS[metric].lower_is_better, {}
     suites = [(stats.rank(rows, metric, lower), rows) for _, rows in trials.groupby("suite", sort=False)]
     for ranking, rows in sorted(suites, key=lambda item: item[0].blocks):
         for column, label in set(zip(rows["_column"], rows["label"], strict=True)):

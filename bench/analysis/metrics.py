@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lt_core.metrics import METRICS, Metric
+from lt_core.metrics import Metric
 from lt_core.result import OK
-
-FIGURES = METRICS
 
 
 def of_rows(metric: Metric, frame: pd.DataFrame) -> pd.Series:

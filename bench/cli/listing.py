@@ -105,9 +105,9 @@ def _by_module(functions: Mapping[str, Any]) -> Items:
 
 
 def metrics(pattern: str) -> Items:
-    from bench.analysis.metrics import FIGURES
+    from lt_core.metrics import METRICS
 
-    return [{"name": name, "about": FIGURES[name].title} for name in FIGURES.names(pattern)]
+    return [{"name": name, "about": METRICS[name].title} for name in METRICS.names(pattern)]
 
 
 _KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from bench.analysis.leaderboard import leaderboard
-from bench.analysis.metrics import FIGURES
-from lt_core.metrics import Metric
+from lt_core.metrics import METRICS, Metric
 
 _FIRST = "acsa"
 # column of the frame → heading, what it means, and its digits; None: words
@@ -69,11 +68,11 @@ class Board:
 def board(frame: pd.DataFrame) -> Board:
     """The leaderboard of a run by balanced accuracy; columns without any value are left out."""
     rows = leaderboard(frame, _FIRST, only_measured=True)
-    shown = [name for name in FIGURES if name not in _AFTER and not FIGURES[name].complement]  # else another column says it
-    figures = {name: _words(FIGURES[name]) for name in dict.fromkeys((_FIRST, *shown))}
+    shown = [name for name in METRICS if name not in _AFTER and not METRICS[name].complement]  # else another column says it
+    figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
     wanted = {name: made for name, made in (_BEFORE | figures | _AFTER).items() if _any(rows[name])}
     headings = tuple(
-        Heading(words, about, digits is not None, name in figures and not FIGURES[name].lower_is_better)
+        Heading(words, about, digits is not None, name in figures and not METRICS[name].lower_is_better)
         for name, (words, about, digits) in wanted.items()
     )
     lines = tuple(

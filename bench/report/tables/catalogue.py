@@ -7,16 +7,16 @@ import math
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.metrics import FIGURES
 from bench.records.columns import group_name
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.metrics import METRICS
 
 
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """One row a method with its parameters, best mean over all columns first; a row with a hole comes last."""
-    figure = FIGURES[metric]
+    figure = METRICS[metric]
     frame, notes = one_budget(frame)
     cells = columns_of(frame)
     columns = tuple(Column(group_name(*key[:2]), f"{key[2]:.3g}") for key, _ in cells)

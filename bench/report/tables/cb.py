@@ -8,14 +8,13 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import one_budget
-from bench.analysis.metrics import FIGURES
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
-from lt_core.metrics import Metric
+from lt_core.metrics import METRICS, Metric
 from lt_core.result import OK
 
 _PAPER = ("Cui2019", "2")
@@ -36,7 +35,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     The *Class-Balanced* row is chosen, column by column, over loss × β × γ by mean balanced accuracy on the
     validation split, never on the test part; the three rows below it say what was chosen.
     """
-    figure = FIGURES[metric]
+    figure = METRICS[metric]
     frame, notes = one_budget(frame)
     columns, cells = [], []  # cells: one {row label: Cell} a column
     candidates = frame["method"].isin(_PICKED)

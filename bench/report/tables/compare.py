@@ -6,8 +6,9 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import measured_on, reported
-from bench.analysis.metrics import FIGURES, of_rows
+from bench.analysis.metrics import of_rows
 from bench.report.tables.table import Cell, Column, Row, Table
+from lt_core.metrics import METRICS
 from lt_core.result import OK
 
 
@@ -17,7 +18,7 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
     Raises:
         UserError: there is nothing to compare.
     """
-    figure = FIGURES[metric]
+    figure = METRICS[metric]
     frame, left_out = reported(frame)
     frame = frame.assign(_figure=of_rows(figure, frame))
     found = stats.compare(frame, baseline, "_figure", figure.lower_is_better)

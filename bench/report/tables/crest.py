@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.metrics import FIGURES
 from bench.analysis.published import as_metric, drawn_as_published, lookup
 from bench.records.columns import LABEL_HEADINGS, group_name
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.labels import method_of
+from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 
 SHOWN = "trials with label_fraction below 1"
@@ -35,7 +35,7 @@ def shows(spec: TrialSpec) -> bool:
 
 def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     """Rows as in the paper, then whatever else was run; a fold is a draw of the images (``subset_seed``)."""
-    figure = FIGURES[metric]
+    figure = METRICS[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
     names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})
     labels = sorted(names, key=lambda label: list(_ROWS).index(method_of(label)) if method_of(label) in _ROWS else len(_ROWS))

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.metrics import FIGURES
 from bench.analysis.published import published
 from bench.records.columns import HEADINGS, group_name
 from bench.records.nested import params_of, specs_of
@@ -16,6 +15,7 @@ from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.data.longtail import training_sizes
 from lt_core.labels import method_of, parse_label
+from lt_core.metrics import METRICS
 
 _PAPER = "Sahoo2020"
 #: Row here → method and parameters in the paper's table.
@@ -56,7 +56,7 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     The paper's sets do not come with the benchmark. Its CelebA figures stand at the side, which are of other images and say no
     more than how the methods lie to each other.
     """
-    figure = FIGURES[metric]
+    figure = METRICS[metric]
     frame, notes = one_budget(frame)
     names, common = _names(frame)
     columns, cells = [], []

@@ -8,13 +8,12 @@ from dataclasses import replace
 import pandas as pd
 
 from bench.analysis import stats
-from bench.analysis.metrics import FIGURES
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.errors import UserError, unknown
 from lt_core.labels import matches
-from lt_core.metrics import FEW, MANY
+from lt_core.metrics import FEW, MANY, METRICS
 
-#: Beside the figures of `FIGURES`: column of the board → heading, decimals, whether lower is better (None: not ranked).
+#: Beside the figures of `METRICS`: column of the board → heading, decimals, whether lower is better (None: not ranked).
 _EXTRAS: dict[str, tuple[str, int, bool | None]] = {
     "average_rank": ("avg. rank", 2, True),
     "gpu_hours": ("GPU-hours", 2, None),
@@ -43,7 +42,7 @@ def choose(text: str | None) -> tuple[str, ...]:
     Raises:
         UserError: a column that there is not.
     """
-    known = [*FIGURES, *_EXTRAS]
+    known = [*METRICS, *_EXTRAS]
     columns = tuple(part.strip() for part in text.split(",")) if text else DEFAULT
     for column in columns:
         if column not in known:
@@ -64,8 +63,8 @@ def build(
     Raises:
         UserError: nothing to sort by of that name, or ``only`` matches nothing.
     """
-    if sort is not None and sort not in [*FIGURES, "average_rank"]:
-        raise unknown("column to sort by", sort, [*FIGURES, "average_rank"])
+    if sort is not None and sort not in [*METRICS, "average_rank"]:
+        raise unknown("column to sort by", sort, [*METRICS, "average_rank"])
     fits = [only is None or matches(only, label) for label in board["label"]]
     if not any(fits):
         raise UserError(f"--only '{only}' matches no method there: {', '.join(dict.fromkeys(board['label']))}")
@@ -74,7 +73,7 @@ def build(
     made = []
     for name, rows in board.groupby("column", sort=False):
         shown = [column for column in wanted if column == metric or _any(rows[column])]
-        lower = sort == "average_rank" or (sort is not None and FIGURES[sort].lower_is_better)
+        lower = sort == "average_rank" or (sort is not None and METRICS[sort].lower_is_better)
         if sort is not None:
             rows = rows.assign(_by=stats.settled(rows[sort].to_numpy(dtype=float)))
             rows = rows.sort_values("_by", ascending=lower, kind="stable", na_position="last")
@@ -82,7 +81,7 @@ def build(
         budget = rows.iloc[0]
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
         notes += [words for column, words in _MEANING.items() if column in shown]
-        title = f"{name}: leaderboard by {FIGURES[metric].title}"
+        title = f"{name}: leaderboard by {METRICS[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
         table = _with_marks(rank_columns(table), rows)
         if not rows["_shown"].all():
@@ -113,8 +112,8 @@ def _any(values: pd.Series) -> bool:
 
 
 def _column(name: str) -> Column:
-    if name in FIGURES:
-        return Column("", FIGURES[name].short, plain=True, lower_is_better=FIGURES[name].lower_is_better)
+    if name in METRICS:
+        return Column("", METRICS[name].short, plain=True, lower_is_better=METRICS[name].lower_is_better)
     heading, _, lower = _EXTRAS[name]
     return Column("", heading, published=name == "published", plain=True, lower_is_better=lower)
 

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.metrics import FIGURES
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
-from lt_core.labels import parse_label
+from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 
 _LOSSES = {
@@ -56,7 +55,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     What a trial is follows from its parts, not from its name: re-weighting is by the effective number of images (the
     papers' CB rows), and hyperparameters other than the declared ones are named beside the row.
     """
-    figure = FIGURES[metric]
+    figure = METRICS[metric]
     frame, notes = one_budget(frame)
     kinds = kinds_of(frame)
     frame = frame[frame["label"].isin(list(kinds))]
