@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
 from lt_core.errors import UserError, unknown
@@ -99,15 +97,6 @@ def method(
     if missing:
         raise UserError(f"{name}: the space to tune names {missing.pop()}, which none of its parts has")
     return METHODS.add(name, made)
-
-
-def load_external() -> None:
-    """Import methods that other packages offer under the entry point ``lt_bench.methods``."""
-    for entry in entry_points(group=ENTRY_POINT):
-        try:
-            entry.load()
-        except Exception as error:  # somebody else's package must not take the benchmark down with it
-            warnings.warn(f"methods of {entry.value} are not available: {error}", stacklevel=2)
 
 
 def resolve(label: str, overrides: Mapping[str, Any] | None = None) -> MethodSpec:

@@ -13,7 +13,8 @@ from lt_core import (  # noqa: F401  (they register the parts)
     synthesis,
     weights,
 )
-from lt_core.declaration import METHODS, Method, Neutral, load_external, method, resolve
+from lt_core.declaration import ENTRY_POINT, METHODS, Method, Neutral, method, resolve
+from lt_core.external import load_external
 from lt_core.methods import (  # noqa: F401  (they register the methods)
     class_balanced,
     cross_entropy,
@@ -31,4 +32,4 @@ from lt_core.methods import (  # noqa: F401  (they register the methods)
 
 __all__ = ["METHODS", "Method", "Neutral", "method", "resolve"]
 
-load_external()
+load_external(ENTRY_POINT)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
+import re
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -20,6 +23,7 @@ from lt_core.errors import UserError
 from lt_core.metrics import METRICS, base, metric
 from lt_core.training.runtime import Runtime
 from tests.bench import synthetic
+from tests.bench.harness import ROOT, command
 from tests.bench.spaces import STUDY, space
 from tests.bench.synthetic import trial
 
@@ -34,15 +38,18 @@ def registry(monkeypatch):
     return METRICS
 
 
+CODE = re.search(r"```python metric\n(.*?)```", (ROOT / "docs" / "adding-a-method.md").read_text(), re.S)[1]
+
+
 @pytest.fixture
 def worst(registry):
-    """The whole of a new metric."""
+    """The metric of docs/adding-a-method.md."""
+    exec(CODE, {})
+    return registry["worst"]
 
-    @metric("worst", "recall of the worst class", short="worst class")
-    def worst(outcome):
-        return outcome.recall.min()
 
-    return worst
+def test_it_is_short():
+    assert len(CODE.strip().splitlines()) <= 10
 
 
 @pytest.fixture
@@ -104,6 +111,18 @@ def test_a_study_seeks_it(worst, tmp_path):
     best = max(found.values[0] for found in one.optuna.trials)
     assert table.notes[0] == "worst in %, mean over the subsets; n counts seeds"
     assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
+
+
+def test_an_installed_package_brings_it(tmp_path):
+    info = tmp_path / "lt_worst-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "lt_worst.py").write_text(CODE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lt-worst\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lt_bench.metrics]\nworst = lt_worst\nbroken = nowhere\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command("list", "metrics", "w*"), capture_output=True, text=True, env=environment, timeout=100)
+    assert done.stdout == "worst  recall of the worst class in %\n"
+    assert "metrics of nowhere are not available: No module named 'nowhere'" in done.stderr
 
 
 # What can go wrong -----------------------------------------------------------------------------------

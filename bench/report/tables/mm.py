@@ -14,6 +14,7 @@ from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.labels import parse_label
 from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 

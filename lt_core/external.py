@@ -1,0 +1,15 @@
+"""What other packages bring along, under an entry point of theirs."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import entry_points
+
+
+def load_external(group: str) -> None:
+    """Import what installed packages offer under the entry point ``group``, such as ``lt_bench.methods``, to be registered."""
+    for entry in entry_points(group=group):
+        try:
+            entry.load()
+        except Exception as error:  # somebody else's package must not take the benchmark down with it
+            warnings.warn(f"{group.rpartition('.')[2]} of {entry.value} are not available: {error}", stacklevel=2)
