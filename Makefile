@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install bench test lint types clean
+.PHONY: install bench test test-slow lint types clean
 
 bench: install
 	@$(RUN) bench.py run quick
 
 test: install
 	@$(RUN) -m pytest
+
+# What takes long and changes rarely: the wheel, built, installed and used.
+test-slow: install
+	@$(RUN) -m pytest -m slow
 
 lint: install
 	@$(RUN) -m ruff check .

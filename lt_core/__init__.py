@@ -4,4 +4,9 @@
 so that tables and command-line help start at once; ``lt_core.training`` does.
 """
 
-__version__ = "0.1.0"
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("lt-bench")
+except PackageNotFoundError:  # run from a folder that was never installed
+    __version__ = "0+unknown"

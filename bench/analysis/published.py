@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench.shipped import PUBLISHED_DIR
 from lt_core.data.sets import DATASETS
 from lt_core.metrics import METRICS
-
-PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published" / "published.csv"
 
 
 @cache
 def published() -> pd.DataFrame:
     """One row a figure: paper, table, dataset, imbalance_type, imbalance_factor, method, params (k=v;k=v), metric, value."""
-    frame = pd.read_csv(PUBLISHED, dtype={"table": str, "params": str})
+    frame = pd.read_csv(PUBLISHED_DIR / "published.csv", dtype={"table": str, "params": str})
     return frame.assign(params=frame["params"].fillna(""))
 
 

@@ -9,10 +9,8 @@ from typing import Any
 
 import yaml
 
+from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.errors import UserError, unknown
-
-SUITES_DIR = Path(__file__).resolve().parents[2] / "search_spaces"
-SPACES_DIR = SUITES_DIR / "tuning"
 
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
