@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from bench.plots import PLOTS
+from bench.tables import TABLES
+from bench.tables.figures import FIGURES
 
+from bench.shipped import SPACES_DIR, SUITES_DIR
+from lt_core.data.sets import DATASETS
+from lt_core.methods import METHODS
+from lt_core.models import MODELS
+from lt_core.recipes import RECIPES
 from tests.bench.harness import cli
 
 
@@ -45,12 +54,33 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
     assert "Traceback" not in out + err
 
 
-def test_lists(call):
-    for what in ("methods", "datasets", "suites", "models", "recipes", "tables"):
-        code, out, _ = call("list", what)
-        assert code == 0
-        assert out.strip()
-    code, out, _ = call("list", "methods", "cb_*", "--json")
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("methods", METHODS),
+        ("datasets", [*DATASETS, "<set>_3v5"]),
+        ("suites", sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))),
+        ("spaces", sorted(path.stem for path in SPACES_DIR.glob("*.yaml"))),
+        ("models", MODELS),
+        ("recipes", RECIPES),
+        ("tables", TABLES),
+        ("plots", PLOTS),
+        ("metrics", FIGURES),
+    ],
+)
+def test_a_list_names_all_that_there_is_and_says_of_each_what_it_is(call, what, names):
+    code, out, _ = call("list", what)
+    assert code == 0
+    for name in names:
+        assert len(re.findall(rf"^ *{re.escape(name)}:? +\S", out, re.M)) == 1, name
+    initial = next(iter(names))[0]
+    _, out, _ = call("list", what, f"{initial}*", "--json")
+    listed = {item["name"]: item["about"] for item in json.loads(out)}
+    assert list(listed) == [name for name in names if name.startswith(initial)] and all(listed.values())
+
+
+def test_methods_are_listed_with_their_declarations(call):
+    _, out, _ = call("list", "methods", "cb_*", "--json")
     listed = json.loads(out)
     assert [m["name"] for m in listed] == ["cb_softmax", "cb_sigmoid", "cb_focal"]
     assert listed[2]["space"] == {"cb_beta": [0.9, 0.99, 0.999, 0.9999], "gamma": [0.5, 1.0, 2.0]}

@@ -50,9 +50,15 @@ def test_wilcoxon_is_exact_for_few_pairs():
 
 
 def test_the_critical_difference_of_demsars_example():
-    """Demšar 2006, section 3.2.2 and table 5: 4 methods on 14 sets, q = 2.569, CD = 1.25."""
+    """Demšar 2006, section 3.2.2: 4 methods on 14 sets, CD = 1.25."""
     assert stats.critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
-    assert stats.critical_difference(2, 1) * math.sqrt(6 / 6) == pytest.approx(1.960, abs=0.001)
+
+
+@pytest.mark.parametrize(("methods", "blocks", "q"), [(2, 1, 1.960), (3, 2, 2.343), (5, 5, 2.728), (6, 7, 2.850), (8, 12, 3.031)])
+def test_critical_differences_follow_from_demsars_table(methods, blocks, q):
+    """Demšar 2006, table 5(a), α = 0.05. Of N = k(k + 1)/6 blocks the root is one and CD is q; four times as many halve it."""
+    assert stats.critical_difference(methods, blocks) == pytest.approx(q, abs=0.001)
+    assert stats.critical_difference(methods, 4 * blocks) == pytest.approx(q / 2, abs=0.001)
 
 
 def row(label, seed, value, factor=50.0, status="ok"):

@@ -5,20 +5,27 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import fields
+from functools import partial
 
 import pytest
 import torch
 
 from lt_core.errors import UserError
 from lt_core.features import by_batches
-from lt_core.fields import domains
+from lt_core.fields import domains, param
 from lt_core.identity import NEUTRAL
-from lt_core.methods import METHODS, resolve
-from lt_core.parts import GROUPS, build_parts
+from lt_core.methods import METHODS, Neutral, method, resolve
+from lt_core.parts import GROUPS, build_parts, part
+from lt_core.posthoc import Posthoc
 from lt_core.training import run_trial
 from lt_core.training.evaluate import evaluate
 
 every_method = pytest.mark.parametrize("name", list(METHODS))
+# A method has a setting at which it must be a plainer one, or it says why there is none. Softmax is what the others are held to.
+with_neutral_point = pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].neutral.at])
+without_neutral_point = pytest.mark.parametrize(
+    "name", [name for name in METHODS if not METHODS[name].neutral.at and name != "softmax"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,36 +48,35 @@ def measured(fitting_spec, figures):
 @every_method
 def test_a_declaration_is_whole(name):
     method = METHODS[name]
-    assert method.name == name
     assert method.about and method.cite and method.family
-    assert set(method.space) <= set(method.domains())
     for key in method.space:
-        assert method.domains()[key].tune, f"{key} is to be tuned but its domain names no values"
-        for value in method.domains()[key].tune:
-            assert method.resolve({key: value}).params[key] == value
+        values = method.domains()[key].tune
+        assert len(set(values)) > 1, f"{key} is to be tuned but its domain does not name values to choose from"
+        assert len({method.resolve({key: value}).label for value in values}) == len(values)
     assert all(domain.help for domain in method.domains().values())
+    assert method.neutral.equals == "softmax" or method.neutral.reason, "it must say why it is softmax at no setting"
 
 
-@every_method
+@with_neutral_point
 def test_a_method_at_its_neutral_point_is_the_plain_one_to_the_bit(name, measured):
     neutral = METHODS[name].neutral
-    if neutral.equals != "softmax":
-        assert neutral.reason, "a method that is softmax cross-entropy at no setting must say why"
-    if not neutral.equals:
-        return
-    if not neutral.at:
-        assert neutral.equals == name, "no hyperparameter is set, so it can only be itself"
-        return
     assert measured(name, neutral.at) == measured(neutral.equals, beside=name)
 
 
-@every_method
+@with_neutral_point
 def test_a_method_away_from_its_neutral_point_is_another_one(name, measured):
     """Else the test above would prove nothing."""
-    neutral = METHODS[name].neutral
-    if neutral.at and neutral.equals:
-        early = {"defer": 0.3} if "defer" in METHODS[name].domains() else {}
-        assert measured(name, early) != measured(neutral.equals, beside=name)
+    early = {"defer": 0.3} if "defer" in METHODS[name].domains() else {}
+    assert measured(name, early) != measured(METHODS[name].neutral.equals, beside=name)
+
+
+@without_neutral_point
+def test_a_method_without_a_neutral_point_is_not_the_plain_one_even_with_all_turned_down(name, measured):
+    """As it is declared, and with each parameter at its least value, which is where a neutral point would be."""
+    least = {key: domain.low for key, domain in METHODS[name].domains().items() if domain.low is not None}
+    assert METHODS[name].neutral.equals in ("", name), "no hyperparameter is set, so it can only be itself"
+    for at in ({}, least):
+        assert measured(name, at) != measured("softmax", beside=name)
 
 
 @every_method
@@ -185,13 +191,30 @@ def test_loss_and_gradients_are_finite_at_extreme_logits(name, extreme_logits, d
         assert loss.isfinite() and gradient.isfinite().all()
         made = parts["posthoc"].probabilities(parts["loss"].logits(logits), parts["loss"], counts)
         assert made.isfinite().all() and (made >= 0).all() and (made <= 1).all()
+        first, second = logits.topk(2).values.T
+        leads = first > second  # by 10⁴, which no class prior makes up for
+        assert leads.any() and made.argmax(dim=1)[leads].equal(logits.argmax(dim=1)[leads])
 
 
-def test_no_two_groups_share_a_parameter():
-    """Parameters are one flat list, so a name must belong to one group."""
-    owners = {}
-    for group, registry in GROUPS.items():
-        for choice in registry:
-            for key in domains(registry[choice]):
-                assert owners.setdefault(key, group) == group
-                assert key not in GROUPS
+def test_no_parameter_is_called_as_a_group_is():
+    """Choices and parameters are one flat list, in which a method would take such a parameter for a choice."""
+    assert not {key for registry in GROUPS.values() for choice in registry for key in domains(registry[choice])} & set(GROUPS)
+
+
+def test_a_parameter_that_another_group_has_is_refused():
+    class Taken(Posthoc):
+        gamma: float = param(0.5, "the name of the focusing of focal loss", low=0)
+
+    known = list(GROUPS["posthoc"])
+    with pytest.raises(UserError, match="posthoc taken and loss focal both have a parameter gamma: rename one"):
+        part("posthoc", "taken")(Taken)
+    assert list(GROUPS["posthoc"]) == known
+
+
+def test_a_declaration_that_names_what_its_parts_lack_is_refused():
+    declare = partial(method, "wrong", "family", "about", "cite", loss="focal")
+    with pytest.raises(UserError, match="wrong: the space to tune names beta, which none of its parts has"):
+        declare(space=("gamma", "beta"), neutral=Neutral({"gamma": 0.0}, equals="sigmoid"))
+    with pytest.raises(UserError, match="unknown parameter 'gama'"):
+        declare(neutral=Neutral({"gama": 0.0}))
+    assert "wrong" not in METHODS
