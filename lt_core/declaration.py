@@ -88,7 +88,17 @@ METHODS: Registry[Method] = Registry("method")
 def method(
     name: str, family: str, about: str, cite: str, *, neutral: Neutral, space: tuple[str, ...] = (), **defaults: Any
 ) -> Method:
-    """Declare and register a method; a wrong declaration fails at import."""
+    """Declare and register a method; a wrong declaration fails at import.
+
+    >>> reason = "a sum over sigmoids; at γ = 0 and equal weights it is sigmoid cross-entropy"
+    >>> made = method(
+    ...     "inverse_focal", "reweighting", "focal loss, weighted by class frequency", "no paper: an example",
+    ...     loss="focal", weights="inverse", space=("gamma",),
+    ...     neutral=Neutral({"gamma": 0.0, "power": 0.0}, equals="sigmoid", reason=reason),
+    ... )
+    >>> resolve("inverse_focal[gamma=2]").params["weights"]
+    'inverse'
+    """
     made = Method(name, family, about, cite, defaults, neutral, space)
     made.resolve()
     if not neutral.reason:
@@ -100,6 +110,13 @@ def method(
 
 
 def resolve(label: str, overrides: Mapping[str, Any] | None = None) -> MethodSpec:
-    """The method that ``name[key=value,…]`` describes, with further ``overrides``."""
+    """The method that ``name[key=value,…]`` describes, with further ``overrides``.
+
+    >>> resolve("ldam[weights=inverse]", {"power": 0.5}).label
+    'ldam[weights=inverse,power=0.5]'
+    >>> resolve("focal[gama=2]")
+    Traceback (most recent call last):
+    lt_core.errors.UserError: focal: unknown parameter 'gama'; the nearest is 'gamma'
+    """
     name, values = parse_label(label)
     return METHODS[name].resolve({**values, **(overrides or {})})

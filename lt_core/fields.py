@@ -57,7 +57,17 @@ class Domain:
 
 
 def param(default: Any = _REQUIRED, help: str = "", **bounds: Any) -> Any:
-    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune, later."""
+    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune, later.
+
+    >>> @dataclass(frozen=True)
+    ... class Dropout:
+    ...     share: float = param(0.5, "share of the features that are dropped", low=0, below=1, tune=(0.2, 0.5))
+    >>> build(Dropout, {"share": "0.2"})
+    Dropout(share=0.2)
+    >>> build(Dropout, {"share": 1})
+    Traceback (most recent call last):
+    lt_core.errors.UserError: share must be in [0, 1), got 1.0
+    """
     for key in ("choices", "tune"):
         bounds[key] = tuple(bounds.get(key, ()))
     metadata = {"domain": Domain(help, **bounds)}

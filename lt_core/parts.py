@@ -39,7 +39,24 @@ P = TypeVar("P", bound=type[Part])
 
 
 def part(group: str, name: str) -> Callable[[P], P]:
-    """Class decorator: register a choice for ``group`` under ``name``."""
+    """Class decorator: register a choice for ``group`` under ``name``.
+
+    >>> from lt_core.fields import param
+    >>> from lt_core.methods import resolve
+    >>> from lt_core.weights import Weights
+    >>> @part("weights", "logarithmic")
+    ... class Logarithmic(Weights):
+    ...     offset: float = param(1.0, "what is added to each class size", above=0)
+    ...
+    ...     def bind(self, counts):
+    ...         raw = 1 / (self.offset + counts).log()
+    ...         return raw * len(raw) / raw.sum()
+    >>> resolve("softmax[weights=logarithmic,offset=2]").params["offset"]
+    2.0
+
+    Raises:
+        UserError: the name is taken, or a part of another group has a parameter of that name.
+    """
 
     def register(cls: P) -> P:
         made = dataclass(frozen=True)(cls)

@@ -17,7 +17,15 @@ from lt_core.registry import Registry
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. All fields enter the trial's id."""
+    """How a model is trained. All fields enter the trial's id.
+
+    >>> import dataclasses
+    >>> short = dataclasses.replace(RECIPES["cifar_ldam"], epochs=40, lr=0.05)
+    >>> short.label
+    'cifar_ldam[lr=0.05]'
+    >>> [milestone * short.epochs for milestone in short.milestones]
+    [32.0, 36.0]
+    """
 
     name: str = param(help="name under which the recipe is registered")
     model: str = param(help="model label, e.g. resnet32 or resnet32[shortcut=avgpool]")

@@ -22,7 +22,18 @@ UNSETTLED = (LOST, PRUNED)
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Everything that was measured in one trial. Raw counts are stored; figures are derived from them."""
+    """Everything that was measured in one trial. Raw counts are stored; figures are derived from them.
+
+    >>> from lt_core.methods import resolve
+    >>> from lt_core.recipes import RECIPES
+    >>> from lt_core.spec import DataSpec
+    >>> spec = TrialSpec(DataSpec("mnist_3v5"), resolve("softmax"), RECIPES["mnist_mlp"])
+    >>> result = TrialResult(spec, train_counts=[900, 10], confusion=[[90, 10], [5, 5]], calibration=[[110], [99], [95]])
+    >>> result.metrics()["balanced_accuracy"]
+    0.7
+    >>> TrialResult.from_record(result.to_record()).to_record() == result.to_record()
+    True
+    """
 
     spec: TrialSpec
     status: str = OK

@@ -22,7 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images. ``subset_seed`` chooses them; the trial's own seed chooses initialisation and order."""
+    """Which images. ``subset_seed`` chooses them; the trial's own seed chooses initialisation and order.
+
+    >>> from lt_core.data.longtail import class_sizes
+    >>> data = DataSpec("cifar10", imbalance_factor=100)
+    >>> class_sizes(data, available=[5000] * 10)
+    [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    """
 
     dataset: str = param(help="name of an image set")
     imbalance_type: str = param("exp", "shape of the class sizes", choices=("exp", "step", "majority", "natural", "counts"))
@@ -100,7 +106,7 @@ class MethodSpec:
     """A method with every part and parameter filled in.
 
     ``params`` is flat: the choice for each part (``loss``, ``weights``, …) and the parameters of the chosen parts.
-    ``label`` is how people write it; it does not enter the id.
+    ``label`` is how people write it; it does not enter the id. Made by `lt_core.methods.resolve`.
     """
 
     name: str
@@ -110,7 +116,16 @@ class MethodSpec:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial. Its id is a pure function of this."""
+    """One trial. Its id is a pure function of this.
+
+    >>> from lt_core.methods import resolve
+    >>> from lt_core.recipes import RECIPES
+    >>> spec = TrialSpec(DataSpec("digits", imbalance_factor=50), resolve("ldam_drw"), RECIPES["digits"], seed=2)
+    >>> spec.trial_id
+    'b1c80abf7cd78ac8'
+    >>> TrialSpec.from_dict(spec.to_dict()) == spec
+    True
+    """
 
     data: DataSpec
     method: MethodSpec

@@ -36,7 +36,12 @@ def calibration_bins(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
 
 
 def expected_calibration_error(bins: Any) -> float:
-    """Σ_b |correct_b − confidence_b| / N (Guo et al. 2017, Eq. 5)."""
+    """Σ_b |correct_b − confidence_b| / N (Guo et al. 2017, Eq. 5).
+
+    >>> bins = calibration_bins(confidence=np.array([0.75, 0.75]), correct=np.array([1, 0]))
+    >>> expected_calibration_error(bins)
+    0.25
+    """
     images, confidence, correct = np.asarray(bins, dtype=float)
     return float(np.abs(correct - confidence).sum() / images.sum())
 

@@ -51,7 +51,17 @@ class Stopped(Exception):
 
 
 def run_trial(spec: TrialSpec, runtime: Runtime | None = None) -> TrialResult:
-    """Train and evaluate ``spec``. Never raises for what happens inside the trial: see the result's status."""
+    """Train and evaluate ``spec``. Never raises for what happens inside the trial: see the result's status.
+
+    >>> import dataclasses
+    >>> from lt_core.methods import resolve
+    >>> from lt_core.recipes import RECIPES
+    >>> from lt_core.spec import DataSpec
+    >>> hasty = dataclasses.replace(RECIPES["digits"], epochs=2, lr=1e12)
+    >>> result = run_trial(TrialSpec(DataSpec("digits", n_max=20), resolve("softmax"), hasty), Runtime(device="cpu"))
+    >>> result.status, result.cause  # doctest: +ELLIPSIS
+    ('diverged', 'training loss became ... in epoch ... of 2')
+    """
     *_, result = trial_steps(spec, runtime or Runtime())
     assert isinstance(result, TrialResult)
     return result
