@@ -137,9 +137,12 @@ _FAILED: set[str] = set()  # names of metrics of which it was said
 def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Metric]:
     """Declare the decorated function of an `Outcome` a metric.
 
-        @metric("worst", "recall of the worst class", short="worst")
-        def worst(outcome):
-            return outcome.recall.min()
+    >>> from lt_core.metrics import METRICS, Outcome, metric
+    >>> @metric("worst", "recall of the worst class")
+    ... def worst(outcome):
+    ...     return outcome.recall.min()
+    >>> METRICS["worst"](Outcome([[90, 10], [5, 5]], train_counts=[900, 10]))
+    0.5
 
     Args:
         declared: fields of `Metric`; short and column are the name unless they are given.

@@ -27,7 +27,7 @@ print(sum(result.failed for result in results), "failed")
         "lt_core.methods.method",
         "lt_core.methods.resolve",
         "lt_core.metrics.expected_calibration_error",
-        "lt_core.metrics.metrics",
+        "lt_core.metrics.metric",
         "lt_core.parts.part",
         "lt_core.recipes.Recipe",
         "lt_core.result.TrialResult",
