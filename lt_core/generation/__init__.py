@@ -1,7 +1,17 @@
 """Images of one class made of images of another."""
 
-from lt_core.generation.cyclegan import CycleGAN, Objective, fixed
+from lt_core.generation.cyclegan import CycleGAN, CycleGANConfig, fixed
 from lt_core.generation.pictures import pictures
 from lt_core.generation.translation import Translation, TranslatorTraining, filled, to_pixels, to_signed
 
-__all__ = ["CycleGAN", "Objective", "Translation", "TranslatorTraining", "filled", "fixed", "pictures", "to_pixels", "to_signed"]
+__all__ = [
+    "CycleGAN",
+    "CycleGANConfig",
+    "Translation",
+    "TranslatorTraining",
+    "filled",
+    "fixed",
+    "pictures",
+    "to_pixels",
+    "to_signed",
+]

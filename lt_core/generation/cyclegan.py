@@ -18,7 +18,7 @@ ClassLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Objective:
+class CycleGANConfig:
     """The networks and the weights of their losses."""
 
     identity_weight: float  # α
@@ -51,18 +51,23 @@ class CycleGAN:
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], how: Objective, seed: int, device: torch.device, dtype: torch.dtype | None = None
+        self,
+        shape: tuple[int, int, int],
+        config: CycleGANConfig,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        self.how, self.mixed = how, torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+        self.config, self.mixed = config, torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.to_b, self.to_a = (Translator(shape, how.width, how.blocks) for _ in range(2))
-            self.judge_a, self.judge_b = (PatchDiscriminator(shape, how.width) for _ in range(2))
+            self.to_b, self.to_a = (Translator(shape, config.width, config.blocks) for _ in range(2))
+            self.judge_a, self.judge_b = (PatchDiscriminator(shape, config.width) for _ in range(2))
         self.nets = nn.ModuleList([self.to_b, self.to_a, self.judge_a, self.judge_b])
         self.nets.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         made, judged = ([*one.parameters(), *other.parameters()] for one, other in (self.nets[:2], self.nets[2:]))
         self.generators, self.discriminators = (
-            torch.optim.Adam(p, lr=how.lr, betas=(0.5, 0.999), fused=True) for p in (made, judged)
+            torch.optim.Adam(p, lr=config.lr, betas=(0.5, 0.999), fused=True) for p in (made, judged)
         )
 
     def step(self, a: Tensor, b: Tensor, rate: float, class_loss: ClassLoss | None = None) -> Tensor:
@@ -81,12 +86,12 @@ class CycleGAN:
         for_a, same_a = self._of(self.to_a, b, a).split([len(b), count])
         with fixed(self.judge_a, self.judge_b):
             loss = _real(self._of(self.judge_b, for_b)) + _real(self._of(self.judge_a, for_a))
-        if self.how.cycle_weight:
-            loss = loss + self.how.cycle_weight * (
+        if self.config.cycle_weight:
+            loss = loss + self.config.cycle_weight * (
                 F.l1_loss(self._of(self.to_a, for_b), a) + F.l1_loss(self._of(self.to_b, for_a), b)
             )
-        if self.how.identity_weight:
-            loss = loss + self.how.identity_weight * (F.l1_loss(same_a, a) + F.l1_loss(same_b, b))
+        if self.config.identity_weight:
+            loss = loss + self.config.identity_weight * (F.l1_loss(same_a, a) + F.l1_loss(same_b, b))
         if class_loss is not None:
             loss = loss + class_loss(for_a, for_b)
         self.generators.zero_grad(set_to_none=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lt_core.data.loader import Batches, Images, Split
 from lt_core.features import BATCH
-from lt_core.generation.cyclegan import CycleGAN, Objective
+from lt_core.generation.cyclegan import CycleGAN, CycleGANConfig
 from lt_core.recipes import Recipe
 
 #: (images in −1…1 as made [B, channels, H, W], their labels [B]) → a scalar.
@@ -49,19 +49,19 @@ class Translation:
         self,
         split: Split,
         missing: Tensor,
-        how: Objective,
+        config: CycleGANConfig,
         batch: int,
         recipe: Recipe,
         seed: int,
         epochs: int,
         dtype: torch.dtype | None = None,
     ) -> None:
-        self.how, self.batch, self.epochs, self.epoch = how, batch, epochs, 0
+        self.config, self.batch, self.epochs, self.epoch = config, batch, epochs, 0
         self.missing, self.head = missing.long(), int(split.counts.argmax())
         labels, device = split.train.labels, split.counts.device
         self.of_class = {c: (labels == c).nonzero()[:, 0] for c in [self.head, *self.missing.nonzero()[:, 0].tolist()]}
         seeds = {c: 1_000 * seed + c for c in self.of_class if c != self.head}
-        self.gans = {c: CycleGAN(split.shape, how, s, device, dtype) for c, s in seeds.items()}
+        self.gans = {c: CycleGAN(split.shape, config, s, device, dtype) for c, s in seeds.items()}
         self.random = {c: torch.Generator(device).manual_seed(3_000_017 + s) for c, s in seeds.items()}
         self.batches = Batches(split.train, recipe)
 
@@ -71,7 +71,7 @@ class Translation:
         Args:
             judge: a classifier's mean loss on made images, which is added; that of the smaller class is divided by ``gamma``.
         """
-        rate = self.how.lr * min(1.0, 2 * (1 - self.epoch / self.epochs))
+        rate = self.config.lr * min(1.0, 2 * (1 - self.epoch / self.epochs))
         mine, losses = self.of_class[self.head], []
         for label, gan in self.gans.items():
             random, theirs = self.random[label], self.of_class[label]

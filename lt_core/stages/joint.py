@@ -27,7 +27,7 @@ from lt_core.data.longtail import training_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import param
-from lt_core.generation import Objective, Translation, TranslatorTraining, filled, pictures
+from lt_core.generation import CycleGANConfig, Translation, TranslatorTraining, filled, pictures
 from lt_core.identity import NEUTRAL
 from lt_core.models import build_model
 from lt_core.models.cyclegan import PatchDiscriminator, Translator
@@ -108,11 +108,11 @@ class Joint(Stages):
 
     def translation(self, context: StageContext) -> Translation:
         """The CycleGANs of a trial, untrained."""
-        objective = Objective(self.identity_weight, self.cycle_weight, self.gan_lr, self.gan_width, self.gan_blocks)
+        config = CycleGANConfig(self.identity_weight, self.cycle_weight, self.gan_lr, self.gan_width, self.gan_blocks)
         recipe, counts = context.spec.recipe, context.split.counts
         epochs = self.before(recipe, counts) + self.beside(recipe, counts)
         seed, dtype = context.spec.seed, context.dtype
-        return Translation(context.split, self.missing(counts), objective, self.gan_batch, recipe, seed, epochs, dtype)
+        return Translation(context.split, self.missing(counts), config, self.gan_batch, recipe, seed, epochs, dtype)
 
     def classifier(self, context: StageContext, split: Split, step: Alternating | None = None) -> TrainableClassifier:
         """The classifier's training, in which images of classes smaller than the largest weigh 1/γ."""

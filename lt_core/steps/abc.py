@@ -22,9 +22,9 @@ def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
 
 
 class _Auxiliary(_FixMatch):
-    def __init__(self, training: StepContext, how: AuxiliaryBalanced) -> None:
-        super().__init__(training, how)
-        self.weight, self.counts = how.aux_weight, training.split.labelled_counts.float()
+    def __init__(self, training: StepContext, config: AuxiliaryBalanced) -> None:
+        super().__init__(training, config)
+        self.weight, self.counts = config.aux_weight, training.split.labelled_counts.float()
 
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
         training, classifier = self.training, self.training.model.classifier

@@ -14,20 +14,20 @@ from lt_core.steps.base import BoundStep, Step
 
 
 class _Alternating(BoundStep):
-    def __init__(self, training: StepContext, how: Alternating) -> None:
+    def __init__(self, training: StepContext, config: Alternating) -> None:
         super().__init__(training)
-        self.how, self.loss = how, torch.zeros(())
+        self.config, self.loss = config, torch.zeros(())
         self.turn = -1  # the epoch before which the generators had theirs; checkpoints are written between epochs
 
     def __call__(self, positions: Tensor) -> Tensor:
         training = self.training
-        if self.turn != training.epoch and self.how.translation.gans:
+        if self.turn != training.epoch and self.config.translation.gans:
             self._generators_turn()
         self.turn = training.epoch
         pixels, labels = training.batches.pixels(positions, training.augment), training.batches.labels[positions]
-        made = (positions >= self.how.real).nonzero()[:, 0]
+        made = (positions >= self.config.real).nonzero()[:, 0]
         if len(made):
-            pixels[made] = self.how.translation.make(pixels[made], labels[made])
+            pixels[made] = self.config.translation.make(pixels[made], labels[made])
         images, labels = training.augmented(training.batches.normalise(pixels), labels)
         return training.objective(*training.forward(images, labels), labels)
 
@@ -35,7 +35,7 @@ class _Alternating(BoundStep):
         training = self.training
         training.model.eval()
         with fixed(training.model):
-            self.loss = self.how.translation.run_epoch(self._judge, self.how.gamma)
+            self.loss = self.config.translation.run_epoch(self._judge, self.config.gamma)
         training.train_mode()
 
     def _judge(self, made: Tensor, labels: Tensor) -> Tensor:
@@ -45,13 +45,13 @@ class _Alternating(BoundStep):
         return training.loss_of(outputs, labels).mean()
 
     def report(self) -> dict[str, float]:
-        return {"generator_loss": float(self.loss)} if self.how.translation.gans else {}
+        return {"generator_loss": float(self.loss)} if self.config.translation.gans else {}
 
     def state(self) -> dict[str, Any]:
-        return {"translation": self.how.translation.state()}
+        return {"translation": self.config.translation.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.how.translation.restore(state["translation"])
+        self.config.translation.restore(state["translation"])
 
 
 @dataclass(frozen=True)

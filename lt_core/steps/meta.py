@@ -56,18 +56,20 @@ class Meta(Step):
 class MetaStep(BoundStep):
     """Draws meta batches, and evaluates the network at parameters that it does not have."""
 
-    def __init__(self, training: StepContext, how: Meta) -> None:
+    def __init__(self, training: StepContext, config: Meta) -> None:
         super().__init__(training)
-        self.how, split = how, training.split
+        self.config, split = config, training.split
         sources: dict[str, Images | None] = {"train": split.train, "extra": split.extra, "validation": split.validation}
-        meta = sources[how.meta_set]
+        meta = sources[config.meta_set]
         assert meta is not None, "load_split was not told of the extra images"
         self.meta = meta
-        self.batches = Batches(meta, training.recipe, training.batches) if how.meta_set == "extra" else training.batches
+        self.batches = Batches(meta, training.recipe, training.batches) if config.meta_set == "extra" else training.batches
         of_class = [(meta.labels == c).nonzero()[:, 0] for c in range(len(split.counts))]
-        if how.meta_set == "train" and how.meta_images:
+        if config.meta_set == "train" and config.meta_images:
             drawn = torch.Generator().manual_seed(training.order.initial_seed())
-            of_class = [mine[torch.randperm(len(mine), generator=drawn)[: how.meta_images].to(mine.device)] for mine in of_class]
+            of_class = [
+                mine[torch.randperm(len(mine), generator=drawn)[: config.meta_images].to(mine.device)] for mine in of_class
+            ]
         self.positions = torch.cat(of_class)
         shares = [torch.full((len(mine),), 1.0 / max(1, len(mine)), device=meta.labels.device) for mine in of_class]
         self.of_image = torch.cat(shares)
@@ -77,14 +79,14 @@ class MetaStep(BoundStep):
         split.
         """
         training, chosen = self.training, self.positions[self._drawn(self.training.recipe.batch_size)]
-        if self.how.meta_set == "validation":
+        if self.config.meta_set == "validation":
             return training.batches.normalise(self.meta.pixels[chosen]), self.meta.labels[chosen]
         return training.augmented(*self.batches.train(chosen, training.augment))
 
     def _drawn(self, count: int) -> Tensor:
         """Places of a batch in the meta set."""
         generator = self.training.order
-        if self.how.meta_set == "extra":  # as the papers' code: shuffled, and never more than there are
+        if self.config.meta_set == "extra":  # as the papers' code: shuffled, and never more than there are
             return torch.randperm(len(self.positions), generator=generator, device=self.positions.device)[:count]
         return torch.multinomial(self.of_image, count, replacement=True, generator=generator)
 

@@ -45,11 +45,11 @@ def after_sgd(parameters: Mapping[str, Tensor], slopes: Mapping[str, Tensor], op
 
 
 class _MetaSampler(MetaStep):
-    def __init__(self, training: StepContext, how: MetaSampler) -> None:
-        super().__init__(training, how)
-        self.by_optimizer = how.look_ahead == "optimizer"
+    def __init__(self, training: StepContext, config: MetaSampler) -> None:
+        super().__init__(training, config)
+        self.by_optimizer = config.look_ahead == "optimizer"
         self.rates = torch.zeros(len(training.split.counts), device=training.device, requires_grad=True)
-        self.optimizer = torch.optim.Adam([self.rates], lr=how.sampler_lr)
+        self.optimizer = torch.optim.Adam([self.rates], lr=config.sampler_lr)
 
     def __call__(self, positions: Tensor) -> Tensor:
         training = self.training

@@ -21,13 +21,13 @@ def weighted(weights: Tensor, losses: Tensor) -> Tensor:
 
 
 class _MetaWeightNet(MetaStep):
-    def __init__(self, training: StepContext, how: MetaWeightNet) -> None:
-        super().__init__(training, how)
-        self.through_weights = how.through_weights
+    def __init__(self, training: StepContext, config: MetaWeightNet) -> None:
+        super().__init__(training, config)
+        self.through_weights = config.through_weights
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(training.order.initial_seed())
             self.net = nn.Sequential(nn.Linear(1, 100), nn.ReLU(), nn.Linear(100, 1), nn.Sigmoid()).to(training.device)
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=how.mwn_lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=config.mwn_lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     def weigh(self, losses: Tensor) -> Tensor:
         return self.net(losses[:, None])[:, 0]

@@ -18,21 +18,21 @@ from lt_core.steps.base import BoundStep, Step
 class _Mixing(BoundStep):
     """λ ~ Beta(α, α) and a partner for each image, a batch; loss λ·L(y_a) + (1 − λ)·L(y_b)."""
 
-    def __init__(self, training: StepContext, how: Mixup) -> None:
+    def __init__(self, training: StepContext, config: Mixup) -> None:
         super().__init__(training)
-        self.how = how
+        self.config = config
         # torch cannot draw from a Beta distribution by a generator; numpy's stream comes from the trial's own order.
         self.draws = np.random.default_rng(training.order.initial_seed())
 
     def __call__(self, positions: Tensor) -> Tensor:
         training = self.training
         images, labels = training.images(positions)
-        if self.how.mix_alpha == 0:
+        if self.config.mix_alpha == 0:
             return training.objective(*training.forward(images, labels), labels)
-        share = float(self.draws.beta(self.how.mix_alpha, self.how.mix_alpha))
+        share = float(self.draws.beta(self.config.mix_alpha, self.config.mix_alpha))
         partner = torch.randperm(len(positions), generator=training.order, device=positions.device)
         outputs, features = self.forward(images, labels, partner, share)
-        first = self.how.label_share(share, training.split.counts, labels, labels[partner])
+        first = self.config.label_share(share, training.split.counts, labels, labels[partner])
         losses, weights = torch.zeros_like(first), torch.zeros_like(first)
         for y, share_of_it in ((labels, first), (labels[partner], 1 - first)):
             own = training.image_weights(outputs, features, y)

@@ -48,9 +48,9 @@ class Semi(Step):
 class BoundSemi(BoundStep):
     """Draws unlabelled batches: shuffled passes over the stream, from a generator of its own."""
 
-    def __init__(self, training: StepContext, how: Semi) -> None:
+    def __init__(self, training: StepContext, config: Semi) -> None:
         super().__init__(training)
-        self.how, split = how, training.split
+        self.config, split = config, training.split
         assert split.unlabelled is not None
         true = int(split.labelled_counts.sum())  # pseudo-labelled images stand behind those of true labels
         stream = [split.unlabelled, split.train.pixels[:true]] if training.spec.data.unlabelled_labelled else [split.unlabelled]
@@ -71,11 +71,11 @@ class BoundSemi(BoundStep):
         return taken
 
     def __call__(self, positions: Tensor) -> Tensor:
-        training, how = self.training, self.how
+        training, config = self.training, self.config
         images, labels = training.images(positions)
-        if how.unsup_weight == 0:
+        if config.unsup_weight == 0:
             return training.objective(*training.forward(images, labels), labels)
-        return self.both(images, labels, self.unlabelled(how.unsup_ratio * len(positions)))
+        return self.both(images, labels, self.unlabelled(config.unsup_ratio * len(positions)))
 
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
         """The loss of labelled ``images`` and of the unlabelled ones at ``positions`` in the stream."""
@@ -91,7 +91,7 @@ class BoundSemi(BoundStep):
         self.totals += torch.stack([mask.sum(), torch.full_like(mask[0], len(mask))])
 
     def report(self) -> dict[str, float]:
-        if self.how.unsup_weight == 0:
+        if self.config.unsup_weight == 0:
             return {}
         taken, seen = self.totals.tolist()
         self.totals.zero_()
@@ -108,15 +108,15 @@ class BoundSemi(BoundStep):
 
 class _PseudoLabel(BoundSemi):
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
-        training, how, count = self.training, self.how, len(images)
-        assert isinstance(how, PseudoLabel)
+        training, config, count = self.training, self.config, len(images)
+        assert isinstance(config, PseudoLabel)
         weak = self.stream.normalise(self.stream.pixels(positions, self.draw))
         outputs, features = training.forward(torch.cat([images, weak]), torch.cat([labels, labels.new_zeros(len(weak))]))
         confidence, guess = self.probabilities(outputs[count:]).max(dim=1)
-        mask = (confidence >= how.threshold).float()
+        mask = (confidence >= config.threshold).float()
         self.note(mask)
         term = (F.cross_entropy(training.loss.logits(outputs[count:]), guess, reduction="none") * mask).mean()
-        return training.objective(outputs[:count], features[:count], labels) + how.unsup_weight * term
+        return training.objective(outputs[:count], features[:count], labels) + config.unsup_weight * term
 
 
 @part("step", "pseudo_label")
@@ -131,16 +131,16 @@ class PseudoLabel(Semi):
 
 class _MeanTeacher(BoundSemi):
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
-        training, how, count = self.training, self.how, len(images)
-        assert isinstance(how, MeanTeacher) and training.averaged is not None
+        training, config, count = self.training, self.config, len(images)
+        assert isinstance(config, MeanTeacher) and training.averaged is not None
         ours, theirs = (self.stream.normalise(self.stream.pixels(positions, self.draw)) for _ in range(2))
         outputs, features = training.forward(torch.cat([images, ours]), torch.cat([labels, labels.new_zeros(len(ours))]))
         taught = self.probabilities(self.taught(theirs))
         loss = training.loss
         term = (loss.probabilities(loss.logits(outputs[count:])) - taught).square().mean()
         self.note(torch.ones(len(ours), device=ours.device))
-        ramp = min(1.0, training.epoch / max(1.0, how.ramp * training.recipe.epochs)) if how.ramp else 1.0
-        weight = how.unsup_weight * how.consistency * math.exp(-5 * (1 - ramp) ** 2)
+        ramp = min(1.0, training.epoch / max(1.0, config.ramp * training.recipe.epochs)) if config.ramp else 1.0
+        weight = config.unsup_weight * config.consistency * math.exp(-5 * (1 - ramp) ** 2)
         return training.objective(outputs[:count], features[:count], labels) + weight * term
 
     def taught(self, images: Tensor) -> Tensor:
@@ -174,17 +174,17 @@ class MeanTeacher(Semi):
 
 
 class _FixMatch(BoundSemi):
-    def __init__(self, training: StepContext, how: FixMatch) -> None:
-        super().__init__(training, how)
-        self.fix, counts = how, training.split.labelled_counts.float()
-        self.strong = StrongAugment(POOLS[how.strong_augment])
+    def __init__(self, training: StepContext, config: FixMatch) -> None:
+        super().__init__(training, config)
+        self.fix, counts = config, training.split.labelled_counts.float()
+        self.strong = StrongAugment(POOLS[config.strong_augment])
         classes = len(counts)
-        sizes = counts if how.align_to == "counts" else ideal_sizes(training.spec.data, counts)
-        self.target = (sizes / sizes.sum()) ** (0.0 if how.align is None else how.align)
+        sizes = counts if config.align_to == "counts" else ideal_sizes(training.spec.data, counts)
+        self.target = (sizes / sizes.sum()) ** (0.0 if config.align is None else config.align)
         self.target = self.target / self.target.sum()
         self.said = torch.full((_MEMORY, classes), 1 / classes, device=counts.device)  # mean predictions of the last batches
         self.place = 0
-        self.pass_rates = pass_rates(how.unlabelled_sampling, counts)
+        self.pass_rates = pass_rates(config.unlabelled_sampling, counts)
 
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
         return self.total(*self.views(images, labels, positions), labels)
@@ -209,14 +209,14 @@ class _FixMatch(BoundSemi):
 
     def total(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """FixMatch's loss of what `views` gives."""
-        training, how, count = self.training, self.fix, len(labels)
+        training, config, count = self.training, self.fix, len(labels)
         weak, strong = self.split(outputs, count)
         confidence, guess = self.aligned(self.probabilities(weak)).max(dim=1)
-        mask = (confidence >= how.threshold).float() * self.passes(guess)
+        mask = (confidence >= config.threshold).float() * self.passes(guess)
         self.note(mask)
-        views = how.strong_views
+        views = config.strong_views
         losses = F.cross_entropy(training.loss.logits(strong), guess.repeat(views), reduction="none") * mask.repeat(views)
-        return training.objective(outputs[:count], features[:count], labels) + how.unsup_weight * losses.mean()
+        return training.objective(outputs[:count], features[:count], labels) + config.unsup_weight * losses.mean()
 
     def aligned(self, said: Tensor) -> Tensor:
         """Predictions moved towards the target distribution; the model's own is that of the batches before this one."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lt_core.data.loader import Images, Split
-from lt_core.generation import CycleGAN, Objective, Translation, filled, to_pixels, to_signed
+from lt_core.generation import CycleGAN, CycleGANConfig, Translation, filled, to_pixels, to_signed
 from lt_core.models.cyclegan import PatchDiscriminator, Translator, halvings
 from lt_core.recipes import RECIPES
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def objective(**changes):
-    return Objective(**{"identity_weight": 5.0, "cycle_weight": 10.0, "lr": 2e-3, "width": 8, "blocks": 1, **changes})
+    return CycleGANConfig(**{"identity_weight": 5.0, "cycle_weight": 10.0, "lr": 2e-3, "width": 8, "blocks": 1, **changes})
 
 
 @pytest.mark.parametrize(

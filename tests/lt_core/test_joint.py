@@ -63,7 +63,7 @@ def test_an_epoch_of_alt_has_as_many_images_of_each_class_as_augs_made_on_the_wa
     *_, alt = trainings("joint_alt", {"gan_share": 0.5}, run=False)
     assert torch.equal(alt.split.train.labels, aug.split.train.labels)
     assert alt.split.counts.tolist() == [40, 20, 20] and alt.split.labelled_counts.tolist() == [40, 20, 5]
-    translation, seen = alt.step.how.translation, []
+    translation, seen = alt.step.config.translation, []
     alt.objective = lambda outputs, features, labels: seen.append(labels) or outputs.sum()
     make, asked = translation.make, []
     translation.make = lambda pixels, labels: asked.append(labels) or make(pixels, labels)
@@ -82,7 +82,7 @@ def test_alt_shows_the_classifier_what_its_generators_make_now(trainings):
     positions = torch.tensor([3, 70])
     step(positions)
     source, label = training.split.train.pixels[70:71], training.split.train.labels[70:71]
-    made = step.how.translation.make(source, label).float()
+    made = step.config.translation.make(source, label).float()
     expected = torch.cat([training.split.train.pixels[3:4].float(), made])
     torch.testing.assert_close(shown["images"], training.batches.normalise(expected))
     assert not torch.equal(made, source.float())
@@ -96,7 +96,7 @@ def test_the_generators_turn_leaves_the_classifier_as_it_is_and_feels_its_loss(t
         assert all(torch.equal(value, before[name]) for name, value in training.model.state_dict().items())
         assert training.model.training and all(p.requires_grad for p in training.model.parameters())
         assert all(p.grad is None for p in training.model.parameters())
-        return torch.cat([gan.to_b.body[0].weight.flatten() for gan in training.step.how.translation.gans.values()])
+        return torch.cat([gan.to_b.body[0].weight.flatten() for gan in training.step.config.translation.gans.values()])
 
     assert not torch.equal(trained(1.0), trained(0.01)), "the loss flows back, the minority's by 1/γ"
 

@@ -115,7 +115,7 @@ def test_two_strong_views_are_averaged_over_and_drawn_apart(at_work):
     assert 0 < mask.mean() < 1
     each = [(F.cross_entropy(strong, said.argmax(1), reduction="none") * mask).mean() for strong in outputs[18:].chunk(2)]
     torch.testing.assert_close(found, F.cross_entropy(outputs[:6], labels) + sum(each) / 2)
-    assert training.step.how.cost == 1 + 3 * 2
+    assert training.step.config.cost == 1 + 3 * 2
 
 
 def test_the_ideal_profile_gives_the_public_codes_rates_and_targets(make_spec, make_split):
