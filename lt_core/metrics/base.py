@@ -140,8 +140,8 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
     >>> from lt_core.metrics import METRICS, Outcome, metric
     >>> @metric("worst", "recall of the worst class")
     ... def worst(outcome):
-    ...     return outcome.recall.min()
-    >>> METRICS["worst"](Outcome([[90, 10], [5, 5]], train_counts=[900, 10]))
+    ...     return float(outcome.recall.min())
+    >>> METRICS["worst"](Outcome.of([[90, 10], [5, 5]], train_counts=[900, 10]))
     0.5
 
     Args:
