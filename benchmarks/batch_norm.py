@@ -15,7 +15,7 @@ import statistics
 
 import torch
 
-from lt_core.data.loader import load_split
+from lt_core.data.trial_images import draw_images
 from lt_core.methods import resolve
 from lt_core.recipes import RECIPES
 from lt_core.sampling import ClassBalanced
@@ -29,7 +29,7 @@ CPU, SEEDS = torch.device("cpu"), 15
 
 def trained(method: str, seed: int, frozen_from: int | None = None) -> Training:
     """A trained model; batch norm's statistics stay as they are from epoch ``frozen_from`` on."""
-    training = Training(TrialSpec(DATA, resolve(method), RECIPES["digits"], seed), load_split(DATA, CPU), CPU)
+    training = Training(TrialSpec(DATA, resolve(method), RECIPES["digits"], seed), draw_images(DATA, CPU).split, CPU)
     while training.epoch < training.epochs:
         if training.epoch == frozen_from:
             training.frozen = [m for m in training.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from lt_core.data.loader import Images, Split
-from lt_core.data.longtail import split_sizes
+from lt_core.data.longtail import training_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.fields import param
 from lt_core.methods import resolve
@@ -16,7 +16,7 @@ from lt_core.sampling import Instance
 from lt_core.spec import DataSpec, TrialSpec
 
 DATA = DataSpec(dataset="cifar10", imbalance_factor=100)
-COUNTS = split_sizes(DATA, DATASETS["cifar10"].train_counts)[0]  # 5000 2997 1796 1077 645 387 232 139 83 50
+COUNTS = training_sizes(DATA)  # 5000 2997 1796 1077 645 387 232 139 83 50
 TEST_COUNT = DATASETS["cifar10"].test_count
 
 
@@ -50,6 +50,4 @@ def noise_split(device: torch.device, test_count: int = 0, seed: int = 0) -> Spl
         test=images(torch.arange(test_count) % len(COUNTS)),
         counts=torch.tensor(COUNTS, dtype=torch.float64, device=device),
         shape=(32, 32, 3),
-        fingerprint="",
-        subset_fingerprint="",
     )

@@ -14,7 +14,7 @@ from bench.running.backends.base import Backend, Job
 from bench.running.execution import Execution
 from bench.running.progress import ProgressLine, summary
 from bench.suites.planning import Plan
-from lt_core.data.sources import load_set
+from lt_core.data.sources import fetch_sets
 from lt_core.result import LOST, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import stage_one
@@ -76,8 +76,7 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         store.compact()
         say(f"{plan.suite.name}: all {len(plan.specs)} trials are done, nothing to run")
         return
-    for name in dict.fromkeys(spec.data.dataset for spec in plan.todo):
-        load_set(name, runtime.data_dir)  # decoded once, here, before workers would each do it
+    fetch_sets((spec.data.dataset for spec in plan.todo), runtime.data_dir)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     jobs = [
         Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in _in_turn(plan.todo)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.records.nested import specs_of
-from lt_core.data.longtail import split_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.result import OK
@@ -34,13 +33,12 @@ def work(spec: TrialSpec) -> float:
     A shared stage one is a trial of its own.
     """
     info = DATASETS[spec.data.dataset]
-    _, held_out = split_sizes(spec.data, info.train_counts)
     sizes, unlabelled = semi_sizes(spec.data, info.train_counts)
     images = info.classes * min(sizes) if spec.method.params["sampling"] == "under" else sum(sizes)
     images = spec.recipe.steps * spec.recipe.batch_size or images
     stages = stages_of(spec)
     evaluations = max(1, -(-stages.epochs(spec) // spec.recipe.curve_step))
-    evaluated = info.test_count + held_out * info.classes + sum(unlabelled)
+    evaluated = info.test_count + spec.data.validation * info.classes + sum(unlabelled)
     return stages.work(spec, images) + evaluations * evaluated
 
 
@@ -89,7 +87,7 @@ def calibrate(spec: TrialSpec) -> float:
     labels = torch.arange(batch * _STEPS, device=device) % info.classes
     noise = Images(torch.randint(0, 256, (len(labels), *info.image_shape), dtype=torch.uint8, device=device), labels)
     counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
-    split = Split(noise, noise, noise, counts, info.image_shape, "", "")
+    split = Split(noise, noise, noise, counts, info.image_shape)
     one_batch = replace(split, train=Images(noise.pixels[:batch], labels[:batch]))
     Training(replace(spec, recipe=replace(spec.recipe, epochs=1, steps=1)), one_batch, device).run_epoch()  # warm up
     training = Training(spec, split, device)

@@ -16,7 +16,7 @@ from bench.suites.files import SUITES_DIR, file_of, own, read_file
 from bench.suites.planning import NothingMatches, Plan, plan
 from bench.suites.selection import Selection
 from bench.suites.suite import Suite, SuiteFile, load_suite, parse_suite
-from lt_core.data.sources import load_set
+from lt_core.data.sources import fetch_sets
 from lt_core.errors import UserError
 from lt_core.fields import build, param
 
@@ -84,8 +84,7 @@ def planned(
 
 def fetch_data(plans: Iterable[Plan], data_dir: str | None) -> None:
     """Find, download or decode all that the plans need now: a later suite must not end for it hours after the first began."""
-    for name in dict.fromkeys(spec.data.dataset for one in plans for spec in one.todo):
-        load_set(name, data_dir)
+    fetch_sets((spec.data.dataset for one in plans for spec in one.todo), data_dir)
 
 
 def _group(name: str, values: Mapping[str, Any]) -> Group:

@@ -19,7 +19,7 @@ from bench.running.progress import ProgressLine, summary
 from bench.tuning.axes import Setting
 from bench.tuning.search import Search, open_storage
 from bench.tuning.space import Space
-from lt_core.data.sources import load_set
+from lt_core.data.sources import fetch_sets
 from lt_core.errors import UserError
 from lt_core.metrics import metric_of
 from lt_core.result import LOST, OK, PRUNED, TrialResult
@@ -142,8 +142,7 @@ def tune(
         Interrupted: the user asked to stop; the study goes on from there.
         UserError: a study that was begun with something else, data that is not there, a folder that cannot be written.
     """
-    for name in dict.fromkeys(data.dataset for data in space.data):
-        load_set(name, runtime.data_dir)  # decoded once, here, before workers would each do it
+    fetch_sets((data.dataset for data in space.data), runtime.data_dir)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     with store.lock():
         storage = open_storage(store.path / "studies.journal")

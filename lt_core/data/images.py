@@ -19,7 +19,10 @@ from lt_core.errors import UserError
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images uint8 [N, H, W, channels] and labels int64 [N] of both official parts."""
+    """Images uint8 [N, H, W, channels] and labels int64 [N] of both official parts.
+
+    A trial knows all labels but asks for the pixels of its own images alone, and gets copies.
+    """
 
     name: str
     train_images: np.ndarray
@@ -27,6 +30,14 @@ class ImageSet:
     test_images: np.ndarray
     test_labels: np.ndarray
     fingerprint: str  # SHA-256 over all four arrays, first 16 digits; the same wherever the set came from
+
+    def train_pixels(self, positions: np.ndarray) -> np.ndarray:
+        """The training images at ``positions`` [n]: uint8 [n, H, W, channels]."""
+        return np.asarray(self.train_images[positions])
+
+    def test_pixels(self) -> np.ndarray:
+        """All test images: uint8 [N, H, W, channels]."""
+        return np.array(self.test_images)
 
 
 def canonical(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

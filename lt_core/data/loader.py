@@ -1,22 +1,14 @@
-"""Images on the device, once per process, and batches of them: look-up, crop and flip in one indexing operation."""
+"""Images on the device, and batches of them: look-up, crop and flip in one indexing operation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from lt_core.data.images import fingerprint
-from lt_core.data.longtail import extra_indices, split_indices
-from lt_core.data.sets import DATASETS
-from lt_core.data.sources import load_set
-from lt_core.data.unlabelled import semi_indices
 from lt_core.recipes import Recipe
-from lt_core.spec import DataSpec
 
 #: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
 #: second is the deviation over all pixels of CIFAR-10.
@@ -39,9 +31,9 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """The sets of a trial. ``counts``: training images of each class, float64 [C], on the device.
+    """The sets of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
 
-    Unlabelled images have no labels here: those that are known are for diagnosis alone, and `hidden_labels` keeps them.
+    Unlabelled images have no labels here: those that are known are for diagnosis alone, and `TrialImages` keeps them.
     """
 
     train: Images
@@ -49,8 +41,6 @@ class Split:
     test: Images
     counts: Tensor
     shape: tuple[int, int, int]
-    fingerprint: str  # of the whole set
-    subset_fingerprint: str  # of the chosen training images
     unlabelled: Tensor | None = None  # uint8 [U, H, W, channels]
     extra: Images | None = None  # as many images of each class beyond the training subset, for a method that asks for them
     true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
@@ -59,49 +49,6 @@ class Split:
     def labelled_counts(self) -> Tensor:
         """Images of each class whose labels are true."""
         return self.counts if self.true_counts is None else self.true_counts
-
-
-def _to(device: torch.device, pixels: np.ndarray, labels: np.ndarray) -> Images:
-    return Images(torch.from_numpy(np.array(pixels)).to(device), torch.from_numpy(np.array(labels)).to(device))
-
-
-@lru_cache(maxsize=2)
-def _test_images(name: str, data_dir: str | None, device: torch.device) -> Images:
-    whole = load_set(name, data_dir)
-    return _to(device, whole.test_images, whole.test_labels)
-
-
-@lru_cache(maxsize=2)
-def load_split(spec: DataSpec, device: torch.device, data_dir: str | None = None, extra: int = 0) -> Split:
-    """Training subset, validation split and test part of ``spec`` on ``device``; shared by the trials of a process.
-
-    Args:
-        extra: images a class beyond the training subset.
-    """
-    whole = load_set(spec.dataset, data_dir)
-    _, validation = split_indices(spec, whole.train_labels)
-    train, unlabelled = semi_indices(spec, whole.train_labels)
-    beyond = extra_indices(spec, whole.train_labels, extra)
-    classes = DATASETS[spec.dataset].classes
-    chosen = np.sort(train)
-    return Split(
-        train=_to(device, whole.train_images[train], whole.train_labels[train]),
-        validation=_to(device, whole.train_images[validation], whole.train_labels[validation]),
-        test=_test_images(spec.dataset, data_dir, device),
-        counts=torch.from_numpy(np.bincount(whole.train_labels[train], minlength=classes)).double().to(device),
-        shape=DATASETS[spec.dataset].image_shape,
-        fingerprint=whole.fingerprint,
-        subset_fingerprint=fingerprint(chosen, whole.train_labels[chosen]),
-        unlabelled=torch.from_numpy(np.array(whole.train_images[unlabelled])).to(device) if len(unlabelled) else None,
-        extra=_to(device, whole.train_images[beyond], whole.train_labels[beyond]) if extra else None,
-    )
-
-
-def hidden_labels(spec: DataSpec, device: torch.device, data_dir: str | None = None) -> Tensor:
-    """The labels of the unlabelled images, int64 [U], in their order. For diagnosis: no training code may ask for them."""
-    whole = load_set(spec.dataset, data_dir)
-    _, unlabelled = semi_indices(spec, whole.train_labels)
-    return torch.from_numpy(np.array(whole.train_labels[unlabelled])).to(device)
 
 
 class Batches:

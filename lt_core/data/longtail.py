@@ -1,9 +1,7 @@
-"""Which images a long-tailed training subset and its validation split hold. No images are touched.
+"""How many images of each class a long-tailed training subset and its validation split hold.
 
-Each class's images are shuffled once by ``subset_seed``; the subset takes the first of them and the validation
-split the last. So the subsets of different imbalance factors nest (Cui et al. 2019), every factor and method is
-validated on the same images, and only a class that has too few left over gives some of its own to validation. What a class
-cannot give is refused: a split is never smaller than it was asked to be.
+Only a class that has too few left over gives some of its own to validation. What a class cannot give is refused: a split is
+never smaller than it was asked to be.
 """
 
 from __future__ import annotations
@@ -104,8 +102,8 @@ def class_order(spec: DataSpec, classes: int) -> list[int]:
     return [int(c) for c in np.random.RandomState(spec.class_order_seed).permutation(classes)]
 
 
-def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], int]:
-    """Training images of each class, and validation images a class, after both have their share.
+def subset_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
+    """Images of each class in the training subset, in label order, once the validation split has its share.
 
     The split is balanced: each class gives ``validation`` images. What the subset leaves over goes first; a class that has too
     little left gives training images, of which it keeps at least half.
@@ -114,8 +112,6 @@ def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], in
         UserError: some class cannot give as many; the largest possible number is named.
     """
     sizes, held_out = class_sizes(spec, available), spec.validation
-    if held_out == 0:
-        return sizes, 0
     spare = [pool - size + size // 2 for pool, size in zip(available, sizes, strict=True)]
     poorest = min(range(len(spare)), key=spare.__getitem__)
     largest = spare[poorest]
@@ -124,41 +120,9 @@ def split_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], in
         subset = f"it has {available[poorest]}, of which the subset takes {sizes[poorest]} and keeps at least half"
         remedy = f"set validation to {largest} or less" if largest else "set validation to 0, or lower the imbalance"
         raise UserError(f"{words}: {subset}; {remedy}")
-    return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)], held_out
+    return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)]
 
 
 def training_sizes(spec: DataSpec) -> list[int]:
-    """Training images of each class, in label order, by the sizes that the set is registered with; no image is looked at."""
-    return split_sizes(spec, DATASETS[spec.dataset].train_counts)[0]
-
-
-def shuffled_of_class(spec: DataSpec, labels: np.ndarray, label: int) -> np.ndarray:
-    """Positions of a class's images in the order in which ``subset_seed`` hands them out.
-
-    RandomState is used because its stream is frozen for ever; a Generator's may change with numpy.
-    """
-    mine = np.flatnonzero(labels == label)
-    return mine[np.random.RandomState([spec.subset_seed, label]).permutation(len(mine))]
-
-
-def split_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the training subset and of the validation split in ``labels`` (int, shape [N])."""
-    available = np.bincount(labels).tolist()
-    sizes, held_out = split_sizes(spec, available)
-    train, validation = [], []
-    for label, size in enumerate(sizes):
-        shuffled = shuffled_of_class(spec, labels, label)
-        train.append(shuffled[:size])
-        validation.append(shuffled[len(shuffled) - held_out :])
-    return np.concatenate(train), np.concatenate(validation)
-
-
-def extra_indices(spec: DataSpec, labels: np.ndarray, each: int) -> np.ndarray:
-    """Positions in ``labels`` (int, shape [N]) of ``each`` images a class that are neither trained on nor held out.
-
-    They lie before the validation split, so that they are the same for every imbalance factor. A class with too few left over
-    lends training images, and one with too few in all gives those that it has.
-    """
-    _, held_out = split_sizes(spec, np.bincount(labels).tolist())
-    orders = [shuffled_of_class(spec, labels, label) for label in range(int(labels.max()) + 1)]
-    return np.concatenate([order[max(0, len(order) - held_out - each) : len(order) - held_out] for order in orders])
+    """`subset_sizes` by the class sizes that the set is registered with; no image is looked at."""
+    return subset_sizes(spec, DATASETS[spec.dataset].train_counts)

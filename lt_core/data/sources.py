@@ -49,6 +49,16 @@ def load_set(name: str, data_dir: str | None = None) -> ImageSet:
     return _download(info, root)
 
 
+def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
+    """Find, download or decode each of the sets now, once, before workers would each do it.
+
+    Raises:
+        UserError: as `load_set`.
+    """
+    for name in dict.fromkeys(names):
+        load_set(name, data_dir)
+
+
 def _some_classes(info: DatasetInfo, whole: ImageSet) -> ImageSet:
     def part(images: np.ndarray, labels: np.ndarray) -> Part:
         chosen = np.isin(labels, info.labels)

@@ -1,4 +1,4 @@
-"""Which images are labelled and which are not, in semi-supervised trials. Pure numpy; no images are touched.
+"""How many images of each class are labelled and how many are not, in semi-supervised trials.
 
 Two protocols. By fraction (CReST: Wei et al. 2021, section 4.1): of the n_c images of class c in the long-tailed subset the
 first ⌈β·n_c⌉ keep their labels. By ratio (Bi-Sampling, DARP and others): the subset is labelled, and an unlabelled set of its
@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lt_core.data.longtail import class_order, class_sizes, shuffled_of_class, split_sizes
+from lt_core.data.longtail import class_order, class_sizes, subset_sizes
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
     Raises:
         UserError: a class has too few images for its labelled and unlabelled shares.
     """
-    sizes, held_out = split_sizes(spec, available)
+    sizes, held_out = subset_sizes(spec, available), spec.validation
     if spec.label_fraction < 1:
         # In exact arithmetic ⌈0.1 · 50⌉ is 5; in float64 0.1 · 30 is 3.0000000000000004.
         labelled = [math.ceil(round(spec.label_fraction * n, 9)) for n in sizes]
@@ -61,13 +59,3 @@ def _profile(spec: DataSpec, available: Sequence[int]) -> list[int]:
         for label, size in zip(order, reversed(sizes_by_rank), strict=True):
             sizes[label] = size
     return sizes
-
-
-def semi_indices(spec: DataSpec, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the labelled and of the unlabelled images in ``labels`` (int, shape [N])."""
-    labelled, unlabelled = semi_sizes(spec, np.bincount(labels).tolist())
-    orders = [shuffled_of_class(spec, labels, label) for label in range(len(labelled))]
-    return (
-        np.concatenate([order[:n] for order, n in zip(orders, labelled, strict=True)]),
-        np.concatenate([order[n : n + u] for order, n, u in zip(orders, labelled, unlabelled, strict=True)]),
-    )

@@ -61,7 +61,7 @@ class MetaStep(BoundStep):
         self.config, split = config, training.split
         sources: dict[str, Images | None] = {"train": split.train, "extra": split.extra, "validation": split.validation}
         meta = sources[config.meta_set]
-        assert meta is not None, "load_split was not told of the extra images"
+        assert meta is not None, "draw_images was not told of the extra images"
         self.meta = meta
         self.batches = Batches(meta, training.recipe, training.batches) if config.meta_set == "extra" else training.batches
         of_class = [(meta.labels == c).nonzero()[:, 0] for c in range(len(split.counts))]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from lt_core.data.loader import Split
+from lt_core.data.trial_images import HiddenLabels
 from lt_core.features import probabilities_of
 from lt_core.metrics import precision, recall
 from lt_core.protocols import Predictor
 from lt_core.training.evaluate import evaluate
 
 
-def diagnose(predictor: Predictor, split: Split, hidden: Tensor, number: int) -> dict[str, Any]:
+def diagnose(predictor: Predictor, split: Split, hidden: HiddenLabels, number: int) -> dict[str, Any]:
     """Figures of one training, each a list over classes; NaN where there is nothing to divide by.
 
     Args:
-        hidden: [U] labels of the unlabelled images.
+        hidden: labels of the unlabelled images.
         number: of the training, from 0.
 
     Returns:
@@ -26,9 +24,8 @@ def diagnose(predictor: Predictor, split: Split, hidden: Tensor, number: int) ->
         images; taken, the pseudo-labelled images that it was trained with.
     """
     assert split.unlabelled is not None
-    classes = len(split.counts)
     guess = probabilities_of(predictor, split.unlabelled).argmax(dim=1)
-    pairs = torch.bincount(hidden * classes + guess, minlength=classes * classes).reshape(classes, classes).cpu().numpy()
+    pairs = hidden.confusion(guess)
     tested = evaluate(predictor, split.test).confusion
     return {
         "round": number,

@@ -14,7 +14,8 @@ from typing import Any, cast
 import torch
 
 import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
-from lt_core.data.loader import Split, hidden_labels, load_split
+from lt_core.data.loader import Split
+from lt_core.data.trial_images import draw_images
 from lt_core.parts import build_parts
 from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
@@ -131,9 +132,8 @@ class _Trial:
             made.check(spec)
         runtime.prepare()
         device = runtime.torch_device()
-        self.split = load_split(spec.data, device, runtime.data_dir, cast(Step, parts["step"]).extra_images)
-        # Kept from everything that trains: the labels of the unlabelled images, for diagnosis.
-        self.hidden = hidden_labels(spec.data, device, runtime.data_dir) if spec.data.semi_supervised else None
+        self.images = draw_images(spec.data, device, runtime.data_dir, cast(Step, parts["step"]).extra_images)
+        self.split = self.images.split  # all that training is given
         self.stages = stages_of(spec)
         self.context = stage_context(spec, self.split, device)
         first = self.stages.stage_one_of(spec)
@@ -168,8 +168,8 @@ class _Trial:
                 yield from self._train(stage)
             self.book.finished.append(copy.deepcopy(stage.training.state()))  # a later stage may go on with the same weights
             self.book.epochs += stage.training.epochs
-            if self.hidden is not None:
-                self.book.rounds.append(diagnose(_classifier(stage), self.split, self.hidden, len(self.book.rounds)))
+            if self.images.hidden is not None:
+                self.book.rounds.append(diagnose(_classifier(stage), self.split, self.images.hidden, len(self.book.rounds)))
                 self.clock.add("evaluate")
         assert stage is not None
         yield self._result(stage)
@@ -249,8 +249,8 @@ class _Trial:
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={
                 **describe(self.runtime, training.dtype),
-                "data_fingerprint": self.split.fingerprint,
-                "subset_fingerprint": self.split.subset_fingerprint,
+                "data_fingerprint": self.images.fingerprint,
+                "subset_fingerprint": self.images.subset_fingerprint,
                 "resumed_at": self.book.resumed_at,
                 **({"chosen": stage.chosen} if stage.chosen else {}),
             },

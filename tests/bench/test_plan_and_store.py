@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -17,8 +18,10 @@ from bench.records.store import Store
 from bench.suites.cost import estimate, spoken, work
 from bench.suites.planning import plan
 from bench.suites.suite import parse_suite
-from lt_core.data.longtail import split_sizes
+from lt_core.data.draw import draw
 from lt_core.data.sets import DATASETS
+from lt_core.data.sources import load_set
+from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.training import run_trial
@@ -205,13 +208,23 @@ def test_a_plan_says_when_averaged_weights_would_still_be_those_of_the_beginning
     assert recipe_notes([fitting]) == []
 
 
-def test_every_committed_row_held_out_what_it_says():
+def test_every_committed_row_trained_on_and_held_out_the_images_that_its_data_draw_today():
+    digits = load_set("digits")
+
+    @cache
+    def drawn(data):
+        return draw(data, digits.train_labels).fingerprint
+
     for file in sorted((ROOT / "results").glob("*/records")):
         for result in (r for r in Store(file.parent).results() if r.status == "ok"):
             data = result.spec.data
-            assert split_sizes(data, DATASETS[data.dataset].train_counts)[1] == data.validation
+            place = f"{file.parent.name} {result.trial_id}"
+            assert semi_sizes(data, DATASETS[data.dataset].train_counts)[0] == result.train_counts, place
             held_out = sum(map(sum, result.validation_confusion))
-            assert held_out == data.validation * len(result.train_counts), f"{file.parent.name} {result.trial_id}"
+            assert held_out == data.validation * len(result.train_counts), place
+            if data.dataset == "digits":  # the one set that is there without a folder
+                assert result.environment["data_fingerprint"] == digits.fingerprint, place
+                assert result.environment["subset_fingerprint"] == drawn(data), place
 
 
 # Copies -------------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path,
         raise RuntimeError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "load_split", broken)
+        patch.setattr(trial, "draw_images", broken)
         (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=2)
     assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL"]
     made = space(studies={"la": STUDY}, trials=2)

@@ -60,9 +60,7 @@ def make_split():
         patterns = torch.randint(0, 256 - noise, (len(counts), 8, 8, 1), generator=generator)
         pixels = patterns[labels] + torch.randint(0, noise, (len(labels), 8, 8, 1), generator=generator)
         images = Images(pixels.to(torch.uint8), labels)
-        return Split(
-            images, images, images, torch.tensor(counts, dtype=torch.float64), (8, 8, 1), "whole", "subset", images.pixels, images
-        )
+        return Split(images, images, images, torch.tensor(counts, dtype=torch.float64), (8, 8, 1), images.pixels, images)
 
     return make
 

@@ -99,7 +99,7 @@ def dark_and_bright():
     labels = torch.tensor([0] * 40 + [1] * 4)
     pixels = torch.randint(0, 60, (44, 8, 8, 1), generator=random) + 180 * labels[:, None, None, None]
     images = Images(pixels.to(torch.uint8), labels)
-    return Split(images, images, images, torch.tensor([40.0, 4.0], dtype=torch.float64), (8, 8, 1), "whole", "subset")
+    return Split(images, images, images, torch.tensor([40.0, 4.0], dtype=torch.float64), (8, 8, 1))
 
 
 def translation(split, missing=(0, 36), epochs=20, seed=0, **changes):

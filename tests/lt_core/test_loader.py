@@ -7,11 +7,10 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from lt_core.data.loader import Batches, Images, load_split
+from lt_core.data.loader import Batches, Images
 from lt_core.recipes import RECIPES
 
 PLAIN = dataclasses.replace(RECIPES["digits"], pad=0, flip=False, normalize="unit")
-CPU = torch.device("cpu")
 
 
 def recipe(**changes):
@@ -135,22 +134,3 @@ def test_the_generator_alone_decides():
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
     assert torch.equal(state, torch.get_rng_state())
-
-
-def test_a_split_holds_what_the_spec_asks_for(make_spec):
-    spec = make_spec(data={"imbalance_factor": 10, "n_max": 60, "validation": 5}).data
-    split = load_split(spec, CPU)
-    assert split.counts.tolist() == [60, 46, 35, 27, 21, 16, 12, 10, 7, 6]
-    assert torch.bincount(split.train.labels).tolist() == split.counts.tolist()
-    assert torch.bincount(split.validation.labels).tolist() == [5] * 10
-    assert len(split.test) == 500
-    train, held = ({bytes(p.flatten().tolist()) for p in part.pixels} for part in (split.train, split.validation))
-    assert not train & held
-
-
-def test_fingerprints_tell_sets_and_subsets_apart(make_spec):
-    keys = {"imbalance_factor": 10, "n_max": 60}
-    a, b, c = (load_split(make_spec(data={**keys, **k}).data, CPU) for k in ({}, {"subset_seed": 1}, {"validation": 1}))
-    assert a.fingerprint == b.fingerprint == c.fingerprint
-    assert a.subset_fingerprint != b.subset_fingerprint
-    assert a.subset_fingerprint == c.subset_fingerprint  # 70 images are left to validation: training keeps its own

@@ -51,7 +51,7 @@ def linear(make_spec, monkeypatch):
         counts = torch.randint(1, 6, (classes,), generator=draw)
         train = images(torch.arange(classes).repeat_interleave(counts))
         extra = images(torch.arange(classes).repeat(2))
-        split = Split(train, train, train, counts.double(), (2, 2, 1), "", "", extra=extra)
+        split = Split(train, train, train, counts.double(), (2, 2, 1), extra=extra)
         model = Net(Flat(), nn.Linear(4, classes))
         with torch.no_grad():
             for p in model.parameters():

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lt_core.data import sources
 from lt_core.data.sets import DATASETS
-from lt_core.data.sources import load_set
+from lt_core.data.sources import fetch_sets, load_set
 from lt_core.errors import UserError
 
 
@@ -159,6 +159,13 @@ def cifar(tmp_path, monkeypatch):
     load_set.cache_clear()  # as in a fresh process
     yield str(tmp_path / "data")
     load_set.cache_clear()
+
+
+def test_several_sets_are_fetched_once_each(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sources, "load_set", lambda *args: asked.append(args))
+    fetch_sets(["mnist", "digits", "mnist"], "data")
+    assert asked == [("mnist", "data"), ("digits", "data")]
 
 
 def test_a_set_is_decoded_once(cifar, monkeypatch):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lt_core.data.loader import Images, load_split
+from lt_core.data.loader import Images
+from lt_core.data.trial_images import draw_images
 from lt_core.errors import UserError
 from lt_core.result import SCHEMA, TrialResult
 from lt_core.training import Progress, Runtime, checkpoint, run_trial, runtime, trial, trial_steps
@@ -150,10 +151,11 @@ def test_test_labels_choose_nothing(make_spec, monkeypatch):
     real = run_trial(spec)
 
     def relabelled(*args):
-        split = load_split(*args)
-        return dataclasses.replace(split, test=Images(split.test.pixels, (split.test.labels + 1) % 10))
+        images = draw_images(*args)
+        test = Images(images.split.test.pixels, (images.split.test.labels + 1) % 10)
+        return dataclasses.replace(images, split=dataclasses.replace(images.split, test=test))
 
-    monkeypatch.setattr(trial, "load_split", relabelled)
+    monkeypatch.setattr(trial, "draw_images", relabelled)
     other = run_trial(spec)
     assert np.roll(real.confusion, 1, axis=0).tolist() == other.confusion
     assert real.validation_confusion == other.validation_confusion
@@ -209,7 +211,7 @@ def test_a_failure_is_told_with_its_cause_and_traceback(make_spec, monkeypatch, 
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(trial, "load_split", fail)
+    monkeypatch.setattr(trial, "draw_images", fail)
     result = run_trial(make_spec())
     assert result.status == status
     assert result.cause.startswith(type(error).__name__) and "\n" not in result.cause
@@ -219,7 +221,7 @@ def test_a_failure_is_told_with_its_cause_and_traceback(make_spec, monkeypatch, 
 
 
 def test_host_memory_that_runs_out_is_oom(make_spec, monkeypatch):
-    monkeypatch.setattr(trial, "load_split", lambda *args: torch.empty(1 << 60))
+    monkeypatch.setattr(trial, "draw_images", lambda *args: torch.empty(1 << 60))
     assert run_trial(make_spec()).status == "oom"
 
 

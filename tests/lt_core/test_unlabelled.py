@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import ast
+import gc
+import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import lt_core
-from lt_core.data.loader import hidden_labels, load_split
-from lt_core.data.unlabelled import semi_indices, semi_sizes
+from lt_core.data.draw import Draw, draw
+from lt_core.data.images import ImageSet
+from lt_core.data.sets import DATASETS
+from lt_core.data.sources import load_set
+from lt_core.data.trial_images import HiddenLabels, TrialImages, draw_images
+from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
 from lt_core.spec import DataSpec
-from lt_core.training import run_trial, trial
+from lt_core.training import Runtime, run_trial, trial
+from lt_core.training.diagnosis import diagnose
 
 CIFAR10 = [5000] * 10
-LABELS = np.repeat(np.arange(10), 130)
 
 
 def cifar(**keys):
@@ -59,58 +64,128 @@ def test_what_cannot_be_drawn_is_refused_with_the_way_out():
             cifar(**keys)
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    beta=st.floats(0.01, 0.99), ratio=st.floats(0.2, 1.5), factor=st.floats(1, 30), seed=st.integers(0, 5),
-    held=st.integers(0, 3), by_ratio=st.booleans(),
-)  # fmt: skip
-def test_labelled_unlabelled_and_validation_images_never_overlap(beta, ratio, factor, seed, held, by_ratio):
-    from lt_core.data.longtail import split_indices
-
-    share = {"unlabelled_ratio": ratio, "n_max": 50} if by_ratio else {"label_fraction": beta, "n_max": 120}
-    spec = DataSpec("digits", imbalance_factor=factor, subset_seed=seed, validation=held, **share)
-    labelled, unlabelled = semi_indices(spec, LABELS)
-    _, validation = split_indices(spec, LABELS)
-    everything = np.concatenate([labelled, unlabelled, validation])
-    assert len(set(everything.tolist())) == len(everything)
-    assert (np.bincount(LABELS[labelled], minlength=10) >= 1).all()
-
-
-def test_folds_are_draws_of_the_subset_seed():
-    folds = [
-        set(semi_indices(DataSpec("digits", imbalance_factor=10, label_fraction=0.3, subset_seed=s), LABELS)[0]) for s in (0, 1)
-    ]
-    assert folds[0] != folds[1]
-
-
 def test_a_split_holds_no_labels_of_unlabelled_images(make_spec):
     spec = make_spec(data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}).data
-    split, hidden = load_split(spec, torch.device("cpu")), hidden_labels(spec, torch.device("cpu"))
-    labelled, unlabelled = semi_sizes(spec, [130] * 10)
-    assert split.counts.tolist() == labelled and torch.bincount(hidden).tolist() == unlabelled
-    assert len(split.unlabelled) == len(hidden)
+    split = draw_images(spec, torch.device("cpu")).split
+    labelled, unlabelled = semi_sizes(spec, DATASETS["digits"].train_counts)
+    assert split.counts.tolist() == labelled and len(split.unlabelled) == sum(unlabelled)
     integers = [v for v in vars(split).values() if isinstance(v, torch.Tensor) and v.dtype == torch.int64]
     assert not integers, "only Images carry labels, and the unlabelled set is none"
 
 
-@pytest.mark.parametrize("method", ["crest", "fixmatch", "bi_sampling", "mean_teacher"])
-def test_hidden_labels_reach_no_training_code(make_spec, figures, monkeypatch, method):
+def true_labels(spec):
+    """Of the unlabelled images, in their order; from the set itself."""
+    labels = load_set(spec.dataset).train_labels
+    return torch.from_numpy(np.array(labels[draw(spec, labels).unlabelled]))
+
+
+def test_hidden_labels_are_counted_against_and_not_read(make_spec):
+    spec = make_spec(data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}).data
+    hidden, true = draw_images(spec, torch.device("cpu")).hidden, true_labels(spec)
+    _, unlabelled = semi_sizes(spec, DATASETS["digits"].train_counts)
+    assert np.array_equal(hidden.confusion(true), np.diag(unlabelled))
+    guess = torch.randint(0, 10, true.shape, generator=torch.Generator().manual_seed(0))
+    expected = np.zeros((10, 10), dtype=int)
+    for row, column in zip(true.tolist(), guess.tolist(), strict=True):
+        expected[row, column] += 1
+    assert np.array_equal(hidden.confusion(guess), expected)
+    assert [name for name in dir(hidden) if not name.startswith("_")] == ["confusion"]
+
+
+METHODS = pytest.mark.parametrize("method", ["crest", "fixmatch", "bi_sampling", "mean_teacher"])
+
+
+@pytest.fixture
+def semi_spec(make_spec):
+    """A short trial of a method with unlabelled images."""
+
+    def make(method):
+        at = {"generations": 2} if method == "crest" else {}
+        drawn = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}
+        return make_spec(method, at, data=drawn, steps=4, epochs=2, ema=0.9)
+
+    return make
+
+
+@METHODS
+def test_hidden_labels_reach_no_training_code(semi_spec, figures, monkeypatch, method):
     """With all hidden labels wrong the same models come out; the diagnosis alone differs."""
-    at = {"generations": 2} if method == "crest" else {}
-    spec = make_spec(method, at, data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}, steps=4, epochs=2, ema=0.9)
+    spec = semi_spec(method)
     told = run_trial(spec)
     assert told.status == "ok", told.traceback
-    monkeypatch.setattr(trial, "hidden_labels", lambda *a: (hidden_labels(*a) + 1) % 10)
+    wrong = HiddenLabels((true_labels(spec.data) + 1) % 10, 10)
+    monkeypatch.setattr(trial, "draw_images", lambda *args: replace(draw_images(*args), hidden=wrong))
     untold = run_trial(spec)
     assert figures(untold) == figures(told)
     assert untold.rounds != told.rounds
 
 
-def test_only_the_diagnosis_asks_for_hidden_labels():
+def reachable(start):
+    """All that attributes (private ones too), containers, closures and generators lead to from ``start``. What every line of
+    code can import is left out: modules, classes and the globals of functions.
+    """
+    seen, left = {}, [start]
+    while left:
+        item = left.pop()
+        if id(item) in seen or isinstance(item, (types.ModuleType, type)) or (isinstance(item, dict) and "__builtins__" in item):
+            continue
+        seen[id(item)] = item
+        if isinstance(item, types.FunctionType):
+            left += [item.__closure__, item.__defaults__, item.__kwdefaults__]
+        else:
+            left += gc.get_referents(item)
+    return list(seen.values())
+
+
+def leaks(start, hidden):
+    """What leads to the labels ``hidden`` [U] among all that is reachable from ``start``."""
+    return [
+        type(item).__name__
+        for item in reachable(start)
+        if isinstance(item, (HiddenLabels, TrialImages, Draw, ImageSet))
+        or (isinstance(item, (torch.Tensor, np.ndarray)) and item.shape == hidden.shape and (item == hidden).all())
+    ]
+
+
+@METHODS
+def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch, method):
+    """Whatever a training holds when it is over, and whatever the trial holds besides its images."""
+    spec = semi_spec(method)
+    hidden, trained = true_labels(spec.data), []
+    made = trial._Trial(spec, Runtime(), trial._Clock())
+    assert set(leaks(made.images, hidden)) == {"TrialImages", "HiddenLabels", "Tensor"}, "the walk finds what is there"
+    assert leaks({k: v for k, v in vars(made).items() if k != "images"}, hidden) == []
+
+    def diagnosed(training, *args):
+        trained.append(leaks(training, hidden))
+        return diagnose(training, *args)
+
+    monkeypatch.setattr(trial, "diagnose", diagnosed)
+    result = run_trial(spec)
+    assert result.status == "ok", result.traceback
+    assert trained == [[]] * len(result.rounds) and result.rounds
+
+
+def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels():
+    """Which modules of lt_core import, for types too, what leads from a set's name to all of its labels."""
     root = Path(lt_core.__file__).parent
-    users = set()
+    importers = {f"lt_core.data.{name}": set() for name in ("trial_images", "draw", "sources", "images")}
+    askers = set()
     for file in root.rglob("*.py"):
-        names = {n.id for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Name)}
-        if "hidden_labels" in names:
-            users.add(file.relative_to(root).as_posix())
-    assert users == {"training/trial.py"}
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            if names == ["lt_core.data"]:
+                names = [f"lt_core.data.{alias.name}" for alias in node.names]
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in set(names) & set(importers):
+                importers[name].add(file.relative_to(root).as_posix())
+            if isinstance(node, ast.Attribute) and node.attr == "hidden":
+                askers.add(file.relative_to(root).as_posix())
+    assert importers == {
+        "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py"},
+        "lt_core.data.draw": {"data/trial_images.py"},
+        "lt_core.data.sources": {"data/trial_images.py"},
+        "lt_core.data.images": {"data/sources.py", "data/draw.py"},
+    }
+    assert askers == {"training/trial.py"}

@@ -21,7 +21,7 @@ def check_on_features(case: Case, method: str, borderline: bool) -> None:
     labels = [c for c, size in enumerate(sizes) for _ in range(size)]
     pixels = torch.randint(0, 256, (40, 4, 4, 1), generator=torch.Generator().manual_seed(case.seed), dtype=torch.uint8)
     images = Images(pixels, torch.tensor(labels))
-    first, second = trainings(method, Split(images, images, images, torch.tensor(sizes).double(), (4, 4, 1), "whole", "subset"))
+    first, second = trainings(method, Split(images, images, images, torch.tensor(sizes).double(), (4, 4, 1)))
     points = features_of(first, first.batches.normalise(pixels)).double().tolist()
     expected = list(points)
     for c, size in enumerate(sizes[1:], start=1):

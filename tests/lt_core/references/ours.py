@@ -40,7 +40,7 @@ def split_of(classes: int, seed: int) -> Split:
     labels = torch.arange(classes).repeat_interleave(counts)
     pixels = torch.randint(0, 256, (len(labels), SIDE, SIDE, 1), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
     images = Images(pixels, labels)
-    return Split(images, images, images, counts.double(), (SIDE, SIDE, 1), "whole", "subset")
+    return Split(images, images, images, counts.double(), (SIDE, SIDE, 1))
 
 
 def training_of(method: str, case: Case, at: Mapping[str, Any] | None = None, **recipe: Any) -> Training:

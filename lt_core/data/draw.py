@@ -1,0 +1,77 @@
+"""Which images of a set a trial uses, and as what: positions and counts alone, of labels alone. No image is touched.
+
+``subset_seed`` puts each class's images into an order, once. The labelled training images are the first of it and the unlabelled
+ones the next; validation takes the last, and the extra images of meta methods lie before those. So the subsets of different
+imbalance factors and label fractions nest (Cui et al. 2019), and every factor and method is validated on the same images and
+looks at the same extra ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lt_core.data.images import fingerprint
+from lt_core.data.unlabelled import semi_sizes
+
+if TYPE_CHECKING:
+    from lt_core.spec import DataSpec
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Positions of a trial's images in the labels of a set's training part, int64 and class by class, by their role.
+
+    Training, unlabelled and validation images are never the same. ``extra`` are none of validation either; a class that has too
+    few left over lends training or unlabelled images, and one with too few in all gives those that it has.
+    """
+
+    train: np.ndarray
+    unlabelled: np.ndarray
+    validation: np.ndarray
+    extra: np.ndarray
+    counts: tuple[int, ...]  # training images of each class
+    fingerprint: str  # of the training images' positions and labels
+
+
+def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0) -> Draw:
+    """The images of ``spec`` among those with these labels (int64, shape [N]; each class occurs).
+
+    Args:
+        extra: images a class that are, where it can be, neither trained on nor held out.
+
+    Raises:
+        UserError: the classes have too few images for what ``spec`` asks.
+    """
+    available = np.bincount(labels)
+    labelled, unlabelled = semi_sizes(spec, available.tolist())
+    orders = _orders(labels, available, spec.subset_seed)
+    ends = available - spec.validation
+    used = np.add(labelled, unlabelled)
+    train = _cut(orders, [0] * len(orders), labelled)
+    chosen = np.sort(train)
+    return Draw(
+        train=train,
+        unlabelled=_cut(orders, labelled, used),
+        validation=_cut(orders, ends, available),
+        extra=_cut(orders, np.maximum(0, ends - extra), ends),
+        counts=tuple(labelled),
+        fingerprint=fingerprint(chosen, labels[chosen]),
+    )
+
+
+def _orders(labels: np.ndarray, available: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Positions of each class's images in the order in which ``seed`` hands them out.
+
+    RandomState is used because its stream is frozen for ever; a Generator's may change with numpy.
+    """
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(available)[:-1])
+    return [mine[np.random.RandomState([seed, label]).permutation(len(mine))] for label, mine in enumerate(by_class)]
+
+
+def _cut(orders: Iterable[np.ndarray], starts: Iterable[int], stops: Iterable[int]) -> np.ndarray:
+    """From each class's order the images from its start to before its stop."""
+    return np.concatenate([order[start:stop] for order, start, stop in zip(orders, starts, stops, strict=True)])

@@ -1,0 +1,77 @@
+"""The images of one trial: drawn once, gathered once, with the labels that training may not see sealed beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lt_core.data.draw import draw
+from lt_core.data.loader import Images, Split
+from lt_core.data.sets import DATASETS
+from lt_core.data.sources import load_set
+from lt_core.spec import DataSpec
+
+
+class HiddenLabels:
+    """The labels of the unlabelled images, in their order: predictions can be counted against them, and they cannot be read.
+
+    Args:
+        labels: int64 [U].
+        classes: how many there are, whether they occur or not.
+    """
+
+    def __init__(self, labels: Tensor, classes: int) -> None:
+        self.__labels, self.__classes = labels, classes
+
+    def confusion(self, predicted: Tensor) -> np.ndarray:
+        """How often class i (row) was taken for class j (column), by the classes ``predicted`` [U]: int64 [C, C]."""
+        classes = self.__classes
+        pairs = torch.bincount(self.__labels * classes + predicted, minlength=classes * classes)
+        return pairs.reshape(classes, classes).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class TrialImages:
+    """What a trial looks at. Training is given ``split`` alone; ``hidden`` is there where some images are unlabelled."""
+
+    split: Split
+    hidden: HiddenLabels | None
+    fingerprint: str  # of the whole set
+    subset_fingerprint: str  # of the chosen training images
+
+
+def draw_images(spec: DataSpec, device: torch.device, data_dir: str | None = None, extra: int = 0) -> TrialImages:
+    """The images of ``spec`` on ``device``.
+
+    Args:
+        extra: images a class beyond the training subset.
+
+    Raises:
+        UserError: the set is not there, or its classes have too few images for what ``spec`` asks.
+    """
+    whole = load_set(spec.dataset, data_dir)
+    chosen = draw(spec, whole.train_labels, extra)
+
+    def pixels(positions: np.ndarray) -> Tensor:
+        return torch.from_numpy(whole.train_pixels(positions)).to(device)
+
+    def labels(positions: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.asarray(whole.train_labels[positions])).to(device)
+
+    def images(positions: np.ndarray) -> Images:
+        return Images(pixels(positions), labels(positions))
+
+    split = Split(
+        train=images(chosen.train),
+        validation=images(chosen.validation),
+        test=Images(torch.from_numpy(whole.test_pixels()).to(device), torch.from_numpy(np.array(whole.test_labels)).to(device)),
+        counts=torch.tensor(chosen.counts, dtype=torch.float64, device=device),
+        shape=DATASETS[spec.dataset].image_shape,
+        unlabelled=pixels(chosen.unlabelled) if len(chosen.unlabelled) else None,
+        extra=images(chosen.extra) if extra else None,
+    )
+    hidden = HiddenLabels(labels(chosen.unlabelled), len(chosen.counts)) if len(chosen.unlabelled) else None
+    return TrialImages(split, hidden, whole.fingerprint, chosen.fingerprint)
