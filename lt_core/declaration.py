@@ -58,26 +58,29 @@ class Method:
         choices = self.choices(overrides)
         for group, choice in choices.items():
             if choice not in GROUPS[group]:
-                raise unknown(f"{group}", choice, GROUPS[group], self.name)
+                raise GROUPS[group].missing(choice, self.name)
         known = parameters(choices)
         for key in overrides:
             if key not in known and key not in GROUPS:
                 raise unknown("parameter", key, [*known, *GROUPS], self.name)
         asked = {k: v for k, v in {**self.defaults, **overrides}.items() if k in known}
         parts = build_parts({**choices, **asked}, self.name)
-        params: dict[str, Any] = dict(choices)
+        params: dict[str, Any] = {group: GROUPS[group].versioned(choice) for group, choice in choices.items()}
         for part in parts.values():
             params.update({k: v for k, v in vars(part).items() if k in known})
+        if "stage_one" in params:
+            params["stage_one"] = versioned(params["stage_one"])
         changed = {k: params[k] for k in params if k in overrides and params[k] != self._declared(k, params)}
         if "stage_one" in params:
             params["stage_one"] = as_stored(params["stage_one"])
-        return MethodSpec(self.name, params, format_label(self.name, changed))
+        name = METHODS.versioned(self.name)
+        return MethodSpec(name, params, format_label(name, changed))
 
     def _declared(self, key: str, params: Mapping[str, Any]) -> Any:
         if key in GROUPS:
-            return self.choices()[key]
+            return GROUPS[key].versioned(self.choices()[key])
         if key in self.defaults:
-            return self.defaults[key]
+            return versioned(self.defaults[key]) if key == "stage_one" else self.defaults[key]
         owner = next(g for g in GROUPS if key in parameters({g: params[g]}))
         return getattr(GROUPS[owner][params[owner]], key, None)
 
@@ -103,10 +106,22 @@ def method(
     made.resolve()
     if not neutral.reason:
         made.resolve(neutral.at)
+    for key in defaults:
+        if key not in GROUPS and key not in made.domains():
+            raise unknown("parameter", key, [*made.domains(), *GROUPS], name)
     missing = set(space) - set(made.domains())
     if missing:
         raise UserError(f"{name}: the space to tune names {missing.pop()}, which none of its parts has")
     return METHODS.add(name, made)
+
+
+def versioned(label: str) -> str:
+    """A method's label with the versions of plug-in files behind the names that they define, those of a first stage too."""
+    name, values = parse_label(label)
+    for key, value in values.items():
+        values[key] = versioned(value) if key == "stage_one" else GROUPS[key].versioned(value) if key in GROUPS else value
+    made = format_label(METHODS.versioned(name), values)
+    return made if "@" in made else label
 
 
 def resolve(label: str, overrides: Mapping[str, Any] | None = None) -> MethodSpec:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from lt_core.errors import UserError
 
+T = TypeVar("T")
 _COMMA = re.compile(r",(?![^\[]*\])")  # not inside the brackets of a value that is itself a label
-_LABEL = re.compile(r"^\s*([\w.\-]+)\s*(?:\[(.*)\])?\s*$")
+_LABEL = re.compile(r"^\s*([\w.\-]+(?:@\w+)?)\s*(?:\[(.*)\])?\s*$")
+_VERSION = re.compile(r"@\w+")  # of the plug-in file that defines the name before it; see `lt_core.plugins`
 
 
 def parse_label(label: str) -> tuple[str, dict[str, str]]:
@@ -44,9 +46,22 @@ def method_of(label: str) -> str:
 
 
 def matches(pattern: str, label: str) -> bool:
-    """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters)."""
-    names = (label, method_of(label))
+    """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters).
+
+    Versions of plug-in files may be left out.
+    """
+    names = {name for written in (label, without_version(label)) for name in (written, method_of(written))}
     return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
+
+
+def without_version(value: T) -> T:
+    """A name or label without the versions of plug-in files in it: ``my_loss`` of ``my_loss@3f2a9c1b``. What is no text stays."""
+    return cast(T, _VERSION.sub("", value)) if isinstance(value, str) else value
+
+
+def versions(text: str) -> set[str]:
+    """The versions of plug-in files in a name or label."""
+    return {found[1:] for found in _VERSION.findall(text)}
 
 
 def short(value: Any) -> str:

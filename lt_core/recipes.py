@@ -12,7 +12,7 @@ from typing import Any
 from lt_core.errors import UserError
 from lt_core.fields import check, param
 from lt_core.labels import format_label
-from lt_core.registry import Registry
+from lt_core.registry import Registry, here
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class Recipe:
 RECIPES: Registry[Recipe] = Registry("recipe")
 
 
-def recipe(**fields: object) -> Recipe:
-    made = Recipe(**fields)  # type: ignore[arg-type]
-    return RECIPES.add(made.name, made)
+def recipe(name: str, **fields: Any) -> Recipe:
+    """Register a recipe; of a plug-in file it has the whole name from the first, so that nobody has to look it up."""
+    return RECIPES.add(name, Recipe(name=here(name), **fields))
 
 
 # 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness. Five epochs of warm-up, as in

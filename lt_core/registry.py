@@ -1,12 +1,21 @@
-"""Named things: methods, losses, models, datasets, recipes. In the manner of timm's model registry."""
+"""Named things: methods, losses, models, datasets, recipes. In the manner of timm's model registry.
+
+What a plug-in file registers has a version, the first digits of the SHA-256 of the file, and a whole name in which it stands:
+``my_loss@3f2a9c1b``. Specs are made of whole names, so that an edited file means other trials, with other ids and labels.
+"""
 
 from __future__ import annotations
 
 import fnmatch
+import re
+import sys
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar
 
 from lt_core.errors import UserError, unknown
+from lt_core.labels import without_version
 
 T = TypeVar("T")
 
@@ -17,20 +26,58 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, T] = {}
+        self._versions: dict[str, str] = {}  # of what a plug-in file registered
 
     def add(self, name: str, item: T) -> T:
         if name in self._items and self._items[name] is not item:
-            raise UserError(f"two {self.kind}s are called '{name}': rename one of them")
+            raise UserError(f"{self.kind} '{name}' is there already: choose another name")
+        if name not in self._items and (recorder := _recorder.get()) and recorder.file_registers():
+            if not re.fullmatch(r"[\w.-]+", name):
+                raise UserError(f"{self.kind} '{name}' must be of letters, digits, '_', '.' and '-': rename it")
+            self._versions[name] = recorder.version
+            recorder.entries.append((self, name))
         self._items[name] = item
         return item
 
+    def remove(self, name: str) -> None:
+        """Forget the entry, as if it had never been added."""
+        del self._items[name]
+        self._versions.pop(name, None)
+
+    def versioned(self, label: str) -> str:
+        """``label``, a name or ``name[key=value,…]``, with the whole name; as it is if no plug-in file registered it."""
+        name, bracket, rest = label.partition("[")
+        version = "" if "@" in name else self._version(name.strip())
+        return f"{name.strip()}@{version}{bracket}{rest}" if version else label
+
+    # For names without a version:
+
+    def _has(self, plain: str) -> bool:
+        return plain in self._items
+
+    def _item(self, plain: str) -> T:
+        return self._items[plain]
+
+    def _version(self, plain: str) -> str:
+        return self._versions.get(plain, "")
+
+    def missing(self, name: str, where: str = "") -> UserError:
+        """The error for a ``name`` that is not there: the nearest one, or the plug-in file that is to be given."""
+        plain = without_version(name)
+        if plain == name:
+            return unknown(self.kind, name, self._items, where)
+        words = f"of which another version is loaded ({self.versioned(plain)})" if self._has(plain) else "that is not loaded"
+        place = f"{where}: " if where else ""
+        return UserError(f"{place}{self.kind} {name} is of a plug-in file {words}: give it with --plugin")
+
     def __getitem__(self, name: str) -> T:
-        if name not in self._items:
-            raise unknown(self.kind, name, self._items)
-        return self._items[name]
+        if name not in self:
+            raise self.missing(name)
+        return self._item(without_version(name))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._items
+        plain = without_version(str(name))
+        return self._has(plain) and name in (plain, self.versioned(plain))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
@@ -44,3 +91,40 @@ class Registry(Generic[T]):
     def names(self, pattern: str = "*") -> list[str]:
         """Names that match a glob such as ``cb_*``, in order of registration."""
         return [name for name in self._items if fnmatch.fnmatchcase(name, pattern)]
+
+
+class Recorder:
+    """Writes down what a plug-in file registers while it is executed."""
+
+    def __init__(self, path: str, version: str) -> None:
+        self.path, self.version = path, version
+        self.entries: list[tuple[Registry[Any], str]] = []
+
+    def file_registers(self) -> bool:
+        """Whether it is the file that is registering something, and not a module that it imports."""
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename != self.path:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                return False
+            frame = frame.f_back  # type: ignore[assignment]
+        return frame is not None
+
+
+_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+
+
+@contextmanager
+def recording(path: str, version: str) -> Iterator[Recorder]:
+    """All that the file at ``path`` registers in this block is of ``version``."""
+    made = Recorder(path, version)
+    token = _recorder.set(made)
+    try:
+        yield made
+    finally:
+        _recorder.reset(token)
+
+
+def here(name: str) -> str:
+    """The whole name that ``name`` has if it is registered now."""
+    recorder = _recorder.get()
+    return f"{name}@{recorder.version}" if recorder and recorder.file_registers() else name

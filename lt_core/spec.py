@@ -14,6 +14,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, check, param
 from lt_core.identity import LATER, NEUTRAL, PROTOCOL
+from lt_core.labels import versions
 from lt_core.moved import labelled
 from lt_core.recipes import Recipe
 
@@ -60,7 +61,8 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         check(self)
-        info = DATASETS[self.dataset]
+        if self.dataset not in DATASETS and not versions(self.dataset):  # rows of a plug-in file can be read without it
+            raise DATASETS.missing(self.dataset)
         shaped = self.imbalance_type in ("exp", "step")
         if not shaped and self.imbalance_factor != 1:
             raise UserError(f"{self.dataset}: imbalance_factor goes with exp and step, not with {self.imbalance_type}: drop it")
@@ -72,7 +74,7 @@ class DataSpec:
             raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
         self._check_unlabelled(shaped)
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
-            object.__setattr__(self, "n_max", info.n_max)
+            object.__setattr__(self, "n_max", DATASETS[self.dataset].n_max)
 
     @property
     def semi_supervised(self) -> bool:
@@ -153,6 +155,12 @@ class TrialSpec:
             seed=values["seed"],
             protocol=values["protocol"],
         )
+
+    @property
+    def versions(self) -> set[str]:
+        """Versions of the plug-in files that define something of the trial."""
+        values = (self.data.dataset, self.recipe.name, self.recipe.model, self.method.name, *self.method.params.values())
+        return {version for value in values if isinstance(value, str) for version in versions(value)}
 
     @cached_property
     def trial_id(self) -> str:

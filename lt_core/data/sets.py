@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from lt_core.errors import UserError
 from lt_core.registry import Registry
@@ -12,7 +14,11 @@ from lt_core.registry import Registry
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Facts about a set. ``train_counts``: images of each class in the official training part."""
+    """Facts about a set. ``train_counts``: images of each class in the official training part.
+
+    A set with ``read`` is made by code: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test
+    part, images uint8 [N, height, width, channels] and labels [N]. One with ``aliases`` is found in a folder of that name.
+    """
 
     name: str
     about: str
@@ -20,10 +26,11 @@ class DatasetInfo:
     test_count: int  # about, for some classes of a set
     image_shape: tuple[int, int, int]  # height, width, channels
     aliases: tuple[str, ...] = ()  # folder names under which the set is found
-    torchvision: str = ""  # class in torchvision.datasets; empty: the set comes with a dependency
+    torchvision: str = ""  # class in torchvision.datasets; empty: there is no download
     class_names: tuple[str, ...] = ()
     part_of: str = ""  # the set that this one is some classes of
     labels: tuple[int, ...] = ()  # those classes, in their new order
+    read: Callable[[], Any] | None = field(default=None, compare=False)
 
     @property
     def classes(self) -> int:
@@ -41,14 +48,17 @@ _SOME_CLASSES = re.compile(r"(.+)_((?:0|[1-9]\d*)(?:v(?:0|[1-9]\d*))+)")  # digi
 class _Datasets(Registry[DatasetInfo]):
     """The registered sets, and by names such as ``cifar10_3v5`` some classes of them: 3, from now on 0, and 5, from now on 1."""
 
-    def __getitem__(self, name: str) -> DatasetInfo:
-        base, labels = _some_classes(name)
-        if name in self._items or base not in self._items:
-            return super().__getitem__(name)
-        return _part(super().__getitem__(base), name, labels)
+    def _has(self, plain: str) -> bool:
+        return super()._has(plain) or super()._has(_some_classes(plain)[0])
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._items or _some_classes(str(name))[0] in self._items
+    def _item(self, plain: str) -> DatasetInfo:
+        if super()._has(plain):
+            return super()._item(plain)
+        base, labels = _some_classes(plain)
+        return _part(super()._item(base), plain, labels)
+
+    def _version(self, plain: str) -> str:
+        return super()._version(plain) or super()._version(_some_classes(plain)[0])
 
 
 def _some_classes(name: str) -> tuple[str, tuple[int, ...]]:

@@ -36,8 +36,10 @@ def load_set(name: str, data_dir: str | None = None) -> ImageSet:
     """
     info = DATASETS[name]
     if info.part_of:
-        return _some_classes(info, load_set(info.part_of, data_dir))
-    if not info.torchvision:
+        return _some_classes(info, load_set(DATASETS.versioned(info.part_of), data_dir))
+    if info.read:
+        return _made(info, name)
+    if not info.aliases:
         return _digits(name)
     root = Path(data_dir or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
     if (data_dir or "LT_DATA" in os.environ) and not root.is_dir():
@@ -67,9 +69,22 @@ def _some_classes(info: DatasetInfo, whole: ImageSet) -> ImageSet:
     return make_set(info.name, part(whole.train_images, whole.train_labels), part(whole.test_images, whole.test_labels))
 
 
+def _made(info: DatasetInfo, name: str) -> ImageSet:
+    """A set that code makes; not kept on disk, since nothing says whether the code would make it again alike."""
+    try:
+        assert info.read is not None
+        return make_set(name, *info.read())
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"dataset {info.name} cannot be made ({type(error).__name__}: {_reason(error)}): mend its read()"
+        ) from error
+
+
 def _decode_once(info: DatasetInfo, files: list[Path], read: Callable[[DatasetInfo, list[Path]], tuple[Part, Part]]) -> ImageSet:
     key = hashlib.sha256("\n".join(f"{f} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files).encode()).hexdigest()[:12]
-    folder = cache_dir() / f"{info.name}-{key}"
+    folder = cache_dir() / f"{DATASETS.versioned(info.name)}-{key}"
     cached = read_cache(folder, info.name)
     if cached is None:
         try:
@@ -167,6 +182,8 @@ _TORCHVISION_FILES = {
 
 
 def _find_torchvision(root: Path, info: DatasetInfo) -> list[Path]:
+    if not info.torchvision:
+        return []
     for base in (root, *_places(root, info), *([root.parent] if root.name in info.aliases else [])):
         files = sorted(base.glob(_TORCHVISION_FILES[info.torchvision]))
         if files:
@@ -230,6 +247,8 @@ def _download(info: DatasetInfo, root: Path) -> ImageSet:
     import torchvision
 
     try:
+        if not info.torchvision:
+            raise OSError("no download is known")
         for train in (True, False):
             getattr(torchvision.datasets, info.torchvision)(str(root), train=train, download=True)
     except (OSError, RuntimeError, tarfile.TarError, pickle.UnpicklingError) as error:

@@ -36,7 +36,7 @@ def test_an_empty_registry_says_so():
 
 
 def test_a_name_is_given_once(fruit):
-    with pytest.raises(UserError, match="two fruits are called 'apple'"):
+    with pytest.raises(UserError, match="fruit 'apple' is there already"):
         fruit.add("apple", object())
     assert fruit.add("apple", fruit["apple"]) is fruit["apple"]  # a module imported twice is no conflict
 

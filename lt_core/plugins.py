@@ -1,0 +1,130 @@
+"""Plug-in files: Python files of a user's own that register methods, parts, models, data sets, recipes or metrics.
+
+A file stands for itself: what it imports must be installed, and its text travels with every trial, so that no node of a cluster
+needs to have it. What it registers is known by its version, the first digits of the file's SHA-256, in ids, labels and rows (see
+`lt_core.registry`): an edited file defines other methods, and never shares a row with what it was before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import sys
+import traceback
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lt_core.errors import UserError
+from lt_core.registry import Recorder, recording
+
+_DIGITS = 8  # of the SHA-256 that stand in names
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in file. ``path`` is where it was found; on a node of a cluster there may be no file."""
+
+    path: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """What stands behind the names of what it registers."""
+        return self.sha256[:_DIGITS]
+
+
+_loaded: dict[str, tuple[Plugin, Recorder]] = {}  # version → the file, and what it registered
+
+
+def load(path: str | Path) -> Plugin:
+    """Read the plug-in file at ``path`` and register what it defines, in place of what an earlier version of the file defined.
+
+    Raises:
+        UserError: the file cannot be read, is not Python, fails, registers nothing, or registers a name that is taken.
+    """
+    try:
+        text = Path(path).expanduser().read_bytes().decode()
+    except OSError as error:
+        raise UserError(f"plug-in {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"plug-in {path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    plugin = Plugin(str(Path(path).expanduser()), text)
+    activate(plugin)
+    return plugin
+
+
+def activate(plugin: Plugin) -> None:
+    """Register what ``plugin`` defines, unless that has been done.
+
+    Raises:
+        UserError: what `load` raises for the text of a file.
+    """
+    import lt_core.methods  # noqa: F401  (the benchmark's own names are taken)
+
+    if plugin.version in _loaded:
+        return
+    for other in loaded():
+        if Path(other.path).resolve() == Path(plugin.path).resolve():
+            forget(other.version)
+    # Known by name and text, so that annotations are found and tracebacks show lines where there is no file.
+    module = types.ModuleType(f"lt_plugin_{plugin.version}")
+    module.__file__ = plugin.path
+    sys.modules[module.__name__] = module
+    linecache.cache[plugin.path] = (len(plugin.text), None, plugin.text.splitlines(keepends=True), plugin.path)
+    with recording(plugin.path, plugin.version) as recorder:
+        _loaded[plugin.version] = plugin, recorder
+        try:
+            exec(compile(plugin.text, plugin.path, "exec", dont_inherit=True), vars(module))
+            if not recorder.entries:
+                raise UserError("it registers nothing: call method(…), or decorate a part with @part(…)")
+        except (Exception, SystemExit) as error:
+            forget(plugin.version)
+            raise UserError(f"plug-in {plugin.path}{_line(error, plugin.path)}: {_words(error)}") from error
+
+
+def forget(version: str) -> None:
+    """Take back all that the plug-in file of that version registered."""
+    _, recorder = _loaded.pop(version)
+    for registry, name in recorder.entries:
+        registry.remove(name)
+    sys.modules.pop(f"lt_plugin_{version}", None)
+
+
+def loaded() -> list[Plugin]:
+    """The plug-in files that are loaded, in order."""
+    return [plugin for plugin, _ in _loaded.values()]
+
+
+def registered(plugin: Plugin) -> list[tuple[str, str]]:
+    """What ``plugin`` registered: (kind, name) of each entry, in order."""
+    return [(registry.kind, name) for registry, name in _loaded[plugin.version][1].entries]
+
+
+def provenance() -> dict[str, Any]:
+    """The plug-in files that are loaded, for the environment of a record; empty if there are none."""
+    return {"plugins": [{"file": plugin.name, "sha256": plugin.sha256} for plugin in loaded()]} if _loaded else {}
+
+
+def _line(error: BaseException, path: str) -> str:
+    """The line of the file at which ``error`` was raised, in words; empty if it was not raised by a line."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f", line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    text = (error.msg if isinstance(error, SyntaxError) else str(error)).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
