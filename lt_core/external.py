@@ -13,3 +13,9 @@ def load_external(group: str) -> None:
             entry.load()
         except Exception as error:  # somebody else's package must not take the benchmark down with it
             warnings.warn(f"{group.rpartition('.')[2]} of {entry.value} are not available: {error}", stacklevel=2)
+
+
+def offering_packages() -> dict[str, str]:
+    """Name → version of the installed packages that offer something."""
+    offered = [entry for entry in entry_points() if entry.group.startswith("lt_bench.")]
+    return {entry.dist.name: entry.dist.version for entry in offered if entry.dist}

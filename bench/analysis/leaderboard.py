@@ -30,7 +30,7 @@ from lt_core.result import OK
 _TELLING = [key for key in COLUMN if key not in ("dataset", "imbalance_type", "label_fraction")]
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
 #: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
-_CHANGES = re.compile(r"(--seeds|--epochs|--precision)[ =](\S+)")
+_CHANGES = re.compile(r"(--seeds|--epochs|--precision|--plugin)[ =](\S+)")
 REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
 _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
 #: What stands in a row beside what the results frame says of its trials and beside the figures.

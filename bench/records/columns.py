@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -41,9 +41,9 @@ NUMBERS = [
 ]
 
 
-def data_values(data: DataSpec) -> dict[str, Any]:
-    """The values of `DATA` and of the draw in a row of the results frame."""
-    factor = imbalance_factor(data)
+def data_values(data: DataSpec, train_counts: Sequence[int] = ()) -> dict[str, Any]:
+    """The values of `DATA` and of the draw in a row of the results frame; ``train_counts``: see `imbalance_factor`."""
+    factor = imbalance_factor(data, train_counts)
     values = {_NAMES.get(field.name, field.name): getattr(data, field.name) for field in dataclasses.fields(DataSpec)}
     return values | {
         "imbalance_factor": factor,
@@ -53,11 +53,16 @@ def data_values(data: DataSpec) -> dict[str, Any]:
     }
 
 
-def imbalance_factor(data: DataSpec) -> float:
-    """As asked for; for shapes without a factor, largest / smallest class of the subset."""
+def imbalance_factor(data: DataSpec, train_counts: Sequence[int] = ()) -> float:
+    """As asked for; for shapes without a factor, largest / smallest class of the subset.
+
+    Where the set is of a plug-in file that is not loaded, ``train_counts``, images of each class that were trained on, speak for
+    it; without them the factor is 1.
+    """
     if data.imbalance_type in ("exp", "step"):
         return data.imbalance_factor
-    sizes = class_sizes(data, DATASETS[data.dataset].train_counts)
+    known = data.dataset in DATASETS
+    sizes = class_sizes(data, DATASETS[data.dataset].train_counts) if known else data.counts or train_counts or (1,)
     return max(sizes) / min(sizes)
 
 

@@ -28,7 +28,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
     row = {
         "trial_id": result.trial_id,
         "suite": suite,
-        **data_values(spec.data),
+        **data_values(spec.data, result.train_counts),
         "method": spec.method.name,
         "label": spec.method.label,
         "params": written(dict(spec.method.params)),

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lt_core.external import offering_packages
+
 _PACKAGES = ("lt-bench", "torch", "torchvision", "numpy", "ray")
 _BEHIND_ROOT = re.compile(r"(?<![^=])(?:~?/)(?:[^/]*/)*([^/]+)/?$")
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +29,7 @@ def provenance() -> dict[str, Any]:
     return {
         "git_commit": commit or None,
         "git_dirty": dirty,
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES} | offering_packages(),
         "command": command(sys.argv),
     }
 

@@ -14,6 +14,7 @@ from bench.running.backends.base import Backend, Job
 from bench.running.execution import Execution
 from bench.running.progress import ProgressLine, summary
 from bench.suites.planning import Plan
+from lt_core import plugins
 from lt_core.data.sources import fetch_sets
 from lt_core.result import LOST, TrialResult
 from lt_core.spec import TrialSpec
@@ -37,7 +38,7 @@ class Driver:
 
     def keep(self, result: TrialResult) -> TrialResult:
         """Write ``result``, with what produced it."""
-        kept = dataclasses.replace(result, environment={**result.environment, **provenance()})
+        kept = dataclasses.replace(result, environment={**result.environment, **provenance(), **plugins.provenance()})
         self.store.write(kept)
         return kept
 

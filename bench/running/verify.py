@@ -9,6 +9,7 @@ from statistics import mean, stdev
 
 from bench.records.merge import KIND, figures_of
 from bench.records.store import Store
+from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.result import OK, TrialResult
 from lt_core.training.runtime import Runtime, describe
@@ -47,14 +48,31 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
     Figures must agree to the bit on the same kind of device. Those of another one are a replicate: their difference is told.
 
     Raises:
-        UserError: the run has no finished trial.
+        UserError: the run has no finished trial, or one was drawn that a plug-in file defines which is not loaded.
     """
     store.needs_records("verify")
     done = [result for result in store.results() if result.status == OK]
     if not done:
         raise UserError(f"{store.path} has no finished trial to verify")
-    for stored in random.Random(seed).sample(done, min(sample, len(done))):
+    drawn = random.Random(seed).sample(done, min(sample, len(done)))
+    for stored in drawn:
+        _needs_plugins(stored)
+    for stored in drawn:
         yield _verdict(stored, run_trial(stored.spec, runtime))
+
+
+def _needs_plugins(stored: TrialResult) -> None:
+    """Raise for a trial that something defines which is not loaded here."""
+    here = {plugin.name: plugin.version for plugin in plugins.loaded()}
+    missing = stored.spec.versions - {plugin.version for plugin in plugins.loaded()}
+    for made_by in stored.environment.get("plugins", ()):
+        if any(made_by["sha256"].startswith(version) for version in missing):
+            file, sha256 = made_by["file"], made_by["sha256"][:8]
+            other = f", and another of that name is loaded ({here[file]}…)" if file in here else ""
+            raise UserError(
+                f"trial {stored.trial_id} ({stored.spec.method.label}) was run with the plug-in file {file} of SHA-256 {sha256}…"
+                f"{other}: give that file with --plugin"
+            )
 
 
 def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:

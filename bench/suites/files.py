@@ -10,7 +10,11 @@ from typing import Any
 import yaml
 
 from bench.shipped import SPACES_DIR, SUITES_DIR
+from lt_core import plugins
 from lt_core.errors import UserError, unknown
+
+#: What the key ``plugins`` means in any of these files.
+PLUGINS = "list of plug-in files, relative to this one, that define methods, parts, models, data sets, recipes or metrics"
 
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
@@ -70,4 +74,13 @@ def read_file(path: Path, keys: type, kind: str = "suite") -> dict[str, Any]:
         raise UserError(f"{kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys))}")
+    _load_plugins(values.get("plugins") or [], path, kind)
     return values
+
+
+def _load_plugins(files: Any, path: Path, kind: str) -> None:
+    """Load what the key ``plugins`` of the file at ``path`` names, relative to that file, so that its other keys can use it."""
+    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        raise UserError(f"{kind} file {path}: plugins must be a list of Python files, such as [my_loss.py]; got {files!r}")
+    for file in files:
+        plugins.load(path.parent / Path(file).expanduser())

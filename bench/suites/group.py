@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.records.folder import refuse_another
 from bench.records.store import Store
-from bench.suites.files import SUITES_DIR, file_of, own, read_file
+from bench.suites.files import PLUGINS, SUITES_DIR, file_of, own, read_file
 from bench.suites.planning import NothingMatches, Plan, plan
 from bench.suites.selection import Selection
 from bench.suites.suite import Suite, SuiteFile, load_suite, parse_suite
@@ -36,6 +36,7 @@ class _File:
 
     about: str = param(help="what they are together, in a line")
     suites: Any = param(help="list of suites by name or file, in the order in which they run")
+    plugins: Any = param((), PLUGINS)
 
 
 def load(name: str) -> Suite | Group:

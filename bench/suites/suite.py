@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.suites.files import SUITES_DIR, file_of, own, read_file
+from bench.suites.files import PLUGINS, SUITES_DIR, file_of, own, read_file
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
@@ -51,6 +51,7 @@ class SuiteFile:
     seeds: Any = param(3, "number of seeds, or a list of them")
     subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
     table: str = param("cb", "table that shows the suite")
+    plugins: Any = param((), PLUGINS)
 
 
 def suite_names() -> list[str]:
@@ -129,12 +130,20 @@ def recipe_of(value: Any, where: str) -> Recipe:
     base = _known(RECIPES, str(changes.pop("base", "")), where)
     if "name" in changes:
         raise UserError(f"{where}, recipe: a changed recipe keeps the name of its base, {base.name}: drop 'name'")
-    return build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe")
+    return with_versions(build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe"))
+
+
+def with_versions(recipe: Recipe) -> Recipe:
+    """``recipe`` with the whole name of a model that a plug-in file defines."""
+    from lt_core.models import MODELS
+
+    model = MODELS.versioned(recipe.model)
+    return recipe if model == recipe.model else dataclasses.replace(recipe, model=model)
 
 
 def _known(registry: Registry[Any], name: str, where: str) -> Any:
     if name not in registry:
-        raise unknown(registry.kind, name, registry, where)
+        raise registry.missing(name, where)
     return registry[name]
 
 
@@ -147,9 +156,11 @@ def data_of(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[Dat
                 f"{where}: an entry of data must be a mapping such as {{dataset: digits, imbalance_factor: [10, 50]}}"
             )
         for cell in _grid(entry, lists):
-            _known(DATASETS, str(cell.get("dataset", "")), where)
+            name = str(cell.get("dataset", ""))
+            _known(DATASETS, name, where)
             for seed in subset_seeds:
-                yield build(DataSpec, {"subset_seed": seed, **cell}, f"{where}, data")
+                whole = {"subset_seed": seed, **cell, "dataset": DATASETS.versioned(name)}
+                yield build(DataSpec, whole, f"{where}, data")
 
 
 def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[MethodSpec]:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.suites.suite import with_versions
 from lt_core.errors import UserError, unknown
 from lt_core.fields import build, domains, param
-from lt_core.labels import parse_label, short
+from lt_core.labels import parse_label, short, without_version
 from lt_core.parts import GROUPS, parameters
 from lt_core.recipes import Recipe
 from lt_core.spec import MethodSpec
@@ -112,7 +113,9 @@ class Study:
     def applicable(self, setting: Setting) -> Iterator[Axis]:
         """The axes that ``setting`` has, as it grows while they are walked; what decides of others comes first."""
         for axis in self.axes:
-            if axis.when and any(_value(setting, key) not in listed(value) for key, value in axis.when.items()):
+            if axis.when and not all(
+                _value(setting, key) in map(without_version, listed(value)) for key, value in axis.when.items()
+            ):
                 continue
             if axis.name in GROUPS or axis.name.startswith(_RECIPE) or axis.name in _known(setting):
                 yield axis
@@ -148,7 +151,8 @@ class Study:
         Raises:
             UserError: a value that it cannot have.
         """
-        return replace(self.recipe, **{k.removeprefix(_RECIPE): v for k, v in setting.items() if k.startswith(_RECIPE)})
+        made = replace(self.recipe, **{k.removeprefix(_RECIPE): v for k, v in setting.items() if k.startswith(_RECIPE)})
+        return with_versions(made)
 
     def checked(self, setting: Setting, name: str) -> Any:
         """The value of axis ``name`` in ``setting``, in the type of what it sets: text that is a number becomes one."""
@@ -290,8 +294,8 @@ def _choices(setting: Setting) -> Mapping[str, str]:
 
 
 def _value(setting: Setting, key: str) -> Any:
-    """What ``setting`` says of an axis, its method, or a part that its method declares."""
-    return setting[key] if key in setting else _choices(setting).get(key)
+    """What ``setting`` says of an axis, its method, or a part that its method declares, as people write it."""
+    return without_version(setting[key] if key in setting else _choices(setting).get(key))
 
 
 def _known(setting: Setting) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bench.tuning.drawings import draw
 from bench.tuning.space import Space
 from bench.tuning.summary import table
 from bench.tuning.winners import Found
+from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.spec import DataSpec
 
@@ -30,7 +32,7 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
         (store.path / "plots").mkdir(exist_ok=True)
         for one in found:
             files.append(store.path / f"winner_{one.study.name}.yaml")
-            files[-1].write_text(suite_text(space, one))
+            files[-1].write_text(suite_text(space, one, store.path))
     except OSError as error:
         raise UserError(f"{store.path} cannot be written ({error.strerror}): make room and give the same command again") from None
     for one in found:
@@ -38,8 +40,8 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
     return files
 
 
-def suite_text(space: Space, one: Found) -> str:
-    """A suite file of the winner on the fresh seeds, which `bench.py run` takes as it is."""
+def suite_text(space: Space, one: Found, folder: Path) -> str:
+    """A suite file of the winner on the fresh seeds, to lie in ``folder``, which `bench.py run` takes as it is."""
     spec = space.specs(one.study, one.setting)[0]
     changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
     values = {
@@ -50,6 +52,8 @@ def suite_text(space: Space, one: Found) -> str:
         "seeds": list(space.fresh_seeds),
         "table": "catalogue",
     }
+    if files := plugins.loaded():
+        values["plugins"] = [os.path.relpath(plugin.path, folder) for plugin in files]
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.tuning.axes import Axis, Setting, Study
 from bench.tuning.space import Space
+from lt_core.declaration import versioned
 from lt_core.errors import UserError
 from lt_core.metrics import metric_of
 from lt_core.result import OK, PRUNED, TrialResult
@@ -87,7 +88,8 @@ class Search:
         space, study = self.space, self.study
         facts: dict[str, Any] = {
             "recipe": vars(space.recipe), "data": [vars(d) for d in space.data], "seeds": space.seeds,
-            "objectives": space.objectives, "methods": study.methods, "axes": {axis.name: axis.kind for axis in study.axes},
+            "objectives": space.objectives, "methods": list(map(versioned, study.methods)),
+            "axes": {axis.name: axis.kind for axis in study.axes},
             "paper": study.first, "grid": space.sampler == "grid" and study.grid(),
         }  # fmt: skip
         facts = json.loads(json.dumps(facts, default=str))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.suites.files import SPACES_DIR, file_of, own, read_file
+from bench.suites.files import PLUGINS, SPACES_DIR, file_of, own, read_file
 from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
 from bench.tuning.axes import Axis, Setting, Study, listed, study_of
 from lt_core.data.sets import DATASETS
@@ -67,6 +67,7 @@ class _File:
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
     pruner: str = param("none", "whether trials without promise are stopped", choices=PRUNERS)
     objectives: Any = param("balanced_accuracy", "a metric that is sought on the validation split, or a list of them", choices=())
+    plugins: Any = param((), PLUGINS)
 
 
 def space_names() -> list[str]:

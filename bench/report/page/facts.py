@@ -77,6 +77,7 @@ def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
     found: dict[str, list[str]] = {
         "code": [_commit(e) for e in environments],
         "packages": [_packages(e) for e in environments],
+        "plug-in files": [_plugins(e) for e in environments],
         "Python": [str(e.get("python") or "") for e in environments],
         "device": [_device(e) for e in environments],
         "precision": [str(e.get("precision") or "") for e in environments],
@@ -126,6 +127,10 @@ def _commit(environment: Mapping[str, Any]) -> str:
 
 def _packages(environment: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted((environment.get("packages") or {}).items()) if version)
+
+
+def _plugins(environment: Mapping[str, Any]) -> str:
+    return ", ".join(f"{plugin['file']} (SHA-256 {plugin['sha256'][:16]}…)" for plugin in environment.get("plugins") or ())
 
 
 def _device(environment: Mapping[str, Any]) -> str:

@@ -11,15 +11,19 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.running.backends.base import Interrupted, Job, Listener, Source
+from lt_core import plugins
 from lt_core.errors import UserError
-from lt_core.result import LOST, OOM, PRUNED, TrialResult
+from lt_core.result import FAILED, LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from lt_core.training.trial import Progress
 
 _RETRIES = 2  # times that a trial is started anew after its worker or node has died
 _REPORT_SECONDS = 1.0  # a trial reports at most this often: reports cost the driver more than epochs cost a small trial
@@ -156,7 +160,22 @@ def _packed(job: Job, gpus: float, watched: bool = False) -> dict[str, Any]:
     """A trial's config. Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a
     trial without one must be told to compute on the CPU.
     """
-    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime.given(gpus)), "watched": watched}
+    files = [asdict(plugin) for plugin in plugins.loaded()]  # a node need not have them
+    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime.given(gpus)), "watched": watched, "plugins": files}
+
+
+def _steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
+    """The steps of a packed trial."""
+    from lt_core.training import Runtime, trial_steps
+
+    spec = TrialSpec.from_dict(job["spec"])
+    try:
+        for file in job["plugins"]:
+            plugins.activate(plugins.Plugin(**file))
+    except UserError as error:  # such as a package that this node lacks
+        yield TrialResult(spec, FAILED, str(error))
+    else:
+        yield from trial_steps(spec, Runtime(**job["runtime"]))
 
 
 def _trainable() -> type:
@@ -170,11 +189,8 @@ def _trainable() -> type:
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
-            from lt_core.training import Runtime, trial_steps
-
-            job = new_config["job"]
-            self.steps = trial_steps(TrialSpec.from_dict(job["spec"]), Runtime(**job["runtime"]))
-            self.watched = job["watched"]
+            self.steps = _steps(new_config["job"])
+            self.watched = new_config["job"]["watched"]
             return True
 
         def step(self) -> dict[str, Any]:
