@@ -17,5 +17,5 @@ def load_external(group: str) -> None:
 
 def offering_packages() -> dict[str, str]:
     """Name → version of the installed packages that offer something."""
-    offered = [entry for entry in entry_points() if entry.group.startswith("lt_bench.")]
+    offered = [entry for group in ("lt_bench.methods", "lt_bench.metrics") for entry in entry_points(group=group)]
     return {entry.dist.name: entry.dist.version for entry in offered if entry.dist}

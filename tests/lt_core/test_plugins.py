@@ -74,22 +74,6 @@ def version(text):
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-@pytest.fixture
-def load(tmp_path):
-    """Loads a plug-in file with this text; all are forgotten when the test is over."""
-    before = {plugin.version for plugin in plugins.loaded()}
-
-    def write_and_load(text, name="my_file.py"):
-        path = tmp_path / name
-        path.write_text(text)
-        return plugins.load(path)
-
-    yield write_and_load
-    for plugin in plugins.loaded():
-        if plugin.version not in before:
-            plugins.forget(plugin.version)
-
-
 def trial(label, **data):
     return TrialSpec(DataSpec("digits", **{"imbalance_factor": 10, "n_max": 60, **data}), resolve(label), RECIPES["digits"])
 

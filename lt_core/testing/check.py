@@ -1,0 +1,119 @@
+"""What a check is: one property that everything of a kind must have, by a name and a sentence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lt_core.data.sets import DATASETS
+from lt_core.errors import unknown
+from lt_core.methods import METHODS
+from lt_core.models import MODELS
+from lt_core.parts import GROUPS
+from lt_core.recipes import RECIPES
+from lt_core.registry import Registry
+
+PART = "part"  # kind of the checks of every part, whatever its group
+#: Kind → where things of it are registered.
+REGISTRIES: dict[str, Registry[Any]] = {
+    "method": METHODS, **GROUPS, "model": MODELS, "dataset": DATASETS, "recipe": RECIPES,
+}  # fmt: skip
+
+
+class CheckFailed(AssertionError):
+    """A property does not hold; the message says of which value."""
+
+
+def expect(holds: object, message: str) -> None:
+    """Raise `CheckFailed` with ``message`` unless ``holds``."""
+    if not holds:
+        raise CheckFailed(message)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A property that everything of a kind must have.
+
+    Attributes:
+        kind: ``method``, ``part``, a group of parts such as ``loss``, ``model``, ``dataset`` or ``metric``.
+        function: takes the registered thing, and raises where it does not have the property.
+        applies: whether something of the kind is to be checked at all.
+    """
+
+    kind: str
+    function: Callable[[Any], None]
+    applies: Callable[[Any], bool]
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def about(self) -> str:
+        """The property, in a sentence."""
+        return (self.function.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+#: Kind → its checks.
+CHECKS: dict[str, list[Check]] = {}
+
+
+def check(kind: str, applies: Callable[[Any], bool] = lambda thing: True) -> Callable[[Callable[[Any], None]], Any]:
+    """Decorator: the function checks things of ``kind``, those that it ``applies`` to."""
+
+    def register(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        CHECKS.setdefault(kind, []).append(Check(kind, function, applies))
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Case:
+    """A check of one registered thing; to call it is to make it."""
+
+    check: Check
+    kind: str
+    name: str
+
+    def __call__(self) -> None:
+        """Raises: `CheckFailed`, or whatever else the thing raises."""
+        self.check.function(REGISTRIES[self.kind][self.name])
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.check.about}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}-{self.name}-{self.check.name}"
+
+
+def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
+    """All checks of the registered things ``entries``, (kind, name) each.
+
+    Raises:
+        UserError: a kind that there is not, or a name that is not registered.
+    """
+    found = []
+    for kind, name in entries:
+        if kind not in REGISTRIES:
+            raise unknown("kind of thing", kind, REGISTRIES)
+        thing = REGISTRIES[kind][name]
+        checks = [*CHECKS.get(PART, ()), *CHECKS.get(kind, ())] if kind in GROUPS else CHECKS.get(kind, [])
+        found += [Case(check, kind, name) for check in checks if check.applies(thing)]
+    return found
+
+
+def made(all_of: Iterable[Case]) -> Iterator[tuple[Case, str, float]]:
+    """Make each check: the case, why it failed (empty if it did not), and the seconds that it took."""
+    for case in all_of:
+        start, cause = time.perf_counter(), ""
+        try:
+            case()
+        except CheckFailed as error:
+            cause = str(error)
+        except Exception as error:  # the author's code, which may raise anything
+            cause = " ".join(f"{type(error).__name__}: {error}".split())
+        yield case, cause, time.perf_counter() - start

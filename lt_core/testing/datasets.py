@@ -1,0 +1,58 @@
+"""What must hold for every image set. Each check reads the set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lt_core.data.images import ImageSet
+from lt_core.data.sets import DATASETS, DatasetInfo
+from lt_core.data.sources import load_set
+from lt_core.methods import resolve
+from lt_core.recipes import Recipe
+from lt_core.spec import DataSpec, TrialSpec
+from lt_core.testing.check import check, expect
+from lt_core.testing.trials import finished
+
+_SHARED = 0.1  # share of the test images that may stand in the training part: even CIFAR's has a few
+
+
+def read_anew(dataset: DatasetInfo) -> ImageSet:
+    """The set, not from this process's memory."""
+    return load_set.__wrapped__(DATASETS.versioned(dataset.name))
+
+
+@check("dataset")
+def it_is_what_it_declares(dataset: DatasetInfo) -> None:
+    """It has as many images of each class, and as many test images, as it declares."""
+    images = read_anew(dataset)
+    found = tuple(np.bincount(images.train_labels, minlength=dataset.classes).tolist())
+    expect(found == dataset.train_counts, f"train_counts are {found}, and declared as {dataset.train_counts}")
+    tests = len(images.test_labels)
+    expect(tests == dataset.test_count, f"it has {tests} test images, and declares {dataset.test_count}")
+    names = len(dataset.class_names)
+    expect(names in (0, dataset.classes), f"it names {names} of {dataset.classes} classes")
+
+
+@check("dataset")
+def it_is_the_same_each_time(dataset: DatasetInfo) -> None:
+    """Read twice, it is the same to the bit: its fingerprint stands in every row."""
+    first, second = read_anew(dataset), read_anew(dataset)
+    expect(first.fingerprint == second.fingerprint, "read again it has other images")
+
+
+@check("dataset")
+def its_test_images_are_not_those_of_training(dataset: DatasetInfo) -> None:
+    """Hardly any test image is a training image too."""
+    images = read_anew(dataset)
+    known = {image.tobytes() for image in images.train_images}
+    shared = sum(image.tobytes() in known for image in images.test_images) / len(images.test_images)
+    expect(shared <= _SHARED, f"{100 * shared:.0f} % of the test images stand in the training part")
+
+
+@check("dataset")
+def a_network_can_be_trained_on_it(dataset: DatasetInfo) -> None:
+    """A long-tailed subset of it can be drawn, and a perceptron be trained on it."""
+    data = DataSpec(DATASETS.versioned(dataset.name), imbalance_factor=2, n_max=min(dataset.n_max, 50))
+    recipe = Recipe(name="check", model="mlp", epochs=1, lr=0.01, normalize="unit", precision="float32")
+    result = finished(TrialSpec(data, resolve("softmax"), recipe))
+    expect(len(result.confusion) == dataset.classes, f"predictions are of {len(result.confusion)} classes, not {dataset.classes}")

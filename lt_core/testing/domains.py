@@ -1,0 +1,39 @@
+"""Values that a parameter must refuse."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from lt_core.errors import UserError
+from lt_core.fields import Domain
+
+
+def outside(domain: Domain, default: Any, optional: bool = False) -> list[Any]:
+    """Values that ``domain`` excludes.
+
+    Args:
+        default: of the parameter, which says its type.
+        optional: whether none is inside.
+    """
+    if domain.choices:
+        return ["nonsense"]
+    if default is None or optional:
+        return ["nonsense", True, math.inf]
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+        return ["nonsense", None, 3.5]
+    steps = ((domain.low, -1), (domain.high, 1))
+    beyond = [edge + step for edge, step in steps if edge is not None]
+    beyond += [edge for edge in (domain.above, domain.below) if edge is not None]
+    return [*beyond, "many", None, True, math.nan, math.inf]
+
+
+def refused(make: Callable[[], object], key: str) -> bool:
+    """Whether ``make`` raises a `UserError` that names ``key``."""
+    try:
+        make()
+    except UserError as error:
+        return re.search(rf"\b{re.escape(key)}\b", str(error)) is not None
+    return False

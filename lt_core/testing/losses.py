@@ -1,0 +1,92 @@
+"""What must hold for every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from lt_core.fields import domains
+from lt_core.losses import Loss
+from lt_core.testing.check import check, expect
+from lt_core.testing.trials import extreme_logits
+
+_COUNTS = torch.tensor([500.0, 200.0, 60.0, 20.0, 5.0])
+
+
+def settings(loss: type[Loss]) -> Iterator[Loss]:
+    """The loss with its defaults, and with each value that is worth trying."""
+    yield loss()
+    for key, domain in domains(loss).items():
+        yield from (loss(**{key: value}) for value in domain.tune)
+
+
+def moderate() -> tuple[Tensor, Tensor]:
+    """Outputs [10, 5] in −1…1, as cosines are too, and labels [10]."""
+    generator = torch.Generator().manual_seed(0)
+    return 2 * torch.rand(10, 5, generator=generator) - 1, torch.arange(10) % 5
+
+
+@check("loss")
+def it_is_one_number_an_image(loss: type[Loss]) -> None:
+    """It gives one number an image, [B], and averages nothing."""
+    outputs, labels = moderate()
+    for made in settings(loss):
+        losses = made.bind(_COUNTS)(outputs, labels)
+        expect(losses.shape == labels.shape, f"{made}: outputs [10, 5] have losses of shape {list(losses.shape)}, not [10]")
+
+
+@check("loss")
+def it_is_each_images_own(loss: type[Loss]) -> None:
+    """The loss of an image depends on nothing else in the batch, and on no chance."""
+    outputs, labels = moderate()
+    for made in settings(loss):
+        bound = made.bind(_COUNTS)
+        whole, alone = bound(outputs, labels), torch.cat([bound(outputs[i : i + 1], labels[i : i + 1]) for i in range(10)])
+        expect(torch.allclose(whole, alone, rtol=1e-4, atol=1e-6), f"{made}: ten images have other losses together than apart")
+
+
+@check("loss")
+def it_falls_as_the_right_output_rises(loss: type[Loss]) -> None:
+    """It falls as the output of the right class rises, for a large class and for a small one."""
+    for made in settings(loss):
+        bound = made.bind(_COUNTS)
+        for label in (0, 4):
+            right = torch.nn.functional.one_hot(torch.tensor([label]), 5).float()
+            labels = torch.tensor([label])
+            low, high = bound(-0.9 * right, labels).item(), bound(0.9 * right, labels).item()
+            expect(high < low, f"{made}: class {label} has loss {low:.3g} at output −0.9 and {high:.3g} at 0.9")
+
+
+@check("loss")
+def it_is_finite_at_extreme_outputs(loss: type[Loss]) -> None:
+    """It and its gradient are finite at outputs of ±10⁴."""
+    extreme, labels = extreme_logits()
+    for made in settings(loss):
+        outputs = extreme.clone().requires_grad_()
+        losses = made.bind(torch.tensor([5000.0, 100.0, 1.0]))(outputs, labels)
+        (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+        expect(losses.isfinite().all(), f"{made}: {int((~losses.isfinite()).sum())} of 81 losses are not finite")
+        expect(gradient.isfinite().all(), f"{made}: the gradient is not finite")
+
+
+@check("loss")
+def its_probabilities_are_probabilities(loss: type[Loss]) -> None:
+    """Its probabilities lie in 0…1, rank as its logits do, and have the logarithms that it gives."""
+    outputs, _ = moderate()
+    for made in settings(loss):
+        logits = made.logits(outputs)
+        found, logarithms = made.probabilities(logits), made.log_probabilities(logits)
+        expect((found >= 0).all() and (found <= 1).all(), f"{made}: probabilities from {found.min():.3g} to {found.max():.3g}")
+        expect(torch.equal(found.argmax(1), outputs.argmax(1)), f"{made}: its most probable class is not the largest output's")
+        expect(torch.allclose(found.log(), logarithms, atol=1e-4), f"{made}: log_probabilities are not the logarithms")
+
+
+@check("loss")
+def it_knows_weights_of_one(loss: type[Loss]) -> None:
+    """Where every image weighs 1, the loss that looks at weights is the plain one."""
+    outputs, labels = moderate()
+    for made in settings(loss):
+        plain, weighted = made.bind(_COUNTS)(outputs, labels), made.bind_weighted(_COUNTS)(outputs, labels, torch.ones(10))
+        expect(torch.allclose(plain, weighted), f"{made}: bind_weighted gives another loss at weights of 1 than bind")

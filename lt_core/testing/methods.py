@@ -1,0 +1,171 @@
+"""What must hold for every method."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import torch
+
+from lt_core.features import by_batches
+from lt_core.identity import NEUTRAL
+from lt_core.methods import METHODS, Method, resolve
+from lt_core.parts import build_parts
+from lt_core.testing.check import check, expect
+from lt_core.testing.trials import extreme_logits, figures_of, finished, fitting_spec, measured, split_of, tiny_spec, trained
+from lt_core.training.evaluate import evaluate
+
+
+def _has_a_neutral_point(method: Method) -> bool:
+    return bool(method.neutral.at and method.neutral.equals)
+
+
+def _has_none(method: Method) -> bool:
+    return not _has_a_neutral_point(method) and bool(method.neutral.reason)
+
+
+def settings(method: Method) -> list[dict[str, Any]]:
+    """The declared setting, the neutral one, and each value that is worth trying."""
+    domains = method.domains()
+    return [{}, dict(method.neutral.at), *({key: value} for key in method.space for value in domains[key].tune)]
+
+
+@check("method")
+def its_declaration_is_whole(method: Method) -> None:
+    """Its declaration says what it is, where it comes from, and what to tune."""
+    expect(METHODS[method.name] is method, f"it is registered under another name than its own, {method.name}")
+    for word in ("about", "cite", "family"):
+        expect(getattr(method, word), f"its '{word}' is empty")
+    domains = method.domains()
+    for key in method.space:
+        expect(key in domains, f"{key} is to be tuned, and none of its parts has it")
+        values = domains[key].tune
+        expect(len(set(values)) > 1, f"{key} is to be tuned, and has no values to choose from: give param(…, tune=(…))")
+        labels = {method.resolve({key: value}).label for value in values}
+        expect(len(labels) == len(values), f"of {key} {len(values)} values are to be tried, and have {len(labels)} labels")
+
+
+@check("method")
+def its_neutral_point_is_stated(method: Method) -> None:
+    """It says at which setting it is a plainer method, or why there is none."""
+    neutral = method.neutral
+    if neutral.equals != "softmax":
+        expect(neutral.reason, "a method that is softmax cross-entropy at no setting must say why: Neutral(…, reason=…)")
+    if neutral.equals and not neutral.at:
+        expect(neutral.equals == method.name, f"at no setting it equals {neutral.equals}: without one it can only be itself")
+
+
+@check("method", _has_a_neutral_point)
+def it_is_the_plainer_method_at_its_neutral_point(method: Method) -> None:
+    """At its neutral point it is the plainer method, to the bit."""
+    neutral = method.neutral
+    mine, plain = measured(method.name, dict(neutral.at)), measured(neutral.equals, beside=method.name)
+    expect(mine == plain, f"at {dict(neutral.at)} it has other figures than {neutral.equals}")
+
+
+@check("method", _has_a_neutral_point)
+def it_is_another_away_from_it(method: Method) -> None:
+    """Away from its neutral point it is another method, else being neutral would prove nothing."""
+    early = {"defer": 0.3} if "defer" in method.domains() else {}
+    mine, plain = measured(method.name, early), measured(method.neutral.equals, beside=method.name)
+    expect(mine != plain, f"as it is declared it has the figures of {method.neutral.equals}")
+
+
+@check("method", _has_none)
+def it_is_not_softmax_as_it_says(method: Method) -> None:
+    """Where it says that it is softmax cross-entropy at no setting, it is not so as declared, nor with all turned down."""
+    least = {key: domain.low for key, domain in method.domains().items() if domain.low is not None}
+    for at in ({}, least):
+        expect(measured(method.name, at) != measured("softmax", beside=method.name), f"at {at} it has the figures of softmax")
+
+
+@check("method")
+def its_label_names_all_of_it(method: Method) -> None:
+    """Its label, name[key=value,…], is all that is needed to make it again, at any setting."""
+    for at in settings(method):
+        made = method.resolve(at)
+        expect(resolve(made.label) == made, f"the label of {at}, {made.label}, means another setting")
+    expect(method.resolve().label == METHODS.versioned(method.name), "its label as declared is not its name")
+
+
+@check("method")
+def it_learns_with_a_class_of_one_image(method: Method) -> None:
+    """A class of one image is no obstacle."""
+    counts = [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]
+    result = finished(fitting_spec(method.name, data={"imbalance_type": "counts", "counts": counts, "validation": 2}))
+    expect(result.train_counts[-1] == 1, f"its training subset has {result.train_counts[-1]} images of that class")
+    losses = [row["train_loss"] for row in result.curve]  # no number where nothing was trained, such as for class means
+    expect(any(map(math.isfinite, losses)) and not any(map(math.isinf, losses)), f"the losses of its epochs are {losses}")
+
+
+@check("method")
+def it_takes_any_number_of_classes(method: Method) -> None:
+    """Two classes will do, and a hundred with one or two images each."""
+    for counts in ([30, 3], [1] * 50 + [2] * 50):
+        split = split_of(counts)
+        training, losses = trained(fitting_spec(method.name, epochs=2), split)
+        expect(all(map(math.isfinite, losses)), f"with {len(counts)} classes the losses of its epochs are {losses}")
+        found = evaluate(training, split.test)
+        seen = found.confusion.sum(axis=1).tolist()
+        expect(seen == counts and found.calibration[0].sum() == sum(counts), f"of {counts} test images {seen} are counted")
+
+
+@check("method")
+def it_learns_a_small_batch_by_heart(method: Method) -> None:
+    """It learns twenty images by heart in sixty epochs."""
+    long = {"retrain": 1.0} if "retrain" in method.domains() else {}  # a second stage must have its time too
+    plainly: dict[str, Any] = {"pad": 0, "warmup_epochs": 0, "milestones": (), "drops": (), "weight_decay": 0.0, "batch_size": 20}
+    spec, split = fitting_spec(method.name, long, epochs=60, **plainly), split_of([4] * 5)
+    training, losses = trained(spec, split)
+    accuracy = evaluate(training, split.train).accuracy
+    expect(accuracy == 1.0, f"after sixty epochs it knows {100 * accuracy:.0f} % of twenty images")
+    # A mixed or smoothed target has a loss above zero at best.
+    plain = {k: NEUTRAL[k] for k in ("step", "loss")}.items() <= spec.method.params.items()
+    # A weight may grow as the loss falls, as influence weights do: then the loss without it says what has been learnt.
+    last = losses[-1] if spec.method.params["weights"] == NEUTRAL["weights"] else _unweighted_loss(training, split.train)
+    expect(last < (0.25 if plain else 1) * losses[0], f"its loss goes from {losses[0]:.3g} to {last:.3g}")
+
+
+@torch.no_grad()
+def _unweighted_loss(training: Any, images: Any) -> float:
+    outputs = by_batches(training, images, lambda outputs, features: outputs)
+    return training.loss_of(outputs, images.labels).mean().item()
+
+
+@check("method")
+def its_figures_are_those_of_its_seed(method: Method) -> None:
+    """The same trial gives the same figures after any other, and another seed gives others."""
+    data = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
+    spec = fitting_spec(method.name, seed=3, data=data)
+    before = figures_of(finished(spec))
+    finished(tiny_spec(seed=8, optimizer="adam", batch_size=17, epochs=1))
+    torch.manual_seed(99)
+    torch.rand(5)
+    expect(figures_of(finished(spec)) == before, "run again after another trial it has other figures")
+    other = finished(dataclasses.replace(spec, seed=4))
+    expect(other.confusion != before["confusion"], "two seeds give the same predictions")
+
+
+@check("method")
+def its_loss_is_finite_at_extreme_logits(method: Method) -> None:
+    """Its weighted loss, its gradient and its probabilities are finite at logits of ±10⁴, in bfloat16 too."""
+    counts = torch.tensor([5000.0, 100.0, 1.0], dtype=torch.float64)
+    extreme, labels = extreme_logits()
+    for at in settings(method):
+        parts: dict[str, Any] = build_parts(method.resolve(at).params)
+        for dtype in (torch.float32, torch.bfloat16):
+            given = extreme.to(dtype).requires_grad_()
+            logits = given.float()  # as the network hands them over
+            weights = parts["weights"].bind(counts).float()[labels]
+            losses = parts["loss"].bind(counts.float())(logits, labels)
+            loss = parts["weights"].average(losses, weights)
+            (gradient,) = torch.autograd.grad(loss, given)
+            expect(loss.isfinite() and gradient.isfinite().all(), f"at {at} in {dtype} its loss or gradient is not finite")
+            made = parts["posthoc"].probabilities(parts["loss"].logits(logits), parts["loss"], counts)
+            inside = made.isfinite().all() and (made >= 0).all() and (made <= 1).all()
+            expect(inside, f"at {at} in {dtype} its probabilities do not lie in 0…1")
+            first, second = logits.topk(2).values.T
+            leads = first > second  # by 10⁴, which no class prior makes up for
+            right = made.argmax(dim=1)[leads].equal(logits.argmax(dim=1)[leads])
+            expect(right, f"at {at} in {dtype} another class than that of the largest logit is the most probable")

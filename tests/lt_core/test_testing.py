@@ -1,0 +1,223 @@
+"""Every check of `lt_core.testing` can fail: each is given something that is wrong in just that."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from lt_core import plugins
+from lt_core.errors import UserError
+from lt_core.testing import CHECKS, Case, CheckFailed, cases, cases_of_file, made, parametrize_with_checks
+
+HEAD = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lt_core.data.sets import dataset
+from lt_core.fields import param
+from lt_core.losses import Loss
+from lt_core.methods import Neutral, method
+from lt_core.models.registry import MODELS, Backbone, ModelInfo
+from lt_core.parts import part
+from lt_core.sampling import Sampling
+from lt_core.steps import Step
+from lt_core.steps.base import BoundStep
+from lt_core.weights import Weights
+
+NONE = Neutral({}, equals="wrong", reason="it is wrong")
+"""
+
+
+def declared(words: str, about: str = "wrong") -> str:
+    return f"method('wrong', 'mine', '{about}', 'nobody', {words})"
+
+
+def loss(body: str, fields: str = "", doc: str = '"""Wrong."""', more: str = "", base: str = "Loss") -> str:
+    """A loss whose value is the expression ``body`` of outputs z, labels y and class sizes n, and a method that has it."""
+    head = f'@part("loss", "wrong")\nclass Wrong({base}):\n    {doc}\n    {fields}\n\n'
+    bind = f"    def bind(self, n):\n        return lambda z, y: {body}\n"
+    return f"{head}{bind}{more}\n" + declared("loss='wrong', neutral=NONE")
+
+
+def sampling(order: str) -> str:
+    head = '@part("sampling", "wrong")\nclass Wrong(Sampling):\n    """Wrong."""\n\n'
+    return f"{head}    def epoch(self, labels, counts, generator, progress=0.0):\n        return {order}"
+
+
+def step(change: str) -> str:
+    """A step whose loss is ``change`` of the plain ``loss``."""
+    return f'''
+class Bound(BoundStep):
+    calls = 0
+
+    def __call__(self, positions):
+        self.calls += 1
+        images, labels = self.training.images(positions)
+        loss = self.training.objective(*self.training.forward(images, labels), labels)
+        return {change}
+
+
+@part("step", "wrong")
+class Wrong(Step):
+    """Wrong."""
+
+    def bind(self, training):
+        return Bound(training)
+'''
+
+
+def model(features: str = "hidden.flatten(1)", width: int = 64, before: str = "", about: str = "wrong") -> str:
+    return f'''
+class Wrong(Backbone):
+    width = {width}
+
+    def __init__(self, shape):
+        super().__init__()
+        self.layer = nn.Linear(shape[0] * shape[1] * shape[2], 64)
+        {before}
+
+    def forward(self, images):
+        hidden = self.layer(images.flatten(1))
+        return {features}
+
+
+MODELS.add("wrong", ModelInfo("wrong", "{about}", Wrong))
+'''
+
+
+def images(counts: tuple[int, ...] = (6, 6), test: str = "255 - train", declared: tuple[int, ...] | None = None) -> str:
+    return f"""
+def read():
+    labels = np.repeat(np.arange(2), {counts})
+    train = np.zeros((len(labels), 8, 8, 1), np.uint8)
+    train[..., 0, 0] = np.arange(len(labels))[:, None]
+    return (train, labels), ({test}, labels)
+
+
+known = dict(train_counts={declared or counts}, test_count={sum(counts)}, image_shape=(8, 8, 1))
+dataset(name="wrong", about="wrong", read=read, **known)
+"""
+
+
+CE = "F.cross_entropy(z, y, reduction='none')"
+LOG_OF_SOFTMAX = "-z.softmax(1).gather(1, y[:, None])[:, 0].log()"
+#: Check → a file that is wrong in that, and what is said of it.
+WRONG = {
+    "its_declaration_is_whole": (declared("neutral=NONE", about=""), "its 'about' is empty"),
+    "its_neutral_point_is_stated": (declared("loss='sigmoid', neutral=Neutral({}, 'sigmoid')"), "must say why"),
+    "it_is_the_plainer_method_at_its_neutral_point": (
+        declared("loss='logit_adjusted', neutral=Neutral({'tau': 0.5})"),
+        "at {'tau': 0.5} it has other figures than softmax",
+    ),
+    "it_is_another_away_from_it": (
+        declared("loss='logit_adjusted', tau=0.0, neutral=Neutral({'tau': 0.0})"),
+        "as it is declared it has the figures of softmax",
+    ),
+    "it_is_not_softmax_as_it_says": (declared("neutral=NONE"), "it has the figures of softmax"),
+    "its_label_names_all_of_it": (
+        loss(CE, "mode: str = param('a', 'which', tune=('a', 'b,c'))") + "\n" + declared(
+            "loss='wrong', space=('mode',), neutral=NONE").replace("'wrong', 'mine'", "'wrong2', 'mine'"),
+        "is not of the form key=value",
+    ),
+    "it_learns_with_a_class_of_one_image": (loss(f"{CE} / (n - 1)[y]"), "diverged: training loss became"),
+    "it_takes_any_number_of_classes": (loss("F.cross_entropy(z + torch.zeros(10), y, reduction='none')"), "must match the size"),
+    "it_learns_a_small_batch_by_heart": (loss("F.cross_entropy(0 * z, y, reduction='none')"), "% of twenty images"),
+    "its_figures_are_those_of_its_seed": (loss(f"torch.rand(()) * {CE}"), "run again after another trial it has other figures"),
+    "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
+    "it_is_what_its_group_expects": (loss(CE, base="Sampling"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss"),
+    "it_says_what_it_is": (loss(CE, doc="pass"), "Wrong has no docstring"),
+    "all_its_fields_are_parameters": (loss(CE, "extent: float = 2.0"), "field extent is not declared with param"),
+    "its_parameters_are_its_groups_own": (loss(CE, "head: str = param('a', 'which')"), "head has the name of a group of parts"),
+    "its_defaults_lie_in_their_domains": (loss(CE, "extent: float = param(2.0, 'how far', high=1)"), "extent must be in"),
+    "it_refuses_values_outside_a_domain": (
+        loss(CE, "extent: object = param(0.1, 'how far', low=0, high=1)"), "extent = 'many' is taken",
+    ),
+    "it_is_one_number_an_image": (loss("F.cross_entropy(z, y)"), "losses of shape [], not [10]"),
+    "it_is_each_images_own": (loss(f"{CE} * z.std()"), "ten images have other losses together than apart"),
+    "it_falls_as_the_right_output_rises": (loss(f"-{CE}"), "class 0 has loss"),
+    "it_is_finite_at_extreme_outputs": (loss(LOG_OF_SOFTMAX), "losses are not finite"),
+    "its_probabilities_are_probabilities": (
+        loss(CE, more="\n    def probabilities(self, logits):\n        return logits\n"), "probabilities from -",
+    ),
+    "it_knows_weights_of_one": (
+        loss(CE, more=f"\n    def bind_weighted(self, n):\n        return lambda z, y, w: 2 * {CE}\n"), "than bind",
+    ),
+    "it_gives_positions_of_images": (sampling("torch.rand(len(labels), generator=generator)"), "an epoch is torch.float32"),
+    "it_draws_from_its_generator_alone": (sampling("torch.randperm(len(labels))"), "the same generator gives other epochs"),
+    "it_draws_anew_each_epoch": (sampling("torch.arange(len(labels))"), "two of three epochs have the same order"),
+    "it_forgets_no_image": (sampling("torch.randperm(len(labels) - 1, generator=generator)"), "57 of 58 images are drawn"),
+    "its_loss_is_a_scalar_to_descend": (step("loss.detach()"), "the loss of a batch has no gradient"),
+    "it_draws_from_the_trainings_generators": (step("loss * torch.rand(())"), "when the global generator has another seed"),
+    "it_goes_on_from_its_state": (step("loss * self.calls"), "it takes other steps than without a stop"),
+    "it_gives_one_output_a_class": (model(width=32), "shapes cannot be multiplied"),
+    "it_judges_each_image_alone": (model("hidden - hidden.mean(0)"), "when another is in the batch"),
+    "it_begins_from_its_seed_alone": (
+        model(before="self.layer.weight.data *= float(np.random.rand())"), "the same seed gives other weights",
+    ),
+    "all_its_weights_are_trained": (model(before="self.idle = nn.Linear(2, 2)"), "reaches backbone.idle.weight"),
+    "it_is_what_it_declares": (images((6, 5), declared=(5, 6)), "train_counts are (6, 5), and declared as (5, 6)"),
+    "it_is_the_same_each_time": (images(test="train + np.random.randint(9, 200)"), "read again it has other images"),
+    "its_test_images_are_not_those_of_training": (images(test="train"), "100 % of the test images"),
+    "a_network_can_be_trained_on_it": (images((1, 1)), "leaves class 1 without images"),
+}  # fmt: skip
+#: A name that two kinds of thing give to a check.
+WRONG_OF_KIND = {("model", "it_says_what_it_is"): (model(about=""), "model wrong says nothing of itself")}
+ALL = sorted({(kind, check.name) for kind, checks in CHECKS.items() for check in checks})
+
+
+def wrong(kind: str, name: str) -> tuple[str, str]:
+    return WRONG_OF_KIND.get((kind, name)) or WRONG[name]
+
+
+def test_no_check_is_without_something_that_fails_it():
+    assert {name for _, name in ALL} == set(WRONG)
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL, ids=lambda value: value)
+def test_what_is_wrong_is_found_and_said(load, kind, name):
+    text, words = wrong(kind, name)
+    mine = [case for case in cases(plugins.registered(load(HEAD + text))) if (case.check.kind, case.check.name) == (kind, name)]
+    causes = [cause for _, cause, _ in made(mine) if cause]
+    assert len(causes) == 1, f"{len(mine)} were checked"
+    assert words in causes[0] and "\n" not in causes[0]
+    with pytest.raises((CheckFailed, UserError, RuntimeError)):  # as pytest will see it
+        [case() for case in mine]
+
+
+SOUND = HEAD + textwrap.dedent('''
+    @part("loss", "sound")
+    class Sound(Loss):
+        """Cross-entropy of stretched logits."""
+
+        stretch: float = param(2.0, "factor on the logits", above=0, tune=(1.0, 2.0))
+
+        def bind(self, counts):
+            return lambda outputs, labels: F.cross_entropy(self.stretch * outputs, labels, reduction="none")
+
+
+    method("sound", "mine", "stretched", "nobody", loss="sound", space=("stretch",), neutral=Neutral({"stretch": 1.0}))
+''')
+
+
+def test_what_is_sound_passes_and_each_check_says_what_it_is(load, tmp_path):
+    plugin = load(SOUND)
+    found = cases_of_file(tmp_path / "my_file.py")
+    assert found == cases(plugins.registered(plugin))
+    assert {case.kind for case in found} == {"loss", "method"} and all(case.name == "sound" for case in found)
+    assert all(len(case.check.about) > 20 and str(case) == f"{case.kind} sound: {case.check.about}" for case in found)
+    assert [(case.id, cause) for case, cause, _ in made(found) if cause] == []
+
+
+def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
+    load(SOUND)
+    mark = parametrize_with_checks(tmp_path / "my_file.py")
+    assert mark.name == "parametrize" and mark.args[0] == "check" and all(isinstance(case, Case) for case in mark.args[1])
+    assert mark.kwargs["ids"](mark.args[1][0]) == "loss-sound-it_is_what_its_group_expects"
+    assert parametrize_with_checks(method=["sound"], loss=["sound"]).args[1] != []
+    with pytest.raises(UserError, match="unknown loss 'sond'; the nearest is 'sound'"):
+        parametrize_with_checks(loss=["sond"])
+    with pytest.raises(UserError, match="unknown kind of thing 'losss'"):
+        parametrize_with_checks(losss=["sound"])
