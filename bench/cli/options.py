@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -18,6 +19,14 @@ SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites or
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
 FORMAT = Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")]
+PLUGINS = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="a Python file of your own that registers methods, parts, models, data sets or metrics; repeat it",
+    ),
+]
 RANKS = Annotated[str, typer.Option(metavar="METRIC", help="figure that ranks; see `list metrics`")]
 
 _RECORDS: dict[str, type] = {field.name: record for record in (Selection, Execution) for field in dataclasses.fields(record)}
@@ -58,6 +67,26 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return called
 
     return declare
+
+
+def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` with the option ``--plugin``, whose files are loaded before it begins."""
+
+    @wraps(command)
+    def called(plugin: list[Path] | None, **values: Any) -> None:
+        if plugin:
+            from lt_core import plugins
+
+            for file in plugin:
+                plugins.load(file)
+        command(**values)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    option = inspect.Parameter("plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=PLUGINS)
+    shown = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), option]
+    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what Typer reads
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return called
 
 
 def _option(name: str) -> inspect.Parameter:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from bench.cli import app as door
+from lt_core import plugins
 from tests.bench.harness import TINY
 
 
@@ -32,6 +33,8 @@ def call(capsys, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "argv", ["bench.py", *arguments])
         with pytest.raises(SystemExit) as stop:
             door.main()
+        for plugin in plugins.loaded():  # the next call is of another process
+            plugins.forget(plugin.version)
         captured = capsys.readouterr()
         return stop.value.code, captured.out, captured.err
 

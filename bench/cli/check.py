@@ -1,0 +1,24 @@
+"""The command that checks what plug-in files register."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="plug-in files")]) -> None:
+    """Check what plug-in files register as the benchmark checks its own: a line a check.
+
+    Exit code 0: every check holds; 1: some do not; 2: a file cannot be loaded.
+    """
+    from lt_core import testing
+
+    cases = [case for file in files for case in testing.cases_of_file(file)]
+    failed = 0
+    for case, cause, _ in testing.made(cases):
+        failed += bool(cause)
+        print(f"FAIL  {case}: {cause}" if cause else f"ok    {case}", flush=True)
+    print(f"{len(cases)} checks: {len(cases) - failed} hold, {failed} do not")
+    raise SystemExit(1 if failed else 0)
