@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lt_core import plugins
-from lt_core.testing import datasets, losses, methods, models, parts, samplings, steps  # noqa: F401  (they register)
+from lt_core.testing import datasets, losses, methods, metrics, models, parts, samplings, steps  # noqa: F401  (they register)
 from lt_core.testing.check import CHECKS, REGISTRIES, Case, Check, CheckFailed, cases, made
 
 __all__ = [

@@ -10,6 +10,7 @@ from typing import Any
 from lt_core.data.sets import DATASETS
 from lt_core.errors import unknown
 from lt_core.methods import METHODS
+from lt_core.metrics import METRICS
 from lt_core.models import MODELS
 from lt_core.parts import GROUPS
 from lt_core.recipes import RECIPES
@@ -18,7 +19,7 @@ from lt_core.registry import Registry
 PART = "part"  # kind of the checks of every part, whatever its group
 #: Kind → where things of it are registered.
 REGISTRIES: dict[str, Registry[Any]] = {
-    "method": METHODS, **GROUPS, "model": MODELS, "dataset": DATASETS, "recipe": RECIPES,
+    "method": METHODS, **GROUPS, "model": MODELS, "dataset": DATASETS, "metric": METRICS, "recipe": RECIPES,
 }  # fmt: skip
 
 

@@ -14,9 +14,11 @@ import torch.nn.functional as F
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.methods import METHODS, Neutral, method
+from lt_core.metrics import METRICS
 from lt_core.parts import GROUPS, part
 from lt_core.posthoc import Posthoc
 from lt_core.testing import CHECKS, REGISTRIES, cases, parametrize_with_checks
+from lt_core.testing.metrics import COUNTS
 from lt_core.testing.trials import first_training
 
 #: Networks that are the same code as smaller ones, only longer.
@@ -33,6 +35,12 @@ def test_it_holds(check):
 def test_every_check_is_made_of_something():
     made = {case.check for case in cases((kind, name) for kind, names in NAMES.items() for name in names)}
     assert made == {check for checks in CHECKS.values() for check in checks}
+
+
+def test_metrics_of_ours_that_no_clock_measures_are_shares():
+    """Predictions are counted, so that all that is checked of shares holds for them."""
+    assert [metric.name for metric in METRICS.values() if not metric.measured and metric.unit != "%"] == []
+    assert all(metric.applies(counts) for metric in METRICS.values() if metric.measured for counts in COUNTS)
 
 
 @pytest.mark.parametrize("name", list(METHODS))

@@ -20,6 +20,7 @@ from lt_core.data.sets import dataset
 from lt_core.fields import param
 from lt_core.losses import Loss
 from lt_core.methods import Neutral, method
+from lt_core.metrics import metric
 from lt_core.models.registry import MODELS, Backbone, ModelInfo
 from lt_core.parts import part
 from lt_core.sampling import Sampling
@@ -102,6 +103,11 @@ dataset(name="wrong", about="wrong", read=read, **known)
 """
 
 
+def figure(value: str, declared: str = "") -> str:
+    """A metric whose value is the expression ``value`` of an outcome o."""
+    return f"@metric('wrong', 'something wrong', {declared})\ndef wrong(o):\n    return {value}\n"
+
+
 CE = "F.cross_entropy(z, y, reduction='none')"
 LOG_OF_SOFTMAX = "-z.softmax(1).gather(1, y[:, None])[:, 0].log()"
 #: Check → a file that is wrong in that, and what is said of it.
@@ -162,6 +168,17 @@ WRONG = {
     "it_is_the_same_each_time": (images(test="train + np.random.randint(9, 200)"), "read again it has other images"),
     "its_test_images_are_not_those_of_training": (images(test="train"), "100 % of the test images"),
     "a_network_can_be_trained_on_it": (images((1, 1)), "leaves class 1 without images"),
+    "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short is of 17 letters"),
+    "it_is_a_share": (figure("100 * o.recall.mean()"), "and a share lies in 0…1"),
+    "it_is_best_for_perfect_predictions": (figure("o.recall.min() / 2"), "wrong of perfect predictions is 0.5, not 1"),
+    "it_is_never_worse_for_a_mended_prediction": (
+        figure("o.recall.mean()", "lower_is_better=True"), "as a prediction is mended",
+    ),
+    "it_is_the_same_whatever_classes_are_called": (figure("o.recall[0]"), "as classes change places"),
+    "it_is_there_where_it_says": (
+        figure("o.recall[o.train_counts > 100].mean() if o.train_counts[0] > 100 else np.nan"), "what it is about",
+    ),
+    "it_is_what_a_clock_measured": (figure("o.recall.mean()", "measured=True, unit=''"), "it depends on predictions"),
 }  # fmt: skip
 #: A name that two kinds of thing give to a check.
 WRONG_OF_KIND = {("model", "it_says_what_it_is"): (model(about=""), "model wrong says nothing of itself")}
@@ -221,3 +238,20 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
         parametrize_with_checks(loss=["sond"])
     with pytest.raises(UserError, match="unknown kind of thing 'losss'"):
         parametrize_with_checks(losss=["sound"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("it_is_best_for_perfect_predictions", figure("o.recall.mean()", "lower_is_better=True"), "is 1, not 0"),
+        ("it_is_never_worse_for_a_mended_prediction", figure("1.0"), "measures nothing"),
+        ("it_is_never_worse_for_a_mended_prediction", figure("o.recall.max() - o.recall.min()"), "as a prediction is mended"),
+        ("it_is_there_where_it_says", figure("o.calibration[0].sum()", "about='nothing'"), "does not say that it needs it"),
+        ("it_is_there_where_it_says", figure("np.nan if o.recall.min() < 0.5 else 1.0", "about='a'"), "predictions decide"),
+        ("it_is_what_a_clock_measured", figure("1.0", "measured=True, unit=''"), "a value where nothing was measured"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:metric wrong is left empty")
+def test_other_ways_to_be_wrong_are_found_too(load, name, text, words):
+    found = [cause for case, cause, _ in made(cases(plugins.registered(load(HEAD + text)))) if case.check.name == name]
+    assert len(found) == 1 and words in found[0]

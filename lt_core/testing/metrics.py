@@ -1,0 +1,140 @@
+"""What must hold for every metric."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from lt_core.metrics import METRICS, Metric, Outcome, calibration_bins
+from lt_core.testing.check import check, expect
+
+NOISE = 1e-12  # sums in another order
+#: Class sizes: of all three groups, of one group alone, with two smallest classes, and all alike.
+COUNTS = ([500, 101, 100, 20, 19, 3], [300, 200], [90, 40, 21], [15, 2], [120, 7, 7], [30, 30, 30])
+_EACH = 20
+
+
+@cache
+def outcomes() -> list[Outcome]:
+    """Predictions of all kinds, from chance to nearly perfect ones; every class has images."""
+    rng, made = np.random.default_rng(0), []
+    for counts in COUNTS:
+        for quality in np.linspace(0, 0.95, _EACH):
+            classes = len(counts)
+            true = np.repeat(np.arange(classes), rng.integers(1, 30, classes))
+            predicted = np.where(rng.random(len(true)) < quality, true, rng.integers(0, classes, len(true)))
+            confusion = np.zeros((classes, classes))
+            np.add.at(confusion, (true, predicted), 1)
+            bins = calibration_bins(rng.random(len(true)), (predicted == true).astype(float))
+            made.append(Outcome.of(confusion, counts, bins, seconds={"train": 12.5}, images_per_second=300.0))
+    return made
+
+
+def perfect(outcome: Outcome) -> Outcome:
+    """Every image of ``outcome`` told right, and that without a doubt."""
+    sizes = outcome.confusion.sum(axis=1)
+    sure = np.ones(int(sizes.sum()))
+    return replace(outcome, confusion=np.diag(sizes), calibration=calibration_bins(sure, sure))
+
+
+def mended(outcome: Outcome) -> Outcome:
+    """One wrong prediction of ``outcome`` made right, and confidences half as far from the truth."""
+    assert outcome.calibration is not None
+    confusion, (images, confidence, correct) = outcome.confusion.copy(), outcome.calibration
+    true, predicted = np.argwhere(confusion * (1 - np.eye(len(confusion))))[0]
+    confusion[true, [predicted, true]] += [-1, 1]
+    return replace(outcome, confusion=confusion, calibration=np.stack([images, (confidence + correct) / 2, correct]))
+
+
+def permuted(outcome: Outcome) -> Outcome:
+    """Classes by other numbers."""
+    order = np.roll(np.arange(len(outcome.train_counts)), 1)
+    return replace(outcome, confusion=outcome.confusion[order][:, order], train_counts=outcome.train_counts[order])
+
+
+def _of_predictions(metric: Metric) -> bool:
+    return not metric.measured
+
+
+def _share(metric: Metric) -> bool:
+    return not metric.measured and metric.unit == "%"
+
+
+@check("metric")
+def it_is_named_and_titled(metric: Metric) -> None:
+    """It has the name under which it is registered, a title without its unit, and a short one for a narrow column."""
+    expect(METRICS[metric.name] is metric, f"it is registered under another name than its own, {metric.name}")
+    expect(metric.quantity and metric.short and metric.column, "its quantity, short or column is empty")
+    expect("%" not in metric.quantity, "its quantity names its unit, which is said apart")
+    expect(len(metric.short) <= 12, f"short is of {len(metric.short)} letters, and a narrow column has room for 12")
+    expect(metric.heading[0].isupper() and metric.heading[1:] == metric.title[1:], f"its heading is '{metric.heading}'")
+
+
+@check("metric", _share)
+def it_is_a_share(metric: Metric) -> None:
+    """Its values lie in 0…1, as those of a metric in % must."""
+    for outcome in outcomes():
+        value = metric(outcome)
+        expect(math.isnan(value) or 0 <= value <= 1, f"{metric.name} is {value:g}, and a share lies in 0…1")
+
+
+@check("metric", _share)
+def it_is_best_for_perfect_predictions(metric: Metric) -> None:
+    """Perfect predictions have the best share, and no others are better."""
+    for outcome in outcomes():
+        best = metric(perfect(outcome))
+        if metric.needs_calibration or metric.applies(outcome.train_counts.tolist()):
+            end = 0.0 if metric.lower_is_better else 1.0
+            expect(abs(best - end) <= NOISE, f"{metric.name} of perfect predictions is {best:g}, not {end:g}")
+        expect(not metric.better(metric(outcome), best), f"others have a better {metric.name} than perfect predictions")
+
+
+@check("metric", _of_predictions)
+def it_is_never_worse_for_a_mended_prediction(metric: Metric) -> None:
+    """To mend a wrong prediction never makes it worse, by the direction that it declares, and sometimes makes it better."""
+    better = 0
+    for outcome in outcomes():
+        if np.trace(outcome.confusion) == outcome.confusion.sum():
+            continue
+        before, after = metric(outcome), metric(mended(outcome))
+        same = abs(after - before) <= NOISE or math.isnan(before)
+        words = f"{metric.name} goes from {before:g} to {after:g} as a prediction is mended"
+        expect(same or metric.better(after, before), words)
+        better += metric.better(after, before)
+    expect(better, "a metric that nothing changes measures nothing")
+
+
+@check("metric", _of_predictions)
+def it_is_the_same_whatever_classes_are_called(metric: Metric) -> None:
+    """Classes by other numbers leave it as it is."""
+    for outcome in outcomes():
+        one, other = metric(outcome), metric(permuted(outcome))
+        same = abs(one - other) <= NOISE or (math.isnan(one) and math.isnan(other))
+        expect(same, f"{metric.name} moves from {one:g} to {other:g} as classes change places")
+
+
+@check("metric", _of_predictions)
+def it_is_there_where_it_says(metric: Metric) -> None:
+    """Class sizes decide whether there is a value, not predictions; where there may be none it says what it is about."""
+    for outcome in outcomes():
+        there, sizes = not math.isnan(metric(outcome)), outcome.train_counts.tolist()
+        without = metric(replace(outcome, calibration=None))
+        if metric.needs_calibration:
+            expect(math.isnan(without), "it says that it needs calibration, and does without")
+        else:
+            same = without == metric(outcome) or not there
+            expect(same, "it is another without calibration, and does not say that it needs it: needs_calibration=True")
+            expect(there == metric.applies(sizes), f"with class sizes {sizes} predictions decide whether it has a value")
+        expect(there or metric.about, f"it has no value with class sizes {sizes}, and does not say what it is about")
+
+
+@check("metric", lambda metric: metric.measured)
+def it_is_what_a_clock_measured(metric: Metric) -> None:
+    """A metric that says that a clock measures it depends on no prediction, and is not there where nothing was measured."""
+    values = {metric(outcome) for outcome in outcomes()}
+    expect(len(values) == 1, "it depends on predictions")
+    expect(values.pop() > 0, "what was measured is not above 0")
+    expect(math.isnan(metric(Outcome.of([[1, 0], [0, 1]], [2, 1]))), "it has a value where nothing was measured")
