@@ -30,6 +30,8 @@ from lt_core.methods import (  # noqa: F401  (they register the methods)
     two_stage,
 )
 
-__all__ = ["METHODS", "Method", "Neutral", "method", "resolve"]
+__all__ = ["BUILT_IN", "METHODS", "Method", "Neutral", "method", "resolve"]
 
+#: The benchmark's own methods, which tests/lt_core/references holds against their sources; not those of packages and plug-in files.
+BUILT_IN = tuple(METHODS)
 load_external(ENTRY_POINT)

@@ -20,6 +20,7 @@ import yaml
 import bench
 from bench.records.store import Store
 from bench.suites.suite import parse_suite
+from lt_core import plugins
 from lt_core.result import FAILED, OK
 from lt_core.training import Runtime, run_trial, trial_steps
 from tests.bench.harness import ROOT, TINY, cli, records, same, start, wait_for, workers
@@ -101,16 +102,22 @@ def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_s
         pytest.skip("this machine cannot hide a folder from a process")
     suite = tmp_path / "blind.yaml"
     data = {**TINY["data"], "imbalance_factor": 10}
-    suite.write_text(yaml.safe_dump({**TINY, "data": data, "methods": ["crt", "lws"]}))
-    run = cluster.hidden / "blind"
-    done = cli("run", str(suite), "--out", str(cluster.hidden), "--address", cluster.address)
+    suite.write_text(yaml.safe_dump({**TINY, "data": data, "methods": ["crt", "lws", "my_vs"]}))
+    run, plugin = cluster.hidden / "blind", cluster.hidden / "vs_loss.py"
+    shutil.copy(ROOT / "docs" / "examples" / "vs_loss.py", plugin)
+    done = cli("run", str(suite), "--out", str(cluster.hidden), "--address", cluster.address, "--plugin", str(plugin))
     assert done.returncode == 0, done.stderr
     assert set(Store(run).frame()["status"]) == {"ok"}
+    assert not Path(f"/proc/{cluster.second.pid}/root{plugin}").exists(), "the text of a plug-in file travels with its trials"
     # What the second node has in that place, seen through its process.
     theirs = Path(f"/proc/{cluster.second.pid}/root{run}")
     assert list(theirs.glob("stages/*.pt")) and list(run.glob("stages/*.pt"))
     assert not (theirs / "records").exists()
-    bench.run(str(suite), backend="inline", out=tmp_path / "inline")
+    loaded = plugins.load(plugin)
+    try:
+        bench.run(str(suite), backend="inline", out=tmp_path / "inline")
+    finally:
+        plugins.forget(loaded.version)
     same(run, tmp_path / "inline" / "blind")
 
 

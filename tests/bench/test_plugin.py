@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -33,8 +34,13 @@ def installed(tmp_path):
 
 
 def call(site, *arguments):
+    return python(site, *command(*arguments)[1:])
+
+
+def python(site, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment, timeout=200)
+    words = [sys.executable, *arguments]
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=200, cwd=ROOT)
 
 
 def test_the_example_is_short():
@@ -50,9 +56,15 @@ def test_a_method_from_outside_is_listed_and_runs_on_ray_and_is_neutral(installe
     assert done.returncode == 0, done.stderr
     frame = Store.open(tmp_path / "tiny").frame().set_index(["label", "imbalance_factor"])
     assert set(frame["status"]) == {"ok"}
+    assert all(json.loads(text)["packages"]["lt-smooth"] == "1.0" for text in frame["environment"])
     for factor in (10, 50):
         plain, neutral = (frame.loc[(label, factor), "ece"] for label in ("softmax", "label_smoothing[smoothing=0]"))
         assert plain == neutral != frame.loc[("label_smoothing[smoothing=0.2]", factor), "ece"]
+
+
+def test_it_is_asked_for_no_entry_among_our_references(installed):
+    code = "from lt_core.methods import BUILT_IN, METHODS; print(*sorted(set(METHODS) - set(BUILT_IN)))"
+    assert python(installed, "-c", code).stdout.split() == ["label_smoothing"]
 
 
 def test_a_broken_package_is_warned_of_and_takes_nothing_down(installed):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from bench.records.store import Store
-from tests.bench.harness import TINY
+from bench.running.backends.base import Job
+from bench.running.backends.ray_tune import _packed
+from bench.suites.suite import load_suite
+from lt_core import plugins
+from lt_core.training import Runtime, run_trial
+from tests.bench.harness import ROOT, TINY
 
 LOSS = '''
 import torch.nn.functional as F
@@ -53,6 +60,21 @@ def files(tmp_path):
         return str(suite), str(plugin)
 
     return write
+
+
+@pytest.fixture
+def load_suite_of(files):
+    """A trial of the plug-in file with this text, which stays loaded until the test is over, and the file."""
+    loaded = []
+
+    def load(text: str):
+        suite, path = files(text, seeds=1, recipe={"base": "digits", "epochs": 2})
+        loaded.append(plugins.load(path))
+        return load_suite(suite).specs[-1], Path(path)
+
+    yield load
+    for plugin in loaded:
+        plugins.forget(plugin.version)
 
 
 def environments(store: Store) -> dict[str, dict]:
@@ -121,6 +143,29 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
     files(LOSS)
     code, out, _ = call("verify", "tiny", "--sample", "4", "--plugin", plugin)
     assert (code, out.count("the same figures")) == (0, 4)
+
+
+def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
+    """What Ray sends to a worker, opened in another process, where the file is not."""
+    spec, path = load_suite_of(LOSS)
+    job = _packed(Job(spec, Runtime()), 0.0)
+    path.unlink()
+    code = (
+        "import json, sys\n"
+        "from bench.running.backends.ray_tune import _steps\n"
+        "*_, result = _steps(json.load(sys.stdin))\n"
+        "print(json.dumps(result.to_record()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=json.dumps(job), capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert (record["status"], record["trial_id"]) == ("ok", spec.trial_id)
+    assert record["confusion"] == run_trial(spec).confusion
+    job["plugins"][0]["text"] = "import nowhere_to_be_found\n" + LOSS
+    done = subprocess.run([sys.executable, "-c", code], input=json.dumps(job), capture_output=True, text=True, cwd=ROOT)
+    record = json.loads(done.stdout)
+    assert (record["status"], record["trial_id"]) == ("failed", spec.trial_id)
+    assert record["cause"].endswith("loss.py, line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'")
 
 
 def test_a_suite_and_a_group_name_their_files_relative_to_themselves(call, files, tmp_path):

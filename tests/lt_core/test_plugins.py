@@ -14,7 +14,7 @@ from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
-from lt_core.methods import METHODS, resolve
+from lt_core.methods import BUILT_IN, METHODS, resolve
 from lt_core.models import MODELS
 from lt_core.parts import GROUPS
 from lt_core.recipes import RECIPES
@@ -90,6 +90,12 @@ def test_a_file_registers_and_is_forgotten(load):
     plugins.forget(plugin.version)
     assert (list(METHODS), list(GROUPS["loss"])) == before
     assert f"lt_plugin_{plugin.version}" not in sys.modules
+
+
+def test_a_method_of_a_file_is_not_asked_for_an_entry_among_our_references(load):
+    """They hold our own methods against their sources: an author's tests are `lt_core.testing`."""
+    load(LOSS)
+    assert "my_method" in METHODS and "my_method" not in BUILT_IN and set(BUILT_IN) < set(METHODS)
 
 
 def test_what_a_file_imports_is_not_its_own(load, tmp_path, monkeypatch):

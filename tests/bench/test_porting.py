@@ -1,0 +1,70 @@
+"""docs/porting.md: its files are the examples, its commands run, and what it says that they show they show."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from bench.records.store import Store
+from tests.bench.harness import ROOT, cli
+
+PAGE = (ROOT / "docs" / "porting.md").read_text()
+EXAMPLES = ROOT / "docs" / "examples"
+#: The file that a paragraph begins with → the block of code behind it.
+FILES = dict(re.findall(r"\n\n`([\w.]+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
+COMMANDS = [shlex.split(line, comments=True)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", PAGE, re.M)]
+
+
+def test_the_files_of_the_page_are_the_examples():
+    assert {name for name in FILES if (EXAMPLES / name).exists()} == {path.name for path in EXAMPLES.glob("*.py")}
+    for path in EXAMPLES.glob("*.py"):
+        assert FILES[path.name] == path.read_text()
+    assert set(FILES) == {"vs_loss.py", "mine.yaml", "paste.py", "with_paste.yaml", "hunt.yaml", "worst.py", "test_mine.py"}
+
+
+@pytest.mark.parametrize(("name", "lines"), [("vs_loss.py", 25), ("paste.py", 60), ("worst.py", 10)])
+def test_they_are_as_short_as_the_page_says(name, lines):
+    written = len(FILES[name].splitlines())
+    assert written <= lines and re.search(rf"\b{written}\b", PAGE.split("## What the script says")[0])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of the page."""
+    made = tmp_path_factory.mktemp("page")
+    for name, text in FILES.items():
+        (made / name).write_text(text)
+    return made
+
+
+@pytest.mark.timeout(280)
+def test_every_command_of_the_page_runs(folder):
+    """In their order; trainings are short here. The first run is on Ray."""
+    said = {}
+    for words in COMMANDS:
+        short = ["--epochs", "2"] if words[0] == "run" else []
+        done = cli(*words, *short, cwd=folder)
+        assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
+        said[" ".join(words)] = done.stdout
+    for name in ("vs_loss.py", "paste.py", "worst.py"):
+        assert said[f"check {name}"].endswith(" hold, 0 do not\n")
+    store = Store(folder / "results" / "runs" / "mine")
+    (label,) = {x for x in store.frame()["label"] if re.fullmatch(r"my_vs@[0-9a-f]{8}", x)}
+    assert set(store.frame()["status"]) == {"ok"} and len(store.frame()) == 18
+    for command in ("run mine.yaml", "compare mine", "leaderboard --run mine"):
+        assert label in said[command] and "ldam_drw" in said[command]
+    assert "recall of the worst class" in said["table catalogue --run mine --metric worst --plugin worst.py"]
+    with_paste = said["run with_paste.yaml --backend inline"]
+    assert all(re.search(rf"my_paste@[0-9a-f]{{8}}{rest}", with_paste) for rest in (r"\b", r"\[loss=my_vs@", r"\[loss=ldam,"))
+
+
+def test_pytest_collects_each_check_of_the_files(folder):
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "test_mine.py"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=folder, timeout=120)
+    assert done.returncode == 0, done.stdout
+    for case in ("loss-my_vs-it_is_one_number_an_image", "method-my_paste-it_learns_a_small_batch_by_heart"):
+        assert f"test_mine.py::test_mine[{case}]" in done.stdout
