@@ -148,16 +148,18 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
         declared: fields of `Metric`; short and column are the name unless they are given.
 
     Raises:
-        UserError: a name that is taken or cannot be a column's, or a column that another metric fills.
+        UserError: a name that cannot be a column's, or a name or a column that another metric goes by.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"metric '{name}' names a column: write it in lower-case letters, digits and '_'")
 
-    def declare(compute: Compute) -> Metric:
+    def declare(function: Compute) -> Metric:
+        compute = function.compute if isinstance(function, Metric) else function
         made = Metric(name, quantity, compute, **{"short": name, "column": name, **declared})
         for other in METRICS.values():
-            if other.column == made.column and other.compute is not compute:
-                raise UserError(f"metrics {other.name} and {name} both fill column '{made.column}': rename one of them")
+            shared = {made.name, made.column} & {other.name, other.column}
+            if shared and other.name != name and other.compute is not compute:
+                raise UserError(f"metrics {other.name} and {name} both go by '{shared.pop()}': rename one of them")
         return METRICS.add(name, made)
 
     return declare

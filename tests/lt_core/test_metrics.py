@@ -208,6 +208,12 @@ def test_a_metric_is_a_function_with_a_declaration_above_it(registry):
     assert worst(_SOME) == recorded(_SOME)["worst"] == 0.5
 
 
+def test_a_metric_may_be_the_complement_of_anothers_column(registry):
+    worst = metric("worst", "recall of the worst class")(lambda outcome: outcome.recall.min() / 4)
+    missed = metric("missed", "misses of the worst class", column="worst", complement=True, lower_is_better=True)(worst)
+    assert (worst(_SOME), missed(_SOME), recorded(_SOME)["worst"]) == (0.125, 0.875, 0.125)
+
+
 def test_a_metric_that_fails_is_nan_and_says_so_once(registry):
     metric("inverse", "one over nothing", column="fails_once")(lambda outcome: 1 / 0)
     with pytest.warns(UserWarning, match="metric inverse is left empty where it fails: ZeroDivisionError") as told:
@@ -243,7 +249,9 @@ def test_a_metric_of_confidences_is_not_asked_where_none_are_kept(registry):
     ("name", "declared", "words"),
     [
         ("acsa", {"column": "other"}, "'acsa'"),
-        ("worst", {"column": "ece"}, "metrics ece and worst both fill column 'ece'"),
+        ("worst", {"column": "ece"}, "metrics ece and worst both go by 'ece'"),
+        ("many_accuracy", {"column": "other"}, "metrics many and many_accuracy both go by 'many_accuracy'"),
+        ("worst", {"column": "acsa"}, "metrics acsa and worst both go by 'acsa'"),
         ("Worst class", {}, "metric 'Worst class' names a column: write it in lower-case"),
         ("_worst", {}, "names a column"),
     ],
