@@ -25,7 +25,7 @@ from common import Spread, busy, busy_note, cpus, machine, parser, print_table, 
 from noise import COUNTS, noise_spec, noise_split
 from usual import Usual, as_usual
 
-from bench.suites.cost import spoken
+from bench.suites.cost import duration
 from lt_core.data.loader import Split
 from lt_core.errors import UserError
 from lt_core.spec import TrialSpec
@@ -152,7 +152,7 @@ def main() -> None:
 
 def _trial(rate: float, device: torch.device) -> str:
     seconds = EPOCHS * sum(COUNTS) / rate
-    return f"{seconds:,.0f} s" if device.type == "cuda" else spoken(seconds)
+    return f"{seconds:,.0f} s" if device.type == "cuda" else duration(seconds)
 
 
 def arguments() -> argparse.Namespace:

@@ -33,7 +33,7 @@ class Domain:
     below: float | None = None  # values must stay under this
     choices: tuple[Any, ...] = ()
     tune: tuple[Any, ...] = ()  # values worth trying
-    later: bool = False  # added when records existed: at its default it stays out of ids, so that theirs hold
+    optional_in_id: bool = False  # added when records existed: at its default it stays out of ids, so that theirs hold
 
     def __str__(self) -> str:
         if self.choices:
@@ -57,7 +57,7 @@ class Domain:
 
 
 def param(default: Any = _REQUIRED, help: str = "", **bounds: Any) -> Any:
-    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune, later.
+    """A dataclass field with a `Domain`. ``bounds``: low, high, above, below, choices, tune, optional_in_id.
 
     >>> @dataclass(frozen=True)
     ... class Dropout:

@@ -27,7 +27,7 @@ NEUTRAL: dict[str, str] = {
 }
 
 #: Parameter of a part → the default at which it stays out of an id: it was added when records existed, and theirs hold.
-LATER: dict[str, Any] = {
+OPTIONAL_IN_ID: dict[str, Any] = {
     "strong_views": 1,
     "strong_augment": "always",
     "align_to": "counts",

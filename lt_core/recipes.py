@@ -37,34 +37,38 @@ class Recipe:
     nesterov: bool = param(False, "Nesterov momentum")
     weight_decay: float = param(2e-4, "L2 penalty on every parameter, batch norm included", low=0)
     warmup: float = param(0.0, "fraction of training with linear warm-up; scales with epochs", low=0, high=1)
-    warmup_epochs: int = param(0, "epochs of linear warm-up, whatever the length of training", low=0, later=True)
+    warmup_epochs: int = param(0, "epochs of linear warm-up, whatever the length of training", low=0, optional_in_id=True)
     warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
     decay: str = param(
         "steps",
         "fall of the rate: at milestones, along half a cosine, or along the first 7/16 (FixMatch) or 1/16 (CReST) of one",
         choices=("steps", "cosine", "cosine_7_16", "cosine_1_16"),
-        later=True,
+        optional_in_id=True,
     )
-    steps: int = param(0, "steps an epoch, of as many passes as it takes; 0: one pass over what is drawn", low=0, later=True)
-    ema: float = param(0.0, "decay of the averaged weights, which are then evaluated; 0: none", low=0, below=1, later=True)
+    steps: int = param(
+        0, "steps an epoch, of as many passes as it takes; 0: one pass over what is drawn", low=0, optional_in_id=True
+    )
+    ema: float = param(
+        0.0, "decay of the averaged weights, which are then evaluated; 0: none", low=0, below=1, optional_in_id=True
+    )
     ema_norms: str = param(
         "copied",
         "batch norm's statistics in the averaged network: the network's, or averaged as weights are",
         choices=("copied", "averaged"),
-        later=True,
+        optional_in_id=True,
     )
     shrink: float = param(
         0.0,
         "share that every weight and every statistic of batch norm loses a step (decoupled weight decay)",
         low=0,
         below=1,
-        later=True,
+        optional_in_id=True,
     )
-    decay_norms: bool = param(True, "weight decay on batch norm and biases too", later=True)
+    decay_norms: bool = param(True, "weight decay on batch norm and biases too", optional_in_id=True)
     milestones: tuple[float, ...] = param((), "fractions of training at which the rate drops", low=0, high=1)
     drops: tuple[float, ...] = param((), "multiples of the base rate from each milestone on", low=0)
     pad: int = param(0, "random crop after padding by this many pixels a side", low=0)
-    pad_with: str = param("black", "what the padding shows", choices=("black", "reflection"), later=True)
+    pad_with: str = param("black", "what the padding shows", choices=("black", "reflection"), optional_in_id=True)
     flip: bool = param(False, "random horizontal flip")
     normalize: str = param(
         "subset",
@@ -75,7 +79,7 @@ class Recipe:
         "he",
         "initialisation of linear classifiers: Kaiming or Xavier normal with biases of 0, or PyTorch's default",
         choices=("he", "glorot", "pytorch"),
-        later=True,
+        optional_in_id=True,
     )
     precision: str = param(
         "auto",

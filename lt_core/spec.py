@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, check, param
-from lt_core.identity import LATER, NEUTRAL, PROTOCOL
+from lt_core.identity import NEUTRAL, OPTIONAL_IN_ID, PROTOCOL
 from lt_core.labels import versions
 from lt_core.moved import labelled
 from lt_core.recipes import Recipe
@@ -45,19 +45,19 @@ class DataSpec:
         "share β of each class's images that keep their labels, rounded up; the rest is unlabelled",
         above=0,
         high=1,
-        later=True,
+        optional_in_id=True,
     )
     unlabelled_ratio: float = param(
         0.0,
         "size λ of the largest unlabelled class, in units of n_max; 0: there is no unlabelled set of its own",
         low=0,
-        later=True,
+        optional_in_id=True,
     )
-    unlabelled_imbalance: float | None = param(None, "its imbalance factor; none: that of the subset", low=1, later=True)
+    unlabelled_imbalance: float | None = param(None, "its imbalance factor; none: that of the subset", low=1, optional_in_id=True)
     unlabelled_order: str = param(
-        "same", "whether its head is the subset's head or tail", choices=("same", "reversed"), later=True
+        "same", "whether its head is the subset's head or tail", choices=("same", "reversed"), optional_in_id=True
     )
-    unlabelled_labelled: bool = param(True, "the labelled images are in the unlabelled stream too (CReST)", later=True)
+    unlabelled_labelled: bool = param(True, "the labelled images are in the unlabelled stream too (CReST)", optional_in_id=True)
 
     def __post_init__(self) -> None:
         check(self)
@@ -171,17 +171,17 @@ class TrialSpec:
         """
         values = self.to_dict()
         del values["method"]["label"]
-        values["data"], values["recipe"] = _without_later_defaults(self.data), _without_later_defaults(self.recipe)
-        plain = NEUTRAL | LATER
+        values["data"], values["recipe"] = _without_optional_defaults(self.data), _without_optional_defaults(self.recipe)
+        plain = NEUTRAL | OPTIONAL_IN_ID
         # A parameter that is None stays out as well; ids were made so from the first, and hold.
         values["method"]["params"] = {k: v for k, v in self.method.params.items() if plain.get(k) != v}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _without_later_defaults(record: Any) -> dict[str, Any]:
-    later = {f.name: f.default for f in dataclasses.fields(record) if f.metadata["domain"].later}
-    return {k: v for k, v in _plain(record).items() if k not in later or v != later[k]}
+def _without_optional_defaults(record: Any) -> dict[str, Any]:
+    optional = {f.name: f.default for f in dataclasses.fields(record) if f.metadata["domain"].optional_in_id}
+    return {k: v for k, v in _plain(record).items() if k not in optional or v != optional[k]}
 
 
 def _plain(record: Any) -> dict[str, Any]:

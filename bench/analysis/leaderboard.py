@@ -16,7 +16,7 @@ import pandas as pd
 from bench.analysis import stats
 from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import of_rows
-from bench.analysis.published import SOURCES, drawn_as_published, printed
+from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.records import RUNS_DIR
 from bench.records.columns import COLUMN, describe
 from bench.records.nested import environments_of
@@ -166,8 +166,8 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
     missing = []
     for _, first in board.drop_duplicates("column").iterrows():
         there = set(board.loc[board["column"] == first["column"], "label"])
-        for label in [] if only_measured or not first["_as_published"] else [x for x in SOURCES if x not in there]:
-            if _printed(first, label) is not None and first["recipe"] == SOURCES[label].recipe:
+        for label in [] if only_measured or not first["_as_published"] else [x for x in PAPER_ROWS if x not in there]:
+            if _printed(first, label) is not None and first["recipe"] == PAPER_ROWS[label].recipe:
                 kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)}
                 missing.append({**kept, "method": method_of(label), "label": label, "n": 0, "failed": 0, "collapsed": 0})
     if missing:
@@ -176,7 +176,7 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
         words = ["command", "run", "devices", "left_out"]
         board[words] = board[words].fillna("")
     values = [_printed(row, row["label"]) if row["_as_published"] else None for _, row in board.iterrows()]
-    cites = [SOURCES[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]
+    cites = [PAPER_ROWS[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]
     board = board.assign(published=pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan), paper=cites)
     board["difference"] = board["accuracy"] - board["published"]
     board["verdict"] = [_verdict(row) for _, row in board.iterrows()]
@@ -193,7 +193,7 @@ def _verdict(row: pd.Series) -> str:
         return ""
     if not row["n"]:
         return NOT_RUN
-    recipe = RECIPES[SOURCES[row["label"]].recipe]
+    recipe = RECIPES[PAPER_ROWS[row["label"]].recipe]
     if (row["recipe"], row["model"], row["epochs"]) != (recipe.name, recipe.model, recipe.epochs):
         return OTHER
     distance = abs(row["difference"])

@@ -55,7 +55,7 @@ def drawn_as_published(row: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class Source:
+class PaperRow:
     """How a method of ours is called in a paper's table, and the recipe of that paper."""
 
     paper: str
@@ -68,16 +68,16 @@ class Source:
     few_labels: bool = False
 
 
-def _cui(method: str, params: str = "") -> Source:
-    return Source("Cui2019", "2", "Cui et al. 2019, table 2", "cifar_cb", "error", method, params)
+def _cui(method: str, params: str = "") -> PaperRow:
+    return PaperRow("Cui2019", "2", "Cui et al. 2019, table 2", "cifar_cb", "error", method, params)
 
 
-def _wei(method: str) -> Source:
-    return Source("Wei2021", "1", "Wei et al. 2021, table 1", "cifar_crest", "accuracy", method, few_labels=True)
+def _wei(method: str) -> PaperRow:
+    return PaperRow("Wei2021", "1", "Wei et al. 2021, table 1", "cifar_crest", "accuracy", method, few_labels=True)
 
 
 #: Label here → where a checked table prints it.
-SOURCES: dict[str, Source] = {
+PAPER_ROWS: dict[str, PaperRow] = {
     "softmax": _cui("softmax"),
     "sigmoid": _cui("sigmoid"),
     "focal[gamma=0.5]": _cui("focal", "gamma=0.5"),
@@ -91,7 +91,7 @@ SOURCES: dict[str, Source] = {
 
 def printed(label: str, dataset: str, imbalance_type: str, factor: float, label_fraction: float = 1.0) -> float | None:
     """The accuracy in % that a paper prints for ``label`` on that data; None if no checked table has it."""
-    source = SOURCES.get(label)
+    source = PAPER_ROWS.get(label)
     if source is None or source.few_labels != (label_fraction < 1):
         return None
     fraction = label_fraction if source.few_labels else None

@@ -10,7 +10,7 @@ from typing import Any
 from bench.records.columns import describe
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
-from bench.suites.cost import Estimate, spoken
+from bench.suites.cost import Estimate, duration
 from bench.suites.planning import Plan
 from bench.tuning.space import Space
 from lt_core.identity import NEUTRAL
@@ -75,8 +75,8 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
             basis.append(f"{estimate.calibrated} by a calibration of a few steps here")
         each = estimate.seconds / len(plan.todo)
         lines.append(
-            f"  cost of what is left: {spoken(estimate.seconds)} of trial time, {spoken(each)} a trial; about "
-            f"{spoken(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
+            f"  cost of what is left: {duration(estimate.seconds)} of trial time, {duration(each)} a trial; about "
+            f"{duration(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
         )
     else:
         lines.append("  nothing is left to run")
@@ -90,7 +90,7 @@ def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
         counts.update(plan.counts())
     return (
         f"{len(plans)} suites: {', '.join(f'{n} {word}' for word, n in counts.items())}\n"
-        f"  cost of what is left: {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"
+        f"  cost of what is left: {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"
     )
 
 
@@ -108,9 +108,8 @@ def status_words(store: Store) -> str:
     counts = frame["status"].value_counts()
     spent = frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum()
     lines = [f"{store.path}: {len(frame)} trials: " + ", ".join(f"{n} {s}" for s, n in counts.items())]
-    lines.append(
-        f"  {spoken(float(spent))} of trial time on {', '.join(map(str, frame['device_name'].dropna().unique())) or 'no device'}"
-    )
+    devices = frame["device_name"].dropna().unique()
+    lines.append(f"  {duration(float(spent))} of trial time on {', '.join(map(str, devices)) or 'no device'}")
     bad = frame[~frame["status"].isin([OK, PRUNED])]
     for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
         lines.append(f"  {len(rows)} {status}: {cause}")
@@ -140,11 +139,11 @@ def space_words(space: Space, workers: int) -> str:
         fresh = space.specs(study, study.first, space.fresh_seeds)
         cost = estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
         lines.append(
-            f"    {budget} × {len(specs)} trials by {space.sampler}, then 2 × {len(fresh)} on fresh seeds: {spoken(cost)}"
+            f"    {budget} × {len(specs)} trials by {space.sampler}, then 2 × {len(fresh)} on fresh seeds: {duration(cost)}"
         )
         seconds += cost
     return "\n".join(
-        [*lines, f"  in all {spoken(seconds)} of trial time; about {spoken(seconds / workers)} with {workers} at a time"]
+        [*lines, f"  in all {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"]
     )
 
 

@@ -8,7 +8,7 @@ import time
 from typing import TextIO
 
 from bench.records.columns import describe
-from bench.suites.cost import spoken, work
+from bench.suites.cost import duration, work
 from lt_core.metrics import METRICS
 from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -95,7 +95,7 @@ class ProgressLine:
         if done:
             whole = sum(self.work.values()) / len(self.work) * self.total
             left = seconds * (whole - done) / done
-            parts.append(f"{spoken(max(0.0, left))} left")
+            parts.append(f"{duration(max(0.0, left))} left")
         long = [(p, s) for since, p, s in self.running.values() if time.monotonic() - since > _LONG]
         parts += [f"{s.method.label} seed {s.seed} epoch {p.epoch}/{p.epochs}" for p, s in long[:2]]
         if self.best:
@@ -112,4 +112,4 @@ def named(spec: TrialSpec) -> str:
 def summary(seconds: float, finished: int, failed: int) -> str:
     """The closing line of a run."""
     rate = f", {60 * finished / seconds:.0f} a minute" if finished > seconds / 60 else ""
-    return f"{finished} trials in {spoken(seconds)}{rate}" + (f"; {failed} failed" if failed else "")
+    return f"{finished} trials in {duration(seconds)}{rate}" + (f"; {failed} failed" if failed else "")

@@ -96,7 +96,7 @@ def calibrate(spec: TrialSpec) -> float:
     return (time.perf_counter() - start) / (3.0 * training.images_seen)
 
 
-def spoken(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
     for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
         if seconds < limit:

@@ -22,7 +22,7 @@ Setting = dict[str, Any]  # axis → value, and "method" → label
 
 
 @dataclass(frozen=True)
-class Axis:
+class SearchAxis:
     """One thing to tune: a parameter or part of the method, or ``recipe.<field>``."""
 
     name: str = param(help="what is tuned")
@@ -105,12 +105,12 @@ class Study:
 
     name: str
     methods: tuple[str, ...]
-    axes: tuple[Axis, ...]
+    axes: tuple[SearchAxis, ...]
     first: Setting
     recipe: Recipe
     published: bool = False  # whether the first setting is a paper's
 
-    def applicable(self, setting: Setting) -> Iterator[Axis]:
+    def applicable(self, setting: Setting) -> Iterator[SearchAxis]:
         """The axes that ``setting`` has, as it grows while they are walked; what decides of others comes first."""
         for axis in self.axes:
             if axis.when and not all(
@@ -120,7 +120,7 @@ class Study:
             if axis.name in GROUPS or axis.name.startswith(_RECIPE) or axis.name in _known(setting):
                 yield axis
 
-    def grid(self, values: Callable[[Axis], list[Any]] = Axis.choices) -> list[Setting]:
+    def grid(self, values: Callable[[SearchAxis], list[Any]] = SearchAxis.choices) -> list[Setting]:
         """Every setting of the grid, in the order of the file; ``values``: those that an axis has in it.
 
         Raises:
@@ -176,7 +176,7 @@ def study_of(name: str, value: Any, recipe: Recipe, where: str) -> Study:
         if not isinstance(given, dict):
             raise UserError(f"{where}: {key} must be a mapping such as {{gamma: …}}, got {given!r}")
     try:
-        axes = [build(Axis, {"name": key, **_axis(given)}) for key, given in space.items()]
+        axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in space.items()]
         axes.sort(key=lambda axis: axis.name not in GROUPS)  # what is chosen among parts decides what else there is to tune
         study = Study(name, methods, (), {}, recipe)
         for axis in _ordered(axes, methods):
@@ -195,13 +195,13 @@ def _axis(given: Any) -> dict[str, Any]:
     return dict(given) if isinstance(given, dict) else {"values": listed(given)}
 
 
-def _ordered(axes: Sequence[Axis], methods: Sequence[str]) -> list[Axis]:
+def _ordered(axes: Sequence[SearchAxis], methods: Sequence[str]) -> list[SearchAxis]:
     """``axes``, each behind those that its ``when`` asks about.
 
     Raises:
         UserError: a ``when`` that asks about nothing, or can never hold.
     """
-    names, left, placed = {axis.name: axis for axis in axes}, list(axes), list[Axis]()
+    names, left, placed = {axis.name: axis for axis in axes}, list(axes), list[SearchAxis]()
     for axis in axes:
         for key, value in (axis.when or {}).items():
             if key not in ("method", *GROUPS, *names):
@@ -222,7 +222,7 @@ def _ordered(axes: Sequence[Axis], methods: Sequence[str]) -> list[Axis]:
     return placed
 
 
-def _settings(study: Study, axis: Axis) -> Iterator[Setting]:
+def _settings(study: Study, axis: SearchAxis) -> Iterator[Setting]:
     """Every choice of method and parts that has ``axis``."""
     parts = [other for other in study.axes if other.name in GROUPS]
     for method, *chosen in itertools.product(study.methods, *(other.choices() for other in parts)):
@@ -231,7 +231,7 @@ def _settings(study: Study, axis: Axis) -> Iterator[Setting]:
             yield setting
 
 
-def _checked(study: Study, axis: Axis) -> Axis:
+def _checked(study: Study, axis: SearchAxis) -> SearchAxis:
     """``axis`` with its values in the type of what they set, knowing whether it is one of whole numbers.
 
     Raises:

@@ -40,7 +40,7 @@ class Tuner(Driver):
         super().__init__(store, line)
         self.name, self.retry_failed = searches[0].space.name, retry_failed
         self.searches, self.runtime, self.gpus = deque(searches), runtime, gpus
-        self.watched = searches[0].space.pruner != "none"
+        self.wants_progress = searches[0].space.pruner != "none"
         self.open: list[tuple[Search, optuna.Trial, tuple[TrialSpec, ...]]] = []
         self.queue: deque[TrialSpec] = deque()
         self.flying: set[str] = set()
@@ -87,7 +87,7 @@ class Tuner(Driver):
     def progress(self, spec: TrialSpec, progress: Progress) -> str:
         super().progress(spec, progress)
         self.begun.setdefault(spec.trial_id, time.monotonic())
-        if not self.watched or not progress.point or progress.epoch == progress.epochs:
+        if not self.wants_progress or not progress.point or progress.epoch == progress.epochs:
             return ""
         for search, trial, specs in self.open:
             # The paper's own setting is what the others are compared with: it is never stopped.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tuning.axes import Axis, Setting, Study
+from bench.tuning.axes import SearchAxis, Setting, Study
 from bench.tuning.space import Space
 from lt_core.declaration import versioned
 from lt_core.errors import UserError
@@ -172,7 +172,7 @@ class Search:
         self.optuna.tell(trial, state=optuna_().trial.TrialState.FAIL)
 
 
-def _suggest(trial: optuna.Trial, axis: Axis) -> Any:
+def _suggest(trial: optuna.Trial, axis: SearchAxis) -> Any:
     if axis.values is not None:
         return trial.suggest_categorical(axis.label, axis.values)
     low, high = sorted((axis.encode(axis.low), axis.encode(axis.high)))

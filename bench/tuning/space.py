@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.suites.files import PLUGINS, SPACES_DIR, file_of, own, read_file
 from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
-from bench.tuning.axes import Axis, Setting, Study, listed, study_of
+from bench.tuning.axes import SearchAxis, Setting, Study, listed, study_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
@@ -118,7 +118,7 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
         if space.sampler == "grid":
             for axis in study.axes:
                 axis.choices()
-        settings = [study.first, *study.grid(Axis.shapes)]
+        settings = [study.first, *study.grid(SearchAxis.shapes)]
         check_specs([spec for setting in settings for spec in space.specs(study, setting)], f"{where}, study {study.name}")
     return space
 

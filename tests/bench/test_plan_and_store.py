@@ -15,7 +15,7 @@ import pytest
 from bench.cli.wording import recipe_notes
 from bench.records import nested
 from bench.records.store import Store
-from bench.suites.cost import estimate, spoken, work
+from bench.suites.cost import duration, estimate, work
 from bench.suites.planning import plan
 from bench.suites.suite import parse_suite
 from lt_core.data.draw import draw
@@ -192,7 +192,7 @@ def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store,
 
 @pytest.mark.parametrize(("seconds", "words"), [(4.2, "4 s"), (100, "2 min"), (9000, "2.5 h"), (200_000, "2.3 days")])
 def test_spoken_times(seconds, words):
-    assert spoken(seconds) == words
+    assert duration(seconds) == words
 
 
 def test_a_plan_says_when_averaged_weights_would_still_be_those_of_the_beginning(suite):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.tuning.axes import Axis
+from bench.tuning.axes import SearchAxis
 from bench.tuning.space import load_space
 from lt_core.errors import UserError
 from tests.bench.spaces import STUDY, space
@@ -91,7 +91,7 @@ def test_every_space_that_comes_with_the_benchmark_loads():
 
 @given(st.floats(0, 1), st.sampled_from(["linear", "log", "complement"]))
 def test_what_is_tried_is_short_and_within_the_bounds(share, scale):
-    axis = Axis("cb_beta", 0.9, 0.9999, scale)
+    axis = SearchAxis("cb_beta", 0.9, 0.9999, scale)
     low, high = sorted((axis.encode(axis.low), axis.encode(axis.high)))
     value = axis.decode(low + share * (high - low))
     assert 0.9 <= value <= 0.9999

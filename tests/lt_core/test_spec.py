@@ -8,7 +8,7 @@ import pytest
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import build, domains
-from lt_core.identity import LATER, NEUTRAL
+from lt_core.identity import NEUTRAL, OPTIONAL_IN_ID
 from lt_core.methods import METHODS, resolve
 from lt_core.moved import ABSENT, MOVED, as_stored, as_written
 from lt_core.parts import GROUPS
@@ -182,12 +182,12 @@ def test_a_recipe_needs_one_drop_a_milestone():
 
 def test_a_parameter_added_later_leaves_ids_as_they_were(make_spec):
     """At its default it is as if it were not there, so that records from before it still name their trials."""
-    for key, default in LATER.items():
+    for key, default in OPTIONAL_IN_ID.items():
         owners = [cls for group in GROUPS.values() for cls in map(group.__getitem__, group) if key in domains(cls)]
         assert owners and all(next(f.default for f in dataclasses.fields(cls) if f.name == key) == default for cls in owners)
     now = make_spec("fixmatch", {"strong_augment": "always"}, data={"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5})
     assert now.method.params["strong_views"] == 1
-    params = {k: v for k, v in now.method.params.items() if k not in LATER}
+    params = {k: v for k, v in now.method.params.items() if k not in OPTIONAL_IN_ID}
     before = dataclasses.replace(now, method=dataclasses.replace(now.method, params=params))
     assert before.trial_id == now.trial_id
     other = make_spec(
@@ -204,10 +204,14 @@ def test_moved_parameters_are_those_of_the_declarations():
         params, moved = resolve(name).params, MOVED.get(name, {})
         now = {key: as_stored(now) if key == "stage_one" else now for key, (_, now) in moved.items()}
         assert now == {key: params[key] for key in moved}, f"{name}: MOVED in lt_core/moved.py is not what it declares"
-        left_out = {key for key, value in LATER.items() if params.get(key, value) != value} - set(moved)
+        left_out = {key for key, value in OPTIONAL_IN_ID.items() if params.get(key, value) != value} - set(moved)
         left_out -= {"strong_views"} if name in ("bis", "bi_sampling") else set()  # they declared it from the first
-        assert not left_out, f"{name} declares {left_out} at another value than LATER: add it to MOVED in lt_core/moved.py"
-        assert all(then == LATER[key] for key, (then, _) in moved.items() if key in LATER and then is not ABSENT)
+        assert not left_out, (
+            f"{name} declares {left_out} at another value than OPTIONAL_IN_ID: add it to MOVED in lt_core/moved.py"
+        )
+        assert all(
+            then == OPTIONAL_IN_ID[key] for key, (then, _) in moved.items() if key in OPTIONAL_IN_ID and then is not ABSENT
+        )
 
 
 def test_a_first_stage_has_the_id_of_what_it_means(make_spec):

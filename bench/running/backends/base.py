@@ -37,11 +37,11 @@ class Listener(Protocol):
         """Time has passed."""
 
 
-class Source(Protocol):
+class JobSource(Protocol):
     """Gives jobs that depend on the results of earlier ones."""
 
     #: Every point of a trial's learning curve is told, since the listener may stop the trial by it.
-    watched: bool
+    wants_progress: bool
 
     def ask(self) -> Job | None:
         """The next job; None if there is none now, or none any more."""
@@ -60,7 +60,7 @@ class Backend(Protocol):
             UserError: the machines can never run even one.
         """
 
-    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
+    def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
         """Run all jobs and tell ``listener`` of each; what it stops ends with status pruned.
 
         Raises:

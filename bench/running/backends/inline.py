@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.running.backends.base import Interrupted, Job, Listener, Source
+from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from lt_core.result import PRUNED, TrialResult
 from lt_core.training.trial import Progress, trial_steps
 
@@ -17,7 +17,7 @@ class Inline:
     def workers(self) -> int:
         return 1
 
-    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
+    def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
         try:
             for job in jobs if isinstance(jobs, Sequence) else _asked(jobs):
                 for step in trial_steps(job.spec, job.runtime):
@@ -33,6 +33,6 @@ class Inline:
             raise Interrupted from None
 
 
-def _asked(source: Source) -> Iterator[Job]:
+def _asked(source: JobSource) -> Iterator[Job]:
     while (job := source.ask()) is not None:  # every earlier job has ended: there is nothing to wait for
         yield job

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.running.backends.base import Interrupted, Job, Listener, Source
+from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.result import FAILED, LOST, OOM, PRUNED, TrialResult
@@ -56,7 +56,7 @@ class RayTune:
             )
         return sum(fits)
 
-    def run(self, jobs: Sequence[Job] | Source, listener: Listener) -> None:
+    def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
         self._connect()
         import ray
         from ray import tune
@@ -156,12 +156,17 @@ def _check_address(address: str) -> None:
         raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
 
 
-def _packed(job: Job, gpus: float, watched: bool = False) -> dict[str, Any]:
+def _packed(job: Job, gpus: float, wants_progress: bool = False) -> dict[str, Any]:
     """A trial's config. Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a
     trial without one must be told to compute on the CPU.
     """
     files = [asdict(plugin) for plugin in plugins.loaded()]  # a node need not have them
-    return {"spec": job.spec.to_dict(), "runtime": asdict(job.runtime.given(gpus)), "watched": watched, "plugins": files}
+    return {
+        "spec": job.spec.to_dict(),
+        "runtime": asdict(job.runtime.given(gpus)),
+        "wants_progress": wants_progress,
+        "plugins": files,
+    }
 
 
 def _steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
@@ -190,7 +195,7 @@ def _trainable() -> type:
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self.steps = _steps(new_config["job"])
-            self.watched = new_config["job"]["watched"]
+            self.wants_progress = new_config["job"]["wants_progress"]
             return True
 
         def step(self) -> dict[str, Any]:
@@ -199,7 +204,7 @@ def _trainable() -> type:
                 step = next(self.steps)
                 if isinstance(step, TrialResult):
                     return {"done": True, "record": step.to_record()}
-                if time.monotonic() - start > _REPORT_SECONDS or (self.watched and step.point):
+                if time.monotonic() - start > _REPORT_SECONDS or (self.wants_progress and step.point):
                     return {"done": False, "epoch": step.epoch, "epochs": step.epochs, "point": step.point}
 
     return Trial
@@ -268,7 +273,7 @@ def _scheduler(hub: Any) -> Any:
     return Scheduler()
 
 
-def _searcher(source: Source, gpus: float) -> Any:
+def _searcher(source: JobSource, gpus: float) -> Any:
     """Tune's view of a source of jobs."""
     from ray.tune.search import Searcher
 
@@ -276,7 +281,7 @@ def _searcher(source: Source, gpus: float) -> Any:
         def suggest(self, trial_id: str) -> Any:
             job = source.ask()
             if job is not None:
-                return {"job": _packed(job, gpus, source.watched)}
+                return {"job": _packed(job, gpus, source.wants_progress)}
             return Searcher.FINISHED if source.over() else None
 
         def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
