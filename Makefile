@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install bench test test-slow lint types clean
+.PHONY: install bench test test-slow lint types hooks clean
 
 bench: install
 	@$(RUN) bench.py run quick
@@ -22,6 +22,9 @@ lint: install
 types: install
 	@$(RUN) -m mypy
 
+hooks: install
+	@$(RUN) -m pre_commit install
+
 install: $(VENV)/.installed
 
 # Installed once; again when the requirements change.
@@ -33,4 +36,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache
