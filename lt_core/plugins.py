@@ -105,6 +105,11 @@ def loaded() -> list[Plugin]:
     return [plugin for plugin, _ in _loaded.values()]
 
 
+def missing(versions: set[str]) -> set[str]:
+    """Those of ``versions``, such as `TrialSpec.versions`, that are not loaded."""
+    return versions - set(_loaded)
+
+
 def registered(plugin: Plugin) -> list[tuple[str, str]]:
     """What ``plugin`` registered: (kind, name) of each entry, in order."""
     return [(registry.kind, name) for registry, name in _loaded[plugin.version][1].entries]

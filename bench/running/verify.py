@@ -64,7 +64,7 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
 def _needs_plugins(stored: TrialResult) -> None:
     """Raise for a trial that something defines which is not loaded here."""
     here = {plugin.name: plugin.version for plugin in plugins.loaded()}
-    missing = stored.spec.versions - {plugin.version for plugin in plugins.loaded()}
+    missing = plugins.missing(stored.spec.versions)
     for made_by in stored.environment.get("plugins", ()):
         if any(made_by["sha256"].startswith(version) for version in missing):
             file, sha256 = made_by["file"], made_by["sha256"][:8]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.records.nested import specs_of
+from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.result import OK
@@ -62,6 +63,8 @@ def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
     totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
     for row, spec in zip(done.itertuples(), specs_of(done), strict=True):
+        if plugins.missing(spec.versions):  # only its file knows what it takes
+            continue
         total = totals[spec.recipe.model, spec.data.dataset]
         total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
         first = stage_one(spec)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lt_core.errors import UserError
-from lt_core.labels import format_label, method_of, parse_label
+from lt_core.labels import format_label, matches, method_of, parse_label, versions, without_version
 
 NAMES = st.from_regex(r"[A-Za-z_][\w.\-]{0,12}", fullmatch=True)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9)
@@ -58,3 +58,28 @@ def test_anything_else_is_refused_and_quoted(text):
     with pytest.raises(UserError, match=r"is not of the form") as error:
         parse_label(text)
     assert f"'{text}'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "label", "fits"),
+    [
+        ("my_loss", "my_loss@3f2a9c1b[gamma=2]", True),
+        ("my_loss@3f2a9c1b", "my_loss@3f2a9c1b[gamma=2]", True),
+        ("my_loss@00000000", "my_loss@3f2a9c1b[gamma=2]", False),
+        ("my_*", "my_loss@3f2a9c1b", True),
+        ("my", "my_loss@3f2a9c1b", False),
+        ("crt[stage_one=my_loss[gamma=2]]", "crt[stage_one=my_loss@3f2a9c1b[gamma=2]]", True),
+    ],
+)
+def test_the_version_of_a_plug_in_file_may_be_left_out(pattern, label, fits):
+    assert matches(pattern, label) is fits
+
+
+def test_a_name_with_a_version_is_read_like_any_other():
+    label = "crt[stage_one=my_loss@3f2a9c1b[gamma=2],head=mine@77aa00ff]"
+    name, values = parse_label(label)
+    assert (name, values) == ("crt", {"stage_one": "my_loss@3f2a9c1b[gamma=2]", "head": "mine@77aa00ff"})
+    assert format_label(name, values) == label
+    assert versions(label) == {"3f2a9c1b", "77aa00ff"}
+    assert without_version(label) == "crt[stage_one=my_loss[gamma=2],head=mine]"
+    assert [without_version(value) for value in (2.5, None, "plain")] == [2.5, None, "plain"]
