@@ -29,7 +29,7 @@ for package in (bench.analysis, bench.report):
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        (ALL_OF_LT_CORE, ("ray", "optuna", "bench")),
+        (ALL_OF_LT_CORE, ("ray", "optuna", "bench", "pytest")),
         (TABLES, ("torch", "ray", "optuna", "matplotlib", "plotly", "scipy")),
         ("import lt_core, lt_core.spec, lt_core.recipes, lt_core.metrics", ("torch",)),
         ("import bench.cli.app", ("torch", "numpy", "pandas", "yaml", "ray", "optuna", "matplotlib", "lt_core.spec")),
