@@ -6,13 +6,13 @@ import json
 import re
 
 import pytest
-from bench.plots import PLOTS
-from bench.tables import TABLES
-from bench.tables.figures import FIGURES
 
+from bench.report.plots import PLOTS
+from bench.report.tables import TABLES
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.data.sets import DATASETS
 from lt_core.methods import METHODS
+from lt_core.metrics import METRICS
 from lt_core.models import MODELS
 from lt_core.recipes import RECIPES
 from tests.bench.harness import cli
@@ -65,7 +65,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
         ("recipes", RECIPES),
         ("tables", TABLES),
         ("plots", PLOTS),
-        ("metrics", FIGURES),
+        ("metrics", METRICS),
     ],
 )
 def test_a_list_names_all_that_there_is_and_says_of_each_what_it_is(call, what, names):
