@@ -185,7 +185,10 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
     assert importers == {
         "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py"},
         "lt_core.data.draw": {"data/trial_images.py"},
-        "lt_core.data.sources": {"data/trial_images.py"},
-        "lt_core.data.images": {"data/sources.py", "data/draw.py"},
+        "lt_core.data.sources": {
+            "data/trial_images.py",
+            "testing/datasets.py",
+        },  # which checks sets of authors, and trains nothing
+        "lt_core.data.images": {"data/sources.py", "data/draw.py", "testing/datasets.py"},
     }
     assert askers == {"training/trial.py"}
