@@ -18,7 +18,7 @@ from bench.report import page
 from bench.report.tables import TABLES
 from bench.running.backends.inline import Inline
 from bench.tuning import driver as tuning
-from bench.tuning import winners
+from bench.tuning import summary, winners
 from lt_core.errors import UserError
 from lt_core.metrics import METRICS, base, metric
 from lt_core.training.runtime import Runtime
@@ -107,7 +107,7 @@ def test_a_study_seeks_it(worst, tmp_path):
     for found in one.optuna.trials:
         (made,) = (results[i] for i in found.user_attrs["trial_ids"])
         assert found.values == [made.outcome(validation=True).recall.min(), made.seconds["train"]]
-    table = winners.table(asked, [winners.winner(one)], store)
+    table = summary.table(asked, [winners.winner(one)], store)
     best = max(found.values[0] for found in one.optuna.trials)
     assert table.notes[0] == "worst in %, mean over the subsets; n counts seeds"
     assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
