@@ -60,7 +60,7 @@ def test_it_holds_two_packages_and_all_that_they_need(wheel):
     assert info.endswith(".dist-info")
     there = {*map(str, names)}
     assert {"bench/py.typed", "lt_core/py.typed", f"{info}/licenses/LICENSE"} <= there
-    assert "bench/report/templates/page.html" in there
+    assert "bench/report/page/templates/page.html" in there
     for folder, inside in (("search_spaces", "bench/search_spaces"), ("results/published", "bench/published")):
         ours = {path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob("*.*")}
         assert ours == {name[len(inside) + 1 :] for name in there if name.startswith(f"{inside}/")}
