@@ -8,6 +8,10 @@
     def test_my_loss(check):
         check()
 
+    >>> from lt_core.testing import cases, made
+    >>> {cause for case, cause, seconds in made(cases([("loss", "ldam")]))}  # nothing is wrong with it
+    {''}
+
 The benchmark's own tests call exactly these. pytest is needed by `parametrize_with_checks` alone.
 """
 

@@ -33,6 +33,7 @@ print(sum(result.failed for result in results), "failed")
         "lt_core.result.TrialResult",
         "lt_core.spec.DataSpec",
         "lt_core.spec.TrialSpec",
+        "lt_core.testing",
         "lt_core.training.run_trial",
     ],
 )
