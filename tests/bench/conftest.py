@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from bench.cli import app as door
+from bench.records.provenance import provenance
 from lt_core import plugins
 from tests.bench.harness import TINY
 
@@ -31,6 +32,7 @@ def call(capsys, monkeypatch, tmp_path):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["bench.py", *arguments])
+        provenance.cache_clear()  # another command may have run in this process
         with pytest.raises(SystemExit) as stop:
             door.main()
         for plugin in plugins.loaded():  # the next call is of another process
