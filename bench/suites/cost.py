@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+import lt_core.methods  # noqa: F401  (registers every part: records name theirs, and no suite may have been read)
 from bench.records.nested import specs_of
 from lt_core import plugins
 from lt_core.data.sets import DATASETS

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -287,3 +289,15 @@ def test_the_structured_columns_give_back_what_the_records_say(tmp_path):
     with pytest.raises(TypeError):
         environments[0]["command"] = "another"
     assert nested.environments_of(frame.assign(environment="")) == [{}] * 4
+
+
+def test_records_are_priced_where_no_suite_was_read():
+    code = """
+import json, pathlib
+from bench.suites.cost import work
+from lt_core.spec import TrialSpec
+record = min(pathlib.Path("results/quick/records").glob("*.json"))
+assert work(TrialSpec.from_dict(json.loads(record.read_text())["spec"])) > 0
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
