@@ -73,7 +73,8 @@ class TrialResult:
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values; NaN becomes null."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
-        return _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
+        record: dict[str, Any] = _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
+        return record
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TrialResult:

@@ -190,7 +190,8 @@ def _plain(record: Any) -> dict[str, Any]:
 
 def _built(cls: type[T], values: Mapping[str, Any]) -> T:
     """The frozen record of these plain values; a run of thousands of trials has few different ones."""
-    return _cached(cast(Any, cls), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items()))
+    built: T = _cached(cast(Any, cls), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items()))
+    return built
 
 
 @lru_cache(maxsize=4096)

@@ -52,7 +52,8 @@ class _Smote(Synthesis):
         sampler.set_params(sampling_strategy={label: target}, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of classes that are larger than what is asked for
-            return sampler.fit_resample(points, labels)[0][len(points) :]
+            out: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
+            return out
 
     def sampler(self, neighbours: int, others: int):  # type: ignore[no-untyped-def]
         """The imbalanced-learn sampler for one class, ``others`` the points besides one."""

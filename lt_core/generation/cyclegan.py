@@ -111,12 +111,14 @@ class CycleGAN:
     def _of(self, net: nn.Module, *images: Tensor) -> Tensor:
         """What ``net`` makes of all ``images``, in float32."""
         with self.mixed:
-            return net(torch.cat(images)).float()
+            out: Tensor = net(torch.cat(images)).float()
+            return out
 
     def _apart(self, judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
         """How badly ``judge`` tells real images from made ones."""
         on_real, on_made = self._of(judge, real, made).split([len(real), len(made)])
-        return _real(on_real) + on_made.square().mean()
+        out: Tensor = _real(on_real) + on_made.square().mean()
+        return out
 
     def state(self, finished: bool = False) -> dict[str, Any]:
         """All that the next step depends on; if there is none any more, what translation depends on."""

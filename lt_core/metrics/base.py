@@ -92,7 +92,8 @@ class Metric:
 
     def __call__(self, outcome: Outcome) -> float:
         """The metric of ``outcome``, not yet in its unit."""
-        return self.of_column(self.recorded(outcome))
+        figure: float = self.of_column(self.recorded(outcome))
+        return figure
 
     def recorded(self, outcome: Outcome) -> float:
         """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run. One

@@ -33,7 +33,8 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(*_conv(width, width, 3), *_conv(width, width, 3)[:2])
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        out: Tensor = x + self.body(x)
+        return out
 
 
 class Translator(nn.Module):
@@ -59,7 +60,8 @@ class Translator(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.body(images)
+        out: Tensor = self.body(images)
+        return out
 
 
 class PatchDiscriminator(nn.Module):
@@ -78,7 +80,8 @@ class PatchDiscriminator(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.body(images)
+        out: Tensor = self.body(images)
+        return out
 
 
 def _initialise(net: nn.Module) -> None:

@@ -15,4 +15,4 @@ def forward_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -
     height, width, channels = shape
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         build().eval()(torch.empty(1, channels, height, width))
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())

@@ -55,7 +55,8 @@ class TwoClassifiers(nn.Module):
         self.main, self.auxiliary = main, auxiliary
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.auxiliary(features)
+        out: Tensor = self.auxiliary(features)
+        return out
 
 
 @part("head", "auxiliary")

@@ -70,9 +70,12 @@ class Net(nn.Module):
 
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Outputs [B, C] for features [B, width]; ``labels`` are for classifiers that take them in training."""
-        if labels is not None and getattr(self.classifier, "takes_labels", False):
-            return self.classifier(features, labels)
-        return self.classifier(features)
+        out: Tensor = (
+            self.classifier(features, labels)
+            if labels is not None and getattr(self.classifier, "takes_labels", False)
+            else self.classifier(features)
+        )
+        return out
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.backbone(images))
@@ -130,7 +133,9 @@ def _typed(text: str, default: Any, where: str) -> Any:
 class _Unfilled(TorchFunctionMode):
     """Leaves out what only sets values, which tensors without storage do not have: its meta kernels take 1.5 s to import."""
 
-    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         return args[0] if func in (Tensor.normal_, F.normalize) else func(*args, **(kwargs or {}))
 
 

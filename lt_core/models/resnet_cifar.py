@@ -30,7 +30,8 @@ class Block(nn.Module):
             x = x[:, :, :: self.stride, :: self.stride] if self.shortcut == "slice" else F.avg_pool2d(x, self.stride)
         if self.extra:
             x = F.pad(x, (0, 0, 0, 0, self.extra // 2, self.extra - self.extra // 2))
-        return y.add_(x).relu_()  # in place: batch norm's backward does not need its output
+        out: Tensor = y.add_(x).relu_()  # in place: batch norm's backward does not need its output
+        return out
 
 
 class ResNetCIFAR(Backbone):
@@ -57,7 +58,8 @@ class ResNetCIFAR(Backbone):
                 nn.init.kaiming_normal_(module.weight)
 
     def begin(self, images: Tensor) -> Tensor:
-        return self.norm(self.stem(images)).relu_()
+        out: Tensor = self.norm(self.stem(images)).relu_()
+        return out
 
 
 def _register(depth: int) -> None:

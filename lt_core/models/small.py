@@ -19,7 +19,8 @@ class SmallBlock(nn.Module):
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.convolution(x)).relu()
+        out: Tensor = self.norm(self.convolution(x)).relu()
+        return out
 
 
 class SmallCNN(Backbone):

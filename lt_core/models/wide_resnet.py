@@ -32,7 +32,8 @@ class PreBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.norm1(x), _SLOPE)
         x = x if self.shortcut is None else self.shortcut(x if self.raw else y)
-        return x + self.conv2(F.leaky_relu(self.norm2(self.conv1(y)), _SLOPE))
+        out: Tensor = x + self.conv2(F.leaky_relu(self.norm2(self.conv1(y)), _SLOPE))
+        return out
 
 
 class WideResNet(Backbone):
@@ -64,7 +65,8 @@ class WideResNet(Backbone):
                 module.momentum, module.eps = norm_momentum, norm_eps
 
     def begin(self, images: Tensor) -> Tensor:
-        return self.stem(images)
+        out: Tensor = self.stem(images)
+        return out
 
     def finish(self, hidden: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(hidden), _SLOPE).mean(dim=(2, 3))

@@ -91,7 +91,8 @@ class Scaled(nn.Module):
         self.scale = nn.Parameter(torch.ones(classes))
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.scale * self.classifier(features)
+        out: Tensor = self.scale * self.classifier(features)
+        return out
 
 
 @part("stages", "lws")

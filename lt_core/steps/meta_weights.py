@@ -30,7 +30,8 @@ class _MetaWeightNet(MetaStep):
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=config.mwn_lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     def weigh(self, losses: Tensor) -> Tensor:
-        return self.net(losses[:, None])[:, 0]
+        out: Tensor = self.net(losses[:, None])[:, 0]
+        return out
 
     def __call__(self, positions: Tensor) -> Tensor:
         training = self.training

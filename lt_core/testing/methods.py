@@ -130,7 +130,8 @@ def it_learns_a_small_batch_by_heart(method: Method) -> None:
 @torch.no_grad()
 def _unweighted_loss(training: Any, images: Any) -> float:
     outputs = by_batches(training, images, lambda outputs, features: outputs)
-    return training.loss_of(outputs, images.labels).mean().item()
+    figure: float = training.loss_of(outputs, images.labels).mean().item()
+    return figure
 
 
 @check("method")

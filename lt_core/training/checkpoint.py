@@ -36,7 +36,7 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
     """The stored state; None if there is none for this trial and ``kind`` of device, or it cannot be read."""
     try:
         # Generator states must stay on the CPU; load_state_dict moves the rest.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
     except Exception as error:

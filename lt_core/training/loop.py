@@ -150,7 +150,8 @@ class Training:
         """
         buffers = {name: b.clone() for name, b in net.named_buffers()}
         with self.autocast():
-            return functional_call(net, {**(parameters or {}), **buffers}, (images,)).float()
+            out: Tensor = functional_call(net, {**(parameters or {}), **buffers}, (images,)).float()
+            return out
 
     def outputs(self, images: Tensor) -> Tensor:
         """The network's outputs in float32 for normalised images: [B, C]."""

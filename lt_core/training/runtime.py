@@ -82,7 +82,8 @@ def prefers_bfloat16(kind: str) -> bool:
     both and says where the rule is wrong.
     """
     if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        answer: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return answer
     return _cpu_prefers_bfloat16(_cpu_fact("vendor_id"), frozenset(_cpu_fact("flags").split()))
 
 
