@@ -15,8 +15,6 @@ from lt_core.parts import GROUPS, build_parts, parameters
 from lt_core.registry import Registry
 from lt_core.spec import MethodSpec
 
-ENTRY_POINT = "lt_bench.methods"
-
 
 @dataclass(frozen=True)
 class Neutral:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from importlib.metadata import entry_points
 
+#: Entry points under which packages offer what they bring.
+OF_METHODS, OF_METRICS = "lt_bench.methods", "lt_bench.metrics"
+
 
 def load_external(group: str) -> None:
-    """Import what installed packages offer under the entry point ``group``, such as ``lt_bench.methods``, to be registered."""
+    """Import what installed packages offer under the entry point ``group``, such as `OF_METHODS`, to be registered."""
     for entry in entry_points(group=group):
         try:
             entry.load()
@@ -17,5 +20,5 @@ def load_external(group: str) -> None:
 
 def offering_packages() -> dict[str, str]:
     """Name → version of the installed packages that offer something."""
-    offered = [entry for group in ("lt_bench.methods", "lt_bench.metrics") for entry in entry_points(group=group)]
+    offered = [entry for group in (OF_METHODS, OF_METRICS) for entry in entry_points(group=group)]
     return {entry.dist.name: entry.dist.version for entry in offered if entry.dist}

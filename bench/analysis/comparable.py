@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.records.columns import BUDGET, DATA, HEADINGS
+from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE
 from lt_core.errors import UserError
 from lt_core.result import OK, PRUNED
 
@@ -40,13 +40,10 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[p
     frame, notes = reported(frame)
     if frame.empty:
         raise UserError("the run has no trial yet: start it with `bench.py run`")
-    kept = []
+    kept, drawing = [], [key for key in DATA if key not in column]
     for dataset, rows in frame.groupby("dataset", sort=False):
         rows, others = _largest(rows, BUDGET)
-        drawn = [
-            _largest(cells, [key for key in DATA if key not in column])
-            for _, cells in rows.groupby(list(column), sort=False, dropna=False)
-        ]
+        drawn = [_largest(cells, drawing) for _, cells in rows.groupby(list(column), sort=False, dropna=False)]
         rows = pd.concat([cells for cells, _ in drawn])
         kept.append(rows)
         notes.append(f"{dataset}: {budget_words(rows)}")
@@ -74,7 +71,7 @@ def budget_words(frame: pd.DataFrame) -> str:
 def machines(frame: pd.DataFrame) -> list[str]:
     """The kinds of device behind the finished trials; on two of them the figures of one trial differ."""
     finished = frame[frame["status"] == OK]
-    kinds = finished[["device_name", "threads", "precision"]].drop_duplicates().itertuples(index=False)
+    kinds = finished[MACHINE].drop_duplicates().itertuples(index=False)
     words = [f"{name}, {threads:.0f} thread{'s' if threads > 1 else ''}, {precision}" for name, threads, precision in kinds]
     return sorted(words) or ["nothing yet"]
 

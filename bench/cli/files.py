@@ -18,10 +18,10 @@ def export_(
     metric: RANKS = "acsa",
 ) -> None:
     """Write the leaderboard in every format; the same records give the same bytes."""
-    from bench.cli import wording as output
+    from bench.cli import wording
     from bench.report.export import committed, export, runs
 
-    print(output.file_list(export(runs(run) if run else committed() or runs([]), out, metric)))
+    print(wording.file_list(export(runs(run) if run else committed() or runs([]), out, metric)))
 
 
 def merge_(
@@ -58,9 +58,9 @@ def report_(
 ) -> None:
     """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
     from bench.records.store import Store
-    from bench.report import page as report
+    from bench.report import page
 
     store = Store.open(run)
     file = out or store.path / "report.html"
-    report.write(store, file)
+    page.write(store, file)
     print(file)

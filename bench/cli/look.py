@@ -17,8 +17,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List what there is, by glob."""
-    from bench.cli import listing
-    from bench.cli import wording as output
+    from bench.cli import listing, wording
 
     if what not in listing.LISTINGS:
         raise unknown("kind of thing", what, listing.LISTINGS)
@@ -28,9 +27,9 @@ def list_(
     elif not items:
         raise UserError(f"no {what} match '{pattern}': see `list {what}`")
     elif what == "methods":
-        print(output.methods_listing(items))
+        print(wording.methods_listing(items))
     else:
-        print(output.aligned([[i["name"], i["about"]] for i in items], indent=""))
+        print(wording.aligned([[i["name"], i["about"]] for i in items], indent=""))
 
 
 def table_(
@@ -43,21 +42,19 @@ def table_(
 ) -> None:
     """Print a table of a run."""
     from bench.records.store import Store
-    from bench.report.render import FORMATS
+    from bench.report.render import renderer
     from bench.report.tables import TABLES
 
     store = Store.open(run)
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
-    print(FORMATS[format][0](TABLES[name](store.frame(), metric, store.per_class())))
+    print(renderer(format)(TABLES[name](store.frame(), metric, store.per_class())))
 
 
 def status_(run: RUN) -> None:
     """Count a run's trials, and group its failures by cause."""
-    from bench.cli import wording as output
+    from bench.cli import wording
     from bench.records.store import Store
 
-    print(output.status_words(Store.open(run)))
+    print(wording.status_words(Store.open(run)))
 
 
 def compare_(
@@ -68,12 +65,10 @@ def compare_(
 ) -> None:
     """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
     from bench.records.store import Store
-    from bench.report.render import FORMATS
+    from bench.report.render import renderer
     from bench.report.tables.compare import build
 
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
-    print(FORMATS[format][0](build(Store.open(run).frame(), metric, against)))
+    print(renderer(format)(build(Store.open(run).frame(), metric, against)))
 
 
 @takes("only", "format")
@@ -88,11 +83,9 @@ def leaderboard_(
     """Rank every method of one run or several, data column by data column, beside what papers print."""
     from bench.analysis.leaderboard import leaderboard
     from bench.report.export import frame_of, runs
-    from bench.report.render import FORMATS
+    from bench.report.render import renderer
     from bench.report.tables.leaderboard import build, choose
 
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
-    chosen = choose(columns)
+    to_text, chosen = renderer(format), choose(columns)
     board = leaderboard(frame_of(runs(run or [])), metric)
-    print("\n\n".join(FORMATS[format][0](table) for table in build(board, metric, chosen, sort, only)))
+    print("\n\n".join(map(to_text, build(board, metric, chosen, sort, only))))

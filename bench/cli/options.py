@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -61,10 +61,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             }
             command(**values, **made)
 
-        signature = inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in shown.values()])
-        called.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
-        called.__annotations__ = {name: parameter.annotation for name, parameter in shown.items()}
-        return called
+        return _declared(called, shown.values())
 
     return declare
 
@@ -83,10 +80,15 @@ def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
 
     own = inspect.signature(command, eval_str=True).parameters.values()
     option = inspect.Parameter("plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=PLUGINS)
-    shown = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), option]
-    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what Typer reads
-    called.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
-    return called
+    return _declared(called, [*own, option])
+
+
+def _declared(command: Callable[..., None], parameters: Iterable[inspect.Parameter]) -> Callable[..., None]:
+    """``command`` with these parameters as Typer reads them."""
+    shown = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return command
 
 
 def _option(name: str) -> inspect.Parameter:

@@ -20,7 +20,7 @@ def plan_(
     workers: Annotated[int, typer.Option(min=1, help="trials at a time to price for")] = 2,
 ) -> None:
     """Say what a run would do and cost. Starts nothing."""
-    from bench.cli import wording as output
+    from bench.cli import wording
     from bench.suites import cost
     from bench.suites.group import planned
 
@@ -28,10 +28,10 @@ def plan_(
     seconds = 0.0
     for plan, store in plans:
         estimate = cost.estimate(plan.todo, store.frame())
-        print(output.plan_words(plan, estimate, workers), flush=True)
+        print(wording.plan_words(plan, estimate, workers), flush=True)
         seconds += estimate.seconds
     if len(plans) > 1:
-        print(output.total_words([plan for plan, _ in plans], seconds, workers))
+        print(wording.total_words([plan for plan, _ in plans], seconds, workers))
 
 
 @takes(
@@ -77,12 +77,12 @@ def _show(store: Any, table: str) -> None:
     from bench.cli.wording import file_list
     from bench.records.frames import BUILDERS
     from bench.report.outcome import write_report, write_tables
-    from bench.report.render import FORMATS
+    from bench.report.render import renderer
     from bench.report.tables import TABLES
 
     files = write_tables(store, table)
     print()
-    print(FORMATS["terminal"][0](TABLES[table](store.frame(), None, store.per_class())))
+    print(renderer("terminal")(TABLES[table](store.frame(), None, store.per_class())))
     print()
     print(f"tables   {file_list([f for f in files if f.parent.name == 'tables'])}")
     for file in files:

@@ -32,8 +32,8 @@ def tune_(
     before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C.
     """
     import bench
-    from bench.cli import wording as output
-    from bench.report.render import FORMATS
+    from bench.cli import wording
+    from bench.report.render import renderer
     from bench.running.backends import Interrupted
     from bench.tuning import outcome, summary
     from bench.tuning.space import load_space
@@ -41,7 +41,7 @@ def tune_(
 
     chosen = load_space(space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds)
     if plan:
-        print(output.space_words(chosen, workers=2))
+        print(wording.space_words(chosen, workers=2))
         return
     try:
         store, found = bench.tune(chosen, execution=execution, study_seed=study_seed, retry_failed=retry_failed)
@@ -52,9 +52,9 @@ def tune_(
         raise SystemExit(_searched(execution.out / chosen.name)) from None
     files = outcome.write(chosen, found, store)
     print()
-    print(FORMATS["terminal"][0](summary.table(chosen, found, store)))
+    print(renderer("terminal")(summary.table(chosen, found, store)))
     print()
-    print(output.tuned_words(found, store, files))
+    print(wording.tuned_words(found, store, files))
     raise SystemExit(_searched(store.path))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.records.columns import describe
+from bench.records.columns import describe_trial
+from bench.records.layout import SECONDS
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
 from bench.suites.cost import Estimate, duration
@@ -106,17 +107,14 @@ def status_words(store: Store) -> str:
     """Counts by status, and failures grouped by cause."""
     frame = store.frame()
     counts = frame["status"].value_counts()
-    spent = frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum()
+    spent = frame[list(SECONDS)].sum().sum()
     lines = [f"{store.path}: {len(frame)} trials: " + ", ".join(f"{n} {s}" for s, n in counts.items())]
     devices = frame["device_name"].dropna().unique()
     lines.append(f"  {duration(float(spent))} of trial time on {', '.join(map(str, devices)) or 'no device'}")
     bad = frame[~frame["status"].isin([OK, PRUNED])]
     for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
         lines.append(f"  {len(rows)} {status}: {cause}")
-        lines += [
-            f"      {row['label']}, {describe(row)}, seed {row['seed']} ({row['trial_id']})"
-            for row in rows.head(3).to_dict("records")
-        ]
+        lines += [f"      {describe_trial(row)}" for row in rows.head(3).to_dict("records")]
         if len(rows) > 3:
             lines.append(f"      and {len(rows) - 3} more")
     if len(bad):

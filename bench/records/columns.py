@@ -28,6 +28,8 @@ DATA = [_NAMES.get(field.name, field.name) for field in dataclasses.fields(DataS
 BUDGET = ["recipe", "model", "epochs", "protocol"]
 COLUMN = [*DATA, *BUDGET]
 PAIR = [*COLUMN, DRAW, "seed"]
+#: The kind of machine: on another one, the figures of one trial differ.
+MACHINE = ["device_name", "threads", "precision"]
 #: What the papers print above the columns of a table, and where the share of labels stands there too.
 HEADINGS = ["dataset", "imbalance_type", "imbalance_factor"]
 LABEL_HEADINGS = ["dataset", "imbalance_type", "label_fraction", "imbalance_factor"]
@@ -82,6 +84,11 @@ def describe(data: DataSpec | Mapping[str, Any]) -> str:
     labels = f" β {100 * row['label_fraction']:g} %" if row["label_fraction"] < 1 else ""
     labels += f" λ {row['unlabelled_ratio']:g}" if row["unlabelled_ratio"] else ""
     return f"{row['dataset']}{shape} IF {row['imbalance_factor']:.3g}{labels}"
+
+
+def describe_trial(row: Mapping[str, Any]) -> str:
+    """A row of the results frame in words: ``softmax, digits IF 50, seed 1 (0123456789abcdef)``."""
+    return f"{row['label']}, {describe(row)}, seed {row['seed']} ({row['trial_id']})"
 
 
 def group_name(dataset: object, shape: object) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.records.columns import MACHINE
 from bench.records.store import Store
 from lt_core.errors import UserError
 from lt_core.result import OK, TrialResult
 
 #: What says of a trial's environment on which kind of device its figures are a function of its id.
-KIND = ("device_name", "threads", "precision", "torch")
+KIND = (*MACHINE, "torch")
 
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:

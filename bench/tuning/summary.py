@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.analysis.comparable import measured_on
 from bench.records.store import Store
+from bench.report.tables.cells import mean_cell
 from bench.report.tables.table import Cell, Column, Row, Table
 from bench.tuning.search import Search
 from bench.tuning.space import Space
@@ -64,11 +65,5 @@ def _figures(store: Store, specs: Sequence[TrialSpec], objective: str) -> tuple[
     whole = [row for row, asked in zip(whole, of_seed.values(), strict=True) if len(row) == len(asked)]
     metric = metric_of(objective)
     parts = [[float(np.mean([metric(r.outcome(validation)) for r in row])) for row in whole] for validation in (True, False)]
-    on_validation, on_test = (_cell(metric.in_unit(np.asarray(values)), failed) for values in parts)
+    on_validation, on_test = (mean_cell(metric.in_unit(np.asarray(values)), failed) for values in parts)
     return on_validation, on_test
-
-
-def _cell(shown: np.ndarray, failed: int) -> Cell:
-    if not len(shown):
-        return Cell(failed=failed)
-    return Cell(float(shown.mean()), float(shown.std(ddof=1)) if len(shown) > 1 else float("nan"), len(shown), failed)

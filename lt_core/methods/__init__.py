@@ -13,8 +13,8 @@ from lt_core import (  # noqa: F401  (they register the parts)
     synthesis,
     weights,
 )
-from lt_core.declaration import ENTRY_POINT, METHODS, Method, Neutral, method, resolve
-from lt_core.external import load_external
+from lt_core.declaration import METHODS, Method, Neutral, method, resolve
+from lt_core.external import OF_METHODS, load_external
 from lt_core.methods import (  # noqa: F401  (they register the methods)
     class_balanced,
     cross_entropy,
@@ -34,4 +34,4 @@ __all__ = ["BUILT_IN", "METHODS", "Method", "Neutral", "method", "resolve"]
 
 #: The benchmark's own methods, which tests/lt_core/references holds against their sources; not those of packages and plug-in files.
 BUILT_IN = tuple(METHODS)
-load_external(ENTRY_POINT)
+load_external(OF_METHODS)

@@ -92,8 +92,7 @@ class Metric:
 
     def __call__(self, outcome: Outcome) -> float:
         """The metric of ``outcome``, not yet in its unit."""
-        figure: float = self.of_column(self.recorded(outcome))
-        return figure
+        return float(self.of_column(self.recorded(outcome)))
 
     def recorded(self, outcome: Outcome) -> float:
         """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run. One

@@ -70,11 +70,8 @@ class Net(nn.Module):
 
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Outputs [B, C] for features [B, width]; ``labels`` are for classifiers that take them in training."""
-        out: Tensor = (
-            self.classifier(features, labels)
-            if labels is not None and getattr(self.classifier, "takes_labels", False)
-            else self.classifier(features)
-        )
+        takes_labels = labels is not None and getattr(self.classifier, "takes_labels", False)
+        out: Tensor = self.classifier(features, labels) if takes_labels else self.classifier(features)
         return out
 
     def forward(self, images: Tensor) -> Tensor:

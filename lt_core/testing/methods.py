@@ -13,7 +13,17 @@ from lt_core.identity import NEUTRAL
 from lt_core.methods import METHODS, Method, resolve
 from lt_core.parts import build_parts
 from lt_core.testing.check import check, expect
-from lt_core.testing.trials import extreme_logits, figures_of, finished, fitting_spec, measured, split_of, tiny_spec, trained
+from lt_core.testing.trials import (
+    VALIDATED,
+    extreme_logits,
+    figures_of,
+    finished,
+    fitting_spec,
+    measured,
+    split_of,
+    tiny_spec,
+    trained,
+)
 from lt_core.training.evaluate import evaluate
 
 
@@ -130,15 +140,13 @@ def it_learns_a_small_batch_by_heart(method: Method) -> None:
 @torch.no_grad()
 def _unweighted_loss(training: Any, images: Any) -> float:
     outputs = by_batches(training, images, lambda outputs, features: outputs)
-    figure: float = training.loss_of(outputs, images.labels).mean().item()
-    return figure
+    return float(training.loss_of(outputs, images.labels).mean())
 
 
 @check("method")
 def its_figures_are_those_of_its_seed(method: Method) -> None:
     """The same trial gives the same figures after any other, and another seed gives others."""
-    data = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
-    spec = fitting_spec(method.name, seed=3, data=data)
+    spec = fitting_spec(method.name, seed=3, data=VALIDATED)
     before = figures_of(finished(spec))
     finished(tiny_spec(seed=8, optimizer="adam", batch_size=17, epochs=1))
     torch.manual_seed(99)

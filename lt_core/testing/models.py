@@ -13,6 +13,7 @@ from lt_core.models import Net, build_model
 from lt_core.models.heads import LinearHead
 from lt_core.models.registry import ModelInfo
 from lt_core.testing.check import check, expect
+from lt_core.testing.trials import weights_of
 
 _SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3))  # of the benchmark's image sets
 _CLASSES = 7
@@ -30,10 +31,6 @@ def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
         taken = True
         yield net, images
     expect(taken, f"it takes images of none of the shapes {', '.join(map(str, _SHAPES))}")
-
-
-def _weights(net: Net) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 @check("model")
@@ -69,7 +66,7 @@ def it_begins_from_its_seed_alone(model: ModelInfo) -> None:
     found: list[Tensor] = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(found))
-        found.append(_weights(next(nets(model, seed))[0]))
+        found.append(weights_of(next(nets(model, seed))[0]))
     first, again, other = found
     expect(torch.equal(first, again), "the same seed gives other weights")
     expect(not torch.equal(first, other), "another seed gives the same weights")

@@ -8,7 +8,7 @@ from lt_core.identity import NEUTRAL
 from lt_core.methods import METHODS
 from lt_core.steps import Step
 from lt_core.testing.check import check, expect
-from lt_core.testing.trials import first_training, fitting_spec, split_of
+from lt_core.testing.trials import VALIDATED, first_training, fitting_spec, split_of, weights_of
 from lt_core.training.loop import Training
 
 
@@ -17,12 +17,8 @@ def training_of(step: type[Step], seed: int = 0) -> Training:
     methods = [name for name in METHODS if METHODS[name].choices()["step"] == step.name]
     one_training = [name for name in methods if METHODS[name].choices()["stages"] == NEUTRAL["stages"]]
     name, at = (one_training or methods or ["softmax"])[0], {"step": step.name, "schedule": NEUTRAL["schedule"], "stages": "one"}
-    spec = fitting_spec(name, at, {"imbalance_factor": 10, "n_max": 60, "validation": 2}, seed, batch_size=8)
+    spec = fitting_spec(name, at, VALIDATED, seed, batch_size=8)
     return first_training(spec, split_of([16, 8, 4]))
-
-
-def _weights(training: Training) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in training.model.parameters()])
 
 
 @check("step")
@@ -46,7 +42,7 @@ def it_draws_from_the_trainings_generators(step: type[Step]) -> None:
         training = training_of(step)
         torch.manual_seed(seed)
         training.run_epoch()
-        found.append(_weights(training))
+        found.append(weights_of(training.model))
     expect(torch.equal(*found), "the same training ends with other weights when the global generator has another seed")
 
 
@@ -62,4 +58,7 @@ def it_goes_on_from_its_state(step: type[Step]) -> None:
     resumed.restore(state)
     straight.run_epoch()
     resumed.run_epoch()
-    expect(torch.equal(_weights(straight), _weights(resumed)), "from its state() it takes other steps than without a stop")
+    expect(
+        torch.equal(weights_of(straight.model), weights_of(resumed.model)),
+        "from its state() it takes other steps than without a stop",
+    )

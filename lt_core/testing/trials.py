@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lt_core.data.loader import Images, Split
 from lt_core.errors import UserError
@@ -25,6 +25,8 @@ from lt_core.training.trial import stage_context
 
 CPU = torch.device("cpu")
 _SUBSET = {"imbalance_factor": 10, "n_max": 60}
+#: The subset of digits that checks are made on, with a validation split.
+VALIDATED = {**_SUBSET, "validation": 2}
 _MEASURED = ("status", "cause", "train_counts", "confusion", "calibration", "validation_confusion", "curve")
 
 
@@ -69,9 +71,8 @@ def fitting_spec(
 
 def needs_unlabelled(method: str) -> bool:
     """Whether the method refuses data without unlabelled images, and takes data with them."""
-    data = {**_SUBSET, "validation": 2}
-    with_them = tiny_spec(method, data={**data, "label_fraction": 0.5}, ema=0.9)
-    return not _accepted(tiny_spec(method, data=data)) and _accepted(with_them)
+    with_them = tiny_spec(method, data={**VALIDATED, "label_fraction": 0.5}, ema=0.9)
+    return not _accepted(tiny_spec(method, data=VALIDATED)) and _accepted(with_them)
 
 
 def _accepted(spec: TrialSpec) -> bool:
@@ -109,6 +110,11 @@ def first_training(spec: TrialSpec, split: Split) -> Training:
     return cast(Training, next(iter(stages_of(spec).trainings(stage_context(spec, split, CPU)))).training)
 
 
+def weights_of(net: nn.Module) -> Tensor:
+    """All weights of a network, in a row."""
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
 def finished(spec: TrialSpec) -> TrialResult:
     """The result of a trial that must end well."""
     result = run_trial(spec)
@@ -132,7 +138,7 @@ def measured(method: str, at: dict[str, Any] | None = None, beside: str | None =
         beside: the method that it is compared with, on whose data.
     """
     semi = needs_unlabelled(beside or method)
-    spec = fitting_spec(method, at, {**_SUBSET, "validation": 2}, semi=semi, eval_every=1)
+    spec = fitting_spec(method, at, VALIDATED, semi=semi, eval_every=1)
     if spec.trial_id not in _known:
         _known[spec.trial_id] = figures_of(finished(spec))
     return _known[spec.trial_id]

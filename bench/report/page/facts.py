@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import DRAW, HEADINGS, describe, group_name
+from bench.records.columns import DRAW, HEADINGS, describe_trial, group_name
+from bench.records.layout import SECONDS
 from bench.records.nested import environments_of
 from lt_core.result import LOST, OK, PRUNED
 
@@ -41,7 +42,7 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
         f"{group_name(*key)} IF {', '.join(f'{f:.3g}' for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"
         for key, rows in columns
     ]
-    seconds = float(frame[["train_seconds", "evaluate_seconds", "setup_seconds"]].sum().sum())
+    seconds = float(frame[list(SECONDS)].sum().sum())
     return [
         ("trials", f"{len(frame)}" + (f" ({others})" if others else "")),
         ("methods", f"{frame['label'].nunique()}"),
@@ -66,8 +67,7 @@ def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
     if status != LOST:
         remedy = "does not run again by itself: mend the cause, then"
         command += "" if "--retry-failed" in command else " --retry-failed"
-    few = rows.head(_IDS).to_dict("records")
-    names = [f"{row['label']}, {describe(row)}, seed {row['seed']} ({row['trial_id']})" for row in few]
+    names = map(describe_trial, rows.head(_IDS).to_dict("records"))
     return Failure(status, cause, len(rows), tuple(names), remedy, f"python {command}")
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bench.analysis.stats import settled
+from bench.records.columns import MACHINE
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import DataColumn, best, data_columns, finished, floats, spread
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
     from bench.records.store import Store
-
-_MACHINE = ["device_name", "threads", "precision"]
 
 
 def draw(store: Store, only: str = "*") -> Chart:
@@ -47,7 +46,7 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
-    groups = [rows for _, rows in column.rows.groupby(_MACHINE, sort=False, dropna=False)]
+    groups = [rows for _, rows in column.rows.groupby(MACHINE, sort=False, dropna=False)]
     rows = max(groups, key=len)
     notes = [f"{column.name}: {len(column.rows) - len(rows)} trials of other machines are left out"] if len(groups) > 1 else []
     by_label = rows.groupby("label", sort=False)

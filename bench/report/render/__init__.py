@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.report.render import text
 from bench.report.render.terminal import to_terminal
 from bench.report.tables.table import Table
+from lt_core.errors import unknown
 
 #: Format → renderer, and the ending of a file that holds it (none for what only a screen shows).
 FORMATS: dict[str, tuple[Callable[[Table], str], str]] = {
@@ -15,6 +16,17 @@ FORMATS: dict[str, tuple[Callable[[Table], str], str]] = {
     "latex": (text.to_latex, ".tex"),
     "json": (text.to_json, ".json"),
 }
+
+
+def renderer(format: str) -> Callable[[Table], str]:
+    """What turns a table into text of that ``format``.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    return FORMATS[format][0]
 
 
 def write(table: Table, folder: Path) -> list[Path]:
@@ -30,4 +42,4 @@ def write(table: Table, folder: Path) -> list[Path]:
     return list(files)
 
 
-__all__ = ["FORMATS", "write"]
+__all__ = ["FORMATS", "renderer", "write"]

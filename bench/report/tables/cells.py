@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pandas as pd
 
 from bench.analysis.metrics import of_finished
 from bench.report.tables.table import Cell
 from lt_core.metrics import Metric
 from lt_core.result import OK
+
+
+def mean_cell(values: np.ndarray, failed: int = 0) -> Cell:
+    """Mean and standard deviation (n − 1) of ``values`` [n]; NaN is the deviation of one value."""
+    if not len(values):
+        return Cell(failed=failed)
+    return Cell(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan, len(values), failed)
 
 
 def cell_of(metric: Metric, frame: pd.DataFrame) -> Cell:

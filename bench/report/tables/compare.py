@@ -7,6 +7,7 @@ import pandas as pd
 from bench.analysis import stats
 from bench.analysis.comparable import measured_on, reported
 from bench.analysis.metrics import of_rows
+from bench.records.columns import MACHINE
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.metrics import METRICS
 from lt_core.result import OK
@@ -50,7 +51,7 @@ def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") 
 def _devices(frame: pd.DataFrame) -> list[str]:
     """What the pairs were measured on, and in how many of them a difference is also one of devices."""
     done = frame[frame["status"] == OK]
-    kind = done[["device_name", "threads", "precision"]].astype(str).agg(", ".join, axis=1)
+    kind = done[MACHINE].astype(str).agg(", ".join, axis=1)
     groups = [done[key].astype(object).where(done[key].notna(), "none") for key in stats.PAIR]
     mixed, notes = kind.groupby(groups).nunique() > 1, [measured_on(frame)]
     if mixed.any():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
 from bench.records.columns import group_name
+from bench.report.tables.cells import mean_cell
 from bench.report.tables.layout import columns_of
 from bench.report.tables.mm import kinds_of
 from bench.report.tables.table import Cell, Column, Row, Table
@@ -61,7 +61,7 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
         for label in names:
             columns.append(Column(f"{group} IF {factor}", names[label], plain=True))
             of_class = errors[errors["label"] == label].groupby("rank")["error"]
-            cells.append({rank: _cell(values) for rank, values in of_class})
+            cells.append({rank: mean_cell(values.to_numpy()) for rank, values in of_class})
     count = max((len(column) for column in cells), default=0)
     rows = tuple(
         Row(
@@ -72,8 +72,3 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
     )
     title = "Error rate of each class in % on the test part, from the largest class to the smallest"
     return Table("per_class", title, "Class by size", tuple(columns), rows, tuple(notes))
-
-
-def _cell(values: pd.Series) -> Cell:
-    numbers = values.to_numpy()
-    return Cell(float(numbers.mean()), float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan"), len(numbers))
