@@ -1,24 +1,17 @@
-"""What a study tunes: its axes, the values that they can take, and how a setting is made of them."""
+"""One axis of a search: a parameter, a part or a field of the recipe, and the values that it can take."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from bench.suites.suite import with_versions
-from lt_core.errors import UserError, unknown
-from lt_core.fields import build, domains, param
-from lt_core.labels import parse_label, short, without_version
-from lt_core.parts import GROUPS, parameters
-from lt_core.recipes import Recipe
-from lt_core.spec import MethodSpec
+from lt_core.errors import UserError
+from lt_core.fields import param
+from lt_core.parts import GROUPS
 
 _DIGITS = 3  # significant digits of a number that is tried, so that labels stay short
-_RECIPE = "recipe."
-
-Setting = dict[str, Any]  # axis → value, and "method" → label
+#: Before the name of an axis that is a field of the recipe.
+RECIPE = "recipe."
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class SearchAxis:
 
     def shapes(self) -> list[Any]:
         """Its values if they decide what network or parts a trial has, else one of them."""
-        if self.name in GROUPS or self.name == f"{_RECIPE}model":
+        if self.name in GROUPS or self.name == f"{RECIPE}model":
             return self.choices()
         return [self.low if self.values is None else self.values[0]]
 
@@ -99,205 +92,6 @@ class SearchAxis:
         return min(max(value, self.low), self.high)  # type: ignore[type-var]
 
 
-@dataclass(frozen=True)
-class Study:
-    """One search: the methods to choose among, the axes, and the setting that is tried first, the paper's or the declared one."""
-
-    name: str
-    methods: tuple[str, ...]
-    axes: tuple[SearchAxis, ...]
-    first: Setting
-    recipe: Recipe
-    published: bool = False  # whether the first setting is a paper's
-
-    def applicable(self, setting: Setting) -> Iterator[SearchAxis]:
-        """The axes that ``setting`` has, as it grows while they are walked; what decides of others comes first."""
-        for axis in self.axes:
-            if axis.when and not all(
-                _value(setting, key) in map(without_version, listed(value)) for key, value in axis.when.items()
-            ):
-                continue
-            if axis.name in GROUPS or axis.name.startswith(_RECIPE) or axis.name in _known(setting):
-                yield axis
-
-    def grid(self, values: Callable[[SearchAxis], list[Any]] = SearchAxis.choices) -> list[Setting]:
-        """Every setting of the grid, in the order of the file; ``values``: those that an axis has in it.
-
-        Raises:
-            UserError: an axis without values for it.
-        """
-        found: list[Setting] = [{"method": method} for method in self.methods]
-        for axis in self.axes:
-            found = [
-                {**setting, **more}
-                for setting in found
-                for more in ([{axis.name: v} for v in values(axis)] if axis in self.applicable(setting) else [{}])
-            ]
-        return found
-
-    def method(self, setting: Setting) -> MethodSpec:
-        """The method of a setting.
-
-        Raises:
-            UserError: a value that it cannot have.
-        """
-        from lt_core.methods import resolve
-
-        return resolve(setting["method"], {k: v for k, v in setting.items() if k != "method" and not k.startswith(_RECIPE)})
-
-    def trained(self, setting: Setting) -> Recipe:
-        """The recipe of a setting.
-
-        Raises:
-            UserError: a value that it cannot have.
-        """
-        made = replace(self.recipe, **{k.removeprefix(_RECIPE): v for k, v in setting.items() if k.startswith(_RECIPE)})
-        return with_versions(made)
-
-    def checked(self, setting: Setting, name: str) -> Any:
-        """The value of axis ``name`` in ``setting``, in the type of what it sets: text that is a number becomes one."""
-        if name.startswith(_RECIPE):
-            return getattr(self.trained(setting), name.removeprefix(_RECIPE))
-        return self.method(setting).params[name]
-
-
-def study_of(name: str, value: Any, recipe: Recipe, where: str) -> Study:
-    """The study that a space's file describes, every value in it checked.
-
-    Raises:
-        UserError: anything that no setting can be made of.
-    """
-    if not isinstance(value, dict) or not {"methods", "space"} <= set(value) <= {"methods", "space", "paper"}:
-        raise UserError(f"{where}: give methods, space and, if there is one, paper: the setting that it was published with")
-    methods, space, paper = tuple(map(str, listed(value["methods"]))), value["space"], value.get("paper") or {}
-    if not methods:
-        raise UserError(f"{where}: methods is empty: give a label or a list of them")
-    for key, given in (("space", space), ("paper", paper)):
-        if not isinstance(given, dict):
-            raise UserError(f"{where}: {key} must be a mapping such as {{gamma: …}}, got {given!r}")
-    try:
-        axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in space.items()]
-        axes.sort(key=lambda axis: axis.name not in GROUPS)  # what is chosen among parts decides what else there is to tune
-        study = Study(name, methods, (), {}, recipe)
-        for axis in _ordered(axes, methods):
-            study = replace(study, axes=(*study.axes, _checked(study, axis)))
-        return replace(study, first=_first(study, paper), published=bool(paper))
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-
-
 def listed(value: Any) -> list[Any]:
     """``value`` as a list; one value is a list of one."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _axis(given: Any) -> dict[str, Any]:
-    return dict(given) if isinstance(given, dict) else {"values": listed(given)}
-
-
-def _ordered(axes: Sequence[SearchAxis], methods: Sequence[str]) -> list[SearchAxis]:
-    """``axes``, each behind those that its ``when`` asks about.
-
-    Raises:
-        UserError: a ``when`` that asks about nothing, or can never hold.
-    """
-    names, left, placed = {axis.name: axis for axis in axes}, list(axes), list[SearchAxis]()
-    for axis in axes:
-        for key, value in (axis.when or {}).items():
-            if key not in ("method", *GROUPS, *names):
-                raise unknown("axis in when", str(key), ["method", *names, *GROUPS], axis.name)
-            known: Sequence[Any] = methods if key == "method" else list(GROUPS.get(key, ()))
-            if key in names:
-                known = names[key].values or ()  # of an axis of numbers any
-            for wanted in listed(value) if known else []:
-                if wanted not in known:
-                    raise unknown(f"{key} in when", str(wanted), list(map(str, known)), axis.name)
-    while left:
-        there = {axis.name for axis in placed}
-        ready = [axis for axis in left if not set(axis.when or {}) & (set(names) - there)]
-        if not ready:
-            raise UserError(f"{left[0].name}: its when goes round in a circle: {', '.join(axis.name for axis in left)}")
-        placed.append(ready[0])
-        left.remove(ready[0])
-    return placed
-
-
-def _settings(study: Study, axis: SearchAxis) -> Iterator[Setting]:
-    """Every choice of method and parts that has ``axis``."""
-    parts = [other for other in study.axes if other.name in GROUPS]
-    for method, *chosen in itertools.product(study.methods, *(other.choices() for other in parts)):
-        setting = {"method": method, **dict(zip((other.name for other in parts), chosen, strict=True))}
-        if axis.name.startswith(_RECIPE) or axis.name in GROUPS or axis.name in _known(setting):
-            yield setting
-
-
-def _checked(study: Study, axis: SearchAxis) -> SearchAxis:
-    """``axis`` with its values in the type of what they set, knowing whether it is one of whole numbers.
-
-    Raises:
-        UserError: no method of the study has it, or a value that no method takes.
-    """
-    if axis.name.startswith(_RECIPE):
-        field = axis.name.removeprefix(_RECIPE)
-        fields = [key for key in domains(Recipe) if key not in ("name", "milestones", "drops")]
-        if field not in fields:
-            raise unknown("key of a recipe that can be tuned", field, fields)
-    takers = list(_settings(study, axis))
-    if not takers:
-        every = [{"method": method} for method in study.methods]
-        raise unknown("parameter", axis.name, sorted({key for s in every for key in (*_known(s), *GROUPS)}))
-
-    def made(values: Sequence[Any]) -> list[Any]:
-        every = [[study.checked({**setting, axis.name: value}, axis.name) for value in values] for setting in takers]
-        return list(dict.fromkeys(every[0]))
-
-    if axis.values is not None:
-        return replace(axis, values=made(axis.values))
-    low, high = made([axis.low, axis.high])
-    whole = all(isinstance(end, int) for end in (low, high))
-    axis = replace(axis, low=low, high=high, whole=whole)
-    for value in axis.grid or ():
-        if not axis.holds(made([value])[0]):
-            raise UserError(
-                f"{axis.name}: {value} of its grid lies outside {short(low)} to {short(high)}: widen it, or drop the value"
-            )
-    return replace(axis, grid=None if axis.grid is None else made(axis.grid))
-
-
-def _first(study: Study, given: Mapping[str, Any]) -> Setting:
-    """The paper's setting, filled up with what the method and the recipe declare.
-
-    Raises:
-        UserError: something that is no axis, or a value that the axis does not have.
-    """
-    axes = {axis.name: axis for axis in study.axes}
-    for key in given:
-        if key not in axes and key != "method":
-            raise unknown("axis in paper", str(key), ["method", *axes])
-    setting: Setting = {"method": given.get("method", study.methods[0])}
-    if setting["method"] not in study.methods:
-        raise unknown("method in paper", str(setting["method"]), study.methods)
-    for axis in study.applicable(setting):
-        wanted = {axis.name: given[axis.name]} if axis.name in given else {}
-        setting[axis.name] = study.checked({**setting, **wanted}, axis.name)
-        if not axis.holds(setting[axis.name]):
-            raise UserError(f"paper: {axis.name} = {short(setting[axis.name])} lies outside the space: widen it, or give another")
-    return setting
-
-
-def _choices(setting: Setting) -> Mapping[str, str]:
-    """The part of each group that ``setting`` has."""
-    from lt_core.methods import METHODS
-
-    name, values = parse_label(setting["method"])
-    return METHODS[name].choices({**values, **{k: v for k, v in setting.items() if k in GROUPS}})
-
-
-def _value(setting: Setting, key: str) -> Any:
-    """What ``setting`` says of an axis, its method, or a part that its method declares, as people write it."""
-    return without_version(setting[key] if key in setting else _choices(setting).get(key))
-
-
-def _known(setting: Setting) -> Mapping[str, Any]:
-    """Parameters of the method that ``setting`` names, with the parts that it chooses."""
-    return parameters(_choices(setting))

@@ -16,9 +16,9 @@ from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
 from bench.running.driver import Driver
 from bench.running.progress import ProgressLine, summary
-from bench.tuning.axes import Setting
 from bench.tuning.search import Search, open_storage
 from bench.tuning.space import Space
+from bench.tuning.study import Setting
 from lt_core.data.sources import fetch_sets
 from lt_core.errors import UserError
 from lt_core.metrics import metric_of

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tuning.axes import SearchAxis, Setting, Study
+from bench.tuning.axes import SearchAxis
 from bench.tuning.space import Space
+from bench.tuning.study import Setting, Study
 from lt_core.declaration import versioned
 from lt_core.errors import UserError
 from lt_core.metrics import metric_of

@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.suites.files import PLUGINS, SPACES_DIR, file_of, own, read_file
 from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
-from bench.tuning.axes import SearchAxis, Setting, Study, listed, study_of
+from bench.tuning.axes import SearchAxis, listed
+from bench.tuning.study import Setting, Study, study_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError

@@ -11,9 +11,9 @@ from bench.running.backends.base import Backend
 from bench.running.driver import execute
 from bench.suites.planning import plan
 from bench.suites.suite import Suite
-from bench.tuning.axes import Setting, Study
 from bench.tuning.search import Search, optuna_
 from bench.tuning.space import Space
+from bench.tuning.study import Setting, Study
 from lt_core.errors import UserError
 from lt_core.labels import short
 from lt_core.training.runtime import Runtime

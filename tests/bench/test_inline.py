@@ -137,14 +137,14 @@ def test_a_trial_that_asks_for_no_gpu_computes_on_the_cpu_of_a_machine_with_a_ca
 )
 def test_ray_tells_a_trial_without_a_gpu_to_stay_off_those_that_its_worker_sees(make_job, monkeypatch, device, gpus, told):
     """As on a node whose cards Ray was told not to count; what was named outright is not second-guessed here."""
-    from bench.running.backends.ray_tune import _packed, _trainable
+    from bench.running.backends.ray_trial import packed, trainable
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    packed = _packed(make_job(device), gpus)
-    assert packed["runtime"]["device"] == told
+    job = packed(make_job(device), gpus)
+    assert job["runtime"]["device"] == told
     if (device, gpus) == ("auto", 0.0):
-        trial = object.__new__(_trainable())
-        trial.setup({"job": packed})
+        trial = object.__new__(trainable())
+        trial.setup({"job": job})
         while not (step := trial.step())["done"]:
             pass
         assert (step["record"]["status"], step["record"]["environment"]["device"]) == ("ok", "cpu")

@@ -13,7 +13,7 @@ import yaml
 
 from bench.records.store import Store
 from bench.running.backends.base import Job
-from bench.running.backends.ray_tune import _packed
+from bench.running.backends.ray_trial import packed
 from bench.suites.suite import load_suite
 from lt_core import plugins
 from lt_core.training import Runtime, run_trial
@@ -148,12 +148,12 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
 def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
     """What Ray sends to a worker, opened in another process, where the file is not."""
     spec, path = load_suite_of(LOSS)
-    job = _packed(Job(spec, Runtime()), 0.0)
+    job = packed(Job(spec, Runtime()), 0.0)
     path.unlink()
     code = (
         "import json, sys\n"
-        "from bench.running.backends.ray_tune import _steps\n"
-        "*_, result = _steps(json.load(sys.stdin))\n"
+        "from bench.running.backends.ray_trial import steps\n"
+        "*_, result = steps(json.load(sys.stdin))\n"
         "print(json.dumps(result.to_record()))"
     )
     done = subprocess.run([sys.executable, "-c", code], input=json.dumps(job), capture_output=True, text=True, cwd=ROOT)

@@ -10,23 +10,18 @@ import logging
 import os
 import socket
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from lt_core import plugins
+from bench.running.backends.ray_trial import packed, trainable
 from lt_core.errors import UserError
-from lt_core.result import FAILED, LOST, OOM, PRUNED, TrialResult
+from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 
-if TYPE_CHECKING:
-    from lt_core.training.trial import Progress
-
 _RETRIES = 2  # times that a trial is started anew after its worker or node has died
-_REPORT_SECONDS = 1.0  # a trial reports at most this often: reports cost the driver more than epochs cost a small trial
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -64,12 +59,12 @@ class RayTune:
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
         hub = _hub(listener)
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
-            space, asking = {"job": tune.grid_search([_packed(job, gpus) for job in jobs])}, {}
+            space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
         else:
             space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
             tuner = tune.Tuner(
-                tune.with_resources(_trainable(), {"cpu": self.cpus, "gpu": gpus}),
+                tune.with_resources(trainable(), {"cpu": self.cpus, "gpu": gpus}),
                 param_space=space,
                 tune_config=tune.TuneConfig(reuse_actors=True, scheduler=_scheduler(hub), **asking),
                 run_config=tune.RunConfig(
@@ -156,60 +151,6 @@ def _check_address(address: str) -> None:
         raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
 
 
-def _packed(job: Job, gpus: float, wants_progress: bool = False) -> dict[str, Any]:
-    """A trial's config. Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a
-    trial without one must be told to compute on the CPU.
-    """
-    files = [asdict(plugin) for plugin in plugins.loaded()]  # a node need not have them
-    return {
-        "spec": job.spec.to_dict(),
-        "runtime": asdict(job.runtime.given(gpus)),
-        "wants_progress": wants_progress,
-        "plugins": files,
-    }
-
-
-def _steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
-    """The steps of a packed trial."""
-    from lt_core.training import Runtime, trial_steps
-
-    spec = TrialSpec.from_dict(job["spec"])
-    try:
-        for file in job["plugins"]:
-            plugins.activate(plugins.Plugin(**file))
-    except UserError as error:  # such as a package that this node lacks
-        yield TrialResult(spec, FAILED, str(error))
-    else:
-        yield from trial_steps(spec, Runtime(**job["runtime"]))
-
-
-def _trainable() -> type:
-    """The Tune trainable; built here, since its base class is Ray's and Ray is imported late."""
-    from ray import tune
-
-    class Trial(tune.Trainable):
-        """A trial as Tune sees it. Everything it knows comes from its config, so that a kept actor carries nothing over."""
-
-        def setup(self, config: dict[str, Any]) -> None:
-            self.reset_config(config)
-
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            self.steps = _steps(new_config["job"])
-            self.wants_progress = new_config["job"]["wants_progress"]
-            return True
-
-        def step(self) -> dict[str, Any]:
-            start = time.monotonic()
-            while True:
-                step = next(self.steps)
-                if isinstance(step, TrialResult):
-                    return {"done": True, "record": step.to_record()}
-                if time.monotonic() - start > _REPORT_SECONDS or (self.wants_progress and step.point):
-                    return {"done": False, "epoch": step.epoch, "epochs": step.epochs, "point": step.point}
-
-    return Trial
-
-
 class _Unpickled:
     """Stays in the driver. Tune pickles its callbacks, scheduler and searcher in order to resume, which it is never asked to."""
 
@@ -281,7 +222,7 @@ def _searcher(source: JobSource, gpus: float) -> Any:
         def suggest(self, trial_id: str) -> Any:
             job = source.ask()
             if job is not None:
-                return {"job": _packed(job, gpus, source.wants_progress)}
+                return {"job": packed(job, gpus, source.wants_progress)}
             return Searcher.FINISHED if source.over() else None
 
         def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:

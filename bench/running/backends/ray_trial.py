@@ -1,0 +1,73 @@
+"""A trial as Ray Tune carries it: packed into a config by the driver, and run from it by a worker on any node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from bench.running.backends.base import Job
+from lt_core import plugins
+from lt_core.errors import UserError
+from lt_core.result import FAILED, TrialResult
+from lt_core.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from lt_core.training.trial import Progress
+
+_REPORT_SECONDS = 1.0  # a trial reports at most this often: reports cost the driver more than epochs cost a small trial
+
+
+def packed(job: Job, gpus: float, wants_progress: bool = False) -> dict[str, Any]:
+    """A trial's config. Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a
+    trial without one must be told to compute on the CPU.
+    """
+    files = [asdict(plugin) for plugin in plugins.loaded()]  # a node need not have them
+    return {
+        "spec": job.spec.to_dict(),
+        "runtime": asdict(job.runtime.given(gpus)),
+        "wants_progress": wants_progress,
+        "plugins": files,
+    }
+
+
+def steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
+    """The steps of a packed trial."""
+    from lt_core.training import Runtime, trial_steps
+
+    spec = TrialSpec.from_dict(job["spec"])
+    try:
+        for file in job["plugins"]:
+            plugins.activate(plugins.Plugin(**file))
+    except UserError as error:  # such as a package that this node lacks
+        yield TrialResult(spec, FAILED, str(error))
+    else:
+        yield from trial_steps(spec, Runtime(**job["runtime"]))
+
+
+def trainable() -> type:
+    """The Tune trainable; built here, since its base class is Ray's and Ray is imported late."""
+    from ray import tune
+
+    class Trial(tune.Trainable):
+        """A trial as Tune sees it. Everything it knows comes from its config, so that a kept actor carries nothing over."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            self.reset_config(config)
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.steps = steps(new_config["job"])
+            self.wants_progress = new_config["job"]["wants_progress"]
+            return True
+
+        def step(self) -> dict[str, Any]:
+            start = time.monotonic()
+            while True:
+                step = next(self.steps)
+                if isinstance(step, TrialResult):
+                    return {"done": True, "record": step.to_record()}
+                if time.monotonic() - start > _REPORT_SECONDS or (self.wants_progress and step.point):
+                    return {"done": False, "epoch": step.epoch, "epochs": step.epochs, "point": step.point}
+
+    return Trial
