@@ -1,11 +1,18 @@
 """The harness: suites, plans, backends, the store, tables.
 
-from bench import load_suite, plan, run, Store
-
-suite = load_suite("quick")
-print(plan(suite).counts())
-store = run(suite, only="cb_*", backend="inline")
-store.frame().groupby("label")["balanced_accuracy"].mean()
+    >>> import tempfile
+    >>> from bench import load_suite, plan, run
+    >>> suite = load_suite("quick")
+    >>> plan(suite, only="cb_*", seeds=1).counts()
+    {'trials': 27, 'done': 0, 'failed': 0, 'left': 27}
+    >>> store = run(suite, only="softmax", where="imbalance_factor=100", seeds=2, epochs=2, backend="inline",
+    ...             out=tempfile.mkdtemp())
+    quick: 2 trials to run, 1 at a time
+    ...
+    >>> store.frame()[["label", "seed", "status"]]
+         label  seed status
+    0  softmax     0     ok
+    1  softmax     1     ok
 
 Which trials and how they are run are records of their own, `Selection` and `Execution`, whose fields the functions here also take
 as keywords, and the command line as options.
@@ -13,6 +20,7 @@ as keywords, and the command line as options.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,7 +56,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'bench' has no attribute '{name}'")
 
 
-def run(suite: Suite | str, *, selection: Selection | None = None, execution: Execution | None = None, **fields: Any) -> Store:
+def run(
+    suite: Suite | str | Path, *, selection: Selection | None = None, execution: Execution | None = None, **fields: Any
+) -> Store:
     """Run what is missing of ``suite`` into ``out``/<suite> and return its store.
 
     Args:
@@ -56,6 +66,14 @@ def run(suite: Suite | str, *, selection: Selection | None = None, execution: Ex
         execution: where they run, and with what; Ray on this machine if it is left out.
         fields: fields of either in place of what they say, so that ``run("quick", only="cb_*", backend="inline")`` is short for
             ``run("quick", selection=Selection(only="cb_*"), execution=Execution(backend="inline"))``.
+
+    >>> import tempfile
+    >>> asked = {"only": "ldam_drw", "where": {"imbalance_factor": 10}, "seeds": [4], "epochs": 2}
+    >>> store = run("quick", backend="inline", out=tempfile.mkdtemp(), **asked)
+    quick: 1 trial to run, 1 at a time
+    ...
+    >>> store.frame()["seed"].tolist()
+    [4]
 
     Raises:
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
@@ -68,11 +86,11 @@ def run(suite: Suite | str, *, selection: Selection | None = None, execution: Ex
     from bench.suites.suite import load_suite
 
     asked, given = with_fields(fields, selection or Selection(), execution or Execution())
-    return run_plan(plan(load_suite(suite) if isinstance(suite, str) else suite, selection=asked), given)
+    return run_plan(plan(load_suite(suite) if isinstance(suite, str | Path) else suite, selection=asked), given)
 
 
 def tune(
-    space: Space | str,
+    space: Space | str | Path,
     *,
     study_seed: int = 0,
     retry_failed: bool = False,
@@ -90,6 +108,22 @@ def tune(
     Returns:
         The store, in which all trials lie, and what each study found.
 
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "my_focal.yaml")
+    >>> _ = file.write_text('''
+    ... about: γ of the focal loss on digits
+    ... recipe: {base: digits, epochs: 1, warmup_epochs: 0}
+    ... data: {dataset: digits, imbalance_factor: 10, n_max: 50, validation: 20}
+    ... studies: {focal: {methods: focal, space: {gamma: {low: 0, high: 2}}}}
+    ... trials: 2
+    ... fresh_seeds: 1
+    ... ''')
+    >>> store, (found,) = tune(file, backend="inline", out=file.parent)
+    my_focal: 1 study, 2 settings each, 1 trial a setting, 1 at a time
+    ...
+    >>> found.setting
+    {'method': 'focal', 'gamma': ...}
+
     Raises:
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
         bench.running.backends.Interrupted: stopped by Ctrl-C; the studies go on from there.
@@ -102,7 +136,7 @@ def tune(
     from bench.tuning.space import load_space
 
     (given,) = with_fields(fields, execution or Execution())
-    chosen = load_space(space) if isinstance(space, str) else space
+    chosen = load_space(space) if isinstance(space, str | Path) else space
     runtime, scheduler = given.runtime(), given.scheduler()
     store = Store.create(given.out / chosen.name)
     claim(store.path, chosen.file)

@@ -69,3 +69,8 @@ def short(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``number`` and ``noun``, in the plural where it is one: ``1 trial``, ``2 trials``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

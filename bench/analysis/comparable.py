@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE
 from lt_core.errors import UserError
+from lt_core.labels import counted
 from lt_core.result import OK, PRUNED
 
 
@@ -72,7 +73,7 @@ def machines(frame: pd.DataFrame) -> list[str]:
     """The kinds of device behind the finished trials; on two of them the figures of one trial differ."""
     finished = frame[frame["status"] == OK]
     kinds = finished[MACHINE].drop_duplicates().itertuples(index=False)
-    words = [f"{name}, {threads:.0f} thread{'s' if threads > 1 else ''}, {precision}" for name, threads, precision in kinds]
+    words = [f"{name}, {counted(round(threads), 'thread')}, {precision}" for name, threads, precision in kinds]
     return sorted(words) or ["nothing yet"]
 
 

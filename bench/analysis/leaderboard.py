@@ -17,7 +17,7 @@ from bench.analysis import stats
 from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
-from bench.records import RUNS_DIR
+from bench.records import HEADLINE, RUNS_DIR
 from bench.records.columns import COLUMN, describe
 from bench.records.nested import environments_of
 from lt_core.errors import UserError
@@ -40,7 +40,7 @@ _OWN = (
 )  # fmt: skip
 
 
-def leaderboard(frame: pd.DataFrame, metric: str = "acsa", only_measured: bool = False) -> pd.DataFrame:
+def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool = False) -> pd.DataFrame:
     """One row a data column and method, columns by dataset and imbalance, methods best first by ``metric``.
 
     Args:

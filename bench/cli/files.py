@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import OF_RUN, RANKS, RUN
+from bench.records import HEADLINE
 
 
 def export_(
@@ -15,7 +16,7 @@ def export_(
         list[str] | None, typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed ones]")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the files")] = Path("results") / "leaderboard",
-    metric: RANKS = "acsa",
+    metric: RANKS = HEADLINE,
 ) -> None:
     """Write the leaderboard in every format; the same records give the same bytes."""
     from bench.cli import wording

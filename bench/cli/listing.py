@@ -1,12 +1,14 @@
-"""What there is, as plain JSON values."""
+"""What there is: as plain JSON values, and in words. It needs little besides the registries, so that `list` answers at once."""
 
 from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
+
+from lt_core.identity import NEUTRAL
 
 Items = list[dict[str, Any]]
 
@@ -111,3 +113,28 @@ def metrics(pattern: str) -> Items:
 
 _KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)
 LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
+    """Rows of words in columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join((indent + "  ".join(w.ljust(n) for w, n in zip(row, widths, strict=True))).rstrip() for row in rows)
+
+
+def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
+    """Methods grouped by family, with citation, defaults, neutral point and space."""
+    blocks = []
+    for family in dict.fromkeys(item["family"] for item in items):
+        blocks.append(family.replace("_", " "))
+        for item in (i for i in items if i["family"] == family):
+            blocks.append(f"  {item['name']}: {item['about']} ({item['cite']})")
+            words = " ".join(f"{k}={v}" for k, v in item["params"].items() if k == "loss" or NEUTRAL.get(k) != v)
+            neutral = item["neutral"]
+            at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as it is"
+            space = "; ".join(f"{k} in {v}" for k, v in item["space"].items()) or "nothing"
+            blocks.append(f"      parts    {words}")
+            blocks.append(
+                f"      neutral  {at}: equals {neutral['equals']}" + (f" ({neutral['reason']})" if neutral["reason"] else "")
+            )
+            blocks.append(f"      to tune  {space}")
+    return "\n".join(blocks)

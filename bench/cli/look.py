@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import FORMAT, OF_RUN, RANKS, RUN, takes
+from bench.records import HEADLINE
 from lt_core.errors import UserError, unknown
 
 
@@ -17,7 +18,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List what there is, by glob."""
-    from bench.cli import listing, wording
+    from bench.cli import listing
 
     if what not in listing.LISTINGS:
         raise unknown("kind of thing", what, listing.LISTINGS)
@@ -27,9 +28,9 @@ def list_(
     elif not items:
         raise UserError(f"no {what} match '{pattern}': see `list {what}`")
     elif what == "methods":
-        print(wording.methods_listing(items))
+        print(listing.methods_listing(items))
     else:
-        print(wording.aligned([[i["name"], i["about"]] for i in items], indent=""))
+        print(listing.aligned([[i["name"], i["about"]] for i in items], indent=""))
 
 
 def table_(
@@ -60,7 +61,7 @@ def status_(run: RUN) -> None:
 def compare_(
     run: RUN,
     against: Annotated[str, typer.Option(metavar="LABEL", help="the baseline")] = "softmax",
-    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = "acsa",
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = HEADLINE,
     format: FORMAT = "terminal",
 ) -> None:
     """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
@@ -75,7 +76,7 @@ def compare_(
 def leaderboard_(
     only: str | None,
     run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="by name or folder; repeat it [default: all]")] = None,
-    metric: RANKS = "acsa",
+    metric: RANKS = HEADLINE,
     sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this in place of the metric")] = None,
     columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns, such as acsa,few,seconds,command")] = None,
     format: FORMAT = "terminal",

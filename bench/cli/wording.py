@@ -1,9 +1,9 @@
-"""What the command line says besides tables: lists, plans, costs, status, and what a search found."""
+"""What the command line says besides tables and lists: plans, costs, status, and what a search found."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +14,8 @@ from bench.suites.advice import recipe_notes
 from bench.suites.cost import Estimate, duration
 from bench.suites.planning import Plan
 from bench.tuning.space import Space
-from lt_core.identity import NEUTRAL
 from lt_core.result import OK, PRUNED
 from lt_core.spec import DataSpec
-
-
-def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
-    """Rows of words in columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    return "\n".join((indent + "  ".join(w.ljust(n) for w, n in zip(row, widths, strict=True))).rstrip() for row in rows)
-
-
-def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
-    """Methods grouped by family, with citation, defaults, neutral point and space."""
-    blocks = []
-    for family in dict.fromkeys(item["family"] for item in items):
-        blocks.append(family.replace("_", " "))
-        for item in (i for i in items if i["family"] == family):
-            blocks.append(f"  {item['name']}: {item['about']} ({item['cite']})")
-            words = " ".join(f"{k}={v}" for k, v in item["params"].items() if k == "loss" or NEUTRAL.get(k) != v)
-            neutral = item["neutral"]
-            at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as it is"
-            space = "; ".join(f"{k} in {v}" for k, v in item["space"].items()) or "nothing"
-            blocks.append(f"      parts    {words}")
-            blocks.append(
-                f"      neutral  {at}: equals {neutral['equals']}" + (f" ({neutral['reason']})" if neutral["reason"] else "")
-            )
-            blocks.append(f"      to tune  {space}")
-    return "\n".join(blocks)
 
 
 def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:

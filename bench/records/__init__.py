@@ -4,3 +4,6 @@ from pathlib import Path
 
 #: Where runs are kept, one folder a suite, seen from where a command is given.
 RUNS_DIR = Path("results") / "runs"
+
+#: The metric that tables compare and rank by unless another is asked for: balanced accuracy.
+HEADLINE = "acsa"

@@ -44,6 +44,15 @@ class Store:
     """A run's folder: ``records/<trial_id>.json``, and the Parquet of `frames.BUILDERS`, such as ``trials.parquet``.
 
     One process writes (see `lock`). Parquet can be deleted and made again from the records at any time.
+
+    >>> import tempfile
+    >>> from lt_core.result import TrialResult
+    >>> from lt_core.testing.trials import tiny_spec
+    >>> store = Store.create(tempfile.mkdtemp())
+    >>> with store.lock():
+    ...     store.write(TrialResult(tiny_spec("ldam_drw"), status="oom", cause="out of memory"))
+    >>> Store.open(store.path).frame()[["label", "status", "cause"]].values.tolist()
+    [['ldam_drw', 'oom', 'out of memory']]
     """
 
     def __init__(self, path: str | Path) -> None:

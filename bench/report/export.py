@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.leaderboard import leaderboard
-from bench.records import RUNS_DIR
+from bench.records import HEADLINE, RUNS_DIR
 from bench.records.store import Store
 from bench.report.page import document
 from bench.report.render import text
@@ -55,7 +55,7 @@ def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
     return frame
 
 
-def export(stores: Sequence[Store], out: Path, metric: str = "acsa") -> list[Path]:
+def export(stores: Sequence[Store], out: Path, metric: str = HEADLINE) -> list[Path]:
     """Write leaderboard.md, .csv, .tex, .json, .html and .parquet into ``out``; the files.
 
     Raises:

@@ -16,6 +16,7 @@ from bench.running.progress import ProgressLine, summary
 from bench.suites.planning import Plan
 from lt_core import plugins
 from lt_core.data.sources import fetch_sets
+from lt_core.labels import counted
 from lt_core.result import LOST, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import stage_one
@@ -84,7 +85,7 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
     ]
     with store.lock():
         workers = backend.workers()
-        say(f"{plan.suite.name}: {len(plan.todo)} trials to run, {workers} at a time")
+        say(f"{plan.suite.name}: {counted(len(plan.todo), 'trial')} to run, {workers} at a time")
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
         start = time.monotonic()
         try:

@@ -22,6 +22,9 @@ BACKENDS = ("ray", "inline")
 class Execution:
     """Where trials run, with what, and where their records go. Nothing of it enters a trial's id.
 
+    >>> Execution(backend="inline", data="~/images").out
+    PosixPath('results/runs')
+
     Raises:
         UserError: a value that a field cannot have, or a device that was asked for and ruled out at once.
     """

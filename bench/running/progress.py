@@ -7,14 +7,16 @@ import sys
 import time
 from typing import TextIO
 
+from bench.records import HEADLINE
 from bench.records.columns import describe
 from bench.suites.cost import duration, work
+from lt_core.labels import counted
 from lt_core.metrics import METRICS
 from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.training.trial import Progress
 
-_SHOWN = METRICS["acsa"]
+_SHOWN = METRICS[HEADLINE]
 _LONG = 10.0  # seconds after which a running trial shows its epoch
 
 
@@ -112,4 +114,4 @@ def named(spec: TrialSpec) -> str:
 def summary(seconds: float, finished: int, failed: int) -> str:
     """The closing line of a run."""
     rate = f", {60 * finished / seconds:.0f} a minute" if finished > seconds / 60 else ""
-    return f"{finished} trials in {duration(seconds)}{rate}" + (f"; {failed} failed" if failed else "")
+    return f"{counted(finished, 'trial')} in {duration(seconds)}{rate}" + (f"; {failed} failed" if failed else "")

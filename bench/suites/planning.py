@@ -28,7 +28,7 @@ class Plan:
     """``specs``: the trials asked for, in order; ``known``: status of those that have a record."""
 
     suite: Suite
-    specs: tuple[TrialSpec, ...]
+    specs: tuple[TrialSpec, ...] = field(repr=False)
     retry_failed: bool = False
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -67,6 +67,10 @@ def plan(
     Raises:
         NothingMatches: ``only`` or ``where`` matches no trial of the suite.
         UserError: ``where`` names no field, or a value that the field cannot have.
+
+    >>> from bench import load_suite
+    >>> [spec.method.label for spec in plan(load_suite("cifar10_drw"), only="*drw", seeds=[0]).todo]
+    ['ce_drw', 'ldam_drw', 'mm_drw[max_margin=1.4,mm_gamma=1.4]']
     """
     (asked,) = with_fields(fields, selection or Selection())
     specs = list(suite.specs)

@@ -19,6 +19,9 @@ class Selection:
     ``{"imbalance_factor": 100}``; both are also read from text as on the command line. ``precision`` is ``bfloat16``,
     ``float32``, or ``auto``: mixed where the processor has it.
 
+    >>> Selection(only="cb_*", where="imbalance_factor=100", seeds="3")
+    Selection(only='cb_*', where={'imbalance_factor': '100'}, seeds=(0, 1, 2), epochs=None, ...)
+
     Raises:
         UserError: a value that a field cannot have.
     """

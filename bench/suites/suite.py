@@ -11,7 +11,7 @@ import itertools
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Suite:
     name: str
     about: str
     table: str  # the table that shows it
-    specs: tuple[TrialSpec, ...]
+    specs: tuple[TrialSpec, ...] = field(repr=False)
     file: Path | None = None
 
 
@@ -64,6 +64,10 @@ def load_suite(name: str | Path) -> Suite:
 
     Raises:
         UserError: no such suite, not YAML, or anything in it that no trial can be made of.
+
+    >>> suite = load_suite("cifar10_drw")
+    >>> suite.table, suite.specs[0].method.label, suite.specs[0].data.imbalance_factor
+    ('mm', 'softmax', 100.0)
     """
     path = file_of(name, SUITES_DIR)
     values = read_file(path, SuiteFile)

@@ -21,6 +21,7 @@ from bench.tuning.space import Space
 from bench.tuning.study import Setting
 from lt_core.data.sources import fetch_sets
 from lt_core.errors import UserError
+from lt_core.labels import counted
 from lt_core.metrics import metric_of
 from lt_core.result import LOST, OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -156,7 +157,8 @@ def tune(
             return searches
         budget = f"{space.trials} settings" if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
         each = len(space.seeds) * len(space.data)
-        say(f"{space.name}: {len(searches)} studies, {budget} each, {each} trials a setting, {workers} at a time")
+        trials = f"{counted(each, 'trial')} a setting, {workers} at a time"
+        say(f"{space.name}: {counted(len(searches), 'study', 'studies')}, {budget} each, {trials}")
         try:
             backend.run(tuner, tuner)
         finally:

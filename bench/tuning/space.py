@@ -81,6 +81,10 @@ def load_space(name: str | Path, **changes: Any) -> Space:
 
     Raises:
         UserError: no such space, or anything in it that no study can be made of.
+
+    >>> space = load_space("digits_cb", trials=3)
+    >>> space.trials, [study.name for study in space.studies]
+    (3, ['class_balanced', 'logit_adjusted'])
     """
     path = file_of(name, SPACES_DIR, "tuning space")
     values = read_file(path, _File, "tuning space")

@@ -26,12 +26,17 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
         available: training images that each class has.
 
     Raises:
-        UserError: a class has too few images for its labelled and unlabelled shares.
+        UserError: a class has too few images for its labelled and unlabelled shares, or no image is left unlabelled.
     """
     sizes, held_out = subset_sizes(spec, available), spec.validation
     if spec.label_fraction < 1:
         # In exact arithmetic ⌈0.1 · 50⌉ is 5; in float64 0.1 · 30 is 3.0000000000000004.
         labelled = [math.ceil(round(spec.label_fraction * n, 9)) for n in sizes]
+        if labelled == sizes:
+            raise UserError(
+                f"{spec.dataset}: with label_fraction {spec.label_fraction:g} every image keeps its label, since the share of "
+                "each class is rounded up: lower label_fraction or raise n_max"
+            )
         return labelled, [n - k for n, k in zip(sizes, labelled, strict=True)]
     if not spec.unlabelled_ratio:
         return sizes, [0] * len(sizes)

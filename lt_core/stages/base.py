@@ -88,8 +88,7 @@ class Stages(Part):
         Args:
             images: that an epoch of plain training draws.
         """
-        step = cast(Step, build_parts(spec.method.params)["step"])
-        return 3.0 * images * step.cost * self.epochs(spec)
+        return 3.0 * images * step_of(spec).cost * self.epochs(spec)
 
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what
@@ -122,6 +121,14 @@ class FromStageOne(Stages):
         base = self.stage_one_of(spec)
         if base.method.params["stages"] != NEUTRAL["stages"]:
             raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
+        for made in build_parts(base.method.params).values():
+            made.check(base)
+        ours, theirs = step_of(spec).extra_images, step_of(base).extra_images
+        if ours and theirs and ours != theirs:
+            raise UserError(
+                f"{spec.method.name} looks at {ours} extra images a class and stage_one {self.stage_one} at {theirs}: "
+                "give both the same meta_images"
+            )
 
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec:
         return replace(spec, method=resolve(as_written(self.stage_one)))
@@ -154,6 +161,11 @@ def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:
     )
 
 
+def step_of(spec: TrialSpec) -> Step:
+    """The step of a trial's method."""
+    return cast(Step, build_parts(spec.method.params)["step"])
+
+
 def stages_of(spec: TrialSpec) -> Stages:
     """The stages of a trial."""
     return cast(Stages, build_parts(spec.method.params)["stages"])
@@ -162,3 +174,9 @@ def stages_of(spec: TrialSpec) -> Stages:
 def stage_one(spec: TrialSpec) -> TrialSpec | None:
     """The trial that ``spec`` begins with, if others may share it."""
     return stages_of(spec).stage_one_of(spec)
+
+
+def extra_images(spec: TrialSpec) -> int:
+    """Images a class beyond the training subset that a trial looks at, in its own step or in that of its stage one."""
+    first = stage_one(spec)
+    return max(step_of(s).extra_images for s in (spec, first) if s is not None)

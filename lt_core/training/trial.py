@@ -20,8 +20,7 @@ from lt_core.parts import build_parts
 from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
-from lt_core.stages.base import Stage, StageContext, stages_of
-from lt_core.steps.base import Step
+from lt_core.stages.base import Stage, StageContext, extra_images, stages_of
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
@@ -127,12 +126,11 @@ class _Trial:
 
     def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, clock
-        parts = build_parts(spec.method.params)
-        for made in parts.values():
+        for made in build_parts(spec.method.params).values():
             made.check(spec)
         runtime.prepare()
         device = runtime.torch_device()
-        self.images = draw_images(spec.data, device, runtime.data_dir, cast(Step, parts["step"]).extra_images)
+        self.images = draw_images(spec.data, device, runtime.data_dir, extra_images(spec))
         self.split = self.images.split  # all that training is given
         self.stages = stages_of(spec)
         self.context = stage_context(spec, self.split, device)

@@ -271,6 +271,28 @@ def test_what_the_data_lacks_is_said_before_training(make_spec):
         assert result.curve == []
 
 
+def test_a_stage_one_gets_the_extra_images_that_its_step_looks_at(make_spec):
+    for label in (
+        "crt[stage_one=l2rw[meta_images=2]]",
+        "balanced_meta_softmax[stage_one=l2rw[meta_images=2],meta_set=extra,meta_images=2]",
+    ):
+        result = run_trial(make_spec(label, data=DATA, epochs=1))
+        assert result.status == "ok", result.traceback
+
+
+def test_a_stage_one_that_cannot_be_trained_on_these_images_is_refused(make_spec):
+    for label, words in (
+        (
+            "balanced_meta_softmax[stage_one=l2rw,meta_set=extra,meta_images=3]",
+            "3 extra images a class and stage_one",
+        ),
+        ("crt[stage_one=l2rw[meta_set=validation]]", "set validation to 1 or more"),
+    ):
+        spec = make_spec(label, data={**DATA, "validation": 0})
+        with pytest.raises(UserError, match=words):
+            stages_of(spec).check(spec)
+
+
 def test_a_second_stage_can_start_from_any_method(make_spec):
     spec = make_spec("crt", {"stage_one": "ldam_drw[max_margin=0.3]"}, data=DATA)
     assert stage_one(spec).method == dataclasses.replace(make_spec("ldam_drw", {"max_margin": 0.3})).method

@@ -54,6 +54,8 @@ def test_what_cannot_be_drawn_is_refused_with_the_way_out():
         semi_sizes(cifar(n_max=3000, unlabelled_ratio=2.0), CIFAR10)
     with pytest.raises(UserError, match="class 0 has 5000 images, fewer than 2500 labelled, 3000 unlabelled and 0 for"):
         semi_sizes(cifar(n_max=2500, unlabelled_ratio=1.2), CIFAR10)
+    with pytest.raises(UserError, match=r"label_fraction 0\.9 every image keeps its label.*: lower label_fraction"):
+        semi_sizes(DataSpec("cifar10", n_max=5, label_fraction=0.9), CIFAR10)
     for keys, words in (
         ({"label_fraction": 0.1, "unlabelled_ratio": 1.0}, "two protocols"),
         ({"unlabelled_order": "reversed"}, "go with unlabelled_ratio"),

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from bench.analysis.leaderboard import leaderboard
+from bench.records import HEADLINE
 from lt_core.metrics import METRICS, Metric
 
-_FIRST = "acsa"
+_FIRST = HEADLINE
 # column of the frame → heading, what it means, and its digits; None: words
 _BEFORE: dict[str, tuple[str, str, int | None]] = {
     "label": ("method", "as `--only` and `list methods` write it", None),

@@ -7,13 +7,14 @@ import pandas as pd
 from bench.analysis import stats
 from bench.analysis.comparable import measured_on, reported
 from bench.analysis.metrics import of_rows
+from bench.records import HEADLINE
 from bench.records.columns import MACHINE
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.metrics import METRICS
 from lt_core.result import OK
 
 
-def build(frame: pd.DataFrame, metric: str = "acsa", baseline: str = "softmax") -> Table:
+def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax") -> Table:
     """One row a method, best mean difference first.
 
     Raises:

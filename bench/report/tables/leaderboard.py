@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from bench.analysis import stats
+from bench.records import HEADLINE
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.errors import UserError, unknown
 from lt_core.labels import matches
@@ -26,7 +27,7 @@ _EXTRAS: dict[str, tuple[str, int, bool | None]] = {
     "command": ("command", 0, None),
 }
 _NAMED = 4  # methods that a note lists; of more it says how many
-DEFAULT = ("acsa", "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
+DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
            "difference", "verdict")  # fmt: skip
 _MEANING = {
     "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
