@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +41,8 @@ class Tail(Augment):
     uniform within ±tail_angle degrees, the scale within 1 ± 0.2, contrast within 1 ± 0.3, brightness within ± 0.3 standard
     deviations. All images of a batch are changed in one operation on the device.
     """
+
+    needs_pictures: ClassVar[bool] = True
 
     tail_strength: float = param(
         0.8, "probability for the rarest classes; 0 changes nothing", low=0, high=1, tune=(0.5, 0.8, 1.0)

@@ -24,6 +24,8 @@ class Part:
     """Base of all parts. ``name`` is set by `part`."""
 
     name: ClassVar[str] = ""
+    #: Whether it changes images as pictures, by turning them, say; it cannot, where training is given features.
+    needs_pictures: ClassVar[bool] = False
 
     def check(self, spec: TrialSpec) -> None:
         """Refuse a trial that lacks what this part needs, before anything starts.

@@ -186,6 +186,12 @@ recipe(
     normalize="cifar_pixels",
 )  # fmt: skip
 
+# Heads on features of a frozen backbone: see `lt_core.models.frozen`.
+recipe(
+    name="frozen", model="frozen[backbone=efficientnet_lite0,size=112,weights=57934424]", epochs=20, batch_size=128, lr=0.1,
+    weight_decay=1e-4, decay="cosine", normalize="subset", precision="float32", eval_every=1000,
+)  # fmt: skip
+
 # 8×8 digits with few labels: seconds a generation. Batch norm's statistics are averaged with the weights, over 20 steps: every
 # reference evaluates statistics of about as many steps as its weights are averaged over.
 recipe(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from bench.cli import check, files, look, run, tune
+from bench.cli import check, features, files, look, run, tune
 from bench.cli.exits import STOPPED, refuse
 from bench.cli.options import with_plugins
 from lt_core.errors import UserError
@@ -24,7 +24,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": look.list_, "plan": run.plan_, "run": run.run_, "tune": tune.tune_, "table": look.table_, "status": look.status_,
     "compare": look.compare_, "leaderboard": look.leaderboard_, "export": files.export_, "merge": files.merge_,
-    "verify": run.verify_, "check": check.check_, "plot": files.plot_, "report": files.report_,
+    "verify": run.verify_, "features": features.features_, "check": check.check_, "plot": files.plot_, "report": files.report_,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name)(with_plugins(_command))

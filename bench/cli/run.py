@@ -55,7 +55,8 @@ def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
         refuse_committed(store.path)
     plans = [plan for plan, _ in planned_into]
     if len(plans) > 1:
-        fetch_data(plans, execution.data)
+        runtime = execution.runtime()
+        fetch_data(plans, runtime.data_dir, str(runtime.torch_device()))
     statuses: list[str] = []
     for plan in plans:
         for note in recipe_notes(plan.todo):

@@ -15,7 +15,7 @@ from bench.running.execution import Execution
 from bench.running.progress import ProgressLine, summary
 from bench.suites.planning import Plan
 from lt_core import plugins
-from lt_core.data.sources import fetch_sets
+from lt_core.frozen.fetch import fetch_inputs
 from lt_core.labels import counted
 from lt_core.result import LOST, TrialResult
 from lt_core.spec import TrialSpec
@@ -78,7 +78,8 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         store.compact()
         say(f"{plan.suite.name}: all {len(plan.specs)} trials are done, nothing to run")
         return
-    fetch_sets((spec.data.dataset for spec in plan.todo), runtime.data_dir)
+    needed = ((spec.data.dataset, spec.recipe.model) for spec in plan.todo)
+    fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     jobs = [
         Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in _in_turn(plan.todo)

@@ -79,19 +79,21 @@ def calibrate(spec: TrialSpec) -> float:
 
     from lt_core.data.loader import Images, Split
     from lt_core.methods import resolve
+    from lt_core.models import seen_shape
     from lt_core.training.loop import Training
     from lt_core.training.runtime import Runtime
 
     runtime = Runtime()
     runtime.prepare()
     device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
+    shape = seen_shape(spec.recipe.model, info.image_shape)
     batch = spec.recipe.batch_size
     # Plain training of the same model: what a method costs beyond it is part of its work.
     spec = replace(spec, method=resolve("softmax"), recipe=replace(spec.recipe, steps=_STEPS))
     labels = torch.arange(batch * _STEPS, device=device) % info.classes
-    noise = Images(torch.randint(0, 256, (len(labels), *info.image_shape), dtype=torch.uint8, device=device), labels)
+    noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
     counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
-    split = Split(noise, noise, noise, counts, info.image_shape)
+    split = Split(noise, noise, noise, counts, shape)
     one_batch = replace(split, train=Images(noise.pixels[:batch], labels[:batch]))
     Training(replace(spec, recipe=replace(spec.recipe, epochs=1, steps=1)), one_batch, device).run_epoch()  # warm up
     training = Training(spec, split, device)

@@ -16,9 +16,9 @@ from bench.suites.files import PLUGINS, SUITES_DIR, file_of, own, read_file
 from bench.suites.planning import NothingMatches, Plan, plan
 from bench.suites.selection import Selection
 from bench.suites.suite import Suite, SuiteFile, load_suite, parse_suite
-from lt_core.data.sources import fetch_sets
 from lt_core.errors import UserError
 from lt_core.fields import build, param
+from lt_core.frozen.fetch import fetch_inputs
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ def load(name: str) -> Suite | Group:
     return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values, own(path))
 
 
+def suites_in(item: Suite | Group) -> tuple[Suite, ...]:
+    """The suites of a group, or the suite itself."""
+    return item.suites if isinstance(item, Group) else (item,)
+
+
 def planned(
     names: Sequence[str], out: Path, selection: Selection, say: Callable[[str], None] = print
 ) -> list[tuple[Plan, Store]]:
@@ -63,7 +68,7 @@ def planned(
     """
     loaded = [load(name) for name in names]
     suites: dict[str, Suite] = {}
-    for suite in (suite for item in loaded for suite in (item.suites if isinstance(item, Group) else (item,))):
+    for suite in (suite for item in loaded for suite in suites_in(item)):
         other = suites.setdefault(suite.name, suite)
         if other != suite:
             raise UserError(f"{other.file} and {suite.file} would share the run folder {out / suite.name}: rename one of them")
@@ -83,9 +88,15 @@ def planned(
     return plans
 
 
-def fetch_data(plans: Iterable[Plan], data_dir: str | None) -> None:
-    """Find, download or decode all that the plans need now: a later suite must not end for it hours after the first began."""
-    fetch_sets((spec.data.dataset for one in plans for spec in one.todo), data_dir)
+def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu", say: Callable[[str], None] = print) -> None:
+    """Find, download, decode or compute all that the plans need now: a later suite must not end for it hours after the first
+    began.
+
+    Args:
+        device: on which features of frozen backbones are computed.
+    """
+    needed = ((spec.data.dataset, spec.recipe.model) for one in plans for spec in one.todo)
+    fetch_inputs(needed, data_dir, device, say)
 
 
 def _group(name: str, values: Mapping[str, Any]) -> Group:

@@ -93,10 +93,10 @@ def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None) 
 
 def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
     """Raise for a model that cannot be built or a subset that cannot be drawn, before anything starts."""
-    from lt_core.models import check_model
+    from lt_core.models import check_model, seen_shape
     from lt_core.models.heads import Head
     from lt_core.parts import build_parts
-    from lt_core.stages import stage_one
+    from lt_core.stages import check_trial, stage_one
     from lt_core.steps import Step
 
     # One spec for each way of building a network or of asking something of the data.
@@ -105,13 +105,13 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
         for data in dict.fromkeys(spec.data for spec in specs):
             semi_sizes(data, DATASETS[data.dataset].train_counts)
         for spec in kinds.values():
+            check_trial(spec)
             info = DATASETS[spec.data.dataset]
             for one in filter(None, (spec, stage_one(spec))):
                 parts = build_parts(one.method.params)
                 head, step = typing.cast(Head, parts["head"]), typing.cast(Step, parts["step"])
-                check_model(one.recipe.model, info.image_shape, info.classes, head, step.backbone)
-                for made in parts.values():
-                    made.check(one)
+                model = one.recipe.model
+                check_model(model, seen_shape(model, info.image_shape), info.classes, head, step.backbone)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -138,10 +138,10 @@ def recipe_of(value: Any, where: str) -> Recipe:
 
 
 def with_versions(recipe: Recipe) -> Recipe:
-    """``recipe`` with the whole name of a model that a plug-in file defines."""
-    from lt_core.models import MODELS
+    """``recipe`` with the whole name of its model: the version of a plug-in file that defines it, and what a user left out."""
+    from lt_core.models import resolved_model
 
-    model = MODELS.versioned(recipe.model)
+    model = resolved_model(recipe.model)
     return recipe if model == recipe.model else dataclasses.replace(recipe, model=model)
 
 

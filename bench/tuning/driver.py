@@ -19,8 +19,8 @@ from bench.running.progress import ProgressLine, summary
 from bench.tuning.search import Search, open_storage
 from bench.tuning.space import Space
 from bench.tuning.study import Setting
-from lt_core.data.sources import fetch_sets
 from lt_core.errors import UserError
+from lt_core.frozen.fetch import fetch_inputs
 from lt_core.labels import counted
 from lt_core.metrics import metric_of
 from lt_core.result import LOST, OK, PRUNED, TrialResult
@@ -143,7 +143,8 @@ def tune(
         Interrupted: the user asked to stop; the study goes on from there.
         UserError: a study that was begun with something else, data that is not there, a folder that cannot be written.
     """
-    fetch_sets((data.dataset for data in space.data), runtime.data_dir)
+    needed = ((data.dataset, space.recipe.model) for data in space.data)
+    fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     with store.lock():
         storage = open_storage(store.path / "studies.journal")

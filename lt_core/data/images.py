@@ -31,6 +31,12 @@ class ImageSet:
     test_labels: np.ndarray
     fingerprint: str  # SHA-256 over all four arrays, first 16 digits; the same wherever the set came from
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        height, width, channels = self.train_images.shape[1:]
+        return height, width, channels
+
     def train_pixels(self, positions: np.ndarray) -> np.ndarray:
         """The training images at ``positions`` [n]: uint8 [n, H, W, channels]."""
         return np.asarray(self.train_images[positions])

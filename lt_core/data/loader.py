@@ -20,7 +20,10 @@ _CIFAR = {
 
 @dataclass(frozen=True)
 class Images:
-    """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device."""
+    """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device.
+
+    Features in place of images are float32 [N, 1, 1, width].
+    """
 
     pixels: Tensor
     labels: Tensor
@@ -67,6 +70,7 @@ class Batches:
         self.padded = self._padded(train.pixels)
         if normalised_as is None:
             mean, std = _normalisation(recipe.normalize, train.pixels)
+            std = torch.where(std == 0, 1, std)  # a feature that is the same in all images stays a number
             self.scale = (1 / (255 * std)).to(train.pixels.device)
             self.shift = (-mean / std).to(train.pixels.device)
         else:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from lt_core.data.draw import draw
+from lt_core.data.images import ImageSet
 from lt_core.data.loader import Images, Split
-from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
+from lt_core.frozen.features import FeatureSet, load_features
+from lt_core.frozen.label import Frozen
 from lt_core.spec import DataSpec
 
 
@@ -41,18 +43,24 @@ class TrialImages:
     hidden: HiddenLabels | None
     fingerprint: str  # of the whole set
     subset_fingerprint: str  # of the chosen training images
+    features: str = ""  # digest of the features that stand in for all images of the set; empty: there are none
 
 
-def draw_images(spec: DataSpec, device: torch.device, data_dir: str | None = None, extra: int = 0) -> TrialImages:
+def draw_images(
+    spec: DataSpec, device: torch.device, data_dir: str | None = None, extra: int = 0, frozen: Frozen | None = None
+) -> TrialImages:
     """The images of ``spec`` on ``device``.
 
     Args:
         extra: images a class beyond the training subset.
+        frozen: the backbone whose features of the same images are wanted in their place.
 
     Raises:
-        UserError: the set is not there, or its classes have too few images for what ``spec`` asks.
+        UserError: the set or the backbone is not there, or the set's classes have too few images for what ``spec`` asks.
     """
-    whole = load_set(spec.dataset, data_dir)
+    whole: ImageSet | FeatureSet = load_set(spec.dataset, data_dir)
+    if frozen:
+        whole = load_features(frozen, spec.dataset, data_dir, str(device))
     chosen = draw(spec, whole.train_labels, extra)
 
     def pixels(positions: np.ndarray) -> Tensor:
@@ -69,9 +77,9 @@ def draw_images(spec: DataSpec, device: torch.device, data_dir: str | None = Non
         validation=images(chosen.validation),
         test=Images(torch.from_numpy(whole.test_pixels()).to(device), torch.from_numpy(np.array(whole.test_labels)).to(device)),
         counts=torch.tensor(chosen.counts, dtype=torch.float64, device=device),
-        shape=DATASETS[spec.dataset].image_shape,
+        shape=whole.shape,
         unlabelled=pixels(chosen.unlabelled) if len(chosen.unlabelled) else None,
         extra=images(chosen.extra) if extra else None,
     )
     hidden = HiddenLabels(labels(chosen.unlabelled), len(chosen.counts)) if len(chosen.unlabelled) else None
-    return TrialImages(split, hidden, whole.fingerprint, chosen.fingerprint)
+    return TrialImages(split, hidden, whole.fingerprint, chosen.fingerprint, getattr(whole, "digest", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,19 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """``build(shape, **options)`` makes the backbone; ``shape`` is (height, width, channels) of an image."""
+    """A backbone that a recipe can name.
+
+    Args:
+        build: (shape, **options) → the backbone; ``shape`` is (height, width, channels) of what it is given.
+        resolve: options as users write them → the whole label, where it says more than they do; it then stands in specs.
+        sees: options → the shape of what the model is given in place of images, whatever the images are.
+    """
 
     name: str
     about: str
     build: Callable[..., Backbone]
+    resolve: Callable[[Mapping[str, str]], str] | None = None
+    sees: Callable[[Mapping[str, str]], tuple[int, int, int]] | None = None
 
 
 MODELS: Registry[ModelInfo] = Registry("model")
@@ -115,6 +123,29 @@ def build_model(
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' generators too
         backbone = change(info.build(shape, **typed))
         return Net(backbone, initialise(head.build(backbone.width, classes), head_init))  # type: ignore[arg-type]
+
+
+def resolved_model(label: str) -> str:
+    """``label`` as it stands in specs: with the version of a plug-in file, and with all that the model fills in.
+
+    Raises:
+        UserError: not a label, or options that the model refuses.
+    """
+    label = MODELS.versioned(label)
+    name, options = parse_label(label)
+    resolve = MODELS[name].resolve if name in MODELS else None
+    return resolve(options) if resolve else label
+
+
+def seen_shape(label: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """What the model of ``label`` is given for an image: (height, width, channels), which is the image's unless it sees features.
+
+    Raises:
+        UserError: unknown model.
+    """
+    name, options = parse_label(label)
+    sees = MODELS[name].sees
+    return sees(options) if sees else image_shape
 
 
 def _typed(text: str, default: Any, where: str) -> Any:

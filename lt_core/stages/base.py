@@ -121,8 +121,6 @@ class FromStageOne(Stages):
         base = self.stage_one_of(spec)
         if base.method.params["stages"] != NEUTRAL["stages"]:
             raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
-        for made in build_parts(base.method.params).values():
-            made.check(base)
         ours, theirs = step_of(spec).extra_images, step_of(base).extra_images
         if ours and theirs and ours != theirs:
             raise UserError(

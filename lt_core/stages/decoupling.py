@@ -17,9 +17,10 @@ from lt_core.data.loader import Images
 from lt_core.errors import UserError
 from lt_core.features import features_of
 from lt_core.fields import param
+from lt_core.models.frozen import Given
 from lt_core.models.registry import Net
 from lt_core.parts import part
-from lt_core.protocols import Predictor, TrainableClassifier
+from lt_core.protocols import TrainableClassifier
 from lt_core.recipes import Recipe
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import FromStageOne, Stage, StageContext, second_recipe
@@ -114,35 +115,22 @@ class FineTune(Retrain):
         return context.training(recipe=self.second(context.spec.recipe), model=model)
 
 
-class FeaturesOrImages(nn.Module):
-    """Passes stored features [B, width, 1, 1] on, and takes raw images through the first stage's backbone."""
-
-    scale: Tensor
-    shift: Tensor
-
-    def __init__(self, first: Predictor) -> None:
-        super().__init__()
-        self.backbone = first.evaluated.backbone
-        self.width = first.evaluated.width
-        self.register_buffer("scale", first.batches.scale[:, None, None], persistent=False)
-        self.register_buffer("shift", first.batches.shift[:, None, None], persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(1) if x.shape[1:] == (self.width, 1, 1) else self.backbone(x * self.scale + self.shift)
-
-
 @part("stages", "features")
 class OnFeatures(Retrain):
-    """cRT on stored features of the training images without augmentation; synthesis, if any, makes features, not pixels."""
+    """cRT on stored features of all images without augmentation; synthesis, if any, makes features, not pixels."""
 
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
-        images = context.split.train
-        stored = features_of(first, images)[:, None, None, :]
+        def stored(images: Images) -> Images:
+            return Images(features_of(first, images)[:, None, None, :], images.labels) if len(images) else images
+
+        split = context.split
+        split = replace(
+            split, train=stored(split.train), validation=stored(split.validation), test=stored(split.test),
+            extra=stored(split.extra) if split.extra else None,
+        )  # fmt: skip
         recipe = replace(self.second(context.spec.recipe), pad=0, flip=False, normalize="none")
-        backbone = FeaturesOrImages(first)
-        model = Net(backbone, context.classifier(first.evaluated.width))
-        split = replace(context.split, train=Images(stored, images.labels))
-        return context.training(recipe=recipe, model=model, frozen=[backbone], split=split)
+        model = Net(Given(first.evaluated.width), context.classifier(first.evaluated.width))
+        return context.training(recipe=recipe, model=model, split=split)
 
 
 class NearestMean(nn.Module):

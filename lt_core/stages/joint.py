@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -52,6 +53,8 @@ def _passes(model: str, shape: tuple[int, int, int], classes: int, width: int, b
 @dataclass(frozen=True)
 class Joint(Stages):
     """CycleGANs between the largest class A and each smaller class B, whose translations of A's images fill B up."""
+
+    needs_pictures: ClassVar[bool] = True
 
     gan_share: float = param(
         1.0,

@@ -271,6 +271,8 @@ class FixMatch(Semi):
     (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021).
     """
 
+    needs_pictures: ClassVar[bool] = True
+
     threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
     align: float | None = param(None, "t, power of the labelled distribution to align to; none: no alignment", low=0, high=1)
     unlabelled_sampling: str = param(

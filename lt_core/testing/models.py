@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lt_core.errors import UserError
-from lt_core.models import Net, build_model
+from lt_core.models import Net, build_model, seen_shape
 from lt_core.models.heads import LinearHead
 from lt_core.models.registry import ModelInfo
 from lt_core.testing.check import check, expect
@@ -22,10 +22,11 @@ _CLASSES = 7
 def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
     """The network for images of each shape that it takes, and two images."""
     taken = False
-    for height, width, channels in _SHAPES:
+    for shape in dict.fromkeys(seen_shape(model.name, shape) for shape in _SHAPES):
+        height, width, channels = shape
         images = torch.rand(2, channels, height, width, generator=torch.Generator().manual_seed(0))
         try:
-            net = build_model(model.name, (height, width, channels), _CLASSES, LinearHead(), seed)
+            net = build_model(model.name, shape, _CLASSES, LinearHead(), seed)
         except UserError:  # of that shape there are none for it
             continue
         taken = True

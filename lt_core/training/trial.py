@@ -16,11 +16,12 @@ import torch
 import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
 from lt_core.data.loader import Split
 from lt_core.data.trial_images import draw_images
-from lt_core.parts import build_parts
+from lt_core.frozen.label import Frozen
 from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import Stage, StageContext, extra_images, stages_of
+from lt_core.stages.checking import check_trial
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
@@ -126,11 +127,10 @@ class _Trial:
 
     def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, clock
-        for made in build_parts(spec.method.params).values():
-            made.check(spec)
+        check_trial(spec)
         runtime.prepare()
         device = runtime.torch_device()
-        self.images = draw_images(spec.data, device, runtime.data_dir, extra_images(spec))
+        self.images = draw_images(spec.data, device, runtime.data_dir, extra_images(spec), Frozen.of(spec.recipe.model))
         self.split = self.images.split  # all that training is given
         self.stages = stages_of(spec)
         self.context = stage_context(spec, self.split, device)
@@ -214,10 +214,11 @@ class _Trial:
         return self.book.epochs + training.epoch
 
     def _evaluate(self, training: TrainableClassifier, loss: float) -> None:
-        self.test = evaluate(training, self.split.test)
+        self.test = evaluate(training, training.split.test)
         if not self.test.finite:  # the step after the last loss can still blow up
             raise Stopped(DIVERGED, f"predictions are not finite after epoch {self._epoch(training)} of {self.epochs}")
-        self.validation = evaluate(training, self.split.validation) if len(self.split.validation) else None
+        held_out = training.split.validation
+        self.validation = evaluate(training, held_out) if len(held_out) else None
         self.book.curve.append({**curve_row(self._epoch(training), loss, self.test, self.validation), **training.reported})
         self.clock.add("evaluate")
 
@@ -241,7 +242,7 @@ class _Trial:
             validation_confusion=self.validation.confusion.tolist() if self.validation else [],
             curve=self.book.curve,
             rounds=self.book.rounds,
-            embedding=embedding(training, self.split.test) if self.runtime.embed else [],
+            embedding=embedding(training, training.split.test) if self.runtime.embed else [],
             pictures=stage.pictures() if self.runtime.embed and stage.pictures else [],
             seconds=self.clock.seconds,
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
@@ -249,6 +250,7 @@ class _Trial:
                 **describe(self.runtime, training.dtype),
                 "data_fingerprint": self.images.fingerprint,
                 "subset_fingerprint": self.images.subset_fingerprint,
+                **({"features_fingerprint": self.images.features} if self.images.features else {}),
                 "resumed_at": self.book.resumed_at,
                 **({"chosen": stage.chosen} if stage.chosen else {}),
             },

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from lt_core.errors import UserError
 from lt_core.features import features_of
 from lt_core.methods import resolve
-from lt_core.stages import stage_one, stages_of
+from lt_core.stages import check_trial, stage_one, stages_of
 from lt_core.stages.curriculum import EasyFirst
 from lt_core.training import Runtime, run_trial, runtime, trial_steps
 from lt_core.training.evaluate import evaluate
@@ -111,7 +111,7 @@ def test_features_are_filled_up_in_place_of_pixels(trainings):
     assert second.split.counts.tolist() == [40, 40, 40]
     stored = features_of(first, first.split.train)
     torch.testing.assert_close(second.split.train.pixels[:65, 0, 0], stored)
-    images = second.batches.normalise(first.split.test.pixels)  # raw, as evaluation gives them
+    images = second.batches.normalise(second.split.test.pixels)  # what evaluation looks at
     torch.testing.assert_close(second.model.backbone(images), features_of(first, first.split.test), rtol=1e-4, atol=1e-5)
 
 
@@ -282,15 +282,12 @@ def test_a_stage_one_gets_the_extra_images_that_its_step_looks_at(make_spec):
 
 def test_a_stage_one_that_cannot_be_trained_on_these_images_is_refused(make_spec):
     for label, words in (
-        (
-            "balanced_meta_softmax[stage_one=l2rw,meta_set=extra,meta_images=3]",
-            "3 extra images a class and stage_one",
-        ),
+        ("balanced_meta_softmax[stage_one=l2rw,meta_set=extra,meta_images=3]", "3 extra images a class and stage_one"),
         ("crt[stage_one=l2rw[meta_set=validation]]", "set validation to 1 or more"),
     ):
         spec = make_spec(label, data={**DATA, "validation": 0})
         with pytest.raises(UserError, match=words):
-            stages_of(spec).check(spec)
+            check_trial(spec)
 
 
 def test_a_second_stage_can_start_from_any_method(make_spec):

@@ -90,7 +90,7 @@ def test_only_the_images_of_a_trial_are_asked_for(make_spec, monkeypatch):
     class Lazy:
         """No array of pixels; labels, a fingerprint, and pixels by position."""
 
-        train_labels, test_labels, fingerprint = whole.train_labels, whole.test_labels, "lazy"
+        train_labels, test_labels, fingerprint, shape = whole.train_labels, whole.test_labels, "lazy", whole.shape
 
         def __init__(self):
             self.decoded = []

@@ -1,0 +1,26 @@
+"""The command that computes features of frozen backbones ahead of a run."""
+
+from __future__ import annotations
+
+from bench.cli.options import SUITES, takes
+from bench.running.execution import Execution
+
+
+@takes("device", "data")
+def features_(suites: SUITES, execution: Execution) -> None:
+    """Compute the features that the suites' frozen backbones give of their image sets, once. The same command again goes on.
+
+    `run` does it by itself; this command does it ahead, on a machine with a GPU, say. Features are kept in the folder LT_CACHE.
+    """
+    from bench.suites.group import load, suites_in
+    from lt_core.errors import UserError
+    from lt_core.frozen.fetch import fetch_inputs
+    from lt_core.frozen.label import Frozen
+
+    pairs = {(s.data.dataset, s.recipe.model) for name in suites for suite in suites_in(load(name)) for s in suite.specs}
+    wanted = sorted(pair for pair in pairs if Frozen.of(pair[1]))
+    if not wanted:
+        raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
+    runtime = execution.runtime()
+    fetch_inputs(wanted, runtime.data_dir, str(runtime.torch_device()))
+    print(f"{len(wanted)} sets of features are ready")

@@ -1,0 +1,119 @@
+"""Features are computed in pieces, each written whole, so that a kill costs one piece."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lt_core.data.images import ImageSet
+from lt_core.frozen.label import Frozen
+from lt_core.frozen.weights import load_weights
+
+#: Raised when the same backbone and pictures would give other features: scaling, cropping, precision.
+VERSION = 1
+PARTS = ("train", "test")
+_PIECE, _BATCH = 512, 64  # pictures; fixed, since the last bit of a convolution can depend on the batch
+#: Told how many pictures are done, of how many.
+Progress = Callable[[int, int], None]
+
+
+def compute(folder: Path, frozen: Frozen, images: ImageSet, device: str, progress: Progress) -> None:
+    """Write the features of ``images`` into ``folder``: what no earlier process left is computed, then all is put together.
+
+    Raises:
+        UserError: the backbone or its weights are not there.
+        OSError: the folder cannot be written.
+    """
+    pieces = folder.with_name(f".{folder.name}")
+    pieces.mkdir(exist_ok=True)
+    total, done = len(images.train_labels) + len(images.test_labels), 0
+    net: nn.Module | None = None
+    meta: dict[str, Any] = {**vars(frozen), "images": images.fingerprint, "device": device, "torch": torch.__version__}
+    for part, pixels in zip(PARTS, (images.train_images, images.test_images), strict=True):
+        made = []
+        for start in range(0, len(pixels), _PIECE):
+            piece = pieces / f"{part}-{start:08d}"
+            features = _read_piece(piece)
+            if features is None:
+                net = net or load_weights(frozen.info, frozen.weights, frozen.size).to(device)
+                features = features_of(net, frozen, pixels[start : start + _PIECE], device)
+                _write_piece(piece, features)
+            made.append(features)
+            done += len(features)
+            progress(done, total)
+        meta[part] = _write_part(pieces / f"{part}.npy", np.concatenate(made))
+    (pieces / "meta.json").write_text(json.dumps(meta))
+    for piece in pieces.glob("*-*"):
+        piece.unlink()
+    shutil.rmtree(folder, ignore_errors=True)  # there only if it is damaged
+    pieces.replace(folder)
+
+
+def _write_part(path: Path, features: np.ndarray) -> str:
+    """Write an array; the SHA-256 of the file."""
+    with open(path, "wb+") as file:
+        np.save(file, features)
+        file.flush()
+        os.fsync(file.fileno())
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_piece(path: Path, features: np.ndarray) -> None:
+    """The number of rows, then the rows, behind the SHA-256 of both."""
+    body = len(features).to_bytes(8, "little") + features.tobytes()
+    beside = path.with_suffix(".part")
+    beside.write_bytes(hashlib.sha256(body).digest() + body)
+    beside.replace(path)
+
+
+def _read_piece(path: Path) -> np.ndarray | None:
+    """A piece that an earlier process finished; None if it is not there, or not as it was written."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, body = content[:32], content[32:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    return np.frombuffer(body[8:], np.float16).reshape(int.from_bytes(body[:8], "little"), -1)
+
+
+@torch.inference_mode()
+def features_of(net: nn.Module, frozen: Frozen, pixels: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """Features of ``pixels`` uint8 [n, H, W, channels]: float16 [n, width]. Computed in float32 and then rounded."""
+    made = []
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        for start in range(0, len(pixels), _BATCH):
+            batch = torch.from_numpy(np.array(pixels[start : start + _BATCH])).to(device)
+            made.append(net(prepared(batch, frozen)).flatten(1).half().cpu())
+    return torch.cat(made).numpy()
+
+
+def prepared(pixels: Tensor, frozen: Frozen) -> Tensor:
+    """Pictures as the backbone expects them: the shorter side scaled to ``size`` (bicubic), the centre cut out, normalised.
+
+    Args:
+        pixels: uint8 [B, H, W, channels]; grey ones are repeated in three channels.
+
+    Returns:
+        float32 [B, 3, size, size].
+    """
+    pictures = pixels.permute(0, 3, 1, 2).float()
+    sides = pictures.shape[2:]
+    scaled = [max(frozen.size, round(side * frozen.size / min(sides))) for side in sides]
+    pictures = F.interpolate(pictures, size=scaled, mode="bicubic", antialias=True, align_corners=False).clamp(0, 255)
+    top, left = ((side - frozen.size) // 2 for side in scaled)
+    pictures = pictures[:, :, top : top + frozen.size, left : left + frozen.size].expand(-1, 3, -1, -1)
+    mean, std = (torch.tensor(values, device=pictures.device)[:, None, None] for values in (frozen.info.mean, frozen.info.std))
+    return (pictures / 255 - mean) / std

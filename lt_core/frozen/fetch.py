@@ -1,0 +1,55 @@
+"""Everything that trials look at, made ready before they begin: image sets, and the features of frozen backbones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from lt_core.data.sources import fetch_sets
+from lt_core.frozen.compute import Progress
+from lt_core.frozen.features import load_features
+from lt_core.frozen.label import Frozen
+
+_EVERY = 15.0  # seconds between two lines
+
+
+def fetch_inputs(
+    wanted: Iterable[tuple[str, str]], data_dir: str | None = None, device: str = "cpu", say: Callable[[str], None] = print
+) -> None:
+    """Find, download, decode or compute what trials need now, once, before workers would each do it.
+
+    Args:
+        wanted: (image set, model of the recipe) of each trial.
+        device: on which features are computed.
+        say: is told how far that is.
+
+    Raises:
+        UserError: an image set, a backbone or its weights are not there.
+    """
+    pairs = list(dict.fromkeys(wanted))
+    fetch_sets((dataset for dataset, _ in pairs), data_dir)
+    for dataset, model in pairs:
+        frozen = Frozen.of(model)
+        if frozen:
+            what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels"
+            load_features(frozen, dataset, data_dir, device, _told(what, say))
+
+
+def _told(what: str, say: Callable[[str], None]) -> Progress:
+    """A line now and then on how many pictures are done."""
+    begun = last = time.monotonic()
+    before = -1  # what an earlier process left counts for no speed
+
+    def progress(done: int, total: int) -> None:
+        nonlocal begun, last, before
+        now = time.monotonic()
+        if before < 0:
+            begun, before = now, done
+            say(f"{what}: {total:,} pictures to compute, once" if done < total else f"{what}: ready")
+        elif now - last >= _EVERY or done == total:
+            rate = (done - before) / max(now - begun, 1e-9)
+            left = f", {(total - done) / rate / 60:.0f} min left" if done < total and rate else ""
+            say(f"{what}: {done:,} of {total:,}, {rate:.0f} a second{left}")
+            last = now
+
+    return progress

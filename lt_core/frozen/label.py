@@ -1,0 +1,98 @@
+"""``frozen[backbone=…,size=…,weights=…]``: which features a trial is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lt_core.errors import UserError, unknown
+from lt_core.frozen.backbones import BACKBONES, BackboneInfo
+from lt_core.frozen.weights import adopt
+from lt_core.labels import format_label, parse_label
+
+MODEL = "frozen"
+_OPTIONS = ("backbone", "size", "weights")
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The features of a backbone.
+
+    Args:
+        backbone: a name of `BACKBONES`.
+        size: height and width in pixels to which pictures are scaled.
+        weights: the first eight hexadecimal digits of the SHA-256 of the file of weights.
+
+    >>> Frozen.of("frozen[backbone=efficientnet_lite0,size=112,weights=57934424]")
+    Frozen(backbone='efficientnet_lite0', size=112, weights='57934424')
+    >>> Frozen.of("resnet32") is None
+    True
+    """
+
+    backbone: str
+    size: int
+    weights: str
+
+    @classmethod
+    def of(cls, model: str) -> Frozen | None:
+        """What the label ``model`` of a recipe says, all filled in; None for a model that is trained on pictures.
+
+        Raises:
+            UserError: a label that leaves something open, which ids could not be made of, or an unknown backbone.
+        """
+        name, options = parse_label(model)
+        if name != MODEL:
+            return None
+        missing = [key for key in _OPTIONS if key not in options]
+        if missing:
+            raise UserError(f"{model} gives no {missing[0]}: write {resolved(options)}")
+        return cls(options["backbone"], _pixels(options["size"], model), options["weights"])
+
+    @property
+    def label(self) -> str:
+        """The inverse of `of`."""
+        return format_label(MODEL, vars(self))
+
+    @property
+    def info(self) -> BackboneInfo:
+        """What is known of the backbone."""
+        return BACKBONES[self.backbone]
+
+
+def resolved(options: Mapping[str, str]) -> str:
+    """The label with everything filled in that ``options``, as a user writes them, leave out.
+
+    Weights are named as they were published (``IMAGENET1K_V1``), by the path of a file, or by the digits that the label ends in.
+
+    Raises:
+        UserError: an unknown option or backbone, weights that are neither, a size that is none.
+    """
+    for key in options:
+        if key not in _OPTIONS:
+            raise unknown("option", key, _OPTIONS, MODEL)
+    info = BACKBONES[options.get("backbone", "efficientnet_lite0")]
+    size = _pixels(options.get("size", str(info.size)), MODEL)
+    return Frozen(info.name, size, _digest(info, options.get("weights", ""))).label
+
+
+def _pixels(text: str, where: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{where}: size must be a number of pixels, got '{text}'")
+    return int(text)
+
+
+def _digest(info: BackboneInfo, weights: str) -> str:
+    """The digits that name ``weights``."""
+    known = info.digests
+    if not weights and not known:
+        raise UserError(f"{MODEL}: backbone {info.name} comes without weights: give weights=FILE")
+    if not weights:
+        return next(iter(known.values()))
+    if weights in known:
+        return known[weights]
+    if len(weights) == 8 and set(weights) <= set("0123456789abcdef"):
+        return weights
+    if "/" in weights or "." in weights or Path(weights).is_file():
+        return adopt(Path(weights).expanduser(), info.name)
+    raise unknown("weights", weights, known, f"{MODEL}, backbone {info.name}")

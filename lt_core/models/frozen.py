@@ -1,0 +1,45 @@
+"""The model of the frozen track: features that a pretrained backbone gave are handed to the head as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from lt_core.frozen.backbones import BACKBONES
+from lt_core.frozen.label import MODEL, resolved
+from lt_core.models.registry import MODELS, Backbone, ModelInfo
+
+
+class Given(Backbone):
+    """Features [B, width, 1, 1] as features [B, width]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.groups = ()  # type: ignore[assignment]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+def _build(shape: tuple[int, int, int], backbone: str = "efficientnet_lite0", size: str = "", weights: str = "") -> Given:
+    return Given(math.prod(shape))
+
+
+def _sees(options: Mapping[str, str]) -> tuple[int, int, int]:
+    return 1, 1, BACKBONES[options.get("backbone", "efficientnet_lite0")].width
+
+
+MODELS.add(
+    MODEL,
+    ModelInfo(
+        MODEL,
+        "features of a pretrained backbone that is not trained, computed once for each image set: "
+        "frozen[backbone=efficientnet_lite0,size=112], or a network of torchvision",
+        _build,
+        resolved,
+        _sees,
+    ),
+)

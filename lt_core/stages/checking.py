@@ -1,0 +1,39 @@
+"""What makes a trial impossible, said before anything starts."""
+
+from __future__ import annotations
+
+from lt_core.errors import UserError
+from lt_core.frozen.label import Frozen
+from lt_core.parts import build_parts
+from lt_core.recipes import Recipe
+from lt_core.spec import TrialSpec
+from lt_core.stages.base import stage_one
+
+
+def check_trial(spec: TrialSpec) -> None:
+    """Refuse a trial whose parts, or whose stage one's, lack what they need.
+
+    Raises:
+        UserError: what is missing, and how to get it.
+    """
+    frozen = Frozen.of(spec.recipe.model)
+    if frozen:
+        _check_recipe(spec.recipe)
+    for one in filter(None, (spec, stage_one(spec))):
+        for group, made in build_parts(one.method.params).items():
+            made.check(one)
+            if frozen and made.needs_pictures:
+                raise UserError(
+                    f"{spec.method.name} changes pictures ({group} {made.name}), and a frozen backbone gives features instead: "
+                    "leave the method out, or name a model that is trained on pictures"
+                )
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    if recipe.pad or recipe.flip:
+        raise UserError(
+            f"recipe {recipe.name} crops or flips pictures, and a frozen backbone gives features instead: "
+            "set pad to 0 and flip to false"
+        )
+    if recipe.normalize not in ("subset", "none"):
+        raise UserError(f"recipe {recipe.name}: normalize {recipe.normalize} is for pixels, not for features: set subset or none")
