@@ -75,9 +75,13 @@ class Batches:
             self.shift = (-mean / std).to(train.pixels.device)
         else:
             self.scale, self.shift = normalised_as.scale, normalised_as.shift
+        # Features are neither cropped nor flipped: normalised once, a batch is a look-up.
+        self.normalised = self.normalise(train.pixels) if train.pixels.is_floating_point() else None
 
     def train(self, positions: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """Images at ``positions`` with a random crop and flip each, and their labels."""
+        if self.normalised is not None:
+            return self.normalised.index_select(0, positions), self.labels[positions]
         return self.normalise(self.pixels(positions, generator)), self.labels[positions]
 
     def pixels(self, positions: Tensor, generator: Generator) -> Tensor:

@@ -34,6 +34,7 @@ class BackboneInfo:
         urls: name of published weights → where they are; the first one is the default. A file's name ends in the first
             eight hexadecimal digits of its SHA-256, as torch.hub's files do.
         packaged: where an installed package keeps a file of weights; asked only when weights are needed.
+        last: name of the last linear layer and length of its input, of a network whose package may not be installed.
     """
 
     name: str
@@ -44,9 +45,12 @@ class BackboneInfo:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     urls: Mapping[str, str] = field(default_factory=dict)
     packaged: Callable[[], Path] | None = None
+    last: tuple[str, int] | None = None
 
     @cached_property
     def _outline(self) -> tuple[str, int]:
+        if self.last:
+            return self.last
         with torch.device("meta"):
             linear = [(name, m) for name, m in self.build(self.size, 1000).named_modules() if isinstance(m, nn.Linear)]
         if not linear:
@@ -110,6 +114,7 @@ BACKBONES.add(
         std=(128 / 255,) * 3,
         urls={"imagenet": "efficientnet-lite0-57934424.pth"},
         packaged=_efficientnet_lite0_file,
+        last=("_fc", 1280),
     ),
 )
 

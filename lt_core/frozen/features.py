@@ -115,7 +115,7 @@ def _read(folder: Path, images: ImageSet) -> FeatureSet | None:
                 if hashlib.file_digest(file, "sha256").hexdigest() != meta[part]:
                     raise ValueError(f"{part}.npy is not what was written")
         train, test = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, EOFError, KeyError) as error:
         warnings.warn(f"features in {folder} are damaged and are computed again: {error}", stacklevel=3)

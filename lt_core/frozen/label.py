@@ -71,9 +71,10 @@ def resolved(options: Mapping[str, str]) -> str:
     for key in options:
         if key not in _OPTIONS:
             raise unknown("option", key, _OPTIONS, MODEL)
-    info = BACKBONES[options.get("backbone", "efficientnet_lite0")]
+    name = BACKBONES.versioned(options.get("backbone", "efficientnet_lite0"))
+    info = BACKBONES[name]
     size = _pixels(options.get("size", str(info.size)), MODEL)
-    return Frozen(info.name, size, _digest(info, options.get("weights", ""))).label
+    return Frozen(name, size, _digest(info, options.get("weights", ""))).label
 
 
 def _pixels(text: str, where: str) -> int:

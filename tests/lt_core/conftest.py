@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.lt_core.tiny_backbone import frozen, frozen_spec, weights  # noqa: F401  (fixtures)
+
 
 @pytest.fixture(scope="session")
 def make_spec():
