@@ -88,7 +88,7 @@ def planned(
     return plans
 
 
-def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu", say: Callable[[str], None] = print) -> None:
+def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu") -> None:
     """Find, download, decode or compute all that the plans need now: a later suite must not end for it hours after the first
     began.
 
@@ -96,7 +96,7 @@ def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu",
         device: on which features of frozen backbones are computed.
     """
     needed = ((spec.data.dataset, spec.recipe.model) for one in plans for spec in one.todo)
-    fetch_inputs(needed, data_dir, device, say)
+    fetch_inputs(needed, data_dir, device)
 
 
 def _group(name: str, values: Mapping[str, Any]) -> Group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from lt_core.data.sources import fetch_sets
 from lt_core.frozen.compute import Progress
@@ -14,14 +15,14 @@ _EVERY = 15.0  # seconds between two lines
 
 
 def fetch_inputs(
-    wanted: Iterable[tuple[str, str]], data_dir: str | None = None, device: str = "cpu", say: Callable[[str], None] = print
+    wanted: Iterable[tuple[str, str]], data_dir: str | None = None, device: str = "cpu", say: Callable[[str], None] | None = None
 ) -> None:
     """Find, download, decode or compute what trials need now, once, before workers would each do it.
 
     Args:
         wanted: (image set, model of the recipe) of each trial.
         device: on which features are computed.
-        say: is told how far that is.
+        say: is told how far that is; printed, if it is left out.
 
     Raises:
         UserError: an image set, a backbone or its weights are not there.
@@ -32,7 +33,7 @@ def fetch_inputs(
         frozen = Frozen.of(model)
         if frozen:
             what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels"
-            load_features(frozen, dataset, data_dir, device, _told(what, say))
+            load_features(frozen, dataset, data_dir, device, _told(what, say or partial(print, flush=True)))
 
 
 def _told(what: str, say: Callable[[str], None]) -> Progress:
