@@ -18,7 +18,7 @@ from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.records import HEADLINE, RUNS_DIR
-from bench.records.columns import COLUMN, describe
+from bench.records.columns import COLUMN, REPEATS, describe, keys
 from bench.records.nested import environments_of
 from lt_core.errors import UserError
 from lt_core.labels import method_of, short
@@ -67,9 +67,8 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     if taken := [name for name in METRICS if name in _OWN]:
         raise UserError(f"metric {taken[0]} has the name of another column of the leaderboard: rename it")
     frame = frame.reset_index(drop=True)
-    keys = frame[COLUMN].astype(object).where(frame[COLUMN].notna(), "none")
     run = frame["run"] if "run" in frame else frame["suite"]
-    frame = frame.assign(_column=_names(keys), _done=frame["status"] == OK, run=run)
+    frame = frame.assign(_column=_names(keys(frame, COLUMN)), _done=frame["status"] == OK, run=run)
     every = frame.assign(**{name: of_rows(METRICS[name], frame).where(frame["_done"]) for name in METRICS})
     # Of a trial that stands in several runs one row counts, a finished one if there is one.
     every = every.sort_values("_done", ascending=False, kind="stable")
@@ -86,9 +85,9 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_as_published"])
 
 
-def _names(keys: pd.DataFrame) -> list[str]:
+def _names(columns: pd.DataFrame) -> list[str]:
     """Words for the data column of each row: ``cifar10 IF 100``, and what tells it from others of that name."""
-    unique = keys.drop_duplicates()
+    unique = columns.drop_duplicates()
     plain = unique.apply(lambda row: describe(dict(row)), axis=1)
     names: dict[tuple, str] = {}
     for name, rows in unique.groupby(plain, sort=False):
@@ -97,7 +96,7 @@ def _names(keys: pd.DataFrame) -> list[str]:
             values = {k: str(getattr(key, k)) for k in differing}
             words = [value if k in ("recipe", "model") else f"{k} {value}" for k, value in values.items()]
             names[tuple(key)] = ", ".join([str(name), *words])
-    return [names[tuple(key)] for key in keys.itertuples(index=False)]
+    return [names[tuple(key)] for key in columns.itertuples(index=False)]
 
 
 def _figures(shown: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +138,7 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
     """``rows`` of one column with their rank, 1 the best, and what is not told apart from the best."""
     lower = METRICS[metric].lower_is_better
     rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
-    pairs = trials.pivot_table(index=["subset_seed", "seed"], columns="label", values=metric, aggfunc="mean", dropna=False)
+    pairs = trials.pivot_table(index=REPEATS, columns="label", values=metric, aggfunc="mean", dropna=False)
     values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
     tied = untested = np.zeros(len(rows), bool)
     if rank.notna().any():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.records.columns import COLUMN, PAIR
+from bench.records.columns import COLUMN, PAIR, keys
 from lt_core.errors import UserError, unknown
 from lt_core.result import OK
 
@@ -157,7 +157,7 @@ def compare(
     """
     if baseline not in set(frame["label"]):
         raise unknown("baseline", baseline, sorted(set(frame["label"])))
-    keyed = frame.assign(**{key: frame[key].astype(object).where(frame[key].notna(), "none") for key in PAIR})
+    keyed = frame.assign(**keys(frame, PAIR))
     done = keyed[(keyed["status"] == OK) & keyed[column].notna()]
     wide = done.pivot_table(index=PAIR, columns="label", values=column, aggfunc="mean", sort=False)
     if baseline not in wide:
@@ -210,7 +210,7 @@ def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better
     """
     from scipy import stats
 
-    keyed = frame.assign(**{key: frame[key].astype(object).where(frame[key].notna(), "none") for key in COLUMN})
+    keyed = frame.assign(**keys(frame, COLUMN))
     done = keyed[keyed["status"] == OK]
     wide = done.pivot_table(index=COLUMN, columns="label", values=column, aggfunc="mean", sort=False).dropna(axis=1)
     values = np.array([settled(row) for row in wide.to_numpy()]).reshape(wide.shape)

@@ -3,7 +3,8 @@
     DATA      which images, but for the draw: every field of `DataSpec` except ``subset_seed``
     BUDGET    how they were trained on
     COLUMN    both: only figures of one data column are compared
-    PAIR      and the draw and the seed: two trials that share all of it differ in their method alone
+    REPEATS   the draw and the seed: the trials of one method and data column differ in them
+    PAIR      COLUMN and REPEATS: two trials that share all of it differ in their method alone
 
 All is derived from `DataSpec`, so that a new field tells data columns apart from the first day.
 """
@@ -14,11 +15,14 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.spec import DataSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAW = "subset_seed"
 #: Fields that a frame calls by another name, since they are resolved in it.
@@ -27,7 +31,8 @@ _NAMES = {"unlabelled_imbalance": "unlabelled_imbalance_factor"}
 DATA = [_NAMES.get(field.name, field.name) for field in dataclasses.fields(DataSpec) if field.name != DRAW]
 BUDGET = ["recipe", "model", "epochs", "protocol"]
 COLUMN = [*DATA, *BUDGET]
-PAIR = [*COLUMN, DRAW, "seed"]
+REPEATS = [DRAW, "seed"]
+PAIR = [*COLUMN, *REPEATS]
 #: The kind of machine: on another one, the figures of one trial differ.
 MACHINE = ["device_name", "threads", "precision"]
 #: What the papers print above the columns of a table, and where the share of labels stands there too.
@@ -41,6 +46,14 @@ NUMBERS = [
     for name, hint in _HINTS.items()
     if hint is float or (NoneType in get_args(hint) and get_args(hint)[0] in (float, int))
 ]
+
+
+def keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """``columns`` of a results frame to group and to join by: a value that is missing is one more value, "none", where pandas
+    would leave its rows out.
+    """
+    found = frame[list(columns)]
+    return found.astype(object).where(found.notna(), "none")
 
 
 def data_values(data: DataSpec, train_counts: Sequence[int] = ()) -> dict[str, Any]:

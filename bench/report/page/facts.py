@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import DRAW, HEADINGS, describe_trial, group_name
+from bench.records.columns import DRAW, HEADINGS, REPEATS, describe_trial, group_name
 from bench.records.layout import SECONDS
 from bench.records.nested import environments_of
 from lt_core.result import LOST, OK, PRUNED
@@ -46,7 +46,7 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         ("trials", f"{len(frame)}" + (f" ({others})" if others else "")),
         ("methods", f"{frame['label'].nunique()}"),
-        ("seeds and draws", f"{len(frame[['seed', 'subset_seed']].drop_duplicates())}"),
+        ("seeds and draws", f"{len(frame[REPEATS].drop_duplicates())}"),
         ("data", "; ".join(data)),
         ("devices", "; ".join(_kinds(frame, "device_name")) or "none"),
         ("trial time", f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bench.analysis.stats import NOISE, PAIR
+from bench.analysis.stats import NOISE
+from bench.records.columns import PAIR, keys
 from bench.report.charts import Axis, Chart, Heat, Panel
 from bench.report.plots.base import best, finished
 from lt_core.errors import UserError
@@ -26,7 +27,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     """
     frame, notes = finished(store, only)
     labels, left = best(frame, _MOST)
-    keyed = frame.assign(**{key: frame[key].astype(object).where(frame[key].notna(), "none") for key in PAIR})
+    keyed = frame.assign(**keys(frame, PAIR))
     wide = keyed.pivot_table(index=PAIR, columns="label", values="balanced_accuracy", aggfunc="mean", sort=False)
     counts = {(a, b): outcomes(wide[a] - wide[b]) for a in labels for b in labels if a != b}
     shared = {sum(found) for found in counts.values()}

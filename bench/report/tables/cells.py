@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.metrics import of_finished
+from bench.records.columns import REPEATS
 from bench.report.tables.table import Cell
 from lt_core.metrics import Metric
 from lt_core.result import OK
@@ -28,5 +29,5 @@ def cell_of(metric: Metric, frame: pd.DataFrame) -> Cell:
     done = frame.loc[values.index]
     return Cell(
         float(values.mean()), float(values.std(ddof=1)), len(values), failed, collapsed=int(done["collapsed"].sum()),
-        values=dict(zip(zip(done["subset_seed"], done["seed"], strict=True), map(float, values), strict=True)),
+        values=dict(zip(done[REPEATS].itertuples(index=False, name=None), map(float, values), strict=True)),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from bench.analysis import stats
 from bench.analysis.comparable import measured_on, reported
 from bench.analysis.metrics import of_rows
 from bench.records import HEADLINE
-from bench.records.columns import MACHINE
+from bench.records.columns import MACHINE, PAIR, keys
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.metrics import METRICS
 from lt_core.result import OK
@@ -53,8 +53,8 @@ def _devices(frame: pd.DataFrame) -> list[str]:
     """What the pairs were measured on, and in how many of them a difference is also one of devices."""
     done = frame[frame["status"] == OK]
     kind = done[MACHINE].astype(str).agg(", ".join, axis=1)
-    groups = [done[key].astype(object).where(done[key].notna(), "none") for key in stats.PAIR]
-    mixed, notes = kind.groupby(groups).nunique() > 1, [measured_on(frame)]
+    pairs = [column for _, column in keys(done, PAIR).items()]
+    mixed, notes = kind.groupby(pairs).nunique() > 1, [measured_on(frame)]
     if mixed.any():
         notes.append(
             f"with {mixed.sum()} of {len(mixed)} draws and seeds not all methods were measured on one kind of device: their "
