@@ -26,8 +26,6 @@ from lt_core.metrics import METRICS
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
 
-#: Shown of a column where several of its dataset and imbalance differ in it.
-_TELLING = [key for key in COLUMN if key not in ("dataset", "imbalance_type", "label_fraction")]
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
 #: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
 _CHANGES = re.compile(r"(--seeds|--epochs|--precision|--plugin)[ =](\S+)")
@@ -86,17 +84,10 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
 
 
 def _names(columns: pd.DataFrame) -> list[str]:
-    """Words for the data column of each row: ``cifar10 IF 100``, and what tells it from others of that name."""
-    unique = columns.drop_duplicates()
-    plain = unique.apply(lambda row: describe(dict(row)), axis=1)
-    names: dict[tuple, str] = {}
-    for name, rows in unique.groupby(plain, sort=False):
-        differing = [key for key in _TELLING if rows[key].nunique() > 1]
-        for key in rows.itertuples(index=False):
-            values = {k: str(getattr(key, k)) for k in differing}
-            words = [value if k in ("recipe", "model") else f"{k} {value}" for k, value in values.items()]
-            names[tuple(key)] = ", ".join([str(name), *words])
-    return [names[tuple(key)] for key in columns.itertuples(index=False)]
+    """Words for the data column of each row, which no other has."""
+    unique = columns.drop_duplicates().to_dict("records")
+    names = {tuple(row.values()): describe(row, unique) for row in unique}
+    return [names[key] for key in columns.itertuples(index=False, name=None)]
 
 
 def _figures(shown: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.records.columns import describe_trial
+from bench.records.columns import describe_trial, imbalance_words, label_words
 from bench.records.layout import SECONDS
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
@@ -15,7 +15,6 @@ from bench.suites.cost import Estimate, duration
 from bench.suites.planning import Plan
 from bench.tuning.space import Space
 from lt_core.result import OK, PRUNED
-from lt_core.spec import DataSpec
 
 
 def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
@@ -27,13 +26,8 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     ]
     for dataset in dict.fromkeys(s.data.dataset for s in plan.specs):
         specs = [s for s in plan.specs if s.data.dataset == dataset]
-        factors = dict.fromkeys(
-            f"{s.data.imbalance_type} {s.data.imbalance_factor:g}"
-            if s.data.imbalance_type in ("exp", "step")
-            else s.data.imbalance_type
-            for s in specs
-        )
-        labels = dict.fromkeys(_label_words(s.data) for s in specs if s.data.semi_supervised)
+        factors = dict.fromkeys(imbalance_words(s.data) for s in specs)
+        labels = dict.fromkeys(filter(None, (label_words(s.data) for s in specs)))
         methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
         lines.append(
             f"  {dataset}: {len(methods)} methods × {len(factors)} imbalances ({', '.join(factors)}) × "
@@ -69,14 +63,6 @@ def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
     )
 
 
-def _label_words(data: DataSpec) -> str:
-    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and what is unlike about the unlabelled set."""
-    if data.label_fraction < 1:
-        return f"β {100 * data.label_fraction:g} %"
-    imbalance = f" IF {data.unlabelled_imbalance:g}" if data.unlabelled_imbalance else ""
-    return f"λ {data.unlabelled_ratio:g}{imbalance}" + (" reversed" if data.unlabelled_order == "reversed" else "")
-
-
 def status_words(store: Store) -> str:
     """Counts by status, and failures grouped by cause."""
     frame = store.frame()
@@ -88,7 +74,7 @@ def status_words(store: Store) -> str:
     bad = frame[~frame["status"].isin([OK, PRUNED])]
     for (status, cause), rows in sorted(bad.groupby(["status", "cause"]), key=lambda item: -len(item[1])):
         lines.append(f"  {len(rows)} {status}: {cause}")
-        lines += [f"      {describe_trial(row)}" for row in rows.head(3).to_dict("records")]
+        lines += [f"      {describe_trial(row)} ({row['trial_id']})" for row in rows.head(3).to_dict("records")]
         if len(rows) > 3:
             lines.append(f"      and {len(rows) - 3} more")
     if len(bad):

@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_type_hints
 
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
-from lt_core.spec import DataSpec
+from lt_core.labels import short
+from lt_core.spec import DataSpec, TrialSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Data as a spec, or as a row of the results frame says them.
+Data: TypeAlias = DataSpec | Mapping[str, Any]
 
 DRAW = "subset_seed"
 #: Fields that a frame calls by another name, since they are resolved in it.
@@ -86,24 +90,71 @@ def data_column(data: DataSpec) -> DataSpec:
     return dataclasses.replace(data, subset_seed=0)
 
 
-def describe(data: DataSpec | Mapping[str, Any]) -> str:
-    """Data in words: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``.
+def describe(data: Data, among: Iterable[Data] = ()) -> str:
+    """Data in words: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``; ``digits IF 50, n_max 60`` beside data of another n_max.
 
     Args:
         data: a spec, or a row of the results frame.
+        among: what stands beside it, and maybe it itself. Two of them have the same words only if they are one data column.
     """
-    row = data_values(data) if isinstance(data, DataSpec) else data
-    shape = "" if row["imbalance_type"] == "exp" else f" {row['imbalance_type']}"
-    labels = f" β {100 * row['label_fraction']:g} %" if row["label_fraction"] < 1 else ""
-    labels += f" λ {row['unlabelled_ratio']:g}" if row["unlabelled_ratio"] else ""
-    return f"{row['dataset']}{shape} IF {row['imbalance_factor']:.3g}{labels}"
+    row = _row(data)
+    words = _plain(row)
+    alike = [other for other in map(_row, among) if _plain(other) == words]
+    return ", ".join([words, *differences(row, alike)])
 
 
-def describe_trial(row: Mapping[str, Any]) -> str:
-    """A row of the results frame in words: ``softmax, digits IF 50, seed 1 (0123456789abcdef)``."""
-    return f"{row['label']}, {describe(row)}, seed {row['seed']} ({row['trial_id']})"
+def differences(row: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[str]:
+    """In what ``row`` is of another data column than one of ``others``: ``epochs 40``; a recipe and a model by name alone."""
+    mine = _values(row)
+    differing = {key for other in map(_values, others) for key in mine if mine[key] != other[key]}
+    return [mine[key] if key in ("recipe", "model") else f"{key} {mine[key]}" for key in mine if key in differing]
 
 
-def group_name(dataset: object, shape: object) -> str:
-    """What stands above columns of several factors: ``cifar10``, or ``cifar10 (step)`` for a shape that is not exponential."""
-    return str(dataset) if shape == "exp" else f"{dataset} ({shape})"
+def describe_trial(trial: TrialSpec | Mapping[str, Any], among: Iterable[Data] = ()) -> str:
+    """A trial, or its row of the results frame: ``softmax, digits IF 50, draw 2, seed 1``; ``among``: see `describe`."""
+    if isinstance(trial, TrialSpec):
+        trial = {**data_values(trial.data), "label": trial.method.label, "seed": trial.seed}
+    draw = f", draw {trial[DRAW]}" if trial[DRAW] else ""
+    return f"{trial['label']}, {describe(trial, among)}{draw}, seed {trial['seed']}"
+
+
+def imbalance_words(data: Data) -> str:
+    """``IF 100``; ``step IF 50`` for a shape that is not exponential."""
+    row = _row(data)
+    shape = "" if row["imbalance_type"] == "exp" else f"{row['imbalance_type']} "
+    return f"{shape}IF {row['imbalance_factor']:.3g}"
+
+
+def label_words(data: Data) -> str:
+    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and in what the unlabelled set is unlike; nothing where all do."""
+    row = _row(data)
+    if row["label_fraction"] < 1:
+        return f"β {100 * row['label_fraction']:g} %"
+    if not row["unlabelled_ratio"]:
+        return ""
+    factor = row["unlabelled_imbalance_factor"]
+    unlike = [f"IF {factor:.3g}"] if factor != row["imbalance_factor"] else []
+    unlike += ["reversed"] if row["unlabelled_order"] == "reversed" else []
+    return f"λ {row['unlabelled_ratio']:g}" + (f" ({', '.join(unlike)})" if unlike else "")
+
+
+def group_name(dataset: object, shape: object, share: float = 1.0) -> str:
+    """What stands above columns of several factors: ``cifar10``, ``cifar10 (step)`` for a shape that is not exponential,
+    ``cifar10, β = 10 %`` for a ``share`` of labels.
+    """
+    name = str(dataset) if shape == "exp" else f"{dataset} ({shape})"
+    return name + (f", β = {100 * share:g} %" if share < 1 else "")
+
+
+def _row(data: Data) -> Mapping[str, Any]:
+    return data_values(data) if isinstance(data, DataSpec) else data
+
+
+def _plain(row: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, [row["dataset"], imbalance_words(row), label_words(row)]))
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, str]:
+    """What tells data columns apart, as far as ``row`` knows of it, as people write it; NaN, None and "none" are the same."""
+    values = {key: row[key] for key in COLUMN if key in row}
+    return {key: "none" if value is None or value != value else short(value) for key, value in values.items()}

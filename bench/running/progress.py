@@ -8,7 +8,7 @@ import time
 from typing import TextIO
 
 from bench.records import HEADLINE
-from bench.records.columns import describe
+from bench.records.columns import describe_trial
 from bench.suites.cost import duration, work
 from lt_core.labels import counted
 from lt_core.metrics import METRICS
@@ -29,6 +29,7 @@ class ProgressLine:
         self.stream = stream or sys.stdout
         self.live = self.stream.isatty()
         self.work = {spec.trial_id: work(spec) for spec in specs}
+        self.data = {spec.data for spec in specs}
         self.total, self.already, self.workers = total or len(specs), already, workers  # a study knows only how many it will be
         self.finished = self.failed = 0
         self.worked = 0.0
@@ -39,6 +40,7 @@ class ProgressLine:
     def expect(self, spec: TrialSpec) -> None:
         """One of the trials of the total is this."""
         self.work.setdefault(spec.trial_id, work(spec))
+        self.data.add(spec.data)
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         since = self.running.get(spec.trial_id, (time.monotonic(), progress, spec))[0]
@@ -52,13 +54,13 @@ class ProgressLine:
             return
         if result.status != OK:
             self.failed += 1
-            self.say(f"{result.status}: {named(result.spec)}: {result.cause}")
+            self.say(f"{result.status}: {describe_trial(result.spec, self.data)}: {result.cause}")
             return
         # The validation split where there is one: "best" must not teach anybody the test part.
         score = _SHOWN(result.outcome(validation=bool(result.validation_confusion)))
         if self.best is None or _SHOWN.better(score, self.best[0]):
             part = "validation" if result.validation_confusion else "test"
-            self.best = (score, f"best {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {named(result.spec)}")
+            self.best = (score, f"best {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {describe_trial(result.spec, self.data)}")
 
     def tick(self) -> None:
         if time.monotonic() - self.drawn > (0.2 if self.live else 30):
@@ -103,12 +105,6 @@ class ProgressLine:
         if self.best:
             parts.append(self.best[1])
         return " · ".join(parts)
-
-
-def named(spec: TrialSpec) -> str:
-    """A trial in a few words: method, imbalance, seed."""
-    subset = f" subset {spec.data.subset_seed}" if spec.data.subset_seed else ""
-    return f"{spec.method.label}, {describe(spec.data)}, seed {spec.seed}{subset}"
 
 
 def summary(seconds: float, finished: int, failed: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
+from bench.records.columns import describe_trial
 from bench.records.merge import KIND, figures_of
 from bench.records.store import Store
 from lt_core import plugins
@@ -77,7 +78,7 @@ def _needs_plugins(stored: TrialResult) -> None:
 
 def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
     spec = stored.spec
-    names = (stored.trial_id, spec.method.label, f"{spec.method.label}, {spec.data.dataset}, seed {spec.seed}")
+    names = (stored.trial_id, spec.method.label, describe_trial(spec))
     device, images = _changed(stored, again, KIND), _changed(stored, again, _IMAGES)
     if again.status != OK:
         return Verdict(*names, OTHER, f"{again.status}: {again.cause}")

@@ -91,7 +91,7 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     code, out, _ = call("plan", write_suite())
     assert code == 0
     assert "16 trials, 0 done, 0 failed, 16 left" in out
-    assert "digits: 4 methods × 2 imbalances (exp 10, exp 50) × 2 seeds, recipe digits, 4 epochs" in out
+    assert "digits: 4 methods × 2 imbalances (IF 10, IF 50) × 2 seeds, recipe digits, 4 epochs" in out
     assert "16 by a calibration of a few steps here" in out
     assert not (tmp_path / "results").exists()
     call("run", write_suite(), "--backend", "inline", "--limit", "5")

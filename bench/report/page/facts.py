@@ -67,7 +67,7 @@ def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
     if status != LOST:
         remedy = "does not run again by itself: mend the cause, then"
         command += "" if "--retry-failed" in command else " --retry-failed"
-    names = map(describe_trial, rows.head(_IDS).to_dict("records"))
+    names = (f"{describe_trial(row)} ({row['trial_id']})" for row in rows.head(_IDS).to_dict("records"))
     return Failure(status, cause, len(rows), tuple(names), remedy, f"python {command}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.analysis.comparable import machines, measured_on, one_budget
-from bench.records.columns import LABEL_HEADINGS, group_name
+from bench.records.columns import LABEL_HEADINGS, describe, group_name
 from lt_core.errors import UserError
 from lt_core.labels import matches
 from lt_core.result import OK
@@ -63,10 +63,10 @@ def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) ->
 
 def data_columns(frame: pd.DataFrame) -> list[DataColumn]:
     """Data columns as the tables print them: datasets in order, factors from the largest down."""
-    made = []
-    for (dataset, shape, share, factor), rows in frame.groupby(LABEL_HEADINGS, sort=False, dropna=False):
-        group = group_name(dataset, shape) + ("" if pd.isna(share) or share == 1 else f", {100 * share:g} % of the labels")
-        made.append(DataColumn(f"{group} IF {factor:.3g}", group, float(factor), rows))
+    made, groups = [], list(frame.groupby(LABEL_HEADINGS, sort=False, dropna=False))
+    for (dataset, shape, share, factor), rows in groups:
+        name = describe(rows.iloc[0], (other.iloc[0] for _, other in groups))
+        made.append(DataColumn(name, group_name(dataset, shape, share), float(factor), rows))
     places = {name: i for i, name in enumerate(dict.fromkeys(column.group for column in made))}
     return sorted(made, key=lambda column: (places[column.group], -column.factor))
 

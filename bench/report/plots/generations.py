@@ -33,7 +33,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     if rounds.empty:
         raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
     columns = [rows for _, rows in rounds.groupby(DATA, sort=False, dropna=False)]
-    rounds, where = columns[0], describe(dict(columns[0].iloc[0]))
+    rounds, where = columns[0], describe(columns[0].iloc[0], (rows.iloc[0] for rows in columns))
     if len(columns) > 1:
         notes = [f"drawn: the first of {len(columns)} data columns", *notes]
     keys = ["trial_id", "round"]

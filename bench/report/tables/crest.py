@@ -41,7 +41,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     labels = sorted(names, key=lambda label: list(_ROWS).index(method_of(label)) if method_of(label) in _ROWS else len(_ROWS))
     columns, cells = [], []
     for (dataset, shape, fraction, factor), rows in frame.groupby(LABEL_HEADINGS, sort=True):
-        group = f"{group_name(str(dataset), str(shape))}, β = {100 * fraction:g} %"
+        group = group_name(dataset, shape, fraction)
         columns.append(Column(group, f"{factor:.3g}"))
         cells.append({label: cell_of(figure, rows[rows["label"] == label]) for label in labels})
         printed = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, fraction, label, metric))}
