@@ -131,8 +131,20 @@ def test_embeddings_of_two_shapes_of_one_factor_are_two_panels(store):
     trials = [record("softmax", 0, [40, 90, 50], imbalance_type=shape) for shape in ("exp", "step")]
     trials += [record("softmax", 1, [40, 90, 50])]  # another seed of the first: the first embedded trial speaks
     chart = PLOTS["tsne"](store(*(dataclasses.replace(trial, embedding=points) for trial in trials)))
-    titles = sorted(panel.title.rpartition(", seed")[0] for panel in chart.panels)
-    assert titles == ["softmax, digits IF 10", "softmax, digits step IF 10"]
+    assert sorted(panel.title for panel in chart.panels) == [
+        "softmax, digits IF 10, seed 0",
+        "softmax, digits step IF 10, seed 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("tsne", {"embedding": [[0.0, 0.0, 0]]}), ("translations", {"pictures": [synthetic.picture()]})]
+)
+def test_panels_of_two_data_columns_have_two_titles(store, kind, kept):
+    trials = [record("softmax", 0, [40, 90, 50], n_max=n_max) for n_max in (50, 60)]
+    chart = PLOTS[kind](store(*(dataclasses.replace(trial, **kept) for trial in trials)))
+    titles = sorted(panel.title for panel in chart.panels)
+    assert titles == ["softmax, digits IF 10, n_max 50, seed 0", "softmax, digits IF 10, n_max 60, seed 0"]
 
 
 def test_only_takes_the_label_that_it_lists(store):
@@ -169,7 +181,7 @@ def test_pictures_are_drawn_pixel_by_pixel_with_what_they_are(store):
     chart = PLOTS["translations"](kept)
     (panel,) = chart.panels
     assert panel.picture.rows == ("2 (40)", "as 1", "1 (90)")
-    assert panel.title == "joint_aug, digits IF 10, draw 0"
+    assert panel.title == "joint_aug, digits IF 10, seed 0"
     (axis,) = draw(chart).axes
     assert np.array_equal(np.asarray(axis.images[0].get_array()), sheet)
     (web,) = figures(chart)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.records.columns import data_column, describe
+from bench.records.columns import data_column, describe_trial
 from bench.report.charts import Axis, Chart, Panel, Picture
 from bench.report.plots.base import chosen
 from lt_core.data.sets import DATASETS
@@ -33,7 +33,8 @@ def draw(store: Store, only: str = "*") -> Chart:
             first[key] = result
     if not first:
         raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")
-    panels = [_panel(first[key], shown) for key in sorted(first, key=_order) for shown in first[key].pictures]
+    beside = [data for _, data in first]
+    panels = [_panel(first[key], shown, beside) for key in sorted(first, key=_order) for shown in first[key].pictures]
     notes = ["rows: real images of the largest class, what the generator makes of them, real images of the smaller class"]
     if len(panels) > _PANELS:
         notes.append(f"drawn: the first {_PANELS} of {len(panels)} generators; choose others with --only")
@@ -49,10 +50,9 @@ def _place(result: TrialResult) -> tuple[int, int]:
     return result.spec.data.subset_seed, result.spec.seed
 
 
-def _panel(result: TrialResult, shown: Mapping[str, Any]) -> Panel:
+def _panel(result: TrialResult, shown: Mapping[str, Any], beside: Sequence[DataSpec]) -> Panel:
     data, counts = result.spec.data, result.train_counts
     names = DATASETS[data.dataset].class_names or tuple(map(str, range(len(counts))))
     head, tail = shown["made_of"], shown["label"]
     rows = (f"{names[head]} ({counts[head]})", f"as {names[tail]}", f"{names[tail]} ({counts[tail]})")
-    title = f"{result.spec.method.label}, {describe(data)}, draw {data.subset_seed}"
-    return Panel(title, Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)
+    return Panel(describe_trial(result.spec, beside), Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)

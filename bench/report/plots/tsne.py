@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.records.columns import data_column, describe
+from bench.records.columns import data_column, describe_trial
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import chosen, floats
 from lt_core.errors import UserError
@@ -32,15 +33,15 @@ def draw(store: Store, only: str = "*") -> Chart:
             shown.setdefault((result.spec.method.label, data_column(result.spec.data)), result)
     if not shown:
         raise UserError(f"{store.path} has no embedded trial: run it with --embed")
-    several = len({data for _, data in shown}) > 1
-    panels = [_panel(result, several, legend=place == 0) for place, result in enumerate(list(shown.values())[:_PANELS])]
+    beside = [data for _, data in shown]
+    panels = [_panel(result, beside, legend=place == 0) for place, result in enumerate(list(shown.values())[:_PANELS])]
     notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images)"]
     if len(shown) > _PANELS:
         notes.append(f"drawn: the first {_PANELS} of {len(shown)} methods and data columns; choose others with --only")
     return Chart("tsne", "Test images by their features", tuple(panels), tuple(notes), size=(3.4, 3.2))
 
 
-def _panel(result: TrialResult, several: bool, legend: bool) -> Panel:
+def _panel(result: TrialResult, beside: Sequence[DataSpec], legend: bool) -> Panel:
     x, y, label = np.array(result.embedding).T
     order = np.argsort(-np.array(result.train_counts), kind="stable")
     rank = {c: place for place, c in enumerate(order)}
@@ -52,6 +53,4 @@ def _panel(result: TrialResult, several: bool, legend: bool) -> Panel:
         )
         for c in few
     )  # fmt: skip
-    data = f", {describe(result.spec.data)}" if several else ""
-    title = f"{result.spec.method.label}{data}, seed {result.spec.seed}, fold {result.spec.data.subset_seed}"
-    return Panel(title, Axis(ticks=()), Axis(ticks=()), series, legend=legend)
+    return Panel(describe_trial(result.spec, beside), Axis(ticks=()), Axis(ticks=()), series, legend=legend)
