@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE
+from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences
 from lt_core.errors import UserError
 from lt_core.labels import counted
 from lt_core.result import OK, PRUNED
@@ -43,15 +43,22 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[p
         raise UserError("the run has no trial yet: start it with `bench.py run`")
     kept, drawing = [], [key for key in DATA if key not in column]
     for dataset, rows in frame.groupby("dataset", sort=False):
-        rows, others = _largest(rows, BUDGET)
-        drawn = [_largest(cells, drawing) for _, cells in rows.groupby(list(column), sort=False, dropna=False)]
-        rows = pd.concat([cells for cells, _ in drawn])
-        kept.append(rows)
-        notes.append(f"{dataset}: {budget_words(rows)}")
-        notes.append(f"{dataset}: {measured_on(rows)}")
-        for other in others + [left for _, rest in drawn for left in rest]:
-            notes.append(f"{dataset}: {len(other)} trials of another budget are left out ({budget_words(other)})")
+        budget, others = _largest(rows, BUDGET)
+        drawn = [_largest(cells, drawing) for _, cells in budget.groupby(list(column), sort=False, dropna=False)]
+        kept.append(pd.concat([cells for cells, _ in drawn]))
+        notes.append(f"{dataset}: {budget_words(kept[-1])}")
+        notes.append(f"{dataset}: {measured_on(kept[-1])}")
+        left_out = [_left_out(other, budget, "of another budget", BUDGET) for other in others]
+        left_out += [_left_out(other, cells, "on other data", drawing) for cells, rest in drawn for other in rest]
+        notes += [f"{dataset}: {words}" for words in left_out]
     return pd.concat(kept), notes
+
+
+def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequence[str]) -> str:
+    """``2 trials of another budget left out (epochs 2 in place of epochs 40)``: what differs in ``rows`` from those shown."""
+    row, other = rows[list(keys)].iloc[0], shown[list(keys)].iloc[0]
+    unlike = f"{', '.join(differences(row, [other]))} in place of {', '.join(differences(other, [row]))}"
+    return f"{counted(len(rows), 'trial')} {which} left out ({unlike})"
 
 
 def _largest(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:

@@ -171,7 +171,7 @@ def test_another_recipe_is_another_column_however_it_was_changed(frame, change):
     assert board["column"].nunique() == 2 and board["n"].max() == 3
     assert sum(f"[{next(iter(change))}=" in column for column in board["column"]) == 1
     text = FORMATS["terminal"][0](TABLES["catalogue"](rows))
-    assert "3 trials of another budget are left out (recipe digits[" in text and "n = 6" not in text and "(n=6)" not in text
+    assert f"3 trials of another budget left out (digits[{next(iter(change))}=" in text and "in place of digits)" in text and "n = 6" not in text and "(n=6)" not in text
     with pytest.raises(UserError, match="no other method shares images and seeds"):
         stats.compare(rows[(rows["label"] != "focal")].assign(label=rows["label"] + rows["recipe"]), "softmaxdigits")
 

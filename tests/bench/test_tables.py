@@ -137,7 +137,7 @@ def test_no_published_column_where_the_paper_has_none():
 def test_two_budgets_never_share_a_table():
     built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), row("softmax", 0, 0.1, epochs=2))
     assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
-    assert any("1 trials of another budget are left out" in note and "2 epochs" in note for note in built.notes)
+    assert "digits: 1 trial of another budget left out (epochs 2 in place of epochs 40)" in built.notes
 
 
 def test_columns_may_be_drawn_in_different_ways_but_one_column_may_not():
@@ -146,10 +146,14 @@ def test_columns_may_be_drawn_in_different_ways_but_one_column_may_not():
     assert [cell.mean for cell in cells(built)["Softmax"]] == pytest.approx([20.0, 30.0])
     assert not any("left out" in note for note in built.notes)
     assert any("5 or 20 images a class held out" in note for note in built.notes)
-    for change in ({"n_max": 50}, {"validation": 0}, {"class_order_seed": 3.0}):
+    for change, words in (
+        ({"n_max": 50}, "n_max 50 in place of n_max 100"),
+        ({"validation": 0}, "validation 0 in place of validation 20"),
+        ({"class_order_seed": 3.0}, "class_order_seed 3 in place of class_order_seed none"),
+    ):
         built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), {**row("softmax", 0, 0.1), **change})
         assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
-        assert any("1 trials of another budget are left out" in note for note in built.notes)
+        assert f"digits: 1 trial on other data left out ({words})" in built.notes
 
 
 def test_the_machines_are_named_and_a_mixture_shows():
@@ -277,7 +281,7 @@ def test_a_fully_labelled_figure_never_stands_beside_one_with_few_labels():
     few = row("crest", 0, 0.7, label_fraction=0.1)
     built = TABLES["catalogue"](pd.DataFrame([row("softmax", 0, 0.9), row("softmax", 1, 0.9), few]))
     assert [r.label for r in built.rows] == ["softmax"]
-    assert any("1 trials of another budget are left out" in note for note in built.notes)
+    assert "digits: 1 trial on other data left out (label_fraction 0.1 in place of label_fraction 1)" in built.notes
 
 
 def joint_row(label: str, seed: int, f1: float, factor: float = 25.0, **changes):
