@@ -6,8 +6,10 @@ only figures of one column are compared.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,14 @@ from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.records import HEADLINE, RUNS_DIR
-from bench.records.columns import COLUMN, REPEATS, describe, keys
-from bench.records.nested import environments_of
+from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
+from bench.records.nested import environments_of, specs_of
 from lt_core.errors import UserError
 from lt_core.labels import method_of, short
 from lt_core.metrics import METRICS
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
+from lt_core.spec import DataSpec
 
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
 #: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
@@ -71,7 +74,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     # Of a trial that stands in several runs one row counts, a finished one if there is one.
     every = every.sort_values("_done", ascending=False, kind="stable")
     shown = every.drop_duplicates("trial_id").sort_index()
-    board = _figures(shown)
+    board = _figures(shown, _data_of_suites(frame))
     board["left_out"] = board["column"].map(_left_out(every, shown)).fillna("")
     trials = dict(iter(shown.groupby("_column", sort=False)))
     board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
@@ -90,10 +93,10 @@ def _names(columns: pd.DataFrame) -> list[str]:
     return [names[key] for key in columns.itertuples(index=False, name=None)]
 
 
-def _figures(shown: pd.DataFrame) -> pd.DataFrame:
-    """Means, spreads and counts of each column and label."""
+def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> pd.DataFrame:
+    """Means, spreads and counts of each column and label; ``data_of``: see `_data_of_suites`."""
     by = shown.groupby(["_column", "label"], sort=False)
-    board = by[[*_FACTS, "environment", "unlabelled_ratio"]].first()
+    board = by[[*_FACTS, "environment", "spec"]].first()
     board["_as_published"] = [drawn_as_published(dict(row)) for _, row in by[COLUMN].first().iterrows()]
     done = by["_done"].sum()
     board = board.assign(
@@ -107,9 +110,18 @@ def _figures(shown: pd.DataFrame) -> pd.DataFrame:
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["run"] = [", ".join(dict.fromkeys(rows)) for _, rows in by["run"]]
     board["devices"] = [" and ".join(machines(rows)) for _, rows in by]
-    first = zip(board.iterrows(), environments_of(board), strict=True)
-    board["command"] = [_command(row, environment.get("command", "")) for (_, row), environment in first]
-    return board.drop(columns=["environment", "unlabelled_ratio"])
+    first = zip(board["suite"], board["label"], specs_of(board), environments_of(board), strict=True)
+    board["command"] = [
+        _command(suite, label, environment.get("command", ""), _telling(spec.data, data_of[suite]))
+        for suite, label, spec, environment in first
+    ]
+    return board.drop(columns=["environment", "spec"])
+
+
+def _data_of_suites(frame: pd.DataFrame) -> dict[str, list[DataSpec]]:
+    """Suite → one draw of each of its data."""
+    different = frame.drop_duplicates(["suite", *DATA])
+    return {str(suite): [spec.data for spec in specs_of(rows)] for suite, rows in different.groupby("suite", sort=False)}
 
 
 def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
@@ -190,16 +202,26 @@ def _verdict(row: pd.Series) -> str:
     return REPRODUCED if distance <= _SAME else NEAR if distance <= _CLOSE else OFF
 
 
-def _command(row: pd.Series, given: str) -> str:
-    """The command line that runs the trials of ``row`` again; ``given``: the one that ran the first of them."""
+def _telling(data: DataSpec, suite: Sequence[DataSpec]) -> dict[str, str]:
+    """What ``--where`` says for ``data`` and for no other data of its ``suite``: what they are, and in what they differ."""
+    plain = {"imbalance_factor": 1, "label_fraction": 1, "unlabelled_ratio": 0}  # need not be said
+    named = ("dataset", "imbalance_type", *plain)
+    alike = [other for other in suite if all(getattr(other, key) == getattr(data, key) for key in named)]
+    said: dict[str, str] = {}
+    for field in dataclasses.fields(DataSpec):
+        key, value = field.name, getattr(data, field.name)
+        differs = any(getattr(other, key) != value for other in (suite if key in named else alike))
+        if key not in (DRAW, "counts"):  # a row is of all draws, and a list cannot be said on a command line
+            said |= {key: short(value)} if differs or (key in named and value != plain.get(key)) else {}
+    return said
+
+
+def _command(suite: str, label: str, given: str, where: Mapping[str, str]) -> str:
+    """The command line that runs the trials of a row again; ``given``: the one that ran the first of them."""
     words = shlex.split(given)
-    suite = next((word for word in words[2:] if Path(word).stem == row["suite"]), row["suite"])
+    file = next((word for word in words[2:] if Path(word).stem == suite), suite)
     if "tune" in words[1:2]:
-        return shlex.join(["python", "bench.py", "tune", suite])
-    where = {"dataset": row["dataset"], "imbalance_type": row["imbalance_type"]}
-    if row["imbalance_type"] in ("exp", "step"):
-        where["imbalance_factor"] = short(row["imbalance_factor"])
-    where |= {key: short(row[key]) for key, plain in (("label_fraction", 1), ("unlabelled_ratio", 0)) if row[key] != plain}
+        return shlex.join(["python", "bench.py", "tune", file])
     chosen = ",".join(f"{key}={value}" for key, value in where.items())
-    parts = ["python", "bench.py", "run", suite, "--only", row["label"], "--where", chosen]
+    parts = ["python", "bench.py", "run", file, "--only", label, "--where", chosen]
     return shlex.join(parts + [word for pair in _CHANGES.findall(given) for word in pair])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from bench.report.tables import TABLES
 from bench.report.tables.compare import build as compare_table
 from bench.report.tables.leaderboard import build, choose
 from bench.suites.planning import plan
-from bench.suites.suite import load_suite
+from bench.suites.selection import Selection
+from bench.suites.suite import load_suite, parse_suite
 from lt_core.errors import UserError
 from lt_core.fields import build as build_record
 from lt_core.methods import resolve
@@ -34,7 +36,7 @@ from lt_core.recipes import RECIPES
 from lt_core.result import FAILED, PRUNED, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
 from tests.bench import synthetic
-from tests.bench.harness import ROOT, cli
+from tests.bench.harness import ROOT, TINY, cli
 from tests.bench.synthetic import trial
 
 
@@ -171,7 +173,12 @@ def test_another_recipe_is_another_column_however_it_was_changed(frame, change):
     assert board["column"].nunique() == 2 and board["n"].max() == 3
     assert sum(f"[{next(iter(change))}=" in column for column in board["column"]) == 1
     text = FORMATS["terminal"][0](TABLES["catalogue"](rows))
-    assert f"3 trials of another budget left out (digits[{next(iter(change))}=" in text and "in place of digits)" in text and "n = 6" not in text and "(n=6)" not in text
+    assert (
+        f"3 trials of another budget left out (digits[{next(iter(change))}=" in text
+        and "in place of digits)" in text
+        and "n = 6" not in text
+        and "(n=6)" not in text
+    )
     with pytest.raises(UserError, match="no other method shares images and seeds"):
         stats.compare(rows[(rows["label"] != "focal")].assign(label=rows["label"] + rows["recipe"]), "softmaxdigits")
 
@@ -320,6 +327,30 @@ def test_the_command_of_a_row_runs_its_trials_and_no_others(frame):
         chosen = plan(suite, only=words[words.index("--only") + 1], where=where)
         same = (shown["label"] == row["label"]) & (shown["imbalance_factor"] == row["imbalance_factor"])
         assert {spec.trial_id for spec in chosen.specs} == set(shown.loc[same, "trial_id"])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [{"dataset": "digits", "imbalance_factor": [10, 1], "n_max": [50, 60]}],
+        [{"dataset": "digits", "imbalance_type": ["natural", "majority"]}, {"dataset": "digits", "imbalance_factor": 10}],
+        [
+            {"dataset": "digits", "imbalance_factor": 10, "n_max": 60, "unlabelled_ratio": 1, "unlabelled_imbalance": factor}
+            for factor in (None, 5)
+        ],
+        [{"dataset": "digits", "imbalance_factor": 10, "class_order_seed": seed} for seed in (None, 3)],
+    ],
+)
+def test_the_commands_of_a_suite_run_each_of_its_trials_once(frame, data):
+    suite = parse_suite("run", {**TINY, "data": data, "methods": ["softmax"]})
+    rows = frame(*(replace(trial(), spec=spec) for spec in suite.specs))
+    board = leaderboard(rows)
+    found = []
+    for command in board["command"]:
+        words = shlex.split(command)
+        chosen = Selection(only=words[words.index("--only") + 1], where=words[words.index("--where") + 1])
+        found += [spec.trial_id for spec in plan(suite, selection=chosen).specs]
+    assert len(board) > 1 and sorted(found) == sorted(spec.trial_id for spec in suite.specs)
 
 
 def test_a_command_keeps_what_changes_its_trials(frame):
