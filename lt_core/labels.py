@@ -45,6 +45,12 @@ def method_of(label: str) -> str:
     return label.partition("[")[0].strip()
 
 
+def renamed(label: str, name: str) -> str:
+    """``label`` with another ``name``: ``renamed('focal[gamma=2]', 'mine')`` → ``'mine[gamma=2]'``."""
+    _, bracket, values = label.partition("[")
+    return f"{name}{bracket}{values}"
+
+
 def matches(pattern: str, label: str) -> bool:
     """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters).
 

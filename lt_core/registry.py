@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from lt_core.errors import UserError, unknown
-from lt_core.labels import without_version
+from lt_core.labels import method_of, renamed, without_version
 
 T = TypeVar("T")
 
@@ -46,9 +46,9 @@ class Registry(Generic[T]):
 
     def versioned(self, label: str) -> str:
         """``label``, a name or ``name[key=value,…]``, with the whole name; as it is if no plug-in file registered it."""
-        name, bracket, rest = label.partition("[")
-        version = "" if "@" in name else self._version(name.strip())
-        return f"{name.strip()}@{version}{bracket}{rest}" if version else label
+        name = method_of(label)
+        version = "" if "@" in name else self._version(name)
+        return renamed(label, f"{name}@{version}") if version else label
 
     # For names without a version:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -29,8 +30,35 @@ def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return kept, [words] if searched.any() else []
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Trials of a data set that are not shown, since they may not stand beside those that are."""
+
+    dataset: str
+    count: int
+    which: str  # of another budget
+    unlike: str  # epochs 2 in place of epochs 40
+
+    def __str__(self) -> str:
+        return f"{self.dataset}: {counted(self.count, 'trial')} {self.which} left out ({self.unlike})"
+
+
 def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that may stand in one table, and notes on what they are and on what was left out.
+    """The rows that may stand in one table, and notes on what they are and on what was left out; see `comparable`.
+
+    Raises:
+        UserError: there are no rows.
+    """
+    kept, searched, left_out = comparable(frame, column)
+    notes = list(searched)
+    for dataset, rows in kept.groupby("dataset", sort=False):
+        notes += [f"{dataset}: {budget_words(rows)}", f"{dataset}: {measured_on(rows)}"]
+        notes += [str(left) for left in left_out if left.dataset == dataset]
+    return kept, notes
+
+
+def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[LeftOut]]:
+    """The rows that may stand beside each other, a note if some are of a search (see `reported`), and what else was left out.
 
     Figures of different recipes or lengths are not comparable within a dataset, nor figures of subsets drawn in
     different ways within a column: of each, the largest group stays. ``column``: keys that tell columns apart.
@@ -38,27 +66,23 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[p
     Raises:
         UserError: there are no rows.
     """
-    frame, notes = reported(frame)
+    frame, searched = reported(frame)
     if frame.empty:
         raise UserError("the run has no trial yet: start it with `bench.py run`")
-    kept, drawing = [], [key for key in DATA if key not in column]
-    for dataset, rows in frame.groupby("dataset", sort=False):
+    kept, left_out, drawing = [], list[LeftOut](), [key for key in DATA if key not in column]
+    for _, rows in frame.groupby("dataset", sort=False):
         budget, others = _largest(rows, BUDGET)
         drawn = [_largest(cells, drawing) for _, cells in budget.groupby(list(column), sort=False, dropna=False)]
-        kept.append(pd.concat([cells for cells, _ in drawn]))
-        notes.append(f"{dataset}: {budget_words(kept[-1])}")
-        notes.append(f"{dataset}: {measured_on(kept[-1])}")
-        left_out = [_left_out(other, budget, "of another budget", BUDGET) for other in others]
+        kept += [cells for cells, _ in drawn]
+        left_out += [_left_out(other, budget, "of another budget", BUDGET) for other in others]
         left_out += [_left_out(other, cells, "on other data", drawing) for cells, rest in drawn for other in rest]
-        notes += [f"{dataset}: {words}" for words in left_out]
-    return pd.concat(kept), notes
+    return pd.concat(kept), searched, left_out
 
 
-def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequence[str]) -> str:
-    """``2 trials of another budget left out (epochs 2 in place of epochs 40)``: what differs in ``rows`` from those shown."""
+def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequence[str]) -> LeftOut:
     row, other = rows[list(keys)].iloc[0], shown[list(keys)].iloc[0]
     unlike = f"{', '.join(differences(row, [other]))} in place of {', '.join(differences(other, [row]))}"
-    return f"{counted(len(rows), 'trial')} {which} left out ({unlike})"
+    return LeftOut(str(rows["dataset"].iloc[0]), len(rows), which, unlike)
 
 
 def _largest(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:

@@ -12,11 +12,11 @@ All is derived from `DataSpec`, so that a new field tells data columns apart fro
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_type_hints
 
+from bench.records.nested import written
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.labels import short
@@ -66,7 +66,7 @@ def data_values(data: DataSpec, train_counts: Sequence[int] = ()) -> dict[str, A
     values = {_NAMES.get(field.name, field.name): getattr(data, field.name) for field in dataclasses.fields(DataSpec)}
     return values | {
         "imbalance_factor": factor,
-        "counts": json.dumps(data.counts) if data.counts else "",
+        "counts": written(data.counts) if data.counts else "",
         "unlabelled_imbalance_factor": data.unlabelled_imbalance or factor,
         "unlabelled_labelled": data.unlabelled_labelled and data.semi_supervised,
     }

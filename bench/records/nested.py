@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lt_core.spec import TrialSpec
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def written(values: Mapping[str, Any]) -> str:
+
+def written(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """``values`` as a cell of such a column holds them."""
     return json.dumps(values, sort_keys=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.analysis.comparable import machines, measured_on, one_budget
+from bench.analysis.comparable import comparable, machines, measured_on
 from bench.records.columns import LABEL_HEADINGS, describe, group_name
 from lt_core.errors import UserError
 from lt_core.labels import matches
@@ -52,8 +52,8 @@ def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) ->
     Raises:
         UserError: no trial is finished.
     """
-    frame, notes = one_budget(chosen(store.frame(), only), column)
-    notes = [note for note in notes if "left out" in note]
+    frame, searched, left_out = comparable(chosen(store.frame(), only), column)
+    notes = [*searched, *map(str, left_out)]
     notes += [measured_on(frame)] if len(machines(frame)) > 1 else []
     frame = frame[frame["status"] == OK]
     if frame.empty:
@@ -76,9 +76,10 @@ def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
     return list({column.group: column for column in reversed(columns)}.values())[::-1]
 
 
-def best(frame: pd.DataFrame, most: int = MOST) -> tuple[list[str], list[str]]:
+def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> tuple[list[str], list[str]]:
     """Labels to draw, cross-entropy first, and a note if they are not all: the best by mean balanced accuracy, and always
     cross-entropy. Each data column counts alike; methods on more of them come first, since means over others do not compare.
+    ``others_shown``: the chart shows the others too, so that nobody needs to choose them.
     """
     labels = list(dict.fromkeys(frame["label"]))
     labels.sort(key=lambda label: label != BASELINE)
@@ -90,7 +91,8 @@ def best(frame: pd.DataFrame, most: int = MOST) -> tuple[list[str], list[str]]:
     kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
     words = f"the {most - len(first)} best of {len(labels)} methods by mean balanced accuracy on the test part"
     words += ", those on most data columns first" if means["size"].nunique() > 1 else ""
-    return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}; choose others with --only"]
+    how = "" if others_shown else "; choose others with --only"
+    return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how}"]
 
 
 def counted(sizes: pd.Series) -> str:

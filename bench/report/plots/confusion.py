@@ -44,7 +44,7 @@ def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialRe
         return []
     counts = next(iter(mine.values()))[0].train_counts
     order = np.argsort(-np.array(counts), kind="stable")
-    names = tuple(f"{c} ({counts[c]})" for c in order)
+    names = tuple((f"{c}", f"{c} ({counts[c]})") for c in order)
     means = {label: np.mean([_rows(r)[np.ix_(order, order)] for r in results], axis=0) for label, results in mine.items()}
     panels = [
         _panel(f"{column.name}: {label} (n = {len(mine[label])})", names, matrix, "of the class (%)", 0.0, 100.0)
@@ -67,9 +67,10 @@ def _rows(result: TrialResult) -> np.ndarray:
         return 100 * matrix / matrix.sum(axis=1, keepdims=True)
 
 
-def _panel(title: str, names: tuple[str, ...], matrix: np.ndarray, unit: str, low: float, high: float) -> Panel:
+def _panel(title: str, names: tuple[tuple[str, str], ...], matrix: np.ndarray, unit: str, low: float, high: float) -> Panel:
     values = tuple(tuple(None if np.isnan(v) else round(float(v), 2) for v in row) for row in matrix)
     small = len(names) <= _WRITTEN
     words = tuple(tuple("" if v is None or abs(v) < 0.5 else f"{v:.0f}" for v in row) for row in values) if small else ()
-    heat = Heat(tuple(name.partition(" ")[0] for name in names), names, values, unit, words, low, high, diverging=low < 0)
+    across, down = zip(*names, strict=True)
+    heat = Heat(across, down, values, unit, words, low, high, diverging=low < 0)
     return Panel(title, Axis("predicted class"), Axis("true class (training images)"), heat=heat)

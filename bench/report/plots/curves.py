@@ -27,7 +27,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     labels, left = best(frame)
     curves = store.curves()
     columns = data_columns(frame)
-    panels = []
+    panels, parts = [], set()
     for column in columns[:_COLUMNS]:
         points = curves.merge(column.rows[["trial_id", "label"]], on="trial_id")
         for name, words in _PARTS:
@@ -38,12 +38,13 @@ def draw(store: Store, only: str = "*") -> Chart:
                 if (made := _series(found[found["label"] == label], label, name, number))
             )
             if series:
+                parts.add(name)
                 panels.append(Panel(f"{column.name}, {words}", Axis("epoch"), Axis(f"accuracy on the {words} (%)"), series))
     if not panels:
         raise UserError(f"{store.path} has no learning curve of two points or more: there is nothing to draw")
     more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
     band = "line: mean, band: ± one standard deviation (n − 1) over trials; the figures of the tables are those of the last epoch"
-    width = 2 if any("validation split" in panel.title for panel in panels) else 3
+    width = len(_PARTS) if len(parts) == len(_PARTS) else 3
     return Chart("curves", "Learning curves", tuple(panels), (band, *more, *left, *notes), columns=width)
 
 

@@ -27,14 +27,14 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame = frame[frame["train_seconds"] > 0]
     if frame.empty:
         raise UserError(f"{store.path} has no finished trial with its training seconds: there is nothing to draw")
-    labels, left = best(frame)
+    labels, left = best(frame, others_shown=True)
     made = [_panel(column, labels) for column in data_columns(frame)]
     words = "bars: ± one standard deviation (n − 1) over trials; the line joins methods that none beats in both"
     quiet = ["grey: the other methods"] if left else []
     said = tuple(dict.fromkeys(note for _, others in made for note in others))
     return Chart(
         "pareto", "Balanced accuracy against training time", tuple(panel for panel, _ in made),
-        (words, *quiet, *said, *[note.removesuffix("; choose others with --only") for note in left], *notes),
+        (words, *quiet, *said, *left, *notes),
     )  # fmt: skip
 
 
