@@ -34,6 +34,8 @@ _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fract
 _CHANGES = re.compile(r"(--seeds|--epochs|--precision|--plugin)[ =](\S+)")
 REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
 _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
+#: Columns that hold several words in a row, and what stands between them for a reader.
+_SEVERAL = {"run": ", ", "devices": " and "}
 #: What stands in a row beside what the results frame says of its trials and beside the figures.
 _OWN = (
     "column", "n", "failed", "rank", "average_rank", "tied", "untested", "gpu_hours", "published", "paper", "difference",
@@ -57,7 +59,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
         best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
         published accuracy in %, paper, difference (measured − published, points) and verdict; run, the folders that the trials
         are of; devices, the kinds that they were measured on; left_out, what other runs have of the column and is not counted;
-        command that runs the row again.
+        command that runs the row again. Of run and devices a row has a tuple each: see `in_words`.
 
     Raises:
         UserError: there are no trials.
@@ -86,6 +88,11 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_as_published"])
 
 
+def in_words(board: pd.DataFrame) -> pd.DataFrame:
+    """``board``, or rows of it, with words in place of the tuples in its columns."""
+    return board.assign(**{name: board[name].map(between.join) for name, between in _SEVERAL.items()})
+
+
 def _names(columns: pd.DataFrame) -> list[str]:
     """Words for the data column of each row, which no other has."""
     unique = columns.drop_duplicates().to_dict("records")
@@ -108,8 +115,8 @@ def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> 
     on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
     board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
-    board["run"] = [", ".join(dict.fromkeys(rows)) for _, rows in by["run"]]
-    board["devices"] = [" and ".join(machines(rows)) for _, rows in by]
+    board["run"] = [tuple(dict.fromkeys(rows)) for _, rows in by["run"]]
+    board["devices"] = [tuple(machines(rows)) for _, rows in by]
     first = zip(board["suite"], board["label"], specs_of(board), environments_of(board), strict=True)
     board["command"] = [
         _command(suite, label, environment.get("command", ""), _telling(spec.data, data_of[suite]))
@@ -170,12 +177,12 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
         there = set(board.loc[board["column"] == first["column"], "label"])
         for label in [] if only_measured or not first["_as_published"] else [x for x in PAPER_ROWS if x not in there]:
             if _printed(first, label) is not None and first["recipe"] == PAPER_ROWS[label].recipe:
-                kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)}
+                kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)} | dict.fromkeys(_SEVERAL, ())
                 missing.append({**kept, "method": method_of(label), "label": label, "n": 0, "failed": 0, "collapsed": 0})
     if missing:
         board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
         board[["tied", "untested"]] = board[["tied", "untested"]].fillna(False).astype(bool)
-        words = ["command", "run", "devices", "left_out"]
+        words = ["command", "left_out"]
         board[words] = board[words].fillna("")
     values = [_printed(row, row["label"]) if row["_as_published"] else None for _, row in board.iterrows()]
     cites = [PAPER_ROWS[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]

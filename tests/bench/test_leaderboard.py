@@ -91,6 +91,13 @@ def test_the_users_own_run_comes_before_committed_rows_of_the_same_trials_and_th
     )
 
 
+def test_the_name_of_a_device_or_a_folder_is_never_taken_apart(frame):
+    rows = [trial(label, environment={"device_name": "one and a half CPUs"}) for label in ("softmax", "focal")]
+    (table,) = build(leaderboard(frame(*rows).assign(run="runs/a, b")), "acsa")
+    assert "measured on one and a half CPUs, 1 thread, float32, in runs/a, b" in table.notes
+    assert not any("several kinds" in note or "--columns run" in note for note in table.notes)
+
+
 def test_average_ranks_are_of_the_rows_that_are_shown(both):
     _, text, _ = both("leaderboard", "--columns", "average_rank", "--format", "csv")
     found = {row["row"]: row["mean"] for row in csv.DictReader(text.splitlines()) if row["column"] == "avg. rank"}

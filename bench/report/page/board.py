@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from bench.analysis.leaderboard import leaderboard
+from bench.analysis.leaderboard import in_words, leaderboard
 from bench.records import HEADLINE
 from lt_core.metrics import METRICS, Metric
 
@@ -68,7 +68,7 @@ class Board:
 
 def board(frame: pd.DataFrame) -> Board:
     """The leaderboard of a run by balanced accuracy; columns without any value are left out."""
-    rows = leaderboard(frame, _FIRST, only_measured=True)
+    rows = in_words(leaderboard(frame, _FIRST, only_measured=True))
     shown = [name for name in METRICS if name not in _AFTER and not METRICS[name].complement]  # else another column says it
     figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
     wanted = {name: made for name, made in (_BEFORE | figures | _AFTER).items() if _any(rows[name])}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from bench.analysis import stats
+from bench.analysis.leaderboard import in_words
 from bench.records import HEADLINE
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.errors import UserError, unknown
@@ -73,12 +74,13 @@ def build(
     wanted = [metric, *(column for column in columns if column != metric)]
     made = []
     for name, rows in board.groupby("column", sort=False):
-        shown = [column for column in wanted if column == metric or _any(rows[column])]
         lower = sort == "average_rank" or (sort is not None and METRICS[sort].lower_is_better)
         if sort is not None:
             rows = rows.assign(_by=stats.settled(rows[sort].to_numpy(dtype=float)))
             rows = rows.sort_values("_by", ascending=lower, kind="stable", na_position="last")
-        lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in rows.iterrows()]
+        told = in_words(rows)
+        shown = [column for column in wanted if column == metric or _any(told[column])]
+        lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in told.iterrows()]
         budget = rows.iloc[0]
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
         notes += [words for column, words in _MEANING.items() if column in shown]
@@ -96,9 +98,11 @@ def _sources(rows: pd.DataFrame) -> list[str]:
     """Whose rows those of a column are, on which devices, and which are left out for them."""
     measured = rows[rows["n"] > 0]
     groups = list(measured.groupby("devices", sort=False))
-    runs = [dict.fromkeys(run for row in found["run"] for run in row.split(", ")) for _, found in groups]
-    notes = [f"measured on {devices}, in {', '.join(names)}" for (devices, _), names in zip(groups, runs, strict=True)]
-    if len(groups) > 1 or measured["devices"].str.contains(" and ").any():
+    runs = [dict.fromkeys(run for row in found["run"] for run in row) for _, found in groups]
+    notes = [
+        f"measured on {' and '.join(devices)}, in {', '.join(names)}" for (devices, _), names in zip(groups, runs, strict=True)
+    ]
+    if len(groups) > 1 or (measured["devices"].map(len) > 1).any():
         labels = [list(found["label"]) for _, found in groups]
         named = [", ".join(some) if len(some) <= _NAMED else f"{len(some)} methods" for some in labels]
         notes = [f"{note}: {words}" for note, words in zip(notes, named, strict=True)]
