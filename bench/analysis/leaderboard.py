@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis import stats
+from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
@@ -36,11 +37,6 @@ REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "
 _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
 #: Columns that hold several words in a row, and what stands between them for a reader.
 _SEVERAL = {"run": ", ", "devices": " and "}
-#: What stands in a row beside what the results frame says of its trials and beside the figures.
-_OWN = (
-    "column", "n", "failed", "rank", "average_rank", "tied", "untested", "gpu_hours", "published", "paper", "difference",
-    "verdict", "run", "devices", "left_out", "command",
-)  # fmt: skip
 
 
 def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool = False) -> pd.DataFrame:
@@ -67,7 +63,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     frame, _ = reported(frame)
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
-    if taken := [name for name in METRICS if name in _OWN]:
+    if taken := [name for name in METRICS if name in BOARD_COLUMNS]:
         raise UserError(f"metric {taken[0]} has the name of another column of the leaderboard: rename it")
     frame = frame.reset_index(drop=True)
     run = frame["run"] if "run" in frame else frame["suite"]

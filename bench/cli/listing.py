@@ -6,9 +6,12 @@ import fnmatch
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lt_core.identity import NEUTRAL
+
+if TYPE_CHECKING:
+    from lt_core.metrics import Metric
 
 Items = list[dict[str, Any]]
 
@@ -108,7 +111,18 @@ def _by_module(functions: Mapping[str, Any]) -> Items:
 def metrics(pattern: str) -> Items:
     from lt_core.metrics import METRICS
 
-    return [{"name": name, "about": METRICS[name].title} for name in METRICS.names(pattern)]
+    return [
+        {"name": m.name, "about": _metric_words(m), "title": m.title, "unit": m.unit, "lower_is_better": m.lower_is_better,
+         "classes": m.about, "test_part_alone": m.needs_calibration}
+        for m in (METRICS[name] for name in METRICS.names(pattern))
+    ]  # fmt: skip
+
+
+def _metric_words(metric: Metric) -> str:
+    """``accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images``."""
+    words = f"{metric.title}, {'lower' if metric.lower_is_better else 'higher'} is better"
+    words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # which may say it already
+    return words + ("; on the test part alone" if metric.needs_calibration else "")
 
 
 _KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)

@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.tuning.search import Search, optuna_
 from bench.tuning.winners import Found
+from lt_core.metrics import metric_of
 
 
 def importances(search: Search) -> dict[str, float]:
@@ -32,7 +33,7 @@ def draw(one: Found, folder: Path) -> list[Path]:
     import matplotlib.pyplot as plt
 
     drawn, search, files = optuna_().visualization.matplotlib, one.search, []
-    target = {"target": lambda t: t.values[0], "target_name": search.space.objectives[0].replace("_", " ") + ", validation"}
+    target = {"target": lambda t: t.values[0], "target_name": f"{metric_of(search.space.objectives[0]).quantity}, validation"}
     tried = [t.params for t in search.optuna.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
     numbers = [axis.label for axis in one.study.axes if axis.values is None and len({p.get(axis.label) for p in tried}) > 3]
     figures = {

@@ -93,12 +93,11 @@ class Tuner(Driver):
         for search, trial, specs in self.open:
             # The paper's own setting is what the others are compared with: it is never stopped.
             if spec in specs and trial.number:
-                objective = search.space.objectives[0]
-                metric = metric_of(objective)
+                metric = metric_of(search.space.objectives[0])
                 value = metric.of_column(progress.point[f"validation_{metric.column}"])
                 trial.report(value, progress.epoch)
                 if trial.should_prune():
-                    words = f"{metric.words(value)} validation {objective.replace('_', ' ')}"
+                    words = f"{metric.words(value)} {metric.quantity}, validation"
                     return f"stopped by {search.space.pruner} after epoch {progress.epoch} of {progress.epochs}: {words}"
         return ""
 

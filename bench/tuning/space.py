@@ -150,6 +150,6 @@ def _check_pruner(file: _File, objectives: Sequence[str], trials: int, where: st
     if file.pruner == "none":
         return
     if len(objectives) > 1 or metric_of(objectives[0]).column not in ON_CURVES:
-        raise UserError(f"{where}: pruner {file.pruner} goes with one objective, balanced_accuracy or accuracy")
+        raise UserError(f"{where}: pruner {file.pruner} goes with one objective, {' or '.join(ON_CURVES)}")
     if trials > 1:
         raise UserError(f"{where}: pruner {file.pruner} needs settings of one trial, not {trials}: give one seed and one subset")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.analysis.comparable import measured_on
+from bench.records import HEADLINE
 from bench.records.store import Store
 from bench.report.tables.cells import mean_cell
 from bench.report.tables.table import Cell, Column, Row, Table
@@ -20,7 +21,7 @@ from lt_core.spec import TrialSpec
 
 def table(space: Space, found: Sequence[Found], store: Store) -> Table:
     """What was chosen, what it promised, and what it keeps."""
-    objective = next((name for name in space.objectives if not metric_of(name).measured), "balanced_accuracy")
+    objective = next((name for name in space.objectives if not metric_of(name).measured), HEADLINE)
     rows = []
     for one in found:
         first = "as published" if one.study.published else "as declared"
@@ -31,9 +32,8 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
             rows.append(Row(f"{one.study.name}, {name}", cells))
     heads = ("setting", "validation, as chosen", "validation, fresh seeds", "test, fresh seeds", "optimism", "gap")
     counts = [f"{one.study.name}: proposed by {' and '.join(one.search.samplers)}, {_counts(one.search)}" for one in found]
-    unit = metric_of(objective).unit
     notes = (
-        f"{objective.replace('_', ' ')}{f' in {unit}' if unit else ''}, mean over the subsets; n counts seeds",
+        f"{metric_of(objective).title}, mean over the subsets; n counts seeds",
         "chosen on the validation split alone",
         "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
         *counts,

@@ -87,6 +87,18 @@ def test_methods_are_listed_with_their_declarations(call):
     assert all({"cite", "neutral", "params", "parameters"} <= m.keys() for m in listed)
 
 
+def test_a_metric_is_listed_with_its_direction_its_unit_and_what_it_is_about(call):
+    _, out, _ = call("list", "metrics")
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert lines["error"] == "error rate in %, lower is better"
+    assert lines["few"] == "accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images"
+    assert lines["minority_f1"] == "F1 of the smallest class in %, higher is better"
+    assert lines["ece"] == "expected calibration error in %, lower is better; on the test part alone"
+    _, out, _ = call("list", "metrics", "seconds", "--json")
+    (seconds,) = json.loads(out)
+    assert (seconds["unit"], seconds["lower_is_better"], seconds["test_part_alone"]) == ("", True, False)
+
+
 def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     code, out, _ = call("plan", write_suite())
     assert code == 0

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis import stats
+from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.leaderboard import leaderboard
 from bench.records.store import Store
 from bench.report.export import committed, export, frame_of, runs
@@ -32,6 +33,7 @@ from bench.suites.suite import load_suite, parse_suite
 from lt_core.errors import UserError
 from lt_core.fields import build as build_record
 from lt_core.methods import resolve
+from lt_core.metrics import METRICS
 from lt_core.recipes import RECIPES
 from lt_core.result import FAILED, PRUNED, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
@@ -256,6 +258,13 @@ def test_means_ranks_and_counts(frame):
     assert best["acsa"] == pytest.approx(100 * rows["balanced_accuracy"].mean())
     assert best["acsa_std"] == pytest.approx(100 * rows["balanced_accuracy"].std(ddof=1))
     assert np.isnan(best["gpu_hours"])
+
+
+def test_every_column_beside_the_figures_is_declared_once(frame):
+    board = leaderboard(frame(*synthetic.run(["softmax", "focal"])))
+    figures = {name + ending for name in METRICS for ending in ("", "_std")}
+    said_of_trials = {"suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "label", "recipe"}
+    assert set(board.columns) - figures - said_of_trials - {"model", "epochs"} == set(BOARD_COLUMNS)
 
 
 def test_a_metric_that_falls_ranks_upside_down(frame):

@@ -59,7 +59,7 @@ def store(tmp_path):
 
 
 def test_it_is_listed(worst, call):
-    assert call("list", "metrics", "w*") == (0, "worst  recall of the worst class in %\n", "")
+    assert call("list", "metrics", "w*") == (0, "worst  recall of the worst class in %, higher is better\n", "")
 
 
 def test_without_it_nothing_is_left_of_it(call):
@@ -109,7 +109,7 @@ def test_a_study_seeks_it(worst, tmp_path):
         assert found.values == [made.outcome(validation=True).recall.min(), made.seconds["train"]]
     table = summary.table(asked, [winners.winner(one)], store)
     best = max(found.values[0] for found in one.optuna.trials)
-    assert table.notes[0] == "worst in %, mean over the subsets; n counts seeds"
+    assert table.notes[0] == "recall of the worst class in %, mean over the subsets; n counts seeds"
     assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
 
 
@@ -121,7 +121,7 @@ def test_an_installed_package_brings_it(tmp_path):
     (info / "entry_points.txt").write_text("[lt_bench.metrics]\nworst = lt_worst\nbroken = nowhere\n")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command("list", "metrics", "w*"), capture_output=True, text=True, env=environment, timeout=100)
-    assert done.stdout == "worst  recall of the worst class in %\n"
+    assert done.stdout == "worst  recall of the worst class in %, higher is better\n"
     assert "metrics of nowhere are not available: No module named 'nowhere'" in done.stderr
 
 

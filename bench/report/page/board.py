@@ -6,31 +6,23 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.leaderboard import in_words, leaderboard
 from bench.records import HEADLINE
 from lt_core.metrics import METRICS, Metric
 
 _FIRST = HEADLINE
-# column of the frame → heading, what it means, and its digits; None: words
-_BEFORE: dict[str, tuple[str, str, int | None]] = {
+#: Columns of the frame that are shown before and behind the figures, and what a page calls those that are not of the board alone:
+#: heading, what it means, and its digits; None: words.
+_BEFORE = ("label", "column", "rank")
+_AFTER = (
+    "average_rank", "n", "failed", "collapsed", "seconds", "images_per_second", "gpu_hours", "published", "difference", "verdict",
+    "paper", "run", "devices",
+)  # fmt: skip
+_OTHERS: dict[str, tuple[str, str, int | None]] = {
     "label": ("method", "as `--only` and `list methods` write it", None),
-    "column": ("data", "data set and imbalance factor", None),
-    "rank": ("rank", "by mean balanced accuracy within its data column; 1 is the best", 0),
-}
-_AFTER: dict[str, tuple[str, str, int | None]] = {
-    "average_rank": ("average rank", "over all data columns of the run; only of methods that all of them have", 2),
-    "n": ("n", "finished trials behind each figure", 0),
-    "failed": ("failed", "trials that did not finish; never averaged", 0),
-    "collapsed": ("collapsed", "finished trials that predict hardly more than one class; averaged all the same", 0),
     "seconds": ("training (s)", "mean seconds of training a trial", 1),
     "images_per_second": ("images/s", "training images a second, mean", 0),
-    "gpu_hours": ("GPU hours", "of all trials of the row", 2),
-    "published": ("published accuracy (%)", "as the paper prints it", 2),
-    "difference": ("measured − published", "points of accuracy", 2),
-    "verdict": ("verdict", "measured beside published; of another budget, it is no reproduction", None),
-    "paper": ("paper", "where the published figure stands", None),
-    "run": ("run", "the folder that the trials of the row are of", None),
-    "devices": ("measured on", "processor, threads and precision; on another kind the figures of one trial differ", None),
 }
 
 
@@ -71,7 +63,8 @@ def board(frame: pd.DataFrame) -> Board:
     rows = in_words(leaderboard(frame, _FIRST, only_measured=True))
     shown = [name for name in METRICS if name not in _AFTER and not METRICS[name].complement]  # else another column says it
     figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
-    wanted = {name: made for name, made in (_BEFORE | figures | _AFTER).items() if _any(rows[name])}
+    said = _OTHERS | {name: (made.heading, made.about, made.digits) for name, made in BOARD_COLUMNS.items()} | figures
+    wanted = {name: said[name] for name in (*_BEFORE, *figures, *_AFTER) if _any(rows[name])}
     headings = tuple(
         Heading(words, about, digits is not None, name in figures and not METRICS[name].lower_is_better)
         for name, (words, about, digits) in wanted.items()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from bench.analysis import stats
+from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.leaderboard import in_words
 from bench.records import HEADLINE
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
@@ -15,18 +16,8 @@ from lt_core.errors import UserError, unknown
 from lt_core.labels import matches
 from lt_core.metrics import FEW, MANY, METRICS
 
-#: Beside the figures of `METRICS`: column of the board → heading, decimals, whether lower is better (None: not ranked).
-_EXTRAS: dict[str, tuple[str, int, bool | None]] = {
-    "average_rank": ("avg. rank", 2, True),
-    "gpu_hours": ("GPU-hours", 2, None),
-    "published": ("published", 2, None),
-    "difference": ("difference", 2, None),
-    "verdict": ("verdict", 0, None),
-    "paper": ("paper", 0, None),
-    "devices": ("measured on", 0, None),
-    "run": ("run", 0, None),
-    "command": ("command", 0, None),
-}
+#: What can be shown beside the figures of `METRICS`.
+_EXTRAS = ("average_rank", "gpu_hours", "published", "difference", "verdict", "paper", "devices", "run", "command")
 _NAMED = 4  # methods that a note lists; of more it says how many
 DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
            "difference", "verdict")  # fmt: skip
@@ -119,8 +110,8 @@ def _any(values: pd.Series) -> bool:
 def _column(name: str) -> Column:
     if name in METRICS:
         return Column("", METRICS[name].short, plain=True, lower_is_better=METRICS[name].lower_is_better)
-    heading, _, lower = _EXTRAS[name]
-    return Column("", heading, published=name == "published", plain=True, lower_is_better=lower)
+    made = BOARD_COLUMNS[name]
+    return Column("", made.narrow, published=name == "published", plain=True, lower_is_better=made.lower_is_better)
 
 
 def _cell(row: pd.Series, column: str, metric: str) -> Cell:
