@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import FORMAT, OF_RUN, RANKS, RUN, takes
+from bench.cli import listing
+from bench.cli.options import FORMAT, OF_RUN, RANKS, RUN, either, takes
 from bench.records import HEADLINE
 from lt_core.errors import UserError, unknown
 
 
 def list_(
-    what: Annotated[str, typer.Argument(metavar="methods|datasets|suites|spaces|models|recipes|tables|plots|metrics")],
+    what: Annotated[str, typer.Argument(metavar=either(listing.LISTINGS))],
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List what there is, by glob."""
-    from bench.cli import listing
-
     if what not in listing.LISTINGS:
         raise unknown("kind of thing", what, listing.LISTINGS)
     items = listing.LISTINGS[what](pattern)

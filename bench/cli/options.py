@@ -11,14 +11,21 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from bench.report.formats import ENDINGS
 from bench.running.execution import Execution
 from bench.suites.selection import Selection
 from lt_core.fields import domains
 
+
+def either(choices: Iterable[str]) -> str:
+    """How help shows that one of ``choices`` is taken."""
+    return "|".join(choices)
+
+
 SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites or groups by name or YAML file; see `list suites`")]
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
-FORMAT = Annotated[str, typer.Option(metavar="terminal|md|csv|latex|json")]
+FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
 PLUGINS = Annotated[
     list[Path] | None,
     typer.Option(
@@ -33,8 +40,8 @@ _RECORDS: dict[str, type] = {field.name: record for record in (Selection, Execut
 #: Options of `Selection` in the order in which help shows them.
 SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selection)
 _METAVARS = {
-    "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "precision": "auto|bfloat16|float32", "backend": "ray|inline",
-    "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS", "data": "DIR", "out": "DIR",
+    "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
+    "data": "DIR", "out": "DIR",
 }  # fmt: skip
 _FLAGS = {"verbose": ("--verbose", "-v")}
 _READ_BY_THE_RECORD = ("where", "seeds")
@@ -97,6 +104,7 @@ def _option(name: str) -> inspect.Parameter:
     domain = domains(record)[name]
     hint: Any = str | None if name in _READ_BY_THE_RECORD else get_type_hints(record)[name]
     flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",) if hint is bool else ())  # else there would be a --no-… too
-    option = typer.Option(*flags, help=domain.help, min=domain.low, metavar=_METAVARS.get(name))
+    metavar = _METAVARS.get(name) or either(domain.choices) or None
+    option = typer.Option(*flags, help=domain.help, min=domain.low, metavar=metavar)
     default = next(field.default for field in dataclasses.fields(record) if field.name == name)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option])

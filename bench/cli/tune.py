@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from bench.cli.exits import ended, refuse, stopped
-from bench.cli.options import takes
+from bench.cli.options import either, takes
 from bench.running.execution import Execution
+from bench.tuning.choices import PRUNERS, SAMPLERS
 
 
 @takes(
@@ -20,8 +21,8 @@ def tune_(
     execution: Execution,
     retry_failed: bool,
     trials: Annotated[int | None, typer.Option(min=1, help="settings that each study tries, in place of the space's")] = None,
-    sampler: Annotated[str | None, typer.Option(metavar="tpe|gp|cmaes|random|grid", help="who proposes settings")] = None,
-    pruner: Annotated[str | None, typer.Option(metavar="none|median|asha", help="who stops trials without promise")] = None,
+    sampler: Annotated[str | None, typer.Option(metavar=either(SAMPLERS), help="who proposes settings")] = None,
+    pruner: Annotated[str | None, typer.Option(metavar=either(PRUNERS), help="who stops trials without promise")] = None,
     fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
     study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="say what it would do and cost; start nothing")] = False,

@@ -29,7 +29,7 @@ class Execution:
         UserError: a value that a field cannot have, or a device that was asked for and ruled out at once.
     """
 
-    backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process")
+    backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process", choices=BACKENDS)
     address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
     cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
     gpus_per_trial: float | None = param(None, "GPUs of a trial, fractions allowed [default: 1 if any]", low=0)

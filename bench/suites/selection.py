@@ -9,6 +9,7 @@ from typing import Any
 
 from lt_core.errors import UserError, unknown
 from lt_core.fields import domains, param
+from lt_core.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Selection:
     where: Mapping[str, Any] | None = param(None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100")
     seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7, in place of the suite's")
     epochs: int | None = param(None, "train this long; the recipe's schedule scales with it", low=1)
-    precision: str | None = param(None, "mixed precision, in place of the recipe's")
+    precision: str | None = param(None, "mixed precision, in place of the recipe's", choices=domains(Recipe)["precision"].choices)
     limit: int | None = param(None, "at most this many trials of each suite", low=1)
     retry_failed: bool = param(False, "run failed trials again")
 

@@ -14,6 +14,7 @@ from typing import Any
 from bench.suites.files import PLUGINS, SPACES_DIR, file_of, own, read_file
 from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
 from bench.tuning.axes import SearchAxis, listed
+from bench.tuning.choices import PRUNERS, SAMPLERS
 from bench.tuning.study import Setting, Study, study_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
@@ -22,9 +23,6 @@ from lt_core.fields import build, param
 from lt_core.metrics import ON_CURVES, metric_of
 from lt_core.recipes import Recipe
 from lt_core.spec import DataSpec, TrialSpec
-
-SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
-PRUNERS = ("none", "median", "asha")
 
 
 @dataclass(frozen=True)

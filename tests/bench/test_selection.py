@@ -8,11 +8,17 @@ import pytest
 
 import bench
 from bench import Execution, Selection
+from bench.cli.listing import LISTINGS
+from bench.report.render import FORMATS
 from bench.running.backends.inline import Inline
 from bench.running.backends.ray_tune import RayTune
 from bench.running.driver import run_plan
+from bench.running.execution import BACKENDS
 from bench.suites.group import planned
+from bench.tuning.choices import PRUNERS, SAMPLERS
 from lt_core.errors import UserError
+from lt_core.fields import domains
+from lt_core.recipes import Recipe
 from tests.bench.harness import TINY
 
 SMALL = {"recipe": {"base": "digits", "epochs": 1}, "seeds": 1, "methods": ["softmax", "over_sampling"]}
@@ -141,6 +147,16 @@ def test_every_field_is_an_option_of_run_with_its_words(call):
         for field in dataclasses.fields(record):
             assert f"--{field.name.replace('_', '-')}" in text
             assert field.metadata["domain"].help in text
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [("run", BACKENDS), ("run", domains(Recipe)["precision"].choices), ("tune", SAMPLERS), ("tune", PRUNERS), ("table", FORMATS),
+     ("list", LISTINGS)],
+)  # fmt: skip
+def test_help_shows_what_there_is_to_choose(call, name, choices):
+    _, out, _ = call(name, "--help")
+    assert "|".join(choices) in "".join(out.split()).replace("│", "")
 
 
 def test_tune_and_plan_take_the_options_that_concern_them(call, write_suite):

@@ -3,19 +3,21 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.report.formats import ENDINGS
 from bench.report.render import text
 from bench.report.render.terminal import to_terminal
 from bench.report.tables.table import Table
 from lt_core.errors import unknown
 
-#: Format → renderer, and the ending of a file that holds it (none for what only a screen shows).
-FORMATS: dict[str, tuple[Callable[[Table], str], str]] = {
-    "terminal": (to_terminal, ""),
-    "md": (text.to_markdown, ".md"),
-    "csv": (text.to_csv, ".csv"),
-    "latex": (text.to_latex, ".tex"),
-    "json": (text.to_json, ".json"),
+_RENDERERS: dict[str, Callable[[Table], str]] = {
+    "terminal": to_terminal,
+    "md": text.to_markdown,
+    "csv": text.to_csv,
+    "latex": text.to_latex,
+    "json": text.to_json,
 }
+#: Format → renderer, and the ending of a file that holds it (none for what only a screen shows).
+FORMATS = {name: (_RENDERERS[name], ending) for name, ending in ENDINGS.items()}
 
 
 def renderer(format: str) -> Callable[[Table], str]:
