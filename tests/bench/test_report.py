@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,14 @@ def test_two_commits_in_one_run_are_both_told(run):
     other = trial(seed=1, environment={"git_commit": "beef", "git_dirty": True})
     provenance = dict(facts.provenance(run(trial(), trial(seed=2), other).frame()))
     assert provenance["code"] == [("commit c0ffee, clean", 2), ("commit beef, with changes that are not committed", 1)]
+
+
+def test_subsets_of_two_data_columns_are_told_apart(run):
+    other = trial(environment={"subset_fingerprint": "s60"})
+    other = replace(other, spec=replace(other.spec, data=replace(other.spec.data, n_max=60)))
+    found = [("digits IF 50, n_max 60, subset_seed 0", "s60"), ("digits IF 50, n_max 124, subset_seed 0", "s50")]
+    assert sorted(facts.subsets(run(trial(), trial("focal"), other).frame())) == sorted(found)
+    assert facts.subsets(run(trial(), name="alone").frame()) == [("digits IF 50, subset_seed 0", "s50")]
 
 
 def test_the_board_has_a_line_a_method_and_data_column_with_its_spread(run):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import DRAW, HEADINGS, REPEATS, describe_trial, group_name
+from bench.records.columns import DATA, DRAW, HEADINGS, REPEATS, describe, describe_trial, group_name
 from bench.records.layout import SECONDS
 from bench.records.nested import environments_of
 from lt_core.result import LOST, OK, PRUNED
@@ -93,16 +93,12 @@ def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
 
 
 def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    """Data column and draw → fingerprint of its training subset."""
+    """Data and draw → fingerprint of the training subset."""
     keys = [*HEADINGS, DRAW, "subset_fingerprint"]
-    rows = frame[frame["subset_fingerprint"].notna()][keys].drop_duplicates()
-    return [
-        (
-            f"{group_name(r.dataset, r.imbalance_type)} IF {r.imbalance_factor:.3g}, subset_seed {r.subset_seed}",
-            r.subset_fingerprint,
-        )
-        for r in rows.sort_values(keys, kind="stable").itertuples()
-    ]
+    known = frame[frame["subset_fingerprint"].notna()].drop_duplicates(keys)
+    data = known.drop_duplicates(DATA).to_dict("records")
+    rows = known.sort_values(keys, kind="stable").to_dict("records")
+    return [(f"{describe(row, data)}, {DRAW} {row[DRAW]}", row["subset_fingerprint"]) for row in rows]
 
 
 def commands(frame: pd.DataFrame) -> list[tuple[str, int]]:
