@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.analysis import stats
+from bench.analysis import blocks, stats
 from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.comparable import machines, reported
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
+from bench.analysis.ranking import chances_of, drawn_ranks, rank
 from bench.records import HEADLINE, RUNS_DIR
 from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
 from bench.records.nested import environments_of, specs_of
@@ -51,8 +52,9 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     Returns:
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
         trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
-        rank in the column and average_rank over the columns of the method's suite; tied: not told apart from the column's
-        best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
+        rank in the column and average_rank over the columns of the method's suite; rank_interval, of 95 % and in words, and
+        chance_best, in %, within the column (empty and NaN where it has no two shared seeds); tied: not told apart from the
+        column's best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
         published accuracy in %, paper, difference (measured − published, points) and verdict; run, the folders that the trials
         are of; devices, the kinds that they were measured on; left_out, what other runs have of the column and is not counted;
         command that runs the row again. Of run and devices a row has a tuple each: see `in_words`.
@@ -141,16 +143,28 @@ def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
 
 
 def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """``rows`` of one column with their rank, 1 the best, and what is not told apart from the best."""
+    """``rows`` of one column with their rank, 1 the best, how sure it is, and what is not told apart from the best."""
     lower = METRICS[metric].lower_is_better
     rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=REPEATS, columns="label", values=metric, aggfunc="mean", dropna=False)
     values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
     tied = untested = np.zeros(len(rows), bool)
     if rank.notna().any():
-        tied, untested = stats.marks(values, int(np.nanargmin(rank.to_numpy())))
+        tied, untested = blocks.marks(values, int(np.nanargmin(rank.to_numpy())))
     behind = rank.to_numpy() > 1
-    return rows.assign(rank=rank, tied=behind & tied, untested=behind & untested)
+    return _trusted(rows.assign(rank=rank, tied=behind & tied, untested=behind & untested), values, lower)
+
+
+def _trusted(rows: pd.DataFrame, values: np.ndarray, lower: bool) -> pd.DataFrame:
+    """``rows`` with the interval of each rank and the chance of being best, from ``values`` [blocks, rows]."""
+    intervals, chances, done = [""] * len(rows), np.full(len(rows), np.nan), np.isfinite(values).any(axis=0)
+    drawn = drawn_ranks([values[:, done]], lower) if done.any() else None
+    if drawn is not None:
+        chances[done] = 100 * chances_of(drawn)
+        ends = np.quantile(drawn, [0.025, 0.975], axis=0).round().astype(int).T
+        for place, (low, high) in zip(np.flatnonzero(done), ends, strict=True):
+            intervals[place] = f"{low}" if low == high else f"{low}–{high}"
+    return rows.assign(rank_interval=intervals, chance_best=chances)
 
 
 def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
@@ -158,8 +172,8 @@ def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], f
     suites have a column, the one with the most columns speaks.
     """
     lower, found = METRICS[metric].lower_is_better, {}
-    suites = [(stats.rank(rows, metric, lower), rows) for _, rows in trials.groupby("suite", sort=False)]
-    for ranking, rows in sorted(suites, key=lambda item: item[0].blocks):
+    suites = [(rank(rows, metric, lower, draws=0), rows) for _, rows in trials.groupby("suite", sort=False)]
+    for ranking, rows in sorted(suites, key=lambda item: item[0].columns):
         for column, label in set(zip(rows["_column"], rows["label"], strict=True)):
             if label in ranking.ranks:
                 found[column, label] = ranking.ranks[label]
@@ -178,7 +192,7 @@ def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
     if missing:
         board = pd.concat([board, pd.DataFrame(missing)], ignore_index=True)
         board[["tied", "untested"]] = board[["tied", "untested"]].fillna(False).astype(bool)
-        words = ["command", "left_out"]
+        words = ["command", "left_out", "rank_interval"]
         board[words] = board[words].fillna("")
     values = [_printed(row, row["label"]) if row["_as_published"] else None for _, row in board.iterrows()]
     cites = [PAPER_ROWS[label].cite if value is not None else "" for label, value in zip(board["label"], values, strict=True)]

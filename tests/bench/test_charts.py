@@ -9,7 +9,7 @@ import pytest
 
 from bench.report.charts import Axis, Chart, Heat, Panel, Series, web
 from bench.report.plots import PLOTS, write
-from bench.report.plots.critical_difference import cliques
+from bench.report.plots.ranks import cliques
 from lt_core.errors import UserError
 from lt_core.result import FAILED
 from tests.bench import synthetic
@@ -102,7 +102,7 @@ def test_seconds_of_another_machine_are_not_compared(tmp_path):
 
 
 def test_ranks_are_averaged_and_joined_where_they_are_not_told_apart(tmp_path):
-    chart = drawn(tmp_path, "critical_difference", *synthetic.run(["softmax", "focal", "inverse"], (10, 50, 100), 1))
+    chart = drawn(tmp_path, "ranks", *synthetic.run(["softmax", "focal", "inverse"], (10, 50, 100), 1))
     (panel,) = chart.panels
     places = {s.key: s.x[0] for s in panel.series if s.key in ("softmax", "focal", "inverse")}
     assert places == {"inverse": 1, "focal": 2, "softmax": 3}
@@ -110,13 +110,13 @@ def test_ranks_are_averaged_and_joined_where_they_are_not_told_apart(tmp_path):
     bars = [s.x for s in panel.series if s.key == "not told apart"]
     assert [tuple(round(x) for x in bar) for bar in bars] == [(1, 2), (2, 3)]
     with pytest.raises(UserError, match="one data column: ranks need two or more"):
-        drawn(tmp_path / "other", "critical_difference", *synthetic.run(["softmax", "focal", "inverse"], (10,), 1))
+        drawn(tmp_path / "other", "ranks", *synthetic.run(["softmax", "focal", "inverse"], (10,), 1))
 
 
 def test_ranks_are_those_among_all_methods_whichever_are_drawn(tmp_path):
     results = synthetic.run(["softmax", "focal", "inverse", "sigmoid"], (10, 50, 100), 1)
     for only in ("*", "softmax", "s*"):
-        (panel,) = drawn(tmp_path, "critical_difference", *results, only=only).panels
+        (panel,) = drawn(tmp_path, "ranks", *results, only=only).panels
         places = {s.key: s.x[0] for s in panel.series if s.key in ("softmax", "focal", "inverse", "sigmoid")}
         assert places["softmax"] == 4 and places.get("sigmoid", 1) == 1 and ("focal" in places) == (only == "*")
 
@@ -173,7 +173,7 @@ def test_a_record_is_known_by_its_specification_and_not_by_its_file(tmp_path):
 
 def test_a_run_without_a_finished_trial_is_told(tmp_path):
     bad = trial(status=FAILED, cause="RuntimeError: no")
-    for kind in ("factors", "per_class", "pareto", "critical_difference", "win_tie_loss", "confusion", "curves", "calibration"):
+    for kind in ("factors", "per_class", "pareto", "ranks", "win_tie_loss", "confusion", "curves", "calibration"):
         with pytest.raises(UserError, match="has no finished trial"):
             drawn(tmp_path / kind, kind, bad)
 

@@ -7,13 +7,13 @@ from bench.report.charts.paper import write
 from bench.report.plots import (
     calibration,
     confusion,
-    critical_difference,
     curves,
     factors,
     generations,
     heatmap,
     pareto,
     per_class,
+    ranks,
     translations,
     tsne,
     win_tie_loss,
@@ -25,7 +25,7 @@ PLOTS: Registry[Callable[..., Chart]] = Registry("plot")
 PLOTS.add("factors", factors.draw)
 PLOTS.add("per_class", per_class.draw)
 PLOTS.add("pareto", pareto.draw)
-PLOTS.add("critical_difference", critical_difference.draw)
+PLOTS.add("ranks", ranks.draw)
 PLOTS.add("win_tie_loss", win_tie_loss.draw)
 PLOTS.add("confusion", confusion.draw)
 PLOTS.add("calibration", calibration.draw)

@@ -21,7 +21,7 @@ def footnotes(table: Table, marks: str = "best bold, second underlined") -> list
     cells = [cell for row in table.rows for cell in row.cells]
     said = [marks] if any(cell.rank for cell in cells) else []
     if any(cell.tied for cell in cells):
-        said.append(f"{TIED} not told apart from the best (paired t-tests, Holm, α = 0.05)")
+        said.append(f"{TIED} not told apart from the best (block model, Tukey's range, α = 0.05)")
     if any(cell.untested for cell in cells):
         said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all")
     if shared == 1:

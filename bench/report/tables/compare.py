@@ -1,17 +1,23 @@
-"""Every method against a baseline over trials that share images and seeds: difference, interval, paired test, rank."""
+"""Every method against a baseline over trials that share images and seeds: difference, interval, test, and ranks with theirs."""
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
-from bench.analysis import stats
+from bench.analysis import blocks
 from bench.analysis.comparable import measured_on, reported
+from bench.analysis.comparison import columns_of, compare
 from bench.analysis.metrics import of_rows
+from bench.analysis.ranking import Ranking, rank
 from bench.records import HEADLINE
 from bench.records.columns import MACHINE, PAIR, keys
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.metrics import METRICS
 from lt_core.result import OK
+
+_NAMED = 4  # data columns whose share stands in a note; of more it says from where to where
 
 
 def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax") -> Table:
@@ -23,30 +29,73 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     figure = METRICS[metric]
     frame, left_out = reported(frame)
     frame = frame.assign(_figure=of_rows(figure, frame))
-    found = stats.compare(frame, baseline, "_figure", figure.lower_is_better)
-    ranking = stats.rank(frame, "_figure", figure.lower_is_better)
-    names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank")
+    found = compare(frame, baseline, "_figure", figure.lower_is_better)
+    ranking = rank(frame, "_figure", figure.lower_is_better)
+    names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank", "95 % of ranks", "chance best")
     rows = []
     for c in found:
-        interval = "none (n = 1)" if c.interval is None else f"{c.interval[0]:+.2f} … {c.interval[1]:+.2f}"
+        interval = "none" if c.interval is None else f"{c.interval[0]:+.2f} … {c.interval[1]:+.2f}"
         words = (
             f"{c.pairs}" + (f" (+{c.unpaired} unpaired)" if c.unpaired else ""), f"{c.difference:+.2f}", interval, f"{c.wins}",
-            f"{c.losses}", f"{c.p:.3f}", f"{c.p_holm:.3f}", f"{ranking.ranks[c.label]:.2f}" if c.label in ranking.ranks else "",
+            f"{c.losses}", _p(c.p), _p(c.p_holm), f"{ranking.ranks[c.label]:.2f}" if c.label in ranking.ranks else "",
+            _interval(ranking.intervals.get(c.label)), _chance(ranking.chances.get(c.label)),
         )  # fmt: skip
         rows.append(Row(c.label, tuple(Cell(text=word) for word in words)))
     notes = [
         *left_out,
-        "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: Student's",
-        f"p: Wilcoxon's signed-rank test, two-sided, at least 2/2ⁿ with n pairs; Holm: corrected for {len(found)} comparisons",
-        f"rank: average over {ranking.blocks} data columns, 1 the best"
-        + (f"; {baseline} {ranking.ranks[baseline]:.2f}" if baseline in ranking.ranks else ""),
+        "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: of this one difference",
+        f"p: t-test in a block model, spreads by method, moderated; Holm: corrected for {sum(not math.isnan(c.p) for c in found)} "
+        "comparisons",
+        f"rank: average over {ranking.columns} data columns, 1 the best"
+        + (f"; {baseline} {_words_of(ranking, baseline)}" if baseline in ranking.ranks else ""),
     ]
-    if ranking.critical_difference is not None and ranking.blocks > 1:
-        apart = f"average ranks closer than {ranking.critical_difference:.2f} are not told apart (Nemenyi, α = 0.05)"
-        notes.append(apart + (f"; Friedman p = {ranking.friedman:.3g}" if ranking.friedman is not None else ""))
-    notes += _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])])
+    if any(math.isnan(c.p) for c in found):
+        notes.append("none: no test with fewer than two pairs on a data column, or where all differences are the same")
+    if ranking.intervals:
+        notes.append(
+            "95 % of ranks, chance best (in %): on these data columns, were all means known, by the spreads and n of the figures"
+        )
+    if ranking.friedman is not None:
+        notes.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
+    notes += _shared(frame) + _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])])
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
+
+
+def _p(value: float) -> str:
+    return "none" if math.isnan(value) else "< 0.001" if value < 0.0005 else f"{value:.3f}"
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.1f} … {ends[1]:.1f}"
+
+
+def _chance(chance: float | None) -> str:
+    return "" if chance is None else f"{100 * chance:.0f}"
+
+
+def _words_of(ranking: Ranking, label: str) -> str:
+    ends = f" ({_interval(ranking.intervals[label])})" if label in ranking.intervals else ""
+    return f"{ranking.ranks[label]:.2f}{ends}"
+
+
+def _shared(frame: pd.DataFrame) -> list[str]:
+    """How much trials of one draw and seed have in common: what comparing in pairs can gain."""
+    found = {name: blocks.shared(wide.to_numpy(dtype=float)) for name, wide in columns_of(frame, "_figure").items()}
+    known = {name: share for name, share in found.items() if share is not None}
+    if not known:
+        return []
+    words = [
+        f"{100 * s.share:.0f} % on {name} (95 % interval {100 * s.low:.0f} to {100 * s.high:.0f})" for name, s in known.items()
+    ]
+    if len(known) > _NAMED:
+        shares = [100 * s.share for s in known.values()]
+        words = [f"{min(shares):.0f} to {max(shares):.0f} % on {len(known)} data columns"]
+    nothing = all(s.low == 0 for s in known.values())
+    return [
+        f"shared by trials of one draw and seed, of a figure's variance within a method: {', '.join(words)}"
+        + ("; pairs may share nothing, and comparing in pairs gain nothing" if nothing else "; the tests are rid of it")
+    ]
 
 
 def _devices(frame: pd.DataFrame) -> list[str]:

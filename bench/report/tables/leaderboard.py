@@ -17,12 +17,17 @@ from lt_core.labels import matches
 from lt_core.metrics import FEW, MANY, METRICS
 
 #: What can be shown beside the figures of `METRICS`.
-_EXTRAS = ("average_rank", "gpu_hours", "published", "difference", "verdict", "paper", "devices", "run", "command")
+_EXTRAS = (
+    "average_rank", "rank_interval", "chance_best", "gpu_hours", "published", "difference", "verdict", "paper", "devices", "run",
+    "command",
+)  # fmt: skip
 _NAMED = 4  # methods that a note lists; of more it says how many
-DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "published",
-           "difference", "verdict")  # fmt: skip
+DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "rank_interval",
+           "chance_best", "published", "difference", "verdict")  # fmt: skip
 _MEANING = {
     "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
+    "chance_best": "95 % of ranks, chance best (in %): where the method may stand in this column, were all means known, by the spreads "
+    "and n of the figures; of methods that are equally good it says more than it knows",
     "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
     "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
     "many": f"many, medium, few: accuracy on classes with more than {MANY}, {FEW} to {MANY}, fewer than {FEW} training images",
@@ -123,6 +128,8 @@ def _cell(row: pd.Series, column: str, metric: str) -> Cell:
         return Cell(None if pd.isna(value) else float(value), row[f"{metric}_std"], int(row["n"]), failed, collapsed=collapsed)
     if pd.isna(value):
         return Cell()
+    if column == "chance_best":
+        return Cell(text=f"{value:.0f}")
     if column == "difference":
         return Cell(text=f"{value:+.2f}")
     # The spread of the figure that ranks is enough for a line; the files hold the others.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis import stats
+from bench.analysis import blocks, stats
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
 
 
 def _marks(cells: Sequence[Cell], best: int) -> tuple[np.ndarray, np.ndarray]:
-    """`stats.marks` of ``cells`` against the one at place ``best``."""
+    """`blocks.marks` of ``cells`` against the one at place ``best``."""
     pairs = {pair: i for i, pair in enumerate(dict.fromkeys(p for cell in cells for p in cell.values))}
     values = np.full((len(pairs), len(cells)), np.nan)
     for j, cell in enumerate(cells):
         for pair, value in cell.values.items():
             values[pairs[pair], j] = value
-    return stats.marks(values, best)
+    return blocks.marks(values, best)

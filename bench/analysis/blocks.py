@@ -1,0 +1,189 @@
+"""Methods over shared draws and seeds: a block model with a spread for each method, and what it tells apart.
+
+A figure is its method's mean + an effect of the draw and seed (the block) + an error whose spread is the method's own. The
+effect of the block cancels in differences and is taken out before spreads are estimated. That is always done, and no test asks first
+whether pairs share anything: of all degrees of freedom it costs one in as many as there are methods. Spreads are drawn towards each
+other by empirical Bayes (`bench.analysis.moderated`). `benchmarks/statistics.py` shows what this finds, and how often it errs.
+
+Values are [blocks, methods], NaN where a trial is not finished. One data column at a time: on another one spreads differ.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.analysis.moderated import limited, prior_of, shrunk
+from bench.analysis.stats import ALPHA, NOISE, settled
+from bench.analysis.studentized import range_p
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Variances of one figure about its method's mean and its block: [methods] each; NaN where no block has two methods."""
+
+    own: np.ndarray  # drawn towards what is usual for a method
+    chosen: np.ndarray  # drawn towards the pooled variance: of a method that was picked for being the best
+    df: np.ndarray
+    pooled: float
+
+
+def spreads(values: np.ndarray) -> Spreads:
+    """Moderated variances of the methods. A method without residuals of its own has the prior's.
+
+    Of equally good methods the one that varies most is the likeliest to come out on top, so that the best of a column is no
+    method like the others: its variance is drawn towards the mean of the variances, which the large ones dominate.
+    """
+    squares, free, df = _residuals(values)
+    total = float(free.sum())
+    methods = np.flatnonzero((df > 0) & (free > NOISE))
+    nothing = np.full(values.shape[1], np.nan)
+    if total < 1 - NOISE or len(methods) < 2:
+        return Spreads(nothing, nothing, nothing, math.nan)
+    pooled = float(squares.sum()) / total
+    variance = np.full(values.shape[1], pooled)
+    variance[methods] = squares[methods] / free[methods]
+    df = np.where(np.isin(np.arange(len(df)), methods), df, 0.0)
+    usual, d0 = prior_of(variance[methods], df[methods])
+    prior_df = limited(d0, np.maximum(total - df, 0))
+    without = df + prior_df <= 0
+    if without.any():
+        prior_df = np.where(without, 1.0, prior_df)
+    return Spreads(
+        shrunk(variance, df, usual, prior_df), shrunk(variance, df, pooled, prior_df), np.where(without, np.nan, df + prior_df),
+        pooled,
+    )  # fmt: skip
+
+
+def _residuals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By method: the sum of squared residuals of the additive model, their share of its degrees of freedom, and the number of
+    blocks that the method shares with others, less one.
+    """
+    shared = np.isfinite(values) & (np.isfinite(values).sum(axis=1, keepdims=True) > 1)
+    there = shared.astype(float)
+    size = np.maximum(there.sum(axis=1), 1)
+    y = np.where(shared, values, 0.0)
+    y = (y - y.sum(axis=1, keepdims=True) / size[:, None]) * there
+    share = there / size[:, None]
+    inverse = np.linalg.pinv(np.diag(there.sum(axis=0)) - there.T @ share, hermitian=True)
+    effect = inverse @ y.sum(axis=0)
+    residual = (y - effect + (share @ effect)[:, None]) * there
+    across = share @ inverse
+    leverage = 1 / size[:, None] + np.diag(inverse) - 2 * across + np.sum(across * share, axis=1, keepdims=True)
+    return (residual**2).sum(axis=0), ((1 - leverage) * there).sum(axis=0), np.maximum(there.sum(axis=0) - 1, 0)
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Each method − the reference over the blocks that both finished: [methods] each; NaN at the reference and without blocks."""
+
+    difference: np.ndarray
+    pairs: np.ndarray
+    error: np.ndarray  # standard error of the difference; NaN where there is no test
+    df: np.ndarray
+
+
+def contrasts(values: np.ndarray, reference: int, chosen: bool = False) -> Contrasts:
+    """Differences to column ``reference``. There is no test with fewer than two pairs, nor where all differences are the same,
+    since a spread of zero is one that the test images are too few to show.
+
+    Args:
+        values: [blocks, methods].
+        chosen: the reference was picked after looking, for being the best.
+    """
+    found = spreads(values)
+    differences = values - values[:, [reference]]
+    differences[:, reference] = np.nan
+    pairs = np.isfinite(differences).sum(axis=0)
+    some = pairs > 0
+    difference, apart = np.full(len(pairs), np.nan), np.zeros(len(pairs))
+    difference[some] = np.nanmean(differences[:, some], axis=0)
+    apart[some] = np.nanmax(differences[:, some], axis=0) - np.nanmin(differences[:, some], axis=0)
+    tested = (pairs >= 2) & (apart > NOISE * np.maximum(1.0, np.abs(np.nan_to_num(difference))))
+    variance = found.own + (found.chosen if chosen else found.own)[reference]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(tested, np.sqrt(variance / pairs), np.nan)
+    return Contrasts(difference, pairs, error, np.minimum(found.df, found.df[reference]))
+
+
+def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
+    """How surely each method is told apart from the one that came out best: p-values adjusted for that choice and for the
+    number of methods.
+
+    Tukey's studentized range, step by step: what is furthest from the best is held against the range of all methods, the next one
+    against that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed test. Tests
+    of the best against each other one, with Holm's correction or without, would not know that the best was picked for being far
+    from the others.
+
+    Returns:
+        [methods]; NaN where there is no test: at ``best``, with fewer than two pairs, and where all differences are the same
+        (1 where they are zero).
+    """
+    found = contrasts(values, best, chosen=True)
+    p = np.where((found.pairs >= 2) & (np.abs(found.difference) <= NOISE) & np.isnan(found.error), 1.0, np.nan)
+    tested = np.flatnonzero(np.isfinite(found.error))
+    ratio = np.abs(found.difference[tested]) / found.error[tested]
+    order = np.argsort(-ratio, kind="stable")
+    counts = len(tested) + 1 - np.arange(len(tested))
+    steps = range_p(math.sqrt(2) * ratio[order], counts, found.df[tested][order])
+    p[tested[order]] = np.maximum.accumulate(steps)
+    return p
+
+
+def marks(values: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which columns of ``values`` are not told apart from column ``best``, and which are not tested against it: [methods] each,
+    bool, as `p_from_best` says. Where no method has two trials nothing is marked: n = 1 says it all.
+    """
+    p, several = p_from_best(values, best), bool((np.isfinite(values).sum(axis=0) > 1).any())
+    others = np.arange(values.shape[1]) != best
+    return others & (p > ALPHA), others & np.isnan(p) & several
+
+
+def means_drawn(values: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray | None:
+    """``size`` draws of the methods' means as they might truly be: [size, methods]; None without two shared blocks.
+
+    A parametric bootstrap: the measured mean + Student's t with the moderated spread and its degrees of freedom, drawn for each
+    method by itself, since what a block shares moves all of them alike. Blocks drawn anew would do where there are many; of three
+    there are ten samples, and intervals of ranks from them hold the true rank too rarely (`benchmarks/statistics.py`).
+    """
+    found, n = spreads(values), np.isfinite(values).sum(axis=0)
+    if np.isnan(found.pooled) or not (n > 0).all() or np.isnan(found.df).any():
+        return None
+    scale = np.sqrt(found.own / n)
+    scale = np.where(scale <= NOISE, 0.0, scale)
+    return settled(np.nanmean(values, axis=0)) + scale * generator.standard_t(found.df, (size, values.shape[1]))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Share of a figure's variance about its method's mean that the block explains, with its 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+
+
+def shared(values: np.ndarray) -> Share | None:
+    """What trials of one block have in common: the intraclass correlation of consistency, from the mean squares of blocks and of
+    residuals, with its interval under equal spreads (McGraw & Wong 1996, ICC(C,1)). Over the methods that finished all blocks;
+    None for fewer than two of these or of blocks, and where nothing varies. Below zero is none: 0.
+    """
+    from scipy import stats
+
+    blocks = values[np.isfinite(values).any(axis=1)]
+    full = blocks[:, np.isfinite(blocks).all(axis=0)]
+    n, k = full.shape
+    if n < 2 or k < 2:
+        return None
+    centred = full - full.mean(axis=0)
+    effect = centred.mean(axis=1)
+    between = k * float((effect**2).sum()) / (n - 1)
+    within = float(((centred - effect[:, None]) ** 2).sum()) / ((n - 1) * (k - 1))
+    if within <= NOISE**2:
+        return None
+    ratio, df = between / within, (n - 1, (n - 1) * (k - 1))
+    bounds = [ratio, *(ratio / float(stats.f.ppf(q, *df)) for q in (0.975, 0.025))]
+    share, low, high = (max(0.0, (f - 1) / (f + k - 1)) for f in bounds)
+    return Share(share, low, high)

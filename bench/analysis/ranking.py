@@ -1,0 +1,86 @@
+"""Average ranks over data columns, how far they can be trusted, and each method's chance of being the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis import blocks
+from bench.analysis.comparison import columns_of
+from bench.analysis.stats import ranks, settled
+
+DRAWS = 4000  # of the means: an interval of ranks is the same to a tenth of a rank, a chance to one in a hundred
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Average ranks over data columns, 1 the best, best first.
+
+    ``friedman``: p-value that all methods rank alike, were the columns a sample; None with fewer than three methods or two
+    columns. ``intervals``: label → 95 % interval of its rank on these data columns; ``chances``: of having the best rank of all.
+    Both are empty where some column has no two shared draws or seeds.
+    """
+
+    ranks: dict[str, float]
+    columns: int
+    friedman: float | None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    chances: dict[str, float] = field(default_factory=dict)
+
+
+def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better: bool = False, draws: int = DRAWS) -> Ranking:
+    """Average ranks of labels over data columns, seeds and draws averaged first; ties share the mean rank. A method
+    without a finished trial in some column is left out. ``draws`` of the true means, from a fixed seed; 0: no intervals.
+    """
+    from scipy import stats
+
+    tables = list(columns_of(frame, column).values())
+    labels = [label for label in sorted({str(c) for wide in tables for c in wide}) if all(label in wide for wide in tables)]
+    if not labels:
+        return Ranking({}, len(tables), None)
+    means = np.array([settled(wide[labels].mean().to_numpy()) for wide in tables])
+    average = np.mean([ranks(row, lower_is_better) for row in means], axis=0)
+    order = np.argsort(average, kind="stable")
+    enough = len(labels) >= 3 and len(tables) >= 2
+    friedman = float(stats.friedmanchisquare(*means.T).pvalue) if enough and np.ptp(means, axis=1).any() else None
+    found = drawn_ranks([wide[labels].to_numpy(dtype=float) for wide in tables], lower_is_better, draws) if draws else None
+    named = {labels[i]: float(average[i]) for i in order}
+    if found is None:
+        return Ranking(named, len(tables), friedman)
+    lows, highs = np.quantile(found, [0.025, 0.975], axis=0)
+    chances = chances_of(found)
+    return Ranking(
+        named, len(tables), friedman, {labels[i]: (float(lows[i]), float(highs[i])) for i in order},
+        {labels[i]: float(chances[i]) for i in order},
+    )  # fmt: skip
+
+
+def drawn_ranks(columns: Sequence[np.ndarray], lower_is_better: bool = False, draws: int = DRAWS) -> np.ndarray | None:
+    """Average ranks as they might truly be: [draws, methods]; None where a column has no two shared blocks.
+
+    Args:
+        columns: [blocks, methods] of each data column, the same methods in all.
+    """
+    generator, found = np.random.default_rng(0), []
+    for values in columns:
+        means = blocks.means_drawn(values, draws, generator)
+        if means is None:
+            return None
+        found.append(_ranked(means if lower_is_better else -means))
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """Ranks within each row, ties sharing the mean of their places."""
+    from scipy import stats
+
+    return np.asarray(stats.rankdata(values, axis=1), dtype=float)
+
+
+def chances_of(ranks: np.ndarray) -> np.ndarray:
+    """How often each method has the least of ``ranks`` [draws, methods]; those that share it share the draw."""
+    best = np.isclose(ranks, ranks.min(axis=1, keepdims=True), rtol=0, atol=1e-9)
+    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))

@@ -1,0 +1,49 @@
+"""Tukey's studentized range by quadrature. scipy has it too, correct to more digits, and takes a second for ten values."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_NODES = 96
+_FAR = 8.0  # standard deviations, beyond which a normal density is nothing
+
+
+@cache
+def _legendre() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss and Legendre on (0, 1)."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return (nodes + 1) / 2, weights / 2
+
+
+def range_p(ranges: ArrayLike, counts: ArrayLike, df: ArrayLike) -> np.ndarray:
+    """How likely the range of ``counts`` normal values, over an independent estimate of their spread with ``df`` degrees of
+    freedom, exceeds ``ranges``: one-dimensional, broadcast. Good to 1e-5, as tests hold against `scipy.stats.studentized_range`.
+
+    >>> print(round(float(range_p([3.8775677], [3], [10.0])[0]), 4))  # 3.88 in the tables of textbooks
+    0.05
+    """
+    from scipy import special
+
+    ranges, counts, df = np.broadcast_arrays(np.asarray(ranges, float), np.asarray(counts, float), np.asarray(df, float))
+    u, weights = _legendre()
+    z = _FAR * (2 * u - 1)
+    density = 2 * _FAR * weights * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    below_z = special.ndtr(z)
+    spreads = {v: np.sqrt(2 * special.gammaincinv(v / 2, u) / v) for v in set(df.tolist())}  # of the estimate, by quantiles
+    below = np.empty(ranges.shape)
+    for i, (q, count, v) in enumerate(zip(ranges, counts, df.tolist(), strict=True)):
+        # The largest of the values lies at z, and the others between it and what is q spreads below.
+        inside = below_z - special.ndtr(z[None, :] - q * spreads[v][:, None])
+        below[i] = weights @ (count * (inside ** (count - 1) @ density))
+    return np.clip(1 - below, 0.0, 1.0)
+
+
+def range_quantile(level: float, count: int, df: float) -> float:
+    """The range that is exceeded with probability 1 − ``level``."""
+    from scipy import optimize
+
+    return float(optimize.brentq(lambda q: range_p([q], [count], [df])[0] - (1 - level), 1e-3, 1e3, xtol=1e-6))

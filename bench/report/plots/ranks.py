@@ -1,0 +1,58 @@
+"""Average ranks over data columns, each with the interval that the spread of its trials leaves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.analysis.ranking import rank
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import best, chosen, finished
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """Ranks are taken over all methods of the run, whichever are drawn: else the choice would change them.
+
+    Raises:
+        UserError: fewer than three methods have all data columns, or ``only`` matches none of these.
+    """
+    frame, notes = finished(store, "*")
+    ranking = rank(frame)
+    if len(ranking.ranks) < 3:
+        raise UserError(f"{store.path} has {len(ranking.ranks)} methods on all of its data columns: ranks need three or more")
+    kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only))
+    shown = [label for label in ranking.ranks if label in kept]
+    columns = f"{ranking.columns} data column{'s' * (ranking.columns > 1)}"
+    words = [f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}, 1 the best"]
+    if ranking.intervals:
+        words.append(
+            "bars: 95 % of the ranks that a method may truly have on these data columns, by the spreads and n of the figures; in %, "
+            "its chance of being the best of all"
+        )
+    else:
+        words.append("no intervals: some data column has no two draws or seeds that methods share")
+    if ranking.friedman is not None:
+        words.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
+    series: list[Series] = []
+    for place, label in enumerate(shown):
+        average, colour = ranking.ranks[label], kept.index(label)
+        ends = ranking.intervals.get(label)
+        said = f"{average:.2f}"
+        if ends is not None:
+            series.append(Series(label, ends, (-place, -place), colour=colour, marks=False, listed=False, width=3.0))
+            said += f" ({100 * ranking.chances[label]:.0f} %)"
+        series.append(
+            Series(
+                label, (average,), (-place,), kind="points", colour=colour, listed=False, words=(said,), written="above", size=6.0
+            )
+        )
+    ticks = tuple((-float(place), label) for place, label in enumerate(shown))
+    x, y = (
+        Axis("average rank", low=0.5, high=len(ranking.ranks) + 0.5),
+        Axis("method", low=0.5 - len(shown), high=0.8, ticks=ticks),
+    )
+    panel = Panel(f"{columns}, {len(ranking.ranks)} methods", x, y, tuple(series), legend=False)
+    return Chart("ranks", "Average ranks", (panel,), (*words, *left, *notes), size=(8.0, 1.4 + 0.42 * len(shown)))
