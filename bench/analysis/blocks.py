@@ -1,9 +1,9 @@
 """Methods over shared draws and seeds: a block model with a spread for each method, and what it tells apart.
 
-A figure is its method's mean + an effect of the draw and seed (the block) + an error whose spread is the method's own. The
-effect of the block cancels in differences and is taken out before spreads are estimated. That is always done, and no test asks first
-whether pairs share anything: of all degrees of freedom it costs one in as many as there are methods. Spreads are drawn towards each
-other by empirical Bayes (`bench.analysis.moderated`). `benchmarks/statistics.py` shows what this finds, and how often it errs.
+A figure is its method's mean + an effect of the draw and seed (the block) + an error whose spread is the method's own. The effect
+of the block cancels in differences and is taken out before spreads are estimated. That is always done, and no test asks first
+whether pairs share anything: of all degrees of freedom it costs one in as many as there are methods. Spreads are drawn towards
+each other by empirical Bayes (`bench.analysis.moderated`). What this finds and how often it errs: `benchmarks/told_apart.py`.
 
 Values are [blocks, methods], NaN where a trial is not finished. One data column at a time: on another one spreads differ.
 """
@@ -113,9 +113,9 @@ def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
     number of methods.
 
     Tukey's studentized range, step by step: what is furthest from the best is held against the range of all methods, the next one
-    against that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed test. Tests
-    of the best against each other one, with Holm's correction or without, would not know that the best was picked for being far
-    from the others.
+    against that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed test.
+    Tests of the best against each other one, with Holm's correction or without, would not know that the best was picked for
+    being far from the others.
 
     Returns:
         [methods]; NaN where there is no test: at ``best``, with fewer than two pairs, and where all differences are the same
@@ -146,7 +146,7 @@ def means_drawn(values: np.ndarray, size: int, generator: np.random.Generator) -
 
     A parametric bootstrap: the measured mean + Student's t with the moderated spread and its degrees of freedom, drawn for each
     method by itself, since what a block shares moves all of them alike. Blocks drawn anew would do where there are many; of three
-    there are ten samples, and intervals of ranks from them hold the true rank too rarely (`benchmarks/statistics.py`).
+    there are ten samples, and intervals of ranks from them hold the true rank too rarely (`benchmarks/told_apart.py`).
     """
     found, n = spreads(values), np.isfinite(values).sum(axis=0)
     if np.isnan(found.pooled) or not (n > 0).all() or np.isnan(found.df).any():

@@ -4,7 +4,7 @@ Three trials say next to nothing about a method's spread; those of eighteen meth
 variances σ² of the methods are s₀²·d₀/χ² with d₀ degrees of freedom, and a method's own estimate s² is σ²·χ²/d with d. The
 estimate to use is then (d₀s₀² + ds²)/(d₀ + d), with d₀ + d degrees of freedom. Everything here works along the last axis.
 
-Two limits, which are needed where methods or trials are few (`benchmarks/statistics.py`): logarithms of variances are never taken
+Two limits, which are needed where methods or trials are few (`benchmarks/told_apart.py`): logarithms of variances are never taken
 to be more alike than `ALIKE`, and the others of a column cannot give a method more degrees of freedom than they have.
 """
 

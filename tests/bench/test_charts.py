@@ -9,7 +9,6 @@ import pytest
 
 from bench.report.charts import Axis, Chart, Heat, Panel, Series, web
 from bench.report.plots import PLOTS, write
-from bench.report.plots.ranks import cliques
 from lt_core.errors import UserError
 from lt_core.result import FAILED
 from tests.bench import synthetic
@@ -101,16 +100,29 @@ def test_seconds_of_another_machine_are_not_compared(tmp_path):
     assert "digits IF 50: 1 trials of other machines are left out" in chart.notes
 
 
-def test_ranks_are_averaged_and_joined_where_they_are_not_told_apart(tmp_path):
-    chart = drawn(tmp_path, "ranks", *synthetic.run(["softmax", "focal", "inverse"], (10, 50, 100), 1))
+def test_ranks_are_averaged_and_have_intervals_and_chances(tmp_path):
+    noisy = [
+        trial(label, seed, factor=factor, recalls=0.6 + 0.01 * place + 0.02 * ((seed * (place + 1)) % 3))
+        for place, label in enumerate(["softmax", "focal", "inverse"])
+        for factor in (10, 50, 100)
+        for seed in range(3)
+    ]
+    chart = drawn(tmp_path, "ranks", *noisy)
     (panel,) = chart.panels
-    places = {s.key: s.x[0] for s in panel.series if s.key in ("softmax", "focal", "inverse")}
-    assert places == {"inverse": 1, "focal": 2, "softmax": 3}
-    assert panel.title == "critical difference 1.91", "2.343 √(3 · 4 / (6 · 3))"
-    bars = [s.x for s in panel.series if s.key == "not told apart"]
-    assert [tuple(round(x) for x in bar) for bar in bars] == [(1, 2), (2, 3)]
-    with pytest.raises(UserError, match="one data column: ranks need two or more"):
-        drawn(tmp_path / "other", "ranks", *synthetic.run(["softmax", "focal", "inverse"], (10,), 1))
+    places = {s.key: s.x[0] for s in panel.series if s.kind == "points"}
+    bars = {s.key: s.x for s in panel.series if s.kind == "line"}
+    assert set(places) == set(bars) == {"softmax", "focal", "inverse"} and places["inverse"] == min(places.values())
+    assert all(low <= places[label] <= high for label, (low, high) in bars.items()) and max(high for _, high in bars.values()) > 2
+    assert sum(int(s.words[0].split("(")[1].split(" ")[0]) for s in panel.series if s.kind == "points") in (99, 100, 101)
+    (alone,) = drawn(tmp_path / "one", "ranks", *[t for t in noisy if t.spec.data.imbalance_factor == 10]).panels
+    assert alone.title == "1 data column, 3 methods", "one column is enough"
+
+
+def test_one_trial_a_figure_has_a_rank_without_an_interval(tmp_path):
+    chart = drawn(tmp_path, "ranks", *synthetic.run(["softmax", "focal", "inverse"], (10, 50, 100), 1))
+    places = {s.key: (s.x[0], s.words[0]) for s in chart.panels[0].series}
+    assert places == {"inverse": (1, "1.00"), "focal": (2, "2.00"), "softmax": (3, "3.00")}
+    assert any(note.startswith("no intervals: ") for note in chart.notes)
 
 
 def test_ranks_are_those_among_all_methods_whichever_are_drawn(tmp_path):
@@ -119,13 +131,6 @@ def test_ranks_are_those_among_all_methods_whichever_are_drawn(tmp_path):
         (panel,) = drawn(tmp_path, "ranks", *results, only=only).panels
         places = {s.key: s.x[0] for s in panel.series if s.key in ("softmax", "focal", "inverse", "sigmoid")}
         assert places["softmax"] == 4 and places.get("sigmoid", 1) == 1 and ("focal" in places) == (only == "*")
-
-
-def test_cliques_are_the_largest_runs_closer_than_the_difference():
-    """Demšar 2006, figure 1 in small: a bar inside another one is not drawn."""
-    assert cliques([1.0, 2.0, 2.5, 4.5], 2.0) == [(1.0, 2.5)]
-    assert cliques([1.0, 2.0, 2.9, 3.5], 1.5) == [(1.0, 2.0), (2.0, 2.9), (2.9, 3.5)]
-    assert cliques([1.0, 3.0], 2.0) == [], "a distance of the critical difference itself tells two apart"
 
 
 def test_wins_ties_and_losses_are_counted_over_pairs(tmp_path):

@@ -29,8 +29,8 @@ def draw(store: Store, only: str = "*") -> Chart:
     words = [f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}, 1 the best"]
     if ranking.intervals:
         words.append(
-            "bars: 95 % of the ranks that a method may truly have on these data columns, by the spreads and n of the figures; in %, "
-            "its chance of being the best of all"
+            "bars: 95 % of the ranks that a method may truly have on these data columns, by the spreads and n of its figures; "
+            "in %, its chance of being the best of all"
         )
     else:
         words.append("no intervals: some data column has no two draws or seeds that methods share")

@@ -32,6 +32,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     found = compare(frame, baseline, "_figure", figure.lower_is_better)
     ranking = rank(frame, "_figure", figure.lower_is_better)
     names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank", "95 % of ranks", "chance best")
+    tested = sum(not math.isnan(c.p) for c in found)
     rows = []
     for c in found:
         interval = "none" if c.interval is None else f"{c.interval[0]:+.2f} … {c.interval[1]:+.2f}"
@@ -43,9 +44,8 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         rows.append(Row(c.label, tuple(Cell(text=word) for word in words)))
     notes = [
         *left_out,
-        "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: of this one difference",
-        f"p: t-test in a block model, spreads by method, moderated; Holm: corrected for {sum(not math.isnan(c.p) for c in found)} "
-        "comparisons",
+        "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: of it alone",
+        f"p: t-test in a block model, spreads moderated; Holm: corrected for {tested} comparisons",
         f"rank: average over {ranking.columns} data columns, 1 the best"
         + (f"; {baseline} {_words_of(ranking, baseline)}" if baseline in ranking.ranks else ""),
     ]
@@ -53,7 +53,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         notes.append("none: no test with fewer than two pairs on a data column, or where all differences are the same")
     if ranking.intervals:
         notes.append(
-            "95 % of ranks, chance best (in %): on these data columns, were all means known, by the spreads and n of the figures"
+            "95 % of ranks, chance best (in %): what may truly hold on these data columns, by the spreads and n of the figures"
         )
     if ranking.friedman is not None:
         notes.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
@@ -93,8 +93,8 @@ def _shared(frame: pd.DataFrame) -> list[str]:
         words = [f"{min(shares):.0f} to {max(shares):.0f} % on {len(known)} data columns"]
     nothing = all(s.low == 0 for s in known.values())
     return [
-        f"shared by trials of one draw and seed, of a figure's variance within a method: {', '.join(words)}"
-        + ("; pairs may share nothing, and comparing in pairs gain nothing" if nothing else "; the tests are rid of it")
+        f"trials of one draw and seed share, of a method's variance: {', '.join(words)}"
+        + ("; that may be nothing, and then pairs gain nothing" if nothing else "")
     ]
 
 

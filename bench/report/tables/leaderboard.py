@@ -26,8 +26,7 @@ DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_seco
            "chance_best", "published", "difference", "verdict")  # fmt: skip
 _MEANING = {
     "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
-    "chance_best": "95 % of ranks, chance best (in %): where the method may stand in this column, were all means known, by the spreads "
-    "and n of the figures; of methods that are equally good it says more than it knows",
+    "chance_best": "95 % of ranks, chance best (in %): where a method may truly stand here, by the spreads and n of the figures",
     "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
     "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
     "many": f"many, medium, few: accuracy on classes with more than {MANY}, {FEW} to {MANY}, fewer than {FEW} training images",

@@ -1,0 +1,60 @@
+"""Made-up experiments for `told_apart.py`: methods × blocks with known means and spreads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+#: [experiments, blocks, methods], and the index of the best of each → which methods are told apart from it.
+Test = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """``spreads`` [methods] are dealt out to methods anew in each experiment. ``share``: of the variance within a method, what
+    blocks explain, for methods with ``loading`` 1. ``own_draw``: share of a method's own variance that its trials of one draw
+    have in common, blocks being ``draws`` draws × seeds.
+    """
+
+    name: str
+    spreads: np.ndarray
+    blocks: int
+    share: float = 0.0
+    loading: np.ndarray | float = 1.0
+    draws: int = 0
+    own_draw: float = 0.0
+
+    def values(self, means: np.ndarray, experiments: int, generator: np.random.Generator) -> np.ndarray:
+        """[experiments, blocks, methods]"""
+        methods = len(self.spreads)
+        spreads = generator.permuted(np.tile(self.spreads, (experiments, 1)), axis=1)[:, None, :]
+        shared = np.sqrt(self.share / (1 - self.share) * np.mean(self.spreads**2))
+        block = shared * generator.standard_normal((experiments, self.blocks, 1)) * self.loading
+        error = np.sqrt(1 - self.own_draw) * generator.standard_normal((experiments, self.blocks, methods))
+        if self.own_draw:
+            own = generator.standard_normal((experiments, self.draws, methods))
+            error = error + np.sqrt(self.own_draw) * np.repeat(own, self.blocks // self.draws, axis=1)
+        return means + block + spreads * error
+
+
+def errors(setting: Setting, tests: Mapping[str, Test], experiments: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Share of experiments in which a method is told apart from one no better: all equal, and half of them 5 points behind."""
+    methods = len(setting.spreads)
+    made = []
+    for behind in (np.zeros(methods), np.where(np.arange(methods) < (methods + 1) // 2, 0.0, -5.0)):
+        values = setting.values(behind, experiments, np.random.default_rng(1))
+        best = values.mean(axis=1).argmax(axis=1)
+        as_good = behind >= behind[best][:, None]
+        made.append({name: float((test(values, best) & as_good).any(axis=1).mean()) for name, test in tests.items()})
+    return made[0], made[1]
+
+
+def found(setting: Setting, tests: Mapping[str, Test], gap: float, experiments: int) -> dict[str, float]:
+    """Share of the methods that are told apart from one that is ``gap`` better, where that one came out best."""
+    methods = len(setting.spreads)
+    values = setting.values(np.where(np.arange(methods) == 0, gap, 0.0), experiments, np.random.default_rng(2))
+    best = values.mean(axis=1).argmax(axis=1)
+    right = (best == 0)[:, None]
+    return {name: float((test(values, best) & right).sum() / (experiments * (methods - 1))) for name, test in tests.items()}

@@ -1,0 +1,100 @@
+"""What the tests of tables and `compare` find, and how often they err: simulated experiments, beside other tests.
+
+    python benchmarks/told_apart.py [--experiments 1000] [--json FILE]
+
+An experiment is 5, 18 or 70 methods with 3, 5 or 15 trials each over shared draws and seeds (blocks); a figure is mean + block +
+error. Spreads are equal (1.5 points), differ threefold or sixfold (evenly on a log scale, around 1.5), are three times as large
+for one method in five, or are those of our committed rows. The reference is the best method as measured, as in the tables.
+Errors: experiments in which a method is told apart from one that is no better, where all are equal, and where half of them are 5
+points behind. Found: differences from one method that is 1, 2 or 5 points better than all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from common import parser, print_table, write_json
+from experiments import Setting, errors, found
+from rank_intervals import coverage
+from tests_of_best import TESTS
+
+from bench.analysis.comparison import columns_of
+from bench.records.store import Store
+
+SPREAD, FACTOR_NAMES = 1.5, {1: "equal", 3: "threefold", 6: "sixfold"}
+
+
+def evenly(methods: int, factor: float) -> np.ndarray:
+    """Spreads from the smallest to ``factor`` times it, evenly on a log scale around `SPREAD`."""
+    return SPREAD * factor ** np.linspace(-0.5, 0.5, methods)
+
+
+def few_large(methods: int) -> np.ndarray:
+    """One method in five varies three times as much as the others."""
+    return SPREAD * np.where(np.arange(methods) < max(1, methods // 5), 3.0, 1.0)
+
+
+def settings() -> Iterator[Setting]:
+    """What is simulated: methods × blocks × spreads, and the share of blocks for one of them."""
+    for methods in (18, 5, 70):
+        for blocks in (3, 5, 15):
+            for factor, name in FACTOR_NAMES.items():
+                yield Setting(name, evenly(methods, factor), blocks)
+            yield Setting("one in five threefold", few_large(methods), blocks)
+    for share in (0.3, 0.6, 0.9):
+        yield Setting(f"equal, blocks {100 * share:.0f} %", evenly(18, 1), 3, share)
+    yield Setting("equal, blocks of half the methods 60 %", evenly(18, 1), 3, 0.6, loading=np.arange(18) % 2)
+    # Trials of 5 draws × 3 seeds as 15 blocks, where a method's own effect of the draw has a third of its variance.
+    yield Setting("equal, 5 draws × 3 seeds, method × draw 33 %", evenly(18, 1), 15, draws=5, own_draw=1 / 3)
+
+
+def of_our_rows() -> Iterator[Setting]:
+    """Standard deviations of the committed rows, as measured: with three trials they exaggerate how unlike methods are."""
+    for records in sorted(Path("results").glob("*/records")):
+        frame = Store(records.parent).frame()
+        for name, wide in columns_of(frame, "balanced_accuracy").items():
+            spreads = 100 * wide.dropna(axis=1).std(ddof=1).to_numpy()
+            if len(spreads) >= 5 and np.all(spreads > 0) and len(wide) > 1:
+                yield Setting(f"{records.parent.name}, {name}", spreads * SPREAD / np.median(spreads), len(wide))
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--experiments", type=int, default=1000, help="of each setting")
+    given = arguments.parse_args()
+    made = []
+    for make, title in (
+        (settings, "Simulated spreads"),
+        (of_our_rows, "Spreads of the committed rows, scaled to a median of 1.5"),
+    ):
+        rows = [row for setting in make() for row in measured(setting, given.experiments)]
+        made += rows
+        columns = ("spreads", "methods", "n", "test", "errors, equal", "errors, half", "found, 1", "2", "5")
+        within = 1.4 * (1000 / given.experiments) ** 0.5
+        notes = [f"in %; {given.experiments} experiments a figure, so that 5 % is known to ± {within:.1f}"]
+        print_table(title, columns, [[str(v) if isinstance(v, (str, int)) else f"{v:.1f}" for v in row] for row in rows], notes)
+    ranks = coverage(max(20, given.experiments // 10))
+    print_table(
+        "95 % intervals of average ranks, three data columns, 18 methods: share that holds the true rank (%), width",
+        ("spreads, means", "n", "way", "held", "width"), [[*row[:3], f"{row[3]:.1f}", f"{row[4]:.2f}"] for row in ranks],
+        ["means far: standard deviation 3 points over methods; near: half a point, where ranks are hardly there to be known"],
+    )  # fmt: skip
+    write_json(given.json, {"tests": made, "ranks": ranks})
+
+
+def measured(setting: Setting, experiments: int) -> list[list]:
+    """A row a test."""
+    methods, blocks = len(setting.spreads), setting.blocks
+    tests: dict[str, Callable] = TESTS
+    equal, half = errors(setting, tests, experiments)
+    power = [found(setting, tests, gap, experiments) for gap in (1.0, 2.0, 5.0)]
+    return [
+        [setting.name, methods, blocks, name, 100 * equal[name], 100 * half[name], *(100 * p[name] for p in power)]
+        for name in tests
+    ]
+
+
+if __name__ == "__main__":
+    main()
