@@ -38,6 +38,10 @@ class Setting:
             error = error + np.sqrt(self.own_draw) * np.repeat(own, self.blocks // self.draws, axis=1)
         return means + block + spreads * error
 
+    def by_draw(self, values: np.ndarray) -> np.ndarray:
+        """Means over the seeds of each draw: [experiments, draws, methods]."""
+        return values.reshape(len(values), self.draws, -1, values.shape[2]).mean(axis=2)
+
 
 def errors(setting: Setting, tests: Mapping[str, Test], experiments: int) -> tuple[dict[str, float], dict[str, float]]:
     """Share of experiments in which a method is told apart from one no better: all equal, and half of them 5 points behind."""

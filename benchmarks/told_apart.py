@@ -18,7 +18,7 @@ import numpy as np
 from common import parser, print_table, write_json
 from experiments import Setting, errors, found
 from rank_intervals import coverage
-from tests_of_best import TESTS
+from tests_of_best import TESTS, ours
 
 from bench.analysis.comparison import columns_of
 from bench.records.store import Store
@@ -46,8 +46,8 @@ def settings() -> Iterator[Setting]:
     for share in (0.3, 0.6, 0.9):
         yield Setting(f"equal, blocks {100 * share:.0f} %", evenly(18, 1), 3, share)
     yield Setting("equal, blocks of half the methods 60 %", evenly(18, 1), 3, 0.6, loading=np.arange(18) % 2)
-    # Trials of 5 draws × 3 seeds as 15 blocks, where a method's own effect of the draw has a third of its variance.
-    yield Setting("equal, 5 draws × 3 seeds, method × draw 33 %", evenly(18, 1), 15, draws=5, own_draw=1 / 3)
+    for own in (0.0, 1 / 3):  # of a method's variance, what its trials of one draw have in common
+        yield Setting(f"equal, 5 draws × 3 seeds, own to a draw {100 * own:.0f} %", evenly(18, 1), 15, draws=5, own_draw=own)
 
 
 def of_our_rows() -> Iterator[Setting]:
@@ -88,6 +88,8 @@ def measured(setting: Setting, experiments: int) -> list[list]:
     """A row a test."""
     methods, blocks = len(setting.spreads), setting.blocks
     tests: dict[str, Callable] = TESTS
+    if setting.draws:
+        tests = {"ours, draws as blocks": lambda values, best: ours(setting.by_draw(values), best), **TESTS}
     equal, half = errors(setting, tests, experiments)
     power = [found(setting, tests, gap, experiments) for gap in (1.0, 2.0, 5.0)]
     return [

@@ -28,7 +28,9 @@ _COLUMNS = (
         "average_rank", "average rank", "over all data columns of the run; only of methods that all of them have", 2,
         short="avg. rank", lower_is_better=True,
     ),
-    BoardColumn("rank_interval", "95 % of ranks", "where the method may stand in its data column, by the spread and n of the figures"),
+    BoardColumn(
+        "rank_interval", "95 % of ranks", "where the method may stand in its data column, by the spread and n of the figures"
+    ),
     BoardColumn("chance_best", "chance best (%)", "that no other method of the data column is better", 0, short="chance best"),
     BoardColumn("tied"),
     BoardColumn("untested"),

@@ -47,6 +47,11 @@ def columns_of(frame: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
     return found
 
 
+def as_blocks(wide: pd.DataFrame) -> np.ndarray:
+    """A table of `columns_of` as `bench.analysis.blocks` takes it."""
+    return blocks.by_draw(wide.to_numpy(dtype=float), wide.index.get_level_values(DRAW).tolist())
+
+
 def compare(
     frame: pd.DataFrame, baseline: str, column: str = "balanced_accuracy", lower_is_better: bool = False
 ) -> list[Comparison]:
@@ -63,7 +68,7 @@ def compare(
     tables = [wide for wide in columns_of(frame, column).values() if baseline in wide]
     if not tables:
         raise UserError(f"no trial of '{baseline}' is finished: there is nothing to compare against")
-    found = [(wide, blocks.contrasts(wide.to_numpy(dtype=float), wide.columns.get_loc(baseline))) for wide in tables]
+    found = [(wide, blocks.contrasts(as_blocks(wide), wide.columns.get_loc(baseline))) for wide in tables]
     sign = -1 if lower_is_better else 1
     made = [
         _comparison(str(label), int((frame["label"] == label).sum()), baseline, found, sign)
@@ -93,12 +98,14 @@ def _comparison(
     values = np.concatenate([(wide[label] - wide[baseline]).dropna().to_numpy(dtype=float) for wide, _, _ in both] or [[]])
     if not len(values):
         return Comparison(label, 0, trials, np.nan, None, np.nan, np.nan, 0, 0)
-    parts = [(made.pairs[j], made.error[j], made.df[j]) for _, made, j in both if made.pairs[j]]
+    counts = [int((wide[label] - wide[baseline]).notna().sum()) for wide, _, _ in both]
+    parts = [(n, made.error[j], made.df[j]) for n, (_, made, j) in zip(counts, both, strict=True) if n]
     pairs, errors, df = np.array(parts, dtype=float).T
+    tested = any(made.tested[j] for _, made, j in both)
     variances = (pairs / pairs.sum() * errors) ** 2
     mean, error = float(values.mean()), float(np.sqrt(variances.sum()))
     interval, p = None, 1.0 if len(values) > 1 and np.all(np.abs(values) <= NOISE) else np.nan
-    if error > 0:
+    if tested and error > 0:
         df_all = variances.sum() ** 2 / (variances**2 / df).sum()
         half = float(stats.t.ppf(0.975, df_all)) * error
         interval, p = (mean - half, mean + half), float(2 * stats.t.sf(abs(mean) / error, df_all))

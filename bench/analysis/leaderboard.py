@@ -18,6 +18,7 @@ import pandas as pd
 from bench.analysis import blocks, stats
 from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.comparable import machines, reported
+from bench.analysis.comparison import as_blocks
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.analysis.ranking import chances_of, drawn_ranks, rank
@@ -147,7 +148,7 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
     lower = METRICS[metric].lower_is_better
     rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=REPEATS, columns="label", values=metric, aggfunc="mean", dropna=False)
-    values = pairs.reindex(columns=rows["label"]).to_numpy(dtype=float)
+    values = as_blocks(pairs.reindex(columns=rows["label"]))
     tied = untested = np.zeros(len(rows), bool)
     if rank.notna().any():
         tied, untested = blocks.marks(values, int(np.nanargmin(rank.to_numpy())))

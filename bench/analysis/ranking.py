@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis import blocks
-from bench.analysis.comparison import columns_of
+from bench.analysis.comparison import as_blocks, columns_of
 from bench.analysis.stats import ranks, settled
 
 DRAWS = 4000  # of the means: an interval of ranks is the same to a tenth of a rank, a chance to one in a hundred
@@ -46,7 +46,7 @@ def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better
     order = np.argsort(average, kind="stable")
     enough = len(labels) >= 3 and len(tables) >= 2
     friedman = float(stats.friedmanchisquare(*means.T).pvalue) if enough and np.ptp(means, axis=1).any() else None
-    found = drawn_ranks([wide[labels].to_numpy(dtype=float) for wide in tables], lower_is_better, draws) if draws else None
+    found = drawn_ranks([as_blocks(wide[labels]) for wide in tables], lower_is_better, draws) if draws else None
     named = {labels[i]: float(average[i]) for i in order}
     if found is None:
         return Ranking(named, len(tables), friedman)

@@ -114,4 +114,4 @@ def _marks(cells: Sequence[Cell], best: int) -> tuple[np.ndarray, np.ndarray]:
     for j, cell in enumerate(cells):
         for pair, value in cell.values.items():
             values[pairs[pair], j] = value
-    return blocks.marks(values, best)
+    return blocks.marks(blocks.by_draw(values, [draw for draw, _ in pairs]), best)
