@@ -3,10 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install bench test test-slow lint types hooks clean
+.PHONY: install bench leaderboard test test-slow lint types hooks clean
 
 bench: install
 	@$(RUN) bench.py run quick
+
+# The frozen track on CIFAR and its leaderboard. DATA=DIR: a folder that holds cifar10 and cifar100; else they are downloaded.
+FROZEN = frozen_cifar10 frozen_cifar100 frozen_cifar10_step frozen_cifar100_step
+leaderboard: install
+	@$(RUN) bench.py run $(FROZEN) $(if $(DATA),--data $(DATA))
+	@$(RUN) bench.py export $(FROZEN:%=--run %) --out results/runs/leaderboard
 
 test: install
 	@$(RUN) -m pytest

@@ -20,8 +20,8 @@ METHODS = ("softmax", "cb_focal", "ce_drw", "ldam_drw", "mm_drw", "logit_adjuste
 FACTORS = (10, 100)
 DRAWS = (100, 101)  # suites use 0 to 14
 GRID: dict[str, tuple[Any, ...]] = {
-    "lr": (0.01, 0.03, 0.1, 0.3),
-    "weight_decay": (1e-4, 1e-3),
+    "lr": (0.003, 0.01, 0.03, 0.1),
+    "weight_decay": (1e-3, 5e-3),
     "epochs": (10, 20),
 }
 
