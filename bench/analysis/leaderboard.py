@@ -158,12 +158,13 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
 
 def _trusted(rows: pd.DataFrame, values: np.ndarray, lower: bool) -> pd.DataFrame:
     """``rows`` with the interval of each rank and the chance of being best, from ``values`` [blocks, rows]."""
-    intervals, chances, done = [""] * len(rows), np.full(len(rows), np.nan), np.isfinite(values).any(axis=0)
-    drawn = drawn_ranks([values[:, done]], lower) if done.any() else None
+    intervals, chances = [""] * len(rows), np.full(len(rows), np.nan)
+    done = [j for j in np.argsort(rows["label"].to_numpy()) if np.isfinite(values[:, j]).any()]  # the draws of `ranking.rank`
+    drawn = drawn_ranks([values[:, done]], lower) if done else None
     if drawn is not None:
         chances[done] = 100 * chances_of(drawn)
         ends = np.quantile(drawn, [0.025, 0.975], axis=0).round().astype(int).T
-        for place, (low, high) in zip(np.flatnonzero(done), ends, strict=True):
+        for place, (low, high) in zip(done, ends, strict=True):
             intervals[place] = f"{low}" if low == high else f"{low}–{high}"
     return rows.assign(rank_interval=intervals, chance_best=chances)
 

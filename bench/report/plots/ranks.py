@@ -8,6 +8,7 @@ from bench.analysis.ranking import rank
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import best, chosen, finished
 from lt_core.errors import UserError
+from lt_core.labels import counted
 
 if TYPE_CHECKING:
     from bench.records.store import Store
@@ -25,7 +26,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         raise UserError(f"{store.path} has {len(ranking.ranks)} methods on all of its data columns: ranks need three or more")
     kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only))
     shown = [label for label in ranking.ranks if label in kept]
-    columns = f"{ranking.columns} data column{'s' * (ranking.columns > 1)}"
+    columns = counted(ranking.columns, "data column")
     words = [f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}, 1 the best"]
     if ranking.intervals:
         words.append(

@@ -14,6 +14,7 @@ from bench.analysis.ranking import Ranking, rank
 from bench.records import HEADLINE
 from bench.records.columns import MACHINE, PAIR, keys
 from bench.report.tables.table import Cell, Column, Row, Table
+from lt_core.labels import counted
 from lt_core.metrics import METRICS
 from lt_core.result import OK
 
@@ -46,7 +47,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         *left_out,
         "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: of it alone",
         f"p: t-test in a block model, spreads moderated; Holm: corrected for {tested} comparisons",
-        f"rank: average over {ranking.columns} data columns, 1 the best"
+        f"rank: average over {counted(ranking.columns, 'data column')}, 1 the best"
         + (f"; {baseline} {_words_of(ranking, baseline)}" if baseline in ranking.ranks else ""),
     ]
     if any(math.isnan(c.p) for c in found):
