@@ -55,6 +55,17 @@ def errors(setting: Setting, tests: Mapping[str, Test], experiments: int) -> tup
     return made[0], made[1]
 
 
+def against_named(setting: Setting, test: Test, gap: float, experiments: int) -> tuple[float, float]:
+    """Of a baseline that was named beforehand and from which half of the others are ``gap`` away: share of experiments in which one
+    of the rest is told apart from it, and share of the half that is.
+    """
+    methods = len(setting.spreads)
+    away = (np.arange(methods) > 0) & (np.arange(methods) <= methods // 2)
+    values = setting.values(np.where(away, gap, 0.0), experiments, np.random.default_rng(3))
+    told = test(values, np.zeros(experiments, int))
+    return float((told & ~away).any(axis=1).mean()), float(told[:, away].mean())
+
+
 def found(setting: Setting, tests: Mapping[str, Test], gap: float, experiments: int) -> dict[str, float]:
     """Share of the methods that are told apart from one that is ``gap`` better, where that one came out best."""
     methods = len(setting.spreads)

@@ -158,6 +158,20 @@ def ours(values: np.ndarray, best: np.ndarray) -> np.ndarray:
     return _steps(ratio, df[:, 0] + n - 1, others)
 
 
+def ours_named(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Against a baseline that was named beforehand, as `compare` does on one data column: the same spreads, t-tests, Holm."""
+    differences, others = _differences(values, baseline)
+    n, methods = values.shape[1:]
+    variance = _variances(values)
+    prior, d0 = prior_of(variance, n - 1)
+    df = limited(d0, (n - 1) * (methods - 2))[:, None]
+    made = shrunk(variance, n - 1, prior[:, None], df)
+    error = np.sqrt((made + np.take_along_axis(made, baseline[:, None], axis=1)) / n)
+    return _holm(2 * stats.t.sf(np.abs(differences.mean(axis=1)) / error, df + n - 1), others)
+
+
+#: Against a baseline that was named beforehand.
+NAMED = {"ours": ours_named, "paired t, Holm": paired_t, "Wilcoxon, Holm (before)": wilcoxon}
 TESTS = {
     "ours": ours,
     "paired t, Holm (before)": paired_t,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from common import parser, print_table, write_json
-from experiments import Setting, errors, found
+from experiments import Setting, against_named, errors, found
 from rank_intervals import coverage
-from tests_of_best import TESTS, ours
+from tests_of_best import NAMED, TESTS, ours
 
 from bench.analysis.comparison import columns_of
 from bench.records.store import Store
@@ -75,13 +75,30 @@ def main() -> None:
         within = 1.4 * (1000 / given.experiments) ** 0.5
         notes = [f"in %; {given.experiments} experiments a figure, so that 5 % is known to ± {within:.1f}"]
         print_table(title, columns, [[str(v) if isinstance(v, (str, int)) else f"{v:.1f}" for v in row] for row in rows], notes)
+    named = [
+        [
+            setting.name,
+            len(setting.spreads),
+            setting.blocks,
+            name,
+            *(100 * x for x in against_named(setting, test, 5.0, given.experiments)),
+        ]
+        for setting in settings()
+        if not setting.draws
+        for name, test in NAMED.items()
+    ]
+    print_table(
+        "Against a baseline that was named beforehand, from which half of the others are 5 points away (%)",
+        ("spreads", "methods", "n", "test", "errors", "found"),
+        [[str(v) if isinstance(v, (str, int)) else f"{v:.1f}" for v in row] for row in named],
+    )
     ranks = coverage(max(20, given.experiments // 10))
     print_table(
         "95 % intervals of average ranks, three data columns, 18 methods: share that holds the true rank (%), width",
         ("spreads, means", "n", "way", "held", "width"), [[*row[:3], f"{row[3]:.1f}", f"{row[4]:.2f}"] for row in ranks],
         ["means far: standard deviation 3 points over methods; near: half a point, where ranks are hardly there to be known"],
     )  # fmt: skip
-    write_json(given.json, {"tests": made, "ranks": ranks})
+    write_json(given.json, {"tests": made, "named": named, "ranks": ranks})
 
 
 def measured(setting: Setting, experiments: int) -> list[list]:
