@@ -56,8 +56,8 @@ def errors(setting: Setting, tests: Mapping[str, Test], experiments: int) -> tup
 
 
 def against_named(setting: Setting, test: Test, gap: float, experiments: int) -> tuple[float, float]:
-    """Of a baseline that was named beforehand and from which half of the others are ``gap`` away: share of experiments in which one
-    of the rest is told apart from it, and share of the half that is.
+    """Of a baseline that was named beforehand and from which half of the others are ``gap`` away: share of experiments in which
+    one of the rest is told apart from it, and share of the half that is.
     """
     methods = len(setting.spreads)
     away = (np.arange(methods) > 0) & (np.arange(methods) <= methods // 2)

@@ -17,7 +17,7 @@ Numbers = np.ndarray | float
 #: The least variance of the logarithms of the methods' variances. With three trials each, eighteen methods whose spreads differ
 #: threefold look alike in every third experiment; to believe that would make the tests too bold. 0.2 is d₀ ≈ 11.
 ALIKE = 0.2
-_LEAST = 1e-5  # of the median: a variance of zero, of few trials by chance, has no logarithm
+_LEAST = 1e-5  # of the mean: a variance of zero, of few trials by chance, has no logarithm
 
 
 def trigamma_inverse(values: np.ndarray) -> np.ndarray:
@@ -48,8 +48,8 @@ def prior_of(variances: np.ndarray, df: np.ndarray, alike: float = ALIKE) -> tup
     from scipy import special
 
     df = np.broadcast_to(np.asarray(df, float), np.shape(variances))
-    median = np.median(variances, axis=-1, keepdims=True)
-    log = np.log(np.maximum(variances, np.where(median > 0, _LEAST * median, np.finfo(float).tiny)))
+    least = np.maximum(_LEAST * np.mean(variances, axis=-1, keepdims=True), np.finfo(float).tiny)
+    log = np.log(np.maximum(variances, least))
     log = log - special.digamma(df / 2) + np.log(df / 2)
     apart = log.var(axis=-1, ddof=1) - special.polygamma(1, df / 2).mean(axis=-1)
     d0 = 2 * trigamma_inverse(np.maximum(apart, alike))
