@@ -10,7 +10,6 @@ from typing import Any, TypeVar, cast
 from lt_core.errors import UserError
 
 T = TypeVar("T")
-_COMMA = re.compile(r",(?![^\[]*\])")  # not inside the brackets of a value that is itself a label
 _LABEL = re.compile(r"^\s*([\w.\-]+(?:@\w+)?)\s*(?:\[(.*)\])?\s*$")
 _VERSION = re.compile(r"@\w+")  # of the plug-in file that defines the name before it; see `lt_core.plugins`
 
@@ -22,15 +21,30 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
         UserError: the text does not have that form.
     """
     match = _LABEL.match(label)
-    if not match:
+    items = _items(match[2] or "") if match else None
+    if not match or items is None:
         raise UserError(f"'{label}' is not of the form name or name[key=value,key=value]")
     values = {}
-    for item in filter(None, _COMMA.split(match[2] or "")):
+    for item in filter(None, items):
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise UserError(f"'{item}' in '{label}' is not of the form key=value")
         values[key.strip()] = value.strip()
     return match[1], values
+
+
+def _items(text: str) -> list[str] | None:
+    """``text`` cut at its commas, but not inside the brackets of a value that is itself a label; None: they do not match."""
+    items, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if depth < 0:
+            return None
+        if letter == "," and not depth:
+            items.append("")
+        else:
+            items[-1] += letter
+    return None if depth else items
 
 
 def format_label(name: str, values: Mapping[str, Any]) -> str:

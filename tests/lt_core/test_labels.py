@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from lt_core.errors import UserError
 from lt_core.labels import format_label, matches, method_of, parse_label, versions, without_version
+from lt_core.methods import resolve
 
 NAMES = st.from_regex(r"[A-Za-z_][\w.\-]{0,12}", fullmatch=True)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9)
@@ -44,7 +45,16 @@ def test_the_method_of_a_label_is_its_name(name, values):
     label = format_label(name, values)
     assert method_of(label) == name
     assert method_of(format_label("crt", {"stage_one": label})) == "crt"
-    assert parse_label(format_label("crt", {"stage_one": label, "retrain": 1})) == ("crt", {"stage_one": label, "retrain": "1"})
+    for _ in range(3):  # labels in labels in labels
+        values = {"retrain": "0.5", "stage_one": label, "head": "cosine"}
+        label = format_label("crt", values)
+        assert parse_label(label) == ("crt", values)
+
+
+def test_a_label_inside_a_label_inside_a_label():
+    assert parse_label("a[x=1,b=c[y=2,d=e[f=1,g=2]]]") == ("a", {"x": "1", "b": "c[y=2,d=e[f=1,g=2]]"})
+    written = "crt[stage_one=crt[retrain=0.5,stage_one=focal[gamma=2]]]"
+    assert resolve(written).label == written
 
 
 def test_spaces_do_not_matter():
@@ -52,7 +62,7 @@ def test_spaces_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "focal[gamma=2", "focal gamma=2", "focal[gamma]", "focal[=2]", "focal[gamma=]", "[gamma=2]"]
+    "text", ["", "focal[gamma=2", "focal gamma=2", "focal[gamma]", "focal[=2]", "focal[gamma=]", "[gamma=2]", "a[b=c]]", "a[b=c[d=1]", "a[b=]c[,d=1]"]
 )
 def test_anything_else_is_refused_and_quoted(text):
     with pytest.raises(UserError, match=r"is not of the form") as error:
