@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar, cast
 
-from lt_core.errors import UserError
+from lt_core.errors import UserError, unknown
 from lt_core.fields import Domain, build, domains
 from lt_core.identity import NEUTRAL
 from lt_core.registry import Registry
@@ -57,8 +57,10 @@ def part(group: str, name: str) -> Callable[[P], P]:
     2.0
 
     Raises:
-        UserError: the name is taken, or a part of another group has a parameter of that name.
+        UserError: there is no such group, the name is taken, or a part of another group has a parameter of that name.
     """
+    if group not in GROUPS:
+        raise unknown("group of parts", group, GROUPS)
 
     def register(cls: P) -> P:
         made = dataclass(frozen=True)(cls)

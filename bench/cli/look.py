@@ -20,7 +20,7 @@ def list_(
 ) -> None:
     """List what there is, by glob."""
     if what not in listing.LISTINGS:
-        raise unknown("kind of thing", what, listing.LISTINGS)
+        raise unknown("kind", what, listing.LISTINGS)
     items = listing.LISTINGS[what](pattern)
     if as_json:
         print(json.dumps(items, indent=1, ensure_ascii=False))

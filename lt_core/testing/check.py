@@ -100,7 +100,7 @@ def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
     found = []
     for kind, name in entries:
         if kind not in REGISTRIES:
-            raise unknown("kind of thing", kind, REGISTRIES)
+            raise unknown("kind", kind, REGISTRIES)
         thing = REGISTRIES[kind][name]
         checks = [*CHECKS.get(PART, ()), *CHECKS.get(kind, ())] if kind in GROUPS else CHECKS.get(kind, [])
         found += [Case(check, kind, name) for check in checks if check.applies(thing)]

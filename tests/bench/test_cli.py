@@ -39,7 +39,7 @@ from tests.bench.harness import cli
         ),
         (["run"], "Missing argument"),
         (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
-        (["list", "method"], "unknown kind of thing 'method'; the nearest is 'methods'"),
+        (["list", "method"], "unknown kind 'method'; the nearest is 'methods'"),
         (["list", "methods", "zz*"], "no methods match 'zz*'"),
         (["table", "cb", "--run", "quick"], "there is no run 'quick'"),
         (["status", "quick"], "there is no run 'quick'"),

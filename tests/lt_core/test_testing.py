@@ -236,7 +236,7 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
     assert parametrize_with_checks(method=["sound"], loss=["sound"]).args[1] != []
     with pytest.raises(UserError, match="unknown loss 'sond'; the nearest is 'sound'"):
         parametrize_with_checks(loss=["sond"])
-    with pytest.raises(UserError, match="unknown kind of thing 'losss'"):
+    with pytest.raises(UserError, match="unknown kind 'losss'; the nearest is 'loss'"):
         parametrize_with_checks(losss=["sound"])
 
 
