@@ -26,15 +26,16 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, T] = {}
-        self._versions: dict[str, str] = {}  # of what a plug-in file registered
+        self._files: dict[str, Recorder] = {}  # of what a plug-in file registered
 
     def add(self, name: str, item: T) -> T:
         if name in self._items and self._items[name] is not item:
-            raise UserError(f"{self.kind} '{name}' is there already: choose another name")
+            file = f", from plug-in {self._files[name].path}" if name in self._files else ""
+            raise UserError(f"{self.kind} '{name}' is there already{file}: choose another name")
         if name not in self._items and (recorder := _recorder.get()) and recorder.file_registers():
             if not re.fullmatch(r"[\w.-]+", name):
                 raise UserError(f"{self.kind} '{name}' must be of letters, digits, '_', '.' and '-': rename it")
-            self._versions[name] = recorder.version
+            self._files[name] = recorder
             recorder.entries.append((self, name))
         self._items[name] = item
         return item
@@ -42,7 +43,7 @@ class Registry(Generic[T]):
     def remove(self, name: str) -> None:
         """Forget the entry, as if it had never been added."""
         del self._items[name]
-        self._versions.pop(name, None)
+        self._files.pop(name, None)
 
     def versioned(self, label: str) -> str:
         """``label``, a name or ``name[key=value,…]``, with the whole name; as it is if no plug-in file registered it."""
@@ -59,16 +60,17 @@ class Registry(Generic[T]):
         return self._items[plain]
 
     def _version(self, plain: str) -> str:
-        return self._versions.get(plain, "")
+        return self._files[plain].version if plain in self._files else ""
 
     def missing(self, name: str, where: str = "") -> UserError:
         """The error for a ``name`` that is not there: the nearest one, or the plug-in file that is to be given."""
         plain = without_version(name)
         if plain == name:
             return unknown(self.kind, name, self._items, where)
-        words = f"of which another version is loaded ({self.versioned(plain)})" if self._has(plain) else "that is not loaded"
+        loaded = f"; another version of it is loaded ({self.versioned(plain)})" if self._has(plain) else ""
         place = f"{where}: " if where else ""
-        return UserError(f"{place}{self.kind} {name} is of a plug-in file {words}: give it with --plugin")
+        words = f"{self.kind} {name} comes from a plug-in file that is not loaded{loaded}"
+        return UserError(f"{place}{words}: give that file with --plugin")
 
     def __getitem__(self, name: str) -> T:
         if name not in self:

@@ -83,4 +83,7 @@ def _load_plugins(files: Any, path: Path, kind: str) -> None:
     if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
         raise UserError(f"{kind} file {path}: plugins must be a list of Python files, such as [my_loss.py]; got {files!r}")
     for file in files:
-        plugins.load(path.parent / Path(file).expanduser())
+        try:
+            plugins.load(path.parent / Path(file).expanduser())
+        except UserError as error:
+            raise UserError(f"{kind} file {path}: {error}") from None

@@ -121,6 +121,14 @@ def test_the_same_text_is_loaded_once_and_an_edited_file_takes_the_place_of_the_
     assert [p.version for p in plugins.loaded()][-1] == second.version and first not in plugins.loaded()
 
 
+def test_a_name_that_another_file_has_is_refused_with_that_file(load, tmp_path):
+    load(LOSS, "mine.py")
+    with pytest.raises(UserError) as error:
+        load(LOSS + "# another file\n", "yours.py")
+    words = f"loss 'my_loss' is there already, from plug-in {tmp_path / 'mine.py'}: choose another name"
+    assert str(error.value) == f"plug-in {tmp_path / 'yours.py'}, line 13: {words}"
+
+
 def test_two_files_of_one_name_in_two_folders_are_two(load, tmp_path):
     (tmp_path / "other").mkdir()
     one, two = load(LOSS), load(LOSS.replace("my_", "their_"), "other/my_file.py")
@@ -179,12 +187,12 @@ def trial_id_of(plugin):
 def test_a_name_of_another_version_is_refused_with_the_reason(load):
     load(LOSS)
     for written, words in {
-        "my_method@00000000": f"another version is loaded (my_method@{version(LOSS)})",
-        "their_method@00000000": "that is not loaded",
-        "softmax[loss=my_loss@00000000]": f"another version is loaded (my_loss@{version(LOSS)})",
-        "crt[stage_one=my_method@00000000]": "another version is loaded",
+        "my_method@00000000": f"another version of it is loaded (my_method@{version(LOSS)})",
+        "their_method@00000000": "that is not loaded: give that file",
+        "softmax[loss=my_loss@00000000]": f"another version of it is loaded (my_loss@{version(LOSS)})",
+        "crt[stage_one=my_method@00000000]": "another version of it is loaded",
     }.items():
-        with pytest.raises(UserError, match="is of a plug-in file") as error:
+        with pytest.raises(UserError, match="comes from a plug-in file that is not loaded") as error:
             resolve(written)
         assert words in str(error.value) and "--plugin" in str(error.value)
 
@@ -253,7 +261,7 @@ def test_a_record_is_read_without_the_file_or_beside_another_version_of_it(load)
             assert read.trial_id == record["trial_id"] == spec.trial_id, state
             assert read.spec == spec and read.spec.method.label == spec.method.label
     failed = run_trial(specs[0])
-    assert (failed.status, "of which another version is loaded" in failed.cause) == ("failed", True)
+    assert (failed.status, "another version of it is loaded" in failed.cause) == ("failed", True)
 
 
 def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_names(load):
