@@ -18,10 +18,16 @@ from lt_core.spec import MethodSpec
 
 @dataclass(frozen=True)
 class Neutral:
-    """The hyperparameters at which a method must equal a plainer one to the bit; or why there are none."""
+    """The hyperparameters at which a method must equal a plainer one to the bit; or why there are none.
+
+    >>> Neutral({"gamma": 0.0})  # softmax cross-entropy at γ = 0
+    Neutral(at={'gamma': 0.0}, equals='softmax', reason='')
+    >>> at_one = Neutral({"q": 1.0}, equals="sigmoid", reason="a sum over sigmoids")  # another method at q = 1
+    >>> nowhere = Neutral({}, equals="", reason="a margin remains at any setting")  # no plainer method at any setting
+    """
 
     at: Mapping[str, Any]
-    equals: str = "softmax"
+    equals: str = "softmax"  # empty: it equals no plainer method at any setting
     reason: str = ""  # why the method cannot equal softmax cross-entropy, where it cannot
 
 

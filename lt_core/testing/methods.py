@@ -63,7 +63,11 @@ def its_neutral_point_is_stated(method: Method) -> None:
     if neutral.equals != "softmax":
         expect(neutral.reason, "a method that is softmax cross-entropy at no setting must say why: Neutral(…, reason=…)")
     if neutral.equals and not neutral.at:
-        expect(neutral.equals == method.name, f"at no setting it equals {neutral.equals}: without one it can only be itself")
+        expect(
+            neutral.equals == method.name,
+            f"it states no setting at which it equals {neutral.equals}: give one, or say that there is none with "
+            "Neutral({}, equals='', reason='why')",
+        )
 
 
 @check("method", _has_a_neutral_point)

@@ -243,6 +243,7 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
+        ("its_neutral_point_is_stated", declared("neutral=Neutral({}, reason='none')"), "Neutral({}, equals='', reason='why')"),
         ("it_is_best_for_perfect_predictions", figure("o.recall.mean()", "lower_is_better=True"), "is 1, not 0"),
         ("it_is_never_worse_for_a_mended_prediction", figure("1.0"), "measures nothing"),
         ("it_is_never_worse_for_a_mended_prediction", figure("o.recall.max() - o.recall.min()"), "as a prediction is mended"),
