@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis import blocks, stats
-from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.comparable import machines, reported
 from bench.analysis.comparison import as_blocks
 from bench.analysis.metrics import of_rows
@@ -66,8 +65,6 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     frame, _ = reported(frame)
     if frame.empty:
         raise UserError("there is no trial yet: start with `bench.py run quick`")
-    if taken := [name for name in METRICS if name in BOARD_COLUMNS]:
-        raise UserError(f"metric {taken[0]} has the name of another column of the leaderboard: rename it")
     frame = frame.reset_index(drop=True)
     run = frame["run"] if "run" in frame else frame["suite"]
     frame = frame.assign(_column=_names(keys(frame, COLUMN)), _done=frame["status"] == OK, run=run)

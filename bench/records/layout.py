@@ -8,7 +8,6 @@ import os
 from typing import Any
 
 from bench.records.columns import DATA, DRAW
-from lt_core.errors import UserError
 from lt_core.metrics import METRICS, ON_CURVES, Metric
 
 VALIDATION = tuple(f"validation_{column}" for column in ON_CURVES)
@@ -35,15 +34,7 @@ def metric_columns() -> list[str]:
 
 
 def trial_columns() -> tuple[str, ...]:
-    """The columns of ``trials.parquet``; those of metrics of one's own come last.
-
-    Raises:
-        UserError: a metric of one's own has the name or the column of something else that is known of a trial.
-    """
-    taken = {*_BEFORE, *_BEHIND}
-    for metric in METRICS.values():
-        if (metric.column in taken and not metric.measured) or (metric.name in taken and metric.name != metric.column):
-            raise UserError(f"metric {metric.name} has the name of another column of the results: rename it")
+    """The columns of ``trials.parquet``; those of metrics of one's own come last."""
     return (*_BEFORE, *_METRICS, *_BEHIND, *dict.fromkeys(metric.column for metric in _own_metrics()))
 
 

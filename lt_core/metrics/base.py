@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from lt_core.errors import UserError, unknown
 from lt_core.metrics.counts import precision, recall
 from lt_core.registry import Registry
+from lt_core.spec import DataSpec
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,19 @@ class Outcome:
 
 
 Compute = Callable[[Outcome], float]
+
+#: Names that no metric may have, since columns beside the figures do: of the results frame, and of the leaderboard.
+RESERVED = frozenset(
+    {field.name for field in fields(DataSpec)}
+    | {
+        "trial_id", "suite", "unlabelled_imbalance_factor", "method", "label", "params", "model", "recipe", "epochs", "seed",
+        "status", "cause", "collapsed", "searched", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy",
+        "train_images", "evaluate_seconds", "setup_seconds", "device", "device_name", "threads", "precision", "data_fingerprint",
+        "subset_fingerprint", "git_commit", "git_dirty", "torch", "python", "protocol", "schema", "environment", "spec",
+        "column", "n", "failed", "rank", "average_rank", "rank_interval", "chance_best", "tied", "untested", "gpu_hours", "published", "paper", "difference",
+        "verdict", "run", "devices", "left_out", "command",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,10 +162,13 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
         declared: fields of `Metric`; short and column are the name unless they are given.
 
     Raises:
-        UserError: a name that cannot be a column's, or a name or a column that another metric goes by.
+        UserError: a name that cannot be a column's, or a name or a column that something else goes by.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"metric '{name}' names a column: write it in lower-case letters, digits and '_'")
+        raise UserError(f"metric '{name}' will be the name of a column: write it in lower-case letters, digits and '_'")
+    for word in (name, declared.get("column", name)):
+        if word in RESERVED:
+            raise UserError(f"metric {name}: '{word}' is the name of another column of results or leaderboard: choose another")
 
     def declare(function: Compute) -> Metric:
         compute = function.compute if isinstance(function, Metric) else function

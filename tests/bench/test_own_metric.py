@@ -201,16 +201,24 @@ def test_an_objective_may_go_by_the_name_that_tables_have(registry):
 
 
 @pytest.mark.parametrize(
-    ("name", "declared"), [("seed", {}), ("mine", {"column": "epochs"}), ("label", {"column": "mine"}), ("dataset", {})]
+    ("name", "declared"),
+    [
+        ("seed", {}),
+        ("dataset", {"measured": True}),
+        ("mine", {"column": "epochs"}),
+        ("label", {"column": "mine"}),
+        ("rank", {}),
+        ("n", {}),
+        ("run", {}),
+    ],
 )
-def test_a_column_of_trials_is_not_overwritten(tmp_path, registry, name, declared):
-    metric(name, "something else", **declared)(lambda outcome: 0.5)
-    with pytest.raises(UserError, match=f"metric {name} has the name of another column of the results: rename it"):
-        synthetic.store(tmp_path / "run", [trial()])
+def test_a_name_that_another_column_has_is_refused_where_it_is_declared(registry, name, declared):
+    with pytest.raises(UserError, match=f"^metric {name}: '.+' is the name of another column of results or leaderboard"):
+        metric(name, "something else", **declared)
+    assert name not in registry
 
 
-@pytest.mark.parametrize("name", ["rank", "n", "verdict", "run"])
-def test_a_column_of_the_leaderboard_is_not_overwritten(store, registry, name):
-    metric(name, "something else")(lambda outcome: 0.5)
-    with pytest.raises(UserError, match=f"metric {name} has the name of another column of the leaderboard: rename it"):
-        leaderboard(Store(store.path).frame())
+def test_no_metric_can_go_by_a_name_that_frames_and_leaderboard_use(store):
+    of_metrics = {word for made in METRICS.values() for word in (made.name, made.column, f"{made.name}_std")}
+    frame = Store(store.path).frame()
+    assert {*frame.columns, *leaderboard(frame).columns} - of_metrics <= base.RESERVED

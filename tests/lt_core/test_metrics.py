@@ -252,8 +252,8 @@ def test_a_metric_of_confidences_is_not_asked_where_none_are_kept(registry):
         ("worst", {"column": "ece"}, "metrics ece and worst both go by 'ece'"),
         ("many_accuracy", {"column": "other"}, "metrics many and many_accuracy both go by 'many_accuracy'"),
         ("worst", {"column": "acsa"}, "metrics acsa and worst both go by 'acsa'"),
-        ("Worst class", {}, "metric 'Worst class' names a column: write it in lower-case"),
-        ("_worst", {}, "names a column"),
+        ("Worst class", {}, "metric 'Worst class' will be the name of a column: write it in lower-case"),
+        ("_worst", {}, "will be the name of a column"),
     ],
 )
 def test_a_name_and_a_column_are_given_once_and_can_be_written(registry, name, declared, words):
