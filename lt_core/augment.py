@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -20,9 +21,9 @@ Augmentation = Callable[[Tensor, Tensor, Generator], Tensor]
 class Augment(Part):
     """Changes training images after the recipe's crop and flip."""
 
+    @abstractmethod
     def bind(self, counts: Tensor) -> Augmentation | None:
         """The change for class sizes ``counts`` ([C]); None changes nothing."""
-        raise NotImplementedError
 
 
 @part("augment", "none")

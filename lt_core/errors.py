@@ -13,6 +13,12 @@ class UserError(ValueError):
     """
 
 
+def in_a_line(error: BaseException) -> str:
+    """The kind of ``error`` and the first line of what it says."""
+    lines = str(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
 def nearest(word: str, valid: Iterable[str]) -> str | None:
     """The valid word most like ``word``; None if there are no valid words."""
     words = list(valid)

@@ -8,6 +8,7 @@ by two groups.
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar, cast
@@ -20,14 +21,14 @@ from lt_core.spec import TrialSpec
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(ABC):  # noqa: B024 (what must be defined is said by the base class of each group)
     """Base of all parts. ``name`` is set by `part`."""
 
     name: ClassVar[str] = ""
     #: Whether it changes images as pictures, by turning them, say; it cannot, where training is given features.
     needs_pictures: ClassVar[bool] = False
 
-    def check(self, spec: TrialSpec) -> None:
+    def check(self, spec: TrialSpec) -> None:  # noqa: B027 (most parts need nothing)
         """Refuse a trial that lacks what this part needs, before anything starts.
 
         Raises:

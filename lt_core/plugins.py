@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import linecache
+import re
 import sys
 import traceback
 import types
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lt_core.errors import UserError
+from lt_core.errors import UserError, in_a_line
 from lt_core.registry import Recorder, recording
 
 _DIGITS = 8  # of the SHA-256 that stand in names
@@ -88,8 +89,10 @@ def activate(plugin: Plugin) -> None:
             if not recorder.entries:
                 raise UserError("it registers nothing: call method(…), or decorate a part with @part(…)")
         except (Exception, SystemExit) as error:
+            place = place_in("".join(traceback.format_exception(error)))
             forget(plugin.version)
-            raise UserError(f"plug-in {plugin.path}{_line(error, plugin.path)}: {_words(error)}") from error
+            line = f", line {place[1]}" if place else ""
+            raise UserError(f"plug-in {plugin.path}{line}: {in_words(error)}") from error
 
 
 def forget(version: str) -> None:
@@ -120,16 +123,17 @@ def provenance() -> dict[str, Any]:
     return {"plugins": [{"file": plugin.name, "sha256": plugin.sha256} for plugin in loaded()]} if _loaded else {}
 
 
-def _line(error: BaseException, path: str) -> str:
-    """The line of the file at which ``error`` was raised, in words; empty if it was not raised by a line."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f", line {lines[-1]}" if lines else ""
+def place_in(trace: str) -> tuple[str, int] | None:
+    """The line of a plug-in file at which an error was raised: the file's path and the number of the line.
+
+    Args:
+        trace: a traceback as text, such as failed trials keep.
+    """
+    paths = {plugin.path for plugin in loaded()}
+    found = [(path, int(line)) for path, line in re.findall(r'File "(.+)", line (\d+)', trace) if path in paths]
+    return found[-1] if found else None
 
 
-def _words(error: BaseException) -> str:
-    if isinstance(error, UserError):
-        return str(error)
-    text = (error.msg if isinstance(error, SyntaxError) else str(error)).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+def in_words(error: BaseException) -> str:
+    """What ``error`` says, in a line: of a `UserError`, which is a sentence, no more than that."""
+    return str(error) if isinstance(error, UserError) else in_a_line(error)

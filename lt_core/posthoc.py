@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -13,9 +15,9 @@ from lt_core.parts import Part, part
 class Posthoc(Part):
     """Turns test logits into class probabilities."""
 
+    @abstractmethod
     def probabilities(self, logits: Tensor, loss: Loss, counts: Tensor) -> Tensor:
         """[B, C]; the prediction is their argmax. ``counts``: [C] training class sizes."""
-        raise NotImplementedError
 
 
 @part("posthoc", "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -17,9 +18,9 @@ FeatureTerm = Callable[[Tensor, Tensor], Tensor]
 class Regularizer(Part):
     """A term added to the mean loss of a batch."""
 
+    @abstractmethod
     def bind(self) -> FeatureTerm | None:
         """The term; None adds nothing."""
-        raise NotImplementedError
 
 
 @part("regularizer", "none")

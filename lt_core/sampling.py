@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Generator, Tensor
 
@@ -11,6 +13,7 @@ from lt_core.parts import Part, part
 class Sampling(Part):
     """Draws the images of one epoch."""
 
+    @abstractmethod
     def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         """Positions into the training subset, in the order of use.
 
@@ -19,7 +22,6 @@ class Sampling(Part):
             counts: [C] class sizes.
             progress: fraction of the rebalanced epochs that lie behind, 0 in the first and 1 in the last.
         """
-        raise NotImplementedError
 
 
 @part("sampling", "instance")
@@ -33,9 +35,9 @@ class Instance(Sampling):
 class _Weighted(Sampling):
     """N draws with replacement; ``image_weights`` says how likely an image of each class is."""
 
+    @abstractmethod
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         """[C], up to a factor."""
-        raise NotImplementedError
 
     def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         weights = self.image_weights(counts.to(labels.device), progress)[labels]

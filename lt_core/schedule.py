@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from lt_core.fields import param
 from lt_core.parts import Part, part
 
@@ -9,9 +11,9 @@ from lt_core.parts import Part, part
 class Schedule(Part):
     """Switches the method's weights and sampling on; before, training is plain."""
 
+    @abstractmethod
     def start(self, epochs: int) -> int:
         """Number (from 0) of the first rebalanced epoch of ``epochs``."""
-        raise NotImplementedError
 
     def rebalances(self, epoch: int, epochs: int) -> bool:
         """Whether epoch number ``epoch`` (from 0) of ``epochs`` is rebalanced."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,9 @@ from lt_core.parts import Part, part
 class Synthesis(Part):
     """Fills up the training subset."""
 
+    @abstractmethod
     def fill(self, points: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """``points`` (float, [N, width]) and ``labels`` (int, [N]) with synthetic ones behind them."""
-        raise NotImplementedError
 
 
 @part("synthesis", "none")
@@ -55,9 +56,9 @@ class _Smote(Synthesis):
             out: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
             return out
 
+    @abstractmethod
     def sampler(self, neighbours: int, others: int):  # type: ignore[no-untyped-def]
         """The imbalanced-learn sampler for one class, ``others`` the points besides one."""
-        raise NotImplementedError
 
 
 @part("synthesis", "smote")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -31,9 +32,9 @@ class Weights(Part):
         """Factor on the recipe's learning rate while the weights are in force."""
         return 1.0
 
+    @abstractmethod
     def bind(self, counts: Tensor) -> Tensor:
         """Weights for class sizes ``counts`` ([C], float64), summing to C."""
-        raise NotImplementedError
 
     def of_images(self, class_weights: Tensor, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """The weight of each image: that of its class, unless the part knows better: [B]."""

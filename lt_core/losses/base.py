@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -22,9 +23,9 @@ class Loss(Part):
     #: (Cui et al. 2019, section 5.1).
     prior_bias: ClassVar[bool] = False
 
+    @abstractmethod
     def bind(self, counts: Tensor) -> LossFn:
         """The loss for training class sizes ``counts`` ([C], float64)."""
-        raise NotImplementedError
 
     def bind_weighted(self, counts: Tensor) -> WeightedLossFn:
         """As `bind`, for a loss that looks at the weight of each image too; most do not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +16,12 @@ from lt_core.parts import Part, part
 class Head(Part):
     """Builds the last layer."""
 
+    @abstractmethod
     def build(self, width: int, classes: int) -> nn.Module:
         """A module from features [B, width] to outputs [B, classes].
 
         A module with the attribute ``takes_labels`` is called in training with the labels [B] as well.
         """
-        raise NotImplementedError
 
 
 def initialise(classifier: nn.Module, initialisation: str) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -90,11 +91,11 @@ class Stages(Part):
         """
         return 3.0 * images * step_of(spec).cost * self.epochs(spec)
 
+    @abstractmethod
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what
         the generator does between them may depend on nothing but the trained models and the trial.
         """
-        raise NotImplementedError
 
 
 @part("stages", "one")
@@ -137,9 +138,9 @@ class FromStageOne(Stages):
         yield Stage(first, shared_as=shared)
         yield from self.after(first, context)
 
+    @abstractmethod
     def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
         """The trainings that follow the ``first``, which is trained."""
-        raise NotImplementedError
 
 
 def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:

@@ -5,6 +5,7 @@ cRT, LWS, τ-normalisation and NCM are those of section 4.2; fine-tuning goes on
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
@@ -48,9 +49,9 @@ class Retrain(FromStageOne):
         if self.retrain:
             yield Stage(self.second_stage(first, context))
 
+    @abstractmethod
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
         """The training that follows the ``first``."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

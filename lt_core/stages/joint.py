@@ -16,6 +16,7 @@ images; ALT alternates, the classifier's loss flowing back into the generators. 
 from __future__ import annotations
 
 import functools
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -129,9 +130,9 @@ class Joint(Stages):
             yield Stage(TranslatorTraining(translation, before), evaluate=False)
         yield Stage(self.last(context, translation), pictures=lambda: pictures(translation, context.split))
 
+    @abstractmethod
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
         """The training of the classifier, once the CycleGANs had theirs before it."""
-        raise NotImplementedError
 
 
 def _counts(spec: TrialSpec) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from lt_core.parts import Part
 from lt_core.protocols import StepContext
 
 
-class BoundStep:
+class BoundStep(ABC):
     """A step at work in one training. ``self(positions)`` is the loss of the batch at these positions of the training
     subset, to be differentiated; it may draw further images, keep state of its own, and look at ``training``.
     """
@@ -18,9 +19,9 @@ class BoundStep:
     def __init__(self, training: StepContext) -> None:
         self.training = training
 
+    @abstractmethod
     def __call__(self, positions: Tensor) -> Tensor:
         """The scalar that the optimiser's step will reduce."""
-        raise NotImplementedError
 
     def report(self) -> dict[str, float]:
         """Figures of the epoch that ends, for the learning curve; called once an epoch."""
@@ -30,7 +31,7 @@ class BoundStep:
         """All that the next step depends on, besides the training's own state."""
         return {}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 (most steps have no state)
         """The inverse of `state`."""
 
 
@@ -61,6 +62,6 @@ class Step(Part):
         """
         return backbone
 
+    @abstractmethod
     def bind(self, training: StepContext) -> BoundStep:
         """The step for ``training``."""
-        raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -77,9 +78,9 @@ class BoundSemi(BoundStep):
             return training.objective(*training.forward(images, labels), labels)
         return self.both(images, labels, self.unlabelled(config.unsup_ratio * len(positions)))
 
+    @abstractmethod
     def both(self, images: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
         """The loss of labelled ``images`` and of the unlabelled ones at ``positions`` in the stream."""
-        raise NotImplementedError
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """What the model says, without gradient: [B, C]."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.errors import unknown
 from lt_core.methods import METHODS
@@ -107,6 +110,12 @@ def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
     return found
 
 
+def blamed(trace: str) -> str:
+    """The line of a plug-in file in the text of a traceback, in brackets; empty if none has part in it."""
+    place = plugins.place_in(trace)
+    return f" ({Path(place[0]).name}, line {place[1]})" if place else ""
+
+
 def made(all_of: Iterable[Case]) -> Iterator[tuple[Case, str, float]]:
     """Make each check: the case, why it failed (empty if it did not), and the seconds that it took."""
     for case in all_of:
@@ -116,5 +125,5 @@ def made(all_of: Iterable[Case]) -> Iterator[tuple[Case, str, float]]:
         except CheckFailed as error:
             cause = str(error)
         except Exception as error:  # the author's code, which may raise anything
-            cause = " ".join(f"{type(error).__name__}: {error}".split())
+            cause = plugins.in_words(error) + blamed("".join(traceback.format_exception(error)))
         yield case, cause, time.perf_counter() - start

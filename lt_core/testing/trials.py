@@ -18,7 +18,7 @@ from lt_core.recipes import RECIPES
 from lt_core.result import OK, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
 from lt_core.stages import stages_of
-from lt_core.testing.check import expect
+from lt_core.testing.check import blamed, expect
 from lt_core.training import run_trial
 from lt_core.training.loop import Training
 from lt_core.training.trial import stage_context
@@ -118,7 +118,8 @@ def weights_of(net: nn.Module) -> Tensor:
 def finished(spec: TrialSpec) -> TrialResult:
     """The result of a trial that must end well."""
     result = run_trial(spec)
-    expect(result.status == OK, f"{spec.method.label}, seed {spec.seed}: {result.status}: {result.cause}")
+    place = blamed(result.traceback)
+    expect(result.status == OK, f"{spec.method.label}, seed {spec.seed}: {result.status}: {result.cause}{place}")
     return result
 
 

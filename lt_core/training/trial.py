@@ -16,6 +16,7 @@ import torch
 import lt_core.methods  # noqa: F401  (registers every part, those of other packages too)
 from lt_core.data.loader import Split
 from lt_core.data.trial_images import draw_images
+from lt_core.errors import in_a_line
 from lt_core.frozen.label import Frozen
 from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
@@ -76,15 +77,10 @@ def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialR
     except Stopped as stop:
         yield TrialResult(spec, stop.status, str(stop), seconds=clock.seconds)
     except (torch.OutOfMemoryError, MemoryError) as error:
-        yield TrialResult(spec, OOM, _one_line(error), traceback.format_exc(), seconds=clock.seconds)
+        yield TrialResult(spec, OOM, in_a_line(error), traceback.format_exc(), seconds=clock.seconds)
     except Exception as error:
         status = OOM if any(words in str(error) for words in _NO_MEMORY) else FAILED
-        yield TrialResult(spec, status, _one_line(error), traceback.format_exc(), seconds=clock.seconds)
-
-
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
+        yield TrialResult(spec, status, in_a_line(error), traceback.format_exc(), seconds=clock.seconds)
 
 
 class _Clock:

@@ -174,7 +174,10 @@ def test_a_suite_and_a_group_name_their_files_relative_to_themselves(call, files
     for name in (suite, str(tmp_path / "both.yaml")):
         code, out, err = call("plan", name)
         assert (code, "4 trials" in out) == (0, True), err
-    for named, words in (("loss.py", "plugins must be a list of Python files"), (["gone.py"], f"error: suite file {suite}: plug-in {tmp_path / 'mine' / 'gone.py'} cannot be read")):
+    for named, words in (
+        ("loss.py", "plugins must be a list of Python files"),
+        (["gone.py"], f"error: suite file {suite}: plug-in {tmp_path / 'mine' / 'gone.py'} cannot be read"),
+    ):
         suite, _ = files(plugins=named)
         code, _, err = call("plan", suite)
         assert (code, words in err, err.count("\n")) == (2, True, 1)

@@ -62,7 +62,19 @@ def test_spaces_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "focal[gamma=2", "focal gamma=2", "focal[gamma]", "focal[=2]", "focal[gamma=]", "[gamma=2]", "a[b=c]]", "a[b=c[d=1]", "a[b=]c[,d=1]"]
+    "text",
+    [
+        "",
+        "focal[gamma=2",
+        "focal gamma=2",
+        "focal[gamma]",
+        "focal[=2]",
+        "focal[gamma=]",
+        "[gamma=2]",
+        "a[b=c]]",
+        "a[b=c[d=1]",
+        "a[b=]c[,d=1]",
+    ],
 )
 def test_anything_else_is_refused_and_quoted(text):
     with pytest.raises(UserError, match=r"is not of the form") as error:

@@ -285,6 +285,7 @@ def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_
         ("import lt_core\n\nx = missing\n", ", line 3: NameError: name 'missing' is not defined"),
         ("import nowhere_to_be_found\n", ", line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
         ("def f():\n    raise RuntimeError\nf()\n", ", line 2: RuntimeError"),
+        (LOSS.replace("def bind", "def tie"), ", line 23: TypeError: Can't instantiate abstract class MyLoss with"),
         ("import sys\nsys.exit('enough')\n", ", line 2: SystemExit: enough"),
         ("x = 1\n", ": it registers nothing: call method(…), or decorate a part with @part(…)"),
         (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los'; the nearest is 'loss'"),

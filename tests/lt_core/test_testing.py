@@ -133,7 +133,9 @@ WRONG = {
     "it_learns_a_small_batch_by_heart": (loss("F.cross_entropy(0 * z, y, reduction='none')"), "% of twenty images"),
     "its_figures_are_those_of_its_seed": (loss(f"torch.rand(()) * {CE}"), "run again after another trial it has other figures"),
     "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
-    "it_is_what_its_group_expects": (loss(CE, base="Sampling"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss"),
+    "it_is_what_its_group_expects": (
+        loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss",
+    ),
     "it_says_what_it_is": (loss(CE, doc="pass"), "Wrong has no docstring"),
     "all_its_fields_are_parameters": (loss(CE, "extent: float = 2.0"), "field extent is not declared with param"),
     "its_parameters_are_its_groups_own": (loss(CE, "head: str = param('a', 'which')"), "head has the name of a group of parts"),
@@ -238,6 +240,20 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
         parametrize_with_checks(loss=["sond"])
     with pytest.raises(UserError, match="unknown kind 'losss'; the nearest is 'loss'"):
         parametrize_with_checks(losss=["sound"])
+
+
+def test_a_failure_is_told_with_the_line_of_the_file(load):
+    text = HEAD + loss("F.cross_entropy(z + torch.zeros(99), y, reduction='none')")
+    line = 1 + text[: text.index("torch.zeros(99)")].count("\n")
+    causes = [cause for _, cause, _ in made(cases(plugins.registered(load(text)))) if "must match the size" in cause]
+    assert len(causes) > 5 and all(cause.endswith(f"(my_file.py, line {line})") for cause in causes)
+
+
+def test_a_failure_without_words_is_put_into_some(load):
+    bare = SOUND.replace("return lambda", "raise RuntimeError\n        return lambda")
+    line = 1 + bare[: bare.index("raise RuntimeError")].count("\n")
+    found = {cause for case, cause, _ in made(cases(plugins.registered(load(bare)))) if case.check.kind == "loss"}
+    assert found - {""} == {f"RuntimeError: no message (my_file.py, line {line})"}
 
 
 @pytest.mark.parametrize(
