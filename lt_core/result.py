@@ -18,6 +18,7 @@ OK, DIVERGED, FAILED, OOM, TIMEOUT, LOST = "ok", "diverged", "failed", "oom", "t
 PRUNED = "pruned"
 #: A trial that is run when somebody asks for it, though it has a record.
 UNSETTLED = (LOST, PRUNED)
+_KEYS = {"generations": "rounds"}  # fields that records have had by another name from the first
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class TrialResult:
     calibration: list[list[float]] = field(default_factory=list)  # test part, see metrics.calibration_bins
     validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split
     curve: list[dict[str, float]] = field(default_factory=list)  # one row an evaluated epoch
-    rounds: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
+    generations: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
     embedding: list[list[float]] = field(default_factory=list)  # [x, y, label] of test images, if it was asked for
     pictures: list[dict[str, Any]] = field(default_factory=list)  # what generators make, if it was asked for; see generation
     seconds: dict[str, float] = field(default_factory=dict)  # setup, train, evaluate
@@ -72,7 +73,7 @@ class TrialResult:
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values; NaN becomes null."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
+        values = {_KEYS.get(f.name, f.name): getattr(self, f.name) for f in fields(self) if f.name != "spec"}
         record: dict[str, Any] = _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
         return record
 
@@ -85,7 +86,8 @@ class TrialResult:
         """
         if record["schema"] > SCHEMA:
             raise UserError(f"record {record['trial_id']} has schema {record['schema']}, this version reads {SCHEMA}: update it")
-        values = {k: v for k, v in record.items() if k not in ("schema", "trial_id", "spec")}
+        names = {key: name for name, key in _KEYS.items()}
+        values = {names.get(k, k): v for k, v in record.items() if k not in ("schema", "trial_id", "spec")}
         values["images_per_second"] = math.nan if values["images_per_second"] is None else values["images_per_second"]
         return cls(spec=TrialSpec.from_dict(record["spec"]), **values)
 

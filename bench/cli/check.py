@@ -17,7 +17,7 @@ def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="
 
     cases = [case for file in files for case in testing.cases_of_file(file)]
     failed = 0
-    for case, cause, _ in testing.made(cases):
+    for case, cause, _ in testing.run_checks(cases):
         failed += bool(cause)
         print(f"FAIL  {case}: {cause}" if cause else f"ok    {case}", flush=True)
     print(f"{len(cases)} checks: {len(cases) - failed} hold, {failed} do not")

@@ -81,7 +81,7 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
 
 
-def rounds(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
+def generations(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
     columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
     rows = [
@@ -89,7 +89,7 @@ def rounds(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
         | {name: made[name][label] for name in columns}
         for r in results
         if r.status == OK
-        for made in r.rounds
+        for made in r.generations
         for label, count in enumerate(r.train_counts)
     ]
     frame = pd.DataFrame(rows, columns=["trial_id", "round", "class", "train_count", *columns])
@@ -102,7 +102,7 @@ BUILDERS: dict[str, Callable[[Sequence[TrialResult], str], pd.DataFrame]] = {
     "trials": trials,
     "per_class": per_class,
     "curves": curves,
-    "rounds": rounds,
+    "rounds": generations,  # the name that files of former runs have
 }
 _BLOCK = 1000  # records held at a time: a record with its curve takes ten times the room of its rows
 

@@ -191,8 +191,8 @@ class Store:
         """One row a trial: the columns of ``trials.parquet`` (see `bench.records.frames.trials`)."""
         return self._load()["trials"]
 
-    def rounds(self) -> pd.DataFrame:
-        """One row a trial, training and class of semi-supervised trials (see `bench.records.frames.rounds`)."""
+    def generations(self) -> pd.DataFrame:
+        """One row a trial, training and class of semi-supervised trials (see `bench.records.frames.generations`)."""
         return self._load()["rounds"]
 
     def per_class(self) -> pd.DataFrame:

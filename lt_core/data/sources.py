@@ -18,7 +18,7 @@ from lt_core.data.images import ImageSet, cache_dir, canonical, make_set, read_c
 from lt_core.data.sets import DATASETS, DatasetInfo
 from lt_core.errors import UserError, unknown
 
-Part = tuple[np.ndarray, np.ndarray]  # images uint8 [N, H, W, C], labels [N]
+ImagesAndLabels = tuple[np.ndarray, np.ndarray]  # images uint8 [N, H, W, C], labels [N]
 _IMAGE_COLUMNS = ("image", "img", "images", "pixels", "picture")
 _LABEL_COLUMNS = ("label", "fine_label", "labels", "target", "class")
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm"}
@@ -62,7 +62,7 @@ def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
 
 
 def _some_classes(info: DatasetInfo, whole: ImageSet) -> ImageSet:
-    def part(images: np.ndarray, labels: np.ndarray) -> Part:
+    def part(images: np.ndarray, labels: np.ndarray) -> ImagesAndLabels:
         chosen = np.isin(labels, info.labels)
         return images[chosen], np.array([info.labels.index(label) for label in labels[chosen]])
 
@@ -82,7 +82,9 @@ def _made(info: DatasetInfo, name: str) -> ImageSet:
         ) from error
 
 
-def _decode_once(info: DatasetInfo, files: list[Path], read: Callable[[DatasetInfo, list[Path]], tuple[Part, Part]]) -> ImageSet:
+def _decode_once(
+    info: DatasetInfo, files: list[Path], read: Callable[[DatasetInfo, list[Path]], tuple[ImagesAndLabels, ImagesAndLabels]]
+) -> ImageSet:
     key = hashlib.sha256("\n".join(f"{f} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files).encode()).hexdigest()[:12]
     folder = cache_dir() / f"{DATASETS.versioned(info.name)}-{key}"
     cached = read_cache(folder, info.name)
@@ -136,8 +138,8 @@ def _find_parquet(root: Path, info: DatasetInfo) -> list[Path]:
     return []
 
 
-def _read_parquet(info: DatasetInfo, files: list[Path]) -> tuple[Part, Part]:
-    def part(prefix: str) -> Part:
+def _read_parquet(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
+    def part(prefix: str) -> ImagesAndLabels:
         return _stack(info, (pair for file in files if file.name.startswith(prefix) for pair in _rows(file)))
 
     return part("train"), part("test")
@@ -159,7 +161,7 @@ def _rows(file: Path) -> Iterator[tuple[bytes, int]]:
                 yield (content["bytes"] if isinstance(content, dict) else content), value.as_py()
 
 
-def _stack(info: DatasetInfo, pairs: Iterable[tuple[bytes | Path, int]]) -> Part:
+def _stack(info: DatasetInfo, pairs: Iterable[tuple[bytes | Path, int]]) -> ImagesAndLabels:
     from PIL import Image
 
     mode = "L" if info.image_shape[2] == 1 else "RGB"
@@ -191,7 +193,7 @@ def _find_torchvision(root: Path, info: DatasetInfo) -> list[Path]:
     return []
 
 
-def _read_torchvision(info: DatasetInfo, files: list[Path]) -> tuple[Part, Part]:
+def _read_torchvision(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
     import torchvision
 
     depth = _TORCHVISION_FILES[info.torchvision].count("/")
@@ -199,7 +201,7 @@ def _read_torchvision(info: DatasetInfo, files: list[Path]) -> tuple[Part, Part]
     return tuple(_arrays(getattr(torchvision.datasets, info.torchvision)(str(root), train=t)) for t in (True, False))  # type: ignore[return-value]
 
 
-def _arrays(dataset: object) -> Part:
+def _arrays(dataset: object) -> ImagesAndLabels:
     images = np.asarray(dataset.data)  # type: ignore[attr-defined]
     return images.reshape(*images.shape[:3], -1), np.asarray(dataset.targets)  # type: ignore[attr-defined]
 
@@ -215,13 +217,13 @@ def _find_tree(root: Path, info: DatasetInfo) -> list[Path]:
     return []
 
 
-def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[Part, Part]:
+def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
     folders = sorted({f.parent.name for f in files})
     if len(folders) != info.classes:
         raise UserError(f"{files[0].parents[1]}: {len(folders)} class folders, {info.name} has {info.classes} classes")
     labels = _class_labels(info, folders, str(files[0].parents[1]))
 
-    def part(which: str) -> Part:
+    def part(which: str) -> ImagesAndLabels:
         return _stack(info, ((f, labels[f.parent.name]) for f in files if f.parents[1].name == which))
 
     return part("train"), part("test")

@@ -62,12 +62,12 @@ class CycleGAN:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.to_b, self.to_a = (Translator(shape, config.width, config.blocks) for _ in range(2))
-            self.judge_a, self.judge_b = (PatchDiscriminator(shape, config.width) for _ in range(2))
-        self.nets = nn.ModuleList([self.to_b, self.to_a, self.judge_a, self.judge_b])
+            self.discriminator_a, self.discriminator_b = (PatchDiscriminator(shape, config.width) for _ in range(2))
+        self.nets = nn.ModuleList([self.to_b, self.to_a, self.discriminator_a, self.discriminator_b])
         self.nets.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        made, judged = ([*one.parameters(), *other.parameters()] for one, other in (self.nets[:2], self.nets[2:]))
+        generators, discriminators = ([*one.parameters(), *other.parameters()] for one, other in (self.nets[:2], self.nets[2:]))
         self.generators, self.discriminators = (
-            torch.optim.Adam(p, lr=config.lr, betas=(0.5, 0.999), fused=True) for p in (made, judged)
+            torch.optim.Adam(p, lr=config.lr, betas=(0.5, 0.999), fused=True) for p in (generators, discriminators)
         )
 
     def step(self, a: Tensor, b: Tensor, rate: float, class_loss: ClassLoss | None = None) -> Tensor:
@@ -84,8 +84,8 @@ class CycleGAN:
         # One pass through each generator for both its images: instance norm keeps them apart.
         for_b, same_b = self._of(self.to_b, a, b).split([count, len(b)])
         for_a, same_a = self._of(self.to_a, b, a).split([len(b), count])
-        with fixed(self.judge_a, self.judge_b):
-            loss = _real(self._of(self.judge_b, for_b)) + _real(self._of(self.judge_a, for_a))
+        with fixed(self.discriminator_a, self.discriminator_b):
+            loss = _real(self._of(self.discriminator_b, for_b)) + _real(self._of(self.discriminator_a, for_a))
         if self.config.cycle_weight:
             loss = loss + self.config.cycle_weight * (
                 F.l1_loss(self._of(self.to_a, for_b), a) + F.l1_loss(self._of(self.to_b, for_a), b)
@@ -97,7 +97,7 @@ class CycleGAN:
         self.generators.zero_grad(set_to_none=True)
         loss.backward()
         self.generators.step()
-        apart = (self._apart(self.judge_a, a, for_a.detach()) + self._apart(self.judge_b, b, for_b.detach())) / 2
+        apart = (self._apart(self.discriminator_a, a, for_a.detach()) + self._apart(self.discriminator_b, b, for_b.detach())) / 2
         self.discriminators.zero_grad(set_to_none=True)
         apart.backward()
         self.discriminators.step()
@@ -114,10 +114,10 @@ class CycleGAN:
             out: Tensor = net(torch.cat(images)).float()
             return out
 
-    def _apart(self, judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
-        """How badly ``judge`` tells real images from made ones."""
-        on_real, on_made = self._of(judge, real, made).split([len(real), len(made)])
-        out: Tensor = _real(on_real) + on_made.square().mean()
+    def _apart(self, discriminator: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
+        """How badly ``discriminator`` tells real images from generated ones."""
+        on_real, on_generated = self._of(discriminator, real, generated).split([len(real), len(generated)])
+        out: Tensor = _real(on_real) + on_generated.square().mean()
         return out
 
     def state(self, finished: bool = False) -> dict[str, Any]:
@@ -136,5 +136,5 @@ class CycleGAN:
             getattr(self, name).load_state_dict(values)
 
 
-def _real(judged: Tensor) -> Tensor:
-    return (judged - 1).square().mean()
+def _real(answers: Tensor) -> Tensor:
+    return (answers - 1).square().mean()

@@ -8,8 +8,8 @@
     def test_my_loss(check):
         check()
 
-    >>> from lt_core.testing import cases, made
-    >>> {cause for case, cause, seconds in made(cases([("loss", "ldam")]))}  # nothing is wrong with it
+    >>> from lt_core.testing import cases, run_checks
+    >>> {cause for case, cause, seconds in run_checks(cases([("loss", "ldam")]))}  # nothing is wrong with it
     {''}
 
 The benchmark's own tests call exactly these. pytest is needed by `parametrize_with_checks` alone.
@@ -23,10 +23,10 @@ from typing import Any
 
 from lt_core import plugins
 from lt_core.testing import datasets, losses, methods, metrics, models, parts, samplings, steps  # noqa: F401  (they register)
-from lt_core.testing.check import CHECKS, REGISTRIES, Case, Check, CheckFailed, cases, made
+from lt_core.testing.check import CHECKS, REGISTRIES, Case, Check, CheckFailed, cases, run_checks
 
 __all__ = [
-    "CHECKS", "REGISTRIES", "Case", "Check", "CheckFailed", "cases", "cases_of_file", "made", "parametrize_with_checks",
+    "CHECKS", "REGISTRIES", "Case", "Check", "CheckFailed", "cases", "cases_of_file", "parametrize_with_checks", "run_checks",
 ]  # fmt: skip
 
 

@@ -116,8 +116,8 @@ def blamed(trace: str) -> str:
     return f" ({Path(place[0]).name}, line {place[1]})" if place else ""
 
 
-def made(all_of: Iterable[Case]) -> Iterator[tuple[Case, str, float]]:
-    """Make each check: the case, why it failed (empty if it did not), and the seconds that it took."""
+def run_checks(all_of: Iterable[Case]) -> Iterator[tuple[Case, str, float]]:
+    """Run each check: the case, why it failed (empty if it did not), and the seconds that it took."""
     for case in all_of:
         start, cause = time.perf_counter(), ""
         try:

@@ -109,7 +109,7 @@ class _Book:
     images_seen: int = 0
     epochs: int = 0  # finished, of all trainings that are over
     finished: list[dict[str, Any]] = field(default_factory=list)  # state of each training that is over
-    rounds: list[dict[str, Any]] = field(default_factory=list)  # diagnosis of each
+    rounds: list[dict[str, Any]] = field(default_factory=list)  # diagnosis of each, by the name that checkpoints have
     resumed_at: list[int] = field(default_factory=list)  # finished epochs each time that it went on from a checkpoint
 
 
@@ -237,7 +237,7 @@ class _Trial:
             calibration=self.test.calibration.tolist(),
             validation_confusion=self.validation.confusion.tolist() if self.validation else [],
             curve=self.book.curve,
-            rounds=self.book.rounds,
+            generations=self.book.rounds,
             embedding=embedding(training, training.split.test) if self.runtime.embed else [],
             pictures=stage.pictures() if self.runtime.embed and stage.pictures else [],
             seconds=self.clock.seconds,

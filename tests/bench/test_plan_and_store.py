@@ -193,7 +193,7 @@ def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store,
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(4.2, "4 s"), (100, "2 min"), (9000, "2.5 h"), (200_000, "2.3 days")])
-def test_spoken_times(seconds, words):
+def test_durations_in_words(seconds, words):
     assert duration(seconds) == words
 
 

@@ -27,7 +27,7 @@ from tests.bench import synthetic
 COUNTS = [20, 90, 40]  # in label order: class 1 is the head
 
 
-def record(label, seed, recalls, *, rounds=(), **data):
+def record(label, seed, recalls, *, generations=(), **data):
     """A finished trial on three classes of digits' ten, whose recalls in % are given in label order."""
     spec = TrialSpec(
         build(DataSpec, {"dataset": "digits", "imbalance_factor": 10, **data}), resolve(label), RECIPES["digits"], seed
@@ -40,7 +40,7 @@ def record(label, seed, recalls, *, rounds=(), **data):
     point |= {"validation_accuracy": math.nan, "validation_balanced_accuracy": math.nan}
     return TrialResult(
         spec, train_counts=COUNTS, confusion=confusion, calibration=[[300.0], [200.0], [250.0]], curve=[point],
-        rounds=list(rounds),
+        generations=list(generations),
         seconds={"setup": 1.0, "train": 2.0, "evaluate": 1.0}, images_per_second=1.0,
         environment={"device_name": "a CPU", "threads": 1, "precision": "float32"},
     )  # fmt: skip
@@ -101,9 +101,9 @@ def generation(number, tail):
 
 
 def test_generations_are_kept_and_drawn_class_by_class(store, tmp_path):
-    rounds = [generation(0, 0.1), generation(1, 0.4)]
-    kept = store(record("crest", 0, [40, 90, 50], rounds=rounds, label_fraction=0.2))
-    frame = kept.rounds()
+    generations = [generation(0, 0.1), generation(1, 0.4)]
+    kept = store(record("crest", 0, [40, 90, 50], generations=generations, label_fraction=0.2))
+    frame = kept.generations()
     assert len(frame) == 2 * 3
     tail = frame[(frame["class"] == 0) & (frame["round"] == 1)].iloc[0]
     assert (tail["pseudo_recall"], tail["taken"], tail["train_count"]) == (0.4, 3, 20)
@@ -115,9 +115,9 @@ def test_generations_are_kept_and_drawn_class_by_class(store, tmp_path):
 
 def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
     kept = store(
-        record("crest", 0, [40, 90, 50], rounds=[generation(0, 0.1)], label_fraction=0.2),
-        record("crest", 1, [40, 90, 50], rounds=[generation(0, 0.1)], label_fraction=0.2),
-        record("crest", 0, [40, 90, 50], rounds=[generation(0, 0.9)], label_fraction=0.2, imbalance_type="step"),
+        record("crest", 0, [40, 90, 50], generations=[generation(0, 0.1)], label_fraction=0.2),
+        record("crest", 1, [40, 90, 50], generations=[generation(0, 0.1)], label_fraction=0.2),
+        record("crest", 0, [40, 90, 50], generations=[generation(0, 0.9)], label_fraction=0.2, imbalance_type="step"),
     )
     chart = PLOTS["generations"](kept)
     assert {panel.title for panel in chart.panels} == {"crest, 2 trials"}

@@ -30,9 +30,9 @@ def test_networks_keep_the_size_of_the_images(shape, times):
     assert halvings(*shape[:2]) == times
     with torch.no_grad():
         made = Translator(shape, 4, 1)(images)
-        judged = PatchDiscriminator(shape, 4)(images)
+        answers = PatchDiscriminator(shape, 4)(images)
     assert made.shape == images.shape and made.abs().max() <= 1
-    assert judged.shape[:2] == (2, 1) and judged.shape[2] > 1, "patches, not an image"
+    assert answers.shape[:2] == (2, 1) and answers.shape[2] > 1, "patches, not an image"
 
 
 def test_pixels_and_signed_values_are_inverse():
@@ -59,8 +59,11 @@ class Verdict(Shift):
 def test_the_objective_by_hand(alpha, beta):
     """Generators that add 0.3 and −0.1, discriminators that say 0.4 (A) and 0.9 (B) of everything, a classifier that adds 2."""
     gan = CycleGAN((8, 8, 1), objective(identity_weight=alpha, cycle_weight=beta), 0, CPU)
-    gan.to_b, gan.to_a, gan.judge_a, gan.judge_b = Shift(0.3), Shift(-0.1), Verdict(0.4), Verdict(0.9)
-    for optimizer, nets in ((gan.generators, (gan.to_b, gan.to_a)), (gan.discriminators, (gan.judge_a, gan.judge_b))):
+    gan.to_b, gan.to_a, gan.discriminator_a, gan.discriminator_b = Shift(0.3), Shift(-0.1), Verdict(0.4), Verdict(0.9)
+    for optimizer, nets in (
+        (gan.generators, (gan.to_b, gan.to_a)),
+        (gan.discriminators, (gan.discriminator_a, gan.discriminator_b)),
+    ):
         optimizer.param_groups[0]["params"] = [p for net in nets for p in net.parameters()]
     seen = {}
 
@@ -79,11 +82,11 @@ def test_the_objective_by_hand(alpha, beta):
 def test_discriminators_minimise_the_least_squares_loss():
     """Half of (j − 1)² + j² has the slope 2j − 1: both move towards 1/2 when real and made look alike."""
     gan = CycleGAN((8, 8, 1), objective(), 0, CPU)
-    gan.judge_a, gan.judge_b = Verdict(0.4), Verdict(0.9)
-    gan.discriminators.param_groups[0]["params"] = [gan.judge_a.by, gan.judge_b.by]
+    gan.discriminator_a, gan.discriminator_b = Verdict(0.4), Verdict(0.9)
+    gan.discriminators.param_groups[0]["params"] = [gan.discriminator_a.by, gan.discriminator_b.by]
     gan.step(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8), 1e-3)
-    assert (float(gan.judge_a.by.grad), float(gan.judge_b.by.grad)) == pytest.approx((-0.2, 0.8), abs=1e-6)
-    assert gan.judge_a.by > 0.4 and gan.judge_b.by < 0.9
+    assert (float(gan.discriminator_a.by.grad), float(gan.discriminator_b.by.grad)) == pytest.approx((-0.2, 0.8), abs=1e-6)
+    assert gan.discriminator_a.by > 0.4 and gan.discriminator_b.by < 0.9
 
 
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=9), st.floats(0, 1))

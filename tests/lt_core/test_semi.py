@@ -330,17 +330,18 @@ def test_one_generation_of_crest_is_fixmatch_to_the_bit(make_spec, figures):
     for at in ({"generations": 1}, {"generations": 1, "crest_alpha": 1e9}):
         crest = run_trial(make_spec("crest", at, data=DATA, **QUICK))
         assert crest.status == "ok", crest.traceback
-        assert figures(crest) == figures(fixmatch) and crest.rounds == fixmatch.rounds
+        assert figures(crest) == figures(fixmatch) and crest.generations == fixmatch.generations
 
 
 def test_a_diagnosis_is_kept_for_every_generation(make_spec):
     result = run_trial(make_spec("crest", {"generations": 2}, data=DATA, **QUICK))
-    assert [made["round"] for made in result.rounds] == [0, 1]
-    assert result.rounds[0]["taken"] == [0] * 10 and sum(result.rounds[1]["taken"]) > 0
+    assert result.to_record()["rounds"] == result.generations  # as records have called it from the first
+    assert [made["round"] for made in result.generations] == [0, 1]
+    assert result.generations[0]["taken"] == [0] * 10 and sum(result.generations[1]["taken"]) > 0
     assert [row["epoch"] for row in result.curve] == [1, 2, 3, 4]
     assert all(0 <= row["mask_rate"] <= 1 for row in result.curve)
     recall = [row[c] / sum(row) for c, row in enumerate(result.confusion)]
-    assert result.rounds[1]["test_recall"] == pytest.approx(recall)
+    assert result.generations[1]["test_recall"] == pytest.approx(recall)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +361,7 @@ def test_a_kill_in_a_generation_resumes_there(make_spec, figures, tmp_path, meth
         next(steps)
     steps.close()
     *progress, result = trial_steps(spec, runtime)
-    assert figures(result) == figures(whole) and result.rounds == whole.rounds
+    assert figures(result) == figures(whole) and result.generations == whole.generations
     assert len(progress) <= (6 if "crest" in method else 4) - killed_after + 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lt_core import plugins
 from lt_core.errors import UserError
-from lt_core.testing import CHECKS, Case, CheckFailed, cases, cases_of_file, made, parametrize_with_checks
+from lt_core.testing import CHECKS, Case, CheckFailed, cases, cases_of_file, parametrize_with_checks, run_checks
 
 HEAD = """
 import numpy as np
@@ -199,7 +199,7 @@ def test_no_check_is_without_something_that_fails_it():
 def test_what_is_wrong_is_found_and_said(load, kind, name):
     text, words = wrong(kind, name)
     mine = [case for case in cases(plugins.registered(load(HEAD + text))) if (case.check.kind, case.check.name) == (kind, name)]
-    causes = [cause for _, cause, _ in made(mine) if cause]
+    causes = [cause for _, cause, _ in run_checks(mine) if cause]
     assert len(causes) == 1, f"{len(mine)} were checked"
     assert words in causes[0] and "\n" not in causes[0]
     with pytest.raises((CheckFailed, UserError, RuntimeError)):  # as pytest will see it
@@ -227,7 +227,7 @@ def test_what_is_sound_passes_and_each_check_says_what_it_is(load, tmp_path):
     assert found == cases(plugins.registered(plugin))
     assert {case.kind for case in found} == {"loss", "method"} and all(case.name == "sound" for case in found)
     assert all(len(case.check.about) > 20 and str(case) == f"{case.kind} sound: {case.check.about}" for case in found)
-    assert [(case.id, cause) for case, cause, _ in made(found) if cause] == []
+    assert [(case.id, cause) for case, cause, _ in run_checks(found) if cause] == []
 
 
 def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
@@ -245,14 +245,14 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
 def test_a_failure_is_told_with_the_line_of_the_file(load):
     text = HEAD + loss("F.cross_entropy(z + torch.zeros(99), y, reduction='none')")
     line = 1 + text[: text.index("torch.zeros(99)")].count("\n")
-    causes = [cause for _, cause, _ in made(cases(plugins.registered(load(text)))) if "must match the size" in cause]
+    causes = [cause for _, cause, _ in run_checks(cases(plugins.registered(load(text)))) if "must match the size" in cause]
     assert len(causes) > 5 and all(cause.endswith(f"(my_file.py, line {line})") for cause in causes)
 
 
 def test_a_failure_without_words_is_put_into_some(load):
     bare = SOUND.replace("return lambda", "raise RuntimeError\n        return lambda")
     line = 1 + bare[: bare.index("raise RuntimeError")].count("\n")
-    found = {cause for case, cause, _ in made(cases(plugins.registered(load(bare)))) if case.check.kind == "loss"}
+    found = {cause for case, cause, _ in run_checks(cases(plugins.registered(load(bare)))) if case.check.kind == "loss"}
     assert found - {""} == {f"RuntimeError: no message (my_file.py, line {line})"}
 
 
@@ -270,5 +270,5 @@ def test_a_failure_without_words_is_put_into_some(load):
 )
 @pytest.mark.filterwarnings("ignore:metric wrong is left empty")
 def test_other_ways_to_be_wrong_are_found_too(load, name, text, words):
-    found = [cause for case, cause, _ in made(cases(plugins.registered(load(HEAD + text)))) if case.check.name == name]
+    found = [cause for case, cause, _ in run_checks(cases(plugins.registered(load(HEAD + text)))) if case.check.name == name]
     assert len(found) == 1 and words in found[0]

@@ -119,7 +119,7 @@ def test_hidden_labels_reach_no_training_code(semi_spec, figures, monkeypatch, m
     monkeypatch.setattr(trial, "draw_images", lambda *args: replace(draw_images(*args), hidden=wrong))
     untold = run_trial(spec)
     assert figures(untold) == figures(told)
-    assert untold.rounds != told.rounds
+    assert untold.generations != told.generations
 
 
 def reachable(start):
@@ -165,7 +165,7 @@ def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch
     monkeypatch.setattr(trial, "diagnose", diagnosed)
     result = run_trial(spec)
     assert result.status == "ok", result.traceback
-    assert trained == [[]] * len(result.rounds) and result.rounds
+    assert trained == [[]] * len(result.generations) and result.generations
 
 
 def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels():

@@ -29,19 +29,19 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: the run has no semi-supervised trial.
     """
     frame, notes = finished(store, only, HEADINGS)
-    rounds = store.rounds().merge(frame[["trial_id", "label", *DATA]], on="trial_id")
-    if rounds.empty:
+    found = store.generations().merge(frame[["trial_id", "label", *DATA]], on="trial_id")
+    if found.empty:
         raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
-    columns = [rows for _, rows in rounds.groupby(DATA, sort=False, dropna=False)]
-    rounds, where = columns[0], describe(columns[0].iloc[0], (rows.iloc[0] for rows in columns))
+    columns = [rows for _, rows in found.groupby(DATA, sort=False, dropna=False)]
+    found, where = columns[0], describe(columns[0].iloc[0], (rows.iloc[0] for rows in columns))
     if len(columns) > 1:
         notes = [f"drawn: the first of {len(columns)} data columns", *notes]
     keys = ["trial_id", "round"]
-    rounds = rounds.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
-    rounds["rank"] = rounds.groupby(keys).cumcount()
-    labels = list(dict.fromkeys(rounds["label"]))
+    found = found.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
+    found["rank"] = found.groupby(keys).cumcount()
+    labels = list(dict.fromkeys(found["label"]))
     panels = [
-        _panel(label, rounds[rounds["label"] == label], column, words, legend=place == 0 or column == "taken")
+        _panel(label, found[found["label"] == label], column, words, legend=place == 0 or column == "taken")
         for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
     ]
     title = "Recall and precision by class, generation by generation"
@@ -49,10 +49,10 @@ def draw(store: Store, only: str = "*") -> Chart:
     return Chart("generations", title, tuple(panels), tuple(notes), columns=len(_ROWS), size=(3.2, 2.5))
 
 
-def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:
-    last = max(1, int(rounds["round"].max()))
+def _panel(label: str, found: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:
+    last = max(1, int(found["round"].max()))
     series = []
-    for generation, rows in rounds.groupby("round"):
+    for generation, rows in found.groupby("round"):
         values = rows.groupby("rank")[column].mean() * (1 if column == "taken" else 100)
         number = int(generation)
         series.append(
@@ -62,5 +62,5 @@ def _panel(label: str, rounds: pd.DataFrame, column: str, words: str, legend: bo
             )
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)
-    title = f"{label}, {rounds['trial_id'].nunique()} trials"
+    title = f"{label}, {found['trial_id'].nunique()} trials"
     return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), legend=legend)
