@@ -1,4 +1,4 @@
-"""What must hold for every method, part, model, data set and metric, as checks that authors run on their own.
+"""What must hold for every method, part, model, data set, recipe and metric, as checks that authors run on their own.
 
     python bench.py check my_loss.py               # a line a check
 
@@ -22,7 +22,25 @@ from pathlib import Path
 from typing import Any
 
 from lt_core import plugins
-from lt_core.testing import datasets, losses, methods, metrics, models, parts, samplings, steps  # noqa: F401  (they register)
+from lt_core.testing import (  # noqa: F401  (they register)
+    datasets,
+    heads,
+    losses,
+    methods,
+    metrics,
+    models,
+    new_images,
+    parts,
+    posthocs,
+    recipes,
+    regularizers,
+    samplings,
+    schedules,
+    stages,
+    steps,
+    trainings,
+    weights,
+)
 from lt_core.testing.check import CHECKS, REGISTRIES, Case, Check, CheckFailed, cases, run_checks
 
 __all__ = [

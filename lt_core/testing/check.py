@@ -20,6 +20,7 @@ from lt_core.recipes import RECIPES
 from lt_core.registry import Registry
 
 PART = "part"  # kind of the checks of every part, whatever its group
+TRAINING = "training"  # kind of the checks of a label that can be trained: of a method, and of a part that no method has
 #: Kind → where things of it are registered.
 REGISTRIES: dict[str, Registry[Any]] = {
     "method": METHODS, **GROUPS, "model": MODELS, "dataset": DATASETS, "metric": METRICS, "recipe": RECIPES,
@@ -41,8 +42,9 @@ class Check:
     """A property that everything of a kind must have.
 
     Attributes:
-        kind: ``method``, ``part``, a group of parts such as ``loss``, ``model``, ``dataset`` or ``metric``.
-        function: takes the registered thing, and raises where it does not have the property.
+        kind: ``method``, ``part``, a group of parts such as ``loss``, ``model``, ``dataset``, ``metric``, ``recipe`` or
+            ``training``.
+        function: takes the registered thing, or the label to train, and raises where it does not have the property.
         applies: whether something of the kind is to be checked at all.
     """
 
@@ -84,7 +86,7 @@ class Case:
 
     def __call__(self) -> None:
         """Raises: `CheckFailed`, or whatever else the thing raises."""
-        self.check.function(REGISTRIES[self.kind][self.name])
+        self.check.function(label_with(self.kind, self.name) if self.check.kind == TRAINING else REGISTRIES[self.kind][self.name])
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}: {self.check.about}"
@@ -94,8 +96,24 @@ class Case:
         return f"{self.kind}-{self.name}-{self.check.name}"
 
 
+def methods_with(group: str, name: str) -> list[str]:
+    """The methods that choose the part ``name`` for ``group``."""
+    return [method for method, declared in zip(METHODS, METHODS.values(), strict=True) if declared.choices()[group] == name]
+
+
+def label_with(kind: str, name: str) -> str:
+    """What is trained to check a method, or a part that no method has: ``softmax[loss=my_loss]``."""
+    return name if kind == "method" else f"softmax[{kind}={name}]"
+
+
+def _kinds_of_checks(kind: str, name: str) -> list[str]:
+    if kind not in GROUPS:
+        return [kind, TRAINING] if kind == "method" else [kind]
+    return [PART, kind] if methods_with(kind, name) else [PART, kind, TRAINING]
+
+
 def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
-    """All checks of the registered things ``entries``, (kind, name) each.
+    """All checks of the registered things ``entries``, (kind, name) each. A part that no method has is trained with softmax.
 
     Raises:
         UserError: a kind that there is not, or a name that is not registered.
@@ -105,7 +123,7 @@ def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
         if kind not in REGISTRIES:
             raise unknown("kind", kind, REGISTRIES)
         thing = REGISTRIES[kind][name]
-        checks = [*CHECKS.get(PART, ()), *CHECKS.get(kind, ())] if kind in GROUPS else CHECKS.get(kind, [])
+        checks = [check for checked in _kinds_of_checks(kind, name) for check in CHECKS[checked]]
         found += [Case(check, kind, name) for check in checks if check.applies(thing)]
     return found
 

@@ -1,14 +1,24 @@
-"""Values that a parameter must refuse."""
+"""Values that parameters take, and values that they must refuse."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from lt_core.errors import UserError
-from lt_core.fields import Domain
+from lt_core.fields import Domain, domains
+from lt_core.parts import Part
+
+P = TypeVar("P", bound=Part)
+
+
+def settings(part: type[P]) -> Iterator[P]:
+    """The part with its defaults, and with each value that is worth trying."""
+    yield part()
+    for key, domain in domains(part).items():
+        yield from (part(**{key: value}) for value in domain.tune)
 
 
 def outside(domain: Domain, default: Any, optional: bool = False) -> list[Any]:

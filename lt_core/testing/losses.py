@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from lt_core.fields import domains
 from lt_core.losses import Loss
 from lt_core.testing.check import check, expect
+from lt_core.testing.domains import settings
 from lt_core.testing.trials import extreme_logits
 
 _COUNTS = torch.tensor([500.0, 200.0, 60.0, 20.0, 5.0])
-
-
-def settings(loss: type[Loss]) -> Iterator[Loss]:
-    """The loss with its defaults, and with each value that is worth trying."""
-    yield loss()
-    for key, domain in domains(loss).items():
-        yield from (loss(**{key: value}) for value in domain.tune)
 
 
 def moderate() -> tuple[Tensor, Tensor]:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from typing import Any
 
 import torch
 
-from lt_core.features import by_batches
-from lt_core.identity import NEUTRAL
 from lt_core.methods import METHODS, Method, resolve
 from lt_core.parts import build_parts
 from lt_core.testing.check import check, expect
-from lt_core.testing.trials import (
-    VALIDATED,
-    extreme_logits,
-    figures_of,
-    finished,
-    fitting_spec,
-    measured,
-    split_of,
-    tiny_spec,
-    trained,
-)
-from lt_core.training.evaluate import evaluate
+from lt_core.testing.trials import extreme_logits, measured
 
 
 def _has_a_neutral_point(method: Method) -> bool:
@@ -101,63 +86,6 @@ def its_label_names_all_of_it(method: Method) -> None:
         made = method.resolve(at)
         expect(resolve(made.label) == made, f"the label of {at}, {made.label}, means another setting")
     expect(method.resolve().label == METHODS.versioned(method.name), "its label as declared is not its name")
-
-
-@check("method")
-def it_learns_with_a_class_of_one_image(method: Method) -> None:
-    """A class of one image is no obstacle."""
-    counts = [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]
-    result = finished(fitting_spec(method.name, data={"imbalance_type": "counts", "counts": counts, "validation": 2}))
-    expect(result.train_counts[-1] == 1, f"its training subset has {result.train_counts[-1]} images of that class")
-    losses = [row["train_loss"] for row in result.curve]  # no number where nothing was trained, such as for class means
-    expect(any(map(math.isfinite, losses)) and not any(map(math.isinf, losses)), f"the losses of its epochs are {losses}")
-
-
-@check("method")
-def it_takes_any_number_of_classes(method: Method) -> None:
-    """Two classes will do, and a hundred with one or two images each."""
-    for counts in ([30, 3], [1] * 50 + [2] * 50):
-        split = split_of(counts)
-        training, losses = trained(fitting_spec(method.name, epochs=2), split)
-        expect(all(map(math.isfinite, losses)), f"with {len(counts)} classes the losses of its epochs are {losses}")
-        found = evaluate(training, split.test)
-        seen = found.confusion.sum(axis=1).tolist()
-        expect(seen == counts and found.calibration[0].sum() == sum(counts), f"of {counts} test images {seen} are counted")
-
-
-@check("method")
-def it_learns_a_small_batch_by_heart(method: Method) -> None:
-    """It learns twenty images by heart in sixty epochs."""
-    long = {"retrain": 1.0} if "retrain" in method.domains() else {}  # a second stage must have its time too
-    plainly: dict[str, Any] = {"pad": 0, "warmup_epochs": 0, "milestones": (), "drops": (), "weight_decay": 0.0, "batch_size": 20}
-    spec, split = fitting_spec(method.name, long, epochs=60, **plainly), split_of([4] * 5)
-    training, losses = trained(spec, split)
-    accuracy = evaluate(training, split.train).accuracy
-    expect(accuracy == 1.0, f"after sixty epochs it knows {100 * accuracy:.0f} % of twenty images")
-    # A mixed or smoothed target has a loss above zero at best.
-    plain = {k: NEUTRAL[k] for k in ("step", "loss")}.items() <= spec.method.params.items()
-    # A weight may grow as the loss falls, as influence weights do: then the loss without it says what has been learnt.
-    last = losses[-1] if spec.method.params["weights"] == NEUTRAL["weights"] else _unweighted_loss(training, split.train)
-    expect(last < (0.25 if plain else 1) * losses[0], f"its loss goes from {losses[0]:.3g} to {last:.3g}")
-
-
-@torch.no_grad()
-def _unweighted_loss(training: Any, images: Any) -> float:
-    outputs = by_batches(training, images, lambda outputs, features: outputs)
-    return float(training.loss_of(outputs, images.labels).mean())
-
-
-@check("method")
-def its_figures_are_those_of_its_seed(method: Method) -> None:
-    """The same trial gives the same figures after any other, and another seed gives others."""
-    spec = fitting_spec(method.name, seed=3, data=VALIDATED)
-    before = figures_of(finished(spec))
-    finished(tiny_spec(seed=8, optimizer="adam", batch_size=17, epochs=1))
-    torch.manual_seed(99)
-    torch.rand(5)
-    expect(figures_of(finished(spec)) == before, "run again after another trial it has other figures")
-    other = finished(dataclasses.replace(spec, seed=4))
-    expect(other.confusion != before["confusion"], "two seeds give the same predictions")
 
 
 @check("method")

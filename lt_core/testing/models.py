@@ -15,14 +15,14 @@ from lt_core.models.registry import ModelInfo
 from lt_core.testing.check import check, expect
 from lt_core.testing.trials import weights_of
 
-_SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3))  # of the benchmark's image sets
+SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3))  # of the benchmark's image sets
 _CLASSES = 7
 
 
 def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
     """The network for images of each shape that it takes, and two images."""
     taken = False
-    for shape in dict.fromkeys(seen_shape(model.name, shape) for shape in _SHAPES):
+    for shape in dict.fromkeys(seen_shape(model.name, shape) for shape in SHAPES):
         height, width, channels = shape
         images = torch.rand(2, channels, height, width, generator=torch.Generator().manual_seed(0))
         try:
@@ -31,7 +31,7 @@ def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
             continue
         taken = True
         yield net, images
-    expect(taken, f"it takes images of none of the shapes {', '.join(map(str, _SHAPES))}")
+    expect(taken, f"it takes images of none of the shapes {', '.join(map(str, SHAPES))}")
 
 
 @check("model")

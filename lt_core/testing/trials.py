@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lt_core.data.loader import Images, Split
 from lt_core.errors import UserError
 from lt_core.fields import build
-from lt_core.methods import METHODS, resolve
+from lt_core.methods import resolve
 from lt_core.parts import build_parts
 from lt_core.recipes import RECIPES
 from lt_core.result import OK, TrialResult
@@ -53,8 +53,9 @@ def fitting_spec(
     semi: bool | None = None,
     **recipe: Any,
 ) -> TrialSpec:
-    """As `tiny_spec`, with what the method cannot do without: unlabelled images and averaged weights. Two generations of a method
-    that has them, since a third repeats the second, and small networks for one that makes images.
+    """As `tiny_spec`, with what the method of that label cannot do without: unlabelled images and averaged weights.
+
+    Two generations of a method that has them, since a third repeats the second, and small networks for one that makes images.
 
     Args:
         semi: whether there are unlabelled images; None: if the method asks for them.
@@ -62,9 +63,10 @@ def fitting_spec(
     drawn = data or _SUBSET
     if needs_unlabelled(method) if semi is None else semi:
         drawn, recipe = {"label_fraction": 0.5, **drawn}, {"ema": 0.9, **recipe}
-    if "generations" in METHODS[method].domains():
+    has = resolve(method).params
+    if "generations" in has:
         at = {"generations": 2, **(at or {})}
-    if "gan_width" in METHODS[method].domains():
+    if "gan_width" in has:
         at = {"gan_width": 4, "gan_blocks": 1, "gan_batch": 32, **(at or {})}
     return tiny_spec(method, at, drawn, seed, **recipe)
 

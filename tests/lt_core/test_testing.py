@@ -8,7 +8,7 @@ import pytest
 
 from lt_core import plugins
 from lt_core.errors import UserError
-from lt_core.testing import CHECKS, Case, CheckFailed, cases, cases_of_file, parametrize_with_checks, run_checks
+from lt_core.testing import CHECKS, REGISTRIES, Case, CheckFailed, cases, cases_of_file, parametrize_with_checks, run_checks
 
 HEAD = """
 import numpy as np
@@ -16,16 +16,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lt_core.augment import Augment
 from lt_core.data.sets import dataset
 from lt_core.fields import param
 from lt_core.losses import Loss
 from lt_core.methods import Neutral, method
 from lt_core.metrics import metric
+from lt_core.models.heads import Head
 from lt_core.models.registry import MODELS, Backbone, ModelInfo
 from lt_core.parts import part
+from lt_core.posthoc import Posthoc
+from lt_core.recipes import recipe
+from lt_core.regularizer import Regularizer
 from lt_core.sampling import Sampling
+from lt_core.schedule import Schedule
+from lt_core.stages import Stage, Stages
 from lt_core.steps import Step
 from lt_core.steps.base import BoundStep
+from lt_core.synthesis import Synthesis
 from lt_core.weights import Weights
 
 NONE = Neutral({}, equals="wrong", reason="it is wrong")
@@ -46,6 +54,28 @@ def loss(body: str, fields: str = "", doc: str = '"""Wrong."""', more: str = "",
 def sampling(order: str) -> str:
     head = '@part("sampling", "wrong")\nclass Wrong(Sampling):\n    """Wrong."""\n\n'
     return f"{head}    def epoch(self, labels, counts, generator, progress=0.0):\n        return {order}"
+
+
+def of_group(group: str, methods: dict[str, str], before: str = "") -> str:
+    """A part of ``group`` whose methods, by what stands behind ``def``, give these values."""
+    head = f'{before}\n\n\n@part("{group}", "wrong")\nclass Wrong({group.capitalize()}):\n    """Wrong."""\n'
+    return head + "".join(f"\n    def {declared}:\n        return {value}\n" for declared, value in methods.items())
+
+
+NOISE = """
+class Noise(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.weight.data *= float(np.random.rand())
+
+
+class Centred(nn.Linear):
+    def forward(self, features):
+        outputs = super().forward(features)
+        return outputs - outputs.mean(0)
+"""
+EQUAL = {"bind(self, n)": "n / n"}
+FIRST = {"start(self, epochs)": "0"}
 
 
 def step(change: str) -> str:
@@ -170,6 +200,50 @@ WRONG = {
     "it_is_the_same_each_time": (images(test="train + np.random.randint(9, 200)"), "read again it has other images"),
     "its_test_images_are_not_those_of_training": (images(test="train"), "100 % of the test images"),
     "a_network_can_be_trained_on_it": (images((1, 1)), "leaves class 1 without images"),
+    "it_weighs_each_class": (of_group("weights", {"bind(self, n)": "-n[1:]"}), "class sizes [5] have weights of shape [4]"),
+    "it_weighs_each_image": (
+        of_group("weights", EQUAL | {"of_images(self, w, z, h, y)": "w"}), "ten images have weights of shape [5], not [10]",
+    ),
+    "its_averages_are_those_of_torch": (
+        of_group("weights", EQUAL | {"average(self, losses, w)": "(losses * w).sum()"}), "mean=images: the mean of a batch is",
+    ),
+    "it_gives_probabilities": (of_group("posthoc", {"probabilities(self, z, loss, n)": "z * np.nan"}), "numbers from nan"),
+    "it_corrects_each_image_alone": (
+        of_group("posthoc", {"probabilities(self, z, loss, n)": "(z - z.mean(0)).softmax(1)"}), "together than apart",
+    ),
+    "it_begins_within_the_training": (
+        of_group("schedule", {"start(self, epochs)": "epochs + 1"}), "of 1 epochs it begins with number 2",
+    ),
+    "it_stays_in_force": (
+        of_group("schedule", FIRST | {"rebalances(self, epoch, epochs)": "epoch == 0"}), "of 2 epochs, 0 the first, it",
+    ),
+    "it_looks_at_each_image_alone": (
+        of_group("head", {"build(self, width, classes)": "Centred(width, classes)"}, NOISE), "when others are in the batch",
+    ),
+    "it_begins_from_torchs_generator": (
+        of_group("head", {"build(self, width, classes)": "Noise(width, classes)"}, NOISE), "the same seed gives other weights",
+    ),
+    "it_adds_a_scalar_to_descend": (
+        of_group("regularizer", {"bind(self)": "lambda h, y: h.square().sum(1).sqrt().sum()"}),
+        "for features of zero the gradient of its term is not finite",
+    ),
+    "it_draws_nothing": (of_group("regularizer", {"bind(self)": "lambda h, y: torch.rand(())"}), "another term the second time"),
+    "it_keeps_the_images_that_there_are": (
+        of_group("synthesis", {"fill(self, points, labels, seed)": "points[::-1], labels[::-1]"}), "do not come first",
+    ),
+    "it_draws_from_its_seed_alone": (
+        of_group("synthesis", {"fill(self, points, labels, seed)": "points + np.random.rand(), labels"}), "gives other images",
+    ),
+    "it_makes_images_of_images": (of_group("augment", {"bind(self, n)": "lambda x, y, g: x[:1]"}), "images [12, 1, 8, 8] become"),
+    "it_draws_from_the_generator_that_it_is_given": (
+        of_group("augment", {"bind(self, n)": "lambda x, y, g: x + torch.rand(())"}), "the same generator gives other images",
+    ),
+    "it_ends_with_a_classifier": (of_group("stages", {"trainings(self, context)": "iter(())"}), "it makes no training at all"),
+    "it_says_what_it_costs": (
+        of_group("stages", {"trainings(self, context)": "iter([Stage(context.training())])", "work(self, spec, images)": "0"}),
+        "its work is 0",
+    ),
+    "its_model_can_be_built": ("recipe('wrong', model='resnet3')", "unknown model 'resnet3'; the nearest is 'resnet32'"),
     "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short is of 17 letters"),
     "it_is_a_share": (figure("100 * o.recall.mean()"), "and a share lies in 0…1"),
     "it_is_best_for_perfect_predictions": (figure("o.recall.min() / 2"), "wrong of perfect predictions is 0.5, not 1"),
@@ -183,7 +257,13 @@ WRONG = {
     "it_is_what_a_clock_measured": (figure("o.recall.mean()", "measured=True, unit=''"), "it depends on predictions"),
 }  # fmt: skip
 #: A name that two kinds of thing give to a check.
-WRONG_OF_KIND = {("model", "it_says_what_it_is"): (model(about=""), "model wrong says nothing of itself")}
+WRONG_OF_KIND = {
+    ("model", "it_says_what_it_is"): (model(about=""), "model wrong says nothing of itself"),
+    ("head", "it_gives_one_output_a_class"): (
+        of_group("head", {"build(self, width, classes)": "None"}),
+        "build gives a NoneType",
+    ),
+}
 ALL = sorted({(kind, check.name) for kind, checks in CHECKS.items() for check in checks})
 
 
@@ -228,6 +308,35 @@ def test_what_is_sound_passes_and_each_check_says_what_it_is(load, tmp_path):
     assert {case.kind for case in found} == {"loss", "method"} and all(case.name == "sound" for case in found)
     assert all(len(case.check.about) > 20 and str(case) == f"{case.kind} sound: {case.check.about}" for case in found)
     assert [(case.id, cause) for case, cause, _ in run_checks(found) if cause] == []
+
+
+ALONE = (
+    HEAD
+    + """
+@part("augment", "alone")
+class Alone(Augment):
+    \"\"\"Noise on images.\"\"\"
+
+    def bind(self, counts):
+        return lambda images, labels, generator: images + 0.1 * torch.randn(images.shape, generator=generator)
+"""
+)
+
+
+def test_a_part_that_no_method_has_is_trained_with_softmax(load):
+    found = cases(plugins.registered(load(ALONE)))
+    assert {case.check.kind for case in found} == {"part", "augment", "training"}
+    assert [(case.id, cause) for case, cause, _ in run_checks(found) if cause] == []
+
+
+def test_a_part_that_draws_from_the_global_generator_is_found_by_training_too(load):
+    found = cases(plugins.registered(load(ALONE.replace(", generator=generator)", ")"))))
+    causes = {case.check.name: cause for case, cause, _ in run_checks(found) if cause}
+    assert "run again after another trial it has other figures" in causes["its_figures_are_those_of_its_seed"]
+
+
+def test_nothing_can_be_registered_that_has_no_checks():
+    assert set(REGISTRIES) <= set(CHECKS)
 
 
 def test_authors_parametrise_a_test_of_theirs(load, tmp_path):

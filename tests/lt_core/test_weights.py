@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lt_core.parts import GROUPS
 from lt_core.weights import EffectiveNumber, Influence, Inverse, NoWeights
 
 COUNTS = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50], dtype=torch.float64)
@@ -71,18 +70,6 @@ def test_weights_sum_to_the_number_of_classes_and_favour_the_rare(sizes, beta, p
 def batch():
     generator = torch.Generator().manual_seed(0)
     return torch.randn(64, 10, generator=generator, dtype=torch.float64), torch.randint(0, 10, (64,), generator=generator)
-
-
-@pytest.mark.parametrize("name", list(GROUPS["weights"]))
-def test_averages_are_those_of_torch(name):
-    """`images` divides by the batch, `weights` by the weights in it, as F.cross_entropy's mean does."""
-    z, y = batch()
-    losses = F.cross_entropy(z, y, reduction="none")
-    images, weights = (GROUPS["weights"][name](mean=mean) for mean in ("images", "weights"))
-    bound = images.bind(COUNTS)
-    assert torch.equal(bound, weights.bind(COUNTS))
-    torch.testing.assert_close(images.average(losses, bound[y]), F.cross_entropy(z, y, weight=bound, reduction="none").mean())
-    torch.testing.assert_close(weights.average(losses, bound[y]), F.cross_entropy(z, y, weight=bound))
 
 
 def test_the_two_averages_differ():
