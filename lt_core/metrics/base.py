@@ -108,15 +108,20 @@ class Metric:
         """The metric of ``outcome``, not yet in its unit."""
         return float(self.of_column(self.recorded(outcome)))
 
-    def recorded(self, outcome: Outcome) -> float:
-        """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run. One
-        that is infinite is NaN too.
+    def computed(self, outcome: Outcome) -> float:
+        """What stands in its column, unless ``compute`` fails. What is infinite is NaN.
+
+        Raises: whatever ``compute`` raises.
         """
         if self.needs_calibration and outcome.calibration is None:
             return math.nan
+        value = float(self.compute(outcome))
+        return value if math.isfinite(value) else math.nan
+
+    def recorded(self, outcome: Outcome) -> float:
+        """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run."""
         try:
-            value = float(self.compute(outcome))
-            return value if math.isfinite(value) else math.nan
+            return self.computed(outcome)
         except Exception as error:
             if self.name not in _FAILED:
                 _FAILED.add(self.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from functools import cache
 
@@ -55,6 +56,11 @@ def permuted(outcome: Outcome) -> Outcome:
     return replace(outcome, confusion=outcome.confusion[order][:, order], train_counts=outcome.train_counts[order])
 
 
+def figure(metric: Metric, outcome: Outcome) -> float:
+    """The metric of ``outcome``, or the error that it raises, which no run would be stopped by."""
+    return float(metric.of_column(metric.computed(outcome)))
+
+
 def _of_predictions(metric: Metric) -> bool:
     return not metric.measured
 
@@ -73,11 +79,19 @@ def it_is_named_and_titled(metric: Metric) -> None:
     expect(metric.heading[0].isupper() and metric.heading[1:] == metric.title[1:], f"its heading is '{metric.heading}'")
 
 
+@check("metric")
+def it_fails_nowhere(metric: Metric) -> None:
+    """It raises no error, whatever is predicted; where there is no such figure it is NaN."""
+    for outcome in outcomes():
+        for seen in (outcome, perfect(outcome)):
+            figure(metric, seen)
+
+
 @check("metric", _share)
 def it_is_a_share(metric: Metric) -> None:
     """Its values lie in 0…1, as those of a metric in % must."""
     for outcome in outcomes():
-        value = metric(outcome)
+        value = figure(metric, outcome)
         expect(math.isnan(value) or 0 <= value <= 1, f"{metric.name} is {value:g}, and a share lies in 0…1")
 
 
@@ -85,11 +99,11 @@ def it_is_a_share(metric: Metric) -> None:
 def it_is_best_for_perfect_predictions(metric: Metric) -> None:
     """Perfect predictions have the best share, and no others are better."""
     for outcome in outcomes():
-        best = metric(perfect(outcome))
+        best = figure(metric, perfect(outcome))
         if metric.needs_calibration or metric.applies(outcome.train_counts.tolist()):
             end = 0.0 if metric.lower_is_better else 1.0
             expect(abs(best - end) <= NOISE, f"{metric.name} of perfect predictions is {best:g}, not {end:g}")
-        expect(not metric.better(metric(outcome), best), f"others have a better {metric.name} than perfect predictions")
+        expect(not metric.better(figure(metric, outcome), best), f"others have a better {metric.name} than perfect predictions")
 
 
 @check("metric", _of_predictions)
@@ -99,7 +113,7 @@ def it_is_never_worse_for_a_mended_prediction(metric: Metric) -> None:
     for outcome in outcomes():
         if np.trace(outcome.confusion) == outcome.confusion.sum():
             continue
-        before, after = metric(outcome), metric(mended(outcome))
+        before, after = figure(metric, outcome), figure(metric, mended(outcome))
         same = abs(after - before) <= NOISE or math.isnan(before)
         words = f"{metric.name} goes from {before:g} to {after:g} as a prediction is mended"
         expect(same or metric.better(after, before), words)
@@ -111,7 +125,7 @@ def it_is_never_worse_for_a_mended_prediction(metric: Metric) -> None:
 def it_is_the_same_whatever_classes_are_called(metric: Metric) -> None:
     """Classes by other numbers leave it as it is."""
     for outcome in outcomes():
-        one, other = metric(outcome), metric(permuted(outcome))
+        one, other = figure(metric, outcome), figure(metric, permuted(outcome))
         same = abs(one - other) <= NOISE or (math.isnan(one) and math.isnan(other))
         expect(same, f"{metric.name} moves from {one:g} to {other:g} as classes change places")
 
@@ -120,12 +134,14 @@ def it_is_the_same_whatever_classes_are_called(metric: Metric) -> None:
 def it_is_there_where_it_says(metric: Metric) -> None:
     """Class sizes decide whether there is a value, not predictions; where there may be none it says what it is about."""
     for outcome in outcomes():
-        there, sizes = not math.isnan(metric(outcome)), outcome.train_counts.tolist()
-        without = metric(replace(outcome, calibration=None))
+        there, sizes = not math.isnan(figure(metric, outcome)), outcome.train_counts.tolist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it fails without calibration is what is to be found
+            without = metric(replace(outcome, calibration=None))
         if metric.needs_calibration:
             expect(math.isnan(without), "it says that it needs calibration, and does without")
         else:
-            same = without == metric(outcome) or not there
+            same = without == figure(metric, outcome) or not there
             expect(same, "it is another without calibration, and does not say that it needs it: needs_calibration=True")
             expect(there == metric.applies(sizes), f"with class sizes {sizes} predictions decide whether it has a value")
         expect(there or metric.about, f"it has no value with class sizes {sizes}, and does not say what it is about")
@@ -134,7 +150,7 @@ def it_is_there_where_it_says(metric: Metric) -> None:
 @check("metric", lambda metric: metric.measured)
 def it_is_what_a_clock_measured(metric: Metric) -> None:
     """A metric that says that a clock measures it depends on no prediction, and is not there where nothing was measured."""
-    values = {metric(outcome) for outcome in outcomes()}
+    values = {figure(metric, outcome) for outcome in outcomes()}
     expect(len(values) == 1, "it depends on predictions")
     expect(values.pop() > 0, "what was measured is not above 0")
-    expect(math.isnan(metric(Outcome.of([[1, 0], [0, 1]], [2, 1]))), "it has a value where nothing was measured")
+    expect(math.isnan(figure(metric, Outcome.of([[1, 0], [0, 1]], [2, 1]))), "it has a value where nothing was measured")

@@ -245,6 +245,9 @@ WRONG = {
     ),
     "its_model_can_be_built": ("recipe('wrong', model='resnet3')", "unknown model 'resnet3'; the nearest is 'resnet32'"),
     "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short is of 17 letters"),
+    "it_fails_nowhere": (
+        figure("1 / int(o.recall[0] < 1)", "needs_calibration=True"), "ZeroDivisionError: division by zero (my_file.py, line",
+    ),
     "it_is_a_share": (figure("100 * o.recall.mean()"), "and a share lies in 0…1"),
     "it_is_best_for_perfect_predictions": (figure("o.recall.min() / 2"), "wrong of perfect predictions is 0.5, not 1"),
     "it_is_never_worse_for_a_mended_prediction": (
@@ -282,7 +285,7 @@ def test_what_is_wrong_is_found_and_said(load, kind, name):
     causes = [cause for _, cause, _ in run_checks(mine) if cause]
     assert len(causes) == 1, f"{len(mine)} were checked"
     assert words in causes[0] and "\n" not in causes[0]
-    with pytest.raises((CheckFailed, UserError, RuntimeError)):  # as pytest will see it
+    with pytest.raises((CheckFailed, UserError, RuntimeError, ArithmeticError)):  # as pytest will see it
         [case() for case in mine]
 
 
@@ -358,6 +361,13 @@ def test_a_failure_is_told_with_the_line_of_the_file(load):
     assert len(causes) > 5 and all(cause.endswith(f"(my_file.py, line {line})") for cause in causes)
 
 
+def test_a_metric_that_always_fails_holds_nothing_and_is_told_with_its_error(load, recwarn):
+    found = list(run_checks(cases(plugins.registered(load(HEAD + figure("1 / 0"))))))
+    assert [case.check.name for case, cause, _ in found if not cause] == ["it_is_named_and_titled"]
+    assert {cause.partition(" (")[0] for _, cause, _ in found if cause} == {"ZeroDivisionError: division by zero"}
+    assert not recwarn.list
+
+
 def test_a_failure_without_words_is_put_into_some(load):
     bare = SOUND.replace("return lambda", "raise RuntimeError\n        return lambda")
     line = 1 + bare[: bare.index("raise RuntimeError")].count("\n")
@@ -377,7 +387,6 @@ def test_a_failure_without_words_is_put_into_some(load):
         ("it_is_what_a_clock_measured", figure("1.0", "measured=True, unit=''"), "a value where nothing was measured"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:metric wrong is left empty")
 def test_other_ways_to_be_wrong_are_found_too(load, name, text, words):
     found = [cause for case, cause, _ in run_checks(cases(plugins.registered(load(HEAD + text)))) if case.check.name == name]
     assert len(found) == 1 and words in found[0]
