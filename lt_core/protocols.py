@@ -2,7 +2,7 @@
 
 | who asks | asks for | and gets |
 |---|---|---|
-| features, evaluation, diagnosis | `Predictor` | a network and how its outputs are read |
+| features, evaluation, diagnosis | `Predictor` | the network that predicts, and how its outputs are read |
 | a step | `StepContext` | the classifier's training that it is a part of |
 | the trial | `Trainable` | anything that is trained in epochs |
 | stages | `TrainableClassifier` | what they have `lt_core.training.loop.Training` made for |
@@ -29,12 +29,8 @@ from lt_core.spec import TrialSpec
 from lt_core.weights import Weights
 
 
-class Predictor(Protocol):
-    """A network, and all that turns images into class probabilities."""
-
-    @property
-    def evaluated(self) -> Net:
-        """The network that predicts: the averaged one, where there is one."""
+class Classifier(Protocol):
+    """A network on its images, with the loss that says what its outputs mean."""
 
     @property
     def split(self) -> Split:
@@ -48,10 +44,6 @@ class Predictor(Protocol):
     def loss(self) -> Loss:
         """The loss, which knows how outputs become logits and logits probabilities."""
 
-    @property
-    def posthoc(self) -> Posthoc:
-        """The correction of predictions."""
-
     def forward(self, images: Tensor, labels: Tensor | None = None, net: Net | None = None) -> tuple[Tensor, Tensor]:
         """Outputs [B, C] and features [B, width], float32, for normalised ``images`` [B, channels, H, W].
 
@@ -61,7 +53,19 @@ class Predictor(Protocol):
         """
 
 
-class StepContext(Predictor, Protocol):
+class Predictor(Classifier, Protocol):
+    """A classifier, and all that turns its outputs into predictions."""
+
+    @property
+    def evaluated(self) -> Net:
+        """The network that predicts: the averaged one, where there is one."""
+
+    @property
+    def posthoc(self) -> Posthoc:
+        """The correction of predictions."""
+
+
+class StepContext(Classifier, Protocol):
     """What a step may ask of the training that it is a part of."""
 
     @property

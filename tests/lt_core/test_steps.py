@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from lt_core.errors import UserError
 from lt_core.models import build_model, check_model
 from lt_core.models.heads import LinearHead
 from lt_core.parts import GROUPS
+from lt_core.protocols import StepContext
 from lt_core.steps.bbn import TwoBranches
 from lt_core.steps.meta_sampler import after_sgd
 from lt_core.training import Runtime, run_trial
@@ -237,3 +240,11 @@ def test_what_a_step_has_learnt_survives_a_checkpoint(at_work, name):
     theirs.restore(copy.deepcopy(ours.state()))
     assert ours.run_epoch() == theirs.run_epoch()
     assert all(torch.equal(a, b) for a, b in zip(ours.model.parameters(), theirs.model.parameters(), strict=True))
+
+
+def test_a_step_may_ask_for_nothing_that_no_step_asks_for():
+    """What `StepContext` lists is the interface of authors: it is kept as small as steps are."""
+    root = Path(__file__).parents[2]
+    written = "".join(file.read_text() for folder in ("lt_core/steps", "docs/examples") for file in (root / folder).glob("*.py"))
+    listed = {name for base in StepContext.__mro__ for name in vars(base) if not name.startswith("_")}
+    assert {name for name in listed if not re.search(rf"\b\w+\.{name}\b", written)} == set()
