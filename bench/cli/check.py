@@ -8,17 +8,18 @@ from typing import Annotated
 import typer
 
 
-def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="plug-in files")]) -> None:
+def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="plug-in files")]) -> None:
     """Check what plug-in files register as the benchmark checks its own: a line a check.
 
     Exit code 0: every check holds; 1: some do not; 2: a file cannot be loaded.
     """
     from lt_core import testing
+    from lt_core.labels import counted
 
-    cases = [case for file in files for case in testing.cases_of_file(file)]
+    cases = [case for file in dict.fromkeys(files) for case in testing.cases_of_file(file)]
     failed = 0
     for case, cause, _ in testing.run_checks(cases):
         failed += bool(cause)
         print(f"FAIL  {case}: {cause}" if cause else f"ok    {case}", flush=True)
-    print(f"{len(cases)} checks: {len(cases) - failed} hold, {failed} do not")
+    print(f"{counted(len(cases), 'check')}: {len(cases) - failed} hold, {failed} do not")
     raise SystemExit(1 if failed else 0)

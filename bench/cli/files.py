@@ -26,7 +26,7 @@ def export_(
 
 
 def merge_(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="runs by name or folder")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="runs by name or folder")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the joined run")],
 ) -> None:
     """Join runs from several machines into one."""
