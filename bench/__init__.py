@@ -20,6 +20,7 @@ as keywords, and the command line as options.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +58,19 @@ def __getattr__(name: str) -> Any:
 
 
 def run(
-    suite: Suite | str | Path, *, selection: Selection | None = None, execution: Execution | None = None, **fields: Any
+    suite: Suite | str | Path,
+    *,
+    selection: Selection | None = None,
+    execution: Execution | None = None,
+    plugins: str | Path | Sequence[str | Path] = (),
+    **fields: Any,
 ) -> Store:
     """Run what is missing of ``suite`` into ``out``/<suite> and return its store.
 
     Args:
         selection: which of its trials; all of them if it is left out.
         execution: where they run, and with what; Ray on this machine if it is left out.
+        plugins: Python files that register what the suite names, as ``--plugin`` on the command line.
         fields: fields of either in place of what they say, so that ``run("quick", only="cb_*", backend="inline")`` is short for
             ``run("quick", selection=Selection(only="cb_*"), execution=Execution(backend="inline"))``.
 
@@ -84,7 +91,9 @@ def run(
     from bench.suites.planning import plan
     from bench.suites.selection import Selection, with_fields
     from bench.suites.suite import load_suite
+    from lt_core.plugins import load_all
 
+    load_all(plugins)
     asked, given = with_fields(fields, selection or Selection(), execution or Execution())
     return run_plan(plan(load_suite(suite) if isinstance(suite, str | Path) else suite, selection=asked), given)
 
@@ -95,6 +104,7 @@ def tune(
     study_seed: int = 0,
     retry_failed: bool = False,
     execution: Execution | None = None,
+    plugins: str | Path | Sequence[str | Path] = (),
     **fields: Any,
 ) -> tuple[Store, list[Found]]:
     """Search every study of ``space`` on the validation split, then run the winners on fresh seeds.
@@ -103,6 +113,7 @@ def tune(
         study_seed: seed of the samplers.
         retry_failed: try settings that failed again, and run failed trials of winners again.
         execution: where trials run, and with what; Ray on this machine if it is left out.
+        plugins: Python files that register what the space names, as ``--plugin`` on the command line.
         fields: fields of `Execution` in place of what ``execution`` says: ``tune("digits_cb", backend="inline")``.
 
     Returns:
@@ -134,7 +145,9 @@ def tune(
     from bench.suites.selection import with_fields
     from bench.tuning import driver, winners
     from bench.tuning.space import load_space
+    from lt_core.plugins import load_all
 
+    load_all(plugins)
     (given,) = with_fields(fields, execution or Execution())
     chosen = load_space(space) if isinstance(space, str | Path) else space
     runtime, scheduler = given.runtime(), given.scheduler()

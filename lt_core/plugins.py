@@ -13,6 +13,7 @@ import re
 import sys
 import traceback
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,16 @@ def load(path: str | Path) -> Plugin:
     return plugin
 
 
+def load_all(files: str | Path | Sequence[str | Path]) -> None:
+    """`load` each of several plug-in files, or a single one.
+
+    Raises:
+        UserError: what `load` raises.
+    """
+    for file in [files] if isinstance(files, str | Path) else files:
+        load(file)
+
+
 def activate(plugin: Plugin) -> None:
     """Register what ``plugin`` defines, unless that has been done.
 
@@ -87,7 +98,7 @@ def activate(plugin: Plugin) -> None:
         try:
             exec(compile(plugin.text, plugin.path, "exec", dont_inherit=True), vars(module))
             if not recorder.entries:
-                raise UserError("it registers nothing: call method(…), or decorate a part with @part(…)")
+                raise UserError("it registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)")
         except (Exception, SystemExit) as error:
             place = place_in("".join(traceback.format_exception(error)))
             forget(plugin.version)

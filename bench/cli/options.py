@@ -22,7 +22,7 @@ def either(choices: Iterable[str]) -> str:
     return "|".join(choices)
 
 
-SUITES = Annotated[list[str], typer.Argument(metavar="SUITE...", help="suites or groups by name or YAML file; see `list suites`")]
+SUITES = Annotated[list[str], typer.Argument(metavar="SUITE", help="suites or groups by name or YAML file; see `list suites`")]
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
 FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
@@ -31,7 +31,7 @@ PLUGINS = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
-        help="a Python file of your own that registers methods, parts, models, data sets or metrics; repeat it",
+        help="a Python file of your own that registers methods, parts, models, data sets, recipes or metrics; repeat it",
     ),
 ]
 RANKS = Annotated[str, typer.Option(metavar="METRIC", help="figure that ranks; see `list metrics`")]
@@ -81,8 +81,7 @@ def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
         if plugin:
             from lt_core import plugins
 
-            for file in plugin:
-                plugins.load(file)
+            plugins.load_all(plugin)
         command(**values)
 
     own = inspect.signature(command, eval_str=True).parameters.values()

@@ -21,6 +21,7 @@ from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
 from lt_core.fields import build, param
 from lt_core.labels import parse_label
+from lt_core.plugins import load_all
 from lt_core.recipes import RECIPES, Recipe
 from lt_core.registry import Registry
 from lt_core.spec import DataSpec, MethodSpec, TrialSpec
@@ -59,8 +60,11 @@ def suite_names() -> list[str]:
     return sorted(p.stem for p in SUITES_DIR.glob("*.yaml"))
 
 
-def load_suite(name: str | Path) -> Suite:
+def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] = ()) -> Suite:
     """The suite of that name, or in that file.
+
+    Args:
+        plugins: Python files that register what it names, besides those under its own key ``plugins``.
 
     Raises:
         UserError: no such suite, not YAML, or anything in it that no trial can be made of.
@@ -69,6 +73,7 @@ def load_suite(name: str | Path) -> Suite:
     >>> suite.table, suite.specs[0].method.label, suite.specs[0].data.imbalance_factor
     ('mm', 'softmax', 100.0)
     """
+    load_all(plugins)
     path = file_of(name, SUITES_DIR)
     values = read_file(path, SuiteFile)
     if "suites" in values:

@@ -21,6 +21,7 @@ from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
 from lt_core.fields import build, param
 from lt_core.metrics import ON_CURVES, metric_of
+from lt_core.plugins import load_all
 from lt_core.recipes import Recipe
 from lt_core.spec import DataSpec, TrialSpec
 
@@ -74,8 +75,12 @@ def space_names() -> list[str]:
     return sorted(p.stem for p in SPACES_DIR.glob("*.yaml"))
 
 
-def load_space(name: str | Path, **changes: Any) -> Space:
-    """The tuning space of that name, or in that file; ``changes``: keys in place of the file's, None for none.
+def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] = (), **changes: Any) -> Space:
+    """The tuning space of that name, or in that file.
+
+    Args:
+        plugins: Python files that register what it names, besides those under its own key ``plugins``.
+        changes: keys in place of the file's, None for none.
 
     Raises:
         UserError: no such space, or anything in it that no study can be made of.
@@ -84,6 +89,7 @@ def load_space(name: str | Path, **changes: Any) -> Space:
     >>> space.trials, [study.name for study in space.studies]
     (3, ['class_balanced', 'logit_adjusted'])
     """
+    load_all(plugins)
     path = file_of(name, SPACES_DIR, "tuning space")
     values = read_file(path, _File, "tuning space")
     return parse_space(path.stem, {**values, **{k: v for k, v in changes.items() if v is not None}}, own(path))

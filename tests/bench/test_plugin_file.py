@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import bench
 from bench.records.store import Store
 from bench.running.backends.base import Job
 from bench.running.backends.ray_trial import packed
@@ -168,6 +169,29 @@ def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
     assert record["cause"].endswith("loss.py, line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'")
 
 
+def test_files_are_given_in_python_too(files, tmp_path):
+    suite, path = files()
+    found = [load_suite(suite, plugins=path), load_suite(suite, plugins=[path])]
+    assert {spec.method.name for spec in found[0].specs} == {"softmax", f"stretch@{version(LOSS)}"} and found[0] == found[1]
+    plugins.forget(version(LOSS))
+    try:
+        asked = {"only": "stretch", "seeds": 1, "epochs": 2, "backend": "inline", "out": tmp_path / "out"}
+        assert bench.run(suite, plugins=path, **asked).frame()["status"].tolist() == ["ok"]
+        space = bench.load_space(_space(tmp_path), plugins=path)
+        assert space.studies[0].methods == ("stretch",)
+    finally:
+        plugins.forget(version(LOSS))
+
+
+def _space(folder: Path) -> Path:
+    file = folder / "hunt.yaml"
+    asked = {"about": "by how much", "recipe": "digits", "data": {**SMALL["data"], "validation": 10}, "trials": 2}
+    file.write_text(
+        yaml.safe_dump({**asked, "studies": {"one": {"methods": "stretch", "space": {"stretch": {"low": 1, "high": 2}}}}})
+    )
+    return file
+
+
 def test_a_suite_and_a_group_name_their_files_relative_to_themselves(call, files, tmp_path):
     suite, _ = files(plugins=["loss.py"])
     (tmp_path / "both.yaml").write_text(yaml.safe_dump({"about": "two", "suites": [suite], "plugins": ["mine/loss.py"]}))
@@ -265,6 +289,11 @@ def test_a_file_that_is_wrong_is_refused_in_one_sentence_by_every_command(call, 
     options = ["--plugin"] if command != "check" else []
     code, _, err = call(command, *arguments[command], *options, plugin)
     assert (code, err) == (2, f"error: plug-in {plugin}, line 3: NameError: name 'missing' is not defined\n")
+
+
+def test_a_file_that_is_given_twice_is_checked_once(call, files):
+    _, plugin = files("from lt_core.recipes import recipe\n\nrecipe('mine', model='mlp')\n")
+    assert call("check", plugin, plugin)[1].splitlines()[-1] == "1 check: 1 hold, 0 do not"
 
 
 def test_check_prints_a_line_a_check_and_says_what_does_not_hold(call, files):

@@ -287,7 +287,10 @@ def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_
         ("def f():\n    raise RuntimeError\nf()\n", ", line 2: RuntimeError"),
         (LOSS.replace("def bind", "def tie"), ", line 23: TypeError: Can't instantiate abstract class MyLoss with"),
         ("import sys\nsys.exit('enough')\n", ", line 2: SystemExit: enough"),
-        ("x = 1\n", ": it registers nothing: call method(…), or decorate a part with @part(…)"),
+        (
+            "x = 1\n",
+            ": it registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)",
+        ),
         (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los'; the nearest is 'loss'"),
         (LOSS.replace('"my_loss")', '"focal")'), ", line 13: loss 'focal' is there already: choose another name"),
         (LOSS.replace('"my_method", "mine"', '"ldam", "mine"'), ", line 23: method 'ldam' is there already: choose another name"),
