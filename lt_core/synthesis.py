@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class _Smote(Synthesis):
             return out
 
     @abstractmethod
-    def sampler(self, neighbours: int, others: int):  # type: ignore[no-untyped-def]
+    def sampler(self, neighbours: int, others: int) -> Any:
         """The imbalanced-learn sampler for one class, ``others`` the points besides one."""
 
 
@@ -65,7 +66,7 @@ class _Smote(Synthesis):
 class Smote(_Smote):
     """A point between an image and one of its k nearest neighbours of the same class (Chawla et al. 2002, section 4.2)."""
 
-    def sampler(self, neighbours: int, others: int):  # type: ignore[no-untyped-def]
+    def sampler(self, neighbours: int, others: int) -> Any:
         from imblearn.over_sampling import SMOTE
 
         return SMOTE(k_neighbors=neighbours)
@@ -77,7 +78,7 @@ class BorderlineSmote(_Smote):
     (Borderline-SMOTE1: Han et al. 2005, section 3). A class that has no such image stays as it is.
     """
 
-    def sampler(self, neighbours: int, others: int):  # type: ignore[no-untyped-def]
+    def sampler(self, neighbours: int, others: int) -> Any:
         from imblearn.over_sampling import BorderlineSMOTE
 
         return BorderlineSMOTE(k_neighbors=neighbours, m_neighbors=min(10, others))

@@ -269,8 +269,8 @@ class Store:
         try:
             frame = pd.read_parquet(path)
             missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)  # of an older version
-            unknown = layout.metric_columns()
-            return frame.assign(**{column: math.nan if column in unknown else 0.0 for column in sorted(missing)})
+            figures = layout.metric_columns()
+            return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})
         except Exception as error:
             raise self._damaged(path, error) from None
 

@@ -35,10 +35,6 @@ class Verdict:
     difference: float = 0.0  # accuracy here − stored, points
 
     @property
-    def same(self) -> bool:
-        return self.kind == SAME
-
-    @property
     def good(self) -> bool:
         return self.kind != OTHER
 

@@ -66,7 +66,7 @@ class _File:
     gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
     pruner: str = param("none", "whether trials without promise are stopped", choices=PRUNERS)
-    objectives: Any = param("balanced_accuracy", "a metric that is sought on the validation split, or a list of them", choices=())
+    objectives: Any = param("balanced_accuracy", "a metric that is sought on the validation split, or a list of them")
     plugins: Any = param((), PLUGINS)
 
 

@@ -11,6 +11,7 @@ from bench.running.backends.base import Backend
 from bench.running.driver import execute
 from bench.suites.planning import plan
 from bench.suites.suite import Suite
+from bench.tuning.axes import RECIPE
 from bench.tuning.search import Search, optuna_
 from bench.tuning.space import Space
 from bench.tuning.study import Setting, Study
@@ -38,7 +39,7 @@ class Found:
     def label(self, setting: Setting | None = None) -> str:
         """A setting in the notation of the tables."""
         shown = setting or self.setting
-        recipe = [f"{k.removeprefix('recipe.')}={short(v)}" for k, v in shown.items() if k.startswith("recipe.")]
+        recipe = [f"{k.removeprefix(RECIPE)}={short(v)}" for k, v in shown.items() if k.startswith(RECIPE)]
         return " ".join([self.study.method(shown).label, *recipe])
 
 

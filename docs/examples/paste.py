@@ -5,8 +5,7 @@ import torch
 from lt_core.fields import param
 from lt_core.methods import Neutral, method
 from lt_core.parts import part
-from lt_core.steps import Step
-from lt_core.steps.base import BoundStep
+from lt_core.steps import BoundStep, Step
 
 
 def box(height, width, draws):

@@ -13,7 +13,7 @@ from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep
-from lt_core.steps.semi import FixMatch, _FixMatch
+from lt_core.steps.semi import BoundFixMatch, FixMatch
 
 
 def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
@@ -21,7 +21,7 @@ def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
     return 1 - progress * (1 - counts.min() / counts)
 
 
-class _Auxiliary(_FixMatch):
+class _Auxiliary(BoundFixMatch):
     def __init__(self, training: StepContext, config: AuxiliaryBalanced) -> None:
         super().__init__(training, config)
         self.weight, self.counts = config.aux_weight, training.split.labelled_counts.float()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -40,9 +40,6 @@ class Step(Part):
 
     A deferred schedule defers the step too: before it, training is plain.
     """
-
-    #: Needs unlabelled images.
-    semi_supervised: ClassVar[bool] = False
 
     @property
     def cost(self) -> float:

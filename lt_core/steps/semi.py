@@ -31,7 +31,6 @@ class Semi(Step):
 
     unsup_weight: float = param(1.0, "λ_u, weight of the unlabelled term; 0: labelled images alone", low=0)
     unsup_ratio: int = param(7, "μ, unlabelled images a step in units of the batch", low=1, tune=(1, 2, 7))
-    semi_supervised: ClassVar[bool] = True
     views: ClassVar[int] = 1  # passes of an unlabelled image
 
     @property
@@ -174,7 +173,7 @@ class MeanTeacher(Semi):
         return _MeanTeacher(training, self)
 
 
-class _FixMatch(BoundSemi):
+class BoundFixMatch(BoundSemi):
     def __init__(self, training: StepContext, config: FixMatch) -> None:
         super().__init__(training, config)
         self.fix, counts = config, training.split.labelled_counts.float()
@@ -296,4 +295,4 @@ class FixMatch(Semi):
         return 1.0 + (1 + self.strong_views) * self.unsup_ratio
 
     def bind(self, training: StepContext) -> BoundStep:
-        return _FixMatch(training, self)
+        return BoundFixMatch(training, self)

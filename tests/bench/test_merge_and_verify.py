@@ -11,7 +11,7 @@ import pytest
 from bench.records.merge import merge
 from bench.records.provenance import command
 from bench.records.store import Store
-from bench.running.verify import verify
+from bench.running.verify import OTHER, SAME, verify
 from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
 from lt_core.training import Runtime, run_trial
@@ -57,7 +57,7 @@ def test_machines_of_one_kind_that_disagree_stop_the_merge(store, results, tmp_p
     told: list[str] = []
     assert merge([store("a"), store("c", elsewhere)], target, told.append) == (2, 1)
     (words,) = told
-    assert words.startswith("1 trials of ") and "their other figures, of another kind of device, are left out" in words
+    assert words.startswith("1 trial of ") and "their other figures, of another kind of device, are left out" in words
 
 
 def test_a_run_of_parquet_alone_is_neither_merged_nor_verified(store, results, tmp_path):
@@ -88,8 +88,8 @@ def test_a_row_that_is_run_again_gives_its_figures_and_a_forged_one_is_found(sto
     forged = replace(results[1], confusion=[row[::-1] for row in results[1].confusion])
     run = store("run", results[0], forged)
     found = {v.trial_id: v for v in verify(run, 5, Runtime())}
-    assert found[results[0].trial_id].same
-    assert not found[forged.trial_id].same and "this should not be" in found[forged.trial_id].words
+    assert found[results[0].trial_id].kind == SAME
+    assert found[forged.trial_id].kind == OTHER and "this should not be" in found[forged.trial_id].words
     with pytest.raises(UserError, match="no finished trial to verify"):
         next(verify(store("empty"), 1, Runtime()))
 
