@@ -37,6 +37,9 @@ def its_declaration_is_whole(method: Method) -> None:
         expect(key in domains, f"{key} is to be tuned, and none of its parts has it")
         values = domains[key].tune
         expect(len(set(values)) > 1, f"{key} is to be tuned, and has no values to choose from: give param(…, tune=(…))")
+        for value in values:
+            taken = method.resolve({key: value}).params[key]
+            expect(taken == value, f"{key} is to be tried at {value!r}, and is then {taken!r}")
         labels = {method.resolve({key: value}).label for value in values}
         expect(len(labels) == len(values), f"of {key} {len(values)} values are to be tried, and have {len(labels)} labels")
 

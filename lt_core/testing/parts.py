@@ -36,7 +36,7 @@ def group_of(part: type[Part]) -> str:
 
 @check(PART)
 def it_is_what_its_group_expects(part: type[Part]) -> None:
-    """It is of its group's base class."""
+    """It is derived from the base class of its group."""
     base = BASES[group_of(part)]
     expect(issubclass(part, base), f"{part.__name__} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}")
 
@@ -59,7 +59,7 @@ def all_its_fields_are_parameters(part: type[Part]) -> None:
 
 @check(PART)
 def its_parameters_are_its_groups_own(part: type[Part]) -> None:
-    """No other group has a parameter of that name, and no group is called so: all are set in one flat list."""
+    """No parameter has the name of a group, or of a parameter in another group: all are set in one flat list."""
     group = group_of(part)
     for key in domains(part):
         expect(key not in GROUPS, f"parameter {key} has the name of a group of parts")

@@ -230,7 +230,10 @@ def test_slurm_script_is_bash():
 def test_commands_of_the_files_have_options_that_exist():
     helped = cli("run", "--help").stdout + subprocess.run([RAY, "start", "--help"], capture_output=True, text=True).stdout
     text = "".join(path.read_text() for path in sorted(FILES.iterdir()))
+    found = set()
     for line in text.replace("\\\n", " ").splitlines():
         if "bench.py run" in line or "ray start" in line or '"${ray[@]}"' in line:
             for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line.split("srun")[-1].split(" -w ")[-1]):
                 assert option in helped, f"{option} in {line}"
+                found.add(option)
+    assert {"--address", "--gpus-per-trial", "--head"} <= found

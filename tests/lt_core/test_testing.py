@@ -31,8 +31,7 @@ from lt_core.regularizer import Regularizer
 from lt_core.sampling import Sampling
 from lt_core.schedule import Schedule
 from lt_core.stages import Stage, Stages
-from lt_core.steps import Step
-from lt_core.steps.base import BoundStep
+from lt_core.steps import BoundStep, Step
 from lt_core.synthesis import Synthesis
 from lt_core.weights import Weights
 
@@ -378,6 +377,11 @@ def test_a_failure_without_words_is_put_into_some(load):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
+        (
+            "its_declaration_is_whole",
+            loss(CE, "extent: float = param(1.0, 'how far', tune=('1', '2'))").replace("neutral", "space=('extent',), neutral"),
+            "extent is to be tried at '1', and is then 1.0",
+        ),
         ("its_neutral_point_is_stated", declared("neutral=Neutral({}, reason='none')"), "Neutral({}, equals='', reason='why')"),
         ("it_is_best_for_perfect_predictions", figure("o.recall.mean()", "lower_is_better=True"), "is 1, not 0"),
         ("it_is_never_worse_for_a_mended_prediction", figure("1.0"), "measures nothing"),
