@@ -23,7 +23,7 @@ def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         UserError: all are of a search.
     """
     searched = frame["searched"].astype(bool)
-    words = f"{searched.sum()} trials of a search on the validation split are left out: the winner is shown on fresh seeds"
+    words = f"{counted(searched.sum(), 'trial')} of a search on the validation split left out: the winner is shown on fresh seeds"
     kept = frame[~searched & (frame["status"] != PRUNED)]  # what a study stopped is neither a figure nor a failure
     if searched.any() and kept.empty:
         raise UserError(f"{words}, and none is there")
@@ -97,7 +97,7 @@ def budget_words(frame: pd.DataFrame) -> str:
     row = frame.iloc[0]
     held = sorted({int(v) for v in frame["validation"] if v})
     out = f", {' or '.join(map(str, held))} images a class held out for validation" if held else ""
-    return f"recipe {row.recipe}, model {row.model}, {row.epochs} epochs, figures of the last epoch{out}"
+    return f"recipe {row.recipe}, model {row.model}, {counted(row.epochs, 'epoch')}, figures of the last epoch{out}"
 
 
 def machines(frame: pd.DataFrame) -> list[str]:

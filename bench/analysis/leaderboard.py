@@ -134,7 +134,7 @@ def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
     rest = rest.assign(_by=rest["trial_id"].map(counted["run"]), _failed=~rest["_done"] & rest["trial_id"].map(counted["_done"]))
     words: dict[str, list[str]] = {}
     for (column, run, by, failed), rows in rest.groupby(["_column", "run", "_by", "_failed"], sort=False):
-        trials = f"{len(rows)} {'failed ' if failed else ''}trial{'s' * (len(rows) > 1)} of {run}"
+        trials = f"{counted(len(rows), 'failed trial' if failed else 'trial')} of {run}"
         first = " (a run of your own comes first)" if Path(by).parent == RUNS_DIR and not failed else ""
         words.setdefault(column, []).append(f"{trials}, since {by} has the same {'finished' if failed else 'ones'}{first}")
     return {column: "; ".join(found) for column, found in words.items()}

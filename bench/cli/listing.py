@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lt_core.identity import NEUTRAL
+from lt_core.labels import counted
 
 if TYPE_CHECKING:
     from lt_core.metrics import Metric
@@ -57,10 +58,11 @@ def suites(pattern: str) -> Items:
     for item in [load(name) for name in suite_names() if fnmatch.fnmatchcase(name, pattern)]:
         if isinstance(item, Group):
             trials = sum(len(suite.specs) for suite in item.suites)
-            words, more = f"group of {len(item.suites)} suites, {trials} trials", {"suites": [s.name for s in item.suites]}
+            words = f"group of {len(item.suites)} suites, {counted(trials, 'trial')}"
+            more = {"suites": [s.name for s in item.suites]}
         else:
             trials = len(item.specs)
-            words, more = f"{trials} trials", {"table": item.table}
+            words, more = counted(trials, "trial"), {"table": item.table}
         items.append({"name": item.name, "about": f"{item.about} ({words})", "trials": trials, **more})
     return items
 
@@ -71,7 +73,7 @@ def spaces(pattern: str) -> Items:
 
     loaded = [load_space(name) for name in space_names() if fnmatch.fnmatchcase(name, pattern)]
     return [
-        {"name": s.name, "about": f"{s.about} ({len(s.studies)} studies)",
+        {"name": s.name, "about": f"{s.about} ({counted(len(s.studies), 'study', 'studies')})",
          "studies": [study.name for study in s.studies], "trials": s.trials}
         for s in loaded
     ]  # fmt: skip
@@ -87,7 +89,10 @@ def recipes(pattern: str) -> Items:
     from lt_core.recipes import RECIPES
 
     found = [RECIPES[name] for name in RECIPES.names(pattern)]
-    return [{**asdict(r), "about": f"{r.model}, {r.epochs} epochs, batch {r.batch_size}, {r.optimizer} {r.lr:g}"} for r in found]
+    return [
+        {**asdict(r), "about": f"{r.model}, {counted(r.epochs, 'epoch')}, batch {r.batch_size}, {r.optimizer} {r.lr:g}"}
+        for r in found
+    ]
 
 
 def tables(pattern: str) -> Items:

@@ -33,7 +33,7 @@ def tune_(
     before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C.
     """
     import bench
-    from bench.cli import wording
+    from bench.cli import tune_wording
     from bench.report.render import renderer
     from bench.running.backends import Interrupted
     from bench.tuning import outcome, summary
@@ -42,7 +42,7 @@ def tune_(
 
     chosen = load_space(space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds)
     if plan:
-        print(wording.space_words(chosen, workers=2))
+        print(tune_wording.space_words(chosen, workers=2))
         return
     try:
         store, found = bench.tune(chosen, execution=execution, study_seed=study_seed, retry_failed=retry_failed)
@@ -55,7 +55,7 @@ def tune_(
     print()
     print(renderer("terminal")(summary.table(chosen, found, store)))
     print()
-    print(wording.tuned_words(found, store, files))
+    print(tune_wording.tuned_words(found, store, files))
     raise SystemExit(_searched(store.path))
 
 

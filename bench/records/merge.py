@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.records.columns import MACHINE
 from bench.records.store import Store
 from lt_core.errors import UserError
+from lt_core.labels import counted
 from lt_core.result import OK, TrialResult
 
 #: What says of a trial's environment on which kind of device its figures are a function of its id.
@@ -45,7 +46,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
                 others += _differs(known, result, store)
         if others:
             words = "their other figures, of another kind of device, are left out"
-            say(f"{others} trials of {store.path} were there before: {words}")
+            say(f"{counted(others, 'trial')} of {store.path} found there already: {words}")
     target = Store.create(out)
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]

@@ -155,7 +155,8 @@ def tune(
         if tuner.over():
             say(f"{space.name}: the budget of every study is spent, nothing to search")
             return searches
-        budget = f"{space.trials} settings" if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
+        hours = f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
+        budget = counted(space.trials, "setting") if space.trials else hours
         each = len(space.seeds) * len(space.data)
         trials = f"{counted(each, 'trial')} a setting, {workers} at a time"
         say(f"{space.name}: {counted(len(searches), 'study', 'studies')}, {budget} each, {trials}")

@@ -216,7 +216,7 @@ def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
     store = Store.create(tmp_path / "tiny")
     searches = tuning.tune(made, store, Inline(), Runtime(), say=lambda words: None)
     for show in (leaderboard, TABLES["catalogue"]):
-        with pytest.raises(UserError, match="3 trials of a search on the validation split are left out"):
+        with pytest.raises(UserError, match="3 trials of a search on the validation split left out"):
             show(store.frame())
     winners.confirm(made, [winners.winner(search) for search in searches], store, Inline(), Runtime())
     board = leaderboard(store.frame())
@@ -324,7 +324,7 @@ def test_a_plan_prices_a_space_and_starts_nothing(tmp_path):
     done = cli("tune", str(file), "--plan", "--out", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stderr
     assert "cb: cb_softmax or cb_focal by cb_beta, gamma; first cb_focal" in done.stdout
-    assert "5 settings × 1 trials by tpe, then 2 × 2 on fresh seeds" in done.stdout
+    assert "5 settings × 1 trial by tpe, then 2 × 2 on fresh seeds" in done.stdout
     assert "of trial time; about" in done.stdout
     assert not (tmp_path / "runs").exists()
 

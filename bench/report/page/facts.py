@@ -11,6 +11,7 @@ import pandas as pd
 from bench.records.columns import DATA, DRAW, HEADINGS, REPEATS, describe, describe_trial, group_name
 from bench.records.layout import SECONDS
 from bench.records.nested import environments_of
+from lt_core.labels import counted
 from lt_core.result import LOST, OK, PRUNED
 
 _IDS = 5  # trial ids that stand beside a cause
@@ -87,7 +88,7 @@ def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
         ],
         "protocol": [str(protocol) for protocol in frame["protocol"]],
         "record schema": [str(schema) for schema in frame["schema"]],
-        "training": [f"recipe {r.recipe}, model {r.model}, {r.epochs} epochs" for r in frame.itertuples()],
+        "training": [f"recipe {r.recipe}, model {r.model}, {counted(r.epochs, 'epoch')}" for r in frame.itertuples()],
     }
     return [(fact, _counted(values)) for fact, values in found.items() if any(values)]
 

@@ -8,6 +8,7 @@ from bench.records.columns import DATA, HEADINGS, describe
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import finished, floats
 from lt_core.errors import UserError
+from lt_core.labels import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,5 +63,5 @@ def _panel(label: str, found: pd.DataFrame, column: str, words: str, legend: boo
             )
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)
-    title = f"{label}, {found['trial_id'].nunique()} trials"
+    title = f"{label}, {counted(found['trial_id'].nunique(), 'trial')}"
     return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), legend=legend)

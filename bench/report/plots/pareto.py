@@ -12,6 +12,7 @@ from bench.records.columns import MACHINE
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import DataColumn, best, data_columns, finished, floats, spread
 from lt_core.errors import UserError
+from lt_core.labels import counted
 
 if TYPE_CHECKING:
     from bench.records.store import Store
@@ -48,7 +49,8 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
 def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
     groups = [rows for _, rows in column.rows.groupby(MACHINE, sort=False, dropna=False)]
     rows = max(groups, key=len)
-    notes = [f"{column.name}: {len(column.rows) - len(rows)} trials of other machines are left out"] if len(groups) > 1 else []
+    others = len(column.rows) - len(rows)
+    notes = [f"{column.name}: {counted(others, 'trial')} of other machines left out"] if others else []
     by_label = rows.groupby("label", sort=False)
     points = pd.DataFrame(
         {

@@ -1,0 +1,58 @@
+"""What the command line says of tuning: what a space asks for and costs, and what its studies found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.cli.wording import file_list
+from bench.records.store import Store
+from bench.suites.cost import duration
+from bench.tuning.space import Space
+from lt_core.labels import counted
+
+
+def space_words(space: Space, workers: int) -> str:
+    """What a tuning space asks for, and what it would cost by the price of each study's first setting."""
+    from bench.suites.cost import estimate
+
+    lines, seconds = [f"{space.name}: {space.about}"], 0.0
+    for study in space.studies:
+        grid = len(study.grid()) if space.sampler == "grid" else 0
+        settings = min(filter(None, (space.trials, grid)), default=0)
+        axes = ", ".join(axis.name for axis in study.axes)
+        lines.append(f"  {study.name}: {' or '.join(study.methods)} by {axes}; first {study.method(study.first).label}")
+        budget = counted(settings, "setting") if settings else f"{space.gpu_hours:g} hours"
+        specs = space.specs(study, study.first)
+        fresh = space.specs(study, study.first, space.fresh_seeds)
+        cost = estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
+        lines.append(
+            f"    {budget} × {counted(len(specs), 'trial')} by {space.sampler}, then 2 × {len(fresh)} on fresh seeds: "
+            f"{duration(cost)}"
+        )
+        seconds += cost
+    return "\n".join(
+        [*lines, f"  in all {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"]
+    )
+
+
+def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:
+    """What else there is to say of studies: what mattered, the Pareto fronts, the files, and how to go on."""
+    from bench.tuning.drawings import importances
+
+    lines = []
+    for one in found:
+        shares = " · ".join(f"{axis} {share:.2f}" for axis, share in importances(one.search).items())
+        if shares:
+            lines.append(f"importance  {one.study.name}: {shares}")
+        for trial in one.front:
+            values = ", ".join(
+                f"{name} {value:.4g}" for name, value in zip(one.search.space.objectives, trial.values, strict=True)
+            )
+            lines.append(f"front       {one.label(trial.user_attrs['setting'])}: {values}")
+    for name, folder in (("tables", "tables"), ("plots", "plots")):
+        there = [file for file in files if file.parent.name == folder]
+        lines += [f"{name:<12}{file_list(there)}"] if there else []
+    lines += [f"winner      python bench.py run {file}" for file in files if file.suffix == ".yaml"]
+    return "\n".join([*lines, f"dashboard   optuna-dashboard {store.path / 'studies.journal'}"])
