@@ -43,6 +43,7 @@ class TrialResult:
     train_counts: list[int] = field(default_factory=list)  # images of each class trained on
     confusion: list[list[int]] = field(default_factory=list)  # test part, last epoch; row = true class
     calibration: list[list[float]] = field(default_factory=list)  # test part, see metrics.calibration_bins
+    class_calibration: list[list[list[float]]] = field(default_factory=list)  # by class; older records have none
     validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split
     curve: list[dict[str, float]] = field(default_factory=list)  # one row an evaluated epoch
     generations: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
@@ -61,7 +62,9 @@ class TrialResult:
         measured = {"seconds": self.seconds, "images_per_second": self.images_per_second}
         if validation:
             return Outcome.of(self.validation_confusion, self.train_counts, **measured)
-        return Outcome.of(self.confusion, self.train_counts, self.calibration or None, **measured)
+        return Outcome.of(
+            self.confusion, self.train_counts, self.calibration or None, self.class_calibration or None, **measured
+        )
 
     def metrics(self) -> dict[str, float]:
         """Figures of the last epoch on the test part, by their columns in the results frame."""

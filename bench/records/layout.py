@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from bench.records.columns import DATA, DRAW
-from lt_core.metrics import METRICS, ON_CURVES, Metric
+from lt_core.metrics import METRICS, ON_CURVES, TEST_PRIORS, Metric
 
 VALIDATION = tuple(f"validation_{column}" for column in ON_CURVES)
 SECONDS = ("train_seconds", "evaluate_seconds", "setup_seconds")
@@ -20,7 +20,7 @@ ENVIRONMENT = (
 _BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
 _METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
-    "ece",
+    "ece", "h_mean", "worst_class", "class_ece", *TEST_PRIORS,
 )  # fmt: skip
 _BEHIND = (
     "collapsed", "searched", *VALIDATION, "oracle_accuracy", "train_images", *SECONDS, "images_per_second", *ENVIRONMENT,

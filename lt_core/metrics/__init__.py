@@ -3,11 +3,21 @@
 from lt_core.external import OF_METRICS, load_external
 from lt_core.metrics.base import METRICS, Metric, Outcome, metric, metric_of, recorded
 from lt_core.metrics.catalogue import FEW, MANY, ON_CURVES, on_curves
-from lt_core.metrics.counts import BINS, calibration_bins, collapsed, expected_calibration_error, precision, recall
+from lt_core.metrics.counts import (
+    BINS,
+    calibration_bins,
+    class_calibration_bins,
+    collapsed,
+    expected_calibration_error,
+    precision,
+    recall,
+)
+from lt_core.metrics.priors import FACTORS, TEST_PRIORS, accuracy_under, long_tailed_prior
 
 __all__ = [
-    "BINS", "FEW", "MANY", "METRICS", "ON_CURVES", "Metric", "Outcome", "calibration_bins", "collapsed",
-    "expected_calibration_error", "metric", "metric_of", "on_curves", "precision", "recall", "recorded",
+    "BINS", "FACTORS", "FEW", "MANY", "METRICS", "ON_CURVES", "TEST_PRIORS", "Metric", "Outcome", "accuracy_under",
+    "calibration_bins", "class_calibration_bins", "collapsed", "expected_calibration_error", "long_tailed_prior", "metric",
+    "metric_of", "on_curves", "precision", "recall", "recorded",
 ]  # fmt: skip
 
 load_external(OF_METRICS)

@@ -26,6 +26,7 @@ class Outcome:
         confusion: float [C, C], images; row = true class, column = predicted.
         train_counts: float [C], training images of each class.
         calibration: float [3, BINS] from `calibration_bins`; None where confidences are not kept, as on the validation split.
+        class_calibration: float [C, 3, BINS] from `class_calibration_bins`; None there too, and in records that are older than it.
         seconds: of the whole trial, by activity: setup, train, evaluate.
         images_per_second: of training alone; NaN if it was not measured.
     """
@@ -33,14 +34,17 @@ class Outcome:
     confusion: np.ndarray
     train_counts: np.ndarray
     calibration: np.ndarray | None = None
+    class_calibration: np.ndarray | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float = math.nan
 
     @classmethod
-    def of(cls, confusion: Any, train_counts: Any, calibration: Any = None, **measured: Any) -> Outcome:
+    def of(
+        cls, confusion: Any, train_counts: Any, calibration: Any = None, class_calibration: Any = None, **measured: Any
+    ) -> Outcome:
         """An outcome of lists, as records hold them."""
-        bins = None if calibration is None else np.asarray(calibration, dtype=float)
-        return cls(np.asarray(confusion, dtype=float), np.asarray(train_counts, dtype=float), bins, **measured)
+        bins, by_class = (None if kept is None else np.asarray(kept, dtype=float) for kept in (calibration, class_calibration))
+        return cls(np.asarray(confusion, dtype=float), np.asarray(train_counts, dtype=float), bins, by_class, **measured)
 
     @cached_property
     def recall(self) -> np.ndarray:
@@ -93,6 +97,7 @@ class Metric:
     about: str = ""  # the classes that it is about, where they are not all of them
     needs_calibration: bool = False  # made of confidences, which are kept of the test part alone
     measured: bool = False  # by a clock, and so another on another machine
+    on_request: bool = False  # a column for whoever asks for it by name; what shows all metrics leaves it out
 
     @property
     def title(self) -> str:
@@ -157,11 +162,11 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
     """Declare the decorated function of an `Outcome` a metric.
 
     >>> from lt_core.metrics import METRICS, Outcome, metric
-    >>> @metric("worst", "recall of the worst class")
-    ... def worst(outcome):
-    ...     return float(outcome.recall.min())
-    >>> METRICS["worst"](Outcome.of([[90, 10], [5, 5]], train_counts=[900, 10]))
-    0.5
+    >>> @metric("best_class", "recall of the best class")
+    ... def best_class(outcome):
+    ...     return float(outcome.recall.max())
+    >>> METRICS["best_class"](Outcome.of([[90, 10], [5, 5]], train_counts=[900, 10]))
+    0.9
 
     Args:
         declared: fields of `Metric`; short and column are the name unless they are given.

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lt_core.metrics.base import METRICS, Outcome, metric
+from lt_core.metrics.base import METRICS, Compute, Outcome, metric
 from lt_core.metrics.counts import expected_calibration_error, mean
+from lt_core.metrics.priors import TEST_PRIORS, accuracy_under
 
 MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (Liu et al. 2019)
 
@@ -61,12 +62,55 @@ def minority_f1(outcome: Outcome) -> float:
 def g_mean(outcome: Outcome) -> float:
     """Geometric mean of the recalls."""
     found = outcome.recall[~np.isnan(outcome.recall)]
-    return float(np.prod(found) ** (1 / len(found)))
+    return float(np.prod(found ** (1 / len(found))))
+
+
+@metric("h_mean", "harmonic mean of the recalls", short="H-mean", on_request=True)
+def h_mean(outcome: Outcome) -> float:
+    """0 where a class is never found."""
+    found = outcome.recall[~np.isnan(outcome.recall)]
+    return float(len(found) / (1 / found).sum()) if found.all() else 0.0
+
+
+@metric("worst_class", "recall of the worst class", short="worst class", on_request=True)
+def worst_class(outcome: Outcome) -> float:
+    return float(np.nanmin(outcome.recall))
 
 
 @metric("ece", "expected calibration error", short="ECE", lower_is_better=True, needs_calibration=True)
 def ece(outcome: Outcome) -> float:
     return expected_calibration_error(outcome.calibration)
+
+
+@metric(
+    "class_ece", "class-wise calibration error", short="class ECE", lower_is_better=True, needs_calibration=True, on_request=True
+)
+def class_ece(outcome: Outcome) -> float:
+    """Mean over the classes of the calibration error of each class's probability (class-wise ECE, Kull et al. 2019, NeurIPS;
+    static calibration error, Nixon et al. 2019). A class has about 1 / C of the images, so that figures of sets with different
+    numbers of classes do not compare.
+    """
+    kept = outcome.class_calibration
+    return float("nan") if kept is None else float(np.mean([expected_calibration_error(bins) for bins in kept]))
+
+
+def accuracy_at(factor: float) -> Compute:
+    """Accuracy under the test prior of ``factor``; NaN where all classes were as large in training, so that none is the head."""
+
+    def accuracy(outcome: Outcome) -> float:
+        counts = outcome.train_counts[~np.isnan(outcome.recall)]
+        alike = counts.min() == counts.max()
+        return float("nan") if alike else accuracy_under(outcome.recall, outcome.train_counts, factor)
+
+    return accuracy
+
+
+for _name, _factor in TEST_PRIORS.items():
+    _often, _seldom, _times = ("head", "tail", _factor) if _factor > 1 else ("tail", "head", 1 / _factor)
+    metric(
+        _name, f"accuracy on a test set with the {_often} {_times:g} times as frequent as the {_seldom}",
+        short=_name.replace("_", " "), about="classes of several sizes", on_request=True,
+    )(accuracy_at(_factor))  # fmt: skip
 
 
 @metric("images_per_second", "images a second in training", short="images/s", unit="", measured=True)

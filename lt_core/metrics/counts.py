@@ -37,6 +37,17 @@ def calibration_bins(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(place, weights=w, minlength=BINS) for w in (np.ones_like(confidence), confidence, correct)])
 
 
+def class_calibration_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """[C, 3, 15]: for each class the `calibration_bins` of its probability, of all images, right where they are of the class.
+
+    Args:
+        probabilities: [N, C].
+        labels: int [N].
+    """
+    columns = enumerate(np.asarray(probabilities, dtype=float).T)
+    return np.stack([calibration_bins(column, (labels == label).astype(float)) for label, column in columns])
+
+
 def expected_calibration_error(bins: Any) -> float:
     """Σ_b |correct_b − confidence_b| / N (Guo et al. 2017, Eq. 5).
 

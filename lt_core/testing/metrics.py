@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from lt_core.metrics import METRICS, Metric, Outcome, calibration_bins
+from lt_core.metrics import METRICS, Metric, Outcome, calibration_bins, class_calibration_bins
 from lt_core.testing.check import check, expect
 
 NOISE = 1e-12  # sums in another order
@@ -30,30 +30,38 @@ def outcomes() -> list[Outcome]:
             confusion = np.zeros((classes, classes))
             np.add.at(confusion, (true, predicted), 1)
             bins = calibration_bins(rng.random(len(true)), (predicted == true).astype(float))
-            made.append(Outcome.of(confusion, counts, bins, seconds={"train": 12.5}, images_per_second=300.0))
+            by_class = class_calibration_bins(rng.dirichlet(np.ones(classes), len(true)), true)
+            made.append(Outcome.of(confusion, counts, bins, by_class, seconds={"train": 12.5}, images_per_second=300.0))
     return made
 
 
 def perfect(outcome: Outcome) -> Outcome:
     """Every image of ``outcome`` told right, and that without a doubt."""
     sizes = outcome.confusion.sum(axis=1)
-    sure = np.ones(int(sizes.sum()))
-    return replace(outcome, confusion=np.diag(sizes), calibration=calibration_bins(sure, sure))
+    true = np.repeat(np.arange(len(sizes)), sizes.astype(int))
+    sure = np.ones(len(true))
+    by_class = class_calibration_bins(np.eye(len(sizes))[true], true)
+    return replace(outcome, confusion=np.diag(sizes), calibration=calibration_bins(sure, sure), class_calibration=by_class)
 
 
 def mended(outcome: Outcome) -> Outcome:
     """One wrong prediction of ``outcome`` made right, and confidences half as far from the truth."""
-    assert outcome.calibration is not None
-    confusion, (images, confidence, correct) = outcome.confusion.copy(), outcome.calibration
+    assert outcome.calibration is not None and outcome.class_calibration is not None
+    confusion = outcome.confusion.copy()
     true, predicted = np.argwhere(confusion * (1 - np.eye(len(confusion))))[0]
     confusion[true, [predicted, true]] += [-1, 1]
-    return replace(outcome, confusion=confusion, calibration=np.stack([images, (confidence + correct) / 2, correct]))
+    nearer, by_class = outcome.calibration.copy(), outcome.class_calibration.copy()
+    nearer[1] = (nearer[1] + nearer[2]) / 2
+    by_class[:, 1] = (by_class[:, 1] + by_class[:, 2]) / 2
+    return replace(outcome, confusion=confusion, calibration=nearer, class_calibration=by_class)
 
 
 def permuted(outcome: Outcome) -> Outcome:
     """Classes by other numbers."""
     order = np.roll(np.arange(len(outcome.train_counts)), 1)
-    return replace(outcome, confusion=outcome.confusion[order][:, order], train_counts=outcome.train_counts[order])
+    by_class = None if outcome.class_calibration is None else outcome.class_calibration[order]
+    confusion = outcome.confusion[order][:, order]
+    return replace(outcome, confusion=confusion, train_counts=outcome.train_counts[order], class_calibration=by_class)
 
 
 def figure(metric: Metric, outcome: Outcome) -> float:

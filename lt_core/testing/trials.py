@@ -27,7 +27,9 @@ CPU = torch.device("cpu")
 _SUBSET = {"imbalance_factor": 10, "n_max": 60}
 #: The subset of digits that checks are made on, with a validation split.
 VALIDATED = {**_SUBSET, "validation": 2}
-_MEASURED = ("status", "cause", "train_counts", "confusion", "calibration", "validation_confusion", "curve")
+_MEASURED = (
+    "status", "cause", "train_counts", "confusion", "calibration", "class_calibration", "validation_confusion", "curve",
+)  # fmt: skip
 
 
 def tiny_spec(

@@ -7,19 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lt_core.data.loader import Images
 from lt_core.features import probabilities_of
-from lt_core.metrics import calibration_bins, on_curves
+from lt_core.metrics import calibration_bins, class_calibration_bins, on_curves
 from lt_core.protocols import Predictor
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``confusion`` int [C, C] (row = true class) and ``calibration`` [3, bins]."""
+    """``confusion`` int [C, C] (row = true class) and ``calibration`` [3, bins], made of ``probabilities`` [N, C] and
+    ``labels`` [N].
+    """
 
     confusion: np.ndarray
     calibration: np.ndarray
+    probabilities: Tensor
+    labels: Tensor
 
     @property
     def finite(self) -> bool:
@@ -35,14 +40,29 @@ class Evaluation:
         return on_curves(self.confusion)["balanced_accuracy"]
 
 
+    def class_calibration(self) -> list[list[list[float]]]:
+        """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, since a thousand classes
+        have 45,000 of these. Made when it is asked for, and not at each point of a learning curve.
+        """
+        bins = class_calibration_bins(self.probabilities.double().cpu().numpy(), self.labels.cpu().numpy())
+        return [
+            [images.astype(int).tolist(), probability.round(4).tolist(), hits.astype(int).tolist()]
+            for images, probability, hits in bins
+        ]
+
+
 def evaluate(predictor: Predictor, images: Images) -> Evaluation:
     """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction."""
     classes = len(predictor.split.counts)
-    confidence, prediction = probabilities_of(predictor, images).max(dim=1)
+    probabilities = probabilities_of(predictor, images)
+    confidence, prediction = probabilities.max(dim=1)
     pairs = torch.bincount(images.labels * classes + prediction, minlength=classes * classes)
     correct = (prediction == images.labels).cpu().numpy()
     return Evaluation(
-        pairs.reshape(classes, classes).cpu().numpy(), calibration_bins(confidence.double().cpu().numpy(), correct.astype(float))
+        pairs.reshape(classes, classes).cpu().numpy(),
+        calibration_bins(confidence.double().cpu().numpy(), correct.astype(float)),
+        probabilities,
+        images.labels,
     )
 
 

@@ -235,6 +235,7 @@ class _Trial:
             train_counts=[int(n) for n in self.split.counts.tolist()],
             confusion=self.test.confusion.tolist(),
             calibration=self.test.calibration.tolist(),
+            class_calibration=self.test.class_calibration(),
             validation_confusion=self.validation.confusion.tolist() if self.validation else [],
             curve=self.book.curve,
             generations=self.book.rounds,

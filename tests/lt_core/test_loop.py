@@ -51,6 +51,20 @@ def test_confidence_is_that_of_the_scaled_logits(make_spec, make_split, method, 
     assert evaluate(training, split.test).calibration[1].sum() == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_record_keeps_the_probability_of_each_class(make_spec, make_split):
+    """Whole numbers of images, and probabilities to four digits; every class bins every image."""
+    split = make_split([30, 20, 10])
+    training = Training(make_spec(), split, CPU)
+    training.run_epoch()
+    training.model.eval()
+    with torch.no_grad():
+        expected = training.outputs(training.batches.normalise(split.test.pixels)).softmax(1).sum(0)
+    kept = evaluate(training, split.test).class_calibration()
+    assert [sum(images) for images, _, _ in kept] == [60, 60, 60] and [sum(hits) for _, _, hits in kept] == [30, 20, 10]
+    assert all(type(count) is int for images, _, hits in kept for count in (*images, *hits))
+    assert [sum(probability) for _, probability, _ in kept] == pytest.approx(expected.tolist(), abs=15 * 5e-5)
+
+
 def test_influence_weights_may_take_a_part_of_the_rate_while_they_are_in_force(make_spec, make_split):
     spec = make_spec("influence_balanced", {"ib_rate": 0.01}, epochs=4, lr=0.5, warmup_epochs=0, milestones=(0.75,), drops=(0.1,))
     training, rates = Training(spec, make_split([9, 3]), CPU), []

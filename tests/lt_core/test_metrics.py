@@ -12,9 +12,11 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from lt_core.errors import UserError
 from lt_core.metrics import (
     METRICS,
+    TEST_PRIORS,
     Outcome,
     base,
     calibration_bins,
+    class_calibration_bins,
     collapsed,
     expected_calibration_error,
     metric,
@@ -59,6 +61,28 @@ def test_rows_are_true_classes():
 def test_g_mean_by_hand():
     assert metrics([[8, 2], [5, 5]], [1, 1])["g_mean"] == pytest.approx(math.sqrt(0.4))
     assert metrics([[10, 0], [10, 0]], [1, 1])["g_mean"] == 0
+
+
+def test_a_mean_of_roots_stays_a_number_where_a_product_would_vanish():
+    """0.3^1000 is below what a float can hold."""
+    matrix = 3 * np.eye(1000) + 7 * np.roll(np.eye(1000), 1, axis=1)
+    assert metrics(matrix, [1] * 1000)["g_mean"] == pytest.approx(0.3)
+
+
+def test_harmonic_mean_and_worst_class_by_hand():
+    made = metrics([[8, 2], [6, 4]], [1, 1])
+    assert made["h_mean"] == pytest.approx(2 / (1 / 0.8 + 1 / 0.4)) and made["worst_class"] == 0.4
+    never = metrics([[10, 0], [10, 0]], [1, 1])
+    assert never["h_mean"] == never["worst_class"] == 0
+
+
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=8))
+def test_the_means_of_recalls_are_in_order(hits):
+    """Worst ≤ harmonic ≤ geometric ≤ arithmetic mean."""
+    missed = np.diag([21 - hit for hit in hits])
+    made = metrics(np.diag(hits) + np.roll(missed, 1, axis=1), [1] * len(hits))
+    assert made["worst_class"] <= made["h_mean"] + 1e-12
+    assert made["h_mean"] <= made["g_mean"] + 1e-12 and made["g_mean"] <= made["balanced_accuracy"] + 1e-12
 
 
 def test_groups_are_split_at_100_and_20_training_images():
@@ -113,6 +137,27 @@ def test_a_bins_errors_cancel_but_not_those_of_different_bins():
     assert expected_calibration_error(apart) == pytest.approx((0.5 + 0.95) / 2)
 
 
+def test_class_wise_calibration_error_by_hand():
+    """Of one image, each class's probability is off by itself; of four, 0.9 is right once in two, and 0.1 as it should."""
+    one = class_calibration_bins(np.array([[0.5, 0.3, 0.2]]), np.array([0]))
+    assert one.shape == (3, 3, 15)
+    bins = calibration_bins(np.array([0.5]), np.array([1.0]))
+    assert metrics(np.diag([1, 1, 1]), [3, 2, 1], bins, one)["class_ece"] == pytest.approx((0.5 + 0.3 + 0.2) / 3)
+    first = np.array([0.9, 0.9, 0.1, 0.1])
+    four = class_calibration_bins(np.stack([first, 1 - first], axis=1), np.array([0, 1, 1, 1]))
+    assert [expected_calibration_error(of_class) for of_class in four] == pytest.approx([(0.8 + 0.2) / 4] * 2)
+    assert math.isnan(metrics(np.diag([1, 1, 1]), [3, 2, 1], bins)["class_ece"]), "records from before it was kept"
+
+
+@given(st.integers(2, 5), st.integers(1, 30), st.integers(0, 1000))
+def test_each_class_bins_the_probabilities_of_all_images(classes, images, seed):
+    rng = np.random.default_rng(seed)
+    labels, probabilities = rng.integers(0, classes, images), rng.dirichlet(np.ones(classes), images)
+    bins = class_calibration_bins(probabilities, labels)
+    assert (bins[:, 0].sum(axis=1) == images).all() and bins[:, 1].sum() == pytest.approx(images)
+    assert bins[:, 2].sum(axis=1).tolist() == np.bincount(labels, minlength=classes).tolist()
+
+
 @given(st.lists(st.integers(0, 1), min_size=4, max_size=40), st.integers(0, 1))
 def test_the_smallest_classs_f1_is_that_of_scikit_learn(predicted, small):
     true = np.arange(len(predicted)) % 2
@@ -128,18 +173,24 @@ def test_where_several_classes_are_smallest_f1_is_their_mean_and_where_all_are_a
 
 
 # Sixteen images: recall 0.8, 0.75 and 0.5, precision 0.8, 0.6 and 1, F1 0.8, 2/3 and 2/3; ten sure to 0.95, of which nine are
-# right, and six sure to 0.55, of which three are.
+# right, and six sure to 0.55, of which three are. The classes' probabilities add up to 9, 6 and 2 where 10, 4 and 2 images are.
 _SOME = Outcome.of(
     [[8, 2, 0], [1, 3, 0], [1, 0, 1]],
     [200, 50, 5],
     calibration_bins(np.repeat([0.95, 0.55], [10, 6]), np.repeat([1.0, 0.0, 1.0, 0.0], [9, 1, 3, 3])),
+    np.array([[16, 9, 10], [16, 6, 4], [16, 2, 2]])[:, :, None] * np.eye(15)[7],
     seconds={"setup": 1.0, "train": 12.5, "evaluate": 2.0},
     images_per_second=300.0,
 )
 _BY_HAND = {
     "error": 0.25, "accuracy": 0.75, "acsa": 2.05 / 3, "many": 0.8, "medium": 0.75, "few": 0.5, "macro_f1": 32 / 45,
-    "minority_f1": 2 / 3, "g_mean": 0.3 ** (1 / 3), "ece": 0.05, "images_per_second": 300.0, "seconds": 12.5,
-}  # fmt: skip
+    "minority_f1": 2 / 3, "g_mean": 0.3 ** (1 / 3), "h_mean": 3 / (1.25 + 4 / 3 + 2), "worst_class": 0.5, "ece": 0.05,
+    "class_ece": (1 + 2 + 0) / 16 / 3,
+} | {
+    f"forward_{f}": (0.8 + 0.75 / f**0.5 + 0.5 / f) / (1 + 1 / f**0.5 + 1 / f) for f in (50, 25, 10, 5, 2)
+} | {
+    f"backward_{f}": (0.8 / f + 0.75 / f**0.5 + 0.5) / (1 + 1 / f**0.5 + 1 / f) for f in (2, 5, 10, 25, 50)
+} | {"images_per_second": 300.0, "seconds": 12.5}  # fmt: skip
 
 
 def test_every_metric_by_hand():
@@ -174,12 +225,12 @@ def test_a_metric_goes_by_its_name_or_its_column():
     [
         ([300, 200], {"medium", "few"}),
         ([90, 40], {"many", "few"}),
-        ([9, 9], {"many", "medium", "minority_f1"}),
+        ([9, 9], {"many", "medium", "minority_f1", *TEST_PRIORS}),
         ([500, 50, 5], set()),
     ],
 )
 def test_class_sizes_say_which_metrics_there_are(counts, lacks):
-    assert {made.name for made in METRICS.values() if not made.applies(counts)} == lacks | {"ece"}  # no confidence is given
+    assert {made.name for made in METRICS.values() if not made.applies(counts)} == lacks | {"ece", "class_ece"}  # no confidences
 
 
 def test_lower_is_better_of_some():

@@ -61,7 +61,8 @@ class Board:
 def board(frame: pd.DataFrame) -> Board:
     """The leaderboard of a run by balanced accuracy; columns without any value are left out."""
     rows = in_words(leaderboard(frame, _FIRST, only_measured=True))
-    shown = [name for name in METRICS if name not in _AFTER and not METRICS[name].complement]  # else another column says it
+    others = [metric for metric in METRICS.values() if not metric.on_request and metric.name not in _AFTER]
+    shown = [metric.name for metric in others if not metric.complement]  # else another column says it
     figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
     said = _OTHERS | {name: (made.heading, made.about, made.digits) for name, made in BOARD_COLUMNS.items()} | figures
     wanted = {name: said[name] for name in (*_BEFORE, *figures, *_AFTER) if _any(rows[name])}

@@ -1,0 +1,68 @@
+"""Accuracy where classes are as frequent in the test as one likes: Σ_c q_c · recall_c, without drawing a test set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+#: Factors of the test sets of SADE (Zhang et al. 2022), forward and backward.
+FACTORS = (50, 25, 10, 5, 2)
+#: Name of a test prior → its factor, from the most forward to the most backward. Between them stands the uniform one, factor 1.
+TEST_PRIORS: dict[str, float] = {f"forward_{factor}": float(factor) for factor in FACTORS} | {
+    f"backward_{factor}": 1 / factor for factor in reversed(FACTORS)
+}
+
+
+def long_tailed_prior(train_counts: Sequence[float], factor: float) -> np.ndarray:
+    """Class frequencies q [C] of a long-tailed test set, which sum to 1: q_c ∝ factor^(−rank_c / (C − 1)), rank 0 the largest
+    class in training.
+
+    The profile is that of SADE's test sets (Zhang et al. 2022, NeurIPS; `get_img_num_per_cls` in Vanint/SADE-AgnosticLT at
+    511ef56), whose code rounds each class down to whole images. Classes of one size share the mean of their ranks, so that no name
+    of a class decides: two sizes (step imbalance) make two frequencies, and one size a uniform q.
+
+    >>> long_tailed_prior([900, 90, 9], factor=4).round(3).tolist()
+    [0.571, 0.286, 0.143]
+
+    Args:
+        train_counts: [C] training images of each class.
+        factor: head over tail. Above 1 the head is the more frequent, as in training (forward); below 1 the tail is, and
+            backward by f is the factor 1 / f.
+    """
+    return _prior(tuple(train_counts), factor)
+
+
+@lru_cache(maxsize=4096)
+def _prior(train_counts: tuple[float, ...], factor: float) -> np.ndarray:
+    _, place, alike = np.unique(-np.asarray(train_counts, dtype=float), return_inverse=True, return_counts=True)
+    rank = (np.cumsum(alike) - (alike + 1) / 2)[place]
+    shares = float(factor) ** (-rank / max(1, len(rank) - 1))
+    shares /= shares.sum()
+    shares.setflags(write=False)
+    return np.asarray(shares)
+
+
+def accuracy_under(recall: Any, train_counts: Any, factor: float) -> float:
+    """Expected accuracy on test images with the frequencies of `long_tailed_prior`; a class without test images counts for
+    nothing.
+
+    It is what a test set drawn by q measures on average, without the noise of the draw. (SADE's code passes its long-tailed test
+    sets of CIFAR through the training's augmentation, so that its figures are of other images than its uniform ones.)
+
+    >>> accuracy_under([0.9, 0.6, 0.3], [900, 90, 9], factor=1)
+    0.6
+
+    Args:
+        recall: [C], NaN for a class without test images.
+        train_counts: [C] training images of each class.
+        factor: see `long_tailed_prior`; 1 gives balanced accuracy.
+
+    Returns:
+        A share in 0…1; NaN if no class has test images.
+    """
+    recall, counts = np.asarray(recall, dtype=float), np.asarray(train_counts, dtype=float)
+    there = ~np.isnan(recall)
+    return float(long_tailed_prior(counts[there].tolist(), factor) @ recall[there]) if there.any() else float("nan")
