@@ -62,9 +62,8 @@ class TrialResult:
         measured = {"seconds": self.seconds, "images_per_second": self.images_per_second}
         if validation:
             return Outcome.of(self.validation_confusion, self.train_counts, **measured)
-        return Outcome.of(
-            self.confusion, self.train_counts, self.calibration or None, self.class_calibration or None, **measured
-        )
+        bins = self.calibration or None, self.class_calibration or None
+        return Outcome.of(self.confusion, self.train_counts, *bins, **measured)
 
     def metrics(self) -> dict[str, float]:
         """Figures of the last epoch on the test part, by their columns in the results frame."""

@@ -42,6 +42,11 @@ _COLUMNS = (
     BoardColumn("difference", "measured − published", "points of accuracy", 2, short="difference"),
     BoardColumn("verdict", "verdict", "measured beside published; of another budget, it is no reproduction"),
     BoardColumn("paper", "paper", "where the published figure stands"),
+    BoardColumn(
+        "relative_accuracy", "relative accuracy (%)", "accuracy over that of plain cross-entropy on as many balanced images", 2,
+        short="rel. acc.", lower_is_better=False,
+    ),
+    BoardColumn("reference", "reference", "the trials that relative accuracy is relative to"),
     BoardColumn("run", "run", "the folder that the trials of the row are of"),
     BoardColumn(
         "devices", "measured on", "processor, threads and precision; on another kind the figures of one trial differ"

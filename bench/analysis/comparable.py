@@ -12,6 +12,9 @@ from lt_core.errors import UserError
 from lt_core.labels import counted
 from lt_core.result import OK, PRUNED
 
+#: The method that others are measured against: plain cross-entropy.
+BASELINE = "softmax"
+
 
 def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows of ``frame`` (a row a trial) whose test figures may be shown, and a note on those left out.

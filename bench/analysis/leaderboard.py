@@ -21,6 +21,7 @@ from bench.analysis.comparison import as_blocks
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.analysis.ranking import chances_of, drawn_ranks, rank
+from bench.analysis.relative import with_relative_accuracy
 from bench.records import HEADLINE, RUNS_DIR
 from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
 from bench.records.nested import environments_of, specs_of
@@ -55,9 +56,10 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
         rank in the column and average_rank over the columns of the method's suite; rank_interval, of 95 % and in words, and
         chance_best, in %, within the column (empty and NaN where it has no two shared seeds); tied: not told apart from the
         column's best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
-        published accuracy in %, paper, difference (measured − published, points) and verdict; run, the folders that the trials
-        are of; devices, the kinds that they were measured on; left_out, what other runs have of the column and is not counted;
-        command that runs the row again. Of run and devices a row has a tuple each: see `in_words`.
+        published accuracy in %, paper, difference (measured − published, points) and verdict; relative_accuracy in % and the
+        reference that it is relative to (`bench.analysis.relative`); run, the folders that the trials are of; devices, the kinds
+        that they were measured on; left_out, what other runs have of the column and is not counted; command that runs the row
+        again. Of run and devices a row has a tuple each: see `in_words`.
 
     Raises:
         UserError: there are no trials.
@@ -78,7 +80,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
     ranks = _average_ranks(every.drop_duplicates(["suite", "trial_id"]).sort_index(), metric)
     board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["column"], board["label"], strict=True)]
-    board = _beside_published(board, only_measured)
+    board = with_relative_accuracy(_beside_published(board, only_measured), shown)
     board = board.assign(_factor=-board["imbalance_factor"])
     order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "rank", "label"]
     return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_as_published"])

@@ -26,7 +26,7 @@ class Outcome:
         confusion: float [C, C], images; row = true class, column = predicted.
         train_counts: float [C], training images of each class.
         calibration: float [3, BINS] from `calibration_bins`; None where confidences are not kept, as on the validation split.
-        class_calibration: float [C, 3, BINS] from `class_calibration_bins`; None there too, and in records that are older than it.
+        class_calibration: float [C, 3, BINS] from `class_calibration_bins`; None there too, and in older records.
         seconds: of the whole trial, by activity: setup, train, evaluate.
         images_per_second: of training alone; NaN if it was not measured.
     """
@@ -50,6 +50,12 @@ class Outcome:
     def recall(self) -> np.ndarray:
         """[C]; NaN for a class without images."""
         return recall(self.confusion)
+
+    @cached_property
+    def tested(self) -> tuple[np.ndarray, tuple[float, ...]]:
+        """Recall and training images of the classes that have test images."""
+        there = ~np.isnan(self.recall)
+        return self.recall[there], tuple(self.train_counts[there].tolist())
 
     @cached_property
     def precision(self) -> np.ndarray:

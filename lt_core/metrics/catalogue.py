@@ -61,20 +61,20 @@ def minority_f1(outcome: Outcome) -> float:
 @metric("g_mean", "G-mean", short="G-mean")
 def g_mean(outcome: Outcome) -> float:
     """Geometric mean of the recalls."""
-    found = outcome.recall[~np.isnan(outcome.recall)]
+    found, _ = outcome.tested
     return float(np.prod(found ** (1 / len(found))))
 
 
 @metric("h_mean", "harmonic mean of the recalls", short="H-mean", on_request=True)
 def h_mean(outcome: Outcome) -> float:
     """0 where a class is never found."""
-    found = outcome.recall[~np.isnan(outcome.recall)]
+    found, _ = outcome.tested
     return float(len(found) / (1 / found).sum()) if found.all() else 0.0
 
 
 @metric("worst_class", "recall of the worst class", short="worst class", on_request=True)
 def worst_class(outcome: Outcome) -> float:
-    return float(np.nanmin(outcome.recall))
+    return float(outcome.tested[0].min())
 
 
 @metric("ece", "expected calibration error", short="ECE", lower_is_better=True, needs_calibration=True)
@@ -98,9 +98,8 @@ def accuracy_at(factor: float) -> Compute:
     """Accuracy under the test prior of ``factor``; NaN where all classes were as large in training, so that none is the head."""
 
     def accuracy(outcome: Outcome) -> float:
-        counts = outcome.train_counts[~np.isnan(outcome.recall)]
-        alike = counts.min() == counts.max()
-        return float("nan") if alike else accuracy_under(outcome.recall, outcome.train_counts, factor)
+        recall, counts = outcome.tested
+        return float("nan") if min(counts) == max(counts) else accuracy_under(recall, counts, factor)
 
     return accuracy
 

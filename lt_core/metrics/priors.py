@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +20,8 @@ def long_tailed_prior(train_counts: Sequence[float], factor: float) -> np.ndarra
     class in training.
 
     The profile is that of SADE's test sets (Zhang et al. 2022, NeurIPS; `get_img_num_per_cls` in Vanint/SADE-AgnosticLT at
-    511ef56), whose code rounds each class down to whole images. Classes of one size share the mean of their ranks, so that no name
-    of a class decides: two sizes (step imbalance) make two frequencies, and one size a uniform q.
+    511ef56), whose code rounds each class down to whole images. Classes of one size share the mean of their ranks, so that the
+    name of a class decides nothing: two sizes (step imbalance) make two frequencies, and one size a uniform q.
 
     >>> long_tailed_prior([900, 90, 9], factor=4).round(3).tolist()
     [0.571, 0.286, 0.143]
@@ -45,9 +44,8 @@ def _prior(train_counts: tuple[float, ...], factor: float) -> np.ndarray:
     return np.asarray(shares)
 
 
-def accuracy_under(recall: Any, train_counts: Any, factor: float) -> float:
-    """Expected accuracy on test images with the frequencies of `long_tailed_prior`; a class without test images counts for
-    nothing.
+def accuracy_under(recall: Sequence[float] | np.ndarray, train_counts: Sequence[float], factor: float) -> float:
+    """Expected accuracy on test images with the frequencies of `long_tailed_prior`, in 0…1.
 
     It is what a test set drawn by q measures on average, without the noise of the draw. (SADE's code passes its long-tailed test
     sets of CIFAR through the training's augmentation, so that its figures are of other images than its uniform ones.)
@@ -56,13 +54,8 @@ def accuracy_under(recall: Any, train_counts: Any, factor: float) -> float:
     0.6
 
     Args:
-        recall: [C], NaN for a class without test images.
+        recall: [C] of the classes that have test images (`Outcome.tested`).
         train_counts: [C] training images of each class.
         factor: see `long_tailed_prior`; 1 gives balanced accuracy.
-
-    Returns:
-        A share in 0…1; NaN if no class has test images.
     """
-    recall, counts = np.asarray(recall, dtype=float), np.asarray(train_counts, dtype=float)
-    there = ~np.isnan(recall)
-    return float(long_tailed_prior(counts[there].tolist(), factor) @ recall[there]) if there.any() else float("nan")
+    return float(long_tailed_prior(train_counts, factor) @ np.asarray(recall, dtype=float))

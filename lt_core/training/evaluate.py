@@ -39,7 +39,6 @@ class Evaluation:
     def balanced_accuracy(self) -> float:
         return on_curves(self.confusion)["balanced_accuracy"]
 
-
     def class_calibration(self) -> list[list[list[float]]]:
         """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, since a thousand classes
         have 45,000 of these. Made when it is asked for, and not at each point of a learning curve.

@@ -47,6 +47,46 @@ def test_errors_by_class_are_shaded_by_shots(tmp_path):
     assert [(r.name, r.low, r.high) for r in panel.regions] == [("many", -0.5, 1.5), ("medium", 1.5, 5.5), ("few", 5.5, 9.5)]
 
 
+def test_accuracy_by_class_frequencies_runs_from_forward_to_backward(tmp_path):
+    """Recalls from 90 % down to 45 %: by hand where all classes are alike and at both ends."""
+    recalls = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45]
+    chart = drawn(tmp_path, "priors", trial(recalls=recalls), trial(seed=1, recalls=[r - 10 for r in recalls]))
+    (panel,) = chart.panels
+    line = series(panel, "softmax")
+    assert line.name == "softmax (n = 2)" and panel.x.log and list(line.x) == sorted(line.x)
+    assert (line.x[0], line.x[6], line.x[12]) == pytest.approx((0.01, 1, 100))
+    weights = [100 ** (-rank / 9) for rank in range(10)]
+    ends = [sum(w * r for w, r in zip(way, recalls, strict=True)) / sum(weights) - 5 for way in (weights, weights[::-1])]
+    assert (line.y[0], line.y[6], line.y[12]) == pytest.approx((ends[0], 67.5 - 5, ends[1]))
+    half = 12.7062 * math.sqrt(50) / math.sqrt(2)  # Student's t for two trials, whose deviation is √50
+    assert line.low[6] == pytest.approx(max(0, 62.5 - half)) and line.high[6] == pytest.approx(min(100, 62.5 + half))
+    assert "95 % interval of the mean" in chart.notes[1]
+
+
+def test_the_points_by_class_frequencies_are_the_leaderboards_columns(tmp_path):
+    results = synthetic.run(["softmax", "focal"], (10, 50), 3)
+    chart = drawn(tmp_path, "priors", *results, only="focal")
+    frame = synthetic.store(tmp_path / "again", results).frame()
+    rows = frame[(frame["label"] == "focal") & (frame["imbalance_factor"] == 50)]
+    first, second = chart.panels
+    assert (first.title, second.title) == ("digits IF 50", "digits IF 10") and {s.key for s in first.series} == {"focal"}
+    found = dict(zip(first.series[0].x, first.series[0].y, strict=True))
+    for column, tilt in (("forward_50", 1 / 50), ("balanced_accuracy", 1), ("backward_2", 2), ("backward_50", 50)):
+        assert found[tilt] == pytest.approx(100 * rows[column].mean())
+
+
+def test_one_trial_has_no_interval_and_balanced_classes_have_no_head(tmp_path):
+    line = series(drawn(tmp_path / "one", "priors", trial()).panels[0], "softmax")
+    assert line.low == line.high == line.y
+    with pytest.raises(UserError, match="balanced classes alone, of which none is head or tail"):
+        drawn(tmp_path / "balanced", "priors", trial(factor=1))
+    alone = synthetic.store(tmp_path / "alone", [trial()])
+    for path in (*alone.records.iterdir(), alone.path / "per_class.parquet"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"no recalls of these trials: fetch its per_class\.parquet too"):
+        PLOTS["priors"](type(alone)(alone.path))
+
+
 def test_many_methods_are_the_best_and_cross_entropy(tmp_path):
     labels = ["softmax", "focal", "hinge", "inverse", "sigmoid", "ldam_drw", "over_sampling", "logit_adjusted", "mixup", "ncm"]
     chart = drawn(tmp_path, "factors", *synthetic.run(labels, (10, 100), 1))
@@ -178,7 +218,7 @@ def test_a_record_is_known_by_its_specification_and_not_by_its_file(tmp_path):
 
 def test_a_run_without_a_finished_trial_is_told(tmp_path):
     bad = trial(status=FAILED, cause="RuntimeError: no")
-    for kind in ("factors", "per_class", "pareto", "ranks", "win_tie_loss", "confusion", "curves", "calibration"):
+    for kind in ("factors", "per_class", "pareto", "ranks", "win_tie_loss", "confusion", "curves", "calibration", "priors"):
         with pytest.raises(UserError, match="has no finished trial"):
             drawn(tmp_path / kind, kind, bad)
 

@@ -23,10 +23,10 @@ def test_the_files_of_the_page_are_the_examples():
     assert {name for name in FILES if (EXAMPLES / name).exists()} == {path.name for path in EXAMPLES.glob("*.py")}
     for path in EXAMPLES.glob("*.py"):
         assert FILES[path.name] == path.read_text()
-    assert set(FILES) == {"vs_loss.py", "mine.yaml", "paste.py", "with_paste.yaml", "hunt.yaml", "worst.py", "test_mine.py"}
+    assert set(FILES) == {"vs_loss.py", "mine.yaml", "paste.py", "with_paste.yaml", "hunt.yaml", "two_worst.py", "test_mine.py"}
 
 
-@pytest.mark.parametrize(("name", "lines"), [("vs_loss.py", 25), ("paste.py", 60), ("worst.py", 10)])
+@pytest.mark.parametrize(("name", "lines"), [("vs_loss.py", 25), ("paste.py", 60), ("two_worst.py", 10)])
 def test_they_are_as_short_as_the_page_says(name, lines):
     written = len(FILES[name].splitlines())
     assert written <= lines and re.search(rf"\b{written}\b", PAGE.split("## What the script says")[0])
@@ -50,14 +50,14 @@ def test_every_command_of_the_page_runs(folder):
         done = cli(*words, *short, cwd=folder)
         assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
         said[" ".join(words)] = done.stdout
-    for name in ("vs_loss.py", "paste.py", "worst.py"):
+    for name in ("vs_loss.py", "paste.py", "two_worst.py"):
         assert said[f"check {name}"].endswith(" hold, 0 do not\n")
     store = Store(folder / "results" / "runs" / "mine")
     (label,) = {x for x in store.frame()["label"] if re.fullmatch(r"my_vs@[0-9a-f]{8}", x)}
     assert set(store.frame()["status"]) == {"ok"} and len(store.frame()) == 6
     for command in ("run mine.yaml", "compare mine", "leaderboard --run mine"):
         assert label in said[command] and "ldam_drw" in said[command]
-    assert "recall of the worst class" in said["table catalogue --run mine --metric worst --plugin worst.py"]
+    assert "mean recall of the two worst classes" in said["table catalogue --run mine --metric two_worst --plugin two_worst.py"]
     with_paste = said["run with_paste.yaml --backend inline"]
     assert all(re.search(rf"my_paste@[0-9a-f]{{8}}{rest}", with_paste) for rest in (r"\b", r"\[loss=my_vs@", r"\[loss=ldam,"))
 

@@ -82,8 +82,8 @@ def test_accuracy_lies_between_worst_and_best_recall(recall, counts, factor):
 
 
 def test_a_class_without_test_images_takes_no_rank():
-    assert accuracy_under([0.8, np.nan, 0.4], [90, 50, 9], 4) == pytest.approx(0.8 * 0.8 + 0.2 * 0.4)
-    assert np.isnan(accuracy_under([np.nan, np.nan], [2, 1], 4))
+    outcome = Outcome.of([[8, 0, 2], [0, 0, 0], [3, 3, 4]], [90, 50, 9])
+    assert METRICS["forward_5"](outcome) == pytest.approx((5 * 0.8 + 0.4) / 6)
 
 
 def test_the_metrics_are_forward_and_backward_and_there_where_training_has_a_head():

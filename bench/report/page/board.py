@@ -17,7 +17,7 @@ _FIRST = HEADLINE
 _BEFORE = ("label", "column", "rank")
 _AFTER = (
     "average_rank", "rank_interval", "chance_best", "n", "failed", "collapsed", "seconds", "images_per_second", "gpu_hours",
-    "published", "difference", "verdict", "paper", "run", "devices",
+    "published", "difference", "verdict", "paper", "relative_accuracy", "run", "devices",
 )  # fmt: skip
 _OTHERS: dict[str, tuple[str, str, int | None]] = {
     "label": ("method", "as `--only` and `list methods` write it", None),

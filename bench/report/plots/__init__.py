@@ -13,6 +13,7 @@ from bench.report.plots import (
     heatmap,
     pareto,
     per_class,
+    priors,
     ranks,
     translations,
     tsne,
@@ -24,6 +25,7 @@ from lt_core.registry import Registry
 PLOTS: Registry[Callable[..., Chart]] = Registry("plot")
 PLOTS.add("factors", factors.draw)
 PLOTS.add("per_class", per_class.draw)
+PLOTS.add("priors", priors.draw)
 PLOTS.add("pareto", pareto.draw)
 PLOTS.add("ranks", ranks.draw)
 PLOTS.add("win_tie_loss", win_tie_loss.draw)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.analysis.comparable import comparable, machines, measured_on
+from bench.analysis.comparable import BASELINE, comparable, machines, measured_on
 from bench.records.columns import LABEL_HEADINGS, describe, group_name
 from lt_core.errors import UserError
 from lt_core.labels import matches
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Methods in one chart: more lines than this, nobody tells apart.
 MOST = 8
-BASELINE = "softmax"
 
 
 @dataclass(frozen=True)

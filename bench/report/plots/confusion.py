@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bench.analysis.comparable import BASELINE
 from bench.report.charts import Axis, Chart, Heat, Panel
-from bench.report.plots.base import BASELINE, DataColumn, best, data_columns, finished, hardest, records
+from bench.report.plots.base import DataColumn, best, data_columns, finished, hardest, records
 
 if TYPE_CHECKING:
     from bench.records.store import Store

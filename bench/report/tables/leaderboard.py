@@ -18,8 +18,8 @@ from lt_core.metrics import FEW, MANY, METRICS
 
 #: What can be shown beside the figures of `METRICS`.
 _EXTRAS = (
-    "average_rank", "rank_interval", "chance_best", "gpu_hours", "published", "difference", "verdict", "paper", "devices", "run",
-    "command",
+    "average_rank", "rank_interval", "chance_best", "gpu_hours", "published", "difference", "verdict", "paper",
+    "relative_accuracy", "reference", "devices", "run", "command",
 )  # fmt: skip
 _NAMED = 4  # methods that a note lists; of more it says how many
 DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "rank_interval",
@@ -29,6 +29,7 @@ _MEANING = {
     "chance_best": "95 % of ranks, chance best (in %): where a method may truly stand here, by the spreads and n of the figures",
     "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
     "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
+    "relative_accuracy": "rel. acc.: accuracy in % of the reference's, which is plain cross-entropy on as many balanced images",
     "many": f"many, medium, few: accuracy on classes with more than {MANY}, {FEW} to {MANY}, fewer than {FEW} training images",
 }
 

@@ -1,0 +1,68 @@
+"""Relative accuracy: of training on a long tail, beside training on as many images that are spread evenly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.comparable import BASELINE
+from bench.records.columns import COLUMN
+
+#: What a reference may differ in: how the images are spread over the classes, and how many are held out.
+_SPREAD = (
+    "imbalance_type", "imbalance_factor", "n_max", "counts", "class_order_seed", "unlabelled_imbalance_factor", "validation",
+)  # fmt: skip
+_SAME = [key for key in COLUMN if key not in _SPREAD]
+_CLOSE = 0.01  # share of the images by which the reference may have more or fewer
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Cross-entropy on balanced images; ``accuracy`` in %, the mean of ``n`` trials."""
+
+    images: int
+    accuracy: float
+    n: int
+    column: str
+
+    @property
+    def words(self) -> str:
+        """``72.40 (n=3), softmax on cifar10 IF 1``."""
+        return f"{self.accuracy:.2f} (n={self.n}), {BASELINE} on {self.column}"
+
+
+def references(trials: pd.DataFrame) -> dict[str, Reference]:
+    """Data column → what its accuracies are relative to (UA of Zhang et al. 2023, TPAMI, "Deep long-tailed learning: a survey").
+
+    That is plain cross-entropy on a balanced subset of the same set, with the same recipe, model and epochs, and of as many
+    training images within one percent; of several the nearest. A data column without one is not there.
+
+    Args:
+        trials: a row a trial, each once, with the name of its data column in ``_column``, whether it is finished in ``_done``,
+            and ``accuracy`` in %.
+    """
+    done = trials[trials["_done"]]
+    found = {}
+    for _, rows in done.groupby(_SAME, sort=False, dropna=False):
+        plain = rows[(rows["label"] == BASELINE) & (rows["imbalance_factor"] == 1)]
+        there = [
+            Reference(int(balanced["train_images"].iloc[0]), float(balanced["accuracy"].mean()), len(balanced), str(name))
+            for name, balanced in plain.groupby("_column", sort=False)
+        ]
+        for name, images in rows.groupby("_column", sort=False)["train_images"].first().items():
+            near = [reference for reference in there if abs(reference.images - images) <= _CLOSE * images]
+            if near:
+                found[str(name)] = min(near, key=lambda reference: abs(reference.images - images))
+    return found
+
+
+def with_relative_accuracy(board: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """``board`` with relative_accuracy in %, accuracy over that of the reference, and ``reference``, which says what that is."""
+    of = references(trials)
+    accuracy = board["column"].map({name: reference.accuracy for name, reference in of.items()}).astype(float)
+    return board.assign(
+        relative_accuracy=100 * board["accuracy"] / accuracy.where(accuracy > 0, np.nan),
+        reference=board["column"].map({name: reference.words for name, reference in of.items()}).fillna(""),
+    )

@@ -1,0 +1,73 @@
+"""Accuracy against the class frequencies of the test, from as long-tailed as training to long-tailed the other way round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.stats import t_interval
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.plots.base import best, data_columns, finished, floats
+from lt_core.errors import UserError
+from lt_core.metrics import TEST_PRIORS, accuracy_under
+
+if TYPE_CHECKING:
+    from bench.records.store import Store
+
+_COLUMNS = 6  # data columns
+_FACTORS = sorted({100.0, *TEST_PRIORS.values(), 1.0, 1 / 100}, reverse=True)
+#: Tail over head, so that the axis runs from the training's own frequencies to their opposite.
+_TILTS = [1 / factor for factor in _FACTORS]
+_TICKS = tuple((tilt, f"{max(tilt, 1 / tilt):.0f}×") for tilt in (1 / 100, 1 / 25, 1 / 5, 1, 5, 25, 100))
+
+
+def draw(store: Store, only: str = "*") -> Chart:
+    """One panel a data column whose classes differ in size; Σ_c q_c · recall_c of each trial, with intervals of the means.
+
+    Raises:
+        UserError: there is none, or the run has no recalls by class.
+    """
+    frame, notes = finished(store, only)
+    labels, left = best(frame)
+    columns = [column for column in data_columns(frame) if column.factor > 1]
+    if not columns:
+        raise UserError(f"{store.path} has trials on balanced classes alone, of which none is head or tail")
+    accuracies = _accuracies(store.per_class(), frame[frame["label"].isin(labels)])
+    if accuracies.empty:
+        raise UserError(f"{store.path} has no recalls of these trials: fetch its per_class.parquet too")
+    x = Axis("more of the head ← test → more of the tail", log=True, ticks=_TICKS)
+    panels = []
+    for column in columns[:_COLUMNS]:
+        of_label = accuracies[accuracies.index.isin(column.rows["trial_id"])].groupby(accuracies["label"])
+        found = {str(label): rows.drop(columns="label") for label, rows in of_label}
+        series = tuple(_series(found[label], label, number) for number, label in enumerate(labels) if label in found)
+        panels.append(Panel(column.name, x, Axis("accuracy (%)"), series))
+    words = [
+        "5×: five times as many test images of the largest class (left) or of the smallest; 1×: all alike, balanced accuracy",
+        "expected accuracy by the recalls on the test part; band: 95 % interval of the mean (Student's t) over trials",
+    ]
+    more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
+    return Chart("priors", "Accuracy against the test's class frequencies", tuple(panels), (*words, *more, *left, *notes))
+
+
+def _accuracies(classes: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Trial → its label, and its accuracy in % at each of `_FACTORS`."""
+    tested = classes[classes["recall"].notna() & classes["trial_id"].isin(trials["trial_id"])]
+    made = {
+        trial_id: [100 * accuracy_under(rows["recall"].to_numpy(), rows["train_count"].tolist(), f) for f in _FACTORS]
+        for trial_id, rows in tested.groupby("trial_id", sort=False)
+    }
+    frame = pd.DataFrame.from_dict(made, orient="index", columns=_FACTORS)
+    return frame.assign(label=trials.set_index("trial_id")["label"].reindex(frame.index))
+
+
+def _series(accuracies: pd.DataFrame, label: str, number: int) -> Series:
+    mean = accuracies.mean()
+    ends = [t_interval(accuracies[factor].to_numpy()) or (mean[factor], mean[factor]) for factor in _FACTORS]
+    low, high = np.clip(np.array(ends).T, 0, 100)
+    return Series(
+        f"{label} (n = {len(accuracies)})", floats(_TILTS), floats(mean), low=floats(low), high=floats(high), colour=number,
+        group=label, size=3,
+    )  # fmt: skip
