@@ -14,7 +14,7 @@ from bench.records import HEADLINE
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.errors import UserError, unknown
 from lt_core.labels import matches
-from lt_core.metrics import FEW, MANY, METRICS
+from lt_core.metrics import FEW, MANY, METRICS, TEST_PRIORS
 
 #: What can be shown beside the figures of `METRICS`.
 _EXTRAS = (
@@ -31,7 +31,9 @@ _MEANING = {
     "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
     "relative_accuracy": "rel. acc.: accuracy in % of the reference's, which is plain cross-entropy on as many balanced images",
     "many": f"many, medium, few: accuracy on classes with more than {MANY}, {FEW} to {MANY}, fewer than {FEW} training images",
-}
+} | dict.fromkeys(
+    TEST_PRIORS, "forward 50: accuracy on a test set with the head 50 times as frequent as the tail; backward: the tail"
+)
 
 
 def choose(text: str | None) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ def build(
         lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in told.iterrows()]
         budget = rows.iloc[0]
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
-        notes += [words for column, words in _MEANING.items() if column in shown]
+        notes += dict.fromkeys(words for column, words in _MEANING.items() if column in shown)
         title = f"{name}: leaderboard by {METRICS[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
         table = _with_marks(rank_columns(table), rows)
