@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from lt_core.errors import UserError
@@ -59,11 +60,18 @@ class TrialResult:
 
     def outcome(self, validation: bool = False) -> Outcome:
         """The last epoch as metrics see it: on the test part, or on the validation split, of which confidences are not kept."""
-        measured = {"seconds": self.seconds, "images_per_second": self.images_per_second}
-        if validation:
-            return Outcome.of(self.validation_confusion, self.train_counts, **measured)
+        if not validation:
+            return self._tested
+        return Outcome.of(self.validation_confusion, self.train_counts, **self._measured)
+
+    @cached_property
+    def _tested(self) -> Outcome:
         bins = self.calibration or None, self.class_calibration or None
-        return Outcome.of(self.confusion, self.train_counts, *bins, **measured)
+        return Outcome.of(self.confusion, self.train_counts, *bins, **self._measured)
+
+    @property
+    def _measured(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "images_per_second": self.images_per_second}
 
     def metrics(self) -> dict[str, float]:
         """Figures of the last epoch on the test part, by their columns in the results frame."""

@@ -12,7 +12,7 @@ import pandas as pd
 from bench.records.columns import NUMBERS, data_values
 from bench.records.layout import ENVIRONMENT, SECONDS, VALIDATION, metric_columns, trial_columns
 from bench.records.nested import written
-from lt_core.metrics import collapsed, on_curves, precision, recall
+from lt_core.metrics import collapsed, on_curves
 from lt_core.result import OK, SCHEMA, TrialResult
 
 
@@ -38,7 +38,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "seed": spec.seed,
         "status": result.status,
         "cause": result.cause,
-        "collapsed": result.status == OK and collapsed(result.confusion),
+        "collapsed": result.status == OK and collapsed(result.outcome().confusion),
         "searched": "searched_by" in environment,
         "train_images": sum(result.train_counts),
         "images_per_second": result.images_per_second,
@@ -64,9 +64,7 @@ def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
         {"trial_id": r.trial_id, "class": label, "train_count": count, "recall": found, "precision": right}
         for r in results
         if r.status == OK
-        for label, (count, found, right) in enumerate(
-            zip(r.train_counts, recall(r.confusion), precision(r.confusion), strict=True)
-        )
+        for label, (count, found, right) in enumerate(zip(r.train_counts, r.outcome().recall, r.outcome().precision, strict=True))
     ]
     return pd.DataFrame(rows, columns=["trial_id", "class", "train_count", "recall", "precision"])
 

@@ -12,10 +12,10 @@ from lt_core.metrics.counts import (
     precision,
     recall,
 )
-from lt_core.metrics.priors import FACTORS, TEST_PRIORS, accuracy_under, long_tailed_prior
+from lt_core.metrics.priors import FACTORS, TEST_PRIORS, accuracies_under, long_tailed_prior
 
 __all__ = [
-    "BINS", "FACTORS", "FEW", "MANY", "METRICS", "ON_CURVES", "TEST_PRIORS", "Metric", "Outcome", "accuracy_under",
+    "BINS", "FACTORS", "FEW", "MANY", "METRICS", "ON_CURVES", "TEST_PRIORS", "Metric", "Outcome", "accuracies_under",
     "calibration_bins", "class_calibration_bins", "collapsed", "expected_calibration_error", "long_tailed_prior", "metric",
     "metric_of", "on_curves", "precision", "recall", "recorded",
 ]  # fmt: skip

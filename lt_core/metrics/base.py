@@ -14,8 +14,11 @@ import numpy as np
 
 from lt_core.errors import UserError, unknown
 from lt_core.metrics.counts import precision, recall
+from lt_core.metrics.priors import TEST_PRIORS, accuracies_under
 from lt_core.registry import Registry
 from lt_core.spec import DataSpec
+
+_FACTORS = tuple(TEST_PRIORS.values())
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ class Outcome:
         """Recall and training images of the classes that have test images."""
         there = ~np.isnan(self.recall)
         return self.recall[there], tuple(self.train_counts[there].tolist())
+
+    @cached_property
+    def by_prior(self) -> dict[str, float]:
+        """Accuracy under each of `TEST_PRIORS`; NaN where all classes have as many training images."""
+        recall, counts = self.tested
+        if min(counts) == max(counts):
+            return dict.fromkeys(TEST_PRIORS, math.nan)
+        return dict(zip(TEST_PRIORS, accuracies_under(recall, counts, _FACTORS).tolist(), strict=True))
 
     @cached_property
     def precision(self) -> np.ndarray:
@@ -200,7 +211,8 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
 
 def recorded(outcome: Outcome) -> dict[str, float]:
     """Column → what stands in it, of every metric."""
-    return {made.column: made.recorded(outcome) for made in METRICS.values()}
+    of_columns = {made.column: made for made in METRICS.values()}  # a metric and its complement share one
+    return {column: made.recorded(outcome) for column, made in of_columns.items()}
 
 
 def metric_of(key: str, kind: str = "metric", where: str = "") -> Metric:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lt_core.metrics.base import METRICS, Compute, Outcome, metric
 from lt_core.metrics.counts import expected_calibration_error, mean
-from lt_core.metrics.priors import TEST_PRIORS, accuracy_under
+from lt_core.metrics.priors import TEST_PRIORS
 
 MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (Liu et al. 2019)
 
@@ -94,12 +94,11 @@ def class_ece(outcome: Outcome) -> float:
     return float("nan") if kept is None else float(np.mean([expected_calibration_error(bins) for bins in kept]))
 
 
-def accuracy_at(factor: float) -> Compute:
-    """Accuracy under the test prior of ``factor``; NaN where all classes were as large in training, so that none is the head."""
+def under_prior(name: str) -> Compute:
+    """Accuracy under the test prior of that name; NaN where all classes were as large in training, so that none is the head."""
 
     def accuracy(outcome: Outcome) -> float:
-        recall, counts = outcome.tested
-        return float("nan") if min(counts) == max(counts) else accuracy_under(recall, counts, factor)
+        return outcome.by_prior[name]
 
     return accuracy
 
@@ -109,7 +108,7 @@ for _name, _factor in TEST_PRIORS.items():
     metric(
         _name, f"accuracy on a test set with the {_often} {_times:g} times as frequent as the {_seldom}",
         short=_name.replace("_", " "), about="classes of several sizes", on_request=True,
-    )(accuracy_at(_factor))  # fmt: skip
+    )(under_prior(_name))  # fmt: skip
 
 
 @metric("images_per_second", "images a second in training", short="images/s", unit="", measured=True)

@@ -13,7 +13,7 @@ def recall(confusion: Any) -> np.ndarray:
     """[C] share of each class's images that are found; NaN for a class without images."""
     matrix = np.asarray(confusion, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        out: np.ndarray = np.diag(matrix) / matrix.sum(axis=1)
+        out: np.ndarray = matrix.diagonal() / matrix.sum(axis=1)
         return out
 
 
@@ -21,7 +21,7 @@ def precision(confusion: Any) -> np.ndarray:
     """[C] share of the predictions of each class that are right; 0 for a class never predicted."""
     matrix = np.asarray(confusion, dtype=float)
     predicted = matrix.sum(axis=0)
-    out: np.ndarray = np.divide(np.diag(matrix), predicted, out=np.zeros(len(matrix)), where=predicted > 0)
+    out: np.ndarray = np.divide(matrix.diagonal(), predicted, out=np.zeros(len(matrix)), where=predicted > 0)
     return out
 
 

@@ -31,31 +31,34 @@ def long_tailed_prior(train_counts: Sequence[float], factor: float) -> np.ndarra
         factor: head over tail. Above 1 the head is the more frequent, as in training (forward); below 1 the tail is, and
             backward by f is the factor 1 / f.
     """
-    return _prior(tuple(train_counts), factor)
+    made: np.ndarray = _priors(tuple(train_counts), (factor,))[0]
+    return made
 
 
 @lru_cache(maxsize=4096)
-def _prior(train_counts: tuple[float, ...], factor: float) -> np.ndarray:
+def _priors(train_counts: tuple[float, ...], factors: tuple[float, ...]) -> np.ndarray:
+    """[F, C], read-only: trials of one subset share it."""
     _, place, alike = np.unique(-np.asarray(train_counts, dtype=float), return_inverse=True, return_counts=True)
     rank = (np.cumsum(alike) - (alike + 1) / 2)[place]
-    shares = float(factor) ** (-rank / max(1, len(rank) - 1))
-    shares /= shares.sum()
+    shares = np.asarray(factors, dtype=float)[:, None] ** (-rank / max(1, len(rank) - 1))
+    shares /= shares.sum(axis=1, keepdims=True)
     shares.setflags(write=False)
     return np.asarray(shares)
 
 
-def accuracy_under(recall: Sequence[float] | np.ndarray, train_counts: Sequence[float], factor: float) -> float:
-    """Expected accuracy on test images with the frequencies of `long_tailed_prior`, in 0…1.
+def accuracies_under(recall: Sequence[float] | np.ndarray, train_counts: Sequence[float], factors: Sequence[float]) -> np.ndarray:
+    """Expected accuracy, in 0…1, on test images with the frequencies of `long_tailed_prior` at each of ``factors``: [F].
 
     It is what a test set drawn by q measures on average, without the noise of the draw. (SADE's code passes its long-tailed test
     sets of CIFAR through the training's augmentation, so that its figures are of other images than its uniform ones.)
 
-    >>> accuracy_under([0.9, 0.6, 0.3], [900, 90, 9], factor=1)
-    0.6
+    >>> accuracies_under([0.9, 0.6, 0.3], [900, 90, 9], factors=[4, 1]).round(3).tolist()
+    [0.729, 0.6]
 
     Args:
         recall: [C] of the classes that have test images (`Outcome.tested`).
         train_counts: [C] training images of each class.
-        factor: see `long_tailed_prior`; 1 gives balanced accuracy.
+        factors: see `long_tailed_prior`; 1 gives balanced accuracy.
     """
-    return float(long_tailed_prior(train_counts, factor) @ np.asarray(recall, dtype=float))
+    made: np.ndarray = _priors(tuple(train_counts), tuple(factors)) @ np.asarray(recall, dtype=float)
+    return made

@@ -11,7 +11,7 @@ from bench.analysis.stats import t_interval
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import best, data_columns, finished, floats
 from lt_core.errors import UserError
-from lt_core.metrics import TEST_PRIORS, accuracy_under
+from lt_core.metrics import TEST_PRIORS, accuracies_under
 
 if TYPE_CHECKING:
     from bench.records.store import Store
@@ -56,7 +56,7 @@ def _accuracies(classes: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Trial → its label, and its accuracy in % at each of `_FACTORS`."""
     tested = classes[classes["recall"].notna() & classes["trial_id"].isin(trials["trial_id"])]
     made = {
-        trial_id: [100 * accuracy_under(rows["recall"].to_numpy(), rows["train_count"].tolist(), f) for f in _FACTORS]
+        trial_id: 100 * accuracies_under(rows["recall"].to_numpy(), rows["train_count"].tolist(), _FACTORS)
         for trial_id, rows in tested.groupby("trial_id", sort=False)
     }
     frame = pd.DataFrame.from_dict(made, orient="index", columns=_FACTORS)
