@@ -26,7 +26,7 @@ from bench.records import HEADLINE, RUNS_DIR
 from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
 from bench.records.nested import environments_of, specs_of
 from lt_core.errors import UserError
-from lt_core.labels import method_of, short
+from lt_core.labels import counted, method_of, short
 from lt_core.metrics import METRICS
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
@@ -132,8 +132,8 @@ def _data_of_suites(frame: pd.DataFrame) -> dict[str, list[DataSpec]]:
 def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
     """Column → which rows are not counted since another run has the same trials, and whose count in their place."""
     rest = every.drop(shown.index)
-    counted = shown.set_index("trial_id")
-    rest = rest.assign(_by=rest["trial_id"].map(counted["run"]), _failed=~rest["_done"] & rest["trial_id"].map(counted["_done"]))
+    kept = shown.set_index("trial_id")
+    rest = rest.assign(_by=rest["trial_id"].map(kept["run"]), _failed=~rest["_done"] & rest["trial_id"].map(kept["_done"]))
     words: dict[str, list[str]] = {}
     for (column, run, by, failed), rows in rest.groupby(["_column", "run", "_by", "_failed"], sort=False):
         trials = f"{counted(len(rows), 'failed trial' if failed else 'trial')} of {run}"
