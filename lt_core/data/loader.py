@@ -98,7 +98,9 @@ class Batches:
 
     def _padded(self, pixels: Tensor) -> Tensor:
         """With ``pad`` pixels more a side, black or a reflection of what lies within."""
-        if self.pad_with == "black" or not self.pad:
+        if not self.pad:
+            return pixels
+        if self.pad_with == "black":
             return F.pad(pixels, (0, 0, self.pad, self.pad, self.pad, self.pad))
         rows, columns = (
             (size - 1 - (torch.arange(-self.pad, size + self.pad, device=pixels.device).abs() - (size - 1)).abs())
@@ -127,6 +129,9 @@ def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation a channel, in units of 0…1."""
     channels = pixels.shape[3]
     if kind == "subset":
+        if pixels.is_floating_point():  # features: many, so that nothing is copied for it
+            variance, mean = torch.var_mean(pixels.reshape(-1, channels), dim=0)
+            return mean.cpu() / 255, variance.sqrt().cpu() / 255
         flat = pixels.reshape(-1, channels).double() / 255
         return flat.mean(0).float().cpu(), flat.std(0).float().cpu()
     if kind in _CIFAR:

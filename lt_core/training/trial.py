@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import time
 import traceback
@@ -81,6 +82,10 @@ def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialR
     except Exception as error:
         status = OOM if any(words in str(error) for words in _NO_MEMORY) else FAILED
         yield TrialResult(spec, status, in_a_line(error), traceback.format_exc(), seconds=clock.seconds)
+    finally:
+        # A training and its steps know each other, so that its images would stay until Python looks for such circles: several
+        # trials' worth of them, in every worker.
+        gc.collect()
 
 
 class _Clock:
