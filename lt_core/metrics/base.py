@@ -92,7 +92,7 @@ RESERVED = frozenset(
         "train_images", "evaluate_seconds", "setup_seconds", "device", "device_name", "threads", "precision", "data_fingerprint",
         "subset_fingerprint", "git_commit", "git_dirty", "torch", "python", "protocol", "schema", "environment", "spec",
         "column", "n", "failed", "rank", "average_rank", "rank_interval", "chance_best", "tied", "untested", "gpu_hours",
-        "published", "paper", "difference", "verdict", "run", "devices", "left_out", "command",
+        "published", "paper", "difference", "verdict", "relative_accuracy", "reference", "run", "devices", "left_out", "command",
     }
 )  # fmt: skip
 
