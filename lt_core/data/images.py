@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import warnings
@@ -80,13 +79,6 @@ def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.nda
 
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-
-
-def cache_dir() -> Path:
-    """``LT_CACHE``, else the user's cache folder."""
-    if "LT_CACHE" in os.environ:
-        return Path(os.environ["LT_CACHE"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lt-bench"
 
 
 def read_cache(folder: Path, name: str) -> ImageSet | None:

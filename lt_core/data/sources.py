@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lt_core.data.images import ImageSet, cache_dir, canonical, make_set, read_cache, write_cache
+from lt_core.cache import cache_dir
+from lt_core.data.images import ImageSet, canonical, make_set, read_cache, write_cache
 from lt_core.data.sets import DATASETS, DatasetInfo
 from lt_core.errors import UserError, unknown
 

@@ -1,7 +1,9 @@
-"""Pretrained backbones that are not trained further: their features, computed once and kept, take the place of images."""
+"""Pretrained backbones that are not trained further: their features, computed once and kept, take the place of images.
+
+What computes and reads features (`lt_core.frozen.features`) knows all labels of a set, and is not exported here.
+"""
 
 from lt_core.frozen.backbones import BACKBONES, BackboneInfo
-from lt_core.frozen.features import FeatureSet, load_features
 from lt_core.frozen.label import Frozen
 
-__all__ = ["BACKBONES", "BackboneInfo", "FeatureSet", "Frozen", "load_features"]
+__all__ = ["BACKBONES", "BackboneInfo", "Frozen"]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from lt_core.data.images import ImageSet, cache_dir
+from lt_core.cache import cache_dir
+from lt_core.data.images import ImageSet
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
 from lt_core.frozen.compute import PARTS, VERSION, Progress, compute

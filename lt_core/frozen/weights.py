@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lt_core.data.images import cache_dir
+from lt_core.cache import cache_dir
 from lt_core.errors import UserError
 from lt_core.frozen.backbones import BackboneInfo
 

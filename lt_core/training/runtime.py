@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import platform
@@ -49,6 +50,7 @@ class Runtime:
             torch.set_num_threads(self.threads)
         if not gc.get_freeze_count():
             gc.freeze()  # what was imported stays; looking through it again and again would take a tenth of a second a trial
+            atexit.register(gc.unfreeze)  # libraries that count what is left at the end would call it a leak
         _make_repeatable(self.torch_device().type)
 
 

@@ -13,8 +13,9 @@ import torch
 
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
-from lt_core.frozen import BACKBONES, Frozen, compute, features, load_features
+from lt_core.frozen import BACKBONES, Frozen, compute, features
 from lt_core.frozen.compute import features_of, prepared
+from lt_core.frozen.features import load_features
 from lt_core.frozen.weights import digest_of, load_weights
 from lt_core.models import resolved_model
 from lt_core.training import Runtime, run_trial
@@ -237,7 +238,8 @@ TWO_AT_ONCE = """
 import sys, lt_core.methods
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from lt_core.frozen import Frozen, compute, load_features
+from lt_core.frozen import Frozen, compute
+from lt_core.frozen.features import load_features
 from tests.lt_core.tiny_backbone import register
 register()
 before = compute.features_of

@@ -9,7 +9,7 @@ import pytest
 
 from bench.suites.suite import check_specs
 from lt_core.errors import UserError
-from lt_core.frozen import load_features
+from lt_core.frozen.features import load_features
 from lt_core.methods import METHODS
 from lt_core.stages import check_trial
 from lt_core.testing.trials import figures_of

@@ -171,13 +171,14 @@ def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch
 def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels():
     """Which modules of lt_core import, for types too, what leads from a set's name to all of its labels."""
     root = Path(lt_core.__file__).parent
-    importers = {f"lt_core.data.{name}": set() for name in ("trial_images", "draw", "sources", "images")}
+    tracked = "data.trial_images", "data.draw", "data.sources", "data.images", "frozen.features", "frozen.compute", "frozen.fetch"
+    importers = {f"lt_core.{name}": set() for name in tracked}
     askers = set()
     for file in root.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [node.module] if isinstance(node, ast.ImportFrom) else []
-            if names == ["lt_core.data"]:
-                names = [f"lt_core.data.{alias.name}" for alias in node.names]
+            if names in (["lt_core.data"], ["lt_core.frozen"]):
+                names = [f"{names[0]}.{alias.name}" for alias in node.names]
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             for name in set(names) & set(importers):
@@ -187,10 +188,18 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
     assert importers == {
         "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py"},
         "lt_core.data.draw": {"data/trial_images.py"},
-        "lt_core.data.sources": {
+        # testing/datasets.py checks sets of authors, and trains nothing; frozen/fetch.py makes sets and features ready
+        "lt_core.data.sources": {"data/trial_images.py", "testing/datasets.py", "frozen/features.py", "frozen/fetch.py"},
+        "lt_core.data.images": {
+            "data/sources.py",
+            "data/draw.py",
             "data/trial_images.py",
             "testing/datasets.py",
-        },  # which checks sets of authors, and trains nothing
-        "lt_core.data.images": {"data/sources.py", "data/draw.py", "testing/datasets.py"},
+            "frozen/features.py",
+            "frozen/compute.py",
+        },
+        "lt_core.frozen.features": {"data/trial_images.py", "frozen/fetch.py"},
+        "lt_core.frozen.compute": {"frozen/features.py", "frozen/fetch.py"},
+        "lt_core.frozen.fetch": set(),
     }
     assert askers == {"training/trial.py"}
