@@ -4,7 +4,8 @@
 
 Every combination of learning rate, weight decay and epochs trains six methods of different families on CIFAR-10 at
 imbalance factors 10 and 100. The score of a combination is the mean balanced accuracy over methods, factors and draws on a
-validation split of 20 images a class.
+validation split of 20 images a class. On CIFAR-10 the best was lr=0.1, weight_decay=0.005, epochs=10 with 77.25 %; lr=0.03 had
+77.10, twenty epochs 77.23, and weight_decay=0.001 at most 76.75 (two cores of an AMD EPYC, n = 24 a setting).
 """
 
 from __future__ import annotations
