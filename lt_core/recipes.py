@@ -187,8 +187,8 @@ recipe(
 )  # fmt: skip
 
 # Heads on features of a frozen backbone: see `lt_core.models.frozen`. Chosen on validation splits of CIFAR-10, of draws that no
-# suite uses (benchmarks/frozen_recipe.py). Weight decay decides: 0.005 is 1.8 points better than 0.001 at this rate, in the mean of
-# 24 trials of six methods. Rates from 0.01 to 0.1 lie within 0.4 points of each other, and twenty epochs find what ten do.
+# suite uses (benchmarks/frozen_recipe.py). Weight decay decides: 0.005 is 1.8 points better than 0.001 at this rate, in the mean
+# of 24 trials of six methods. Rates from 0.01 to 0.1 lie within 0.4 points of each other, and twenty epochs find what ten do.
 recipe(
     name="frozen", model="frozen[backbone=efficientnet_lite0,size=112,weights=57934424]", epochs=10, batch_size=128, lr=0.1,
     weight_decay=5e-3, decay="cosine", normalize="subset", precision="float32", eval_every=1000,
