@@ -92,6 +92,9 @@ def _residuals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inverse = np.linalg.pinv(np.diag(there.sum(axis=0)) - there.T @ share, hermitian=True)
     effect = inverse @ y.sum(axis=0)
     residual = (y - effect + (share @ effect)[:, None]) * there
+    # What floating-point noise alone leaves of figures that are all alike is no spread, which the prior would take for one.
+    largest = np.abs(np.where(shared, values, 0.0)).max(initial=1.0)
+    residual[np.abs(residual) <= NOISE * largest] = 0.0
     across = share @ inverse
     leverage = 1 / size[:, None] + np.diag(inverse) - 2 * across + np.sum(across * share, axis=1, keepdims=True)
     return (residual**2).sum(axis=0), ((1 - leverage) * there).sum(axis=0), np.maximum(there.sum(axis=0) - 1, 0)
