@@ -33,7 +33,7 @@ def it_takes_any_number_of_classes(label: str) -> None:
         split = split_of(counts)
         training, losses = trained(fitting_spec(label, epochs=2), split)
         expect(all(map(math.isfinite, losses)), f"with {len(counts)} classes the losses of its epochs are {losses}")
-        found = evaluate(training, split.test)
+        found = evaluate(training, training.split.test)
         seen = found.confusion.sum(axis=1).tolist()
         expect(seen == counts and found.calibration[0].sum() == sum(counts), f"of {counts} test images {seen} are counted")
 
@@ -45,7 +45,7 @@ def it_learns_a_small_batch_by_heart(label: str) -> None:
     plainly: dict[str, Any] = {"pad": 0, "warmup_epochs": 0, "milestones": (), "drops": (), "weight_decay": 0.0, "batch_size": 20}
     spec, split = fitting_spec(label, long, epochs=60, **plainly), split_of([4] * 5)
     training, losses = trained(spec, split)
-    accuracy = evaluate(training, split.train).accuracy
+    accuracy = evaluate(training, training.split.test).accuracy  # the same images, as the training sees them
     expect(accuracy == 1.0, f"after sixty epochs it knows {100 * accuracy:.0f} % of twenty images")
     # A mixed or smoothed target has a loss above zero at best, and so may a term on features.
     plain = {k: NEUTRAL[k] for k in ("step", "loss", "regularizer")}.items() <= spec.method.params.items()

@@ -16,6 +16,7 @@ def diagnose(predictor: Predictor, split: Split, hidden: HiddenLabels, number: i
     """Figures of one training, each a list over classes; NaN where there is nothing to divide by.
 
     Args:
+        split: the trial's, whose class sizes count no pseudo-labelled image.
         hidden: labels of the unlabelled images.
         number: of the training, from 0.
 
@@ -23,10 +24,10 @@ def diagnose(predictor: Predictor, split: Split, hidden: HiddenLabels, number: i
         test_recall and test_precision of the model; pseudo_recall and pseudo_precision of its predictions on the unlabelled
         images; taken, the pseudo-labelled images that it was trained with.
     """
-    assert split.unlabelled is not None
-    guess = probabilities_of(predictor, split.unlabelled).argmax(dim=1)
+    assert predictor.split.unlabelled is not None
+    guess = probabilities_of(predictor, predictor.split.unlabelled).argmax(dim=1)
     pairs = hidden.confusion(guess)
-    tested = evaluate(predictor, split.test).confusion
+    tested = evaluate(predictor, predictor.split.test).confusion
     return {
         "round": number,
         "test_recall": recall(tested).tolist(),
