@@ -16,6 +16,7 @@ def features_(suites: SUITES, execution: Execution) -> None:
     from lt_core.errors import UserError
     from lt_core.frozen.fetch import fetch_inputs
     from lt_core.frozen.label import Frozen
+    from lt_core.labels import counted
 
     pairs = {(s.data.dataset, s.recipe.model) for name in suites for suite in suites_in(load(name)) for s in suite.specs}
     wanted = sorted(pair for pair in pairs if Frozen.of(pair[1]))
@@ -23,4 +24,4 @@ def features_(suites: SUITES, execution: Execution) -> None:
         raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
     runtime = execution.runtime()
     fetch_inputs(wanted, runtime.data_dir, str(runtime.torch_device()))
-    print(f"{len(wanted)} sets of features are ready")
+    print(f"features are ready: {counted(len(wanted), 'set')}")

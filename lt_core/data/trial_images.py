@@ -58,9 +58,8 @@ def draw_images(
     Raises:
         UserError: the set or the backbone is not there, or the set's classes have too few images for what ``spec`` asks.
     """
-    whole: ImageSet | FeatureSet = load_set(spec.dataset, data_dir)
-    if frozen:
-        whole = load_features(frozen, spec.dataset, data_dir, str(device))
+    features = load_features(frozen, spec.dataset, data_dir, str(device)) if frozen else None
+    whole: ImageSet | FeatureSet = features or load_set(spec.dataset, data_dir)
     chosen = draw(spec, whole.train_labels, extra)
 
     def pixels(positions: np.ndarray) -> Tensor:
@@ -82,4 +81,4 @@ def draw_images(
         extra=images(chosen.extra) if extra else None,
     )
     hidden = HiddenLabels(labels(chosen.unlabelled), len(chosen.counts)) if len(chosen.unlabelled) else None
-    return TrialImages(split, hidden, whole.fingerprint, chosen.fingerprint, getattr(whole, "digest", ""))
+    return TrialImages(split, hidden, whole.fingerprint, chosen.fingerprint, features.digest if features else "")

@@ -12,6 +12,7 @@ from lt_core.frozen.weights import adopt
 from lt_core.labels import format_label, parse_label
 
 MODEL = "frozen"
+DEFAULT = "efficientnet_lite0"  # the backbone of a label that names none
 _OPTIONS = ("backbone", "size", "weights")
 
 
@@ -71,7 +72,7 @@ def resolved(options: Mapping[str, str]) -> str:
     for key in options:
         if key not in _OPTIONS:
             raise unknown("option", key, _OPTIONS, MODEL)
-    name = BACKBONES.versioned(options.get("backbone", "efficientnet_lite0"))
+    name = BACKBONES.versioned(options.get("backbone", DEFAULT))
     info = BACKBONES[name]
     size = _pixels(options.get("size", str(info.size)), MODEL)
     return Frozen(name, size, _digest(info, options.get("weights", ""))).label

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lt_core.frozen.backbones import BACKBONES
-from lt_core.frozen.label import MODEL, resolved
+from lt_core.frozen.label import DEFAULT, MODEL, resolved
 from lt_core.models.registry import MODELS, Backbone, ModelInfo
 
 
@@ -24,12 +24,12 @@ class Given(Backbone):
         return images.flatten(1)
 
 
-def _build(shape: tuple[int, int, int], backbone: str = "efficientnet_lite0", size: str = "", weights: str = "") -> Given:
+def _build(shape: tuple[int, int, int], backbone: str = "", size: str = "", weights: str = "") -> Given:
     return Given(math.prod(shape))
 
 
 def _sees(options: Mapping[str, str]) -> tuple[int, int, int]:
-    return 1, 1, BACKBONES[options.get("backbone", "efficientnet_lite0")].width
+    return 1, 1, BACKBONES[options.get("backbone", DEFAULT)].width
 
 
 MODELS.add(
