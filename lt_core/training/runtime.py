@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import platform
 from dataclasses import dataclass, replace
@@ -48,9 +46,6 @@ class Runtime:
         """Set what torch keeps for the whole process, so that a trial gives the same figures whatever ran before it."""
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
-        if not gc.get_freeze_count():
-            gc.freeze()  # what was imported stays; looking through it again and again would take a tenth of a second a trial
-            atexit.register(gc.unfreeze)  # libraries that count what is left at the end would call it a leak
         _make_repeatable(self.torch_device().type)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import gc
 import math
@@ -86,6 +87,9 @@ def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialR
         # A training and its steps know each other, so that its images would stay until Python looks for such circles: several
         # trials' worth of them, in every worker.
         gc.collect()
+        if not gc.get_freeze_count():
+            gc.freeze()  # what is imported by now is left out of the next look, which then takes no time instead of 0.17 s
+            atexit.register(gc.unfreeze)  # libraries that count what is left at the end would call it a leak
 
 
 class _Clock:
