@@ -2,10 +2,19 @@
 
     $ python benchmarks/frozen_recipe.py --data ~/data --workers 2
 
-Every combination of learning rate, weight decay and epochs trains six methods of different families on CIFAR-10 at
-imbalance factors 10 and 100. The score of a combination is the mean balanced accuracy over methods, factors and draws on a
-validation split of 20 images a class. On CIFAR-10 the best was lr=0.1, weight_decay=0.005, epochs=10 with 77.25 %; lr=0.03 had
-77.10, twenty epochs 77.23, and weight_decay=0.001 at most 76.75 (two cores of an AMD EPYC, n = 24 a setting).
+Every combination of learning rate, weight decay and epochs trains six methods of different families at imbalance factors 10 and
+100. The score of a combination is the mean balanced accuracy over methods, factors and draws on a validation split of 20 images a
+class (n = 24 a setting, two cores of an AMD EPYC):
+
+    lr    weight decay   CIFAR-10   CIFAR-100
+    0.1   0.02           78.08      54.77
+    0.1   0.01           78.00      54.62      the recipe
+    0.1   0.005          77.25      54.11
+    0.03  0.01           77.44      54.19
+    0.3   0.01           77.83      54.27
+
+The recipe is the setting within the grid that loses no more than 0.15 points to the best one, which lies at the grid's edge and
+costs plain cross-entropy a point. Twenty epochs find what ten do (77.23 against 77.25 % at weight decay 0.005 on CIFAR-10).
 """
 
 from __future__ import annotations
@@ -21,9 +30,9 @@ METHODS = ("softmax", "cb_focal", "ce_drw", "ldam_drw", "mm_drw", "logit_adjuste
 FACTORS = (10, 100)
 DRAWS = (100, 101)  # suites use 0 to 14
 GRID: dict[str, tuple[Any, ...]] = {
-    "lr": (0.003, 0.01, 0.03, 0.1),
-    "weight_decay": (1e-3, 5e-3),
-    "epochs": (10, 20),
+    "lr": (0.01, 0.03, 0.1, 0.3),
+    "weight_decay": (2e-3, 5e-3, 1e-2, 2e-2),
+    "epochs": (10,),
 }
 
 
@@ -60,7 +69,7 @@ def main() -> None:
     cells = list(itertools.product(METHODS, FACTORS, DRAWS))
     jobs = [(setting, *cell, given.dataset, given.data) for setting in settings for cell in cells]
     with ProcessPoolExecutor(given.workers) as pool:
-        scores = list(pool.map(score, jobs, chunksize=4))
+        scores = list(pool.map(score, jobs, chunksize=1))
     rows = []
     for place, setting in enumerate(settings):
         mine = scores[place * len(cells) : (place + 1) * len(cells)]

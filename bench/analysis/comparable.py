@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences
 from lt_core.errors import UserError
-from lt_core.labels import counted
+from lt_core.labels import counted, parse_label
 from lt_core.result import OK, PRUNED
 
 #: The method that others are measured against: plain cross-entropy.
@@ -56,6 +56,7 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[p
     notes = list(searched)
     for dataset, rows in kept.groupby("dataset", sort=False):
         notes += [f"{dataset}: {budget_words(rows)}", f"{dataset}: {measured_on(rows)}"]
+        notes += [f"{dataset}: {words}" for words in given_features(rows)]
         notes += [str(left) for left in left_out if left.dataset == dataset]
     return kept, notes
 
@@ -101,6 +102,16 @@ def budget_words(frame: pd.DataFrame) -> str:
     held = sorted({int(v) for v in frame["validation"] if v})
     out = f", {' or '.join(map(str, held))} images a class held out for validation" if held else ""
     return f"recipe {row.recipe}, model {row.model}, {counted(row.epochs, 'epoch')}, figures of the last epoch{out}"
+
+
+def given_features(frame: pd.DataFrame) -> list[str]:
+    """What must be known of rows whose backbone was trained on other pictures and is not trained further."""
+    if not any(parse_label(model)[0] == "frozen" for model in frame["model"].unique()):
+        return []
+    return [
+        "classifiers on features of a network that was trained on other pictures and is not trained further (the packaged one "
+        "and torchvision's on ImageNet, which shows CIFAR's kinds of objects): these figures say nothing of learning features"
+    ]
 
 
 def machines(frame: pd.DataFrame) -> list[str]:

@@ -18,23 +18,32 @@ def space_words(space: Space, workers: int) -> str:
     from bench.suites.cost import estimate
 
     lines, seconds = [f"{space.name}: {space.about}"], 0.0
+    shared = space.shared_axes()
+    if shared:
+        lines.append(f"  every study by {', '.join(shared)}")
+    if space.baseline:
+        lines.append(f"  every study is compared with {space.baseline}")
     for study in space.studies:
         grid = len(study.grid()) if space.sampler == "grid" else 0
         settings = min(filter(None, (space.trials, grid)), default=0)
-        axes = ", ".join(axis.name for axis in study.axes)
-        lines.append(f"  {study.name}: {' or '.join(study.methods)} by {axes}; first {study.method(study.first).label}")
+        axes = ", ".join(axis.name for axis in study.axes if axis.name not in shared)
+        by = f" by {axes}" if axes else ""
+        lines.append(f"  {study.name}: {' or '.join(study.methods)}{by}; first {study.method(study.first).label}")
         budget = counted(settings, "setting") if settings else f"{space.gpu_hours:g} hours"
         specs = space.specs(study, study.first)
-        fresh = space.specs(study, study.first, space.fresh_seeds)
+        fresh = space.specs(study, study.first, fresh=True)
         cost = estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
-        lines.append(
-            f"    {budget} × {counted(len(specs), 'trial')} by {space.sampler}, then 2 × {len(fresh)} on fresh seeds: "
-            f"{duration(cost)}"
-        )
+        searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on fresh {fresh_words(space)}"
+        lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")
         seconds += cost
     return "\n".join(
         [*lines, f"  in all {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"]
     )
+
+
+def fresh_words(space: Space) -> str:
+    """On what the winners are confirmed."""
+    return "seeds" if space.fresh_data == space.data else "draws and seeds"
 
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:

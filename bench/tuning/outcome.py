@@ -12,9 +12,12 @@ import yaml
 
 from bench.records.store import Store
 from bench.report import render
+from bench.report.charts import paper
+from bench.report.tables.table import Table
+from bench.tuning import gain_views, summary
 from bench.tuning.drawings import draw
+from bench.tuning.gains import gains
 from bench.tuning.space import Space
-from bench.tuning.summary import table
 from bench.tuning.winners import Found
 from lt_core import plugins
 from lt_core.errors import UserError
@@ -28,16 +31,25 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
         UserError: a folder that cannot be written.
     """
     try:
-        files = render.write(table(space, found, store), store.path / "tables")
+        files = [file for made in tables(space, found, store) for file in render.write(made, store.path / "tables")]
         (store.path / "plots").mkdir(exist_ok=True)
         for one in found:
             files.append(store.path / f"winner_{one.study.name}.yaml")
             files[-1].write_text(suite_text(space, one, store.path))
     except OSError as error:
         raise UserError(f"{store.path} cannot be written ({error.strerror}): make room and give the same command again") from None
-    for one in found:
+    if space.baseline:
+        files.append(store.path / "plots" / "gains.svg")
+        paper.save(paper.draw(gain_views.chart(space, gains(space, found, store), store)), files[-1])
+    for one in found:  # last, since Optuna's drawings change matplotlib's style for all that follow
         files += draw(one, store.path / "plots")
     return files
+
+
+def tables(space: Space, found: Sequence[Found], store: Store) -> list[Table]:
+    """What was chosen, and what it gains over the baseline, if the space names one."""
+    made = [summary.table(space, found, store)]
+    return [*made, gain_views.table(space, gains(space, found, store), store)] if space.baseline else made
 
 
 def suite_text(space: Space, one: Found, folder: Path) -> str:
@@ -47,7 +59,7 @@ def suite_text(space: Space, one: Found, folder: Path) -> str:
     values = {
         "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study has not seen",
         "recipe": {"base": spec.recipe.name, **changes},
-        "data": [_changed(data) for data in space.data],
+        "data": [_changed(data) for data in space.fresh_data],
         "methods": [one.study.method(one.setting).label],
         "seeds": list(space.fresh_seeds),
         "table": "catalogue",

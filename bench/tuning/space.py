@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.records.columns import data_column
 from bench.suites.files import PLUGINS, SPACES_DIR, file_of, own, read_file
 from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
-from bench.tuning.axes import SearchAxis, listed
+from bench.tuning.axes import RECIPE, SearchAxis, listed
 from bench.tuning.choices import PRUNERS, SAMPLERS
 from bench.tuning.study import Setting, Study, study_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
-from lt_core.errors import UserError
+from lt_core.errors import UserError, unknown
 from lt_core.fields import build, param
 from lt_core.metrics import ON_CURVES, metric_of
 from lt_core.plugins import load_all
@@ -33,7 +34,8 @@ class Space:
     name: str
     about: str
     recipe: Recipe
-    data: tuple[DataSpec, ...]
+    data: tuple[DataSpec, ...]  # that settings are judged on
+    fresh_data: tuple[DataSpec, ...]  # that the chosen ones are confirmed on
     studies: tuple[Study, ...]
     seeds: tuple[int, ...]
     fresh_seeds: tuple[int, ...]
@@ -42,12 +44,19 @@ class Space:
     sampler: str
     pruner: str
     objectives: tuple[str, ...]
+    baseline: str = ""  # the study that the others are compared with
     file: Path | None = None
 
-    def specs(self, study: Study, setting: Setting, seeds: Sequence[int] | None = None) -> tuple[TrialSpec, ...]:
-        """The trials that a setting is judged by: every subset × every seed."""
+    def shared_axes(self) -> list[str]:
+        """The axes of the recipe that all studies have, where there are several."""
+        each = [[axis.name for axis in study.axes if axis.name.startswith(RECIPE)] for study in self.studies]
+        return [name for name in each[0] if all(name in names for names in each)] if len(each) > 1 else []
+
+    def specs(self, study: Study, setting: Setting, *, fresh: bool = False) -> tuple[TrialSpec, ...]:
+        """The trials that a setting is judged by, or, ``fresh``, those that it is confirmed on: every subset × every seed."""
         method, recipe = study.method(setting), study.trained(setting)
-        return tuple(TrialSpec(data, method, recipe, seed) for data in self.data for seed in seeds or self.seeds)
+        data, seeds = (self.fresh_data, self.fresh_seeds) if fresh else (self.data, self.seeds)
+        return tuple(TrialSpec(one, method, recipe, seed) for one in data for seed in seeds)
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,12 @@ class _File:
     studies: Any = param(
         help="{name: {methods: label or list, space: {axis: …}, paper: {axis: value}}}; each has the same budget"
     )
+    shared: Any = param((), "{axis: …} that every study has beside its own; an axis of its own replaces it")
+    baseline: str = param("", "a study: every other one is compared with it, as tuned and as declared")
     seeds: Any = param(1, "a setting's score is the mean over these")
+    subset_seeds: Any = param(1, "and over these draws of the images")
     fresh_seeds: int = param(5, "the chosen setting and the paper's are run again on this many other seeds", low=1)
+    fresh_subset_seeds: int = param(0, "and on this many other draws of the images; 0: on those of the search", low=0)
     trials: int = param(0, "settings that each study tries; 0: as many as gpu_hours allows", low=0)
     gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
@@ -100,7 +113,8 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
     where = f"tuning space {name}"
     file = build(_File, values, where)
     seeds = seeds_of(file.seeds, "seeds", where)
-    data = tuple(data_of(file.data, [0], where))
+    draws = seeds_of(file.subset_seeds, "subset_seeds", where)
+    data = tuple(data_of(file.data, draws, where))
     if any(not d.validation for d in data):
         raise UserError(f"{where}: data needs 'validation: N', images a class held out: tuning looks at nothing else")
     objectives = tuple(map(str, listed(file.objectives)))
@@ -116,12 +130,17 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
     for key in file.studies:
         if not re.fullmatch(r"[\w.-]+", str(key)):
             raise UserError(f"{where}: a study's name names files: '{key}' must be of letters, digits, '_', '.' and '-'")
-    fresh = tuple(range(max(seeds) + 1, max(seeds) + 1 + file.fresh_seeds))
     recipe = recipe_of(file.recipe, where)
+    shared = file.shared or {}
+    if not isinstance(shared, dict):
+        raise UserError(f"{where}: shared must be a mapping such as {{recipe.lr: {{low: 0.01, high: 1}}}}, got {shared!r}")
+    if file.baseline and file.baseline not in file.studies:
+        raise unknown("study in baseline", file.baseline, list(map(str, file.studies)), where)
     space = Space(
-        name, file.about, recipe, data,
-        tuple(study_of(str(key), value, recipe, f"{where}, study {key}") for key, value in file.studies.items()),
-        tuple(seeds), fresh, file.trials, file.gpu_hours, file.sampler, file.pruner, objectives, path,
+        name, file.about, recipe, data, _fresh(data, file.fresh_subset_seeds),
+        tuple(study_of(str(key), value, shared, recipe, f"{where}, study {key}") for key, value in file.studies.items()),
+        tuple(seeds), _others(seeds, file.fresh_seeds), file.trials, file.gpu_hours, file.sampler, file.pruner, objectives,
+        file.baseline, path,
     )  # fmt: skip
     for study in space.studies:
         if space.sampler == "grid":
@@ -130,6 +149,19 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
         settings = [study.first, *study.grid(SearchAxis.shapes)]
         check_specs([spec for setting in settings for spec in space.specs(study, setting)], f"{where}, study {study.name}")
     return space
+
+
+def _others(seeds: Sequence[int], count: int) -> tuple[int, ...]:
+    """``count`` seeds that are not among ``seeds``."""
+    return tuple(range(max(seeds) + 1, max(seeds) + 1 + count))
+
+
+def _fresh(data: Sequence[DataSpec], count: int) -> tuple[DataSpec, ...]:
+    """``data`` in ``count`` draws of the images that it has none of; itself where that is 0."""
+    if not count:
+        return tuple(data)
+    draws = _others([spec.subset_seed for spec in data], count)
+    return tuple(replace(column, subset_seed=draw) for column in dict.fromkeys(map(data_column, data)) for draw in draws)
 
 
 def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:

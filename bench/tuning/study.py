@@ -81,22 +81,23 @@ class Study:
         return self.method(setting).params[name]
 
 
-def study_of(name: str, value: Any, recipe: Recipe, where: str) -> Study:
-    """The study that a space's file describes, every value in it checked.
+def study_of(name: str, value: Any, shared: Mapping[str, Any], recipe: Recipe, where: str) -> Study:
+    """The study that a space's file describes, every value in it checked; ``shared``: axes that all studies of the file have.
 
     Raises:
         UserError: anything that no setting can be made of.
     """
-    if not isinstance(value, dict) or not {"methods", "space"} <= set(value) <= {"methods", "space", "paper"}:
+    needed = {"methods"} if shared else {"methods", "space"}
+    if not isinstance(value, dict) or not needed <= set(value) <= {"methods", "space", "paper"}:
         raise UserError(f"{where}: give methods, space and, if there is one, paper: the setting that it was published with")
-    methods, space, paper = tuple(map(str, listed(value["methods"]))), value["space"], value.get("paper") or {}
+    methods, space, paper = tuple(map(str, listed(value["methods"]))), value.get("space", {}), value.get("paper") or {}
     if not methods:
         raise UserError(f"{where}: methods is empty: give a label or a list of them")
     for key, given in (("space", space), ("paper", paper)):
         if not isinstance(given, dict):
             raise UserError(f"{where}: {key} must be a mapping such as {{gamma: …}}, got {given!r}")
     try:
-        axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in space.items()]
+        axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in {**shared, **space}.items()]
         axes.sort(key=lambda axis: axis.name not in GROUPS)  # what is chosen among parts decides what else there is to tune
         study = Study(name, methods, (), {}, recipe)
         for axis in _ordered(axes, methods):

@@ -27,13 +27,13 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
         first = "as published" if one.study.published else "as declared"
         for name, setting in ((first, one.study.first), ("tuned", one.setting)):
             seen = _figures(store, space.specs(one.study, setting), objective)
-            fresh = _figures(store, space.specs(one.study, setting, space.fresh_seeds), objective)
+            fresh = _figures(store, space.specs(one.study, setting, fresh=True), objective)
             cells = (Cell(text=one.label(setting)), seen[0], *fresh, *(_difference(seen[0], cell) for cell in fresh))
             rows.append(Row(f"{one.study.name}, {name}", cells))
     heads = ("setting", "validation, as chosen", "validation, fresh seeds", "test, fresh seeds", "optimism", "gap")
     counts = [f"{one.study.name}: proposed by {' and '.join(one.search.samplers)}, {_counts(one.search)}" for one in found]
     notes = (
-        f"{metric_of(objective).title}, mean over the subsets; n counts seeds",
+        f"{metric_of(objective).title}, mean over the data columns; n counts draws and seeds",
         "chosen on the validation split alone",
         "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
         *counts,
@@ -55,14 +55,16 @@ def _counts(search: Search) -> str:
 
 
 def _figures(store: Store, specs: Sequence[TrialSpec], objective: str) -> tuple[Cell, Cell]:
-    """On the validation split, and on the test part: means over subsets of each seed whose trials are all finished."""
+    """On the validation split, and on the test part: means over the data columns of each draw and seed whose trials are all
+    finished.
+    """
     results = {spec.trial_id: store.read(spec.trial_id) for spec in specs}
     failed = sum(r is not None and r.status != OK for r in results.values())
-    of_seed: dict[int, list[TrialResult | None]] = {}
+    repeats: dict[tuple[int, int], list[TrialResult | None]] = {}
     for spec in specs:
-        of_seed.setdefault(spec.seed, []).append(results[spec.trial_id])
-    whole = [[r for r in row if r is not None and r.status == OK] for row in of_seed.values()]
-    whole = [row for row, asked in zip(whole, of_seed.values(), strict=True) if len(row) == len(asked)]
+        repeats.setdefault((spec.data.subset_seed, spec.seed), []).append(results[spec.trial_id])
+    whole = [[r for r in row if r is not None and r.status == OK] for row in repeats.values()]
+    whole = [row for row, asked in zip(whole, repeats.values(), strict=True) if len(row) == len(asked)]
     metric = metric_of(objective)
     parts = [[float(np.mean([metric(r.outcome(validation)) for r in row])) for row in whole] for validation in (True, False)]
     on_validation, on_test = (mean_cell(metric.in_unit(np.asarray(values)), failed) for values in parts)

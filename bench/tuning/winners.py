@@ -1,4 +1,4 @@
-"""The winner of a study: chosen on the validation split, then run on fresh seeds."""
+"""The winner of a study: chosen on the validation split, then run on fresh seeds and draws."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def winner(search: Search) -> Found:
 def confirm(
     space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime, retry_failed: bool = False
 ) -> None:
-    """Run winners, and the settings that they are compared with, on seeds that no study has seen."""
+    """Run winners, and the settings that they are compared with, on seeds and draws that no study has seen."""
     specs = {
         spec.trial_id: spec
         for one in found
         for setting in (one.setting, one.study.first)
-        for spec in space.specs(one.study, setting, space.fresh_seeds)
+        for spec in space.specs(one.study, setting, fresh=True)
     }
     suite = Suite(f"{space.name} on fresh seeds", space.about, "catalogue", tuple(specs.values()))
     execute(plan(suite, store, retry_failed=retry_failed), store, backend, runtime)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from lt_core.parts import Part
@@ -14,6 +15,9 @@ from lt_core.parts import Part
 LossFn = Callable[[Tensor, Tensor], Tensor]
 #: (network outputs [B, C] float, labels [B] int64, weight of each image [B]) → loss of each image, before its weight [B].
 WeightedLossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+#: (network outputs [B, C] float, weight of each image [B]) → loss of each image for each label, before its weight [B, C].
+EveryLossFn = Callable[[Tensor, Tensor], Tensor]
 
 
 class Loss(Part):
@@ -34,6 +38,18 @@ class Loss(Part):
         """
         loss = self.bind(counts)
         return lambda outputs, labels, weights: loss(outputs, labels)
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        """The loss of each image for each label that it could have. A loss that has a short form of it says so."""
+        weighted = self.bind_weighted(counts)
+
+        def every(outputs: Tensor, weights: Tensor) -> Tensor:
+            images, classes = outputs.shape
+            labels = torch.arange(classes, device=outputs.device).repeat(images)
+            loss = weighted(outputs.repeat_interleave(classes, dim=0), labels, weights.repeat_interleave(classes))
+            return loss.view(images, classes)
+
+        return every
 
     def logits(self, outputs: Tensor) -> Tensor:
         """The network's outputs as test-time logits: themselves, unless the loss scales cosines."""

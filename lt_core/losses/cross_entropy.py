@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lt_core.fields import param
-from lt_core.losses.base import Loss, LossFn, WeightedLossFn
+from lt_core.losses.base import EveryLossFn, Loss, LossFn, WeightedLossFn
 from lt_core.parts import part
 
 
@@ -17,6 +17,9 @@ class Softmax(Loss):
 
     def bind(self, counts: Tensor) -> LossFn:
         return lambda logits, labels: F.cross_entropy(logits, labels, reduction="none")
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        return lambda logits, weights: -logits.log_softmax(dim=1)
 
 
 def _signs(logits: Tensor, labels: Tensor) -> Tensor:
@@ -40,6 +43,9 @@ class Sigmoid(_OneVersusAll):
 
     def bind(self, counts: Tensor) -> LossFn:
         return lambda logits, labels: -F.logsigmoid(_signs(logits, labels) * logits).sum(dim=1)
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        return lambda logits, weights: F.softplus(logits).sum(dim=1, keepdim=True) - logits
 
 
 @part("loss", "focal")
@@ -112,3 +118,7 @@ class LogitAdjusted(Loss):
     def bind(self, counts: Tensor) -> LossFn:
         shift = self.tau * torch.log(counts / counts.sum())
         return lambda logits, labels: F.cross_entropy(logits + shift.to(logits), labels, reduction="none")
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        shift = self.tau * torch.log(counts / counts.sum())
+        return lambda logits, weights: -(logits + shift.to(logits)).log_softmax(dim=1)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lt_core.fields import param
-from lt_core.losses.base import Loss, LossFn
+from lt_core.losses.base import EveryLossFn, Loss, LossFn
 from lt_core.parts import part
 
 
@@ -65,6 +65,10 @@ class ClassDependentTemperatures(Loss):
     def bind(self, counts: Tensor) -> LossFn:
         temperatures = self.temperatures(counts)
         return lambda logits, labels: F.cross_entropy(logits / temperatures.to(logits), labels, reduction="none")
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        temperatures = self.temperatures(counts)
+        return lambda logits, weights: -(logits / temperatures.to(logits)).log_softmax(dim=1)
 
 
 @part("loss", "label_aware_smoothing")

@@ -81,3 +81,14 @@ def it_knows_weights_of_one(loss: type[Loss]) -> None:
     for made in settings(loss):
         plain, weighted = made.bind(_COUNTS)(outputs, labels), made.bind_weighted(_COUNTS)(outputs, labels, torch.ones(10))
         expect(torch.allclose(plain, weighted), f"{made}: bind_weighted gives another loss at weights of 1 than bind")
+
+
+@check("loss")
+def it_knows_every_label(loss: type[Loss]) -> None:
+    """What it says of every label at once, for label smoothing, is what it says of each of them."""
+    outputs, _ = moderate()
+    weights = torch.linspace(0.5, 2.0, 10)
+    for made in settings(loss):
+        every, weighted = made.bind_every(_COUNTS)(outputs, weights), made.bind_weighted(_COUNTS)
+        each = torch.stack([weighted(outputs, torch.full((10,), label), weights) for label in range(5)], dim=1)
+        expect(torch.allclose(every, each, rtol=1e-4, atol=1e-5), f"{made}: bind_every gives other losses than bind_weighted")

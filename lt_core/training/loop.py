@@ -14,8 +14,10 @@ from torch.func import functional_call
 from lt_core.augment import Augment
 from lt_core.data.loader import Batches, Split
 from lt_core.losses.base import Loss
+from lt_core.losses.smoothing import smoothed
 from lt_core.models.heads import Head
-from lt_core.models.registry import Net, build_model
+from lt_core.models.length import of_length
+from lt_core.models.registry import Change, Net, build_model
 from lt_core.parts import build_parts
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
@@ -78,7 +80,7 @@ class Training:
         fresh = model is None
         if model is None:
             head, initialisation = cast(Head, parts["head"]), self.recipe.head_init
-            model = build_model(self.recipe.model, split.shape, classes, head, seed, step.backbone, initialisation)
+            model = build_model(self.recipe.model, split.shape, classes, head, seed, self._changed_by(step), initialisation)
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen, self.frozen_norms = list(frozen), frozen_norms
         for module in self.frozen:
@@ -90,8 +92,7 @@ class Training:
         self.order = torch.Generator(device).manual_seed(2 * seed)
         self.augment = torch.Generator(device).manual_seed(2 * seed + 1)
 
-        self.loss_of = self.loss.bind(split.counts.float())
-        self.weighted_loss_of = self.loss.bind_weighted(split.counts.float())
+        self.loss_of, self.weighted_loss_of = smoothed(self.loss, split.counts.float(), self.recipe.label_smoothing)
         self.feature_term = cast(Regularizer, parts["regularizer"]).bind()
         self.augmentation = cast(Augment, parts["augment"]).bind(split.counts)
         self.class_weights = self.weights.bind(split.counts).float()
@@ -103,6 +104,10 @@ class Training:
         self.epochs = self.recipe.epochs if epochs is None else epochs
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
         self.reported: dict[str, float] = {}  # what the step tells of the last epoch
+
+    def _changed_by(self, step: Step) -> Change:
+        """What the recipe and then the step make of the backbone."""
+        return lambda backbone: step.backbone(of_length(backbone, self.recipe.feature_length))
 
     def _prior_bias(self, classes: int) -> list[nn.Parameter]:
         """Start one-versus-all losses at probability 1/C for every class, and spare that bias from weight decay."""

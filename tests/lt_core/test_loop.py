@@ -6,8 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lt_core.testing.trials import tiny_spec
+from lt_core.training import run_trial
 from lt_core.training.evaluate import evaluate
 from lt_core.training.loop import Training
+from lt_core.training.runtime import Runtime
 
 CPU = torch.device("cpu")
 
@@ -72,3 +75,32 @@ def test_influence_weights_may_take_a_part_of_the_rate_while_they_are_in_force(m
         training.run_epoch()
         rates.append(training.rate)
     assert rates == pytest.approx([0.5, 0.5, 0.005, 0.0005])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_smoothed_labels_are_those_of_pytorch_for_cross_entropy(make_spec, make_split, share):
+    spec = make_spec(model="mlp", label_smoothing=share)
+    training = Training(spec, make_split([9, 8, 1]), CPU)
+    with torch.no_grad():
+        outputs = training.outputs(training.batches.normalise(training.split.train.pixels))
+        labels = training.split.train.labels
+        ours = training.objective(outputs, outputs, labels)
+    assert ours.item() == pytest.approx(F.cross_entropy(outputs, labels, label_smoothing=share).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["softmax", "ldam_drw", "bbn", "manifold_mixup", "crt"])
+def test_the_classifier_sees_features_of_the_length_that_the_recipe_asks_for(method):
+    plain, scaled = (run_trial(tiny_spec(method, feature_length=length, epochs=2), Runtime()) for length in (0.0, 7.0))
+    assert scaled.status == "ok", scaled.cause
+    assert scaled.trial_id != plain.trial_id
+    # A classifier of cosines sees directions alone, whatever the length.
+    assert (scaled.confusion == plain.confusion) == (method == "ldam_drw")
+
+
+def test_features_of_one_length_keep_their_direction(make_spec, make_split):
+    split = make_split([9, 8, 1])
+    plain, scaled = (Training(make_spec(model="mlp", feature_length=length), split, CPU) for length in (0.0, 5.0))
+    images = plain.batches.normalise(split.train.pixels)
+    (_, as_they_are), (outputs, features) = plain.forward(images), scaled.forward(images)
+    assert torch.allclose(features, 5 * F.normalize(as_they_are, dim=1), atol=1e-5)
+    assert torch.allclose(outputs, scaled.model.classify(features))

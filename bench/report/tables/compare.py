@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from bench.analysis import blocks
-from bench.analysis.comparable import measured_on, reported
+from bench.analysis.comparable import given_features, measured_on, reported
 from bench.analysis.comparison import columns_of, compare
 from bench.analysis.metrics import of_rows
 from bench.analysis.ranking import Ranking, rank
@@ -58,7 +58,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         )
     if ranking.friedman is not None:
         notes.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
-    notes += _shared(frame) + _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])])
+    notes += _shared(frame) + _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])]) + given_features(frame)
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.board_columns import BOARD_COLUMNS
+from bench.analysis.comparable import given_features
 from bench.analysis.leaderboard import in_words
 from bench.records import HEADLINE
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
@@ -81,6 +82,7 @@ def build(
         lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in told.iterrows()]
         budget = rows.iloc[0]
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
+        notes += given_features(rows)
         notes += dict.fromkeys(words for column, words in _MEANING.items() if column in shown)
         title = f"{name}: leaderboard by {METRICS[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))

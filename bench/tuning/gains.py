@@ -1,0 +1,97 @@
+"""What each tuned method gains over the baseline: over the baseline as it was declared, and over one that was tuned as hard.
+
+A space that names a `baseline` gives every study the same number of settings on the same axes of the recipe, beside the axes of
+its own. What was chosen on the validation split is confirmed on fresh draws and seeds, and all figures here are of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.analysis.comparison import Comparison, compare
+from bench.analysis.metrics import of_rows
+from bench.records.store import Store
+from bench.report.tables.cells import cell_of
+from bench.report.tables.table import Cell
+from bench.tuning.space import Space
+from bench.tuning.study import Setting
+from bench.tuning.winners import Found
+from lt_core.errors import UserError
+from lt_core.metrics import Metric, metric_of
+
+_TUNED, _DECLARED = "tuned", "as declared"
+_NONE = Comparison("", 0, 0, 0.0, None, 0.0, 0.0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One study beside the baseline, in the metric's unit, on fresh draws and seeds.
+
+    ``over_declared`` and ``over_tuned`` are of the tuned method against the baseline's declared and its tuned setting; None where
+    there is no pair of trials, and for the baseline against itself.
+    """
+
+    found: Found
+    declared: Cell
+    tuned: Cell
+    over_declared: Comparison | None
+    over_tuned: Comparison | None
+    trials: int  # of the search
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.found.study.name
+
+
+def ruler(space: Space) -> Metric:
+    """The metric that gains are measured in: the first objective that is one of predictions."""
+    return next((metric_of(name) for name in space.objectives if not metric_of(name).measured), metric_of("balanced_accuracy"))
+
+
+def gains(space: Space, found: Sequence[Found], store: Store) -> list[Gain]:
+    """The baseline, then the other studies, the largest gain over the tuned baseline first.
+
+    Every tuned method is compared with the baseline over trials of the same images and seed, as `bench.analysis.comparison` does
+    for a run's methods, and p-values are adjusted for the number of studies.
+    """
+    metric = ruler(space)
+    frame = store.frame().assign(_figure=lambda rows: of_rows(metric, rows))
+    of = {
+        (one.study.name, how): _rows(frame, space, one, setting, f"{one.study.name}, {how}")
+        for one in found
+        for how, setting in ((_TUNED, one.setting), (_DECLARED, one.study.first))
+    }
+    tuned = [rows for (_, how), rows in of.items() if how == _TUNED]
+    over_tuned = _over(f"{space.baseline}, {_TUNED}", tuned, metric)
+    over_declared = _over(f"{space.baseline}, {_DECLARED}", [*tuned, of[space.baseline, _DECLARED]], metric)
+    made = []
+    for one in found:
+        name = one.study.name
+        trials = sum(len(t.user_attrs.get("trial_ids", ())) for t in one.search.optuna.get_trials(deepcopy=False))
+        declared, best = (cell_of(metric, of[name, how]) for how in (_DECLARED, _TUNED))
+        label = f"{name}, {_TUNED}"
+        made.append(Gain(one, declared, best, over_declared.get(label), over_tuned.get(label), trials, one.search.spent))
+    sign = -1 if metric.lower_is_better else 1
+    # The baseline is compared with nothing, and stands first.
+    return sorted(made, key=lambda gain: (gain.name != space.baseline, -sign * (gain.over_tuned or _NONE).difference))
+
+
+def _over(baseline: str, rows: Sequence[pd.DataFrame], metric: Metric) -> dict[str, Comparison]:
+    """Everything in ``rows`` against the label ``baseline``; nothing where it, or all else, has no finished trial."""
+    try:
+        found = compare(pd.concat(rows, ignore_index=True), baseline, "_figure", metric.lower_is_better)
+    except UserError:
+        return {}
+    return {one.label: one for one in found}
+
+
+def _rows(frame: pd.DataFrame, space: Space, one: Found, setting: Setting, label: str) -> pd.DataFrame:
+    """The trials that confirm ``setting``, under one ``label`` and in the data column of the space, whatever their recipe."""
+    ids = [spec.trial_id for spec in space.specs(one.study, setting, fresh=True)]
+    rows = frame[frame["trial_id"].isin(ids) & ~frame["searched"]]
+    return rows.assign(label=label, recipe=space.recipe.name, model=space.recipe.model, epochs=space.recipe.epochs)

@@ -1,0 +1,110 @@
+"""Methods beside a baseline that was tuned as hard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from bench.records.store import Store
+from bench.report.tables.table import Table
+from bench.running.backends.inline import Inline
+from bench.tuning import driver, gain_views, winners
+from bench.tuning.gains import gains
+from lt_core.training.runtime import Runtime
+from tests.bench.harness import cli
+from tests.bench.spaces import TINY, space
+
+EQUAL = {
+    **{key: TINY[key] for key in ("about", "data")},
+    "recipe": {"base": "digits", "epochs": 1, "warmup_epochs": 0},
+    "trials": 3,
+    "sampler": "random",
+    "subset_seeds": 2,
+    "fresh_seeds": 1,
+    "fresh_subset_seeds": 3,
+    "baseline": "softmax",
+    "shared": {"recipe.lr": {"low": 0.01, "high": 0.2, "scale": "log"}, "recipe.label_smoothing": [0.0, 0.1]},
+    "studies": {
+        "over_sampling": {"methods": "over_sampling"},
+        "softmax": {"methods": "softmax"},
+        "logit_adjusted": {"methods": "logit_adjusted", "space": {"tau": {"low": 0.5, "high": 2}}},
+    },
+}
+
+
+def equal(**changes):
+    return space(**{**EQUAL, **changes})
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A space with a baseline, what its studies found, and the store of its trials."""
+    store, one = Store.create(tmp_path_factory.mktemp("equal")), equal()
+    found = [winners.winner(search) for search in driver.tune(one, store, Inline(), Runtime(), say=lambda words: None)]
+    winners.confirm(one, found, store, Inline(), Runtime())
+    return one, found, store
+
+
+def test_every_study_has_the_shared_axes_and_an_axis_of_its_own_replaces_one():
+    own = {"methods": "focal", "space": {"recipe.lr": {"low": 0.1, "high": 0.3}, "gamma": {"low": 0, "high": 2}}}
+    one = equal(studies={**EQUAL["studies"], "focal": own}, recipe={"base": "digits", "lr": 0.15})
+    axes = {study.name: {axis.name: axis.low for axis in study.axes} for study in one.studies}
+    assert axes["softmax"] == {"recipe.lr": 0.01, "recipe.label_smoothing": None}
+    assert axes["focal"] == {"recipe.lr": 0.1, "recipe.label_smoothing": None, "gamma": 0}
+    assert one.shared_axes() == ["recipe.lr", "recipe.label_smoothing"]
+
+
+def test_what_is_confirmed_shares_no_draw_and_no_seed_with_the_search():
+    one = equal()
+    (study, *_) = one.studies
+    searched, fresh = one.specs(study, study.first), one.specs(study, study.first, fresh=True)
+    draws, others = ({(s.data.subset_seed, s.seed) for s in specs} for specs in (searched, fresh))
+    assert draws == {(0, 0), (1, 0)} and others == {(2, 1), (3, 1), (4, 1)}
+
+
+def test_gains_are_differences_of_the_tuned_methods_on_fresh_draws(tuned):
+    one, found, store = tuned
+    made = gains(one, found, store)
+    assert made[0].name == "softmax"
+    assert [g.name for g in made[1:]] == sorted(
+        ("over_sampling", "logit_adjusted"), key=lambda name: -next(g for g in made if g.name == name).over_tuned.difference
+    )
+
+    def mean(study, setting):
+        results = [store.read(s.trial_id) for s in one.specs(study, setting, fresh=True)]
+        return 100 * np.mean([r.metrics()["balanced_accuracy"] for r in results])
+
+    baseline = next(f for f in found if f.study.name == "softmax")
+    for gain in made:
+        tuned_mean = mean(gain.found.study, gain.found.setting)
+        assert gain.tuned.mean == pytest.approx(tuned_mean)
+        assert gain.declared.mean == pytest.approx(mean(gain.found.study, gain.found.study.first))
+        assert gain.trials == 6  # three settings on two draws
+        assert gain.over_declared.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.study.first))
+        if gain.name != "softmax":
+            assert gain.over_tuned.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.setting))
+            low, high = gain.over_tuned.interval
+            assert low < gain.over_tuned.difference < high
+    assert made[0].over_tuned is None
+
+
+def test_the_table_and_the_chart_say_the_same(tuned):
+    one, found, store = tuned
+    made = gains(one, found, store)
+    table, chart = gain_views.table(one, made, store), gain_views.chart(one, made, store)
+    assert isinstance(table, Table) and [row.label for row in table.rows] == ["softmax (baseline)", *(g.name for g in made[1:])]
+    over_tuned = next(s for s in chart.panels[0].series if s.kind == "points" and s.name == "over the tuned baseline")
+    assert [f"{x:+.2f}" for x in over_tuned.x] == [row.cells[3].text for row in table.rows[1:]]
+    assert any("3 draws × 1 seed that no search has seen" in note for note in table.notes)
+
+
+def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
+    file = tmp_path / "mine.yaml"
+    studies = {name: EQUAL["studies"][name] for name in ("softmax", "over_sampling")}
+    file.write_text(yaml.safe_dump({**EQUAL, "trials": 1, "studies": studies}))
+    run = cli("tune", str(file), "--backend", "inline", "--out", str(tmp_path / "out"), "--fresh-subset-seeds", "2")
+    assert run.returncode == 0, run.stderr
+    assert "beside softmax, tuned with the same budget" in run.stdout and "softmax (baseline)" in run.stdout
+    assert "| over_sampling |" in (tmp_path / "out" / "mine" / "tables" / "gains.md").read_text()
+    assert (tmp_path / "out" / "mine" / "plots" / "gains.svg").exists()
