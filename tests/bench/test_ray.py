@@ -139,3 +139,18 @@ def test_a_cluster_that_is_not_there(reference, tmp_path):
     assert done.returncode == 2
     assert "no Ray cluster answers at 127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_tune_makes_a_large_grid_of_trials_without_copying_it_for_each():
+    from ray import tune
+    from ray.tune.search.variant_generator import generate_variants
+
+    from bench.running.backends.ray_tune import _Once
+
+    class Job(dict):
+        def __deepcopy__(self, memo):
+            raise AssertionError("the whole grid is copied for each of its trials")
+
+    jobs = [Job(number=number) for number in range(50)]
+    made = [variant["config"]["job"] for _, variant in generate_variants({"config": {"job": tune.grid_search(_Once(jobs))}})]
+    assert len(made) == 50 and all(ours is its for ours, its in zip(jobs, made, strict=True))

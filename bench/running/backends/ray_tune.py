@@ -59,7 +59,7 @@ class RayTune:
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
         hub = _hub(listener)
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
-            space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
+            space, asking = {"job": tune.grid_search(_Once(packed(job, gpus) for job in jobs))}, {}
         else:
             space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
@@ -149,6 +149,13 @@ def _check_address(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
         raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
+
+
+class _Once(list):
+    """The jobs of a grid. Tune copies its whole grid for each trial that it makes of it: of 2,400 trials that took minutes."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Once:
+        return self
 
 
 class _Unpickled:
