@@ -137,11 +137,11 @@ def test_a_trial_that_asks_for_no_gpu_computes_on_the_cpu_of_a_machine_with_a_ca
 )
 def test_ray_tells_a_trial_without_a_gpu_to_stay_off_those_that_its_worker_sees(make_job, monkeypatch, device, gpus, told):
     """As on a node whose cards Ray was told not to count; what was named outright is not second-guessed here."""
-    from bench.running.backends.ray_trial import packed, trainable
+    from bench.running.backends.ray_trial import packed, trainable, unpacked
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     job = packed(make_job(device), gpus)
-    assert job["runtime"]["device"] == told
+    assert unpacked({"job": job})["runtime"]["device"] == told
     if (device, gpus) == ("auto", 0.0):
         trial = object.__new__(trainable())
         trial.setup({"job": job})

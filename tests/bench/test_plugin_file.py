@@ -149,7 +149,7 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
 def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
     """What Ray sends to a worker, opened in another process, where the file is not."""
     spec, path = load_suite_of(LOSS)
-    job = packed(Job(spec, Runtime()), 0.0)
+    job = json.loads(packed(Job(spec, Runtime()), 0.0))
     path.unlink()
     code = (
         "import json, sys\n"

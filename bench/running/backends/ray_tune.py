@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from bench.running.backends.ray_trial import packed, trainable
+from bench.running.backends.ray_trial import packed, trainable, unpacked
 from lt_core.errors import UserError
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -59,7 +59,7 @@ class RayTune:
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
         hub = _hub(listener)
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
-            space, asking = {"job": tune.grid_search(_Once(packed(job, gpus) for job in jobs))}, {}
+            space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
         else:
             space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
@@ -151,13 +151,6 @@ def _check_address(address: str) -> None:
         raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}): check `ray status` there") from None
 
 
-class _Once(list):
-    """The jobs of a grid. Tune copies its whole grid for each trial that it makes of it: of 2,400 trials that took minutes."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Once:
-        return self
-
-
 class _Unpickled:
     """Stays in the driver. Tune pickles its callbacks, scheduler and searcher in order to resume, which it is never asked to."""
 
@@ -245,7 +238,7 @@ def _searcher(source: JobSource, gpus: float) -> Any:
 
 
 def _spec(trial: Any) -> TrialSpec:
-    return TrialSpec.from_dict(trial.config["job"]["spec"])
+    return TrialSpec.from_dict(unpacked(trial.config)["spec"])
 
 
 def _cause(trial: Any) -> str:
