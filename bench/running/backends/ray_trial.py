@@ -24,8 +24,8 @@ def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
     """A trial's config, as JSON: Tune copies its whole grid for each trial that it makes of it, and of 2,400 trials in nested
     dictionaries that took minutes before the first one started.
 
-    Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a trial without one must be
-    told to compute on the CPU.
+    Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a trial without one must
+    be told to compute on the CPU.
     """
     files = [asdict(plugin) for plugin in plugins.loaded()]  # a node need not have them
     return json.dumps(
