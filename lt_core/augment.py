@@ -43,7 +43,7 @@ class Tail(Augment):
     deviations. All images of a batch are changed in one operation on the device.
     """
 
-    needs_pictures: ClassVar[bool] = True
+    beyond_features: ClassVar[str] = "changes pictures"
 
     tail_strength: float = param(
         0.8, "probability for the rarest classes; 0 changes nothing", low=0, high=1, tune=(0.5, 0.8, 1.0)

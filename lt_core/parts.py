@@ -25,8 +25,8 @@ class Part(ABC):  # noqa: B024 (what must be defined is said by the base class o
     """Base of all parts. ``name`` is set by `part`."""
 
     name: ClassVar[str] = ""
-    #: Whether it changes images as pictures, by turning them, say; it cannot, where training is given features.
-    needs_pictures: ClassVar[bool] = False
+    #: What it does that stored features in place of pictures do not allow, such as "changes pictures"; empty: nothing.
+    beyond_features: ClassVar[str] = ""
 
     def check(self, spec: TrialSpec) -> None:  # noqa: B027 (most parts need nothing)
         """Refuse a trial that lacks what this part needs, before anything starts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ FeatureTerm = Callable[[Tensor, Tensor], Tensor]
 class Regularizer(Part):
     """A term added to the mean loss of a batch."""
 
+    beyond_features: ClassVar[str] = "moves features"
+
     @abstractmethod
     def bind(self) -> FeatureTerm | None:
         """The term; None adds nothing."""
@@ -26,6 +29,8 @@ class Regularizer(Part):
 @part("regularizer", "none")
 class NoRegularizer(Regularizer):
     """No term."""
+
+    beyond_features: ClassVar[str] = ""
 
     def bind(self) -> FeatureTerm | None:
         return None

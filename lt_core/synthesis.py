@@ -50,12 +50,17 @@ class _Smote(Synthesis):
         """The synthetic points of one class, which has its own number of neighbours; one image has none and is repeated."""
         from imblearn.over_sampling import RandomOverSampler
 
+        points, labels = self.looked_at(points, labels, label)
         sampler = self.sampler(min(self.smote_k, size - 1), len(points) - 1) if size > 1 else RandomOverSampler()
         sampler.set_params(sampling_strategy={label: target}, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of classes that are larger than what is asked for
             out: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
             return out
+
+    def looked_at(self, points: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """The points that those of class ``label`` are made of, theirs in the order of ``points``: all of them."""
+        return points, labels
 
     @abstractmethod
     def sampler(self, neighbours: int, others: int) -> Any:
@@ -65,6 +70,14 @@ class _Smote(Synthesis):
 @part("synthesis", "smote")
 class Smote(_Smote):
     """A point between an image and one of its k nearest neighbours of the same class (Chawla et al. 2002, section 4.2)."""
+
+    def looked_at(self, points: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the class, and one other, since imbalanced-learn refuses a single class: the same points as of all, at a
+        fraction of the cost.
+        """
+        mine = labels == label
+        mine[np.argmin(mine)] = True
+        return points[mine], labels[mine]
 
     def sampler(self, neighbours: int, others: int) -> Any:
         from imblearn.over_sampling import SMOTE

@@ -22,10 +22,10 @@ def check_trial(spec: TrialSpec) -> None:
     for one in filter(None, (spec, stage_one(spec))):
         for group, made in build_parts(one.method.params).items():
             made.check(one)
-            if frozen and made.needs_pictures:
+            if frozen and made.beyond_features:
                 raise UserError(
-                    f"{spec.method.name} changes pictures ({group} {made.name}), and a frozen backbone gives features instead: "
-                    "leave the method out, or name a model that is trained on pictures"
+                    f"{spec.method.name} {made.beyond_features} ({group} {made.name}), and a frozen backbone's features are what "
+                    "they are: leave the method out, or name a model that is trained on pictures"
                 )
 
 

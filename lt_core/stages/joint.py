@@ -55,7 +55,7 @@ def _passes(model: str, shape: tuple[int, int, int], classes: int, width: int, b
 class Joint(Stages):
     """CycleGANs between the largest class A and each smaller class B, whose translations of A's images fill B up."""
 
-    needs_pictures: ClassVar[bool] = True
+    beyond_features: ClassVar[str] = "changes pictures"
 
     gan_share: float = param(
         1.0,

@@ -271,7 +271,7 @@ class FixMatch(Semi):
     (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021).
     """
 
-    needs_pictures: ClassVar[bool] = True
+    beyond_features: ClassVar[str] = "changes pictures"
 
     threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
     align: float | None = param(None, "t, power of the labelled distribution to align to; none: no alignment", low=0, high=1)

@@ -63,5 +63,9 @@ def test_features_are_computed_ahead_and_a_run_on_ray_finds_them(own, call):
 def test_what_cannot_be_is_refused_before_anything_starts(own, call):
     code, _, err = call("run", "pictures.yaml", "--out", "runs")
     assert code == 2 and "tail_augmentation changes pictures (augment tail)" in err and not (own / "runs").exists()
+    moving = (own / "pictures.yaml").read_text().replace("tail_augmentation", "range_loss")
+    (own / "moving.yaml").write_text(moving)
+    code, _, err = call("run", "moving.yaml", "--out", "runs")
+    assert code == 2 and "range_loss moves features (regularizer range)" in err
     code, _, err = call("features", "trained.yaml")
     assert code == 2 and "no suite of trained.yaml has a frozen backbone" in err

@@ -134,3 +134,11 @@ def test_the_generator_alone_decides():
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_features_are_normalised_by_the_moments_of_the_subset():
+    features = 3 * torch.rand(1000, 7, generator=torch.Generator().manual_seed(0)) + torch.arange(7)
+    images = Images(features[:, None, None], torch.zeros(1000, dtype=torch.int64))
+    normalised, _ = Batches(images, RECIPES["frozen"]).train(torch.arange(1000), torch.Generator())
+    expected = (features.double() - features.double().mean(0)) / features.double().std(0)
+    assert torch.allclose(normalised.flatten(1).double(), expected, atol=1e-4)
