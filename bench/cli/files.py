@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import OF_RUN, RANKS, RUN
+from bench.cli.options import BESIDE, OF_RUN, RANKS, RUN
 from bench.records import HEADLINE
 
 
@@ -41,13 +41,14 @@ def plot_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],
     run: OF_RUN,
     only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels")] = "*",
+    beside: BESIDE = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
 ) -> None:
     """Draw a figure of a run."""
-    from bench.records.store import Store
+    from bench.records.beside import opened
     from bench.report.plots import PLOTS, write
 
-    draw, store = PLOTS[kind], Store.open(run)
+    draw, store = PLOTS[kind], opened(run, beside)
     file = out or store.path / "plots" / f"{kind}.svg"
     write(draw(store, only), file)
     print(file)
@@ -55,13 +56,14 @@ def plot_(
 
 def report_(
     run: RUN,
+    beside: BESIDE = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="an HTML file; else report.html in the run's folder")] = None,
 ) -> None:
     """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
-    from bench.records.store import Store
+    from bench.records.beside import opened
     from bench.report import page
 
-    store = Store.open(run)
+    store = opened(run, beside)
     file = out or store.path / "report.html"
     page.write(store, file)
     print(file)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import listing
-from bench.cli.options import FORMAT, OF_RUN, RANKS, RUN, either, takes
+from bench.cli.options import BESIDE, FORMAT, OF_RUN, RANKS, RUN, either, takes
 from bench.records import HEADLINE
 from lt_core.errors import UserError, unknown
 
@@ -38,14 +38,15 @@ def table_(
     metric: Annotated[
         str | None, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")
     ] = None,
+    beside: BESIDE = None,
     format: FORMAT = "terminal",
 ) -> None:
     """Print a table of a run."""
-    from bench.records.store import Store
+    from bench.records.beside import opened
     from bench.report.render import renderer
     from bench.report.tables import TABLES
 
-    store = Store.open(run)
+    store = opened(run, beside)
     print(renderer(format)(TABLES[name](store.frame(), metric, store.per_class())))
 
 
@@ -61,14 +62,15 @@ def compare_(
     run: RUN,
     against: Annotated[str, typer.Option(metavar="LABEL", help="the baseline")] = "softmax",
     metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = HEADLINE,
+    beside: BESIDE = None,
     format: FORMAT = "terminal",
 ) -> None:
     """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
-    from bench.records.store import Store
+    from bench.records.beside import opened
     from bench.report.render import renderer
     from bench.report.tables.compare import build
 
-    print(renderer(format)(build(Store.open(run).frame(), metric, against)))
+    print(renderer(format)(build(opened(run, beside).frame(), metric, against)))
 
 
 @takes("only", "format")

@@ -25,6 +25,10 @@ def either(choices: Iterable[str]) -> str:
 SUITES = Annotated[list[str], typer.Argument(metavar="SUITE", help="suites or groups by name or YAML file; see `list suites`")]
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
+BESIDE = Annotated[
+    list[str] | None,
+    typer.Option("--beside", metavar="RUN", help="a run whose rows stand beside its own, such as a committed one; repeat it"),
+]
 FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
 PLUGINS = Annotated[
     list[Path] | None,

@@ -77,6 +77,7 @@ def _show(store: Any, table: str) -> None:
     """A run's table, and the files that it and the report were written to."""
     from bench.cli.wording import file_list
     from bench.records.frames import BUILDERS
+    from bench.report.export import committed
     from bench.report.outcome import write_report, write_tables
     from bench.report.render import renderer
     from bench.report.tables import TABLES
@@ -91,6 +92,9 @@ def _show(store: Any, table: str) -> None:
             print(f"plot     {file}")
     print(f"parquet  {file_list([store.path / f'{n}.parquet' for n in BUILDERS])}")
     print(f"report   {write_report(store)}", flush=True)
+    for shipped in committed():
+        if shipped.path.name == store.path.name:
+            print(f"beside the committed rows: python bench.py compare {store.path} --beside {shipped.path}", flush=True)
 
 
 @takes("device", "data")

@@ -20,8 +20,8 @@ RESULTS = Path("results")
 
 
 def committed() -> list[Store]:
-    """The runs whose rows are committed: the folders under results/ that hold records."""
-    return [Store(path.parent) for path in sorted(RESULTS.glob("*/records"))]
+    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone."""
+    return [Store(path.parent) for path in sorted(RESULTS.glob("*/trials.parquet"))]
 
 
 def runs(names: Sequence[str]) -> list[Store]:
