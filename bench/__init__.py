@@ -145,10 +145,13 @@ def tune(
     from bench.suites.selection import with_fields
     from bench.tuning import driver, winners
     from bench.tuning.space import load_space
+    from lt_core.errors import UserError
     from lt_core.plugins import load_all
 
     load_all(plugins)
     (given,) = with_fields(fields, execution or Execution())
+    if given.keep:
+        raise UserError(f"keep: a study keeps no {given.keep}: run the suite file of its winner with --keep {given.keep}")
     chosen = load_space(space) if isinstance(space, str | Path) else space
     runtime, scheduler = given.runtime(), given.scheduler()
     store = Store.create(given.out / chosen.name)

@@ -36,7 +36,7 @@ def plan_(
 
 @takes(
     "backend", "address", "cpus_per_trial", "gpus_per_trial", "device", *SELECTION,
-    "trial_timeout", "checkpoint_every", "data", "out", "embed", "verbose",
+    "trial_timeout", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
 )  # fmt: skip
 def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
     """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.records import predictions
 from bench.records.columns import MACHINE
 from bench.records.store import Store
 from lt_core.errors import UserError
@@ -24,7 +25,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
     """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
 
     Of a trial that several hold a finished record wins over a failed one, and of equals the first. What other kinds of device
-    measured for it is left out, and told.
+    measured for it is left out, and told. Predictions go with their record.
 
     Raises:
         UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing
@@ -34,13 +35,13 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
         store.needs_records("merge")
     target = Store(out)
     kept: dict[str, TrialResult] = {r.trial_id: r for r in target.results()}
-    old, shared = dict(kept), 0
+    old, homes, shared = dict(kept), dict[str, Store](), 0
     for store in sources:
         others = 0
         for result in store.results():
             known = kept.get(result.trial_id)
             if known is None or (known.status != OK and result.status == OK):
-                kept[result.trial_id] = result
+                kept[result.trial_id], homes[result.trial_id] = result, store
             if known is not None:
                 shared += 1
                 others += _differs(known, result, store)
@@ -51,6 +52,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
         for result in added:
+            predictions.copy(result.trial_id, homes[result.trial_id], target)
             target.write(result)
     target.compact()
     return len(added), shared

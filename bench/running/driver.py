@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bench.records import predictions
 from bench.records.folder import claim
 from bench.records.provenance import provenance
 from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
-from bench.running.execution import Execution
+from bench.running.execution import PREDICTIONS, Execution
 from bench.running.progress import ProgressLine, summary
 from bench.suites.planning import Plan
 from lt_core import plugins
@@ -63,8 +64,23 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     runtime, backend = execution.runtime(), execution.scheduler()
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
-    execute(plan.minus(store), store, backend, runtime)
+    left = plan.minus(store)
+    if execution.keep != PREDICTIONS:
+        execute(left, store, backend, runtime)
+        return store
+    folder, todo = predictions.folder_of(store.path), {spec.trial_id for spec in left.todo}
+    before = {spec.trial_id for spec in plan.specs} - todo
+    _tell_of_lacking(store, before, "--keep predictions with another --out runs them again")
+    execute(left, store, backend, replace(runtime, predictions=str(folder.resolve())))
+    _tell_of_lacking(store, todo, "the folder was full, or the node that ran them does not see it")
     return store
+
+
+def _tell_of_lacking(store: Store, trial_ids: set[str], words: str) -> None:
+    lacking, done = predictions.without(store, trial_ids)
+    if lacking:
+        folder = predictions.folder_of(store.path)
+        print(f"predictions of {lacking} of {counted(done, 'finished trial')} are not in {folder}: {words}")
 
 
 def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: Callable[[str], None] = print) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from bench.records import RUNS_DIR
 from bench.suites.selection import refuse_below
 from lt_core.errors import UserError, unknown
-from lt_core.fields import param
+from lt_core.fields import domains, param
 
 if TYPE_CHECKING:
     from bench.running.backends import Backend
     from lt_core.training.runtime import Runtime
 
 BACKENDS = ("ray", "inline")
+PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Execution:
     embed: bool = param(
         False, "keep what `plot tsne` and `plot translations` draw: test images by their features, images that generators make"
     )
+    keep: str | None = param(
+        None,
+        "what each trial leaves beside its record: log-probabilities of the test part and the validation split, for `priors`",
+        choices=(PREDICTIONS,),
+    )
     verbose: bool = param(False, "Ray's own messages too")
 
     def __post_init__(self) -> None:
@@ -48,8 +54,10 @@ class Execution:
         refuse_below(self)
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
             raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
-        if self.backend not in BACKENDS:
-            raise unknown("backend", self.backend, BACKENDS)
+        for key, domain in domains(Execution).items():
+            value = getattr(self, key)
+            if domain.choices and value is not None and value not in domain.choices:
+                raise unknown(key, value, domain.choices)
 
     def runtime(self) -> Runtime:
         """This machine's side of the trials.

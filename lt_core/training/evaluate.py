@@ -12,6 +12,7 @@ from torch import Tensor
 from lt_core.data.loader import Images
 from lt_core.features import probabilities_of
 from lt_core.metrics import calibration_bins, class_calibration_bins, on_curves
+from lt_core.predictions import Predictions
 from lt_core.protocols import Predictor
 
 
@@ -38,6 +39,10 @@ class Evaluation:
     @property
     def balanced_accuracy(self) -> float:
         return on_curves(self.confusion)["balanced_accuracy"]
+
+    def predictions(self) -> Predictions:
+        """What is kept of each image, where somebody asks for it."""
+        return Predictions.of(self.probabilities.cpu().numpy(), self.labels.cpu().numpy())
 
     def class_calibration(self) -> list[list[list[float]]]:
         """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, since a thousand classes

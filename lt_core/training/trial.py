@@ -8,6 +8,7 @@ import gc
 import math
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from lt_core.data.loader import Split
 from lt_core.data.trial_images import draw_images
 from lt_core.errors import in_a_line
 from lt_core.frozen.label import Frozen
+from lt_core.predictions import DIGEST_KEY, Kept, path_of, save
 from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
@@ -259,8 +261,22 @@ class _Trial:
                 **({"features_fingerprint": self.images.features} if self.images.features else {}),
                 "resumed_at": self.book.resumed_at,
                 **({"chosen": stage.chosen} if stage.chosen else {}),
+                **self._kept(),
             },
         )
+
+    def _kept(self) -> dict[str, str]:
+        """What the record says of the predictions, once they are kept. A full disk costs them, not the trial."""
+        if not self.runtime.predictions:
+            return {}
+        assert self.test is not None
+        path = path_of(self.runtime.predictions, self.spec.trial_id)
+        try:
+            held_out = self.validation.predictions() if self.validation else None
+            return {DIGEST_KEY: save(path, Kept(self.test.predictions(), held_out))}
+        except OSError as error:
+            warnings.warn(f"no predictions are written to {path}: {error}", stacklevel=2)
+            return {}
 
 
 def _classifier(stage: Stage) -> TrainableClassifier:

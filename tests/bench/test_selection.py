@@ -164,6 +164,6 @@ def test_tune_and_plan_take_the_options_that_concern_them(call, write_suite):
     assert {"--only", "--where", "--seeds", "--limit", "--retry-failed", "--out", "--workers"} <= options["plan"]
     assert not {"--backend", "--device", "--data"} & options["plan"]
     assert {"--backend", "--device", "--data", "--retry-failed", "--out", "--verbose"} <= options["tune"]
-    assert not {"--only", "--where", "--seeds", "--limit", "--embed", "--trial-timeout"} & options["tune"]
+    assert not {"--only", "--where", "--seeds", "--limit", "--embed", "--keep", "--trial-timeout"} & options["tune"]
     _, out, _ = call("plan", write_suite(**{**TINY, **SMALL}), "--seeds", "4,6", "--limit", "3", "--workers", "5")
     assert "3 trials, 0 done, 0 failed, 3 left" in out and "with 5 at a time" in out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import yaml
 
+from bench.records import predictions
+from bench.records.store import Store
 from tests.bench.harness import cli
 
 DIGITS = {"base": "digits", "epochs": 3}
@@ -26,12 +28,16 @@ def test_two_stage_and_semi_supervised_suites_end_in_tables_and_figures(tmp_path
     for name, suite in suites.items():
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(suite))
     files = [str(tmp_path / f"{name}.yaml") for name in suites]
-    done = cli("run", *files, "--embed", "--out", str(tmp_path))
+    done = cli("run", *files, "--embed", "--keep", "predictions", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr + done.stdout
     stages = pd.read_parquet(tmp_path / "stages" / "trials.parquet")
     assert (stages["status"] == "ok").all() and len(stages) == 10
     assert len(list((tmp_path / "stages" / "stages").glob("*.pt"))) == 2, "softmax once a seed, for five methods"
     assert stages.groupby("seed")["environment"].apply(lambda e: e.str.contains('"norm_tau"').sum()).tolist() == [1, 1]
+
+    store = Store.open(tmp_path / "stages")
+    for result in store.results():
+        assert predictions.read(store, result.trial_id, result.environment).test.confusion.tolist() == result.confusion
 
     few = pd.read_parquet(tmp_path / "few" / "trials.parquet")
     assert set(few["label_fraction"]) == {0.3} and set(few["subset_seed"]) == {0, 1} and (few["status"] == "ok").all()

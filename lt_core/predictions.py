@@ -1,0 +1,162 @@
+"""What a trial predicted, image by image, in a file of its own: compact, without code in it, and checked when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lt_core.errors import UserError
+
+#: The key of a record's environment that holds the SHA-256 of its file; records of trials that kept none lack it.
+DIGEST_KEY = "predictions"
+#: What stands for the logarithm of 0: float16 ends at −65504, and e^−60000 is 0 in any precision.
+_ZERO = np.float16(-60000)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a trained model says of one part of the images, with the method's post-hoc correction.
+
+    Attributes:
+        log_probabilities: float16 [N, C], natural logarithms. Those of a loss over sigmoids are of C separate probabilities,
+            which do not sum to 1.
+        labels: int [N], the true classes.
+    """
+
+    log_probabilities: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> Predictions:
+        """Predictions that are kept in float16, in which the predicted class stays what it is.
+
+        Rounding never turns an order round, but it makes close values equal: what then equals the largest of its row, or follows
+        it, is put one float16 below it. So accuracy, recalls and every other figure of the confusion matrix are those of
+        ``probabilities``, to the image. A logarithm moves by at most 0.15 %, or by 10⁻⁷.
+
+        >>> made = Predictions.of(np.array([[0.49999, 0.50001], [0.9, 0.1]]), np.array([1, 1]))
+        >>> made.confusion.tolist()
+        [[0, 0], [1, 1]]
+        >>> made.probabilities.round(3).tolist()
+        [[0.5, 0.5], [0.9, 0.1]]
+
+        Args:
+            probabilities: [N, C]; the predicted class is the first of the largest.
+            labels: int [N].
+        """
+        probabilities = np.asarray(probabilities)
+        with np.errstate(divide="ignore"):
+            rounded = np.maximum(np.log(probabilities), _ZERO).astype(np.float16)
+        predicted = probabilities.argmax(axis=1)[:, None]
+        largest = np.take_along_axis(rounded, predicted, axis=1)
+        others = np.arange(probabilities.shape[1]) != predicted
+        below = np.nextafter(largest, np.float16(-np.inf))
+        kept = np.where(others & (rounded >= largest), below, rounded)
+        return cls(kept, np.asarray(labels).astype(np.min_scalar_type(probabilities.shape[1] - 1)))
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """float64 [N, C], as the loss and the method's post-hoc correction give them."""
+        return np.exp(self.log_probabilities.astype(np.float64))
+
+    @cached_property
+    def posteriors(self) -> np.ndarray:
+        """float64 [N, C], which sum to 1: those of a loss over sigmoids divided by their sum."""
+        shifted = self.log_probabilities.astype(np.float64)
+        shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
+        made: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
+        return made
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """int [N]."""
+        made: np.ndarray = self.log_probabilities.argmax(axis=1)
+        return made
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """int [C, C], images; row = true class, column = predicted."""
+        classes = self.log_probabilities.shape[1]
+        return np.bincount(self.labels.astype(np.int64) * classes + self.predicted, minlength=classes**2).reshape(
+            classes, classes
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The predictions of a trial: on the test part, and on the validation split where it has one."""
+
+    test: Predictions
+    validation: Predictions | None = None
+
+
+def path_of(folder: str | Path, trial_id: str) -> Path:
+    """The file of a trial in the folder of a run's predictions."""
+    return Path(folder) / f"{trial_id}.npz"
+
+
+def save(path: Path, kept: Kept) -> str:
+    """Write ``kept`` beside, fsync, rename; the SHA-256 of the file in hexadecimal digits. Equal predictions give equal files.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written.
+    """
+    arrays = {"test_log_probabilities": kept.test.log_probabilities, "test_labels": kept.test.labels}
+    if kept.validation:
+        held = kept.validation
+        arrays |= {"validation_log_probabilities": held.log_probabilities, "validation_labels": held.labels}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def load(path: Path, sha256: str) -> Kept:
+    """The predictions in ``path``.
+
+    Args:
+        sha256: of the file, by the trial's record.
+
+    Raises:
+        UserError: there is no such file, or it is not the one that the trial wrote.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"the predictions {path} cannot be read ({error.strerror}): copy the file from where the trial was run, or run the "
+            "trial with --keep predictions into a fresh --out"
+        ) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise UserError(
+            f"the predictions {path} are damaged or another trial's (SHA-256 {found[:8]}…, and {sha256[:8]}… by the record): "
+            "copy the file again, or run the trial with --keep predictions into a fresh --out"
+        )
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            parts = [
+                Predictions(arrays[f"{part}_log_probabilities"], arrays[f"{part}_labels"])
+                for part in ("test", "validation")
+                if f"{part}_labels" in arrays
+            ]
+            return Kept(*parts)
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"the predictions {path} are not in the layout of this version ({error})") from None
