@@ -9,11 +9,23 @@ import pandas as pd
 
 from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences
 from lt_core.errors import UserError
-from lt_core.labels import counted, parse_label
+from lt_core.labels import counted, matches, parse_label
 from lt_core.result import OK, PRUNED
 
 #: The method that others are measured against: plain cross-entropy.
 BASELINE = "softmax"
+
+
+def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
+    """The rows of ``frame`` whose method or label the glob matches.
+
+    Raises:
+        UserError: none.
+    """
+    kept = frame[[matches(only, label) for label in frame["label"]]] if len(frame) else frame
+    if kept.empty and len(frame):
+        raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
+    return kept
 
 
 def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -71,6 +72,21 @@ def compare_(
     from bench.report.tables.compare import build
 
     print(renderer(format)(build(opened(run, beside).frame(), metric, against)))
+
+
+@takes("only", "format")
+def priors_(run: RUN, only: str | None, format: FORMAT = "terminal") -> None:
+    """Show what methods are worth on test sets with other class frequencies: as they are, told of them, and estimating them.
+
+    For trials that were run with --keep predictions.
+    """
+    from bench.analysis.label_shift import under_priors
+    from bench.records.store import Store
+    from bench.report.render import renderer
+    from bench.report.tables.priors import build
+
+    to_text, store = renderer(format), Store.open(run)
+    print("\n\n".join(map(to_text, build(store.frame(), partial(under_priors, store), only or "*"))))
 
 
 @takes("only", "format")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.analysis.comparable import BASELINE, comparable, machines, measured_on
+from bench.analysis.comparable import BASELINE, chosen, comparable, machines, measured_on
 from bench.records.columns import LABEL_HEADINGS, describe, group_name
 from lt_core.errors import UserError
-from lt_core.labels import matches
 from lt_core.result import OK
 
 if TYPE_CHECKING:
@@ -30,18 +29,6 @@ class DataColumn:
     group: str  # digits
     factor: float
     rows: pd.DataFrame
-
-
-def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
-    """The rows of ``frame`` whose method or label the glob matches.
-
-    Raises:
-        UserError: none.
-    """
-    kept = frame[[matches(only, label) for label in frame["label"]]] if len(frame) else frame
-    if kept.empty and len(frame):
-        raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
-    return kept
 
 
 def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) -> tuple[pd.DataFrame, list[str]]:

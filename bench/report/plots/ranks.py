@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.analysis.comparable import chosen
 from bench.analysis.ranking import rank
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import best, chosen, finished
+from bench.report.plots.base import best, finished
 from lt_core.errors import UserError
 from lt_core.labels import counted
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.comparable import chosen
 from bench.records.columns import data_column, describe_trial
 from bench.report.charts import Axis, Chart, Panel, Picture
-from bench.report.plots.base import chosen
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 

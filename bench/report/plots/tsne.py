@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.analysis.comparable import chosen
 from bench.records.columns import data_column, describe_trial
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import chosen, floats
+from bench.report.plots.base import floats
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:

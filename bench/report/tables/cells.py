@@ -23,7 +23,11 @@ def mean_cell(values: np.ndarray, failed: int = 0) -> Cell:
 
 def cell_of(metric: Metric, frame: pd.DataFrame) -> Cell:
     """Mean and standard deviation (n − 1) of ``metric`` over the finished trials of ``frame``; the others are counted."""
-    values, failed = of_finished(metric, frame), int((frame["status"] != OK).sum())
+    return figures_cell(of_finished(metric, frame), frame, int((frame["status"] != OK).sum()))
+
+
+def figures_cell(values: pd.Series, frame: pd.DataFrame, failed: int = 0) -> Cell:
+    """Mean and standard deviation (n − 1) of ``values``, figures of rows of ``frame`` by their index."""
     if values.empty:
         return Cell(failed=failed)
     done = frame.loc[values.index]
