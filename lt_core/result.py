@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 from lt_core.errors import UserError
 from lt_core.metrics import Outcome, recorded
+from lt_core.predictions import Kept
 from lt_core.spec import TrialSpec
 
 #: Version of the record's layout; raised when a reader of old records would misread new ones.
@@ -53,6 +55,7 @@ class TrialResult:
     seconds: dict[str, float] = field(default_factory=dict)  # setup, train, evaluate
     images_per_second: float = math.nan  # of training alone
     environment: dict[str, Any] = field(default_factory=dict)  # device, versions, fingerprints, commit
+    kept: Callable[[], Kept] | None = field(default=None, compare=False, repr=False)  # loads predictions; not recorded
 
     @property
     def trial_id(self) -> str:
@@ -62,12 +65,14 @@ class TrialResult:
         """The last epoch as metrics see it: on the test part, or on the validation split, of which confidences are not kept."""
         if not validation:
             return self._tested
-        return Outcome.of(self.validation_confusion, self.train_counts, **self._measured)
+        kept = (lambda load=self.kept: load().validation) if self.kept else None
+        return Outcome.of(self.validation_confusion, self.train_counts, kept=kept, **self._measured)
 
     @cached_property
     def _tested(self) -> Outcome:
         bins = self.calibration or None, self.class_calibration or None
-        return Outcome.of(self.confusion, self.train_counts, *bins, **self._measured)
+        kept = (lambda load=self.kept: load().test) if self.kept else None
+        return Outcome.of(self.confusion, self.train_counts, *bins, kept=kept, **self._measured)
 
     @property
     def _measured(self) -> dict[str, Any]:
@@ -83,7 +88,7 @@ class TrialResult:
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values; NaN becomes null."""
-        values = {_KEYS.get(f.name, f.name): getattr(self, f.name) for f in fields(self) if f.name != "spec"}
+        values = {_KEYS.get(f.name, f.name): getattr(self, f.name) for f in fields(self) if f.name not in ("spec", "kept")}
         record: dict[str, Any] = _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
         return record
 

@@ -127,7 +127,8 @@ def _metric_words(metric: Metric) -> str:
     """``accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images``."""
     words = f"{metric.title}, {'lower' if metric.lower_is_better else 'higher'} is better"
     words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # which may say it already
-    return words + ("; on the test part alone" if metric.needs_calibration else "")
+    words += "; on the test part alone" if metric.needs_calibration else ""
+    return words + ("; where predictions are kept" if metric.needs_predictions else "")
 
 
 _KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)

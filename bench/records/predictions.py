@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,11 +15,6 @@ from lt_core.predictions import DIGEST_KEY, Kept, load, path_of
 from lt_core.result import OK
 
 
-def folder_of(run: Path) -> Path:
-    """Where the predictions of the run in that folder are kept."""
-    return run / "predictions"
-
-
 def read(store: Store, trial_id: str, environment: Mapping[str, Any]) -> Kept | None:
     """The predictions of a trial, checked; None if it kept none, by the ``environment`` of its record.
 
@@ -28,7 +22,7 @@ def read(store: Store, trial_id: str, environment: Mapping[str, Any]) -> Kept | 
         UserError: they are missing, damaged or another trial's.
     """
     digest = environment.get(DIGEST_KEY)
-    return load(path_of(folder_of(store.path), trial_id), digest) if digest else None
+    return load(path_of(store.predictions, trial_id), digest) if digest else None
 
 
 def of_rows(store: Store, rows: pd.DataFrame) -> Iterator[tuple[Any, Kept | None]]:
@@ -47,7 +41,7 @@ def copy(trial_id: str, source: Store, target: Store) -> None:
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    file, copied = (path_of(folder_of(store.path), trial_id) for store in (source, target))
+    file, copied = (path_of(store.predictions, trial_id) for store in (source, target))
     if file.is_file():
         try:
             copied.parent.mkdir(exist_ok=True)
@@ -58,10 +52,10 @@ def copy(trial_id: str, source: Store, target: Store) -> None:
 
 def without(store: Store, trial_ids: Iterable[str]) -> tuple[int, int]:
     """How many finished trials among ``trial_ids`` have no predictions in the run's folder, and how many are finished."""
-    frame, asked, folder = store.frame(), set(trial_ids), folder_of(store.path)
+    frame, asked = store.frame(), set(trial_ids)
     done = frame[(frame["status"] == OK) & frame["trial_id"].isin(asked)]
     there = [
-        DIGEST_KEY in environment and path_of(folder, trial_id).is_file()
+        DIGEST_KEY in environment and path_of(store.predictions, trial_id).is_file()
         for trial_id, environment in zip(done["trial_id"], environments_of(done), strict=True)
     ]
     return there.count(False), len(there)

@@ -10,6 +10,8 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ except ImportError:  # a machine without it reads the same, slower
 from bench.records import RUNS_DIR, frames, layout
 from bench.records.folder import refuse_committed
 from lt_core.errors import UserError, unknown
+from lt_core.predictions import DIGEST_KEY, load, path_of
 from lt_core.result import UNSETTLED, TrialResult
 
+_load = lru_cache(maxsize=1)(load)  # several metrics look at the predictions of one trial after another
 _STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
 
 
@@ -58,6 +62,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.records = self.path / "records"
+        self.predictions = self.path / "predictions"
         self._frames: dict[str, pd.DataFrame] | None = None
 
     @classmethod
@@ -173,10 +178,11 @@ class Store:
         if not self._record_files() and (self.path / "trials.parquet").is_file():
             raise UserError(f"{self.path} has its Parquet alone, and {what} needs the records: fetch its folder records/ too")
 
-    @staticmethod
-    def _read(path: Path) -> TrialResult:
+    def _read(self, path: Path) -> TrialResult:
         try:
-            return TrialResult.from_record(loads(path.read_bytes()))
+            result = TrialResult.from_record(loads(path.read_bytes()))
+            digest = result.environment.get(DIGEST_KEY)
+            return replace(result, kept=partial(_load, path_of(self.predictions, result.trial_id), digest)) if digest else result
         except UserError:
             raise
         except (ValueError, KeyError, TypeError, OSError) as error:

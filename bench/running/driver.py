@@ -68,10 +68,10 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     if execution.keep != PREDICTIONS:
         execute(left, store, backend, runtime)
         return store
-    folder, todo = predictions.folder_of(store.path), {spec.trial_id for spec in left.todo}
+    todo = {spec.trial_id for spec in left.todo}
     before = {spec.trial_id for spec in plan.specs} - todo
     _tell_of_lacking(store, before, "--keep predictions with another --out runs them again")
-    execute(left, store, backend, replace(runtime, predictions=str(folder.resolve())))
+    execute(left, store, backend, replace(runtime, predictions=str(store.predictions.resolve())))
     _tell_of_lacking(store, todo, "the folder was full, or the node that ran them does not see it")
     return store
 
@@ -79,8 +79,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
 def _tell_of_lacking(store: Store, trial_ids: set[str], words: str) -> None:
     lacking, done = predictions.without(store, trial_ids)
     if lacking:
-        folder = predictions.folder_of(store.path)
-        print(f"predictions of {lacking} of {counted(done, 'finished trial')} are not in {folder}: {words}")
+        print(f"predictions of {lacking} of {counted(done, 'finished trial')} are not in {store.predictions}: {words}")
 
 
 def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: Callable[[str], None] = print) -> None:

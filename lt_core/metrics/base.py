@@ -15,6 +15,7 @@ import numpy as np
 from lt_core.errors import UserError, unknown
 from lt_core.metrics.counts import precision, recall
 from lt_core.metrics.priors import TEST_PRIORS, accuracies_under
+from lt_core.predictions import Predictions
 from lt_core.registry import Registry
 from lt_core.spec import DataSpec
 
@@ -32,6 +33,7 @@ class Outcome:
         class_calibration: float [C, 3, BINS] from `class_calibration_bins`; None there too, and in older records.
         seconds: of the whole trial, by activity: setup, train, evaluate.
         images_per_second: of training alone; NaN if it was not measured.
+        kept: loads what was predicted of each image; None where no predictions are kept, as in most runs.
     """
 
     confusion: np.ndarray
@@ -40,6 +42,7 @@ class Outcome:
     class_calibration: np.ndarray | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float = math.nan
+    kept: Callable[[], Predictions | None] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -48,6 +51,16 @@ class Outcome:
         """An outcome of lists, as records hold them."""
         bins, by_class = (None if kept is None else np.asarray(kept, dtype=float) for kept in (calibration, class_calibration))
         return cls(np.asarray(confusion, dtype=float), np.asarray(train_counts, dtype=float), bins, by_class, **measured)
+
+    @property
+    def predictions(self) -> Predictions | None:
+        """What was predicted of each image, where a run was told to keep it (`--keep predictions`); read when it is asked for,
+        and not held, since thousands of outcomes may be.
+
+        Raises:
+            UserError: the file is missing, damaged or another trial's.
+        """
+        return self.kept() if self.kept else None
 
     @cached_property
     def recall(self) -> np.ndarray:
@@ -113,6 +126,7 @@ class Metric:
     complement: bool = False  # the metric is 1 − its column
     about: str = ""  # the classes that it is about, where they are not all of them
     needs_calibration: bool = False  # made of confidences, which are kept of the test part alone
+    needs_predictions: bool = False  # looks at `Outcome.predictions`, and is not there where none are kept
     measured: bool = False  # by a clock, and so another on another machine
     on_request: bool = False  # a column for whoever asks for it by name; what shows all metrics leaves it out
 
@@ -136,6 +150,8 @@ class Metric:
         Raises: whatever ``compute`` raises.
         """
         if self.needs_calibration and outcome.calibration is None:
+            return math.nan
+        if self.needs_predictions and outcome.kept is None:
             return math.nan
         value = float(self.compute(outcome))
         return value if math.isfinite(value) else math.nan

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from lt_core.metrics import METRICS, Metric, Outcome, calibration_bins, class_calibration_bins
+from lt_core.predictions import Predictions
 from lt_core.testing.check import check, expect
 
 NOISE = 1e-12  # sums in another order
@@ -31,8 +33,18 @@ def outcomes() -> list[Outcome]:
             np.add.at(confusion, (true, predicted), 1)
             bins = calibration_bins(rng.random(len(true)), (predicted == true).astype(float))
             by_class = class_calibration_bins(rng.dirichlet(np.ones(classes), len(true)), true)
-            made.append(Outcome.of(confusion, counts, bins, by_class, seconds={"train": 12.5}, images_per_second=300.0))
+            measured = {"seconds": {"train": 12.5}, "images_per_second": 300.0}
+            kept = _kept(rng.dirichlet(np.ones(classes), len(true)), true, predicted)
+            made.append(Outcome.of(confusion, counts, bins, by_class, kept=kept, **measured))
     return made
+
+
+def _kept(probabilities: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> Callable[[], Predictions]:
+    """Predictions in which each image's largest probability is that of the class ``predicted``."""
+    rows, largest = np.arange(len(true)), probabilities.argmax(axis=1)
+    probabilities[rows, largest], probabilities[rows, predicted] = probabilities[rows, predicted], probabilities[rows, largest]
+    made = Predictions.of(probabilities, true)
+    return lambda: made
 
 
 def perfect(outcome: Outcome) -> Outcome:
@@ -41,7 +53,8 @@ def perfect(outcome: Outcome) -> Outcome:
     true = np.repeat(np.arange(len(sizes)), sizes.astype(int))
     sure = np.ones(len(true))
     by_class = class_calibration_bins(np.eye(len(sizes))[true], true)
-    return replace(outcome, confusion=np.diag(sizes), calibration=calibration_bins(sure, sure), class_calibration=by_class)
+    kept, bins = _kept(np.eye(len(sizes))[true], true, true), calibration_bins(sure, sure)
+    return replace(outcome, confusion=np.diag(sizes), calibration=bins, class_calibration=by_class, kept=kept)
 
 
 def mended(outcome: Outcome) -> Outcome:
@@ -53,15 +66,24 @@ def mended(outcome: Outcome) -> Outcome:
     nearer, by_class = outcome.calibration.copy(), outcome.class_calibration.copy()
     nearer[1] = (nearer[1] + nearer[2]) / 2
     by_class[:, 1] = (by_class[:, 1] + by_class[:, 2]) / 2
-    return replace(outcome, confusion=confusion, calibration=nearer, class_calibration=by_class)
+    old = outcome.predictions
+    assert old is not None
+    (place, *_) = np.flatnonzero((old.labels == true) & (old.predicted == predicted))
+    probabilities = old.probabilities.copy()
+    probabilities[place] = np.eye(len(confusion))[true]
+    kept = _kept(probabilities, old.labels, probabilities.argmax(axis=1))
+    return replace(outcome, confusion=confusion, calibration=nearer, class_calibration=by_class, kept=kept)
 
 
 def permuted(outcome: Outcome) -> Outcome:
     """Classes by other numbers."""
     order = np.roll(np.arange(len(outcome.train_counts)), 1)
     by_class = None if outcome.class_calibration is None else outcome.class_calibration[order]
-    confusion = outcome.confusion[order][:, order]
-    return replace(outcome, confusion=confusion, train_counts=outcome.train_counts[order], class_calibration=by_class)
+    confusion, old = outcome.confusion[order][:, order], outcome.predictions
+    assert old is not None
+    moved = Predictions(old.log_probabilities[:, order], np.argsort(order)[old.labels])
+    counts = outcome.train_counts[order]
+    return replace(outcome, confusion=confusion, train_counts=counts, class_calibration=by_class, kept=lambda: moved)
 
 
 def figure(metric: Metric, outcome: Outcome) -> float:
@@ -108,7 +130,7 @@ def it_is_best_for_perfect_predictions(metric: Metric) -> None:
     """Perfect predictions have the best share, and no others are better."""
     for outcome in outcomes():
         best = figure(metric, perfect(outcome))
-        if metric.needs_calibration or metric.applies(outcome.train_counts.tolist()):
+        if metric.needs_calibration or metric.needs_predictions or metric.applies(outcome.train_counts.tolist()):
             end = 0.0 if metric.lower_is_better else 1.0
             expect(abs(best - end) <= NOISE, f"{metric.name} of perfect predictions is {best:g}, not {end:g}")
         expect(not metric.better(figure(metric, outcome), best), f"others have a better {metric.name} than perfect predictions")
@@ -145,12 +167,17 @@ def it_is_there_where_it_says(metric: Metric) -> None:
         there, sizes = not math.isnan(figure(metric, outcome)), outcome.train_counts.tolist()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it fails without calibration is what is to be found
-            without = metric(replace(outcome, calibration=None))
-        if metric.needs_calibration:
-            expect(math.isnan(without), "it says that it needs calibration, and does without")
-        else:
-            same = without == figure(metric, outcome) or not there
-            expect(same, "it is another without calibration, and does not say that it needs it: needs_calibration=True")
+            lacking = {
+                "calibration": (metric.needs_calibration, metric(replace(outcome, calibration=None))),
+                "predictions": (metric.needs_predictions, metric(replace(outcome, kept=None))),
+            }
+        for what, (needed, without) in lacking.items():
+            if needed:
+                expect(math.isnan(without), f"it says that it needs {what}, and does without")
+            else:
+                same = without == figure(metric, outcome) or not there
+                expect(same, f"it is another without {what}, and does not say that it needs it: needs_{what}=True")
+        if not (metric.needs_calibration or metric.needs_predictions):
             expect(there == metric.applies(sizes), f"with class sizes {sizes} predictions decide whether it has a value")
         expect(there or metric.about, f"it has no value with class sizes {sizes}, and does not say what it is about")
 

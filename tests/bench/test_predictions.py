@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -86,7 +89,7 @@ def test_other_things_to_keep_are_refused(tmp_path, write_suite):
 
 def test_a_damaged_a_missing_and_another_trials_file_are_refused_by_name(copy):
     first, second, third, _ = copy.results()
-    folder = predictions.folder_of(copy.path)
+    folder = copy.predictions
     (folder / f"{first.trial_id}.npz").write_bytes(b"PK nothing")
     (folder / f"{second.trial_id}.npz").unlink()
     shutil.copy(folder / f"{third.trial_id}.npz", folder / f"{second.trial_id}.npz")
@@ -111,3 +114,47 @@ def test_runs_that_are_merged_keep_them(kept, tmp_path):
     both = Store.open(tmp_path / "both")
     for result in both.results():
         assert predictions.read(both, result.trial_id, result.environment).test.confusion.tolist() == result.confusion
+
+
+# Metrics of one's own that look at each image ---------------------------------------------------------
+
+TOP_3 = """
+import numpy as np
+from lt_core.metrics import metric
+
+
+@metric("top_3", "top-3 accuracy", needs_predictions=True)
+def top_3(outcome):
+    made = outcome.predictions
+    best = np.argsort(-made.log_probabilities, axis=1)[:, :3]
+    return (best == made.labels[:, None]).any(axis=1).mean()
+"""
+
+
+def test_a_metric_that_no_record_knows_ranks_a_run_afterwards(copy, call):
+    """What docs/adding-a-method.md promises."""
+    Path("top_3.py").write_text(TOP_3)
+    run = str(copy.path)
+    code, out, err = call("table", "catalogue", "--run", run, "--metric", "top_3", "--plugin", "top_3.py", "--format", "json")
+    assert code == 0, err
+    cells = {(cell["row"], cell["column"]): cell["mean"] for cell in json.loads(out)["cells"]}
+    assert len(cells) == 4
+    frame = copy.frame()
+    for result in copy.results():
+        test = predictions.read(copy, result.trial_id, result.environment).test
+        best = np.argsort(-test.log_probabilities, axis=1)[:, :3]
+        found = np.mean([label in row for label, row in zip(test.labels, best, strict=True)])
+        assert cells[result.spec.method.label, f"{result.spec.data.imbalance_factor:g}"] == pytest.approx(100 * found)
+        assert found > frame.set_index("trial_id").loc[result.trial_id, "accuracy"]
+    code, out, err = call("compare", run, "--metric", "top_3", "--plugin", "top_3.py")
+    assert code == 0 and "Against softmax: top-3 accuracy in %" in out, err
+
+
+def test_where_predictions_are_damaged_such_a_metric_is_empty_and_names_the_file(copy, call):
+    Path("top_3.py").write_text(TOP_3)
+    for file in copy.predictions.iterdir():
+        file.write_bytes(b"")
+    words = r"metric top_3 is left empty where it fails: UserError: the predictions .*\.npz are damaged"
+    with pytest.warns(UserWarning, match=words):
+        code, out, _ = call("table", "catalogue", "--run", str(copy.path), "--metric", "top_3", "--plugin", "top_3.py")
+    assert code == 0 and "softmax" in out

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from lt_core.metrics import (
     recall,
     recorded,
 )
+from lt_core.predictions import Predictions
+from lt_core.testing import cases, run_checks
 
 
 def metrics(*outcome):
@@ -294,6 +297,38 @@ def test_a_metric_of_confidences_is_not_asked_where_none_are_kept(registry):
         warnings.simplefilter("error")
         assert math.isnan(surest(Outcome.of(_SOME.confusion, _SOME.train_counts)))
     assert surest(_SOME) == 10 / 16
+
+
+def _likelihood(outcome):
+    made = outcome.predictions
+    return made.log_probabilities[np.arange(len(made.labels)), made.labels].mean(dtype=float)
+
+
+def test_a_metric_of_predictions_is_there_where_they_are_kept_and_reads_them_when_it_is_asked(registry):
+    made = metric("likelihood", "mean log-likelihood", unit="nats", needs_predictions=True)(_likelihood)
+    read = []
+
+    def load():
+        read.append(1)
+        return Predictions.of(np.array([[0.25, 0.75], [1.0, 0.0]]), np.array([1, 0]))
+
+    kept = replace(_SOME, kept=load)
+    assert METRICS["accuracy"](kept) == METRICS["accuracy"](_SOME) and not read
+    assert made(kept) == pytest.approx(math.log(0.75) / 2, abs=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(made(_SOME)), "none are kept"
+
+
+@pytest.mark.parametrize("declared", [{}, {"needs_predictions": True}])
+def test_one_that_says_what_it_needs_passes_every_check(registry, declared):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it fails without predictions is what is to be found
+        metric("likelihood", "mean log-likelihood", unit="nats", **declared)(_likelihood)
+        causes = [cause for _, cause, _ in run_checks(cases([("metric", "likelihood")])) if cause]
+    assert causes == (
+        [] if declared else ["it is another without predictions, and does not say that it needs it: needs_predictions=True"]
+    )
 
 
 @pytest.mark.parametrize(
