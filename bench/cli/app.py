@@ -24,8 +24,8 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": look.list_, "plan": run.plan_, "run": run.run_, "tune": tune.tune_, "table": look.table_, "status": look.status_,
     "compare": look.compare_, "priors": look.priors_, "leaderboard": look.leaderboard_, "export": files.export_,
-    "merge": files.merge_, "verify": run.verify_, "features": features.features_, "check": check.check_, "plot": files.plot_,
-    "report": files.report_,
+    "merge": files.merge_, "verify": run.verify_, "features": features.features_, "check": check.check_, "claims": look.claims_,
+    "plot": files.plot_, "report": files.report_,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name)(with_plugins(_command))

@@ -107,3 +107,18 @@ def leaderboard_(
     to_text, chosen = renderer(format), choose(columns)
     board = leaderboard(frame_of(runs(run or [])), metric)
     print("\n\n".join(map(to_text, build(board, metric, chosen, sort, only))))
+
+
+def claims_(
+    runs: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs that speak for or against")] = "results",
+    format: FORMAT = "terminal",
+) -> None:
+    """Hold what papers say of methods against measured rows; ``--format md`` is the page docs/results/claims.md."""
+    from pathlib import Path
+
+    from bench.report.render import renderer
+    from bench.report.tables import claims
+
+    print(
+        claims.page(Path(runs)).rstrip("\n") if format == "md" else "\n\n".join(map(renderer(format), claims.build(Path(runs))))
+    )

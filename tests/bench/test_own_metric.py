@@ -109,7 +109,7 @@ def test_a_study_seeks_it(two_worst, tmp_path):
         assert found.values == [sum(sorted(made.outcome(validation=True).recall)[:2]) / 2, made.seconds["train"]]
     table = summary.table(asked, [winners.winner(one)], store)
     best = max(found.values[0] for found in one.optuna.trials)
-    assert table.notes[0] == "mean recall of the two worst classes in %, mean over the subsets; n counts seeds"
+    assert table.notes[0] == "mean recall of the two worst classes in %, mean over the data columns; n counts draws and seeds"
     assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
 
 

@@ -1,0 +1,170 @@
+"""What papers say of methods, held against the rows that we measured.
+
+A claim is a sentence of a paper and a list of checks (results/published/claims.yaml); a check names a committed run and what
+would have to be true of it. Every pair of methods on every data column is one piece of evidence: as claimed, the opposite, or not
+significantly different.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy import stats
+
+from bench.analysis.comparable import reported
+from bench.analysis.comparison import compare
+from bench.analysis.metrics import of_rows
+from bench.records import HEADLINE
+from bench.records.columns import COLUMN, REPEATS, describe, keys
+from bench.records.store import Store
+from bench.shipped import PUBLISHED_DIR
+from lt_core.errors import UserError
+from lt_core.fields import build, param
+from lt_core.metrics import metric_of
+from lt_core.result import OK
+
+
+@dataclass(frozen=True)
+class Check:
+    """What would have to be true of a run."""
+
+    run: str = param(help="a committed run")
+    order: Any = param((), "labels, from the worst to the best: every neighbouring pair is compared")
+    metric: str = param(HEADLINE, "by which")
+    data: str = param("*", "glob on data columns in words, such as 'cifar10 IF 50'")
+    by: Any = param((), "[low, high]: size of the difference that is claimed")
+    columns: Any = param((), "[lower, higher]: two columns of the frame, compared within each trial, in place of methods")
+    tail: Any = param((), "[lower, higher]: two columns a class of pseudo-labels, compared in the rarer third of the classes")
+    labels: str = param("*", "glob on the labels of those trials")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a paper, where it stands, and what would show it."""
+
+    claim: str = param(help="what is said")
+    source: str = param(help="who says it, and where")
+    checks: tuple[Check, ...] = param(help="what is looked at")
+    remark: str = param("", "what must be known to read the figures")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One difference that a claim speaks of: higher − lower, in points or the metric's unit, and its 95 % interval."""
+
+    run: str
+    data: str
+    pair: str
+    n: int
+    difference: float
+    interval: tuple[float, float] | None
+    by: tuple[float, float] | None = None
+
+    @property
+    def verdict(self) -> str:
+        """What it says of the claim."""
+        if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
+            return "not significant"
+        if self.difference < 0:
+            return "the opposite"
+        if self.by and not self.by[0] <= self.difference <= self.by[1]:
+            return "less than claimed" if self.difference < self.by[0] else "more than claimed"
+        return "as claimed"
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """All claims, in the order of the file."""
+    found = []
+    for number, values in enumerate(yaml.safe_load((PUBLISHED_DIR / "claims.yaml").read_text()), 1):
+        checks = tuple(build(Check, check, f"claim {number}") for check in values["checks"])
+        found.append(build(Claim, {**values, "checks": checks}, f"claim {number}"))
+    return tuple(found)
+
+
+def evidence(claim: Claim, folder: Path) -> list[Evidence]:
+    """What the runs under ``folder`` say of ``claim``; nothing of a run that is not there."""
+    found: list[Evidence] = []
+    for check in claim.checks:
+        if (folder / check.run / "trials.parquet").is_file():
+            found += _of_check(check, Store(folder / check.run))
+    return found
+
+
+def verdict(found: Iterable[Evidence]) -> str:
+    """A word for all pieces of evidence together."""
+    said = [one.verdict for one in found]
+    in_favour, against = said.count("as claimed"), said.count("the opposite")
+    half = sum(word.endswith("than claimed") for word in said)
+    if not said:
+        return "not measured"
+    if in_favour == len(said):
+        return "holds"
+    if against:
+        return "mixed" if in_favour or half else "contradicted"
+    return "holds in part" if in_favour or half else "undecided"
+
+
+def _of_check(check: Check, store: Store) -> Iterator[Evidence]:
+    frame, _ = reported(store.frame())
+    frame = frame[frame["status"] == OK]
+    for _, rows in frame.groupby([series for _, series in keys(frame, COLUMN).items()], sort=False):
+        words = describe(rows.iloc[0].to_dict())
+        if not fnmatch.fnmatchcase(words, check.data):
+            continue
+        if check.order:
+            yield from _ordered(check, rows, words)
+        else:
+            yield from _within(check, rows, words, store)
+
+
+def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]:
+    """Each method of the order beside the one before it."""
+    metric = metric_of(check.metric)
+    rows = rows.assign(_figure=of_rows(metric, rows))
+    by = (float(check.by[0]), float(check.by[1])) if check.by else None
+    for worse, better in zip(check.order, check.order[1:], strict=False):
+        if not {worse, better} <= set(rows["label"]):
+            continue
+        try:
+            one = next(c for c in compare(rows, worse, "_figure") if c.label == better)
+        except (UserError, StopIteration):  # no pair of trials
+            continue
+        sign = -1 if metric.lower_is_better else 1
+        ends = None if one.interval is None else tuple(sorted(sign * end for end in one.interval))
+        yield Evidence(check.run, words, f"{better} − {worse}", one.pairs, sign * one.difference, ends, by)  # type: ignore[arg-type]
+
+
+def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:
+    """Two figures of the same trials, method by method; the interval is over draws and seeds."""
+    lower, higher = check.tail or check.columns
+    if check.tail:
+        classes = store.generations()
+        classes = classes[(classes["round"] == 0) & classes["trial_id"].isin(rows["trial_id"])]
+        rarer = classes.groupby("trial_id")["class"].rank(pct=True) > 2 / 3  # classes are in order of their size
+        rows = rows.drop(columns=[c for c in (lower, higher) if c in rows]).merge(
+            classes[rarer].groupby("trial_id")[[lower, higher]].mean().reset_index(), on="trial_id"
+        )
+    for label, mine in rows.groupby("label", sort=False):
+        if not fnmatch.fnmatchcase(str(label), check.labels):
+            continue
+        values = 100 * (mine.groupby(REPEATS)[[lower, higher]].mean() @ np.array([-1.0, 1.0])).dropna()
+        if values.empty:
+            continue
+        mean, ends = float(values.mean()), None
+        if len(values) > 1 and (error := float(stats.sem(values))) > 0:
+            half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+            ends = (mean - half, mean + half)
+        yield Evidence(check.run, words, f"{label}: {_words(higher)} − {_words(lower)}", len(values), mean, ends)
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")
