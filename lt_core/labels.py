@@ -68,8 +68,13 @@ def renamed(label: str, name: str) -> str:
 def matches(pattern: str, label: str) -> bool:
     """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters).
 
-    Versions of plug-in files may be left out.
+    Versions of plug-in files may be left out. With ``=`` before it, a pattern is one label and no other.
+
+    >>> matches("softmax", "softmax[mean=weights]"), matches("=softmax", "softmax[mean=weights]"), matches("=softmax", "softmax")
+    (True, False, True)
     """
+    if pattern.startswith("="):
+        return pattern[1:] in (label, without_version(label))
     names = {name for written in (label, without_version(label)) for name in (written, method_of(written))}
     return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
 

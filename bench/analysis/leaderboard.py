@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from bench.records import HEADLINE, RUNS_DIR
 from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
 from bench.records.nested import environments_of, specs_of
 from lt_core.errors import UserError
-from lt_core.labels import counted, method_of, short
+from lt_core.labels import counted, matches, method_of, short
 from lt_core.metrics import METRICS
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
@@ -115,9 +115,10 @@ def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> 
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["run"] = [tuple(dict.fromkeys(rows)) for _, rows in by["run"]]
     board["devices"] = [tuple(machines(rows)) for _, rows in by]
+    labels = {str(suite): set(rows) for suite, rows in shown.groupby("suite")["label"]}
     first = zip(board["suite"], board["label"], specs_of(board), environments_of(board), strict=True)
     board["command"] = [
-        _command(suite, label, environment.get("command", ""), _telling(spec.data, data_of[suite]))
+        _command(suite, _only(label, labels[suite]), environment.get("command", ""), _telling(spec.data, data_of[suite]))
         for suite, label, spec, environment in first
     ]
     return board.drop(columns=["environment", "spec"])
@@ -234,12 +235,17 @@ def _telling(data: DataSpec, suite: Sequence[DataSpec]) -> dict[str, str]:
     return said
 
 
-def _command(suite: str, label: str, given: str, where: Mapping[str, str]) -> str:
+def _only(label: str, among: Collection[str]) -> str:
+    """What ``--only`` takes for ``label`` and for no other label of its suite."""
+    return f"={label}" if any(other != label and matches(label, other) for other in among) else label
+
+
+def _command(suite: str, only: str, given: str, where: Mapping[str, str]) -> str:
     """The command line that runs the trials of a row again; ``given``: the one that ran the first of them."""
     words = shlex.split(given)
     file = next((word for word in words[2:] if Path(word).stem == suite), suite)
     if "tune" in words[1:2]:
         return shlex.join(["python", "bench.py", "tune", file])
     chosen = ",".join(f"{key}={value}" for key, value in where.items())
-    parts = ["python", "bench.py", "run", file, "--only", label, "--where", chosen]
+    parts = ["python", "bench.py", "run", file, "--only", only, "--where", chosen]
     return shlex.join(parts + [word for pair in _CHANGES.findall(given) for word in pair])

@@ -27,7 +27,7 @@ class Selection:
         UserError: a value that a field cannot have.
     """
 
-    only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'")
+    only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'; '=softmax' is that label alone")
     where: Mapping[str, Any] | None = param(None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100")
     seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7, in place of the suite's")
     epochs: int | None = param(None, "train this long; the recipe's schedule scales with it", low=1)
