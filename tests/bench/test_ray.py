@@ -159,3 +159,33 @@ def test_tune_makes_a_large_grid_of_trials_without_copying_it_for_each():
     assert [config["job"] for config in made] == jobs
     assert time.process_time() - start < 30  # as nested dictionaries they took ten minutes
     assert TrialSpec.from_dict(unpacked(made[-1])["spec"]) == load_suite("frozen_cifar10").specs[-1]
+
+
+def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatch):
+    import ray
+
+    from bench.running.backends.ray_tune import RayTune
+    from lt_core.errors import UserError
+
+    tried: list[dict] = []
+    slow = Exception("The current node timed out during startup. This could happen because …")
+
+    def init(failures):
+        def attempt(**options):
+            tried.append(options)
+            if len(tried) <= failures:
+                raise slow
+
+        return attempt
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", init(2))
+    RayTune()._connect()
+    assert len(tried) == 3
+    monkeypatch.setattr(ray, "init", init(99))
+    with pytest.raises(UserError, match="Ray did not start on this machine in 4 attempts"):
+        RayTune()._connect()
+    slow = Exception("something else")
+    with pytest.raises(Exception, match="something else"):
+        RayTune()._connect()

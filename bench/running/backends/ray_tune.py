@@ -22,6 +22,7 @@ from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 
 _RETRIES = 2  # times that a trial is started anew after its worker or node has died
+_STARTS = 4  # attempts to start a Ray of our own
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -124,7 +125,7 @@ class RayTune:
             }
         )
         try:
-            ray.init(
+            _started(
                 # Without "local" a stale cluster file makes Ray join a cluster that is gone.
                 address=self.address or "local",
                 log_to_driver=self.verbose,
@@ -138,6 +139,32 @@ class RayTune:
                 f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
                 f"RAY_AUTH_TOKEN are the cluster's"
             ) from None
+
+
+def _started(**options: Any) -> None:
+    """`ray.init`, once more where Ray's own thirty seconds did not suffice, as on a machine that is busy with other things.
+
+    Raises:
+        UserError: it did not start.
+        ConnectionError: no cluster answers.
+    """
+    import ray
+
+    for attempt in range(_STARTS):
+        try:
+            ray.init(**options)
+            return
+        except ConnectionError:
+            raise
+        except Exception as error:  # Ray raises plain ones
+            ray.shutdown()
+            if "timed out during startup" not in str(error):
+                raise
+            if attempt + 1 == _STARTS:
+                raise UserError(
+                    f"Ray did not start on this machine in {_STARTS} attempts of half a minute: see whether other programs take "
+                    "all processors or all memory, give the same command again, or use --backend inline"
+                ) from None
 
 
 def _check_address(address: str) -> None:
