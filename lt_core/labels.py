@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from lt_core.errors import UserError
 
 T = TypeVar("T")
-_LABEL = re.compile(r"^\s*([\w.\-]+(?:@\w+)?)\s*(?:\[(.*)\])?\s*$")
+_LABEL = re.compile(r"^\s*([\w.\-/]+(?:@\w+)?)\s*(?:\[(.*)\])?\s*$")
 _VERSION = re.compile(r"@\w+")  # of the plug-in file that defines the name before it; see `lt_core.plugins`
 
 

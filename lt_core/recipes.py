@@ -72,8 +72,9 @@ class Recipe:
     flip: bool = param(False, "random horizontal flip")
     normalize: str = param(
         "subset",
-        "pixel normalisation: by the subset's mean and deviation, CIFAR's, x/128 − 1, 2x/255 − 1, x/255, or none",
-        choices=("subset", "cifar", "cifar_pixels", "signed", "symmetric", "unit", "none"),
+        "pixel normalisation: by the mean and deviation of the subset, of CIFAR or of ImageNet (what most pretrained networks "
+        "expect), x/128 − 1, 2x/255 − 1, x/255, or none",
+        choices=("subset", "cifar", "cifar_pixels", "imagenet", "signed", "symmetric", "unit", "none"),
     )
     head_init: str = param(
         "he",

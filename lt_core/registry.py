@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
@@ -18,6 +18,7 @@ from lt_core.errors import UserError, unknown
 from lt_core.labels import method_of, renamed, without_version
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Registry(Generic[T]):
@@ -27,6 +28,11 @@ class Registry(Generic[T]):
         self.kind = kind
         self._items: dict[str, T] = {}
         self._files: dict[str, Recorder] = {}  # of what a plug-in file registered
+        self._others: list[tuple[Registry[Any], Callable[[str, Any], T]]] = []
+
+    def include(self, other: Registry[S], make: Callable[[str, S], T]) -> None:
+        """Have what only ``other`` has stand for what ``make(name, item)`` makes of it; it is not listed here."""
+        self._others.append((other, make))
 
     def add(self, name: str, item: T) -> T:
         if name in self._items and self._items[name] is not item:
@@ -54,19 +60,29 @@ class Registry(Generic[T]):
     # For names without a version:
 
     def _has(self, plain: str) -> bool:
-        return plain in self._items
+        return plain in self._items or any(other._has(plain) for other, _ in self._others)
 
     def _item(self, plain: str) -> T:
+        if plain not in self._items:
+            for other, make in self._others:
+                if other._has(plain):
+                    return make(plain, other._item(plain))
         return self._items[plain]
 
     def _version(self, plain: str) -> str:
-        return self._files[plain].version if plain in self._files else ""
+        if plain in self._items:
+            return self._files[plain].version if plain in self._files else ""
+        return next(filter(None, (other._version(plain) for other, _ in self._others)), "")
+
+    def _alike(self, plain: str) -> set[str]:
+        """The names that a wrong one is compared with."""
+        return {*self._items, *(name for other, _ in self._others for name in other._alike(plain))}
 
     def missing(self, name: str, where: str = "") -> UserError:
         """The error for a ``name`` that is not there: the nearest one, or the plug-in file that is to be given."""
         plain = without_version(name)
         if plain == name:
-            return unknown(self.kind, name, self._items, where)
+            return unknown(self.kind, name, self._alike(plain), where)
         loaded = f"; another version of it is loaded ({self.versioned(plain)})" if self._has(plain) else ""
         place = f"{where}: " if where else ""
         words = f"{self.kind} {name} comes from a plug-in file that is not loaded{loaded}"

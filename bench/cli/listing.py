@@ -81,8 +81,12 @@ def spaces(pattern: str) -> Items:
 
 def models(pattern: str) -> Items:
     from lt_core.models import MODELS
+    from lt_core.pretrained import BACKBONES
+    from lt_core.pretrained.registry import OTHERS
 
-    return [{"name": name, "about": MODELS[name].about} for name in MODELS.names(pattern)]
+    names = list(dict.fromkeys([*MODELS.names(pattern), *BACKBONES.names(pattern)]))
+    found = [{"name": name, "about": MODELS[name].about} for name in names or [pattern] * (pattern in MODELS)]
+    return [*found, *({"name": name, "about": about} for name, about in OTHERS.items())] if pattern == "*" else found
 
 
 def recipes(pattern: str) -> Items:

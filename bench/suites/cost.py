@@ -19,6 +19,7 @@ from lt_core.spec import TrialSpec
 from lt_core.stages import stage_one, stages_of
 
 _STEPS = 3  # measured steps of a calibration, after one to warm up
+_STEP_SECONDS = 3.0  # about what a step of a calibration may take: of a large network it gets fewer images than a trial's
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,13 @@ def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
 
 
 def calibrate(spec: TrialSpec) -> float:
-    """Seconds a unit of `work`, from a few training steps of the model on noise; needs no data."""
+    """Seconds a unit of `work`, from a few training steps of the model on noise; needs no data, and no weights."""
     import torch
 
     from lt_core.data.loader import Images, Split
     from lt_core.methods import resolve
     from lt_core.models import seen_shape
+    from lt_core.pretrained.weights import left_out
     from lt_core.training.loop import Training
     from lt_core.training.runtime import Runtime
 
@@ -87,19 +89,25 @@ def calibrate(spec: TrialSpec) -> float:
     runtime.prepare()
     device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
     shape = seen_shape(spec.recipe.model, info.image_shape)
-    batch = spec.recipe.batch_size
-    # Plain training of the same model: what a method costs beyond it is part of its work.
-    spec = replace(spec, method=resolve("softmax"), recipe=replace(spec.recipe, steps=_STEPS))
-    labels = torch.arange(batch * _STEPS, device=device) % info.classes
-    noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
-    counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
-    split = Split(noise, noise, noise, counts, shape)
-    one_batch = replace(split, train=Images(noise.pixels[:batch], labels[:batch]))
-    Training(replace(spec, recipe=replace(spec.recipe, epochs=1, steps=1)), one_batch, device).run_epoch()  # warm up
-    training = Training(spec, split, device)
-    start = time.perf_counter()
-    training.run_epoch()
-    return (time.perf_counter() - start) / (3.0 * training.images_seen)
+
+    def seconds(batch: int, steps: int) -> float:
+        """Of an image, in ``steps`` of plain training: what a method costs beyond that is part of its work."""
+        labels = torch.arange(batch * steps, device=device) % info.classes
+        noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
+        counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
+        recipe = replace(spec.recipe, steps=steps, batch_size=batch)
+        plain = replace(spec, method=resolve("softmax"), recipe=recipe)
+        training = Training(plain, Split(noise, noise, noise, counts, shape), device)
+        start = time.perf_counter()
+        training.run_epoch()
+        return (time.perf_counter() - start) / training.images_seen
+
+    with left_out():
+        few = min(2, spec.recipe.batch_size)
+        seconds(few, 1)
+        batch = max(few, min(spec.recipe.batch_size, int(_STEP_SECONDS / seconds(few, 1))))
+        seconds(batch, 1)  # warm up
+        return seconds(batch, _STEPS) / 3.0
 
 
 def duration(seconds: float) -> str:

@@ -11,10 +11,11 @@ from torch import Generator, Tensor
 from lt_core.recipes import Recipe
 
 #: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
-#: second is the deviation over all pixels of CIFAR-10.
-_CIFAR = {
+#: second is the deviation over all pixels of CIFAR-10; the third is what most published networks were trained with.
+_KNOWN = {
     "cifar": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "cifar_pixels": ((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 
 
@@ -149,8 +150,8 @@ def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
             return mean.cpu() / 255, deviation.cpu() / 255
         flat = pixels.reshape(-1, channels).double() / 255
         return flat.mean(0).float().cpu(), flat.std(0).float().cpu()
-    if kind in _CIFAR:
-        return torch.tensor(_CIFAR[kind][0]), torch.tensor(_CIFAR[kind][1])
+    if kind in _KNOWN:
+        return torch.tensor(_KNOWN[kind][0]), torch.tensor(_KNOWN[kind][1])
     if kind == "signed":  # x/128 − 1
         return torch.full((channels,), 128 / 255), torch.full((channels,), 128 / 255)
     if kind == "symmetric":  # 2x/255 − 1

@@ -3,7 +3,7 @@
 What computes and reads features (`lt_core.frozen.features`) knows all labels of a set, and is not exported here.
 """
 
-from lt_core.frozen.backbones import BACKBONES, BackboneInfo
 from lt_core.frozen.label import Frozen
+from lt_core.pretrained import BACKBONES, BackboneInfo
 
 __all__ = ["BACKBONES", "BackboneInfo", "Frozen"]

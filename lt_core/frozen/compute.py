@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lt_core.data.images import ImageSet
 from lt_core.frozen.label import Frozen
-from lt_core.frozen.weights import load_weights
+from lt_core.pretrained.weights import load_weights
 
 #: Raised when the same backbone and pictures would give other features: scaling, cropping, precision.
 VERSION = 1

@@ -92,7 +92,7 @@ def folder_of(frozen: Frozen, images: ImageSet) -> Path:
     """Where the features of ``images`` are kept: named by a hash of pictures, backbone, weights, size and `VERSION`."""
     depends = {"images": images.fingerprint, **vars(frozen), "version": VERSION}
     key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
-    return cache_dir() / "features" / f"{images.name}-{frozen.backbone}-{key}"
+    return cache_dir() / "features" / f"{images.name}-{frozen.backbone.replace('/', '-')}-{key}"
 
 
 def _make(folder: Path, frozen: Frozen, images: ImageSet, device: str, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Everything that trials look at, made ready before they begin: image sets, and the features of frozen backbones."""
+"""Everything that trials need, made ready before they begin: image sets, features of frozen backbones, files of weights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from lt_core.data.sets import DATASETS
 from lt_core.data.sources import fetch_sets
 from lt_core.frozen.compute import Progress
 from lt_core.frozen.features import load_features
 from lt_core.frozen.label import Frozen
+from lt_core.models import build_model, seen_shape
+from lt_core.models.heads import LinearHead
 
 _EVERY = 15.0  # seconds between two lines
 
@@ -17,7 +20,8 @@ _EVERY = 15.0  # seconds between two lines
 def fetch_inputs(
     wanted: Iterable[tuple[str, str]], data_dir: str | None = None, device: str = "cpu", say: Callable[[str], None] | None = None
 ) -> None:
-    """Find, download, decode or compute what trials need now, once, before workers would each do it.
+    """Find, download, decode or compute what trials need now, once, before workers would each do it. Each model is built once,
+    so that weights that are not there, or do not fit, are told of here.
 
     Args:
         wanted: (image set, model of the recipe) of each trial.
@@ -34,6 +38,8 @@ def fetch_inputs(
         if frozen:
             what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels"
             load_features(frozen, dataset, data_dir, device, _told(what, say or partial(print, flush=True)))
+        info = DATASETS[dataset]
+        build_model(model, seen_shape(model, info.image_shape), info.classes, LinearHead())
 
 
 def _told(what: str, say: Callable[[str], None]) -> Progress:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lt_core.errors import UserError, unknown
-from lt_core.frozen.backbones import BACKBONES, BackboneInfo
-from lt_core.frozen.weights import adopt
 from lt_core.labels import format_label, parse_label
+from lt_core.pretrained import BACKBONES, BackboneInfo
+from lt_core.pretrained.files import PRETRAINED, digest_named
 
 MODEL = "frozen"
 DEFAULT = "efficientnet_lite0"  # the backbone of a label that names none
@@ -64,10 +63,10 @@ class Frozen:
 def resolved(options: Mapping[str, str]) -> str:
     """The label with everything filled in that ``options``, as a user writes them, leave out.
 
-    Weights are named as they were published (``IMAGENET1K_V1``), by the path of a file, or by the digits that the label ends in.
+    Weights are what `lt_core.pretrained.files.digest_named` takes.
 
     Raises:
-        UserError: an unknown option or backbone, weights that are neither, a size that is none.
+        UserError: an unknown option or backbone, weights that are not there, a size that is none.
     """
     for key in options:
         if key not in _OPTIONS:
@@ -75,26 +74,10 @@ def resolved(options: Mapping[str, str]) -> str:
     name = BACKBONES.versioned(options.get("backbone", DEFAULT))
     info = BACKBONES[name]
     size = _pixels(options.get("size", str(info.size)), MODEL)
-    return Frozen(name, size, _digest(info, options.get("weights", ""))).label
+    return Frozen(name, size, digest_named(info, options.get("weights", PRETRAINED))).label
 
 
 def _pixels(text: str, where: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UserError(f"{where}: size must be a number of pixels, got '{text}'")
     return int(text)
-
-
-def _digest(info: BackboneInfo, weights: str) -> str:
-    """The digits that name ``weights``."""
-    known = info.digests
-    if not weights and not known:
-        raise UserError(f"{MODEL}: backbone {info.name} comes without weights: give weights=FILE")
-    if not weights:
-        return next(iter(known.values()))
-    if weights in known:
-        return known[weights]
-    if len(weights) == 8 and set(weights) <= set("0123456789abcdef"):
-        return weights
-    if "/" in weights or "." in weights or Path(weights).is_file():
-        return adopt(Path(weights).expanduser(), info.name)
-    raise unknown("weights", weights, known, f"{MODEL}, backbone {info.name}")

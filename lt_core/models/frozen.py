@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from lt_core.frozen.backbones import BACKBONES
 from lt_core.frozen.label import DEFAULT, MODEL, resolved
 from lt_core.models.registry import MODELS, Backbone, ModelInfo
+from lt_core.pretrained import BACKBONES
 
 
 class Given(Backbone):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,14 @@ class Backbone(nn.Module):
 
     width: int
     groups: nn.ModuleList  # of nn.Sequential
+    called: str = ""  # in messages; empty: by its class
+    kept: tuple[nn.Module, ...] = ()  # modules that are not trained, and whose batch norm stays that of evaluation
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self.kept:
+            module.eval()
+        return self
 
     def begin(self, images: Tensor) -> Tensor:
         """What the first group gets."""
@@ -41,6 +49,11 @@ class Backbone(nn.Module):
         for group in self.groups:
             hidden = group(hidden)
         return self.finish(hidden)
+
+
+def called(backbone: nn.Module) -> str:
+    """What messages call a backbone."""
+    return getattr(backbone, "called", "") or type(backbone).__name__
 
 
 @dataclass(frozen=True)

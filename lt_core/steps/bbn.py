@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lt_core.errors import UserError
-from lt_core.models.registry import Backbone
+from lt_core.models.registry import Backbone, called
 from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.sampling import Reverse
@@ -82,7 +82,9 @@ class Bilateral(Step):
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if not isinstance(backbone, Backbone) or sum(len(group) for group in getattr(backbone, "groups", ())) < 2:
-            raise UserError(f"bbn doubles the last block of a backbone, and {type(backbone).__name__} has no row of blocks")
+            raise UserError(f"bbn doubles the last block of a backbone, and {called(backbone)} has no row of blocks")
+        if not all(p.requires_grad for p in backbone.groups[-1][-1].parameters()):  # type: ignore[index]
+            raise UserError(f"bbn trains two copies of the last block, which {called(backbone)} keeps: train last_block, or all")
         return TwoBranches(backbone)
 
     def bind(self, training: StepContext) -> BoundStep:

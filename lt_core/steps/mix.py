@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lt_core.errors import UserError
 from lt_core.fields import param
+from lt_core.models.registry import called
 from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.steps.base import BoundStep, Step
@@ -93,7 +94,7 @@ class ManifoldMixup(Mixup):
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if len(getattr(backbone, "groups", ())) < 2:
-            raise UserError(f"manifold_mixup mixes hidden layers, and {type(backbone).__name__} has no row of groups: use mixup")
+            raise UserError(f"manifold_mixup mixes hidden layers, and {called(backbone)} has no row of groups: use mixup")
         return backbone
 
 

@@ -17,7 +17,7 @@ from lt_core.losses.base import Loss
 from lt_core.losses.smoothing import smoothed
 from lt_core.models.heads import Head
 from lt_core.models.length import of_length
-from lt_core.models.registry import Change, Net, build_model
+from lt_core.models.registry import Backbone, Change, Net, build_model
 from lt_core.parts import build_parts
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
@@ -29,7 +29,7 @@ from lt_core.steps.base import Step
 from lt_core.synthesis import Synthesis
 from lt_core.training.enlarge import enlarged
 from lt_core.training.optim import learning_rate, make_optimizer
-from lt_core.training.runtime import autocast_dtype
+from lt_core.training.runtime import autocast_dtype, drawing_from
 from lt_core.weights import Weights
 
 
@@ -37,7 +37,7 @@ class Training:
     """One model in training: its optimiser, its generators. `run_epoch` moves it on by one epoch.
 
     Randomness comes from two generators of its own, one for the order of images and one for augmentation, so that
-    nothing else in the process can shift it.
+    nothing else in the process can shift it. What layers such as dropout draw depends on seed and epoch alone.
 
     Args:
         recipe: in place of the spec's, for a second stage.
@@ -69,7 +69,7 @@ class Training:
     ) -> None:
         parts = build_parts(spec.method.params, spec.method.name)
         seed = spec.seed if seed is None else seed
-        self.spec, self.recipe, self.device = spec, recipe or spec.recipe, device
+        self.spec, self.recipe, self.device, self.seed = spec, recipe or spec.recipe, device, seed
         self.split = split = enlarged(split, cast(Synthesis, parts["synthesis"]), seed)
         self.loss, self.posthoc = loss or cast(Loss, parts["loss"]), cast(Posthoc, parts["posthoc"])
         self.sampling, self.schedule = sampling or cast(Sampling, parts["sampling"]), cast(Schedule, parts["schedule"])
@@ -183,17 +183,18 @@ class Training:
         order = self._order(sampling)
         self.train_mode()
         total = torch.zeros((), device=self.device)
-        for start in range(0, len(order), self.recipe.batch_size):
-            rate = learning_rate(self.recipe, self.epoch, start / len(order))
-            self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
-            positions = order[start : start + self.recipe.batch_size]
-            loss = step(positions)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            self._average()
-            self._shrink()
-            total += loss.detach() * len(positions)
+        with drawing_from(self.seed, self.epoch, self.device):
+            for start in range(0, len(order), self.recipe.batch_size):
+                rate = learning_rate(self.recipe, self.epoch, start / len(order))
+                self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
+                positions = order[start : start + self.recipe.batch_size]
+                loss = step(positions)
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimizer.step()
+                self._average()
+                self._shrink()
+                total += loss.detach() * len(positions)
         self.reported = step.report()
         self.epoch += 1
         self.images_seen = len(order)
@@ -228,9 +229,10 @@ class Training:
     def _shrink(self) -> None:
         """Decoupled weight decay of all that is not frozen, batch norm's statistics included."""
         if self.recipe.shrink:
-            frozen = {id(t) for module in self.frozen for t in module.state_dict(keep_vars=True).values()}
-            kept = [t for t in self.model.state_dict(keep_vars=True).values() if t.is_floating_point() and id(t) not in frozen]
-            torch._foreach_mul_(kept, 1 - self.recipe.shrink)
+            kept = [k for module in self.model.modules() if isinstance(module, Backbone) for k in module.kept]
+            frozen = {id(t) for module in (*self.frozen, *kept) for t in module.state_dict(keep_vars=True).values()}
+            ours = [t for t in self.model.state_dict(keep_vars=True).values() if t.is_floating_point() and id(t) not in frozen]
+            torch._foreach_mul_(ours, 1 - self.recipe.shrink)
 
     @property
     def evaluated(self) -> Net:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
 from lt_core.errors import UserError
@@ -72,6 +75,22 @@ def _make_repeatable(kind: str) -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(on_gpu, warn_only=True)
+
+
+@contextmanager
+def drawing_from(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Layers draw from the process's generators, such as dropout does: in this block from what ``seed`` and ``epoch`` give.
+
+    The generators are then as they were, so that a training neither depends on the rest of the process nor shifts it.
+    """
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        start = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+        torch.default_generator.manual_seed(start)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(start)
+        yield
 
 
 @cache

@@ -16,8 +16,9 @@ from lt_core.errors import UserError
 from lt_core.frozen import BACKBONES, Frozen, compute, features
 from lt_core.frozen.compute import features_of, prepared
 from lt_core.frozen.features import load_features
-from lt_core.frozen.weights import digest_of, load_weights
 from lt_core.models import resolved_model
+from lt_core.pretrained.files import digest_of
+from lt_core.pretrained.weights import load_weights
 from lt_core.training import Runtime, run_trial
 from tests.lt_core.tiny_backbone import SIZE, WIDTH, tiny_backbone
 

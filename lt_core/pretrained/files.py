@@ -1,27 +1,58 @@
-"""Files of weights: known by the SHA-256 of their content, found again by it, and never loaded unless it is the right one."""
+"""Files of weights: known by the SHA-256 of their content, and found again by it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from lt_core.cache import cache_dir
-from lt_core.errors import UserError
-from lt_core.frozen.backbones import BackboneInfo
+from lt_core.errors import UserError, in_a_line, unknown
+from lt_core.pretrained.info import BackboneInfo
 
 DIGITS = 8  # of the SHA-256, as torch.hub writes them into its file names
+PRETRAINED = "pretrained"  # the weights that a backbone names first
 
 
 def digest_of(path: Path) -> str:
     """The first eight hexadecimal digits of the SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def is_digest(weights: str) -> bool:
+    """Whether ``weights`` are the digits of a file."""
+    return re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", weights) is not None
+
+
+def digest_named(info: BackboneInfo, weights: str = PRETRAINED) -> str:
+    """The digits of the file that a user means by ``weights``.
+
+    Args:
+        weights: ``pretrained``, the name of published ones (``IMAGENET1K_V1``), the path of a file, or the digits themselves.
+
+    Raises:
+        UserError: ``weights`` is none of them, or there are no published ones.
+    """
+    known = info.digests
+    if weights == PRETRAINED and known:
+        return next(iter(known.values()))
+    if weights == PRETRAINED and info.packaged:
+        return adopt(info.packaged(), info.name)
+    if weights == PRETRAINED:
+        raise UserError(f"backbone {info.name} comes without weights: give weights=FILE")
+    if weights in known:
+        return known[weights]
+    if is_digest(weights):
+        return weights
+    if "/" in weights or "." in weights or Path(weights).is_file():
+        return adopt(Path(weights).expanduser(), info.name)
+    raise unknown("weights", weights, {PRETRAINED, *known}, f"backbone {info.name}")
 
 
 def adopt(path: Path, backbone: str) -> str:
@@ -31,7 +62,7 @@ def adopt(path: Path, backbone: str) -> str:
         UserError: there is no such file, or the cache cannot be written.
     """
     if not path.is_file():
-        raise UserError(f"there is no file of weights {path}: give the path of one, or a name that `list backbones` shows")
+        raise UserError(f"there is no file of weights {path}: give the path of one, or weights={PRETRAINED}")
     digest = digest_of(path)
     kept = _kept(backbone, digest)
     if not kept.is_file() or digest_of(kept) != digest:
@@ -45,41 +76,12 @@ def adopt(path: Path, backbone: str) -> str:
     return digest
 
 
-def load_weights(info: BackboneInfo, digest: str, size: int) -> nn.Module:
-    """The network in evaluation mode, with the weights of that digest and without its classifier.
-
-    Raises:
-        UserError: the file is not there, is another one, or does not fit the backbone.
-    """
-    path = _find(info, digest)
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        words = f"{path} cannot be read as a file of weights ({type(error).__name__})"
-        raise UserError(f"{words}: save the network's state_dict there") from error
-    states = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
-    rows = states.get(f"{info.classifier}.weight")
-    net = info.build(size, len(rows) if rows is not None else 1000)
-    theirs = {key: value for key, value in states.items() if not key.startswith(f"{info.classifier}.")}
-    try:
-        fit = net.load_state_dict(theirs, strict=False)
-    except RuntimeError as error:
-        raise UserError(f"{path} does not fit backbone {info.name}: {str(error).splitlines()[-1].strip()}") from error
-    absent = [key for key in fit.missing_keys if not key.startswith(f"{info.classifier}.")]
-    if absent or fit.unexpected_keys:
-        words = f"lacks {absent[0]}" if absent else f"has {fit.unexpected_keys[0]}, which is not in it"
-        raise UserError(f"{path} does not fit backbone {info.name}: it {words}")
-    owner, _, name = info.classifier.rpartition(".")
-    setattr(net.get_submodule(owner), name, nn.Identity())
-    return net.eval().requires_grad_(False)
-
-
 def _kept(backbone: str, digest: str) -> Path:
-    return cache_dir() / "weights" / f"{backbone}-{digest}.pth"
+    return cache_dir() / "weights" / f"{backbone.replace('/', '-')}-{digest}.pth"
 
 
-def _find(info: BackboneInfo, digest: str) -> Path:
-    """The file with that digest, wherever it is.
+def find(info: BackboneInfo, digest: str) -> Path:
+    """The file with that digest, wherever it is; it is downloaded if it is a published one that is nowhere.
 
     Raises:
         UserError: it is nowhere, or the file that should be it has another content.
@@ -118,6 +120,6 @@ def _downloaded(info: BackboneInfo, digest: str, looked: list[Path]) -> Path:
     except Exception as error:
         raise UserError(
             f"the weights {name} of {info.name} are not here (looked for {places}) and could not be downloaded "
-            f"({type(error).__name__}): fetch {info.urls[name]} elsewhere and give weights=FILE"
+            f"({in_a_line(error)}): fetch {info.urls[name]} elsewhere and give weights=FILE"
         ) from error
     return path

