@@ -25,6 +25,7 @@ from lt_core.testing.trials import first_training
 LONG = ("resnet44", "resnet56", "resnet110")
 NAMES = {kind: [name for name in registry if name not in LONG] for kind, registry in REGISTRIES.items()}
 NAMES["dataset"] = ["digits"]  # the only one that is on every machine
+NAMES["model"] += ["resnet18", "mobilenet_v3_small", "timm/test_convnext"]  # those that are not registered one by one
 
 
 @parametrize_with_checks(**NAMES)
