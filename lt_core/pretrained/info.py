@@ -29,6 +29,17 @@ class Row:
     end: tuple[str, ...]
 
 
+def built(build: Callable[[int, int], nn.Module], size: int) -> nn.Module:
+    """The network for pictures of ``size``, on the meta device too."""
+    try:
+        return build(size, 1000)
+    except RuntimeError:
+        if torch.get_default_device().type != "meta":
+            raise
+        with torch.device("cpu"):  # it computes with tensors while it is built, which on that device have no numbers
+            return build(size, 1000).to("meta")
+
+
 @dataclass(frozen=True, eq=False)
 class BackboneInfo:
     """A network whose last linear layer is its classifier; the input of that layer are the features.
@@ -56,21 +67,12 @@ class BackboneInfo:
     last: tuple[str, int] | None = None
     row: Row | None = None
 
-    def _built(self, size: int) -> nn.Module:
-        try:
-            return self.build(size, 1000)
-        except NotImplementedError:
-            if torch.get_default_device().type != "meta":
-                raise
-            with torch.device("cpu"):  # it computes with tensors while it is built, which have no numbers on that device
-                return self.build(size, 1000).to("meta")
-
     @cached_property
     def _outline(self) -> tuple[str, int]:
         if self.last:
             return self.last
         with torch.device("meta"):
-            linear = [(name, m) for name, m in self._built(self.size).named_modules() if isinstance(m, nn.Linear)]
+            linear = [(name, m) for name, m in built(self.build, self.size).named_modules() if isinstance(m, nn.Linear)]
         if not linear:
             raise UserError(f"backbone {self.name} has no linear layer: its classifier has to be one")
         return linear[-1][0], linear[-1][1].in_features
@@ -92,7 +94,7 @@ class BackboneInfo:
 
     def headless(self, size: int) -> nn.Module:
         """The network with random weights, for pictures of ``size``, with nothing in place of its classifier."""
-        net = self._built(size)
+        net = built(self.build, size)
         owner, _, name = self.classifier.rpartition(".")
         setattr(net.get_submodule(owner), name, nn.Identity())
         return net

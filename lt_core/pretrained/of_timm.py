@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from lt_core.errors import UserError, in_a_line
-from lt_core.pretrained.info import BackboneInfo, Row
+from lt_core.pretrained.info import BackboneInfo, Row, built
 
 INSTALL = "pip install 'lt-bench[timm]'"
 _PREFIX = "timm/"
@@ -78,7 +78,7 @@ def info(name: str) -> BackboneInfo:
 def _last(name: str, build: Callable[[int, int], nn.Module], config: Any) -> tuple[str, int]:
     """The classifier that timm names, if it is a linear layer: its name and the length of its input."""
     with torch.device("meta"):
-        modules = dict(build(config.input_size[1], 1000).named_modules())
+        modules = dict(built(build, config.input_size[1]).named_modules())
     layer = modules.get(config.classifier) if isinstance(config.classifier, str) else None
     if not isinstance(layer, nn.Linear):
         raise UserError(f"backbone {name} cannot be used: its classifier ({config.classifier}) is not one linear layer")

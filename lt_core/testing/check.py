@@ -16,6 +16,7 @@ from lt_core.methods import METHODS
 from lt_core.metrics import METRICS
 from lt_core.models import MODELS
 from lt_core.parts import GROUPS
+from lt_core.pretrained import BACKBONES
 from lt_core.recipes import RECIPES
 from lt_core.registry import Registry
 
@@ -23,7 +24,8 @@ PART = "part"  # kind of the checks of every part, whatever its group
 TRAINING = "training"  # kind of the checks of a label that can be trained: of a method, and of a part that no method has
 #: Kind → where things of it are registered.
 REGISTRIES: dict[str, Registry[Any]] = {
-    "method": METHODS, **GROUPS, "model": MODELS, "dataset": DATASETS, "metric": METRICS, "recipe": RECIPES,
+    "method": METHODS, **GROUPS, "model": MODELS, "backbone": BACKBONES, "dataset": DATASETS, "metric": METRICS,
+    "recipe": RECIPES,
 }  # fmt: skip
 
 
@@ -86,7 +88,10 @@ class Case:
 
     def __call__(self) -> None:
         """Raises: `CheckFailed`, or whatever else the thing raises."""
-        self.check.function(label_with(self.kind, self.name) if self.check.kind == TRAINING else REGISTRIES[self.kind][self.name])
+        if self.check.kind == TRAINING:
+            self.check.function(label_with(self.kind, self.name))
+        else:  # what is registered as a backbone is checked as the model that it is
+            self.check.function(REGISTRIES["model" if self.check.kind == "model" else self.kind][self.name])
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}: {self.check.about}"
@@ -107,6 +112,8 @@ def label_with(kind: str, name: str) -> str:
 
 
 def _kinds_of_checks(kind: str, name: str) -> list[str]:
+    if kind == "backbone":
+        return ["model"]
     if kind not in GROUPS:
         return [kind, TRAINING] if kind == "method" else [kind]
     return [PART, kind] if methods_with(kind, name) else [PART, kind, TRAINING]

@@ -14,6 +14,8 @@ from lt_core.data.sets import DATASETS
 from lt_core.methods import METHODS
 from lt_core.metrics import METRICS
 from lt_core.models import MODELS
+from lt_core.pretrained import BACKBONES
+from lt_core.pretrained.registry import OTHERS
 from lt_core.recipes import RECIPES
 from tests.bench.harness import cli
 
@@ -61,7 +63,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
         ("datasets", [*DATASETS, "<set>_3v5"]),
         ("suites", sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))),
         ("spaces", sorted(path.stem for path in SPACES_DIR.glob("*.yaml"))),
-        ("models", MODELS),
+        ("models", [*MODELS, *BACKBONES, *OTHERS]),
         ("recipes", RECIPES),
         ("tables", TABLES),
         ("plots", PLOTS),
