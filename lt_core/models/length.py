@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lt_core.models.registry import Backbone
+from lt_core.models.registry import Backbone, called
 
 
 class OfLength(Backbone):
@@ -23,7 +23,7 @@ class OfLength(Backbone):
 
     def __init__(self, backbone: Backbone, length: float) -> None:
         super().__init__()
-        self.inner, self.length, self.width = backbone, length, backbone.width
+        self.called, self.inner, self.length, self.width = called(backbone), backbone, length, backbone.width
 
     @property
     def groups(self) -> nn.ModuleList:  # type: ignore[override]

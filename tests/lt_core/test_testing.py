@@ -187,7 +187,7 @@ WRONG = {
     "it_draws_anew_each_epoch": (sampling("torch.arange(len(labels))"), "two of three epochs have the same order"),
     "it_forgets_no_image": (sampling("torch.randperm(len(labels) - 1, generator=generator)"), "57 of 58 images are drawn"),
     "its_loss_is_a_scalar_to_descend": (step("loss.detach()"), "the loss of a batch has no gradient"),
-    "it_draws_from_the_trainings_generators": (step("loss * float(np.random.rand())"), "when the global generators have other seeds"),
+    "it_draws_from_the_trainings_generators": (step("loss * float(np.random.rand())"), "generators have other seeds"),
     "it_goes_on_from_its_state": (step("loss * self.calls"), "it takes other steps than without a stop"),
     "it_gives_one_output_a_class": (model(width=32), "shapes cannot be multiplied"),
     "it_judges_each_image_alone": (model("hidden - hidden.mean(0)"), "when another is in the batch"),
