@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from lt_core.errors import UserError
+from lt_core.frozen import Frozen
+from lt_core.frozen.features import load_features
 from lt_core.models import MODELS, build_model, check_model, resolved_model
 from lt_core.models.heads import LinearHead
 from lt_core.parts import GROUPS
@@ -212,6 +214,10 @@ def test_weights_of_timm_come_from_its_hub_in_safetensors(tmp_path, monkeypatch)
     torch.testing.assert_close(theirs.fc(net_of(label, COLOUR).eval().backbone(images)), theirs(images))
     frozen = resolved_model("frozen[backbone=timm/test_resnet,size=32,weights=pretrained]")
     assert frozen == f"frozen[backbone=timm/test_resnet,size=32,{label.partition('[')[2]}"
+    found = load_features(Frozen.of(frozen), "digits")
+    assert found.shape == (1, 1, BACKBONES["timm/test_resnet"].width)
+    made = (tmp_path / "cache" / "features").glob("digits-timm-test_resnet-*/train.npy")
+    assert len(list(made)) == 1, "the slash of the name is no folder"
 
 
 # Training ----------------------------------------------------------------------------------------
