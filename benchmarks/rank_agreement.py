@@ -32,16 +32,19 @@ def correlation(one: pd.DataFrame, other: pd.DataFrame, generator: np.random.Gen
     for _ in range(DRAWS):
         chosen = generator.integers(0, len(shared), len(shared))
         moved = [(mean + generator.normal(size=len(mean)) * error)[chosen] for mean, error in zip(means, errors, strict=True)]
-        drawn.append(stats.spearmanr(*moved).statistic)
+        if len(set(chosen)) > 1:  # of one method there are no ranks
+            drawn.append(stats.spearmanr(*moved).statistic)
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return float(stats.spearmanr(*means).statistic), float(low), float(high)
 
 
 def by_method(wide: pd.DataFrame) -> pd.DataFrame:
-    """The columns of one label a method, under the method's own name; a method with several labels stays out."""
-    names = [method_of(str(label)) for label in wide.columns]
-    kept = [place for place, name in enumerate(names) if names.count(name) == 1]
-    return wide.iloc[:, kept].set_axis([names[place] for place in kept], axis=1)
+    """The columns of one label a method, under the method's name: as it is declared, or in the one setting that there is."""
+    labels: dict[str, list[str]] = {}
+    for label in map(str, wide.columns):
+        labels.setdefault(method_of(label), []).append(label)
+    chosen = {name: name if name in found else found[0] for name, found in labels.items() if name in found or len(found) == 1}
+    return wide[list(chosen.values())].set_axis(list(chosen), axis=1)
 
 
 def main() -> None:

@@ -182,6 +182,9 @@ WRONG = {
     "it_knows_weights_of_one": (
         loss(CE, more=f"\n    def bind_weighted(self, n):\n        return lambda z, y, w: 2 * {CE}\n"), "than bind",
     ),
+    "it_knows_every_label": (
+        loss(CE, more="\n    def bind_every(self, n):\n        return lambda z, w: -z.softmax(dim=1)\n"), "than bind_weighted",
+    ),
     "it_gives_positions_of_images": (sampling("torch.rand(len(labels), generator=generator)"), "an epoch is torch.float32"),
     "it_draws_from_its_generator_alone": (sampling("torch.randperm(len(labels))"), "the same generator gives other epochs"),
     "it_draws_anew_each_epoch": (sampling("torch.arange(len(labels))"), "two of three epochs have the same order"),
