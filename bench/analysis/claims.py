@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from scipy import stats
 
 from bench.analysis.comparable import reported
 from bench.analysis.comparison import compare
@@ -145,6 +144,8 @@ def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:
     """Two figures of the same trials, method by method; the interval is over draws and seeds."""
+    from scipy import stats
+
     lower, higher = check.tail or check.columns
     if check.tail:
         classes = store.generations()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.shipped import PUBLISHED_DIR
 from lt_core.data.sets import DATASETS
+from lt_core.labels import parse_label
 from lt_core.metrics import METRICS
 
 
@@ -47,11 +48,12 @@ def lookup(
 
 
 def drawn_as_published(row: Mapping[str, Any]) -> bool:
-    """Whether a row of the results frame is on data as papers draw them: from whole classes in their own order, and with no
-    more unlabelled images than the subset's own.
+    """Whether a row of the results frame is on data as papers draw them: from whole classes in their own order, with no more
+    unlabelled images than the subset's own, and seen as pictures, not as the features of another network.
     """
     whole = row["dataset"] in DATASETS and row["n_max"] == DATASETS[row["dataset"]].n_max
-    return bool(whole and row["unlabelled_ratio"] == 0 and pd.isna(row["class_order_seed"]))
+    pictures = parse_label(row["model"])[0] != "frozen"
+    return bool(whole and pictures and row["unlabelled_ratio"] == 0 and pd.isna(row["class_order_seed"]))
 
 
 @dataclass(frozen=True)

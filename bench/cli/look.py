@@ -116,9 +116,9 @@ def claims_(
     """Hold what papers say of methods against measured rows; ``--format md`` is the page docs/results/claims.md."""
     from pathlib import Path
 
+    from bench.report import claims
     from bench.report.render import renderer
-    from bench.report.tables import claims
+    from bench.report.tables.claims import build
 
-    print(
-        claims.page(Path(runs)).rstrip("\n") if format == "md" else "\n\n".join(map(renderer(format), claims.build(Path(runs))))
-    )
+    folder = Path(runs)
+    print(claims.page(folder).rstrip("\n") if format == "md" else "\n\n".join(map(renderer(format), build(folder))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.analysis.claims import Check, Claim, Evidence, claims, evidence, verdict
-from bench.report.tables import claims as tables
+from bench.report.claims import page as page_of
 from bench.suites.suite import load_suite, suite_names
 from tests.bench import synthetic
 from tests.bench.harness import ROOT
@@ -85,6 +85,6 @@ def test_every_claim_names_suites_that_there_are_and_labels_that_they_have():
 
 def test_the_page_is_what_the_committed_rows_say():
     page = ROOT / "docs" / "results" / "claims.md"
-    assert page.read_text() == tables.page(ROOT / "results"), (
+    assert page.read_text() == page_of(ROOT / "results"), (
         "write it anew: python bench.py claims --format md > docs/results/claims.md"
     )

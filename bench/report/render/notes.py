@@ -16,9 +16,11 @@ def mark(cell: Cell) -> str:
 
 
 def footnotes(table: Table, marks: str = "best bold, second underlined") -> list[str]:
-    """Spread and n, how the best is marked, then the table's own notes."""
+    """Spread and n of its figures, if it has any, and how the best is marked; then the table's own notes."""
     shared = table.common_n()
     cells = [cell for row in table.rows for cell in row.cells]
+    if all(cell.mean is None for cell in cells):
+        return list(table.notes)
     said = [marks] if any(cell.rank for cell in cells) else []
     if any(cell.tied for cell in cells):
         said.append(f"{TIED} not told apart from the best (block model, Tukey's range, α = 0.05)")
