@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-METHODS = ("softmax", "cb_focal", "over_sampling", "mixup", "ce_drw", "ldam_drw", "crt", "logit_adjusted")
+METHODS = ("softmax", "over_sampling", "ldam_drw", "logit_adjusted")
 DRAWS, SEEDS = 5, 5
 
 
