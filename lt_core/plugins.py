@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lt_core.data.registered import versions as versions_of_sets
 from lt_core.errors import UserError, in_a_line
 from lt_core.registry import Recorder, recording
 
@@ -120,8 +121,9 @@ def loaded() -> list[Plugin]:
 
 
 def missing(versions: set[str]) -> set[str]:
-    """Those of ``versions``, such as `TrialSpec.versions`, that are not loaded."""
-    return versions - set(_loaded)
+    """Those of ``versions``, such as `TrialSpec.versions`, that are neither loaded nor of a set of pictures that was added."""
+    unknown = versions - set(_loaded)
+    return unknown - versions_of_sets() if unknown else unknown
 
 
 def registered(plugin: Plugin) -> list[tuple[str, str]]:

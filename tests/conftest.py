@@ -20,8 +20,9 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """Decoded images go into a folder of this session; the user's cache and data are not looked at."""
+    """Decoded images go into a folder of this session; the user's cache, data and sets are not looked at."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LT_SETS", str(tmp_path_factory.mktemp("sets")))
         patch.delenv("LT_DATA", raising=False)
         yield

@@ -40,7 +40,7 @@ def datasets(pattern: str) -> Items:
     from lt_core.data.sets import DATASETS
 
     names = DATASETS.names(pattern) or [pattern] * (pattern in DATASETS)
-    found = [{k: v for k, v in asdict(DATASETS[name]).items() if k != "read"} for name in names]
+    found = [{k: v for k, v in vars(DATASETS[name]).items() if k != "source"} for name in names]
     some = {
         "name": "<set>_3v5",
         "about": "some classes of any of them, here 3 and 5, the first from now on 0: cifar10_3v5, mnist_1v7v9",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lt_core.data.images import fingerprint
+from lt_core.data.order import fingerprint
 from lt_core.data.unlabelled import semi_sizes
 
 if TYPE_CHECKING:

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
+from lt_core.data.order import canonical, fingerprint
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
+
+
+class Pixels(Protocol):
+    """Images uint8 [N, H, W, channels]: an array, or what gives arrays of those that are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a memory-mapped file, in an order of their own: images are read from it when they are asked for.
+
+    >>> rows = Rows(np.arange(5)[:, None, None, None], np.array([4, 0, 2]))
+    >>> rows.shape, rows[1:].ravel().tolist()
+    ((3, 1, 1, 1), [0, 2])
+    """
+
+    pixels: np.ndarray  # uint8 [files, H, W, channels]
+    rows: np.ndarray  # int64 [N]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, height, width and channels."""
+        return len(self.rows), *self.pixels.shape[1:]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: Any) -> np.ndarray:
+        """Copies of the images at ``positions``: a number, a slice, numbers, or whether each is wanted."""
+        return np.array(self.pixels[self.rows[positions]])
 
 
 @dataclass(frozen=True)
@@ -24,11 +61,11 @@ class ImageSet:
     """
 
     name: str
-    train_images: np.ndarray
+    train_images: Pixels
     train_labels: np.ndarray
-    test_images: np.ndarray
+    test_images: Pixels
     test_labels: np.ndarray
-    fingerprint: str  # SHA-256 over all four arrays, first 16 digits; the same wherever the set came from
+    fingerprint: str  # of the content, sixteen digits; the same wherever the set came from
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -42,24 +79,7 @@ class ImageSet:
 
     def test_pixels(self) -> np.ndarray:
         """All test images: uint8 [N, H, W, channels]."""
-        return np.array(self.test_images)
-
-
-def canonical(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort by label, then by a hash of the pixels, so that a subset seed means the same images from any source."""
-    images = np.ascontiguousarray(images, dtype=np.uint8)
-    labels = np.asarray(labels, dtype=np.int64)
-    digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
-    order = sorted(range(len(labels)), key=lambda i: (labels[i], digests[i]))
-    return images[order], labels[order]
-
-
-def fingerprint(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
+        return np.array(self.test_images[:])
 
 
 def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> ImageSet:

@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from lt_core.data.registered import Definition, find
+from lt_core.data.registered import names as added_names
 from lt_core.errors import UserError
+from lt_core.labels import without_version
 from lt_core.registry import Registry
 
 
 @dataclass(frozen=True)
-class DatasetInfo:
-    """Facts about a set. ``train_counts``: images of each class in the official training part.
+class Found:
+    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets."""
 
-    A set with ``read`` is made by code: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test
-    part, images uint8 [N, height, width, channels] and labels [N]. One with ``aliases`` is found in a folder of that name.
+    aliases: tuple[str, ...] = ()
+    torchvision: str = ""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test part.
+
+    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: on disk, since it is always the same.
     """
+
+    read: Callable[[], Any]
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class ClassesOf:
+    """Some classes of the set ``whole``, in their new order."""
+
+    whole: str
+    labels: tuple[int, ...]
+
+
+#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added.
+Source = Found | Made | ClassesOf | Definition
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Facts about a set. ``train_counts``: images of each class in the official training part."""
 
     name: str
     about: str
     train_counts: tuple[int, ...]
     test_count: int  # about, for some classes of a set
     image_shape: tuple[int, int, int]  # height, width, channels
-    aliases: tuple[str, ...] = ()  # folder names under which the set is found
-    torchvision: str = ""  # class in torchvision.datasets; empty: there is no download
+    source: Source = field(compare=False)
     class_names: tuple[str, ...] = ()
-    part_of: str = ""  # the set that this one is some classes of
-    labels: tuple[int, ...] = ()  # those classes, in their new order
-    read: Callable[[], Any] | None = field(default=None, compare=False)
 
     @property
     def classes(self) -> int:
@@ -46,19 +73,53 @@ _SOME_CLASSES = re.compile(r"(.+)_((?:0|[1-9]\d*)(?:v(?:0|[1-9]\d*))+)")  # digi
 
 
 class _Datasets(Registry[DatasetInfo]):
-    """The registered sets, and by names such as ``cifar10_3v5`` some classes of them: 3, from now on 0, and 5, from now on 1."""
+    """The registered sets, those of pictures that the user has added, and by names such as ``cifar10_3v5`` some classes of
+    either: 3, from now on 0, and 5, from now on 1.
+    """
 
     def _has(self, plain: str) -> bool:
-        return super()._has(plain) or super()._has(_some_classes(plain)[0])
+        return any(super(_Datasets, self)._has(name) or find(name) is not None for name in (plain, _some_classes(plain)[0]))
 
     def _item(self, plain: str) -> DatasetInfo:
         if super()._has(plain):
             return super()._item(plain)
+        added = find(plain)
+        if added:
+            return info_of(added)
         base, labels = _some_classes(plain)
-        return _part(super()._item(base), plain, labels)
+        return _part(self._item(base), plain, labels)
 
     def _version(self, plain: str) -> str:
-        return super()._version(plain) or super()._version(_some_classes(plain)[0])
+        for name in (plain, _some_classes(plain)[0]):
+            if super()._has(name):
+                return super()._version(name)
+            if added := find(name):
+                return added.version
+        return ""
+
+    def names(self, pattern: str = "*") -> list[str]:
+        return super().names(pattern) + [name for name in added_names() if fnmatch.fnmatchcase(name, pattern)]
+
+    def _alike(self, plain: str) -> set[str]:
+        return super()._alike(plain) | set(added_names())
+
+    def missing(self, name: str, where: str = "") -> UserError:
+        error = super().missing(name, where)
+        return error if without_version(name) == name else UserError(f"{error}, or add its pictures again with `data add`")
+
+
+@lru_cache(maxsize=64)
+def info_of(definition: Definition) -> DatasetInfo:
+    """What is known of a set of pictures."""
+    return DatasetInfo(
+        name=definition.name,
+        about=f"pictures in {definition.train} at {definition.size} pixels",
+        train_counts=definition.train_counts,
+        test_count=definition.test_count,
+        image_shape=(definition.size, definition.size, 3),
+        source=definition,
+        class_names=definition.class_names,
+    )
 
 
 def _some_classes(name: str) -> tuple[str, tuple[int, ...]]:
@@ -78,23 +139,32 @@ def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo
         train_counts=tuple(whole.train_counts[c] for c in labels),
         test_count=whole.test_count * len(labels) // whole.classes,
         class_names=tuple(whole.class_names[c] for c in labels) if whole.class_names else (),
-        part_of=whole.name,
-        labels=labels,
+        source=ClassesOf(whole.name, labels),
     )
 
 
 DATASETS: Registry[DatasetInfo] = _Datasets("dataset")
 
 
-def dataset(**fields: object) -> DatasetInfo:
-    info = DatasetInfo(**fields)  # type: ignore[arg-type]
+def dataset(
+    *, read: Callable[[], Any] | None = None, aliases: tuple[str, ...] = (), torchvision: str = "", **fields: Any
+) -> DatasetInfo:
+    """Register a set: ``read`` as of `Made`, or ``aliases`` and ``torchvision`` as of `Found`, or ``source`` itself."""
+    info = DatasetInfo(**{"source": Made(read) if read else Found(aliases, torchvision), **fields})
     return DATASETS.add(info.name, info)
+
+
+def _digits() -> Any:
+    from lt_core.data.digits import read_digits
+
+    return read_digits()
 
 
 _TEN = tuple("0123456789")
 dataset(
     name="digits", about="handwritten digits of scikit-learn, 8×8 grey, embedded",
     train_counts=(128, 132, 127, 133, 131, 132, 131, 129, 124, 130), test_count=500, image_shape=(8, 8, 1), class_names=_TEN,
+    source=Made(_digits, kept=True),
 )  # fmt: skip
 dataset(
     name="mnist", about="handwritten digits, 28×28 grey",

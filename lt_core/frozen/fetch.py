@@ -37,13 +37,13 @@ def fetch_inputs(
         frozen = Frozen.of(model)
         if frozen:
             what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels"
-            load_features(frozen, dataset, data_dir, device, _told(what, say or partial(print, flush=True)))
+            load_features(frozen, dataset, data_dir, device, told(what, say or partial(print, flush=True)))
         info = DATASETS[dataset]
         build_model(model, seen_shape(model, info.image_shape), info.classes, LinearHead())
 
 
-def _told(what: str, say: Callable[[str], None]) -> Progress:
-    """A line now and then on how many pictures are done."""
+def told(what: str, say: Callable[[str], None]) -> Progress:
+    """Says a line now and then on how many pictures are done; ``what`` it begins with."""
     begun = last = time.monotonic()
     before = -1  # what an earlier process left counts for no speed
 

@@ -12,6 +12,7 @@ import pytest
 import torchvision
 from PIL import Image
 
+from lt_core.data import found as found_module
 from lt_core.data import sources
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import fetch_sets, load_set
@@ -171,7 +172,7 @@ def test_several_sets_are_fetched_once_each(monkeypatch):
 def test_a_set_is_decoded_once(cifar, monkeypatch):
     first = load_set("cifar10", cifar)
     load_set.cache_clear()
-    monkeypatch.setattr(sources, "_rows", lambda file: pytest.fail("decoded again"))
+    monkeypatch.setattr(found_module, "rows", lambda file: pytest.fail("decoded again"))
     again = load_set("cifar10", cifar)
     assert again.fingerprint == first.fingerprint
     assert np.array_equal(again.train_images, first.train_images)
@@ -193,8 +194,8 @@ def test_a_file_of_the_same_size_written_later_is_decoded_again(cifar, tmp_path,
     load_set.cache_clear()
     shard = next((tmp_path / "data" / "cifar10").glob("train*"))
     os.utime(shard, ns=(0, shard.stat().st_mtime_ns + 1000))
-    read, real = [], sources._rows
-    monkeypatch.setattr(sources, "_rows", lambda file: read.append(file) or real(file))
+    read, real = [], found_module.rows
+    monkeypatch.setattr(found_module, "rows", lambda file: read.append(file) or real(file))
     load_set("cifar10", cifar)
     assert shard in read
 
@@ -218,7 +219,7 @@ def test_a_damaged_cache_is_made_anew(cifar, tmp_path, monkeypatch, file, conten
         (damaged / file).write_text(content)
     assert load_set("cifar10", cifar).fingerprint == first.fingerprint
     load_set.cache_clear()
-    monkeypatch.setattr(sources, "_rows", lambda file: pytest.fail("the cache was not mended"))
+    monkeypatch.setattr(found_module, "rows", lambda file: pytest.fail("the cache was not mended"))
     assert load_set("cifar10", cifar).fingerprint == first.fingerprint
 
 

@@ -1,0 +1,191 @@
+"""Image sets that are looked for in folders: Parquet shards, torchvision's files, a folder a class, or a download."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lt_core.cache import cache_dir
+from lt_core.data.images import ImageSet, make_set, read_cache, write_cache
+from lt_core.data.pictures.tables import rows
+from lt_core.data.sets import DATASETS, DatasetInfo, Found
+from lt_core.errors import UserError, unknown
+
+ImagesAndLabels = tuple[np.ndarray, np.ndarray]  # images uint8 [N, H, W, C], labels [N]
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm"}
+
+
+def find_set(info: DatasetInfo, source: Found, data_dir: str | None) -> ImageSet:
+    """The set, decoded and in canonical order; from the cache if it was decoded before.
+
+    Raises:
+        UserError: nothing was found and nothing could be downloaded; says what was looked for and where.
+    """
+    root = Path(data_dir or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
+    if (data_dir or "LT_DATA" in os.environ) and not root.is_dir():
+        raise UserError(f"the data folder {root} does not exist: give --data (or LT_DATA) a folder that holds {info.name}")
+    for find, read in ((_find_parquet, _read_parquet), (_find_torchvision, _read_torchvision), (_find_tree, _read_tree)):
+        files = find(root, source)
+        if files:
+            return _decode_once(info, files, read)
+    return _download(info, source, root)
+
+
+def _decode_once(
+    info: DatasetInfo, files: list[Path], read: Callable[[DatasetInfo, list[Path]], tuple[ImagesAndLabels, ImagesAndLabels]]
+) -> ImageSet:
+    key = hashlib.sha256("\n".join(f"{f} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files).encode()).hexdigest()[:12]
+    folder = cache_dir() / f"{DATASETS.versioned(info.name)}-{key}"
+    cached = read_cache(folder, info.name)
+    if cached is None:
+        try:
+            made = make_set(info.name, *read(info, files))
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"{info.name}: {files[0].parent} holds the set but cannot be read ({error}): fetch it again"
+            ) from error
+        write_cache(folder, made)
+        cached = read_cache(folder, info.name) or made
+    return cached
+
+
+# Parquet shards ---------------------------------------------------------------------------------
+
+
+def _places(root: Path, source: Found) -> Iterator[Path]:
+    """Folders that may hold the set: named after it, under or as the data folder."""
+    for folder in [root / alias for alias in source.aliases] + ([root] if root.name in source.aliases else []):
+        if folder.is_dir():
+            yield folder
+
+
+def _find_parquet(root: Path, source: Found) -> list[Path]:
+    for folder in _places(root, source):
+        shards = sorted(folder.rglob("*.parquet"))
+        train, test = ([s for s in shards if re.match(rf"{p}\b", s.name)] for p in ("train", "test"))
+        if train and test:
+            return train + test
+    return []
+
+
+def _read_parquet(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
+    def part(prefix: str) -> ImagesAndLabels:
+        return _stack(info, (pair for file in files if file.name.startswith(prefix) for pair in rows(file)))
+
+    return part("train"), part("test")
+
+
+def _stack(info: DatasetInfo, pairs: Iterable[tuple[bytes | Path, int]]) -> ImagesAndLabels:
+    from PIL import Image
+
+    mode = "L" if info.image_shape[2] == 1 else "RGB"
+    images, labels = [], []
+    for source, label in pairs:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+            images.append(np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1))
+        labels.append(label)
+    return np.stack(images), np.asarray(labels)
+
+
+# torchvision's own folders ----------------------------------------------------------------------
+
+_TORCHVISION_FILES = {
+    "MNIST": "MNIST/raw/*ubyte*",
+    "FashionMNIST": "FashionMNIST/raw/*ubyte*",
+    "CIFAR10": "cifar-10-batches-py/*_batch*",
+    "CIFAR100": "cifar-100-python/t*",
+}
+
+
+def _find_torchvision(root: Path, source: Found) -> list[Path]:
+    if not source.torchvision:
+        return []
+    for base in (root, *_places(root, source), *([root.parent] if root.name in source.aliases else [])):
+        files = sorted(base.glob(_TORCHVISION_FILES[source.torchvision]))
+        if files:
+            return files
+    return []
+
+
+def _read_torchvision(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
+    import torchvision
+
+    name = info.source.torchvision  # type: ignore[union-attr]
+    root = files[0].parents[_TORCHVISION_FILES[name].count("/")]
+    return tuple(_arrays(getattr(torchvision.datasets, name)(str(root), train=t)) for t in (True, False))  # type: ignore[return-value]
+
+
+def _arrays(dataset: object) -> ImagesAndLabels:
+    images = np.asarray(dataset.data)  # type: ignore[attr-defined]
+    return images.reshape(*images.shape[:3], -1), np.asarray(dataset.targets)  # type: ignore[attr-defined]
+
+
+# One folder a class -----------------------------------------------------------------------------
+
+
+def _find_tree(root: Path, source: Found) -> list[Path]:
+    for folder in _places(root, source):
+        files = [sorted(f for f in (folder / p).glob("*/*") if f.suffix.lower() in _PICTURES) for p in ("train", "test")]
+        if all(files):
+            return files[0] + files[1]
+    return []
+
+
+def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
+    folders = sorted({f.parent.name for f in files})
+    if len(folders) != info.classes:
+        raise UserError(f"{files[0].parents[1]}: {len(folders)} class folders, {info.name} has {info.classes} classes")
+    labels = _class_labels(info, folders, str(files[0].parents[1]))
+
+    def part(which: str) -> ImagesAndLabels:
+        return _stack(info, ((f, labels[f.parent.name]) for f in files if f.parents[1].name == which))
+
+    return part("train"), part("test")
+
+
+def _class_labels(info: DatasetInfo, folders: list[str], place: str) -> dict[str, int]:
+    """The label of each class folder: by its number, by its name where the set's names are known, else by alphabet."""
+    if all(folder.isdecimal() for folder in folders):
+        folders = sorted(folders, key=int)
+    elif info.class_names:
+        names = [name.replace("/", "_") for name in info.class_names]
+        for folder in folders:
+            if folder not in names:
+                raise unknown("class folder", folder, names, place)
+        folders = names
+    return {folder: label for label, folder in enumerate(folders)}
+
+
+# Download ---------------------------------------------------------------------------------------
+
+
+def _download(info: DatasetInfo, source: Found, root: Path) -> ImageSet:
+    import torchvision
+
+    try:
+        if not source.torchvision:
+            raise OSError("no download is known")
+        for train in (True, False):
+            getattr(torchvision.datasets, source.torchvision)(str(root), train=train, download=True)
+    except (OSError, RuntimeError, tarfile.TarError, pickle.UnpicklingError) as error:
+        places = ", ".join(source.aliases)
+        raise UserError(
+            f"{info.name} was not found under {root} (looked for Parquet shards train*/test*.parquet, torchvision's folders, and "
+            f"train/<class>/ and test/<class>/ pictures, in {places}) and could not be downloaded ({reason(error)}): put one of "
+            f"them there, or point --data (or LT_DATA) at a folder that has it"
+        ) from error
+    return _decode_once(info, _find_torchvision(root, source), _read_torchvision)
+
+
+def reason(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".:") if str(error).strip() else type(error).__name__

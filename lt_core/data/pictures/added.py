@@ -1,0 +1,123 @@
+"""Adding sets of pictures, and finding those that were added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lt_core.data import registered
+from lt_core.data.pictures.files import paired
+from lt_core.data.pictures.layouts import Layout
+from lt_core.data.pictures.making import Progress, pictures_dir
+from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta
+from lt_core.data.pictures.source import found, layout_at
+from lt_core.data.registered import Definition
+from lt_core.data.sets import DATASETS, DatasetInfo, info_of
+from lt_core.errors import UserError, unknown
+
+#: A place that holds pictures, or (path, label) pairs.
+Pictures = str | Path | Iterable[tuple[str | Path, str | int]]
+
+
+@dataclass(frozen=True)
+class Added:
+    """A set that was added. ``notes``: sentences on what was left out on the way."""
+
+    definition: Definition
+    manifest: Manifest
+    notes: tuple[str, ...]
+    former: str = ""  # version of another set that had the name
+
+
+def add_set(
+    name: str,
+    train: str | Path,
+    test: str | Path = "",
+    root: str | Path = "",
+    size: int = 64,
+    test_each: int = 0,
+    split_seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Added:
+    """Add a set of pictures under ``name`` for this user: read, decode and register it. What is there already is not done again.
+
+    Args:
+        train, test: a folder with one folder a class, a list of ``relative/path label``, or Parquet; see `layout_at`.
+        root: the folder that the paths of a list are relative to; empty: that of the list.
+        size: height and width in pixels of the decoded pictures.
+        test_each: without ``test``, images of each class that are drawn for test; 0: a fifth of the smallest class.
+        split_seed: draws them.
+        progress: told how many pictures are decoded, of how many.
+
+    Raises:
+        UserError: a name that is taken, nothing to read, a class without pictures, no room.
+    """
+    registered.check_name(name)
+    former = registered.find(name)
+    if former is None and name in DATASETS:
+        raise UserError(f"dataset '{name}' is there already: choose another name")
+    if size < 1 or test_each < 0 or split_seed < 0:
+        raise UserError(f"{name}: --size must be at least 1, --test-each and --split-seed at least 0")
+    if test and (test_each or split_seed):
+        raise UserError(f"{name}: --test-each and --split-seed draw a test part, and --test gives one: drop them")
+    at = {"train": train, "test": test, "root": root}
+    places = {key: str(Path(place).expanduser().resolve()) if place else "" for key, place in at.items()}
+    asked = Definition(name, **places, size=size, test_each=test_each, split_seed=split_seed)  # type: ignore[arg-type]
+    definition, manifest, notes = found(asked, progress)
+    registered.write(definition)
+    other = former.version if former and former.fingerprint != definition.fingerprint else ""
+    return Added(definition, manifest, notes, other)
+
+
+def picture_set(
+    name: str,
+    train: Pictures,
+    test: Pictures = "",
+    root: str | Path = "",
+    size: int = 64,
+    test_each: int = 0,
+    split_seed: int = 0,
+) -> DatasetInfo:
+    """Register a set of pictures from Python: in a plug-in file, or a module that an entry point names. As `add_set`, otherwise.
+
+    Args:
+        train, test: as of `add_set`, or (path, label) pairs, where a label is the number of a class or its name.
+        root: the folder that paths are relative to.
+
+    Raises:
+        UserError: as `add_set`.
+    """
+    base = Path(root).expanduser().resolve()
+    layouts: list[tuple[str, Layout]] = []
+    for part, given in (("train", train), ("test", test)):
+        if isinstance(given, str | Path):
+            place = str(Path(given).expanduser().resolve())
+            layouts += [(part, layout_at(place, part, str(base) if root else ""))] if given else []
+        else:
+            layouts.append((part, paired(given, base)))
+    asked = Definition(name, f"the pairs of {name}", size=size, test_each=test_each, split_seed=split_seed)
+    definition, _, _ = found(asked, lambda done, total: None, layouts)
+    return DATASETS.add(name, info_of(definition))
+
+
+def known(name: str) -> Definition:
+    """The set that was added as ``name``.
+
+    Raises:
+        UserError: there is none.
+    """
+    definition = registered.find(name)
+    if definition is None:
+        raise unknown("set of pictures", name, registered.names())
+    return definition
+
+
+def manifest_of(definition: Definition) -> Manifest:
+    """The manifest of a set, made anew if the cache has lost it.
+
+    Raises:
+        UserError: as `found`.
+    """
+    folder = pictures_dir() / definition.key
+    return read_manifest(folder) if read_meta(folder) else found(definition, lambda done, total: None)[1]

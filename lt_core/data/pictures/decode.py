@@ -1,0 +1,81 @@
+"""One picture from the bytes of its file: whatever a camera, scanner or drawing program wrote."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+#: Raised when the same files would give other pixels.
+VERSION = 1
+#: Pixels of the largest picture that is decoded; beyond, a small file could fill the memory (PIL's limit for an error).
+MOST_PIXELS = 178_956_970
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # half of that; what is refused is told by name
+
+
+class Unreadable(ValueError):
+    """A picture that cannot be decoded; its message is the reason, in a few words."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``pixels`` uint8 [size, size, 3]; ``width``, ``height`` of the file; ``note``: what is worth telling of its kind."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    note: str = ""
+
+
+def decoded(content: bytes, size: int) -> Decoded:
+    """The picture of a file with this content: its centred square, scaled to ``size`` (bicubic, with antialiasing).
+
+    That is the shorter side scaled to ``size`` and the centre cut out, in one step. Colours become RGB; of an animation the first
+    frame is taken, of 16 bits a channel the upper eight. Rotation that a camera noted is not applied, as in torchvision.
+
+    Raises:
+        Unreadable: it is empty, truncated, too large, or no picture.
+    """
+    if not content:
+        raise Unreadable("it is empty")
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise Unreadable(f"{width} × {height} pixels are more than {MOST_PIXELS / 1e6:.0f} million")
+            note = "animated: first frame" if getattr(picture, "n_frames", 1) > 1 else ""
+            picture.seek(0)
+            picture.load()
+            coloured, changed = _rgb(picture)
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError:
+        raise Unreadable(f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels") from None
+    except Exception as error:  # PIL's readers raise whatever a broken file makes of them
+        raise Unreadable(_reason(error)) from error
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    scaled = coloured.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    return Decoded(np.asarray(scaled), width, height, note or changed)
+
+
+def _rgb(picture: Image.Image) -> tuple[Image.Image, str]:
+    """The picture in RGB, and what is worth telling of its kind."""
+    if picture.mode.startswith("I"):  # one channel of 16 or 32 bits, which PIL would cut off at 255
+        values = np.asarray(picture)
+        if values.min() < 0 or values.max() > 65_535:
+            raise Unreadable("its pixels have 32 bits")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB"), "16 bits a channel"
+    if picture.mode == "F":
+        raise Unreadable("its pixels are floating-point numbers")
+    return picture.convert("RGB"), {"CMYK": "CMYK", "L": "grey", "1": "grey", "LA": "grey"}.get(picture.mode, "")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "it is no picture that can be read"
+    words = str(error).strip().splitlines()
+    return words[0] if words else type(error).__name__

@@ -1,0 +1,158 @@
+"""Picture files on disk: a folder a class, or a list of paths and labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lt_core.data.pictures.layouts import GONE, Entry, in_order, numbered
+from lt_core.errors import UserError
+from lt_core.labels import counted
+
+_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".tif", ".tiff", ".gif"])
+_PARTS = {"train", "training", "test", "val", "valid", "validation"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """A `lt_core.data.pictures.layouts.Layout` of files below ``where``."""
+
+    where: Path
+    entries: Sequence[Entry]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def contents(self, start: int, stop: int) -> Iterator[bytes | OSError]:
+        for entry in self.entries[start:stop]:
+            try:
+                yield (self.where / entry.place).read_bytes()
+            except OSError as error:
+                yield error
+
+
+def class_folders(where: Path) -> Files:
+    """One folder a class directly in ``where``; pictures lie at any depth below it.
+
+    Raises:
+        UserError: there is none, a class has no picture, or links lead round in a circle.
+    """
+    folders = [path for path in sorted(where.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    if folders and {path.name.lower() for path in folders} <= _PARTS:
+        words = ", ".join(path.name for path in folders)
+        raise UserError(f"{where} holds the parts of a set ({words}), no classes: give them, such as --train {folders[-1]}")
+    entries: list[Entry] = []
+    others = 0
+    for folder in folders:
+        pictures, passed = _below(folder)
+        others += passed
+        if not pictures:
+            raise UserError(f"{folder}: a class without pictures: remove the folder, or put pictures into it")
+        entries += [_entry(where, str(path.relative_to(where)), folder.name) for path in pictures]
+    if not entries:
+        raise UserError(f"{where} has no folders with pictures: give a folder with one folder a class, a list, or Parquet files")
+    notes = (f"{counted(others, 'file')} with other endings than those of pictures left out",) if others else ()
+    return Files(where, entries, in_order([folder.name for folder in folders]), notes)
+
+
+def _below(folder: Path) -> tuple[list[Path], int]:
+    """Pictures below ``folder``, sorted, and how many other files there are; links are followed."""
+    pictures: list[Path] = []
+    others, ways = 0, {folder: {folder.resolve()}}
+    for place, inner, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        above = ways.pop(here)
+        for name in inner:
+            real = (here / name).resolve()
+            if real in above:
+                raise UserError(f"{here / name} is a link that leads back to {real}, in a circle: remove it")
+            ways[here / name] = above | {real}
+        for name in names:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in _SUFFIXES:
+                pictures.append(here / name)
+            else:
+                others += 1
+    return sorted(pictures), others
+
+
+def listed(file: Path, root: Path | None = None) -> Files:
+    """The pictures of a list file: a line ``relative/path label`` each, labels numbered from 0; blank lines are left out.
+
+    Args:
+        root: what the paths are relative to; None: the folder of the list.
+
+    Raises:
+        UserError: a line is not of that form, a file is not there or has two labels, labels have gaps.
+    """
+    where = root or file.parent
+    labels: dict[str, str] = {}
+    lines = 0
+    for number, line in enumerate(_lines(file), 1):
+        words = line.rsplit(maxsplit=1)
+        if not words:
+            continue
+        if len(words) < 2 or not words[1].isdecimal():
+            raise UserError(f"{file}, line {number}: '{line.strip()}' is not `relative/path label` with a label of 0, 1, …")
+        place, label = words[0].strip(), str(int(words[1]))
+        if labels.setdefault(place, label) != label:
+            raise UserError(f"{file}, line {number}: {place} has label {label}, and {labels[place]} before: leave one of them")
+        lines += 1
+    if not labels:
+        raise UserError(f"{file} lists no pictures: a line is `relative/path label`")
+    entries = _present(file, where, labels.items())
+    twice = lines - len(labels)
+    notes = (f"{counted(twice, 'line')} of {file.name} name a picture again and are left out",) if twice else ()
+    return Files(where, entries, numbered(list(labels.values()), str(file)), notes)
+
+
+def paired(pairs: Iterable[tuple[str | Path, str | int]], where: Path) -> Files:
+    """The pictures of (path, label) pairs; a label is the number of a class or its name.
+
+    Raises:
+        UserError: there are none, a file is not there, numbers have gaps.
+    """
+    known = [(str(place), label) for place, label in pairs]
+    if not known:
+        raise UserError("no pairs of a path and a label are given")
+    labels = [str(label) for _, label in known]
+    by_number = all(isinstance(label, int) for _, label in known)
+    entries = _present("the list of pairs", where, zip((place for place, _ in known), labels, strict=True))
+    return Files(where, entries, numbered(labels, "the list of pairs") if by_number else in_order(labels))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8-sig").split("\n")  # not at what else Unicode calls the end of a line
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is no list of pictures: it is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def _present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) -> list[Entry]:
+    entries: list[Entry] = []
+    missing: list[str] = []
+    for place, label in pairs:
+        entry = _entry(where, place, label)
+        entries.append(entry)
+        if entry.mtime == GONE:
+            missing.append(place)
+    if missing:
+        raise UserError(
+            f"{names} names {counted(len(missing), 'file')} that are not below {where} (first: {missing[0]}): "
+            "give the folder that its paths are relative to as root"
+        )
+    return entries
+
+
+def _entry(where: Path, place: str, label: str) -> Entry:
+    if any("\ud800" <= letter <= "\udfff" for letter in place):  # bytes that are no text, as Python has them
+        raise UserError(f"{where}: the name of {place!r} is not UTF-8: rename it")
+    try:
+        status = (where / place).stat()
+    except OSError:  # not there, a link that leads nowhere, or no right to look
+        return Entry(place, label, 0, GONE)
+    return Entry(place, label, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,172 @@
+"""A set's files are read once, in pieces that survive a kill: each is hashed, decoded and entered in the manifest.
+
+Pixels lie in the order in which the files are found, so that one pass over them is enough. Which pictures are whose, and in which
+order a set has them, is said by row numbers (`lt_core.data.pictures.parts`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from lt_core.cache import cache_dir
+from lt_core.data.pictures.decode import VERSION, Unreadable, decoded
+from lt_core.data.pictures.layouts import Entry, Layout
+from lt_core.data.pictures.manifest import read_meta, write_manifest
+from lt_core.errors import UserError
+
+_PIECE = 256  # pictures
+_AT_ONCE = 32  # files whose contents lie in memory
+_THREADS = min(16, os.cpu_count() or 1)  # PIL lets other threads run while it decodes
+#: Told how many pictures are done, of how many.
+Progress = Callable[[int, int], None]
+#: Layouts with the part that their pictures are of.
+Layouts = Sequence[tuple[str, Layout]]
+
+
+def pictures_dir() -> Path:
+    """Where the decoded pictures of all sets lie."""
+    return cache_dir() / "pictures"
+
+
+def key_of(layouts: Layouts, size: int) -> str:
+    """Names what is decoded: a hash of each file's path, label, size and time, and of the size in pixels."""
+    digest = hashlib.sha256(f"{VERSION} {size}".encode())
+    for part, layout in layouts:
+        digest.update(f"\n{part} {layout.where}".encode("utf-8", "surrogateescape"))
+        for entry in layout.entries:
+            digest.update(f"\n{entry.place}\t{entry.label}\t{entry.bytes}\t{entry.mtime}".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def gigabytes(pictures: int, size: int) -> float:
+    """What so many pictures take, decoded at ``size`` pixels."""
+    return pictures * size * size * 3 / 1e9
+
+
+def make(layouts: Layouts, size: int, progress: Progress) -> str:
+    """Decode all pictures, unless that has been done; the key of the folder in which they are.
+
+    Two processes that ask at once decode them once. A process that is killed leaves pieces, with which the next one goes on.
+
+    Raises:
+        UserError: the cache has no room, or cannot be written.
+    """
+    key = key_of(layouts, size)
+    folder = pictures_dir() / key
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{key}.lock")):
+            if read_meta(folder) is None:  # else it is there, or another process has made it meanwhile
+                _make(folder, layouts, size, progress)
+    except OSError as error:
+        raise UserError(
+            f"decoded pictures cannot be kept in {folder.parent} ({error.strerror or error}): set LT_CACHE to a folder with room"
+        ) from error
+    return key
+
+
+def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None:
+    work = folder.with_name(f".{folder.name}")
+    work.mkdir(exist_ok=True)
+    total = sum(len(layout.entries) for _, layout in layouts)
+    pixels = _opened(work / "pixels.npy", (total, size, size, 3))
+    made: list[dict[str, Any]] = []
+    digests: list[str] = []
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for start, part, layout, first, last in _pieces(layouts):
+            rows = pixels[start : start + last - first]
+            record = work / f"piece-{start:09d}.json"
+            piece = _read_piece(record, rows)
+            if piece is None:
+                one = partial(_one, part=part, where=str(layout.where), size=size)
+                contents = layout.contents(first, last)
+                files: list[dict[str, Any]] = []
+                for at in range(first, last, _AT_ONCE):  # `map` asks for all contents at once
+                    entries = layout.entries[at : min(at + _AT_ONCE, last)]
+                    files += threads.map(one, entries, islice(contents, len(entries)), rows[at - first :])
+                pixels.flush()
+                piece = {"files": files, "pixels": digest_of(rows)}
+                _write(record, json.dumps(piece))
+            made += piece["files"]
+            digests.append(piece["pixels"])
+            progress(len(made), total)
+    write_manifest(work, made, {"size": size, "piece": _PIECE, "pixels": digests, "version": VERSION})
+    for record in work.glob("piece-*"):
+        record.unlink()
+    shutil.rmtree(folder, ignore_errors=True)  # there only if it is damaged
+    work.replace(folder)
+
+
+def _pieces(layouts: Layouts) -> Iterator[tuple[int, str, Layout, int, int]]:
+    """(first row, part, layout, first entry, behind the last entry) of each piece; none is of two layouts."""
+    row = 0
+    for part, layout in layouts:
+        count = len(layout.entries)
+        for first in range(0, count, _PIECE):
+            yield row + first, part, layout, first, min(first + _PIECE, count)
+        row += count
+
+
+def _opened(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """The file of pixels, as an earlier process left it, else made anew."""
+    try:
+        pixels: np.memmap = np.load(path, mmap_mode="r+")
+        if pixels.shape == shape:
+            return pixels
+    except (OSError, ValueError, EOFError):
+        pass
+    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise UserError(
+            f"{shape[0]:,} pictures take {needed / 1e9:.1f} GB when decoded at {shape[1]} pixels, and {path.parents[1]} has "
+            f"{free / 1e9:.1f} GB left: give a smaller --size, or set LT_CACHE to a folder with room"
+        )
+    made: np.memmap = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    return made
+
+
+def _one(entry: Entry, content: bytes | OSError, row: np.ndarray, part: str, where: str, size: int) -> dict[str, Any]:
+    """Decode one picture into ``row``; what the manifest says of it."""
+    known = {**asdict(entry), "part": part, "where": where, "width": 0, "height": 0, "note": "", "sha256": "", "problem": ""}
+    if isinstance(content, OSError):
+        return {**known, "problem": content.strerror or str(content)}
+    known["sha256"] = hashlib.sha256(content).hexdigest()
+    try:
+        picture = decoded(content, size)
+    except Unreadable as error:
+        return {**known, "problem": str(error)}
+    row[:] = picture.pixels
+    return {**known, "width": picture.width, "height": picture.height, "note": picture.note}
+
+
+def digest_of(rows: np.ndarray) -> str:
+    """SHA-256 of decoded pictures."""
+    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
+
+
+def _read_piece(record: Path, rows: np.ndarray) -> dict[str, Any] | None:
+    """What an earlier process noted of a piece; None if it did not finish it, or the pixels are not as it wrote them."""
+    try:
+        piece: dict[str, Any] = json.loads(record.read_text("utf-8"))
+        return piece if piece["pixels"] == digest_of(rows) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)

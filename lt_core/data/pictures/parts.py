@@ -1,0 +1,93 @@
+"""Which pictures are training images and which are test images, in canonical order, and the fingerprint of both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lt_core.data.pictures.decode import VERSION
+from lt_core.data.pictures.layouts import in_order
+from lt_core.data.pictures.manifest import Manifest
+from lt_core.errors import UserError, unknown
+
+_TEST_SHARE = 5  # one picture in so many of the smallest class is for test, where the test part is drawn
+
+
+@dataclass(frozen=True)
+class Part:
+    """``rows``: row numbers in the manifest, int64 [N], by class and by the SHA-256 of the file; ``labels`` int64 [N]."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def parts_of(manifest: Manifest, name: str, test_each: int = 0, seed: int = 0) -> tuple[Part, Part]:
+    """The training and the test part of the pictures that can be read.
+
+    Where the manifest has no test part, ``test_each`` pictures of each class are drawn by ``seed``, of those whose content
+    occurs once; 0: a fifth of the smallest class, at least one.
+
+    Raises:
+        UserError: a class has no picture in a part, or too few to draw from; a test picture is of another class.
+    """
+    classes = in_order(manifest["label"][manifest["part"] == "train"].tolist())
+    labels = _numbers(manifest, classes, name)
+    readable = manifest.readable
+    given = manifest["part"] == "test"
+    for which, chosen in (("training", ~given), *([("test", given)] if given.any() else [])):
+        counts = np.bincount(labels[chosen & readable], minlength=len(classes))
+        if not counts.all():
+            label = int(np.argmin(counts))
+            why = ", since none of its files can be read" if (labels[chosen] == label).any() else ""
+            raise UserError(f"{name}: class {classes[label]} has no picture in the {which} part{why}: add one, or leave it out")
+    test = given if given.any() else _drawn(manifest, labels, classes, name, test_each, seed)
+    train, tested = (_part(manifest, labels, readable & chosen) for chosen in (~test, test))
+    return train, tested
+
+
+def _numbers(manifest: Manifest, classes: Sequence[str], name: str) -> np.ndarray:
+    number = {label: i for i, label in enumerate(classes)}
+    different, where = np.unique(manifest["label"], return_inverse=True)
+    for label in different:
+        if label not in number:
+            raise unknown("class in the test part,", str(label), classes, name)
+    return np.array([number[label] for label in different], dtype=np.int64)[where]
+
+
+def _drawn(manifest: Manifest, labels: np.ndarray, names: Sequence[str], name: str, each: int, seed: int) -> np.ndarray:
+    """Whether each file is drawn for test: bool [files], as many of each class."""
+    classes = len(names)
+    _, inverse, copies = np.unique(manifest["sha256"], return_inverse=True, return_counts=True)
+    able = _part(manifest, labels, manifest.readable & (copies[inverse] == 1))
+    counts = np.bincount(labels[manifest.readable], minlength=classes)
+    each = each or max(1, int(counts.min()) // _TEST_SHARE)
+    ends = np.cumsum(np.bincount(able.labels, minlength=classes))
+    chosen = np.zeros(len(manifest), dtype=bool)
+    for label, mine in enumerate(np.split(able.rows, ends[:-1])):
+        if len(mine) < each or counts[label] <= each:
+            raise UserError(
+                f"{name}: class {names[label]} has {len(mine)} pictures that occur once, too few to draw {each} for test and "
+                "train on the others: lower --test-each, or give a test part with --test"
+            )
+        # As for subsets: RandomState's stream is frozen for ever.
+        chosen[mine[np.random.RandomState([seed, label]).permutation(len(mine))[:each]]] = True
+    return chosen
+
+
+def _part(manifest: Manifest, labels: np.ndarray, chosen: np.ndarray) -> Part:
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.lexsort((manifest["sha256"][rows], labels[rows]))]
+    return Part(rows, labels[rows])
+
+
+def fingerprint_of(manifest: Manifest, train: Part, test: Part, size: int) -> str:
+    """Of both parts: labels, the content of each file, and how it is decoded; sixteen hexadecimal digits."""
+    digest = hashlib.sha256(f"pictures {VERSION} {size}".encode())
+    for part in (train, test):
+        digest.update(f"\n{len(part.rows)}\n".encode())
+        digest.update(part.labels.astype("<i8").tobytes())
+        digest.update("".join(manifest["sha256"][part.rows].tolist()).encode())
+    return digest.hexdigest()[:16]

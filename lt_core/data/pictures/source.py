@@ -1,0 +1,102 @@
+"""From a set's definition to its images, and from what a user writes to a definition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lt_core.data.images import ImageSet, Rows
+from lt_core.data.pictures.files import class_folders, listed
+from lt_core.data.pictures.layouts import Layout
+from lt_core.data.pictures.making import Layouts, Progress, make, pictures_dir
+from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta, refuse_changed
+from lt_core.data.pictures.parts import fingerprint_of, parts_of
+from lt_core.data.pictures.tables import saved, shards
+from lt_core.data.registered import Definition
+from lt_core.errors import UserError
+
+
+def layout_at(place: str, part: str, root: str = "") -> Layout:
+    """The pictures at ``place``: a folder of class folders, of Parquet shards or of `datasets`, a Parquet file, or a list.
+
+    Args:
+        part: ``train`` or ``test``, where one folder holds both in shards.
+        root: what the paths of a list are relative to; empty: its folder.
+
+    Raises:
+        UserError: there is nothing there that holds pictures with labels.
+    """
+    path = Path(place)
+    if path.is_dir():
+        if (path / "dataset_dict.json").is_file() or any(path.glob("*.arrow")):
+            return saved(path, part)
+        return shards(path, part) if next(path.rglob("*.parquet"), None) else class_folders(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: give a folder with one folder a class, a list of pictures, or Parquet files")
+    if root and not Path(root).is_dir():
+        raise UserError(f"--root {root} is no folder")
+    return shards(path, part) if path.suffix == ".parquet" else listed(path, Path(root) if root else None)
+
+
+def layouts_of(definition: Definition) -> Layouts:
+    """The parts that the definition names, as they are on disk now."""
+    given = {"train": definition.train, "test": definition.test}
+    return [(part, layout_at(place, part, definition.root)) for part, place in given.items() if place]
+
+
+def found(
+    definition: Definition, progress: Progress, layouts: Layouts | None = None
+) -> tuple[Definition, Manifest, tuple[str, ...]]:
+    """Read, hash and decode what ``definition`` names, unless that was done, and fill in what was found.
+
+    Args:
+        layouts: the pictures themselves, where the definition names no place that they can be found at.
+
+    Returns:
+        The whole definition, the manifest, and sentences on what was left out.
+
+    Raises:
+        UserError: there are no pictures, a class is left without any, or the cache has no room.
+    """
+    layouts = layouts_of(definition) if layouts is None else layouts
+    key = make(layouts, definition.size, progress)
+    manifest, training = read_manifest(pictures_dir() / key), layouts[0][1]
+    train, test = parts_of(manifest, definition.name, definition.test_each, definition.split_seed)
+    whole = replace(
+        definition,
+        key=key,
+        fingerprint=fingerprint_of(manifest, train, test, definition.size),
+        class_names=training.class_names,
+        train_counts=tuple(np.bincount(train.labels).tolist()),
+        test_count=len(test.rows),
+    )
+    return whole, manifest, tuple(note for _, layout in layouts for note in layout.notes)
+
+
+def load_pictures(definition: Definition, name: str) -> ImageSet:
+    """The images of a set that was added, in canonical order; pixels stay on disk until they are asked for.
+
+    Where the cache has lost them, or is another machine's, they are decoded again.
+
+    Raises:
+        UserError: the files are not those that were added.
+    """
+    key = definition.key
+    if read_meta(pictures_dir() / key) is None:
+        again, _, _ = found(definition, lambda done, total: None)
+        if again.fingerprint != definition.fingerprint:
+            raise UserError(
+                f"{definition.name}: what is in {definition.train} is not what was added (fingerprint {again.fingerprint}, then "
+                f"{definition.fingerprint}): restore it, or add the set again, as another version"
+            )
+        key = again.key
+    folder = pictures_dir() / key
+    manifest = read_manifest(folder)
+    refuse_changed(definition.name, manifest)
+    train, test = parts_of(manifest, definition.name, definition.test_each, definition.split_seed)
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    return ImageSet(
+        name, Rows(pixels, train.rows), train.labels, Rows(pixels, test.rows), test.labels, fingerprint=definition.fingerprint
+    )

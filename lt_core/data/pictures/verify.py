@@ -1,0 +1,71 @@
+"""Every file of a set, and every decoded picture, read again and held against the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lt_core.data.pictures.making import Layouts, digest_of, pictures_dir
+from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta, restamp
+from lt_core.data.pictures.source import layouts_of
+from lt_core.data.registered import Definition
+from lt_core.errors import UserError
+
+_AT_ONCE = 256  # pictures of a table that are asked for together
+
+
+def verify_set(definition: Definition) -> list[str]:
+    """What is not as it was when the set was added: a sentence for each file, and for the decoded pictures. Empty: all is.
+
+    Where every file holds what it held, its size and time now are noted as right, so that a copy of a folder is as good as it.
+
+    Raises:
+        UserError: the cache has lost the manifest.
+    """
+    folder = pictures_dir() / definition.key
+    meta = read_meta(folder)
+    if meta is None:
+        raise UserError(f"{definition.name}: {folder} holds no manifest to verify against: add the set again, which makes one")
+    manifest, layouts = read_manifest(folder), layouts_of(definition)
+    wrong, stamps = _files(manifest, layouts)
+    if not wrong:
+        restamp(folder, stamps)
+    return wrong + list(_pixels(folder, manifest, meta))
+
+
+def _files(manifest: Manifest, layouts: Layouts) -> tuple[list[str], Mapping[int, tuple[int, int]]]:
+    """What is wrong, and size and time of each file, by row of the manifest."""
+    rows = {key: row for row, key in enumerate(zip(manifest["part"], manifest["place"], strict=True))}
+    wrong: list[str] = []
+    stamps: dict[int, tuple[int, int]] = {}
+    for part, layout in layouts:
+        for start in range(0, len(layout.entries), _AT_ONCE):
+            entries = layout.entries[start : start + _AT_ONCE]
+            for entry, content in zip(entries, layout.contents(start, start + len(entries)), strict=True):
+                row = rows.pop((part, entry.place), None)
+                if row is None:
+                    wrong.append(f"{layout.where}/{entry.place} is new")
+                    continue
+                stamps[row] = entry.bytes, entry.mtime
+                digest = "" if isinstance(content, OSError) else hashlib.sha256(content).hexdigest()
+                if digest != manifest["sha256"][row]:
+                    wrong.append(f"{layout.where}/{entry.place} {'has changed' if digest else 'cannot be read'}")
+                elif entry.label != manifest["label"][row]:
+                    wrong.append(f"{layout.where}/{entry.place} has label {entry.label}, and had {manifest['label'][row]}")
+    return wrong + [f"{manifest.shown(row)} is gone" for row in rows.values()], stamps
+
+
+def _pixels(folder: Path, manifest: Manifest, meta: Mapping[str, Any]) -> Iterator[str]:
+    """Whether the decoded pictures are as they were written; a part's last stretch is a short one."""
+    pixels, digests, start = np.load(folder / "pixels.npy", mmap_mode="r"), iter(meta["pixels"]), 0
+    for _, rows in groupby(manifest["part"]):
+        stop = start + len(list(rows))
+        for first in range(start, stop, meta["piece"]):
+            if digest_of(pixels[first : min(first + meta["piece"], stop)]) != next(digests):
+                yield f"{folder}/pixels.npy is damaged at picture {first}: remove the folder, and it is decoded again"
+        start = stop

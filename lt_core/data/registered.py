@@ -1,0 +1,140 @@
+"""Sets of pictures that a user has added: a small file each, which every process of that user finds.
+
+The file says where the pictures are, at which size they are decoded, and what they were when they were added: their fingerprint.
+Its first digits are the set's version, so that the set has the whole name ``mine@3f2a9c1b`` in specs and rows, as what a plug-in
+file registers has: other pictures under the same name are another set, with other ids.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lt_core.errors import UserError
+
+_DIGITS = 8  # of the fingerprint that stand in names
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A set of pictures, and what was found when it was added.
+
+    Args:
+        train, test: a folder, list file or Parquet file; no ``test``: the test part is drawn from the training part.
+        root: the folder that list files are relative to; empty: that of each list.
+        size: height and width in pixels at which pictures are decoded.
+        test_each: test images of each class, where they are drawn.
+        split_seed: draws them.
+        key: folder of the cache in which the pictures lie decoded.
+        fingerprint: of all pictures, labels and the size, sixteen hexadecimal digits.
+    """
+
+    name: str
+    train: str
+    test: str = ""
+    root: str = ""
+    size: int = 64
+    test_each: int = 0
+    split_seed: int = 0
+    key: str = ""
+    fingerprint: str = ""
+    class_names: tuple[str, ...] = ()
+    train_counts: tuple[int, ...] = ()
+    test_count: int = 0
+
+    @property
+    def version(self) -> str:
+        """What stands behind the set's name in specs and rows."""
+        return self.fingerprint[:_DIGITS]
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Definition:
+        """The inverse of `dataclasses.asdict`, of what JSON makes of it; keys of a later version of the file are left out."""
+        known = {field.name for field in fields(cls)}
+        kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+        return cls(**kept)
+
+
+def sets_dir() -> Path:
+    """Where the files lie: ``LT_SETS``, else a folder of the user's configuration."""
+    if "LT_SETS" in os.environ:
+        return Path(os.environ["LT_SETS"]).expanduser()
+    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "lt-bench" / "sets"
+
+
+_lent: dict[str, Definition] = {}
+
+
+def lend(values: dict[str, Any]) -> None:
+    """Have this process know a set whose file may not be on this machine: definitions travel with trials."""
+    definition = Definition.of(values)
+    _lent[definition.name] = definition
+
+
+def find(name: str) -> Definition | None:
+    """The set that was added under ``name``, a name without a version; None if there is none.
+
+    Raises:
+        UserError: its file cannot be read.
+    """
+    if name in _lent:
+        return _lent[name]
+    if not _NAME.fullmatch(name):
+        return None
+    path = sets_dir() / f"{name}.json"
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, mtime: int, size: int) -> Definition:
+    try:
+        return replace(Definition.of(json.loads(path.read_text("utf-8"))), name=path.stem)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} does not define an image set ({error}): `data add {path.stem}` writes it anew") from error
+
+
+def names() -> list[str]:
+    """Names of the sets that were added, in the order of the alphabet."""
+    folder = sets_dir()
+    files = sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+    return list(dict.fromkeys([*files, *_lent]))
+
+
+def versions() -> set[str]:
+    """Versions of the sets that were added."""
+    return {definition.version for name in names() if (definition := find(name))}
+
+
+def write(definition: Definition) -> Path:
+    """Keep ``definition`` for this user, in place of one of the same name; its file.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    path = sets_dir() / f"{definition.name}.json"
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps(asdict(definition), indent=1, ensure_ascii=False), "utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): set LT_SETS to a folder of yours") from error
+    return path
+
+
+def check_name(name: str) -> None:
+    """Raise for a name that a set cannot have."""
+    if not _NAME.fullmatch(name) or re.search(r"_\d+(v\d+)+$", name):
+        raise UserError(
+            f"'{name}' cannot name an image set: take letters, digits, '_', '.' and '-'; an end such as _3v5 means classes"
+        )
