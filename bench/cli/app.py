@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from bench.cli import check, features, files, look, run, tune
+from bench.cli import check, data, features, files, look, run, tune
 from bench.cli.exits import STOPPED, refuse
 from bench.cli.options import with_plugins
 from lt_core.errors import UserError
@@ -29,6 +29,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name)(with_plugins(_command))
+
+
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.running.backends.base import Job
 from lt_core import plugins
+from lt_core.data.registered import Definition, lend
+from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.result import FAILED, TrialResult
 from lt_core.spec import TrialSpec
@@ -34,6 +36,7 @@ def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
             "runtime": asdict(job.runtime.given(gpus)),
             "wants_progress": wants_progress,
             "plugins": files,
+            "set": asdict(source) if isinstance(source := DATASETS[job.spec.data.dataset].source, Definition) else None,
         }
     )
 
@@ -50,6 +53,8 @@ def steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
 
     spec = TrialSpec.from_dict(job["spec"])
     try:
+        if job["set"]:
+            lend(job["set"])
         for file in job["plugins"]:
             plugins.activate(plugins.Plugin(**file))
     except UserError as error:  # such as a package that this node lacks

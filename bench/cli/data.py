@@ -1,0 +1,78 @@
+"""The commands that bring image sets of a user's own: `data add`, `data show` and `data verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Image sets of your own: add, show and verify them.", no_args_is_help=True, rich_markup_mode=None)
+
+_SHOWN = 50  # differences that `verify` names
+_NAME = Annotated[str, typer.Argument(metavar="NAME", help="name of a set that was added")]
+_PLACE = "a folder with one folder a class, a list of `relative/path label`, or Parquet files"
+
+
+@app.command("add")
+def add_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="what suites call it: `data: {dataset: NAME}`")],
+    train: Annotated[str, typer.Option(metavar="DIR|LIST|PARQUET", help=f"the training part: {_PLACE}")],
+    test: Annotated[
+        str, typer.Option(metavar="DIR|LIST|PARQUET", help="the test part; else as many of each class are drawn")
+    ] = "",
+    root: Annotated[
+        str, typer.Option(metavar="DIR", help="what the paths of lists are relative to; else the list's folder")
+    ] = "",
+    size: Annotated[int, typer.Option(help="height and width in pixels at which pictures are decoded", min=1)] = 64,
+    test_each: Annotated[
+        int, typer.Option(help="without --test: test images of each class; 0: a fifth of the smallest class", min=0)
+    ] = 0,
+    split_seed: Annotated[int, typer.Option(help="without --test: draws the test images", min=0)] = 0,
+) -> None:
+    """Add a set of pictures: read every file once, decode it, and register the set for this user.
+
+    The same command again does nothing anew; after a kill it goes on. Other pictures under the same name are another version of
+    the set, and share no trial with the former ones. Pictures are scaled (shorter side, bicubic) and the centre is cut out.
+    """
+    from bench.cli.data_wording import added_words
+    from lt_core.data.pictures.added import add_set
+    from lt_core.frozen.fetch import told
+
+    print(added_words(add_set(name, train, test, root, size, test_each, split_seed, told(name, print))))
+
+
+@app.command("show")
+def show_(
+    name: _NAME,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the class profile as PDF, SVG or PNG too")] = None,
+) -> None:
+    """Show what a set holds: classes, imbalance, sizes of pictures, what is odd about files, what it takes on disk."""
+    from bench.cli.data_wording import facts_words, profile_words
+    from lt_core.data.pictures.added import known, manifest_of
+    from lt_core.data.pictures.facts import facts
+
+    definition = known(name)
+    print(facts_words(definition, facts(definition, manifest_of(definition))))
+    print(profile_words(definition))
+    if out:
+        from bench.report.plots import profile, write
+
+        write(profile.draw(definition), out)
+        print(out)
+
+
+@app.command("verify")
+def verify_(name: _NAME) -> None:
+    """Read every file of a set again and hold it against the manifest. Exit code 1: something is not as it was."""
+    from lt_core.data.pictures.added import known
+    from lt_core.data.pictures.verify import verify_set
+    from lt_core.labels import counted
+
+    definition = known(name)
+    wrong = verify_set(definition)
+    for sentence in wrong[:_SHOWN]:
+        print(sentence)
+    more = f", of which {_SHOWN} are shown" if len(wrong) > _SHOWN else ""
+    print(f"{name}: {counted(len(wrong), 'difference')}{more}" if wrong else f"{name}: every file is as it was")
+    raise SystemExit(1 if wrong else 0)

@@ -1,0 +1,84 @@
+"""What the command line says of sets of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lt_core.data.pictures.added import Added
+from lt_core.data.pictures.facts import Facts, facts
+from lt_core.data.registered import Definition
+from lt_core.labels import counted
+
+_SHOWN = 10  # files of a kind that are named
+_BARS, _WIDTH = 20, 40  # of the class profile: lines, and letters of the longest
+
+
+def added_words(added: Added) -> str:
+    """What was added, what was left out, and what to do next."""
+    definition = added.definition
+    lines = [f"{definition.name}@{definition.version}: {_sizes(definition)}", *_odd(facts(definition, added.manifest))]
+    lines += [f"  {note}" for note in added.notes]
+    if added.former:
+        lines.append(f"  another set was {definition.name}@{added.former}: its rows stay, and share no cell with these")
+    use = f"data: {{dataset: {definition.name}, imbalance_type: natural}}"
+    return "\n".join([*lines, f"  see `data show {definition.name}`; in a suite: {use}"])
+
+
+def facts_words(definition: Definition, found: Facts) -> str:
+    """All that is known of a set, a line a kind."""
+    many, medium, few = found.shots
+    smallest, median, largest = (f"{short} × {long}" for short, long in found.sides)
+    disk = ", ".join(f"{gigabytes:.3g} GB at {size}" for size, gigabytes in found.disk.items())
+    given = f", test {definition.test}" if definition.test else f", test drawn by seed {definition.split_seed}"
+    lines = [
+        f"{definition.name}@{definition.version}: {_sizes(definition)}",
+        f"  from          {definition.train}{given}",
+        f"  imbalance     factor {found.imbalance:g}, Gini {found.gini:.3f}; "
+        f"{many} many-shot, {medium} medium-shot and {few} few-shot {'class' if few == 1 else 'classes'}",
+        f"  picture sizes {smallest} to {largest}, median {median} pixels",
+        f"  decoded       at {definition.size} pixels; a cache takes {disk} pixels",
+        f"  fingerprint   {definition.fingerprint}",
+    ]
+    return "\n".join(lines + _odd(found))
+
+
+def profile_words(definition: Definition) -> str:
+    """Class sizes from head to tail as bars; of many classes every so many-th is shown."""
+    counts, names = definition.train_counts, definition.class_names
+    order = sorted(range(len(counts)), key=lambda c: -counts[c])
+    shown = order if len(order) <= _BARS else [order[round(i * (len(order) - 1) / (_BARS - 1))] for i in range(_BARS)]
+    wide = min(24, max(len(names[c]) for c in shown))
+    lines = [
+        f"  {names[c][:wide]:<{wide}} {counts[c]:>7,} {'█' * max(1, round(_WIDTH * counts[c] / counts[order[0]]))}" for c in shown
+    ]
+    return "\n".join([f"training images of {'' if shown is order else f'{len(shown)} of '}{len(counts)} classes:", *lines])
+
+
+def _sizes(definition: Definition) -> str:
+    counts = definition.train_counts
+    classes = counted(len(counts), "class", "classes")
+    training = f"{sum(counts):,} training images ({max(counts):,}…{min(counts):,} a class)"
+    return f"{classes}, {training}, {definition.test_count:,} test images, {definition.size} × {definition.size} pixels"
+
+
+def _odd(found: Facts) -> list[str]:
+    """Lines on files that are worth a look."""
+    lines = [f"  {counted(count, 'picture')}: {note}" for note, count in found.notes.items()]
+    if found.small:
+        lines.append(f"  {counted(found.small, 'picture')} smaller than that, scaled up")
+    if found.unreadable:
+        named = [f"{picture} ({reason})" for picture, reason in found.unreadable]
+        lines.append(f"  {counted(len(named), 'unreadable file')} left out:{_named(named)}")
+    for pictures, words in (
+        (found.copies, "that another of the same part equals"),
+        (found.relabelled, "that another with another label equals"),
+        (found.shared, "of the test part that are training pictures too"),
+    ):
+        if pictures:
+            lines.append(f"  {counted(len(pictures), 'picture')} {words}:{_named(pictures)}")
+    return lines
+
+
+def _named(files: Sequence[str]) -> str:
+    more = [f"and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
+    return "".join(f"\n      {file}" for file in [*files[:_SHOWN], *more])

@@ -1,0 +1,101 @@
+"""docs/your-images.md: its commands run on pictures in the layouts that it names, and a set travels with its trials."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+
+from bench.records.store import Store
+from bench.running.backends.base import Job
+from bench.running.backends.ray_trial import packed, steps
+from lt_core.data import registered
+from lt_core.data.pictures import add_set
+from lt_core.data.sets import DATASETS
+from lt_core.data.sources import load_set
+from lt_core.result import OK
+from lt_core.spec import DataSpec
+from lt_core.testing.trials import tiny_spec
+from lt_core.training import Runtime
+from tests.bench.harness import ROOT, cli
+from tests.pictures import pictures, tree
+
+PAGE = (ROOT / "docs" / "your-images.md").read_text()
+FILES = dict(re.findall(r"`(\w+\.\w+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
+COMMANDS = [shlex.split(line, comments=True)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", PAGE, re.M)]
+TRAIN, TEST = pictures((40, 12, 12)), pictures((4, 4, 4), start=500)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The files of the page, and pictures where it looks for them."""
+    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    tree(tmp_path / "pictures" / "train", TRAIN, ("ash", "birch", "cedar"))
+    tree(tmp_path / "pictures" / "test", TEST, ("ash", "birch", "cedar"))
+    found = sorted((tmp_path / "pictures").glob("train/**/*.png"))
+    lines = [f"{path.relative_to(tmp_path / 'pictures')} {path.name[0]}\r\n" for path in found]
+    (tmp_path / "pictures" / "list.txt").write_text("".join(lines))
+    (tmp_path / "moths").mkdir()
+    rows = []
+    for name, label, content in [*TRAIN, *TEST]:
+        (tmp_path / "moths" / name).write_bytes(content)
+        rows.append(f"{name},species {label},{'test' if (name, label, content) in TEST else 'train'}\n")
+    (tmp_path / "moths" / "moths.csv").write_text("".join(["file,species,part\n", *rows]))
+    return tmp_path
+
+
+@pytest.mark.timeout(280)
+def test_every_command_of_the_page_runs(folder):
+    said = {}
+    for words in COMMANDS:
+        short = ["--epochs", "1", "--seeds", "1"] if words[0] == "run" else []
+        done = cli(*words, *short, cwd=folder)
+        assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
+        said[" ".join(words)] = done.stdout
+    added, shown = (
+        next(text for words, text in said.items() if words.startswith(f"data {what} mine")) for what in ("add", "show")
+    )
+    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 a class\), 12 test images, 32 × 32 pixels", added)
+    assert "factor 3.33333, Gini 0.292; 0 many-shot, 1 medium-shot and 2 few-shot classes" in shown
+    assert re.search(r"ash +40 █{40}\n  birch +12 █{12}\n", shown)
+    assert "58 training images" in said[" ".join(next(words for words in COMMANDS if "drawn" in words))]
+    assert said["data verify mine"] == "mine: every file is as it was\n"
+    assert said["check moths.py"].endswith("4 checks: 4 hold, 0 do not\n")
+    frame = Store(folder / "results" / "runs" / "mine").frame()
+    assert set(frame["status"]) == {"ok"} and len(frame) == 3
+    assert frame["dataset"].iloc[0].startswith("mine@") and frame["imbalance_factor"].iloc[0] == pytest.approx(40 / 12)
+
+
+def test_the_plug_in_is_as_short_as_promised():
+    assert len(FILES["moths.py"].splitlines()) <= 15
+
+
+def test_bad_input_is_one_sentence_and_exit_code_2(folder):
+    for words, sentence in (
+        (["data", "add", "mine", "--train", "nowhere"], r"error: .*nowhere does not exist: give a folder .*"),
+        (["data", "show", "mine"], r"error: unknown set of pictures 'mine': there are none to choose from"),
+        (
+            ["data", "add", "digits", "--train", "pictures/train"],
+            r"error: dataset 'digits' is there already: choose another name",
+        ),
+    ):
+        done = cli(*words, cwd=folder)
+        assert done.returncode == 2 and re.fullmatch(sentence + "\n", done.stderr), done.stderr
+
+
+def test_a_trial_takes_its_set_along(folder, monkeypatch):
+    """As Ray carries it: to a node that has the pictures and not the file that defines the set."""
+    add_set("mine", folder / "pictures" / "train", folder / "pictures" / "test", size=8)
+    spec = tiny_spec(data={"dataset": DATASETS.versioned("mine"), "imbalance_type": "natural"})
+    job = json.loads(packed(Job(spec, Runtime(device="cpu")), 0))
+    monkeypatch.setenv("LT_SETS", str(folder / "elsewhere"))
+    monkeypatch.setattr(registered, "_lent", {})
+    load_set.cache_clear()
+    *_, result = steps(job)
+    assert (result.status, result.train_counts) == (OK, [40, 12, 12])
+    assert result.environment["data_fingerprint"].startswith(spec.data.dataset.partition("@")[2])
+    assert DataSpec(spec.data.dataset, imbalance_type="natural").dataset in DATASETS
