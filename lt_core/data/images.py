@@ -77,9 +77,9 @@ class ImageSet:
         """The training images at ``positions`` [n]: uint8 [n, H, W, channels]."""
         return np.asarray(self.train_images[positions])
 
-    def test_pixels(self) -> np.ndarray:
-        """All test images: uint8 [N, H, W, channels]."""
-        return np.array(self.test_images[:])
+    def test_pixels(self, positions: np.ndarray | None = None) -> np.ndarray:
+        """The test images at ``positions`` [n], or all: uint8 [n, H, W, channels]."""
+        return np.array(self.test_images[:] if positions is None else self.test_images[positions])
 
 
 def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> ImageSet:

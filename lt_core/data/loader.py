@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from lt_core.data.stored import Stored
 from lt_core.recipes import Recipe
 
 #: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
@@ -23,7 +24,8 @@ _KNOWN = {
 class Images:
     """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device.
 
-    Features in place of images are float32 [N, 1, 1, width].
+    Features in place of images are float32 [N, 1, 1, width]. Where images are too many for the memory ``pixels`` is a `Stored`,
+    which looks them up in a file; who asks for slices or positions need not know.
     """
 
     pixels: Tensor
@@ -68,7 +70,8 @@ class Batches:
         self.height, self.width = train.pixels.shape[1:3]
         # Padded once, before normalisation, as torchvision's RandomCrop does on the picture.
         self.pad_with = recipe.pad_with
-        self.padded = self._padded(train.pixels)
+        self.source = train.pixels
+        self.padded = None if isinstance(train.pixels, Stored) else self._padded(train.pixels)
         if normalised_as is None:
             mean, std = _normalisation(recipe.normalize, train.pixels)
             std = torch.where(std == 0, 1, std)  # a feature that is the same in all images stays a number
@@ -87,6 +90,8 @@ class Batches:
 
     def pixels(self, positions: Tensor, generator: Generator) -> Tensor:
         """Pixels at ``positions`` with a random crop and flip each: uint8 [B, H, W, channels]."""
+        if self.padded is None:
+            return self.moved(self.source[positions], generator)
         return self._cropped(self.padded, positions, generator)
 
     def moved(self, pixels: Tensor, generator: Generator) -> Tensor:
@@ -95,6 +100,8 @@ class Batches:
 
     def plain(self, positions: Tensor) -> Tensor:
         """Pixels at ``positions`` as they are: uint8 [B, H, W, channels]."""
+        if self.padded is None:
+            return self.source[positions]
         return self.padded[positions, self.pad : self.pad + self.height, self.pad : self.pad + self.width]
 
     def _padded(self, pixels: Tensor) -> Tensor:
@@ -144,6 +151,8 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
 def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation a channel, in units of 0…1."""
     channels = pixels.shape[3]
+    if kind == "subset" and isinstance(pixels, Stored):
+        return pixels.moments()
     if kind == "subset":
         if pixels.is_floating_point():
             mean, deviation = _moments(pixels.reshape(-1, channels))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lt_core.data import stored
 from lt_core.data.draw import draw
 from lt_core.data.images import ImageSet
 from lt_core.data.loader import Images, Split
@@ -62,8 +66,13 @@ def draw_images(
     whole: ImageSet | FeatureSet = features or load_set(spec.dataset, data_dir)
     chosen = draw(spec, whole.train_labels, extra)
 
+    def looked_up(read: Callable[[np.ndarray], np.ndarray], positions: np.ndarray) -> Tensor:
+        if features is None and len(positions) * math.prod(whole.shape) > stored.IN_MEMORY:
+            return cast(Tensor, stored.Stored(read, positions, whole.shape, device))
+        return torch.from_numpy(read(positions)).to(device)
+
     def pixels(positions: np.ndarray) -> Tensor:
-        return torch.from_numpy(whole.train_pixels(positions)).to(device)
+        return looked_up(whole.train_pixels, positions)
 
     def labels(positions: np.ndarray) -> Tensor:
         return torch.from_numpy(np.asarray(whole.train_labels[positions])).to(device)
@@ -71,10 +80,11 @@ def draw_images(
     def images(positions: np.ndarray) -> Images:
         return Images(pixels(positions), labels(positions))
 
+    tested = torch.from_numpy(np.array(whole.test_labels))
     split = Split(
         train=images(chosen.train),
         validation=images(chosen.validation),
-        test=Images(torch.from_numpy(whole.test_pixels()).to(device), torch.from_numpy(np.array(whole.test_labels)).to(device)),
+        test=Images(looked_up(whole.test_pixels, np.arange(len(tested))), tested.to(device)),
         counts=torch.tensor(chosen.counts, dtype=torch.float64, device=device),
         shape=whole.shape,
         unlabelled=pixels(chosen.unlabelled) if len(chosen.unlabelled) else None,

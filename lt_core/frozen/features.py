@@ -51,9 +51,10 @@ class FeatureSet:
         """Features of the training images at ``positions`` [n]: float32 [n, 1, 1, width]."""
         return np.asarray(self.train_features[positions], np.float32)[:, None, None]
 
-    def test_pixels(self) -> np.ndarray:
-        """Features of all test images: float32 [N, 1, 1, width]."""
-        return np.asarray(self.test_features, np.float32)[:, None, None]
+    def test_pixels(self, positions: np.ndarray | None = None) -> np.ndarray:
+        """Features of the test images at ``positions`` [n], or of all: float32 [n, 1, 1, width]."""
+        chosen = self.test_features if positions is None else self.test_features[positions]
+        return np.asarray(chosen, np.float32)[:, None, None]
 
 
 _open: OrderedDict[Path, FeatureSet] = OrderedDict()  # what this process has checked; memory-mapped, so that it costs nothing

@@ -99,8 +99,8 @@ def test_only_the_images_of_a_trial_are_asked_for(make_spec, monkeypatch):
             self.decoded += positions.tolist()
             return np.stack([whole.train_images[i] for i in positions]) if len(positions) else whole.train_images[:0].copy()
 
-        def test_pixels(self):
-            return np.stack(list(whole.test_images))
+        def test_pixels(self, positions=None):
+            return np.stack([whole.test_images[i] for i in positions])
 
     lazy = Lazy()
     spec = make_spec(data={"imbalance_factor": 10, "n_max": 60, "validation": 2, "label_fraction": 0.5}).data

@@ -13,7 +13,7 @@ from lt_core.errors import UserError
 GONE = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A picture: ``place`` is its path below the layout's folder, in a table with the row behind ``#``; ``bytes`` and ``mtime``
     (nanoseconds) are those of the file on disk."""

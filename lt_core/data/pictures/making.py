@@ -16,6 +16,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from filelock import FileLock
 from lt_core.cache import cache_dir
 from lt_core.data.pictures.decode import VERSION, Unreadable, decoded
 from lt_core.data.pictures.layouts import Entry, Layout
-from lt_core.data.pictures.manifest import read_meta, write_manifest
+from lt_core.data.pictures.manifest import NUMBERS, TEXT, read_meta, write_manifest
 from lt_core.errors import UserError
 
 _PIECE = 256  # pictures
@@ -83,7 +84,7 @@ def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None
     work.mkdir(exist_ok=True)
     total = sum(len(layout.entries) for _, layout in layouts)
     pixels = _opened(work / "pixels.npy", (total, size, size, 3))
-    made: list[dict[str, Any]] = []
+    columns: dict[str, list[Any]] = {column: [] for column in (*TEXT, *NUMBERS)}
     digests: list[str] = []
     with ThreadPoolExecutor(_THREADS) as threads:
         for start, part, layout, first, last in _pieces(layouts):
@@ -100,10 +101,11 @@ def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None
                 pixels.flush()
                 piece = {"files": files, "pixels": digest_of(rows)}
                 _write(record, json.dumps(piece))
-            made += piece["files"]
+            for column, values in columns.items():
+                values += [intern(file[column]) if column in TEXT else file[column] for file in piece["files"]]
             digests.append(piece["pixels"])
-            progress(len(made), total)
-    write_manifest(work, made, {"size": size, "piece": _PIECE, "pixels": digests, "version": VERSION})
+            progress(start + last - first, total)
+    write_manifest(work, columns, {"size": size, "piece": _PIECE, "pixels": digests, "version": VERSION})
     for record in work.glob("piece-*"):
         record.unlink()
     shutil.rmtree(folder, ignore_errors=True)  # there only if it is damaged

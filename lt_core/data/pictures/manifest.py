@@ -49,11 +49,11 @@ class Manifest:
         return f"{self['where'][row]}/{self['place'][row]}"
 
 
-def write_manifest(folder: Path, files: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> None:
+def write_manifest(folder: Path, columns: Mapping[str, Sequence[Any]], meta: Mapping[str, Any]) -> None:
     """Write both files, the one that says that the folder is whole last."""
     import pyarrow as pa
 
-    _write_table(folder, pa.table({column: [file[column] for file in files] for column in (*TEXT, *NUMBERS)}))
+    _write_table(folder, pa.table({column: list(values) for column, values in columns.items()}))
     (folder / "meta.json").write_text(json.dumps(dict(meta)))
 
 
