@@ -22,6 +22,8 @@ PRUNED = "pruned"
 #: A trial that is run when somebody asks for it, though it has a record.
 UNSETTLED = (LOST, PRUNED)
 _KEYS = {"generations": "rounds"}  # fields that records have had by another name from the first
+#: Fields that stand in a record only where they are not empty: other records stay what they were before there were such fields.
+_IF_ANY = ("class_counts", "validation_class_counts")
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class TrialResult:
     cause: str = ""  # one line; empty if ok
     traceback: str = ""
     train_counts: list[int] = field(default_factory=list)  # images of each class trained on
-    confusion: list[list[int]] = field(default_factory=list)  # test part, last epoch; row = true class
+    # Test part, last epoch; row = true class. Empty above `metrics.MATRIX_CLASSES` classes: see ``class_counts``.
+    confusion: list[list[int]] = field(default_factory=list)
     calibration: list[list[float]] = field(default_factory=list)  # test part, see metrics.calibration_bins
     class_calibration: list[list[list[float]]] = field(default_factory=list)  # by class; older records have none
-    validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split
+    validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split, or too many classes
     curve: list[dict[str, float]] = field(default_factory=list)  # one row an evaluated epoch
     generations: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
     embedding: list[list[float]] = field(default_factory=list)  # [x, y, label] of test images, if it was asked for
@@ -55,6 +58,10 @@ class TrialResult:
     seconds: dict[str, float] = field(default_factory=dict)  # setup, train, evaluate
     images_per_second: float = math.nan  # of training alone
     environment: dict[str, Any] = field(default_factory=dict)  # device, versions, fingerprints, commit
+    # Test part, by class: images with their label among the five most probable (``top_five``, with more than five classes; older
+    # records lack it), and `metrics.MARGINS` where there is no confusion matrix.
+    class_counts: dict[str, list[int]] = field(default_factory=dict)
+    validation_class_counts: dict[str, list[int]] = field(default_factory=dict)  # the same of the validation split
     kept: Callable[[], Kept] | None = field(default=None, compare=False, repr=False)  # loads predictions; not recorded
 
     @property
@@ -66,13 +73,19 @@ class TrialResult:
         if not validation:
             return self._tested
         kept = (lambda load=self.kept: load().validation) if self.kept else None
-        return Outcome.of(self.validation_confusion, self.train_counts, kept=kept, **self._measured)
+        counts = self.validation_class_counts
+        return Outcome.of(self.validation_confusion or None, self.train_counts, counts=counts, kept=kept, **self._measured)
 
     @cached_property
     def _tested(self) -> Outcome:
         bins = self.calibration or None, self.class_calibration or None
         kept = (lambda load=self.kept: load().test) if self.kept else None
-        return Outcome.of(self.confusion, self.train_counts, *bins, kept=kept, **self._measured)
+        return Outcome.of(self.confusion or None, self.train_counts, *bins, counts=self.class_counts, kept=kept, **self._measured)
+
+    @property
+    def validated(self) -> bool:
+        """Whether anything was measured on a validation split."""
+        return bool(self.validation_confusion or self.validation_class_counts)
 
     @property
     def _measured(self) -> dict[str, Any]:
@@ -84,11 +97,12 @@ class TrialResult:
 
     def validation_metrics(self) -> dict[str, float]:
         """Figures of the last epoch on the validation split; empty if there is none."""
-        return recorded(self.outcome(validation=True)) if self.validation_confusion else {}
+        return recorded(self.outcome(validation=True)) if self.validated else {}
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values; NaN becomes null."""
-        values = {_KEYS.get(f.name, f.name): getattr(self, f.name) for f in fields(self) if f.name not in ("spec", "kept")}
+        mine = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("spec", "kept")}
+        values = {_KEYS.get(name, name): value for name, value in mine.items() if value or name not in _IF_ANY}
         record: dict[str, Any] = _finite({"schema": SCHEMA, "trial_id": self.trial_id, "spec": self.spec.to_dict(), **values})
         return record
 

@@ -129,9 +129,12 @@ def metrics(pattern: str) -> Items:
 
 def _metric_words(metric: Metric) -> str:
     """``accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images``."""
+    from lt_core.metrics import MATRIX_CLASSES
+
     words = f"{metric.title}, {'lower' if metric.lower_is_better else 'higher'} is better"
     words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # which may say it already
     words += "; on the test part alone" if metric.needs_calibration else ""
+    words += f"; up to {MATRIX_CLASSES} classes" if metric.needs_confusion else ""
     return words + ("; where predictions are kept" if metric.needs_predictions else "")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.records.columns import NUMBERS, data_values
@@ -38,7 +39,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "seed": spec.seed,
         "status": result.status,
         "cause": result.cause,
-        "collapsed": result.status == OK and collapsed(result.outcome().confusion),
+        "collapsed": result.status == OK and collapsed(result.outcome().predicted),
         "searched": "searched_by" in environment,
         "train_images": sum(result.train_counts),
         "images_per_second": result.images_per_second,
@@ -51,8 +52,8 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
     }
     if result.status == OK:
         row.update(result.metrics())
-        if result.validation_confusion:
-            row.update({f"validation_{k}": v for k, v in on_curves(result.validation_confusion).items()})
+        if result.validated:
+            row.update({f"validation_{k}": v for k, v in on_curves(result.outcome(validation=True)).items()})
         # The best epoch on the test part: what much public code reports. It chooses nothing here.
         row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
     return row
@@ -60,13 +61,29 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
 
 def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial and class."""
-    rows = [
-        {"trial_id": r.trial_id, "class": label, "train_count": count, "recall": found, "precision": right}
+    parts = [
+        {
+            "trial_id": r.trial_id,
+            "class": range(len(r.train_counts)),
+            "train_count": r.train_counts,
+            "recall": r.outcome().recall,
+            "precision": r.outcome().precision,
+        }
         for r in results
         if r.status == OK
-        for label, (count, found, right) in enumerate(zip(r.train_counts, r.outcome().recall, r.outcome().precision, strict=True))
     ]
-    return pd.DataFrame(rows, columns=["trial_id", "class", "train_count", "recall", "precision"])
+    return _joined(parts, ["trial_id"], ["class", "train_count", "recall", "precision"])
+
+
+def _joined(parts: Sequence[Mapping[str, Any]], of_part: Sequence[str], of_class: Sequence[str]) -> pd.DataFrame:
+    """A row a part and class; of a part the columns ``of_part`` have one value and those ``of_class`` one a class. Made column by
+    column: thousands of classes make millions of rows, each of which would be an object.
+    """
+    if not parts:
+        return pd.DataFrame(columns=[*of_part, *of_class])
+    classes = [len(part[of_class[0]]) for part in parts]
+    once = {name: pd.Series([part[name] for part in parts]).repeat(classes).to_numpy() for name in of_part}
+    return pd.DataFrame(once | {name: np.concatenate([part[name] for part in parts]) for name in of_class})
 
 
 def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
@@ -82,15 +99,13 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 def generations(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
     columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
-    rows = [
-        {"trial_id": r.trial_id, "round": made["round"], "class": label, "train_count": count}
-        | {name: made[name][label] for name in columns}
+    parts = [
+        {"trial_id": r.trial_id, "class": range(len(r.train_counts)), "train_count": r.train_counts, **made}
         for r in results
         if r.status == OK
         for made in r.generations
-        for label, count in enumerate(r.train_counts)
     ]
-    frame = pd.DataFrame(rows, columns=["trial_id", "round", "class", "train_count", *columns])
+    frame = _joined(parts, ["trial_id", "round"], ["class", "train_count", *columns])
     return frame.astype(
         dict.fromkeys(columns[:4], "float64") | dict.fromkeys(("round", "class", "train_count", "taken"), "int64")
     )

@@ -20,7 +20,7 @@ ENVIRONMENT = (
 _BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
 _METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
-    "ece", "h_mean", "worst_class", "class_ece", *TEST_PRIORS,
+    "ece", "h_mean", "worst_class", "class_ece", *TEST_PRIORS, "top5_accuracy",
 )  # fmt: skip
 _BEHIND = (
     "collapsed", "searched", *VALIDATION, "oracle_accuracy", "train_images", *SECONDS, "images_per_second", *ENVIRONMENT,

@@ -10,6 +10,7 @@ from bench.records.columns import MACHINE
 from bench.records.store import Store
 from lt_core.errors import UserError
 from lt_core.labels import counted
+from lt_core.metrics import MARGINS
 from lt_core.result import OK, TrialResult
 
 #: What says of a trial's environment on which kind of device its figures are a function of its id.
@@ -17,8 +18,10 @@ KIND = (*MACHINE, "torch")
 
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:
-    """What a trial measured, without what depends on the clock and the machine."""
-    return result.status, result.train_counts, result.confusion, result.validation_confusion
+    """What a trial measured, without what depends on the clock and the machine, and without what older records lack."""
+    parts = (result.confusion, result.class_counts), (result.validation_confusion, result.validation_class_counts)
+    margins = [[counts.get(name) for name in MARGINS] for _, counts in parts]
+    return result.status, result.train_counts, *(matrix for matrix, _ in parts), margins
 
 
 def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:

@@ -57,9 +57,9 @@ class ProgressLine:
             self.say(f"{result.status}: {describe_trial(result.spec, self.data)}: {result.cause}")
             return
         # The validation split where there is one: "best" must not teach anybody the test part.
-        score = _SHOWN(result.outcome(validation=bool(result.validation_confusion)))
+        score = _SHOWN(result.outcome(validation=result.validated))
         if self.best is None or _SHOWN.better(score, self.best[0]):
-            part = "validation" if result.validation_confusion else "test"
+            part = "validation" if result.validated else "test"
             self.best = (score, f"best {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {describe_trial(result.spec, self.data)}")
 
     def tick(self) -> None:

@@ -5,19 +5,23 @@ from lt_core.metrics.base import METRICS, Metric, Outcome, metric, metric_of, re
 from lt_core.metrics.catalogue import FEW, MANY, ON_CURVES, on_curves
 from lt_core.metrics.counts import (
     BINS,
+    MARGINS,
+    MATRIX_CLASSES,
+    TOP,
     calibration_bins,
     class_calibration_bins,
     collapsed,
     expected_calibration_error,
+    margins,
     precision,
     recall,
 )
 from lt_core.metrics.priors import FACTORS, TEST_PRIORS, accuracies_under, long_tailed_prior
 
 __all__ = [
-    "BINS", "FACTORS", "FEW", "MANY", "METRICS", "ON_CURVES", "TEST_PRIORS", "Metric", "Outcome", "accuracies_under",
-    "calibration_bins", "class_calibration_bins", "collapsed", "expected_calibration_error", "long_tailed_prior", "metric",
-    "metric_of", "on_curves", "precision", "recall", "recorded",
+    "BINS", "FACTORS", "FEW", "MANY", "MARGINS", "MATRIX_CLASSES", "METRICS", "ON_CURVES", "TEST_PRIORS", "TOP", "Metric",
+    "Outcome", "accuracies_under", "calibration_bins", "class_calibration_bins", "collapsed", "expected_calibration_error",
+    "long_tailed_prior", "margins", "metric", "metric_of", "on_curves", "precision", "recall", "recorded",
 ]  # fmt: skip
 
 load_external(OF_METRICS)

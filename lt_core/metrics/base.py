@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lt_core.errors import UserError, unknown
-from lt_core.metrics.counts import precision, recall
+from lt_core.metrics.counts import MARGINS, MATRIX_CLASSES, TOP, margins, shares
 from lt_core.metrics.priors import TEST_PRIORS, accuracies_under
 from lt_core.predictions import Predictions
 from lt_core.registry import Registry
@@ -27,30 +27,81 @@ class Outcome:
     """What a trial leaves on one part of its images: all that a metric may look at.
 
     Attributes:
-        confusion: float [C, C], images; row = true class, column = predicted.
+        confusion: float [C, C], images; row = true class, column = predicted. None where a record keeps counts by class in its
+            place, which it does above `MATRIX_CLASSES` classes.
         train_counts: float [C], training images of each class.
         calibration: float [3, BINS] from `calibration_bins`; None where confidences are not kept, as on the validation split.
         class_calibration: float [C, 3, BINS] from `class_calibration_bins`; None there too, and in older records.
         seconds: of the whole trial, by activity: setup, train, evaluate.
         images_per_second: of training alone; NaN if it was not measured.
         kept: loads what was predicted of each image; None where no predictions are kept, as in most runs.
+        counts: float [C] each: ``images``, ``right`` and ``predicted`` where there is no confusion matrix, and ``top_five``, the
+            images of each class with their label among the five most probable ones, where there are more than five classes.
+            Older records lack ``top_five``.
     """
 
-    confusion: np.ndarray
+    confusion: np.ndarray | None
     train_counts: np.ndarray
     calibration: np.ndarray | None = None
     class_calibration: np.ndarray | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float = math.nan
     kept: Callable[[], Predictions | None] | None = field(default=None, compare=False, repr=False)
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, confusion: Any, train_counts: Any, calibration: Any = None, class_calibration: Any = None, **measured: Any
+        cls,
+        confusion: Any,
+        train_counts: Any,
+        calibration: Any = None,
+        class_calibration: Any = None,
+        *,
+        counts: Mapping[str, Any] | None = None,
+        **measured: Any,
     ) -> Outcome:
-        """An outcome of lists, as records hold them."""
-        bins, by_class = (None if kept is None else np.asarray(kept, dtype=float) for kept in (calibration, class_calibration))
-        return cls(np.asarray(confusion, dtype=float), np.asarray(train_counts, dtype=float), bins, by_class, **measured)
+        """An outcome of lists, as records hold them; ``confusion`` is None where ``counts`` stand in its place."""
+        matrix, bins, by_class = (
+            None if kept is None else np.asarray(kept, dtype=float) for kept in (confusion, calibration, class_calibration)
+        )
+        counted = {name: np.asarray(values, dtype=float) for name, values in (counts or {}).items()}
+        return cls(matrix, np.asarray(train_counts, dtype=float), bins, by_class, counts=counted, **measured)
+
+    @classmethod
+    def perfect(cls, train_counts: Sequence[float]) -> Outcome:
+        """One image of each class, all told right, of a trial with these class sizes, [C]; confidences are not kept."""
+        classes = len(train_counts)
+        every = np.ones(classes)
+        counts = {"top_five": every} if classes > TOP else {}
+        if classes <= MATRIX_CLASSES:
+            return cls.of(np.eye(classes), train_counts, counts=counts)
+        return cls.of(None, train_counts, counts=counts | dict.fromkeys(MARGINS, every))
+
+    @cached_property
+    def _margins(self) -> Sequence[np.ndarray]:
+        return [self.counts[name] for name in MARGINS] if self.confusion is None else list(margins(self.confusion))
+
+    @property
+    def images(self) -> np.ndarray:
+        """[C] images of each class."""
+        return self._margins[0]
+
+    @property
+    def right(self) -> np.ndarray:
+        """[C] images of each class that are told right."""
+        return self._margins[1]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """[C] predictions of each class, right and wrong."""
+        return self._margins[2]
+
+    @property
+    def top_five(self) -> np.ndarray | None:
+        """[C] images of each class with their label among the five most probable; None with five classes or fewer, and of
+        records that are older than this count.
+        """
+        return self.counts.get("top_five")
 
     @property
     def predictions(self) -> Predictions | None:
@@ -65,7 +116,7 @@ class Outcome:
     @cached_property
     def recall(self) -> np.ndarray:
         """[C]; NaN for a class without images."""
-        return recall(self.confusion)
+        return shares(self.right, self.images, np.nan)
 
     @cached_property
     def tested(self) -> tuple[np.ndarray, tuple[float, ...]]:
@@ -84,7 +135,7 @@ class Outcome:
     @cached_property
     def precision(self) -> np.ndarray:
         """[C]; 0 for a class never predicted."""
-        return precision(self.confusion)
+        return shares(self.right, self.predicted, 0.0)
 
     @cached_property
     def f1(self) -> np.ndarray:
@@ -127,6 +178,7 @@ class Metric:
     about: str = ""  # the classes that it is about, where they are not all of them
     needs_calibration: bool = False  # made of confidences, which are kept of the test part alone
     needs_predictions: bool = False  # looks at `Outcome.predictions`, and is not there where none are kept
+    needs_confusion: bool = False  # looks at which class is taken for which, which is not kept above `MATRIX_CLASSES` classes
     measured: bool = False  # by a clock, and so another on another machine
     on_request: bool = False  # a column for whoever asks for it by name; what shows all metrics leaves it out
 
@@ -152,6 +204,8 @@ class Metric:
         if self.needs_calibration and outcome.calibration is None:
             return math.nan
         if self.needs_predictions and outcome.kept is None:
+            return math.nan
+        if self.needs_confusion and outcome.confusion is None:
             return math.nan
         value = float(self.compute(outcome))
         return value if math.isfinite(value) else math.nan
@@ -184,7 +238,7 @@ class Metric:
 
     def applies(self, train_counts: Sequence[float]) -> bool:
         """Whether there is such a figure of predictions on data with these class sizes, [C]; perfect ones tell."""
-        return self.measured or not math.isnan(self.recorded(Outcome.of(np.eye(len(train_counts)), train_counts)))
+        return self.measured or not math.isnan(self.recorded(Outcome.perfect(train_counts)))
 
 
 METRICS: Registry[Metric] = Registry("metric")

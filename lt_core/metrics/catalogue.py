@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lt_core.metrics.base import METRICS, Compute, Outcome, metric
-from lt_core.metrics.counts import expected_calibration_error, mean
+from lt_core.metrics.counts import TOP, expected_calibration_error, mean
 from lt_core.metrics.priors import TEST_PRIORS
 
 MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (Liu et al. 2019)
@@ -15,11 +15,25 @@ MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (
 
 def share_right(outcome: Outcome) -> float:
     """Of all images."""
-    return float(np.trace(outcome.confusion) / outcome.confusion.sum())
+    return float(outcome.right.sum() / outcome.images.sum())
 
 
 metric("error", "error rate", column="accuracy", complement=True, lower_is_better=True)(share_right)
 metric("accuracy", "accuracy")(share_right)
+
+_OF_FIVE: dict[str, Any] = {"column": "top5_accuracy", "about": f"data with more than {TOP} classes", "on_request": True}
+
+
+@metric("top5_accuracy", "top-5 accuracy", short="top-5 acc.", **_OF_FIVE)
+def share_among_five(outcome: Outcome) -> float:
+    """Of all images, those with their label among the five most probable classes, of equally probable ones the first; NaN of
+    records that are older than this count.
+    """
+    found = outcome.top_five
+    return float("nan") if found is None else float(found.sum() / outcome.images.sum())
+
+
+metric("top5_error", "top-5 error rate", short="top-5 error", complement=True, lower_is_better=True, **_OF_FIVE)(share_among_five)
 
 
 @metric("acsa", "balanced accuracy (ACSA)", short="ACSA", column="balanced_accuracy")
@@ -126,7 +140,6 @@ _ON_CURVES = (METRICS["accuracy"], METRICS["acsa"])
 ON_CURVES = tuple(made.column for made in _ON_CURVES)
 
 
-def on_curves(confusion: Any) -> dict[str, float]:
+def on_curves(outcome: Outcome) -> dict[str, float]:
     """Column → figure, of those alone."""
-    outcome = Outcome.of(confusion, ())
     return {made.column: made.recorded(outcome) for made in _ON_CURVES}

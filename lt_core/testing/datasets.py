@@ -55,4 +55,5 @@ def a_network_can_be_trained_on_it(dataset: DatasetInfo) -> None:
     data = DataSpec(DATASETS.versioned(dataset.name), imbalance_factor=2, n_max=min(dataset.n_max, 50))
     recipe = Recipe(name="check", model="mlp", epochs=1, lr=0.01, normalize="unit", precision="float32")
     result = finished(TrialSpec(data, resolve("softmax"), recipe))
-    expect(len(result.confusion) == dataset.classes, f"predictions are of {len(result.confusion)} classes, not {dataset.classes}")
+    predicted = len(result.outcome().predicted)
+    expect(predicted == dataset.classes, f"predictions are of {predicted} classes, not {dataset.classes}")

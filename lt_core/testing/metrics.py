@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from lt_core.metrics import METRICS, Metric, Outcome, calibration_bins, class_calibration_bins
+from lt_core.metrics import MARGINS, METRICS, TOP, Metric, Outcome, calibration_bins, class_calibration_bins, margins
 from lt_core.predictions import Predictions
 from lt_core.testing.check import check, expect
 
@@ -35,8 +35,18 @@ def outcomes() -> list[Outcome]:
             by_class = class_calibration_bins(rng.dirichlet(np.ones(classes), len(true)), true)
             measured = {"seconds": {"train": 12.5}, "images_per_second": 300.0}
             kept = _kept(rng.dirichlet(np.ones(classes), len(true)), true, predicted)
-            made.append(Outcome.of(confusion, counts, bins, by_class, kept=kept, **measured))
+            made.append(Outcome.of(confusion, counts, bins, by_class, counts=_counted(kept()), kept=kept, **measured))
     return made
+
+
+def _counted(kept: Predictions) -> dict[str, np.ndarray]:
+    """The counts by class of an outcome that has a confusion matrix, of what is kept of each image."""
+    classes = kept.probabilities.shape[1]
+    if classes <= TOP:
+        return {}
+    first = np.argsort(-kept.probabilities, axis=1, kind="stable")[:, :TOP]
+    among = (first == kept.labels[:, None]).any(axis=1)
+    return {"top_five": np.bincount(kept.labels[among], minlength=classes).astype(float)}
 
 
 def _kept(probabilities: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> Callable[[], Predictions]:
@@ -49,17 +59,18 @@ def _kept(probabilities: np.ndarray, true: np.ndarray, predicted: np.ndarray) ->
 
 def perfect(outcome: Outcome) -> Outcome:
     """Every image of ``outcome`` told right, and that without a doubt."""
-    sizes = outcome.confusion.sum(axis=1)
+    sizes = outcome.images
     true = np.repeat(np.arange(len(sizes)), sizes.astype(int))
     sure = np.ones(len(true))
     by_class = class_calibration_bins(np.eye(len(sizes))[true], true)
     kept, bins = _kept(np.eye(len(sizes))[true], true, true), calibration_bins(sure, sure)
-    return replace(outcome, confusion=np.diag(sizes), calibration=bins, class_calibration=by_class, kept=kept)
+    made = replace(outcome, confusion=np.diag(sizes), calibration=bins, class_calibration=by_class)
+    return replace(made, counts=_counted(kept()), kept=kept)
 
 
 def mended(outcome: Outcome) -> Outcome:
     """One wrong prediction of ``outcome`` made right, and confidences half as far from the truth."""
-    assert outcome.calibration is not None and outcome.class_calibration is not None
+    assert outcome.confusion is not None and outcome.calibration is not None and outcome.class_calibration is not None
     confusion = outcome.confusion.copy()
     true, predicted = np.argwhere(confusion * (1 - np.eye(len(confusion))))[0]
     confusion[true, [predicted, true]] += [-1, 1]
@@ -72,18 +83,31 @@ def mended(outcome: Outcome) -> Outcome:
     probabilities = old.probabilities.copy()
     probabilities[place] = np.eye(len(confusion))[true]
     kept = _kept(probabilities, old.labels, probabilities.argmax(axis=1))
-    return replace(outcome, confusion=confusion, calibration=nearer, class_calibration=by_class, kept=kept)
+    made = replace(outcome, confusion=confusion, calibration=nearer, class_calibration=by_class)
+    return replace(made, counts=_counted(kept()), kept=kept)
 
 
 def permuted(outcome: Outcome) -> Outcome:
     """Classes by other numbers."""
     order = np.roll(np.arange(len(outcome.train_counts)), 1)
     by_class = None if outcome.class_calibration is None else outcome.class_calibration[order]
-    confusion, old = outcome.confusion[order][:, order], outcome.predictions
-    assert old is not None
+    old = outcome.predictions
+    assert outcome.confusion is not None and old is not None
     moved = Predictions(old.log_probabilities[:, order], np.argsort(order)[old.labels])
-    counts = outcome.train_counts[order]
-    return replace(outcome, confusion=confusion, train_counts=counts, class_calibration=by_class, kept=lambda: moved)
+    return replace(
+        outcome,
+        confusion=outcome.confusion[order][:, order],
+        train_counts=outcome.train_counts[order],
+        class_calibration=by_class,
+        counts={name: values[order] for name, values in outcome.counts.items()},
+        kept=lambda: moved,
+    )
+
+
+def without_confusion(outcome: Outcome) -> Outcome:
+    """``outcome`` as records of many classes keep it: counts by class in place of the confusion matrix."""
+    counts = dict(zip(MARGINS, margins(outcome.confusion), strict=True))
+    return replace(outcome, confusion=None, counts={**outcome.counts, **counts})
 
 
 def figure(metric: Metric, outcome: Outcome) -> float:
@@ -141,7 +165,7 @@ def it_is_never_worse_for_a_mended_prediction(metric: Metric) -> None:
     """To mend a wrong prediction never makes it worse, by the direction that it declares, and sometimes makes it better."""
     better = 0
     for outcome in outcomes():
-        if np.trace(outcome.confusion) == outcome.confusion.sum():
+        if (outcome.right == outcome.images).all():
             continue
         before, after = figure(metric, outcome), figure(metric, mended(outcome))
         same = abs(after - before) <= NOISE or math.isnan(before)
@@ -170,6 +194,7 @@ def it_is_there_where_it_says(metric: Metric) -> None:
             lacking = {
                 "calibration": (metric.needs_calibration, metric(replace(outcome, calibration=None))),
                 "predictions": (metric.needs_predictions, metric(replace(outcome, kept=None))),
+                "confusion": (metric.needs_confusion, metric(without_confusion(outcome))),
             }
         for what, (needed, without) in lacking.items():
             if needed:

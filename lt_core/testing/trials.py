@@ -29,6 +29,7 @@ _SUBSET = {"imbalance_factor": 10, "n_max": 60}
 VALIDATED = {**_SUBSET, "validation": 2}
 _MEASURED = (
     "status", "cause", "train_counts", "confusion", "calibration", "class_calibration", "validation_confusion", "curve",
+    "class_counts", "validation_class_counts",
 )  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def finished(spec: TrialSpec) -> TrialResult:
 def figures_of(result: TrialResult) -> dict[str, Any]:
     """All that was measured in a trial, without what depends on the clock and the machine."""
     record = result.to_record()
-    return {key: record[key] for key in _MEASURED}
+    return {key: record[key] for key in _MEASURED if key in record}
 
 
 _known: dict[str, dict[str, Any]] = {}  # by trial

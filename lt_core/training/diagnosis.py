@@ -27,11 +27,11 @@ def diagnose(predictor: Predictor, split: Split, hidden: HiddenLabels, number: i
     assert predictor.split.unlabelled is not None
     guess = probabilities_of(predictor, predictor.split.unlabelled).argmax(dim=1)
     pairs = hidden.confusion(guess)
-    tested = evaluate(predictor, predictor.split.test).confusion
+    tested = evaluate(predictor, predictor.split.test).outcome
     return {
         "round": number,
-        "test_recall": recall(tested).tolist(),
-        "test_precision": precision(tested).tolist(),
+        "test_recall": tested.recall.tolist(),
+        "test_precision": tested.precision.tolist(),
         "pseudo_recall": recall(pairs).tolist(),
         "pseudo_precision": precision(pairs).tolist(),
         "taken": [int(n) for n in (predictor.split.counts - split.counts).tolist()],

@@ -1,30 +1,39 @@
-"""Evaluation in large batches: one confusion matrix and one set of calibration bins."""
+"""Evaluation in large batches: what was predicted is counted class by class, and in bins of confidence."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lt_core.data.loader import Images
-from lt_core.features import probabilities_of
-from lt_core.metrics import calibration_bins, class_calibration_bins, on_curves
+from lt_core.features import probability_batches
+from lt_core.metrics import MARGINS, MATRIX_CLASSES, TOP, Outcome, calibration_bins, class_calibration_bins, on_curves
 from lt_core.predictions import Predictions
 from lt_core.protocols import Predictor
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``confusion`` int [C, C] (row = true class) and ``calibration`` [3, bins], made of ``probabilities`` [N, C] and
-    ``labels`` [N].
+    """What was predicted of one part of the images.
+
+    Attributes:
+        confusion: int [C, C], row = true class; None above `MATRIX_CLASSES` classes.
+        counts: int [C] each: what stands in its place there (`MARGINS`), and ``top_five`` with more than `TOP` classes.
+        calibration: [3, bins].
+        probabilities: [N, C]; None above `MATRIX_CLASSES` classes, unless they were asked for.
+        labels: [N].
     """
 
-    confusion: np.ndarray
+    confusion: np.ndarray | None
+    counts: Mapping[str, np.ndarray]
     calibration: np.ndarray
-    probabilities: Tensor
+    probabilities: Tensor | None
     labels: Tensor
 
     @property
@@ -32,42 +41,94 @@ class Evaluation:
         """Whether every prediction was a number."""
         return bool(np.isfinite(self.calibration).all())
 
+    @cached_property
+    def outcome(self) -> Outcome:
+        """As metrics see it that ask for no class sizes and no confidences."""
+        return Outcome.of(self.confusion, (), counts=self.counts)
+
     @property
     def accuracy(self) -> float:
-        return on_curves(self.confusion)["accuracy"]
+        return on_curves(self.outcome)["accuracy"]
 
     @property
     def balanced_accuracy(self) -> float:
-        return on_curves(self.confusion)["balanced_accuracy"]
+        return on_curves(self.outcome)["balanced_accuracy"]
 
     def predictions(self) -> Predictions:
         """What is kept of each image, where somebody asks for it."""
+        assert self.probabilities is not None
         return Predictions.of(self.probabilities.cpu().numpy(), self.labels.cpu().numpy())
 
     def class_calibration(self) -> list[list[list[float]]]:
-        """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, since a thousand classes
-        have 45,000 of these. Made when it is asked for, and not at each point of a learning curve.
+        """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, since a hundred classes
+        have 4,500 of these; empty where there is no confusion matrix either. Made when it is asked for, and not at each point of
+        a learning curve.
         """
+        if self.confusion is None or self.probabilities is None:
+            return []
         bins = class_calibration_bins(self.probabilities.double().cpu().numpy(), self.labels.cpu().numpy())
         return [
             [images.astype(int).tolist(), probability.round(4).tolist(), hits.astype(int).tolist()]
             for images, probability, hits in bins
         ]
 
+    def recorded(self) -> tuple[list[list[int]], dict[str, list[int]]]:
+        """The confusion matrix and the counts as a record keeps them."""
+        matrix = [] if self.confusion is None else self.confusion.tolist()
+        return matrix, {name: values.tolist() for name, values in self.counts.items()}
 
-def evaluate(predictor: Predictor, images: Images) -> Evaluation:
-    """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction."""
+
+def evaluate(predictor: Predictor, images: Images, keep: bool = False) -> Evaluation:
+    """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction.
+
+    Args:
+        keep: hold the probabilities whatever the number of classes.
+    """
     classes = len(predictor.split.counts)
-    probabilities = probabilities_of(predictor, images)
-    confidence, prediction = probabilities.max(dim=1)
-    pairs = torch.bincount(images.labels * classes + prediction, minlength=classes * classes)
-    correct = (prediction == images.labels).cpu().numpy()
-    return Evaluation(
-        pairs.reshape(classes, classes).cpu().numpy(),
-        calibration_bins(confidence.double().cpu().numpy(), correct.astype(float)),
-        probabilities,
-        images.labels,
-    )
+    matrix = classes <= MATRIX_CLASSES
+    held, judged, start = [], [], 0
+    for probabilities in probability_batches(predictor, images):
+        labels = images.labels[start : start + len(probabilities)]
+        start += len(probabilities)
+        judged.append((*probabilities.max(dim=1), classes_before(probabilities, labels)))
+        if matrix or keep:
+            held.append(probabilities)
+    confidence, prediction, before = map(torch.cat, zip(*judged, strict=True))
+    right, labels = prediction == images.labels, images.labels
+
+    def by_class(of: Tensor) -> np.ndarray:
+        counted: np.ndarray = torch.bincount(of, minlength=classes).cpu().numpy()
+        return counted
+
+    pairs, counts = None, {}
+    if matrix:
+        pairs = torch.bincount(labels * classes + prediction, minlength=classes * classes).reshape(classes, classes).cpu().numpy()
+    else:
+        counts = dict(zip(MARGINS, map(by_class, (labels, labels[right], prediction)), strict=True))
+    if classes > TOP:
+        counts["top_five"] = by_class(labels[before < TOP])
+    bins = calibration_bins(confidence.double().cpu().numpy(), right.cpu().numpy().astype(float))
+    return Evaluation(pairs, counts, bins, torch.cat(held) if held else None, labels)
+
+
+def classes_before(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """How many classes are predicted before the label of each image: those that are more probable, and of those that are as
+    probable the ones of lower number, as an argmax takes the first of the largest. An image is right where there are none.
+
+    >>> probabilities = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).expand(4, -1)
+    >>> classes_before(probabilities, torch.tensor([0, 1, 2, 3])).tolist()
+    [0, 1, 2, 3]
+
+    Args:
+        probabilities: [N, C].
+        labels: int64 [N].
+
+    Returns:
+        int64 [N].
+    """
+    own = probabilities.gather(1, labels[:, None])
+    lower = torch.arange(probabilities.shape[1], device=labels.device) < labels[:, None]
+    return ((probabilities > own) | ((probabilities == own) & lower)).sum(dim=1)
 
 
 def curve_row(epoch: int, train_loss: float, test: Evaluation, validation: Evaluation | None) -> dict[str, float]:

@@ -221,11 +221,12 @@ class _Trial:
         return self.book.epochs + training.epoch
 
     def _evaluate(self, training: TrainableClassifier, loss: float) -> None:
-        self.test = evaluate(training, training.split.test)
+        keep = bool(self.runtime.predictions)
+        self.test = evaluate(training, training.split.test, keep)
         if not self.test.finite:  # the step after the last loss can still blow up
             raise Stopped(DIVERGED, f"predictions are not finite after epoch {self._epoch(training)} of {self.epochs}")
         held_out = training.split.validation
-        self.validation = evaluate(training, held_out) if len(held_out) else None
+        self.validation = evaluate(training, held_out, keep) if len(held_out) else None
         self.book.curve.append({**curve_row(self._epoch(training), loss, self.test, self.validation), **training.reported})
         self.clock.add("evaluate")
 
@@ -241,13 +242,17 @@ class _Trial:
             self._evaluate(training, math.nan)
             self.book.curve.pop()
         assert self.test is not None
+        confusion, class_counts = self.test.recorded()
+        validation_confusion, validation_class_counts = self.validation.recorded() if self.validation else ([], {})
         return TrialResult(
             self.spec,
             train_counts=[int(n) for n in self.split.counts.tolist()],
-            confusion=self.test.confusion.tolist(),
+            confusion=confusion,
+            class_counts=class_counts,
             calibration=self.test.calibration.tolist(),
             class_calibration=self.test.class_calibration(),
-            validation_confusion=self.validation.confusion.tolist() if self.validation else [],
+            validation_confusion=validation_confusion,
+            validation_class_counts=validation_class_counts,
             curve=self.book.curve,
             generations=self.book.rounds,
             embedding=embedding(training, training.split.test) if self.runtime.embed else [],

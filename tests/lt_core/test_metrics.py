@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 
 from lt_core.errors import UserError
 from lt_core.metrics import (
+    MATRIX_CLASSES,
     METRICS,
     TEST_PRIORS,
     Outcome,
@@ -184,10 +185,12 @@ _SOME = Outcome.of(
     np.array([[16, 9, 10], [16, 6, 4], [16, 2, 2]])[:, :, None] * np.eye(15)[7],
     seconds={"setup": 1.0, "train": 12.5, "evaluate": 2.0},
     images_per_second=300.0,
+    counts={"top_five": [9, 4, 1]},
 )
 _BY_HAND = {
-    "error": 0.25, "accuracy": 0.75, "acsa": 2.05 / 3, "many": 0.8, "medium": 0.75, "few": 0.5, "macro_f1": 32 / 45,
-    "minority_f1": 2 / 3, "g_mean": 0.3 ** (1 / 3), "h_mean": 3 / (1.25 + 4 / 3 + 2), "worst_class": 0.5, "ece": 0.05,
+    "error": 0.25, "accuracy": 0.75, "top5_accuracy": 14 / 16, "top5_error": 2 / 16, "acsa": 2.05 / 3, "many": 0.8,
+    "medium": 0.75, "few": 0.5, "macro_f1": 32 / 45, "minority_f1": 2 / 3,
+    "g_mean": 0.3 ** (1 / 3), "h_mean": 3 / (1.25 + 4 / 3 + 2), "worst_class": 0.5, "ece": 0.05,
     "class_ece": (1 + 2 + 0) / 16 / 3,
 } | {
     f"forward_{f}": (0.8 + 0.75 / f**0.5 + 0.5 / f) / (1 + 1 / f**0.5 + 1 / f) for f in (50, 25, 10, 5, 2)
@@ -213,7 +216,7 @@ def test_what_is_recorded_is_one_value_a_column():
     assert "error" not in made and made["accuracy"] == 0.75  # an error rate is read off the accuracy
     assert METRICS["error"].of_column(made["accuracy"]) == 0.25
     assert {"balanced_accuracy", "many_accuracy", "train_seconds"} <= set(made)
-    assert on_curves(_SOME.confusion) == {name: made[name] for name in ("accuracy", "balanced_accuracy")}
+    assert on_curves(_SOME) == {name: made[name] for name in ("accuracy", "balanced_accuracy")}
 
 
 def test_a_metric_goes_by_its_name_or_its_column():
@@ -233,7 +236,8 @@ def test_a_metric_goes_by_its_name_or_its_column():
     ],
 )
 def test_class_sizes_say_which_metrics_there_are(counts, lacks):
-    assert {made.name for made in METRICS.values() if not made.applies(counts)} == lacks | {"ece", "class_ece"}  # no confidences
+    no_confidences, few_classes = {"ece", "class_ece"}, {"top5_accuracy", "top5_error"}
+    assert {made.name for made in METRICS.values() if not made.applies(counts)} == lacks | no_confidences | few_classes
 
 
 def test_lower_is_better_of_some():
@@ -349,4 +353,53 @@ def test_a_name_and_a_column_are_given_once_and_can_be_written(registry, name, d
 
 
 def test_a_network_that_says_one_thing_has_collapsed():
-    assert collapsed([[99, 1], [100, 0]]) and not collapsed([[97, 3], [100, 0]])
+    assert collapsed([199, 1]) and not collapsed([197, 3])
+
+
+# Many classes -------------------------------------------------------------------------------------
+
+
+@given(st.integers(2, 9).flatmap(lambda c: st.tuples(st.just(c), st.lists(st.integers(0, c - 1), min_size=1, max_size=60))))
+def test_counts_by_class_give_every_figure_that_a_confusion_matrix_gives(drawn):
+    """To the bit, also where classes are never predicted or have no test image."""
+    classes, predicted = drawn
+    true = np.arange(len(predicted)) % max(2, classes - 1)  # the last class may be without test images
+    matrix, sizes = confusion_matrix(true, predicted, labels=range(classes)), [500 // (c + 1) ** 2 for c in range(classes)]
+    five = {"top_five": np.bincount(true, minlength=classes)} if classes > 5 else {}
+    bins = calibration_bins(np.full(len(true), 0.5), (true == predicted).astype(float))
+    whole = Outcome.of(matrix, sizes, bins, counts=five)
+    counts = {"images": matrix.sum(axis=1), "right": matrix.diagonal(), "predicted": matrix.sum(axis=0), **five}
+    made = Outcome.of(None, sizes, bins, counts=counts)
+    assert recorded(made) == pytest.approx(recorded(whole), rel=0, abs=0, nan_ok=True)
+    assert collapsed(made.predicted) == collapsed(whole.predicted)
+    assert math.isnan(recorded(made)["top5_accuracy"]) == (classes <= 5)
+
+
+def test_top_five_is_there_with_six_classes_and_in_no_record_that_is_older():
+    assert METRICS["top5_error"].applies([1] * 6) and not METRICS["top5_error"].applies([1] * 5)
+    old = Outcome.of(np.eye(6), [1] * 6)
+    assert math.isnan(METRICS["top5_error"](old)) and METRICS["error"](old) == 0
+
+
+@pytest.mark.parametrize("classes", [MATRIX_CLASSES, MATRIX_CLASSES + 1, 8142])
+def test_class_sizes_say_which_metrics_there_are_of_many_classes(registry, classes):
+    sizes = [max(1, 1000 // (c + 1)) for c in range(classes)]
+    pairs = metric("pairs", "images of class 0 taken for class 1", needs_confusion=True)(lambda o: o.confusion[0, 1])
+    lacking = {made.name for made in METRICS.values() if not made.applies(sizes)}
+    assert lacking == {"ece", "class_ece"} | ({"pairs"} if classes > MATRIX_CLASSES else set())
+    assert pairs.applies([2, 1])
+
+
+@pytest.mark.parametrize("declared", [{}, {"needs_confusion": True}])
+def test_one_of_pairs_of_classes_must_say_so(registry, declared):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it fails without a matrix is what is to be found
+        metric("spread", "share of class pairs that are never taken for each other", **declared)(_never_taken)
+        causes = [cause for _, cause, _ in run_checks(cases([("metric", "spread")])) if cause]
+    assert causes == (
+        [] if declared else ["it is another without confusion, and does not say that it needs it: needs_confusion=True"]
+    )
+
+
+def _never_taken(outcome):
+    return float((outcome.confusion[~np.eye(len(outcome.confusion), dtype=bool)] == 0).mean())

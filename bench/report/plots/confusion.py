@@ -10,6 +10,8 @@ import pandas as pd
 from bench.analysis.comparable import BASELINE
 from bench.report.charts import Axis, Chart, Heat, Panel
 from bench.report.plots.base import DataColumn, best, data_columns, finished, hardest, records
+from lt_core.errors import UserError
+from lt_core.metrics import MATRIX_CLASSES
 
 if TYPE_CHECKING:
     from bench.records.store import Store
@@ -23,18 +25,31 @@ def draw(store: Store, only: str = "*") -> Chart:
     """For the largest imbalance factor of each data set: the mean over trials, each row in % of its class, and differences.
 
     Raises:
-        UserError: the run has no finished trial, or no records.
+        UserError: the run has no finished trial, no records, or none with a confusion matrix.
     """
     frame, notes = finished(store, only)
     labels, left = best(frame, _METHODS)
     columns = hardest(data_columns(frame))
     rows = pd.concat([column.rows for column in columns])
     found = records(store, rows[rows["label"].isin(labels)])
+    without = {r.trial_id: len(r.train_counts) for results in found.values() for r in results if not r.confusion}
+    found = {label: [r for r in results if r.confusion] for label, results in found.items()}
     panels = tuple(panel for column in columns for panel in _column(column, labels, found))
+    many = _many(columns, without)
+    if not panels and many:
+        raise UserError(f"there is no confusion matrix of {many}; `plot per_class` draws the error of each class")
     words = [f"mean over trials; each row sums to 100 %; difference: method − {BASELINE}, in points"]
+    words += [f"left out: {many}"] if many else []
     if len(data_columns(frame)) > len(columns):
         words.append("drawn: the largest imbalance factor of each data set")
     return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes), size=(4.6, 3.8))
+
+
+def _many(columns: list[DataColumn], without: dict[str, int]) -> str:
+    """Which columns have trials ``without`` a matrix (trial id → classes), and why; empty if none has."""
+    found = {column.name: [without[i] for i in column.rows["trial_id"] if i in without] for column in columns}
+    words = ", ".join(f"{name} ({max(classes):,} classes)" for name, classes in found.items() if classes)
+    return f"{words}, since records of more than {MATRIX_CLASSES} classes keep counts by class alone" if words else ""
 
 
 def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialResult]]) -> list[Panel]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bench.records.columns import DATA, HEADINGS, describe
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import finished, floats
+from bench.report.tables.per_class import width_of
 from lt_core.errors import UserError
 from lt_core.labels import counted
 
@@ -46,20 +47,23 @@ def draw(store: Store, only: str = "*") -> Chart:
         for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
     ]
     title = "Recall and precision by class, generation by generation"
-    notes = [f"{where}; means over trials", *notes]
+    width = width_of(found)
+    joined = [f"a point is the mean over {width} classes that are neighbours by size"] if width > 1 else []
+    notes = [f"{where}; means over trials", *joined, *notes]
     return Chart("generations", title, tuple(panels), tuple(notes), columns=len(_ROWS), size=(3.2, 2.5))
 
 
 def _panel(label: str, found: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:
-    last = max(1, int(found["round"].max()))
+    last, width = max(1, int(found["round"].max())), width_of(found)
     series = []
     for generation, rows in found.groupby("round"):
-        values = rows.groupby("rank")[column].mean() * (1 if column == "taken" else 100)
+        stretches = rows.groupby(rows["rank"] // width)
+        values = stretches[column].mean() * (1 if column == "taken" else 100)
         number = int(generation)
         series.append(
             Series(
-                f"generation {number + 1}", floats(values.index), floats(values), shade=0.15 + 0.85 * number / last, size=3,
-                width=1.5,
+                f"generation {number + 1}", floats(stretches["rank"].mean()), floats(values),
+                shade=0.15 + 0.85 * number / last, size=3, width=1.5,
             )
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)

@@ -9,7 +9,7 @@ import pandas as pd
 from bench.records.columns import HEADINGS
 from bench.report.charts import Axis, Chart, Panel, Region, Series
 from bench.report.plots.base import best, counted, finished, floats, spread
-from bench.report.tables.per_class import by_class, shown
+from bench.report.tables.per_class import by_class, in_stretches, several, shown, width_of
 from lt_core.metrics import FEW, MANY
 
 if TYPE_CHECKING:
@@ -20,14 +20,17 @@ def draw(store: Store, only: str = "*") -> Chart:
     """One panel a data column; bars are standard deviations over seeds, shading the many-, medium- and few-shot classes."""
     frame, notes = finished(store, only, HEADINGS)  # as `by_class` tells them apart
     names, left = _names(frame)
-    panels = [
-        _panel(f"{group}, imbalance factor {factor}", errors, names)
-        for group, factor, errors in by_class(frame[frame["label"].isin(list(names))], store.per_class())
-    ]
+    panels, joined = [], []
+    for group, factor, errors in by_class(frame[frame["label"].isin(list(names))], store.per_class()):
+        title = f"{group}, imbalance factor {factor}"
+        panels.append(_panel(title, errors, names))
+        if width_of(errors) > 1:
+            words = f"{width_of(errors)} classes that are neighbours by size, of {errors['rank'].nunique():,}"
+            joined.append(f"{title}: a point is the mean over {words}")
     shots = f"many: more than {MANY} training images, medium: {FEW} to {MANY}, few: less than {FEW}"
     return Chart(
         "per_class", "Error of every class, head to tail", tuple(panels),
-        ("bars: ± one standard deviation (n − 1) over trials", shots, *left, *notes),
+        ("bars: ± one standard deviation (n − 1) over trials", *joined, shots, *left, *notes),
     )  # fmt: skip
 
 
@@ -43,23 +46,31 @@ def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
 def _panel(title: str, errors: pd.DataFrame, names: dict[str, str]) -> Panel:
     sizes = errors.groupby("rank")["train_count"].first()
     few = len(sizes) <= 20
+    lines = in_stretches(errors, width_of(errors))
     made = []
     for number, (label, name) in enumerate(names.items()):
-        values = errors[errors["label"] == label].groupby("rank")["error"].agg(["mean", "std", "size"])
+        stretches = lines[lines["label"] == label].groupby("stretch")
+        values, ends = stretches["error"].agg(["mean", "std", "size"]), stretches[["first", "last", "fewest", "most"]].first()
         if values.empty:
             continue
+        middle = (ends["first"] + ends["last"]) / 2
         beside = 0.08 * (number - (len(names) - 1) / 2) if few else 0
         made.append(
             Series(
-                f"{name} ({counted(values['size'])})", floats(values.index + beside), floats(values["mean"]),
-                error=floats(spread(values["std"])), every=max(1, len(sizes) // 20), colour=number, group=name, marks=few,
-                words=tuple(f"{size} training images" for size in sizes),
+                f"{name} ({counted(values['size'])})", floats(middle + beside), floats(values["mean"]),
+                error=floats(spread(values["std"])), every=max(1, len(values) // 20), colour=number, group=name, marks=few,
+                words=tuple(map(_words, *(ends[name] for name in ends))),
             )
         )  # fmt: skip
     every = max(1, len(sizes) // 10)
     ticks = tuple((float(rank), str(sizes[rank])) for rank in range(0, len(sizes), every))
     x = Axis("training images of the class", ticks=ticks, slanted=True)
     return Panel(title, x, Axis("error of the class on the test part (%)", low=0, high=100), tuple(made), regions=shots(sizes))
+
+
+def _words(first: int, last: int, fewest: int, most: int) -> str:
+    """``12 training images``, or ``41 classes of 12–14 training images``."""
+    return (f"{last - first + 1} classes of " if last > first else "") + f"{several(fewest, most)} training images"
 
 
 def shots(sizes: pd.Series) -> tuple[Region, ...]:

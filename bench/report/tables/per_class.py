@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -15,6 +16,8 @@ from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
 from lt_core.result import OK
 
+#: Rows of the table, and points of a line in the chart; of more classes, neighbours by size share one.
+MOST = 200
 #: Rows of the maximum-margin table that the paper draws class by class.
 _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
@@ -39,8 +42,30 @@ def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str
         yield group_name(dataset, shape), f"{factor:.3g}", errors
 
 
+def width_of(errors: pd.DataFrame) -> int:
+    """How many classes that are neighbours by size share a row, so that there are at most `MOST`."""
+    return max(1, math.ceil(errors["rank"].nunique() / MOST))
+
+
+def in_stretches(errors: pd.DataFrame, width: int) -> pd.DataFrame:
+    """A row a trial and stretch of ``width`` neighbouring ranks, of which the last may be shorter: label, stretch (0 the largest
+    classes), first and last rank, most and fewest training images of its classes, and the mean of their errors.
+    """
+    groups = errors.assign(stretch=errors["rank"] // width).groupby(["trial_id", "label", "stretch"], as_index=False)
+    return groups.agg(
+        first=("rank", "min"), last=("rank", "max"), most=("train_count", "max"), fewest=("train_count", "min"),
+        error=("error", "mean"),
+    )  # fmt: skip
+
+
+def several(low: int, high: int) -> str:
+    """``7``, or ``7–9``."""
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
 def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -> Table:
-    """One row a class by rank, one column a method for each data column; mean and standard deviation over seeds.
+    """One row a class by rank, one column a method for each data column; mean and standard deviation over seeds. Of more than
+    `MOST` classes a row is a stretch of neighbours.
 
     Args:
         frame: a row a trial.
@@ -53,22 +78,28 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
         raise UserError(f"table per_class shows the error of each class, not {metric}: drop --metric")
     frame, notes = one_budget(frame)
     names = shown(frame)
+    found = list(by_class(frame[frame["label"].isin(list(names))], per_class))
+    width, classes = max((width_of(errors), errors["rank"].nunique()) for _, _, errors in found) if found else (1, 0)
     columns, cells = [], []
-    for group, factor, errors in by_class(frame[frame["label"].isin(list(names))], per_class):
+    for group, factor, each in found:
+        errors = in_stretches(each, width)
         columns.append(Column(f"{group} IF {factor}", "images", plain=True))
-        sizes = errors.groupby("rank")["train_count"].first()
-        cells.append({rank: Cell(text=str(size)) for rank, size in sizes.items()})
+        sizes = errors.groupby("stretch")[["fewest", "most"]].first()
+        cells.append({place: Cell(text=several(low, high)) for place, low, high in sizes.itertuples()})
         for label in names:
             columns.append(Column(f"{group} IF {factor}", names[label], plain=True))
-            of_class = errors[errors["label"] == label].groupby("rank")["error"]
-            cells.append({rank: mean_cell(values.to_numpy()) for rank, values in of_class})
+            of_class = errors[errors["label"] == label].groupby("stretch")["error"]
+            cells.append({place: mean_cell(values.to_numpy()) for place, values in of_class})
     count = max((len(column) for column in cells), default=0)
     rows = tuple(
         Row(
-            f"{rank + 1}{' (head)' if rank == 0 else ' (tail)' if rank == count - 1 else ''}",
-            tuple(c.get(rank, Cell()) for c in cells),
+            several(place * width + 1, min((place + 1) * width, classes))
+            + (" (head)" if place == 0 else " (tail)" if place == count - 1 else ""),
+            tuple(c.get(place, Cell()) for c in cells),
         )
-        for rank in range(count)
+        for place in range(count)
     )
+    if width > 1:
+        notes = [*notes, f"a row is the mean over {width} classes that are neighbours by size; per_class.parquet has each class"]
     title = "Error rate of each class in % on the test part, from the largest class to the smallest"
     return Table("per_class", title, "Class by size", tuple(columns), rows, tuple(notes))
