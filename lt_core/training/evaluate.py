@@ -86,15 +86,18 @@ def evaluate(predictor: Predictor, images: Images, keep: bool = False) -> Evalua
     """
     classes = len(predictor.split.counts)
     matrix = classes <= MATRIX_CLASSES
-    held, judged, start = [], [], 0
+    labels, held, start = images.labels, [], 0
+    # Made before the loop: what is small and stays, between large tensors that come and go, would keep their memory from being
+    # used again.
+    confidence = torch.empty(len(labels), dtype=torch.float64, device=labels.device)
+    prediction, before = torch.empty_like(labels), torch.empty_like(labels)
     for probabilities in probability_batches(predictor, images):
-        labels = images.labels[start : start + len(probabilities)]
-        start += len(probabilities)
-        judged.append((*probabilities.max(dim=1), classes_before(probabilities, labels)))
+        batch = slice(start, start := start + len(probabilities))
+        confidence[batch], prediction[batch] = probabilities.max(dim=1)
+        before[batch] = classes_before(probabilities, labels[batch])
         if matrix or keep:
             held.append(probabilities)
-    confidence, prediction, before = map(torch.cat, zip(*judged, strict=True))
-    right, labels = prediction == images.labels, images.labels
+    right = prediction == labels
 
     def by_class(of: Tensor) -> np.ndarray:
         counted: np.ndarray = torch.bincount(of, minlength=classes).cpu().numpy()
@@ -107,7 +110,7 @@ def evaluate(predictor: Predictor, images: Images, keep: bool = False) -> Evalua
         counts = dict(zip(MARGINS, map(by_class, (labels, labels[right], prediction)), strict=True))
     if classes > TOP:
         counts["top_five"] = by_class(labels[before < TOP])
-    bins = calibration_bins(confidence.double().cpu().numpy(), right.cpu().numpy().astype(float))
+    bins = calibration_bins(confidence.cpu().numpy(), right.cpu().numpy().astype(float))
     return Evaluation(pairs, counts, bins, torch.cat(held) if held else None, labels)
 
 
