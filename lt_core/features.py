@@ -14,30 +14,30 @@ BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU t
 
 
 @torch.no_grad()
-def batch_by_batch(predictor: Predictor, images: Images | Tensor, say: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Tensor]:
-    """``say(outputs, features)`` of each batch of ``images`` (or their pixels), in order, by the network as it stands."""
-    net, pixels = predictor.evaluated, images.pixels if isinstance(images, Images) else images
+def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Tensor]:
+    """``say(outputs, features)`` of each batch of ``images`` as they are, in order, by the network as it stands."""
+    net, pixels = predictor.evaluated, images.pixels
     net.eval()
     for start in range(0, len(pixels), BATCH):
         yield say(*predictor.forward(predictor.batches.normalise(pixels[start : start + BATCH]), net=net))
 
 
-def by_batches(predictor: Predictor, images: Images | Tensor, say: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def by_batches(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """`batch_by_batch` of all ``images``, in one tensor."""
     return torch.cat(list(batch_by_batch(predictor, images, say)))
 
 
-def features_of(predictor: Predictor, images: Images | Tensor) -> Tensor:
+def features_of(predictor: Predictor, images: Images) -> Tensor:
     """Features of ``images``: float32 [N, width]."""
     return by_batches(predictor, images, lambda outputs, features: features)
 
 
-def probabilities_of(predictor: Predictor, images: Images | Tensor) -> Tensor:
+def probabilities_of(predictor: Predictor, images: Images) -> Tensor:
     """Class probabilities of ``images`` after the loss's link and the method's post-hoc correction: [N, C]."""
     return torch.cat(list(probability_batches(predictor, images)))
 
 
-def probability_batches(predictor: Predictor, images: Images | Tensor) -> Iterator[Tensor]:
+def probability_batches(predictor: Predictor, images: Images) -> Iterator[Tensor]:
     """`probabilities_of` batch by batch, for who need not hold them all: those of 24,000 images of 8,000 classes take 800 MB."""
 
     def say(outputs: Tensor, features: Tensor) -> Tensor:

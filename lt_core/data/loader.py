@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,22 +24,41 @@ _KNOWN = {
 class Images:
     """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device.
 
-    Features in place of images are float32 [N, 1, 1, width]. Where images are too many for the memory ``pixels`` is a `Stored`,
+    Features in place of images are float32 [N, 1, 1, width], of the pictures as they are. ``views``, where there are some, are
+    features of k − 1 further views of the first M ≤ N images, for training to draw from: float16 [M, k − 1, 1, 1, width]. The
+    images behind them were made of features and have none. Where images are too many for the memory ``pixels`` is a `Stored`,
     which looks them up in a file; who asks for slices or positions need not know.
     """
 
     pixels: Tensor
     labels: Tensor
+    views: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def at(self, positions: Tensor | slice) -> Images:
+        """The images at ``positions``; at a slice, where the last have no views."""
+        return Images(self.pixels[positions], self.labels[positions], None if self.views is None else self.views[positions])
+
+    def nameless(self) -> Images:
+        """These images under the label −1."""
+        return replace(self, labels=torch.full_like(self.labels, -1))
+
+    def followed_by(self, others: Images) -> Images:
+        """These images and ``others`` behind them."""
+        views = self.views
+        if views is not None and others.views is not None:
+            assert len(views) == len(self), "views of images that stand behind others without views have no place"
+            views = torch.cat([views, others.views])
+        return Images(torch.cat([self.pixels, others.pixels]), torch.cat([self.labels, others.labels]), views)
 
 
 @dataclass(frozen=True)
 class Split:
     """The sets of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
 
-    Unlabelled images have no labels here: those that are known are for diagnosis alone, and `TrialImages` keeps them.
+    Unlabelled images have the label −1 here: those that are known are for diagnosis alone, and `TrialImages` keeps them.
     """
 
     train: Images
@@ -47,7 +66,7 @@ class Split:
     test: Images
     counts: Tensor
     shape: tuple[int, int, int]
-    unlabelled: Tensor | None = None  # uint8 [U, H, W, channels]
+    unlabelled: Images | None = None
     extra: Images | None = None  # as many images of each class beyond the training subset, for a method that asks for them
     true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
 
@@ -58,7 +77,8 @@ class Split:
 
 
 class Batches:
-    """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training.
+    """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training: pictures are cropped
+    and flipped, and of features that have several views one is drawn.
 
     Args:
         normalised_as: batches whose normalisation to take over, for unlabelled images.
@@ -66,7 +86,7 @@ class Batches:
 
     def __init__(self, train: Images, recipe: Recipe, normalised_as: Batches | None = None) -> None:
         self.pad, self.flip = recipe.pad, recipe.flip
-        self.labels = train.labels
+        self.labels, self.views = train.labels, train.views
         self.height, self.width = train.pixels.shape[1:3]
         # Padded once, before normalisation, as torchvision's RandomCrop does on the picture.
         self.pad_with = recipe.pad_with
@@ -79,17 +99,20 @@ class Batches:
             self.shift = (-mean / std).to(train.pixels.device)
         else:
             self.scale, self.shift = normalised_as.scale, normalised_as.shift
-        # Features are neither cropped nor flipped: normalised once, a batch is a look-up.
-        self.normalised = self.normalise(train.pixels) if train.pixels.is_floating_point() else None
+        # Features are neither cropped nor flipped: normalised once, a batch is a look-up, unless there are views to draw from.
+        looked_up = train.pixels.is_floating_point() and train.views is None
+        self.normalised = self.normalise(train.pixels) if looked_up else None
 
     def train(self, positions: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Images at ``positions`` with a random crop and flip each, and their labels."""
+        """Images at ``positions`` with a random crop and flip each, or in a random view, and their labels."""
         if self.normalised is not None:
             return self.normalised.index_select(0, positions), self.labels[positions]
         return self.normalise(self.pixels(positions, generator)), self.labels[positions]
 
     def pixels(self, positions: Tensor, generator: Generator) -> Tensor:
-        """Pixels at ``positions`` with a random crop and flip each: uint8 [B, H, W, channels]."""
+        """Pixels at ``positions`` with a random crop and flip each: uint8 [B, H, W, channels]. Features: a random view."""
+        if self.views is not None:
+            return self._drawn(self.views, positions, generator)
         if self.padded is None:
             return self.moved(self.source[positions], generator)
         return self._cropped(self.padded, positions, generator)
@@ -103,6 +126,14 @@ class Batches:
         if self.padded is None:
             return self.source[positions]
         return self.padded[positions, self.pad : self.pad + self.height, self.pad : self.pad + self.width]
+
+    def _drawn(self, views: Tensor, positions: Tensor, generator: Generator) -> Tensor:
+        """The features at ``positions`` of one view each, all as likely: float32 [B, 1, 1, width]."""
+        drawn = torch.randint(0, 1 + views.shape[1], (len(positions),), generator=generator, device=positions.device)
+        as_it_is = (drawn == 0) | (positions >= len(views))
+        rows = positions.clamp_max(len(views) - 1) * views.shape[1] + (drawn - 1).clamp_min(0)
+        others = views.flatten(0, 1).index_select(0, rows).float()
+        return torch.where(as_it_is[:, None, None, None], self.source.index_select(0, positions), others)
 
     def _padded(self, pixels: Tensor) -> Tensor:
         """With ``pad`` pixels more a side, black or a reflection of what lies within."""

@@ -87,7 +87,7 @@ def draw_images(
         test=Images(looked_up(whole.test_pixels, np.arange(len(tested))), tested.to(device)),
         counts=torch.tensor(chosen.counts, dtype=torch.float64, device=device),
         shape=whole.shape,
-        unlabelled=pixels(chosen.unlabelled) if len(chosen.unlabelled) else None,
+        unlabelled=images(chosen.unlabelled).nameless() if len(chosen.unlabelled) else None,
         extra=images(chosen.extra) if extra else None,
     )
     hidden = HiddenLabels(labels(chosen.unlabelled), len(chosen.counts)) if len(chosen.unlabelled) else None

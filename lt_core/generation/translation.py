@@ -116,7 +116,7 @@ class Translation:
         pixels = train.pixels[torch.cat(sources)]
         if translate:
             pixels = self.make(pixels, labels)
-        both = Images(torch.cat([train.pixels, pixels]), torch.cat([train.labels, labels]))
+        both = train.followed_by(Images(pixels, labels))
         return replace(split, train=both, counts=split.counts + self.missing, true_counts=split.counts)
 
     def state(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from lt_core.data.loader import Images, Split
+from lt_core.data.loader import Split
 from lt_core.data.longtail import ideal_sizes
 from lt_core.errors import UserError
 from lt_core.features import probabilities_of
@@ -102,6 +102,6 @@ class Crest(Stages):
     def _grown(self, split: Split, positions: Tensor, labels: Tensor) -> Split:
         """``split`` with the unlabelled images at ``positions`` behind the labelled ones; they stay in the unlabelled set."""
         assert split.unlabelled is not None
-        train = Images(torch.cat([split.train.pixels, split.unlabelled[positions]]), torch.cat([split.train.labels, labels]))
+        train = split.train.followed_by(replace(split.unlabelled.at(positions), labels=labels))
         counts = split.counts + torch.bincount(labels, minlength=len(split.counts))
         return replace(split, train=train, counts=counts, true_counts=split.counts)

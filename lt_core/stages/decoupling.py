@@ -128,7 +128,7 @@ class OnFeatures(Retrain):
         split = replace(
             split, train=stored(split.train), validation=stored(split.validation), test=stored(split.test),
             extra=stored(split.extra) if split.extra else None,
-            unlabelled=None if split.unlabelled is None else features_of(first, split.unlabelled)[:, None, None, :],
+            unlabelled=stored(split.unlabelled) if split.unlabelled else None,
         )  # fmt: skip
         recipe = replace(self.second(context.spec.recipe), pad=0, flip=False, normalize="none")
         model = Net(Given(first.evaluated.width), context.classifier(first.evaluated.width))

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lt_core.data.loader import Batches, Images
+from lt_core.data.loader import Batches
 from lt_core.data.longtail import ideal_sizes
 from lt_core.data.strong import StrongAugment
 from lt_core.data.strong_pools import POOLS
@@ -53,14 +53,14 @@ class BoundSemi(BoundStep):
         self.config, split = config, training.split
         assert split.unlabelled is not None
         true = int(split.labelled_counts.sum())  # pseudo-labelled images stand behind those of true labels
-        stream = [split.unlabelled, split.train.pixels[:true]] if training.spec.data.unlabelled_labelled else [split.unlabelled]
-        pixels = torch.cat(stream)
-        nameless = torch.full((len(pixels),), -1, device=pixels.device)
-        self.stream = Batches(Images(pixels, nameless), training.recipe, normalised_as=training.batches)
+        stream = split.unlabelled
+        if training.spec.data.unlabelled_labelled:
+            stream = stream.followed_by(split.train.at(slice(true)).nameless())
+        self.stream = Batches(stream, training.recipe, normalised_as=training.batches)
         self.draw = torch.Generator(training.device).manual_seed(training.order.initial_seed() + 500_009)
         self.strong_draw = torch.Generator().manual_seed(training.order.initial_seed() + 500_029)
-        self.left = torch.empty(0, dtype=torch.int64, device=pixels.device)
-        self.totals, self.steps = torch.zeros(2, device=pixels.device), 0
+        self.left = torch.empty(0, dtype=torch.int64, device=stream.labels.device)
+        self.totals, self.steps = torch.zeros(2, device=stream.labels.device), 0
 
     def unlabelled(self, count: int) -> Tensor:
         """Positions in the stream of the next ``count`` images."""

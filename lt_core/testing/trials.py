@@ -99,7 +99,7 @@ def split_of(counts: Sequence[int], noise: int = 40) -> Split:
     patterns = torch.randint(0, 256 - noise, (len(counts), 8, 8, 1), generator=generator)
     pixels = patterns[labels] + torch.randint(0, noise, (len(labels), 8, 8, 1), generator=generator)
     images = Images(pixels.to(torch.uint8), labels)
-    return Split(images, images, images, sizes.double(), (8, 8, 1), images.pixels, images)
+    return Split(images, images, images, sizes.double(), (8, 8, 1), images.nameless(), images)
 
 
 def trained(spec: TrialSpec, split: Split) -> tuple[Training, list[float]]:

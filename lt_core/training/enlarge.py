@@ -25,7 +25,7 @@ def _enlarged(split: Split, synthesis: Synthesis, seed: int) -> Split:
     new = torch.from_numpy(made[len(points) :]).to(old.pixels.device)
     if not old.pixels.dtype.is_floating_point:
         new = new.round().clamp(0, 255)
-    pixels = torch.cat([old.pixels, new.to(old.pixels.dtype).reshape(-1, *old.pixels.shape[1:])])
     known = torch.from_numpy(labels).to(old.labels)
+    added = Images(new.to(old.pixels.dtype).reshape(-1, *old.pixels.shape[1:]), known[len(points) :])
     counts = torch.bincount(known, minlength=len(split.counts)).to(split.counts)
-    return replace(split, train=Images(pixels, known), counts=counts)
+    return replace(split, train=old.followed_by(added), counts=counts)

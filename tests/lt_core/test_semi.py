@@ -36,7 +36,7 @@ def at_work(make_spec, make_split):
 
     def make(method, at=None, counts=(12, 6, 3), unlabelled=(20, 10, 5), **recipe):
         spec = make_spec(method, at, data=DATA, **{**QUICK, "ema": 0.9, "pad": 0, **recipe})
-        split = dataclasses.replace(make_split(list(counts)), unlabelled=make_split(list(unlabelled)).train.pixels)
+        split = dataclasses.replace(make_split(list(counts)), unlabelled=make_split(list(unlabelled)).train.nameless())
         return Training(spec, split, CPU)
 
     return make
@@ -134,7 +134,7 @@ def test_the_ideal_profile_gives_the_public_codes_rates_and_targets(make_spec, m
     assert ideal_sizes(natural, counts) is counts
 
     spec = make_spec("crest_plus", {"generations": 2}, data={**DATA, "label_fraction": 0.1}, **QUICK, ema=0.9)
-    split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([9] * 10).train.pixels)
+    split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([9] * 10).train.nameless())
     training = next(iter(stages_of(spec).trainings(stage_context(spec, split, CPU)))).training
     ideal = 0.1 ** (torch.arange(10) / 9)
     torch.testing.assert_close(training.step.target, (ideal / ideal.sum()).float(), rtol=1e-5, atol=0)
@@ -280,7 +280,7 @@ def test_an_epoch_of_steps_passes_over_the_images_as_often_as_it_takes(at_work):
 
 def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, make_split):
     spec = make_spec("crest_plus", {"generations": 3}, data=DATA, **QUICK, ema=0.9)
-    split = dataclasses.replace(make_split([12, 6, 3]), unlabelled=make_split([20, 10, 5]).train.pixels)
+    split = dataclasses.replace(make_split([12, 6, 3]), unlabelled=make_split([20, 10, 5]).train.nameless())
     aligned = []
     for number, stage in enumerate(stages_of(spec).trainings(stage_context(spec, split, CPU))):
         training = stage.training
@@ -299,7 +299,7 @@ def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, ma
 def test_crest_takes_images_at_the_rates_of_its_profile(make_spec, make_split, profile):
     """Ten alike labelled counts, of data with an imbalance factor of 10: only the ideal profile thins out the head."""
     spec = make_spec("crest", {"generations": 2, "crest_profile": profile, "unsup_weight": 0.0}, data=DATA, **QUICK, ema=0.9)
-    split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([40] * 10).train.pixels)
+    split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([40] * 10).train.nameless())
     stages = stages_of(spec).trainings(stage_context(spec, split, CPU))
     first = next(stages).training
     for _ in range(first.epochs):

@@ -38,7 +38,8 @@ def test_each_role_has_the_pixels_and_labels_of_its_positions(make_spec):
         images, positions = getattr(split, role), getattr(chosen, role)
         assert np.array_equal(images.pixels, whole.train_images[positions])
         assert np.array_equal(images.labels, whole.train_labels[positions])
-    assert np.array_equal(split.unlabelled, whole.train_images[chosen.unlabelled])
+    assert np.array_equal(split.unlabelled.pixels, whole.train_images[chosen.unlabelled])
+    assert (split.unlabelled.labels == -1).all()
     assert np.array_equal(split.test.pixels, whole.test_images) and np.array_equal(split.test.labels, whole.test_labels)
 
 
@@ -108,6 +109,6 @@ def test_only_the_images_of_a_trial_are_asked_for(make_spec, monkeypatch):
     monkeypatch.setattr(trial_images, "load_set", lambda *args: lazy)
     images = draw_images(spec, CPU)
     assert torch.equal(images.split.train.pixels, expected.train.pixels) and images.fingerprint == "lazy"
-    assert torch.equal(images.split.unlabelled, expected.unlabelled)
+    assert torch.equal(images.split.unlabelled.pixels, expected.unlabelled.pixels)
     drawn = draw(spec, whole.train_labels)
     assert sorted(lazy.decoded) == sorted([*drawn.train, *drawn.unlabelled, *drawn.validation]), "each once, and no other"

@@ -72,7 +72,8 @@ def test_a_split_holds_no_labels_of_unlabelled_images(make_spec):
     labelled, unlabelled = semi_sizes(spec, DATASETS["digits"].train_counts)
     assert split.counts.tolist() == labelled and len(split.unlabelled) == sum(unlabelled)
     integers = [v for v in vars(split).values() if isinstance(v, torch.Tensor) and v.dtype == torch.int64]
-    assert not integers, "only Images carry labels, and the unlabelled set is none"
+    assert not integers, "only Images carry labels"
+    assert (split.unlabelled.labels == -1).all()
 
 
 def true_labels(spec):

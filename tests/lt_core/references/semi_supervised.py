@@ -57,7 +57,7 @@ def semi_training(method: str, case: Case, at: dict | None = None, **data: objec
         data=build(DataSpec, {"dataset": "digits", "imbalance_factor": 10, "label_fraction": 0.5, **data}),
     )
     split = split_of(case.classes, case.seed)
-    return Training(spec, replace(split, unlabelled=split.train.pixels), CPU)
+    return Training(spec, replace(split, unlabelled=split.train.nameless()), CPU)
 
 
 def outputs_of(case: Case, views: int) -> list[Tensor]:
