@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -80,15 +80,19 @@ def draw_images(
     def images(positions: np.ndarray) -> Images:
         return Images(pixels(positions), labels(positions))
 
+    def for_training(positions: np.ndarray) -> Images:
+        views = features.train_views(positions) if features else None
+        return replace(images(positions), views=None if views is None else torch.from_numpy(views).to(device))
+
     tested = torch.from_numpy(np.array(whole.test_labels))
     split = Split(
-        train=images(chosen.train),
+        train=for_training(chosen.train),
         validation=images(chosen.validation),
         test=Images(looked_up(whole.test_pixels, np.arange(len(tested))), tested.to(device)),
         counts=torch.tensor(chosen.counts, dtype=torch.float64, device=device),
         shape=whole.shape,
-        unlabelled=images(chosen.unlabelled).nameless() if len(chosen.unlabelled) else None,
-        extra=images(chosen.extra) if extra else None,
+        unlabelled=for_training(chosen.unlabelled).nameless() if len(chosen.unlabelled) else None,
+        extra=for_training(chosen.extra) if extra else None,
     )
     hidden = HiddenLabels(labels(chosen.unlabelled), len(chosen.counts)) if len(chosen.unlabelled) else None
     return TrialImages(split, hidden, whole.fingerprint, chosen.fingerprint, features.digest if features else "")

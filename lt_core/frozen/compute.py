@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lt_core.data.images import ImageSet
+from lt_core.data.images import ImageSet, Pixels
 from lt_core.frozen.label import Frozen
+from lt_core.frozen.views import view_of
 from lt_core.pretrained.weights import load_weights
 
 #: Raised when the same backbone and pictures would give other features: scaling, cropping, precision.
 VERSION = 1
-PARTS = ("train", "test")
 _PIECE = 512  # pictures
 _BATCH = {"cpu": 16}  # by type of device; on a CPU larger batches fall out of the cache and take twice as long
 _LARGE_BATCH = 128
@@ -29,8 +29,14 @@ _LARGE_BATCH = 128
 Progress = Callable[[int, int], None]
 
 
-def compute(folder: Path, frozen: Frozen, images: ImageSet, device: str, progress: Progress) -> None:
-    """Write the features of ``images`` into ``folder``: what no earlier process left is computed, then all is put together.
+def parts_of(images: ImageSet, view: int) -> dict[str, Pixels]:
+    """The parts of a set of which features of a view are computed, and their pictures: test images are seen as they are."""
+    return {"train": images.train_images, **({} if view else {"test": images.test_images})}
+
+
+def compute(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str, progress: Progress) -> None:
+    """Write the features of one view of ``images`` into ``folder``: what no earlier process left is computed, then all is put
+    together.
 
     Raises:
         UserError: the backbone or its weights are not there.
@@ -38,17 +44,19 @@ def compute(folder: Path, frozen: Frozen, images: ImageSet, device: str, progres
     """
     pieces = folder.with_name(f".{folder.name}")
     pieces.mkdir(exist_ok=True)
-    total, done = len(images.train_labels) + len(images.test_labels), 0
+    parts, done = parts_of(images, view), 0
+    total = sum(map(len, parts.values()))
     net: nn.Module | None = None
-    meta: dict[str, Any] = {**vars(frozen), "images": images.fingerprint, "device": device, "torch": torch.__version__}
-    for part, pixels in zip(PARTS, (images.train_images, images.test_images), strict=True):
+    meta: dict[str, Any] = {**frozen.network, "view": view, "images": images.fingerprint}
+    meta |= {"device": device, "torch": torch.__version__}
+    for part, pixels in parts.items():
         made = []
         for start in range(0, len(pixels), _PIECE):
             piece = pieces / f"{part}-{start:08d}"
             features = _read_piece(piece)
             if features is None:
                 net = net or load_weights(frozen.info, frozen.weights, frozen.size).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-                features = features_of(net, frozen, pixels[start : start + _PIECE], device)
+                features = features_of(net, frozen, view_of(pixels[start : start + _PIECE], view, start), device)
                 _write_piece(piece, features)
             made.append(features)
             done += len(features)

@@ -7,6 +7,7 @@ import json
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from lt_core.cache import cache_dir
 from lt_core.data.images import ImageSet
 from lt_core.data.sources import load_set
 from lt_core.errors import UserError
-from lt_core.frozen.compute import PARTS, VERSION, Progress, compute
+from lt_core.frozen import views
+from lt_core.frozen.compute import VERSION, Progress, compute, parts_of
 from lt_core.frozen.label import Frozen
 
 
@@ -27,7 +29,8 @@ class FeatureSet:
     images: ImageSet
     train_features: np.ndarray  # float16 [N, width]
     test_features: np.ndarray
-    digest: str  # of both, sixteen hexadecimal digits
+    digest: str  # of all, sixteen hexadecimal digits
+    view_features: tuple[np.ndarray, ...] = ()  # of each view of the training images but the first, float16 [N, width]
 
     @property
     def train_labels(self) -> np.ndarray:
@@ -51,14 +54,22 @@ class FeatureSet:
         """Features of the training images at ``positions`` [n]: float32 [n, 1, 1, width]."""
         return np.asarray(self.train_features[positions], np.float32)[:, None, None]
 
+    def train_views(self, positions: np.ndarray) -> np.ndarray | None:
+        """Features of all views but the first of the training images at ``positions`` [n]: float16 [n, k − 1, 1, 1, width]."""
+        if not self.view_features:
+            return None
+        return np.stack([features[positions] for features in self.view_features], axis=1)[:, :, None, None]
+
     def test_pixels(self, positions: np.ndarray | None = None) -> np.ndarray:
         """Features of the test images at ``positions`` [n], or of all: float32 [n, 1, 1, width]."""
         chosen = self.test_features if positions is None else self.test_features[positions]
         return np.asarray(chosen, np.float32)[:, None, None]
 
 
-_open: OrderedDict[Path, FeatureSet] = OrderedDict()  # what this process has checked; memory-mapped, so that it costs nothing
+#: What this process has checked, by folder and number of views; memory-mapped, so that it costs nothing.
+_open: OrderedDict[tuple[Path, int], FeatureSet] = OrderedDict()
 _MOST = 4
+_Parts = dict[str, tuple[str, np.ndarray]]  # by part of a set: SHA-256 of the file, and features
 
 
 def load_features(
@@ -76,50 +87,75 @@ def load_features(
         UserError: the set, the backbone or its weights are not there, or the cache cannot be written.
     """
     images = load_set(dataset, data_dir)
-    folder = folder_of(frozen, images)
-    if folder not in _open:
-        found = _read(folder, images)
-        if found is None:
-            _make(folder, frozen, images, device, progress or (lambda done, total: None))
-            found = _read(folder, images)
-            assert found is not None, "features that were just written cannot be read"
-        _open[folder] = found
+    key = folder_of(frozen, images), frozen.views
+    if key not in _open:
+        _open[key] = _all_views(frozen, images, device, progress or (lambda done, total: None))
         while len(_open) > _MOST:
             _open.popitem(last=False)
-    return _open[folder]
+    return _open[key]
 
 
-def folder_of(frozen: Frozen, images: ImageSet) -> Path:
-    """Where the features of ``images`` are kept: named by a hash of pictures, backbone, weights, size and `VERSION`."""
-    depends = {"images": images.fingerprint, **vars(frozen), "version": VERSION}
-    key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
-    return cache_dir() / "features" / f"{images.name}-{frozen.backbone.replace('/', '-')}-{key}"
+def _all_views(frozen: Frozen, images: ImageSet, device: str, progress: Progress) -> FeatureSet:
+    """What is in the cache and what is computed now, put together. Each view lies by itself, so that more of them cost only what
+    they add.
+    """
+    sizes = [sum(map(len, parts_of(images, view).values())) for view in range(frozen.views)]
+    read: list[_Parts] = []
+    for view in range(frozen.views):
+        folder, before = folder_of(frozen, images, view), sum(sizes[:view])
+        found = _read(folder, images, view)
+        if found is None:
+            _make(folder, frozen, images, view, device, partial(_told_of_all, progress, before, sum(sizes)))
+            found = _read(folder, images, view)
+            assert found is not None, "features that were just written cannot be read"
+        read.append(found)
+    digests = " ".join(digest for parts in read for digest, _ in parts.values())
+    digest = hashlib.sha256(digests.encode()).hexdigest()[:16]
+    others = tuple(parts["train"][1] for parts in read[1:])
+    return FeatureSet(images, read[0]["train"][1], read[0]["test"][1], digest, others)
 
 
-def _make(folder: Path, frozen: Frozen, images: ImageSet, device: str, progress: Progress) -> None:
+def _told_of_all(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    """Tell of the pictures of all views, of which ``before`` come before those of one."""
+    progress(before + done, total)
+
+
+def folder_of(frozen: Frozen, images: ImageSet, view: int = 0) -> Path:
+    """Where the features of a view of ``images`` are kept: named by a hash of pictures, backbone, weights, size and `VERSION`,
+    and of how the view is made if it is not the pictures as they are.
+    """
+    depends = {"images": images.fingerprint, **frozen.network, "version": VERSION}
+    made = {"view": view, "views": views.VERSION} if view else {}
+    key = hashlib.sha256(json.dumps({**depends, **made}, sort_keys=True).encode()).hexdigest()[:16]
+    name = f"{images.name}-{frozen.backbone.replace('/', '-')}{f'-view{view}' if view else ''}-{key}"
+    return cache_dir() / "features" / name
+
+
+def _make(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str, progress: Progress) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
-            if _read(folder, images) is None:  # else another process has made them meanwhile
-                compute(folder, frozen, images, device, progress)
+            if _read(folder, images, view) is None:  # else another process has made them meanwhile
+                compute(folder, frozen, images, view, device, progress)
     except OSError as error:
         raise UserError(
             f"features cannot be kept in {folder.parent} ({error.strerror or error}): set LT_CACHE to a folder with room"
         ) from error
 
 
-def _read(folder: Path, images: ImageSet) -> FeatureSet | None:
+def _read(folder: Path, images: ImageSet, view: int) -> _Parts | None:
     """The features in ``folder``; None if they are not there, or not as they were written."""
     try:
         meta = json.loads((folder / "meta.json").read_text())
-        for part in PARTS:
+        found = {}
+        for part in parts_of(images, view):
             with open(folder / f"{part}.npy", "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != meta[part]:
                     raise ValueError(f"{part}.npy is not what was written")
-        train, test = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS)
+            found[part] = str(meta[part]), np.load(folder / f"{part}.npy", mmap_mode="r")
+        return found
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, EOFError, KeyError) as error:
         warnings.warn(f"features in {folder} are damaged and are computed again: {error}", stacklevel=3)
         return None
-    return FeatureSet(images, train, test, hashlib.sha256(f"{meta['train']} {meta['test']}".encode()).hexdigest()[:16])

@@ -36,14 +36,16 @@ def fetch_inputs(
     for dataset, model in pairs:
         frozen = Frozen.of(model)
         if frozen:
-            what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels"
-            load_features(frozen, dataset, data_dir, device, told(what, say or partial(print, flush=True)))
+            views = f", {frozen.views} views" if frozen.views > 1 else ""
+            what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels{views}"
+            line = told(what, say or partial(print, flush=True), 2 * frozen.info.width)
+            load_features(frozen, dataset, data_dir, device, line)
         info = DATASETS[dataset]
         build_model(model, seen_shape(model, info.image_shape), info.classes, LinearHead())
 
 
-def told(what: str, say: Callable[[str], None]) -> Progress:
-    """Says a line now and then on how many pictures are done; ``what`` it begins with."""
+def told(what: str, say: Callable[[str], None], each: int = 0) -> Progress:
+    """Says a line now and then on how many pictures are done; ``what`` it begins with, ``each`` the bytes kept of a picture."""
     begun = last = time.monotonic()
     before = -1  # what an earlier process left counts for no speed
 
@@ -52,7 +54,8 @@ def told(what: str, say: Callable[[str], None]) -> Progress:
         now = time.monotonic()
         if before < 0:
             begun, before = now, done
-            say(f"{what}: {total:,} pictures to compute, once" if done < total else f"{what}: ready")
+            room = f", {each * total / 1e6:,.1f} MB" if each else ""
+            say(f"{what}: {total:,} pictures to compute, once{room}" if done < total else f"{what}: ready")
         elif now - last >= _EVERY or done == total:
             rate = (done - before) / max(now - begun, 1e-9)
             left = f", {(total - done) / rate / 60:.0f} min left" if done < total and rate else ""

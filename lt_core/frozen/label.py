@@ -1,4 +1,4 @@
-"""``frozen[backbone=…,size=…,weights=…]``: which features a trial is trained on."""
+"""``frozen[backbone=…,size=…,weights=…,views=…]``: which features a trial is trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from lt_core.pretrained.files import PRETRAINED, digest_named
 
 MODEL = "frozen"
 DEFAULT = "efficientnet_lite0"  # the backbone of a label that names none
-_OPTIONS = ("backbone", "size", "weights")
+MOST_VIEWS = 64
+_NEEDED = ("backbone", "size", "weights")
+_OPTIONS = (*_NEEDED, "views")
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,10 @@ class Frozen:
         backbone: a name of `BACKBONES`.
         size: height and width in pixels to which pictures are scaled.
         weights: the first eight hexadecimal digits of the SHA-256 of the file of weights.
+        views: of each training image, from which training draws one whenever it draws the image; see `lt_core.frozen.views`.
 
     >>> Frozen.of("frozen[backbone=efficientnet_lite0,size=112,weights=57934424]")
-    Frozen(backbone='efficientnet_lite0', size=112, weights='57934424')
+    Frozen(backbone='efficientnet_lite0', size=112, weights='57934424', views=1)
     >>> Frozen.of("resnet32") is None
     True
     """
@@ -33,6 +36,7 @@ class Frozen:
     backbone: str
     size: int
     weights: str
+    views: int = 1
 
     @classmethod
     def of(cls, model: str) -> Frozen | None:
@@ -44,15 +48,21 @@ class Frozen:
         name, options = parse_label(model)
         if name != MODEL:
             return None
-        missing = [key for key in _OPTIONS if key not in options]
+        missing = [key for key in _NEEDED if key not in options]
         if missing:
             raise UserError(f"{model} gives no {missing[0]}: write {resolved(options)}")
-        return cls(options["backbone"], _pixels(options["size"], model), options["weights"])
+        views = _views(options.get("views", "1"), model)
+        return cls(options["backbone"], _pixels(options["size"], model), options["weights"], views)
 
     @property
     def label(self) -> str:
-        """The inverse of `of`."""
-        return format_label(MODEL, vars(self))
+        """The inverse of `of`; a single view goes without saying, as in the ids of trials from before there were more."""
+        return format_label(MODEL, {**self.network, **({"views": self.views} if self.views > 1 else {})})
+
+    @property
+    def network(self) -> dict[str, str | int]:
+        """What the features of one picture depend on."""
+        return {key: getattr(self, key) for key in _NEEDED}
 
     @property
     def info(self) -> BackboneInfo:
@@ -66,7 +76,7 @@ def resolved(options: Mapping[str, str]) -> str:
     Weights are what `lt_core.pretrained.files.digest_named` takes.
 
     Raises:
-        UserError: an unknown option or backbone, weights that are not there, a size that is none.
+        UserError: an unknown option or backbone, weights that are not there, a size or a number of views that is none.
     """
     for key in options:
         if key not in _OPTIONS:
@@ -74,10 +84,17 @@ def resolved(options: Mapping[str, str]) -> str:
     name = BACKBONES.versioned(options.get("backbone", DEFAULT))
     info = BACKBONES[name]
     size = _pixels(options.get("size", str(info.size)), MODEL)
-    return Frozen(name, size, digest_named(info, options.get("weights", PRETRAINED))).label
+    views = _views(options.get("views", "1"), MODEL)
+    return Frozen(name, size, digest_named(info, options.get("weights", PRETRAINED)), views).label
 
 
 def _pixels(text: str, where: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UserError(f"{where}: size must be a number of pixels, got '{text}'")
+    return int(text)
+
+
+def _views(text: str, where: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_VIEWS:
+        raise UserError(f"{where}: views must be a whole number from 1 to {MOST_VIEWS}, got '{text}'")
     return int(text)

@@ -24,7 +24,7 @@ class Given(Backbone):
         return images.flatten(1)
 
 
-def _build(shape: tuple[int, int, int], backbone: str = "", size: str = "", weights: str = "") -> Given:
+def _build(shape: tuple[int, int, int], backbone: str = "", size: str = "", weights: str = "", views: str = "") -> Given:
     return Given(math.prod(shape))
 
 
