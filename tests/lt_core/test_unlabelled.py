@@ -189,11 +189,12 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
     assert importers == {
         "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py"},
         "lt_core.data.draw": {"data/trial_images.py"},
-        # testing/datasets.py checks sets of authors, and trains nothing; frozen/fetch.py makes sets and features ready
+        # found.py and pictures/ make sets; testing/datasets.py checks those of authors; frozen/fetch.py makes all ready
         "lt_core.data.sources": {"data/trial_images.py", "testing/datasets.py", "frozen/features.py", "frozen/fetch.py"},
         "lt_core.data.images": {
             "data/sources.py",
-            "data/draw.py",
+            "data/found.py",
+            "data/pictures/source.py",
             "data/trial_images.py",
             "testing/datasets.py",
             "frozen/features.py",
