@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, TypeVar, cast
 
 from lt_core.data.sets import DATASETS
@@ -19,6 +19,9 @@ from lt_core.moved import labelled
 from lt_core.recipes import Recipe
 
 T = TypeVar("T")
+
+#: Parameters that stay out of ids at these values.
+_PLAIN = NEUTRAL | OPTIONAL_IN_ID
 
 
 @dataclass(frozen=True)
@@ -169,18 +172,27 @@ class TrialSpec:
         A group of parts at its neutral choice stays out, and so does a field or parameter added later at its default: new
         choices leave every id as it was.
         """
-        values = self.to_dict()
-        del values["method"]["label"]
-        values["data"], values["recipe"] = _without_optional_defaults(self.data), _without_optional_defaults(self.recipe)
-        plain = NEUTRAL | OPTIONAL_IN_ID
         # A parameter that is None stays out as well; ids were made so from the first, and hold.
-        values["method"]["params"] = {k: v for k, v in self.method.params.items() if plain.get(k) != v}
+        params = {k: v for k, v in self.method.params.items() if _PLAIN.get(k) != v}
+        values = {
+            "data": _without_optional_defaults(self.data),
+            "method": {"name": self.method.name, "params": params},
+            "recipe": _without_optional_defaults(self.recipe),
+            "seed": self.seed,
+            "protocol": self.protocol,
+        }
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
+def _optional_in_id(cls: type) -> dict[str, Any]:
+    """Field → default, of the fields that stay out of ids at it."""
+    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata["domain"].optional_in_id}
+
+
 def _without_optional_defaults(record: Any) -> dict[str, Any]:
-    optional = {f.name: f.default for f in dataclasses.fields(record) if f.metadata["domain"].optional_in_id}
+    optional = _optional_in_id(cast(Any, type(record)))
     return {k: v for k, v in _plain(record).items() if k not in optional or v != optional[k]}
 
 
