@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences
+from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences, on_features
 from lt_core.errors import UserError
-from lt_core.labels import counted, matches, parse_label
+from lt_core.labels import counted, matches
 from lt_core.result import OK, PRUNED
 
 #: The method that others are measured against: plain cross-entropy.
@@ -118,7 +118,7 @@ def budget_words(frame: pd.DataFrame) -> str:
 
 def given_features(frame: pd.DataFrame) -> list[str]:
     """What must be known of rows whose backbone was trained on other pictures and is not trained further."""
-    if not any(parse_label(model)[0] == "frozen" for model in frame["model"].unique()):
+    if not any(map(on_features, frame["model"].unique())):
         return []
     return [
         "classifiers on features of a network that was trained on other pictures and is not trained further (the packaged one "

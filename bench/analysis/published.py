@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records.columns import on_features
 from bench.shipped import PUBLISHED_DIR
 from lt_core.data.sets import DATASETS
-from lt_core.labels import parse_label
 from lt_core.metrics import METRICS
 
 
@@ -52,8 +52,7 @@ def drawn_as_published(row: Mapping[str, Any]) -> bool:
     unlabelled images than the subset's own, and seen as pictures, not as the features of another network.
     """
     whole = row["dataset"] in DATASETS and row["n_max"] == DATASETS[row["dataset"]].n_max
-    pictures = parse_label(row["model"])[0] != "frozen"
-    return bool(whole and pictures and row["unlabelled_ratio"] == 0 and pd.isna(row["class_order_seed"]))
+    return bool(whole and not on_features(row["model"]) and row["unlabelled_ratio"] == 0 and pd.isna(row["class_order_seed"]))
 
 
 @dataclass(frozen=True)

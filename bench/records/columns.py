@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_type_hints
 from bench.records.nested import written
 from lt_core.data.longtail import class_sizes
 from lt_core.data.sets import DATASETS
-from lt_core.labels import short
+from lt_core.labels import parse_label, short
 from lt_core.spec import DataSpec, TrialSpec
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ NUMBERS = [
     for name, hint in _HINTS.items()
     if hint is float or (NoneType in get_args(hint) and get_args(hint)[0] in (float, int))
 ]
+
+
+def on_features(model: str) -> bool:
+    """Whether the model of a recipe is given features of a network that is not trained, in place of pictures."""
+    return parse_label(model)[0] == "frozen"
 
 
 def keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

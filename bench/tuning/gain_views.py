@@ -9,6 +9,7 @@ from bench.analysis.comparison import Comparison
 from bench.analysis.stats import ALPHA
 from bench.records.store import Store
 from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.tables.cells import interval_words, p_words
 from bench.report.tables.table import Cell, Column, Row, Table
 from bench.suites.cost import duration
 from bench.tuning.gains import Gain, ruler
@@ -83,10 +84,8 @@ def _difference(one: Comparison | None) -> str:
 
 
 def _interval(one: Comparison | None) -> str:
-    return "" if one is None or one.interval is None else f"{one.interval[0]:+.2f} … {one.interval[1]:+.2f}"
+    return "" if one is None else interval_words(one.interval, missing="")
 
 
 def _p(one: Comparison | None) -> str:
-    if one is None or one.p_holm != one.p_holm:
-        return ""
-    return "< 0.001" if one.p_holm < 0.0005 else f"{one.p_holm:.3f}"
+    return "" if one is None else p_words(one.p_holm, missing="")

@@ -14,6 +14,16 @@ from lt_core.metrics import Metric
 from lt_core.result import OK
 
 
+def interval_words(ends: tuple[float, float] | None, missing: str = "none") -> str:
+    """A confidence interval of a difference: ``+0.78 … +1.20``."""
+    return missing if ends is None else f"{ends[0]:+.2f} … {ends[1]:+.2f}"
+
+
+def p_words(value: float, missing: str = "none") -> str:
+    """A p-value; ``missing`` where there was no test."""
+    return missing if math.isnan(value) else "< 0.001" if value < 0.0005 else f"{value:.3f}"
+
+
 def mean_cell(values: np.ndarray, failed: int = 0) -> Cell:
     """Mean and standard deviation (n − 1) of ``values`` [n]; NaN is the deviation of one value."""
     if not len(values):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.analysis.claims import Claim, Evidence, claims, evidence, verdict
+from bench.report.tables.cells import interval_words
 from bench.report.tables.table import Cell, Column, Row, Table
 
 VERDICT = "verdict: "  # the first note of each table
@@ -21,7 +22,10 @@ def _table(number: int, claim: Claim, found: Sequence[Evidence]) -> Table:
     rows = tuple(
         Row(
             one.pair,
-            tuple(Cell(text=word) for word in (one.data, f"{one.difference:+.2f}", _ends(one), f"{one.n}", one.verdict, one.run)),
+            tuple(
+                Cell(text=word)
+                for word in (one.data, f"{one.difference:+.2f}", interval_words(one.interval), f"{one.n}", one.verdict, one.run)
+            ),
         )
         for one in found
     )
@@ -31,7 +35,3 @@ def _table(number: int, claim: Claim, found: Sequence[Evidence]) -> Table:
     notes += [f"not measured: {', '.join(missing)}"] if missing else []
     heads = tuple(Column("", head, plain=True) for head in _HEADS)
     return Table(f"claim_{number}", f"{number}. {claim.claim}", "Compared", heads, rows, tuple(notes))
-
-
-def _ends(one: Evidence) -> str:
-    return "none" if one.interval is None else f"{one.interval[0]:+.2f} … {one.interval[1]:+.2f}"

@@ -13,6 +13,7 @@ from bench.analysis.metrics import of_rows
 from bench.analysis.ranking import Ranking, rank
 from bench.records import HEADLINE
 from bench.records.columns import MACHINE, PAIR, keys
+from bench.report.tables.cells import interval_words, p_words
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.labels import counted
 from lt_core.metrics import METRICS
@@ -36,10 +37,10 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     tested = sum(not math.isnan(c.p) for c in found)
     rows = []
     for c in found:
-        interval = "none" if c.interval is None else f"{c.interval[0]:+.2f} … {c.interval[1]:+.2f}"
         words = (
-            f"{c.pairs}" + (f" (+{c.unpaired} unpaired)" if c.unpaired else ""), f"{c.difference:+.2f}", interval, f"{c.wins}",
-            f"{c.losses}", _p(c.p), _p(c.p_holm), f"{ranking.ranks[c.label]:.2f}" if c.label in ranking.ranks else "",
+            f"{c.pairs}" + (f" (+{c.unpaired} unpaired)" if c.unpaired else ""), f"{c.difference:+.2f}",
+            interval_words(c.interval), f"{c.wins}", f"{c.losses}", p_words(c.p), p_words(c.p_holm),
+            f"{ranking.ranks[c.label]:.2f}" if c.label in ranking.ranks else "",
             _interval(ranking.intervals.get(c.label)), _chance(ranking.chances.get(c.label)),
         )  # fmt: skip
         rows.append(Row(c.label, tuple(Cell(text=word) for word in words)))
@@ -61,10 +62,6 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     notes += _shared(frame) + _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])]) + given_features(frame)
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
-
-
-def _p(value: float) -> str:
-    return "none" if math.isnan(value) else "< 0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def _interval(ends: tuple[float, float] | None) -> str:
