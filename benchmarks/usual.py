@@ -18,8 +18,6 @@ from lt_core.models.heads import Head
 from lt_core.parts import build_parts
 from lt_core.spec import TrialSpec
 
-_WORKERS = 2
-_AHEAD = 2 * _WORKERS  # batches that DataLoader prepares in advance (its prefetch_factor is 2)
 _MEAN, _STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
@@ -55,10 +53,10 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 class Usual:
-    """A training script as people write it, with the model of ``spec``."""
+    """A training script as people write it, with the model of ``spec`` and so many workers that load pictures."""
 
-    def __init__(self, spec: TrialSpec, split: Split, device: torch.device) -> None:
-        self.recipe, self.device = spec.recipe, device
+    def __init__(self, spec: TrialSpec, split: Split, device: torch.device, workers: int = 2) -> None:
+        self.recipe, self.device, self.workers = spec.recipe, device, workers
         self.pictures = Pictures(split)
         head = cast(Head, build_parts(spec.method.params)["head"])
         self.model = build_model(spec.recipe.model, split.shape, len(split.counts), head, spec.seed).to(device)
@@ -73,20 +71,20 @@ class Usual:
         Starting the workers is not counted, and neither are batches that were ready before the clock started: one batch
         comes before, and as many as the workers prepare in advance are left over. A script pays for both once an epoch.
         """
-        batch = self.recipe.batch_size
-        sizes = [batch, *[min(batch, images - start) for start in range(0, images, batch)], *[batch] * _AHEAD]
+        batch, ahead = self.recipe.batch_size, 2 * self.workers  # DataLoader's prefetch_factor is 2
+        sizes = [batch, *[min(batch, images - start) for start in range(0, images, batch)], *[batch] * ahead]
         order = torch.cat([torch.randperm(len(self.pictures)) for _ in range(1 + sum(sizes) // len(self.pictures))])
         loader = DataLoader(
             self.pictures,
             batch_sampler=[positions.tolist() for positions in order[: sum(sizes)].split(sizes)],
-            num_workers=_WORKERS,
+            num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
         )
         self.model.train()
         batches = iter(loader)
         self.step(*next(batches))
         start = time.perf_counter()
-        for _ in sizes[1:-_AHEAD]:
+        for _ in sizes[1:-ahead]:
             self.step(*next(batches))  # its loss.item() waits for the device
         if self.device.type == "cuda":
             torch.cuda.synchronize()

@@ -30,6 +30,8 @@ class Augment(Part):
 class NoAugment(Augment):
     """The recipe's augmentation alone."""
 
+    captured: ClassVar[bool] = True
+
     def bind(self, counts: Tensor) -> Augmentation | None:
         return None
 
@@ -44,6 +46,7 @@ class Tail(Augment):
     """
 
     beyond_features: ClassVar[str] = "changes pictures"
+    captured: ClassVar[bool] = True
 
     tail_strength: float = param(
         0.8, "probability for the rarest classes; 0 changes nothing", low=0, high=1, tune=(0.5, 0.8, 1.0)

@@ -27,6 +27,9 @@ class Part(ABC):  # noqa: B024 (what must be defined is said by the base class o
     name: ClassVar[str] = ""
     #: What it does that stored features in place of pictures do not allow, such as "changes pictures"; empty: nothing.
     beyond_features: ClassVar[str] = ""
+    #: Whether all that it does in a training step is the same operations on tensors each time: it reads no number from the
+    #: device, decides nothing and draws nothing on the host. Then a GPU may record the step and replay it.
+    captured: ClassVar[bool] = False
 
     def check(self, spec: TrialSpec) -> None:  # noqa: B027 (most parts need nothing)
         """Refuse a trial that lacks what this part needs, before anything starts.

@@ -31,6 +31,7 @@ class NoRegularizer(Regularizer):
     """No term."""
 
     beyond_features: ClassVar[str] = ""
+    captured: ClassVar[bool] = True
 
     def bind(self) -> FeatureTerm | None:
         return None

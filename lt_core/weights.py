@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ def _sum_to_classes(raw: Tensor) -> Tensor:
 class Weights(Part):
     """A weight a class. ``mean`` is how the weighted losses of a batch become one number."""
 
+    captured: ClassVar[bool] = True  # weights of images are functions of tensors
     mean: str = param(
         "images",
         "divide Σ w·loss by the number of images, or by Σ w (as F.cross_entropy(weight=…) does)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -21,13 +22,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def provenance() -> dict[str, Any]:
-    """Facts about this process, merged into the environment of every record."""
+    """Facts about this process, merged into the environment of every record.
+
+    A copy of a checkout without its git folder, on a machine that was borrowed say, is told its commit by ``LT_COMMIT``.
+    """
     # An installed copy may lie inside somebody else's repository, whose commit says nothing of this code.
     commit = _git("rev-parse", "HEAD") if _git("rev-parse", "--show-toplevel") == str(ROOT) else ""
     # Only tracked files count: results and scratch files beside the code do not change what it does.
     dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
     return {
-        "git_commit": commit or None,
+        "git_commit": commit or os.environ.get("LT_COMMIT"),
         "git_dirty": dirty,
         "packages": {name: _version(name) for name in _PACKAGES} | offering_packages(),
         "command": command(sys.argv),

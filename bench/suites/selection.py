@@ -29,7 +29,7 @@ class Selection:
 
     only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'; '=softmax' is that label alone")
     where: Mapping[str, Any] | None = param(None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100")
-    seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7, in place of the suite's")
+    seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7 (one as =3), in place of the suite's")
     epochs: int | None = param(None, "train this long; the recipe's schedule scales with it", low=1)
     precision: str | None = param(None, "mixed precision, in place of the recipe's", choices=domains(Recipe)["precision"].choices)
     limit: int | None = param(None, "at most this many trials of each suite", low=1)
@@ -80,8 +80,9 @@ def _where(given: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
 def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
     if given is None:
         return None
-    counted = isinstance(given, int) or (isinstance(given, str) and "," not in given)
-    parts: Sequence[Any] = given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else given
+    counted = isinstance(given, int) or (isinstance(given, str) and "," not in given and not given.startswith("="))
+    listed = given.removeprefix("=").split(",") if isinstance(given, str) else given  # "=3" is seed 3 alone
+    parts: Sequence[Any] = [listed] if isinstance(listed, int) else listed
     try:
         seeds = [int(part) for part in parts]
     except ValueError:

@@ -26,6 +26,7 @@ class Loss(Part):
     #: Start from the bias −log(C−1), at which a sigmoid gives every class probability 1/C, and do not decay it
     #: (Cui et al. 2019, section 5.1).
     prior_bias: ClassVar[bool] = False
+    captured: ClassVar[bool] = True  # losses are functions of tensors
 
     @abstractmethod
     def bind(self, counts: Tensor) -> LossFn:

@@ -15,6 +15,8 @@ from lt_core.pretrained import BACKBONES
 class Given(Backbone):
     """Features [B, width, 1, 1] as features [B, width]."""
 
+    captured = True
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width

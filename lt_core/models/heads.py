@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,8 @@ from lt_core.parts import Part, part
 
 class Head(Part):
     """Builds the last layer."""
+
+    captured: ClassVar[bool] = True  # what varies with the step is in buffers
 
     @abstractmethod
     def build(self, width: int, classes: int) -> nn.Module:

@@ -24,6 +24,7 @@ class OfLength(Backbone):
     def __init__(self, backbone: Backbone, length: float) -> None:
         super().__init__()
         self.called, self.inner, self.length, self.width = called(backbone), backbone, length, backbone.width
+        self.captured = backbone.captured
 
     @property
     def groups(self) -> nn.ModuleList:  # type: ignore[override]

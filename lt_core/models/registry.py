@@ -28,6 +28,7 @@ class Backbone(nn.Module):
     width: int
     groups: nn.ModuleList  # of nn.Sequential
     called: str = ""  # in messages; empty: by its class
+    captured: bool = False  # as `lt_core.parts.Part.captured`
     kept: tuple[nn.Module, ...] = ()  # modules that are not trained, and whose batch norm stays that of evaluation
 
     def train(self, mode: bool = True) -> Self:

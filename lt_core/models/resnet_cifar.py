@@ -37,6 +37,8 @@ class Block(nn.Module):
 class ResNetCIFAR(Backbone):
     """``depth`` = 6n + 2 layers. ``shortcut``: ``slice`` or ``avgpool``."""
 
+    captured = True
+
     width = 64
 
     def __init__(self, depth: int, channels: int, shortcut: str = "slice") -> None:

@@ -26,6 +26,8 @@ class SmallBlock(nn.Module):
 class SmallCNN(Backbone):
     """Three 3×3 convolutions with batch norm, 16-32-64 channels, one pooling, global average: features of 64."""
 
+    captured = True
+
     width = 64
 
     def __init__(self, channels: int) -> None:
@@ -37,6 +39,8 @@ class SmallCNN(Backbone):
 
 class MLP(Backbone):
     """One hidden layer of 256 units with ReLU (784-256-10 on MNIST)."""
+
+    captured = True
 
     width = 256
 

@@ -41,6 +41,8 @@ class WideResNet(Backbone):
     group; ``norm_momentum`` and ``norm_eps`` are batch norm's, in PyTorch's terms.
     """
 
+    captured = True
+
     def __init__(self, depth: int, factor: int, channels: int, shortcut: str, norm_momentum: float, norm_eps: float) -> None:
         super().__init__()
         if shortcut not in _SHORTCUTS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -15,6 +15,9 @@ class BoundStep(ABC):
     """A step at work in one training. ``self(positions)`` is the loss of the batch at these positions of the training
     subset, to be differentiated; it may draw further images, keep state of its own, and look at ``training``.
     """
+
+    #: As `lt_core.parts.Part.captured`, for what it does besides the training's own work; `report` and `state` are not meant.
+    captured: ClassVar[bool] = False
 
     def __init__(self, training: StepContext) -> None:
         self.training = training

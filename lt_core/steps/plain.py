@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from lt_core.parts import part
@@ -10,6 +12,8 @@ from lt_core.steps.base import BoundStep, Step
 
 
 class _Plain(BoundStep):
+    captured: ClassVar[bool] = True
+
     def __call__(self, positions: Tensor) -> Tensor:
         images, labels = self.training.images(positions)
         return self.training.objective(*self.training.forward(images, labels), labels)

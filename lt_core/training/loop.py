@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -18,17 +19,18 @@ from lt_core.losses.smoothing import smoothed
 from lt_core.models.heads import Head
 from lt_core.models.length import of_length
 from lt_core.models.registry import Backbone, Change, Net, build_model
-from lt_core.parts import build_parts
+from lt_core.parts import Part, build_parts
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
 from lt_core.regularizer import Regularizer
 from lt_core.sampling import Sampling
 from lt_core.schedule import Schedule
 from lt_core.spec import TrialSpec
-from lt_core.steps.base import Step
+from lt_core.steps.base import BoundStep, Step
 from lt_core.synthesis import Synthesis
 from lt_core.training.enlarge import enlarged
 from lt_core.training.optim import learning_rate, make_optimizer
+from lt_core.training.replay import Replay, recorder_for
 from lt_core.training.runtime import autocast_dtype, drawing_from
 from lt_core.weights import Weights
 
@@ -104,6 +106,23 @@ class Training:
         self.epochs = self.recipe.epochs if epochs is None else epochs
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
         self.reported: dict[str, float] = {}  # what the step tells of the last epoch
+        self.total = torch.zeros((), device=device)  # sum of the epoch's losses
+        self.replay = self._replay(parts)
+
+    def _replay(self, parts: Mapping[str, Part]) -> Replay | None:
+        """What replays the plain step, where the device can and all that has a hand in the step promises that it may be."""
+        recorder = recorder_for(self.device)
+        inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
+        on_disk = self.batches.padded is None and self.batches.normalised is None
+        if recorder is None or on_disk or not all(getattr(one, "captured", False) for one in inside):
+            return None
+        self._keep_rate_on_device()
+        return Replay(recorder, [self.augment])
+
+    def _keep_rate_on_device(self) -> None:
+        """Have the optimiser read its rate from memory, so that what is recorded of it holds at any rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = torch.full((), self.rate, device=self.device)
 
     def _changed_by(self, step: Step) -> Change:
         """What the recipe and then the step make of the backbone."""
@@ -182,23 +201,30 @@ class Training:
         step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, self.plain_sampling)
         order = self._order(sampling)
         self.train_mode()
-        total = torch.zeros((), device=self.device)
+        self.total.zero_()
         with drawing_from(self.seed, self.epoch, self.device):
             for start in range(0, len(order), self.recipe.batch_size):
                 rate = learning_rate(self.recipe, self.epoch, start / len(order))
                 self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
                 positions = order[start : start + self.recipe.batch_size]
-                loss = step(positions)
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                self.optimizer.step()
-                self._average()
-                self._shrink()
-                total += loss.detach() * len(positions)
+                if self.replay and step.captured:
+                    self.replay(partial(self._take, step), positions, (len(positions), self.rebalanced))
+                else:
+                    self._take(step, positions)
         self.reported = step.report()
         self.epoch += 1
         self.images_seen = len(order)
-        return float(total) / len(order)
+        return float(self.total) / len(order)
+
+    def _take(self, step: BoundStep, positions: Tensor) -> None:
+        """One step of the optimiser on the batch at ``positions``."""
+        loss = step(positions)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self._average()
+        self._shrink()
+        self.total += loss.detach() * len(positions)
 
     def _order(self, sampling: Sampling) -> Tensor:
         """Positions of an epoch: what the sampling draws, or as many draws as fill the recipe's steps."""
@@ -248,7 +274,10 @@ class Training:
     def _set_rate(self, rate: float) -> None:
         self.rate = rate
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
         """All that the next epoch depends on."""
@@ -266,6 +295,9 @@ class Training:
         """The inverse of `state`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.replay:
+            self._keep_rate_on_device()
+            self.replay.forget()
         self.order.set_state(state["order"])
         self.augment.set_state(state["augment"])
         self.step.restore(state["step"])

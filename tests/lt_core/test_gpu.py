@@ -46,6 +46,16 @@ def test_a_card_gives_one_id_the_same_figures_twice(make_spec, figures, method, 
     assert figures(run_trial(spec, Runtime(device="cuda"))) == figures(first)
 
 
+@pytest.mark.parametrize("method", ["softmax", "ldam_drw", "crt", "tail_augmentation", "large_margin_softmax"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_replayed_steps_give_the_figures_of_each_operation(make_spec, figures, monkeypatch, method, precision):
+    spec = make_spec(method, precision=precision, epochs=10, warmup_by="step")
+    replayed = run_trial(spec, Runtime(device="cuda"))
+    assert replayed.status == "ok", replayed.traceback
+    monkeypatch.setattr("lt_core.training.loop.recorder_for", lambda device: None)
+    assert figures(run_trial(spec, Runtime(device="cuda"))) == figures(replayed)
+
+
 @pytest.mark.parametrize(("one", "other"), [("cpu", "cuda"), ("cuda", "cpu")])
 def test_a_stage_one_or_a_checkpoint_of_the_other_device_is_trained_anew(make_spec, figures, tmp_path, one, other):
     crt, stages = make_spec("crt"), str(tmp_path / "stages")

@@ -1,0 +1,77 @@
+"""Every method on a GPU, on digits: how it ends, whether it gives the same figures twice, and recorded as it gives operation by
+operation. Part of `gpu.py`; several processes at once, each of which takes the next method.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import warnings
+from collections import Counter
+from typing import Any
+
+import torch
+from common import cpus, parser, print_table, write_json
+from gpu_speed import recording
+
+from lt_core.methods import METHODS
+from lt_core.testing.trials import figures_of, fitting_spec
+from lt_core.training import run_trial
+from lt_core.training.runtime import Runtime
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def checked(task: tuple[str, str, str]) -> dict[str, Any]:
+    """What one method does in one precision on ``kind`` of device."""
+    method, precision, kind = task
+    spec, runtime, start = fitting_spec(method, precision=precision), Runtime(device=kind), time.perf_counter()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with recording(True, torch.device(kind)):
+            first, again = run_trial(spec, runtime), run_trial(spec, runtime)
+        with recording(False, torch.device(kind)):
+            plain = run_trial(spec, runtime)
+    words = Counter(str(w.message).split("(Triggered")[0].strip()[:150] for w in told)
+    return {
+        "method": method, "precision": precision, "status": first.status, "cause": first.cause,
+        "traceback": first.traceback[-2000:], "same_twice": figures_of(first) == figures_of(again),
+        "same_as_each_operation": figures_of(first) == figures_of(plain), "warnings": words.most_common(6),
+        "seconds": time.perf_counter() - start,
+    }  # fmt: skip
+
+
+def main() -> None:
+    asked = parser(__doc__)
+    asked.add_argument("--dry", action="store_true", help="on a CPU, five methods")
+    asked.add_argument("--processes", type=int, default=max(1, min(12, cpus() - 2)))
+    options = asked.parse_args()
+    kind = "cpu" if options.dry else "cuda"
+    names = ["softmax", "ldam_drw", "crt", "mixup", "fixmatch"] if options.dry else list(METHODS)
+    tasks = [(name, precision, kind) for precision in PRECISIONS for name in names]
+    found: list[dict[str, Any]] = []
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for row in pool.imap_unordered(checked, tasks):
+            found.append(row)
+            well = row["status"] == "ok" and row["same_twice"] and row["same_as_each_operation"]
+            if not well:
+                print({k: v for k, v in row.items() if k != "seconds"}, flush=True)
+            write_json(options.json, {"rows": found})
+    print_table(
+        f"{len(names)} methods on {kind}, digits, 3 epochs",
+        ["", "methods", "ok", "same twice", "recorded as each operation"],
+        [
+            [
+                precision,
+                str(len(rows)),
+                *[str(sum(bool(r[k]) for r in rows)) for k in ("ok", "same_twice", "same_as_each_operation")],
+            ]
+            for precision in PRECISIONS
+            for rows in [[{**r, "ok": r["status"] == "ok"} for r in found if r["precision"] == precision]]
+        ],
+        [f"{n} × {text}" for text, n in Counter(w for r in found for w, _ in r["warnings"]).most_common(12)],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Images a second of several trainings at once on one GPU, each in a process of its own, by the number of them. Part of `gpu.py`.
+
+Twice, where NVIDIA's MPS is installed: without it processes take turns on the card, with it their kernels run side by side.
+Trainings are recorded ones of `gpu_speed.py`, warmed up before the clock starts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from common import machine, parser, print_table, write_json
+from gpu_speed import WARM, training
+from noise import COUNTS, noise_split
+
+from lt_core.training.runtime import Runtime
+
+NUMBERS = (1, 2, 4, 8, 12)
+SECONDS = 5.0
+PATIENCE = 120.0  # seconds that processes wait for each other
+
+
+def work(rank: int, numbers: tuple[int, ...], kind: str, images: int, barrier: Any, told: Any) -> None:
+    """One process: train for a while beside as many others as it is the turn of; tells images a second."""
+    device = torch.device(kind)
+    Runtime(device=kind).prepare()
+    one = training(noise_split(device), device, images)
+    for _ in range(WARM):
+        one.run_epoch()
+    for number in numbers:
+        barrier.wait(PATIENCE)
+        if rank < number:
+            start, done = time.perf_counter(), 0
+            while time.perf_counter() - start < SECONDS:
+                one.run_epoch()
+                done += images
+            told.put((number, done / (time.perf_counter() - start)))
+        barrier.wait(PATIENCE)
+
+
+@contextmanager
+def mps() -> Iterator[None]:
+    """Processes that are started in this block share the card through MPS."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"CUDA_MPS_PIPE_DIRECTORY": f"{folder}/pipe", "CUDA_MPS_LOG_DIRECTORY": f"{folder}/log"}
+        os.environ |= places
+        subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True, timeout=30)
+        try:
+            yield
+        finally:
+            subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=False, timeout=30)
+            for key in places:
+                del os.environ[key]
+
+
+def measured(numbers: tuple[int, ...], kind: str, images: int) -> dict[int, float]:
+    """Images a second of all processes together, by their number."""
+    context = multiprocessing.get_context("spawn")
+    barrier, told = context.Barrier(max(numbers)), context.Queue()
+    shared = (numbers, kind, images, barrier, told)
+    workers = [context.Process(target=work, args=(rank, *shared), daemon=True) for rank in range(max(numbers))]
+    for worker in workers:
+        worker.start()
+    rates = dict.fromkeys(numbers, 0.0)
+    for _ in range(sum(numbers)):
+        number, rate = told.get(timeout=PATIENCE)
+        rates[number] += rate
+    for worker in workers:
+        worker.join(PATIENCE)
+    return rates
+
+
+def main() -> None:
+    asked = parser(__doc__)
+    asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
+    options = asked.parse_args()
+    kind, numbers, images = ("cpu", (1, 2), 128) if options.dry else ("cuda", NUMBERS, sum(COUNTS))
+    rates = {"taking turns": measured(numbers, kind, images)}
+    print(rates, flush=True)
+    about = {**machine(kind), "images": images, "seconds": SECONDS}
+    write_json(options.json, {**about, "images_per_second": rates})
+    if not options.dry and shutil.which("nvidia-cuda-mps-control"):
+        try:
+            with mps():
+                rates["MPS"] = measured(numbers, kind, images)
+        except Exception as error:  # MPS is a matter of the machine
+            print(f"MPS is installed but does not serve: {type(error).__name__} {error}")
+    write_json(options.json, {**about, "images_per_second": rates})
+    print_table(
+        f"ResNet-32, training images/s of all processes together on {about['device_name']}",
+        ["processes", *map(str, numbers)],
+        [[name, *(f"{rate:,.0f}" for rate in found.values())] for name, found in rates.items()],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""A recording of a step without a GPU: every operation is put on a tape and done again on the same memory.
+
+Whatever the host decided while the tape ran stays as it was, as in a CUDA graph. So a method whose step may not be recorded ends
+elsewhere than step by step, or is caught reading a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Generator, Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from lt_core.training import replay
+from lt_core.training.replay import Recording
+
+_aten = torch.ops.aten
+#: What makes the host wait for the device, whatever it is given.
+_READS = {
+    _aten._local_scalar_dense.default, _aten.nonzero.default, _aten.equal.default, _aten.bincount.default,
+    _aten.masked_select.default, _aten._unique2.default, _aten.unique_dim.default, _aten.is_nonzero.default,
+    _aten.repeat_interleave.Tensor,
+}  # fmt: skip
+_INDEXING = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}
+
+
+class Tape(TorchDispatchMode):
+    """Records while it is entered. The first replay is what was done meanwhile; a graph computes nothing until then."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.done: list[tuple[Any, Sequence[Any], Mapping[str, Any], list[Tensor]]] = []
+        self.fresh = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        masked = func in _INDEXING and any(i is not None and i.dtype is torch.bool for i in args[1])
+        if func in _READS or masked:
+            raise RuntimeError(f"{func} reads a number from the device, which a recorded step must not")
+        out = func(*args, **(kwargs or {}))
+        view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
+        if not view:
+            self.done.append((func, args, kwargs or {}, _tensors(out)))
+        return out
+
+    def replay(self) -> None:
+        if self.fresh:
+            self.fresh = False
+            return
+        with torch._C._AutoDispatchBelowAutograd():
+            for func, args, kwargs, outs in self.done:
+                for before, now in zip(outs, _tensors(func(*args, **kwargs)), strict=True):
+                    if before.data_ptr() != now.data_ptr():
+                        before.copy_(now)
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
+
+
+def tape(body: Callable[[], None], generators: Sequence[Generator], earlier: Recording | None) -> Tape:
+    """A `lt_core.training.replay.Recorder` for tensors on a CPU."""
+    made = Tape()
+    with made:
+        body()
+    return made
+
+
+@contextmanager
+def recording_on_cpu(eager_steps: int = replay.EAGER_STEPS):  # type: ignore[no-untyped-def]
+    """Trainings that are made in this block record their steps, where they may, after so many of each kind."""
+    from lt_core.training import loop
+
+    with patch.object(loop, "recorder_for", lambda device: tape), patch.object(replay, "EAGER_STEPS", eager_steps):
+        yield

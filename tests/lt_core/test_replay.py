@@ -1,0 +1,113 @@
+"""Steps that are recorded and replayed, on a tape in place of a GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lt_core.methods import METHODS
+from lt_core.testing.tape import Tape, recording_on_cpu
+from lt_core.testing.trials import first_training, fitting_spec, split_of, tiny_spec, trained, weights_of
+from lt_core.training.replay import EAGER_STEPS
+
+NEVER = 10**9
+COUNTS = (40, 20, 10)
+
+
+def ended(spec, eager_steps):
+    with recording_on_cpu(eager_steps):
+        training, losses = trained(spec, split_of(COUNTS))
+    return training, losses
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_a_recorded_training_is_that_of_each_operation(method):
+    """To the bit, with a last smaller batch and a rate that changes with the step."""
+    spec = fitting_spec(method, batch_size=16, warmup_by="step")
+    (one, its), (other, theirs) = ended(spec, NEVER), ended(spec, EAGER_STEPS)
+    assert its == theirs
+    assert torch.equal(weights_of(one.evaluated), weights_of(other.evaluated))
+
+
+@pytest.mark.parametrize(
+    ("method", "kinds"),
+    [("softmax", 2), ("ldam_drw", 4), ("tail_augmentation", 2), ("range_loss", None), ("mixup", 0), ("bbn", None)],
+)
+def test_what_is_recorded(method, kinds):
+    """Once a batch size and phase, if every part of the step promises that it may be; None: nothing is even tried."""
+    training, _ = ended(fitting_spec(method, batch_size=16, epochs=24), EAGER_STEPS)
+    assert (training.replay and len(training.replay.recorded)) == kinds
+
+
+def test_nothing_is_recorded_on_a_cpu():
+    training, _ = trained(tiny_spec(), split_of(COUNTS))
+    assert training.replay is None
+    assert isinstance(training.optimizer.param_groups[0]["lr"], float)
+
+
+def test_a_part_that_does_not_promise_is_not_recorded(load):
+    load(
+        """
+from lt_core.parts import part
+from lt_core.losses.cross_entropy import Softmax
+
+@part("loss", "host_minded")
+class HostMinded(Softmax):
+    captured = False
+"""
+    )
+    training, _ = ended(tiny_spec("softmax[loss=host_minded]", batch_size=16), EAGER_STEPS)
+    assert training.replay is None
+
+
+def test_a_broken_promise_is_caught_by_the_tape(load):
+    load(
+        """
+from lt_core.parts import part
+from lt_core.losses.cross_entropy import Softmax
+
+@part("loss", "reads_a_number")
+class ReadsANumber(Softmax):
+    def bind(self, counts):
+        plain = super().bind(counts)
+        return lambda outputs, labels: plain(outputs, labels) * (1 if outputs.max().item() > 0 else 2)
+"""
+    )
+    with pytest.raises(RuntimeError, match="reads a number from the device"):
+        ended(tiny_spec("softmax[loss=reads_a_number]", batch_size=16), EAGER_STEPS)
+
+
+def test_a_training_that_goes_on_from_a_stored_state_records_anew():
+    spec = tiny_spec(batch_size=16, epochs=8)
+    with recording_on_cpu():
+        whole = first_training(spec, split_of(COUNTS))
+        for _ in range(4):
+            whole.run_epoch()
+        state = whole.state()
+        again = first_training(spec, split_of(COUNTS))
+        for _ in range(2):
+            again.run_epoch()  # what it has recorded works on momenta that restoring replaces
+        again.restore(torch.load(_stored(state), weights_only=True))
+        losses = [[training.run_epoch() for _ in range(4)] for training in (whole, again)]
+    assert losses[0] == losses[1]
+    assert torch.equal(weights_of(whole.model), weights_of(again.model))
+
+
+def _stored(state):
+    import io
+
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return file
+
+
+def test_a_tape_does_again_what_was_done():
+    total, held = torch.zeros(()), torch.tensor([1.0, 2.0])
+    with Tape() as tape:
+        total += (held * held).sum()
+    tape.replay()  # the first is what was done meanwhile
+    assert float(total) == 5
+    held.copy_(torch.tensor([3.0, 0.0]))
+    tape.replay()
+    assert float(total) == 14
