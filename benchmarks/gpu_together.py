@@ -24,7 +24,7 @@ from noise import COUNTS, noise_split
 from lt_core.training.runtime import Runtime
 
 NUMBERS = (1, 2, 4, 8, 12)
-SECONDS = 5.0
+SECONDS = 3.0
 PATIENCE = 120.0  # seconds that processes wait for each other
 
 
