@@ -2,23 +2,26 @@
 same command. Part of `gpu.py`.
 
 The first trial has the card to itself, so that its whole wall time can be told. Each process is a `bench.py run` of one trial
-by the inline backend, into a folder of its own; at the end the folders are merged into DIR/SUITE.
+by the inline backend, into a folder of its own below DIR/cells; DIR/records.tar.gz holds the records of all that have ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_together import mps
+
+from bench.suites.suite import load_suite
+from lt_core.spec import TrialSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,17 +31,72 @@ def best_number(file: Path) -> tuple[int, bool]:
     if not file.exists():
         return 4, False
     rates = json.loads(file.read_text())["images_per_second"]
-    return max(((float(r), int(n), name == "MPS") for name, found in rates.items() for n, r in found.items()))[1:]
+    _, number, shared = max((rate, int(n), name == "MPS") for name, found in rates.items() for n, rate in found.items())
+    return number, shared
 
 
-def cells(suite: str) -> list[list[str]]:
-    """Options of `run` that name one trial each: one data set after the other, all methods of a seed before the next seed."""
-    from bench.suites.suite import load_suite
+@dataclass(frozen=True)
+class Cells:
+    """The trials of ``suite``, and where each of them is kept."""
 
-    trials = load_suite(suite).specs
-    order = list(dict.fromkeys(t.data.dataset for t in trials))
-    trials = sorted(trials, key=lambda t: (order.index(t.data.dataset), t.seed))
-    return [["--only", f"={t.method.label}", "--where", f"dataset={t.data.dataset}", "--seeds", f"={t.seed}"] for t in trials]
+    suite: str
+    out: Path
+    options: list[str]  # of `run`, for all of them
+
+    def folder(self, spec: TrialSpec) -> Path:
+        return self.out / "cells" / spec.trial_id
+
+    def record(self, spec: TrialSpec) -> Path:
+        return self.folder(spec) / Path(self.suite).stem / "records" / f"{spec.trial_id}.json"
+
+    def ordered(self, dataset: str) -> list[TrialSpec]:
+        """All methods of a seed before the next seed, one data set after the other; on ``dataset`` alone, if that is said."""
+        trials = load_suite(self.suite).specs
+        order = list(dict.fromkeys(t.data.dataset for t in trials))
+        wanted = [t for t in trials if dataset in ("", t.data.dataset)]
+        return sorted(wanted, key=lambda t: (order.index(t.data.dataset), t.seed))
+
+    def start(self, spec: TrialSpec) -> subprocess.Popen[bytes]:
+        """`bench.py run` of one trial, in a process of its own."""
+        chosen = ["--only", f"={spec.method.label}", "--where", f"dataset={spec.data.dataset}", "--seeds", f"={spec.seed}"]
+        words = [sys.executable, "bench.py", "run", self.suite, "--backend", "inline", "--checkpoint-every", "20", *chosen]
+        words += ["--out", str(self.folder(spec)), *self.options]
+        return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+
+    def keep(self) -> int:
+        """Put all records into one file, for whoever carries them home; returns how many there are."""
+        records = sorted(self.out.glob(f"cells/*/{Path(self.suite).stem}/records/*.json"))
+        beside = self.out / "records.tar.gz.new"
+        with tarfile.open(beside, "w:gz") as file:
+            for record in records:
+                file.add(record, arcname=f"{Path(self.suite).stem}/records/{record.name}")
+        beside.replace(self.out / "records.tar.gz")
+        return len(records)
+
+
+def work_off(cells: Cells, waiting: list[TrialSpec], number: int, end: float) -> None:
+    """Run ``waiting``, ``number`` at once but the first alone, until the clock says ``end``; what is then under way is stored."""
+    running: dict[TrialSpec, tuple[subprocess.Popen[bytes], float]] = {}
+    alone = number > 1 and cells.keep() == 0
+    while (waiting or running) and time.monotonic() < end:
+        while waiting and len(running) < (1 if alone else number):
+            spec = waiting.pop(0)
+            running[spec] = cells.start(spec), time.monotonic()
+        time.sleep(0.2)
+        for spec, (process, begun) in list(running.items()):
+            if process.poll() is not None:
+                del running[spec]
+                took = f"{time.monotonic() - begun:.1f} s{' alone' if alone else ''}"
+                print(f"{spec.data.dataset} {spec.method.label} seed {spec.seed}: code {process.returncode}, {took}", flush=True)
+                alone = False
+                cells.keep()
+    for process, _ in running.values():
+        process.send_signal(signal.SIGINT)
+    for process, _ in running.values():
+        try:
+            process.wait(8)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def main() -> None:
@@ -48,61 +106,23 @@ def main() -> None:
     asked.add_argument("--seconds", type=float, default=600.0, help="when all must have ended")
     asked.add_argument("--out", type=Path, required=True)
     asked.add_argument("--data")
-    asked.add_argument("--dry", action="store_true", help="on a CPU, one epoch, four trials")
+    asked.add_argument("--dry", action="store_true", help="on a CPU, four trials")
     asked.add_argument("--processes", type=int, help="at once, in place of what `together` found best")
     options = asked.parse_args()
-    end = time.monotonic() + options.seconds
+    end = time.monotonic() + options.seconds - 8
     options.out.mkdir(parents=True, exist_ok=True)
     number, shared = best_number(options.out / "together.json")
     number = options.processes or number
-    extra = ["--device", "cpu", "--epochs", "1"] if options.dry else ["--device", "cuda"]
-    extra += ["--data", options.data] if options.data else []
-    waiting = [c for c in cells(options.suite) if not options.where or f"dataset={options.where}" in c]
+    device = ["--device", "cpu" if options.dry else "cuda"]
+    cells = Cells(options.suite, options.out, [*device, *(["--data", options.data] if options.data else [])])
+    waiting = [t for t in cells.ordered(options.where) if not cells.record(t).exists()]
     waiting = waiting[:4] if options.dry else waiting
     print(f"{len(waiting)} trials of {options.suite}, {number} at once{' under MPS' if shared else ''}", flush=True)
-    running: dict[int, tuple[subprocess.Popen[bytes], float, list[str]]] = {}
-    alone = True
     with ExitStack() as stack:
         if shared:
             stack.enter_context(mps())
-        while (waiting or running) and time.monotonic() < end - 6:
-            while waiting and len(running) < (1 if alone else number):
-                place = next(i for i in range(number) if i not in running)
-                cell = waiting.pop(0)
-                running[place] = started(options.suite, cell, [*extra, "--out", str(options.out / f"part{place}")])
-            time.sleep(0.2)
-            for place, (process, begun, cell) in list(running.items()):
-                if process.poll() is not None:
-                    del running[place]
-                    took = f"{time.monotonic() - begun:.1f} s{' alone' if alone else ''}"
-                    print(f"{' '.join(cell)}: code {process.returncode}, {took}", flush=True)
-                    alone = False
-                    keep(options.out, Path(options.suite).stem)
-        for process, *_ in running.values():
-            process.send_signal(signal.SIGINT)  # it stores its state
-        for process, *_ in running.values():
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-    keep(options.out, Path(options.suite).stem)
-    done = len(list(options.out.glob(f"part*/{Path(options.suite).stem}/records/*.json")))
-    print(f"{done} records", flush=True)
-
-
-def started(suite: str, cell: list[str], extra: list[str]) -> tuple[subprocess.Popen[bytes], float, list[str]]:
-    """`bench.py run` of one trial, in a process of its own."""
-    words = [sys.executable, "bench.py", "run", suite, "--backend", "inline", "--checkpoint-every", "20", *cell, *extra]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True), time.monotonic(), cell
-
-
-def keep(out: Path, suite: str) -> None:
-    """All records in one file, for whoever carries them home."""
-    beside = out / "records.tar.gz.new"
-    with tarfile.open(beside, "w:gz") as file:
-        for record in sorted(out.glob(f"part*/{suite}/records/*.json")):
-            file.add(record, arcname=f"{suite}/records/{record.name}")
-    shutil.move(beside, out / "records.tar.gz")
+        work_off(cells, waiting, number, end)
+    print(f"{cells.keep()} records", flush=True)
 
 
 if __name__ == "__main__":
