@@ -76,23 +76,24 @@ class Cells:
 
 def work_off(cells: Cells, waiting: list[TrialSpec], number: int, end: float) -> None:
     """Run ``waiting``, ``number`` at once but the first alone, until the clock says ``end``; what is then under way is stored."""
-    running: dict[TrialSpec, tuple[subprocess.Popen[bytes], float]] = {}
+    running: list[tuple[TrialSpec, subprocess.Popen[bytes], float]] = []
     alone = number > 1 and cells.keep() == 0
     while (waiting or running) and time.monotonic() < end:
         while waiting and len(running) < (1 if alone else number):
             spec = waiting.pop(0)
-            running[spec] = cells.start(spec), time.monotonic()
+            running.append((spec, cells.start(spec), time.monotonic()))
         time.sleep(0.2)
-        for spec, (process, begun) in list(running.items()):
+        for one in list(running):
+            spec, process, begun = one
             if process.poll() is not None:
-                del running[spec]
+                running.remove(one)
                 took = f"{time.monotonic() - begun:.1f} s{' alone' if alone else ''}"
                 print(f"{spec.data.dataset} {spec.method.label} seed {spec.seed}: code {process.returncode}, {took}", flush=True)
                 alone = False
                 cells.keep()
-    for process, _ in running.values():
+    for _, process, _ in running:
         process.send_signal(signal.SIGINT)
-    for process, _ in running.values():
+    for _, process, _ in running:
         try:
             process.wait(8)
         except subprocess.TimeoutExpired:
