@@ -15,7 +15,8 @@ from common import cpus, parser, print_table, write_json
 from gpu_speed import recording
 
 from lt_core.methods import METHODS
-from lt_core.testing.trials import figures_of, fitting_spec
+from lt_core.result import TrialResult
+from lt_core.testing.trials import VALIDATED, figures_of, fitting_spec
 from lt_core.training import run_trial
 from lt_core.training.runtime import Runtime
 
@@ -25,7 +26,7 @@ PRECISIONS = ("float32", "bfloat16")
 def checked(task: tuple[str, str, str]) -> dict[str, Any]:
     """What one method does in one precision on ``kind`` of device."""
     method, precision, kind = task
-    spec, runtime, start = fitting_spec(method, precision=precision), Runtime(device=kind), time.perf_counter()
+    spec, runtime, start = fitting_spec(method, data=VALIDATED, precision=precision), Runtime(device=kind), time.perf_counter()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         with recording(True, torch.device(kind)):
@@ -35,10 +36,17 @@ def checked(task: tuple[str, str, str]) -> dict[str, Any]:
     words = Counter(str(w.message).split("(Triggered")[0].strip()[:150] for w in told)
     return {
         "method": method, "precision": precision, "status": first.status, "cause": first.cause,
-        "traceback": first.traceback[-2000:], "same_twice": figures_of(first) == figures_of(again),
-        "same_as_each_operation": figures_of(first) == figures_of(plain), "warnings": words.most_common(6),
+        "traceback": first.traceback[-2000:], "same_twice": not differing(first, again),
+        "same_as_each_operation": not differing(first, plain), "differing": [differing(first, again), differing(first, plain)],
+        "warnings": words.most_common(6),
         "seconds": time.perf_counter() - start,
     }  # fmt: skip
+
+
+def differing(one: TrialResult, other: TrialResult) -> dict[str, Any]:
+    """The figures of two results of one trial that are not the same."""
+    ours, theirs = figures_of(one), figures_of(other)
+    return {key: (value, theirs.get(key)) for key, value in ours.items() if value != theirs.get(key)}
 
 
 def main() -> None:

@@ -24,18 +24,24 @@ ROOT = Path(__file__).resolve().parents[2]
 def provenance() -> dict[str, Any]:
     """Facts about this process, merged into the environment of every record.
 
-    A copy of a checkout without its git folder, on a machine that was borrowed say, is told its commit by ``LT_COMMIT``.
+    A copy of a checkout on a machine that was borrowed, whose git folder is another one's or missing, is told its commit by
+    ``LT_COMMIT``; nothing is then known of changes.
     """
+    if told := os.environ.get("LT_COMMIT"):
+        return {"git_commit": told, "git_dirty": None, **_beside_the_code()}
     # An installed copy may lie inside somebody else's repository, whose commit says nothing of this code.
     commit = _git("rev-parse", "HEAD") if _git("rev-parse", "--show-toplevel") == str(ROOT) else ""
     # Only tracked files count: results and scratch files beside the code do not change what it does.
     dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
     return {
-        "git_commit": commit or os.environ.get("LT_COMMIT"),
+        "git_commit": commit or None,
         "git_dirty": dirty,
-        "packages": {name: _version(name) for name in _PACKAGES} | offering_packages(),
-        "command": command(sys.argv),
+        **_beside_the_code(),
     }
+
+
+def _beside_the_code() -> dict[str, Any]:
+    return {"packages": {name: _version(name) for name in _PACKAGES} | offering_packages(), "command": command(sys.argv)}
 
 
 def command(words: Sequence[str]) -> str:

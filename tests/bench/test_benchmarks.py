@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -19,8 +25,43 @@ import pytest
     ],
 )
 def test_the_rule_of_precision_auto_is_called_wrong_only_if_every_round_says_so(monkeypatch, ratios, words):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from common import Spread
     from train_speed import verdict
 
     assert words in verdict("float32", "bfloat16", Spread(ratios), "precision auto")
+
+
+@pytest.mark.slow
+def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
+    suite = tmp_path / "tiny.yaml"
+    suite.write_text(
+        "about: dry\nrecipe: {base: digits, epochs: 1}\ndata: {dataset: digits, imbalance_factor: 100}\n"
+        "methods: [softmax, ce_drw]\nseeds: 2\n"
+    )
+    words = [sys.executable, "benchmarks/gpu.py", "--dry", "--out", str(tmp_path / "out"), "--suite", str(suite)]
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(f"── {part}: ok" in done.stdout for part in ("tests", "methods", "speed", "together", "cells")), done.stdout
+    assert "4 records" in done.stdout
+    rows = json.loads((tmp_path / "out" / "methods.json").read_text())["rows"]
+    assert rows and all(row["status"] == "ok" and row["same_twice"] and row["same_as_each_operation"] for row in rows)
+    assert json.loads((tmp_path / "out" / "speed.json").read_text())["same"] == {"bfloat16": True, "float32": True}
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"),
+    [
+        ({"taking turns": {"1": 30.0, "8": 29.0}}, (1, False)),
+        ({"taking turns": {"1": 30.0, "8": 29.0}, "MPS": {"1": 28.0, "8": 60.0, "12": 59.0}}, (8, True)),
+    ],
+)
+def test_as_many_trials_share_a_card_as_was_fastest(monkeypatch, tmp_path, rates, best):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from gpu_cells import best_number
+
+    (tmp_path / "together.json").write_text(json.dumps({"images_per_second": rates}))
+    assert best_number(tmp_path / "together.json") == best
+    assert best_number(tmp_path / "missing.json") == (4, False)

@@ -26,7 +26,16 @@ SMALL = {"recipe": {"base": "digits", "epochs": 1}, "seeds": 1, "methods": ["sof
 
 @pytest.mark.parametrize(
     ("given", "seeds"),
-    [("3", (0, 1, 2)), (3, (0, 1, 2)), ("0,3,7", (0, 3, 7)), ("=5", (5,)), ("=0", (0,)), ([5], (5,)), (range(2, 4), (2, 3)), (None, None)],
+    [
+        ("3", (0, 1, 2)),
+        (3, (0, 1, 2)),
+        ("0,3,7", (0, 3, 7)),
+        ("=5", (5,)),
+        ("=0", (0,)),
+        ([5], (5,)),
+        (range(2, 4), (2, 3)),
+        (None, None),
+    ],
 )
 def test_seeds_are_a_number_of_them_or_a_list_in_text_and_in_python(given, seeds):
     assert Selection(seeds=given).seeds == seeds
