@@ -35,7 +35,7 @@ def plan_(
 
 
 @takes(
-    "backend", "address", "cpus_per_trial", "gpus_per_trial", "device", *SELECTION,
+    "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device", *SELECTION,
     "trial_timeout", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
 )  # fmt: skip
 def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:

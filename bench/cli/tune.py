@@ -14,7 +14,8 @@ from bench.tuning.choices import PRUNERS, SAMPLERS
 
 
 @takes(
-    "retry_failed", "backend", "address", "cpus_per_trial", "gpus_per_trial", "device", "data", "out", "verbose",
+    "retry_failed", "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device",
+    "data", "out", "verbose",
 )  # fmt: skip
 def tune_(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="a tuning space by name or YAML file; see `list spaces`")],

@@ -20,7 +20,7 @@ from lt_core.frozen.fetch import fetch_inputs
 from lt_core.labels import counted
 from lt_core.result import LOST, TrialResult
 from lt_core.spec import TrialSpec
-from lt_core.stages import stage_one
+from lt_core.stages import check_divisible, stage_one
 from lt_core.training.runtime import Runtime
 from lt_core.training.trial import Progress
 
@@ -87,12 +87,16 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
 
     Raises:
         Interrupted: the user asked to stop; what is finished is kept and compacted.
-        UserError: data that is not there, resources that can never be had, a folder that cannot be written.
+        UserError: data that is not there, a method that several processes cannot train together, resources that can never be
+            had, a folder that cannot be written.
     """
     if not plan.todo:
         store.compact()
         say(f"{plan.suite.name}: all {len(plan.specs)} trials are done, nothing to run")
         return
+    if runtime.ranks > 1:
+        for spec in plan.todo:
+            check_divisible(spec)
     needed = ((spec.data.dataset, spec.recipe.model) for spec in plan.todo)
     fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))

@@ -34,6 +34,9 @@ class Execution:
     address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
     cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
     gpus_per_trial: float | None = param(None, "GPUs of a trial, fractions allowed [default: 1 if any]", low=0)
+    processes_per_trial: int | None = param(
+        None, "processes that train each trial together [default: its GPUs, if it has several]", low=1
+    )
     device: str = param("auto", "auto, cpu or cuda")
     trial_timeout: float | None = param(None, "end a trial after this long", low=0.001)  # seconds
     checkpoint_every: float = param(30, "how often a trial saves its own state", low=0)  # seconds
@@ -54,10 +57,26 @@ class Execution:
         refuse_below(self)
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
             raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
+        gpus = self.gpus_per_trial or 0
+        if gpus > 1 and (not float(gpus).is_integer() or self.processes not in (1, gpus)):
+            raise UserError(
+                f"--gpus-per-trial {gpus:g} cannot be shared by {self.processes} processes, each of which takes a whole one: "
+                "give a trial as many GPUs as processes, or leave --processes-per-trial out"
+            )
         for key, domain in domains(Execution).items():
             value = getattr(self, key)
             if domain.choices and value is not None and value not in domain.choices:
                 raise unknown(key, value, domain.choices)
+
+    @property
+    def processes(self) -> int:
+        """Processes that train a trial together."""
+        return self.processes_per_trial or max(1, int(self.gpus_per_trial or 0))
+
+    @property
+    def cpus(self) -> float:
+        """CPUs of a trial: one for each of several processes, if fewer were asked for."""
+        return max(self.cpus_per_trial, self.processes if self.processes > 1 else 0)
 
     def runtime(self) -> Runtime:
         """This machine's side of the trials.
@@ -65,12 +84,18 @@ class Execution:
         Raises:
             UserError: a device that is not there.
         """
+        import torch
+
+        there = torch.cuda.device_count()
+        if self.backend == "inline" and (self.gpus_per_trial or 0) > there:
+            raise UserError(f"--gpus-per-trial {self.gpus_per_trial:g} asks for more GPUs than this machine has ({there})")
         from lt_core.training.runtime import Runtime
 
         runtime = Runtime(
             data_dir=str(Path(self.data).expanduser().resolve()) if self.data else None,
             device=self.device,
-            threads=max(1, int(self.cpus_per_trial)),
+            threads=max(1, int(self.cpus / self.processes)),
+            ranks=self.processes,
             checkpoint_every=self.checkpoint_every,
             embed=self.embed,
             time_limit=self.trial_timeout,
@@ -85,4 +110,4 @@ class Execution:
 
         if self.backend == "inline":
             return Inline()
-        return RayTune(self.address, self.cpus_per_trial, self.gpus_per_trial, self.verbose)
+        return RayTune(self.address, self.cpus, self.gpus_per_trial, self.verbose)

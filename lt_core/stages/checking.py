@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from lt_core.errors import UserError
 from lt_core.frozen.label import Frozen
 from lt_core.parts import build_parts
 from lt_core.recipes import Recipe
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import stage_one
+from lt_core.steps.base import Step
 
 
 def check_trial(spec: TrialSpec) -> None:
@@ -27,6 +30,21 @@ def check_trial(spec: TrialSpec) -> None:
                     f"{spec.method.name} {made.beyond_features} ({group} {made.name}), and a frozen backbone's features are what "
                     "they are: leave the method out, or name a model that is trained on pictures"
                 )
+
+
+def check_divisible(spec: TrialSpec) -> None:
+    """Refuse a trial that several processes cannot train together.
+
+    Raises:
+        UserError: its step sees the network past what they divide among them.
+    """
+    for one in filter(None, (spec, stage_one(spec))):
+        step = build_parts(one.method.params)["step"]
+        if not cast(Step, step).divisible:
+            raise UserError(
+                f"{spec.method.name} cannot be trained by several processes together (its step, {step.name}, looks into the "
+                "network): give each trial one GPU, or one process"
+            )
 
 
 def _check_recipe(recipe: Recipe) -> None:

@@ -60,6 +60,7 @@ class Mixup(Step):
 
     mix_alpha: float = param(1.0, "α of the Beta distribution; 0 mixes nothing", low=0, tune=(0.2, 0.5, 1.0))
     bound: ClassVar[type[_Mixing]] = _Mixing
+    divisible: ClassVar[bool] = True
 
     def bind(self, training: StepContext) -> BoundStep:
         return self.bound(training, self)
@@ -91,6 +92,7 @@ class ManifoldMixup(Mixup):
     """Mixup of the input or of a hidden layer, drawn for each batch (Verma et al. 2019, ICML)."""
 
     bound: ClassVar[type[_Mixing]] = _Manifold
+    divisible: ClassVar[bool] = False
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if len(getattr(backbone, "groups", ())) < 2:

@@ -23,5 +23,7 @@ class _Plain(BoundStep):
 class Plain(Step):
     """The mean weighted loss of the batch."""
 
+    divisible: ClassVar[bool] = True
+
     def bind(self, training: StepContext) -> BoundStep:
         return _Plain(training)

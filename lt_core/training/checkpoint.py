@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,12 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
 
 
 @contextmanager
-def held(folder: Path, name: str) -> Iterator[Path]:
-    """The file of a shared stage, for one trial at a time; another waits. A process that dies lets go of it."""
+def held(folder: Path, name: str, alone: bool = True) -> Iterator[Path]:
+    """The file of a shared stage, for one trial at a time; another waits. A process that dies lets go of it.
+
+    Args:
+        alone: whether this process is the one that holds it; else nothing waits.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
+    with FileLock(folder / f"{name}.lock") if alone else nullcontext():
         yield folder / f"{name}.pt"

@@ -32,6 +32,7 @@ from lt_core.training.enlarge import enlarged
 from lt_core.training.optim import learning_rate, make_optimizer
 from lt_core.training.replay import Replay, recorder_for
 from lt_core.training.runtime import autocast_dtype, drawing_from
+from lt_core.training.team import current
 from lt_core.weights import Weights
 
 
@@ -107,6 +108,7 @@ class Training:
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
         self.reported: dict[str, float] = {}  # what the step tells of the last epoch
         self.total = torch.zeros((), device=device)  # sum of the epoch's losses
+        self.team = current()
         self.replay = self._replay(parts)
 
     def _replay(self, parts: Mapping[str, Part]) -> Replay | None:
@@ -114,7 +116,7 @@ class Training:
         recorder = recorder_for(self.device)
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
         on_disk = self.batches.padded is None and self.batches.normalised is None
-        if recorder is None or on_disk or not all(getattr(one, "captured", False) for one in inside):
+        if recorder is None or self.team or on_disk or not all(getattr(one, "captured", False) for one in inside):
             return None
         self._keep_rate_on_device()
         return Replay(recorder, [self.augment])
@@ -160,9 +162,13 @@ class Training:
         ``labels`` are for heads with a margin of their own.
         """
         net = net or self.model
-        with self.autocast():
-            features = net.backbone(images)
-            return net.classify(features, labels).float(), features.float()
+
+        def whole(images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+            with self.autocast():
+                features = net.backbone(images)
+                return net.classify(features, labels).float(), features.float()
+
+        return self.team.divided(whole, images, labels) if self.team else whole(images, labels)
 
     def autocast(self) -> torch.autocast:
         """A context in which the network computes in the recipe's precision."""
@@ -202,7 +208,7 @@ class Training:
         order = self._order(sampling)
         self.train_mode()
         self.total.zero_()
-        with drawing_from(self.seed, self.epoch, self.device):
+        with drawing_from(self.seed, self.epoch, self.device, self.team.rank if self.team else 0):
             for start in range(0, len(order), self.recipe.batch_size):
                 rate = learning_rate(self.recipe, self.epoch, start / len(order))
                 self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
@@ -211,6 +217,8 @@ class Training:
                     self.replay(partial(self._take, step), positions, (len(positions), self.rebalanced))
                 else:
                     self._take(step, positions)
+        if self.team:
+            self.team.average_buffers([self.model] if self.averaged is None else [self.model, self.averaged])
         self.reported = step.report()
         self.epoch += 1
         self.images_seen = len(order)
@@ -221,6 +229,8 @@ class Training:
         loss = step(positions)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.team:
+            self.team.sum_slopes(self.model)
         self.optimizer.step()
         self._average()
         self._shrink()

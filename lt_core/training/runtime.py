@@ -29,13 +29,17 @@ class Runtime:
     checkpoint_every: float = 30.0  # seconds between two checkpoints, so that only long trials write one
     embed: bool = False  # keep what is there to look at: test images by their features, images that were made
     time_limit: float | None = None  # seconds, after which the trial ends with status timeout
+    ranks: int = 1  # processes that train the trial together, each on a GPU of its own if there are any
+    rank: int = 0  # which of them this is
 
     def torch_device(self) -> torch.device:
         """Raises UserError for a device that the machine lacks."""
         if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return replace(self, device="cuda" if torch.cuda.is_available() else "cpu").torch_device()
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"device {self.device} is not there: use --device cpu")
+        if self.device == "cuda" and self.ranks > 1:
+            return torch.device("cuda", self.rank)
         return torch.device(self.device)
 
     def given(self, gpus: float | None) -> Runtime:
@@ -78,14 +82,15 @@ def _make_repeatable(kind: str) -> None:
 
 
 @contextmanager
-def drawing_from(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Layers draw from the process's generators, such as dropout does: in this block from what ``seed`` and ``epoch`` give.
+def drawing_from(seed: int, epoch: int, device: torch.device, rank: int = 0) -> Iterator[None]:
+    """Layers draw from the process's generators, such as dropout does: in this block from what ``seed`` and ``epoch`` give, and
+    the ``rank`` of a process that has a share of each batch.
 
     The generators are then as they were, so that a training neither depends on the rest of the process nor shifts it.
     """
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        start = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+        start = int(np.random.SeedSequence([seed, epoch, *([rank] if rank else [])]).generate_state(1, np.uint64)[0] >> 1)
         torch.default_generator.manual_seed(start)
         if on_gpu:
             with torch.cuda.device(device):
@@ -161,4 +166,5 @@ def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "host_cpus": os.cpu_count(),
+        **({"ranks": runtime.ranks} if runtime.ranks > 1 else {}),
     }

@@ -26,13 +26,15 @@ from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import Stage, StageContext, extra_images, stages_of
-from lt_core.stages.checking import check_trial
+from lt_core.stages.checking import check_divisible, check_trial
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
+from lt_core.training.ranks import led
 from lt_core.training.runtime import Runtime, autocast_dtype, describe, kind_of_device
+from lt_core.training.team import current
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def run_trial(spec: TrialSpec, runtime: Runtime | None = None) -> TrialResult:
 
 def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
     """`run_trial` in pieces: a `Progress` after each epoch, at last the `TrialResult`."""
+    yield from steps_alone(spec, runtime) if runtime.ranks == 1 else led(steps_alone, spec, runtime)
+
+
+def steps_alone(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
+    """`trial_steps` of one process, which may be one of several that do the same."""
     clock = _Clock()
     try:
         yield from _Trial(spec, runtime, clock).steps()
@@ -135,6 +142,8 @@ class _Trial:
     def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, clock
         check_trial(spec)
+        if runtime.ranks > 1:
+            check_divisible(spec)
         runtime.prepare()
         device = runtime.torch_device()
         self.images = draw_images(spec.data, device, runtime.data_dir, extra_images(spec), Frozen.of(spec.recipe.model))
@@ -153,6 +162,8 @@ class _Trial:
             self.book = _Book(**stored["book"])
             self.clock.seconds = self.book.seconds
             self.book.resumed_at.append(self.book.epochs + stored["training"]["epoch"])
+        self.team = current()
+        self.writes = self.team is None or self.team.rank == 0
         self.saved = time.perf_counter()
         self.test: Evaluation | None = None
         self.validation: Evaluation | None = None
@@ -166,7 +177,8 @@ class _Trial:
                 continue
             if stage.shared_as and self.runtime.stages:
                 name = f"{stage.shared_as.trial_id}.{self.kind}"  # each kind of device has a stage of its own
-                with checkpoint.held(Path(self.runtime.stages), name) as file:
+                # Of several processes one holds the file: the others would wait for it, and it for them.
+                with checkpoint.held(Path(self.runtime.stages), name, self.writes) as file:
                     self.clock.skip()  # waiting for another trial to train it
                     yield from self._shared(stage, stage.shared_as.trial_id, file)
             else:
@@ -181,9 +193,12 @@ class _Trial:
 
     def _shared(self, stage: Stage, trial_id: str, file: Path) -> Iterator[Progress]:
         """Take the training from ``file``, or train it and leave it there. The book then stands as if trained here."""
-        stored = checkpoint.load(file, trial_id, self.kind)
+        stored = checkpoint.load(file, trial_id, self.kind) if self.writes else None
+        stored = self.team.agree(stored) if self.team else stored
         if stored is None:
             yield from self._train(stage)
+            if not self.writes:
+                return
             done = {"curve": self.book.curve, "images_seen": self.book.images_seen, "seconds": self.clock.seconds}
             checkpoint.save(file, trial_id, self.kind, {"training": stage.training.state(), **done})
             return
@@ -231,7 +246,7 @@ class _Trial:
         self.clock.add("evaluate")
 
     def _save(self, training: Trainable, last: bool) -> None:
-        if self.path and not last and time.perf_counter() - self.saved > self.runtime.checkpoint_every:
+        if self.path and self.writes and not last and time.perf_counter() - self.saved > self.runtime.checkpoint_every:
             state = {"training": training.state(), "book": vars(self.book)}
             checkpoint.save(self.path, self.spec.trial_id, self.kind, state)
             self.saved = time.perf_counter()

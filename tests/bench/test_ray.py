@@ -158,7 +158,7 @@ def test_tune_makes_a_large_grid_of_trials_without_copying_it_for_each():
     made = [variant["config"] for _, variant in generate_variants({"config": space})]
     assert [config["job"] for config in made] == jobs
     assert time.process_time() - start < 30  # as nested dictionaries they took ten minutes
-    assert TrialSpec.from_dict(unpacked(made[-1])["spec"]) == load_suite("frozen_cifar10").specs[-1]
+    assert TrialSpec.from_dict(unpacked(made[-1])["trial"]["spec"]) == load_suite("frozen_cifar10").specs[-1]
 
 
 def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatch):

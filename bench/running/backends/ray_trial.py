@@ -9,12 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bench.running.backends.base import Job
-from lt_core import plugins
-from lt_core.data.registered import Definition, lend
-from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.result import FAILED, TrialResult
 from lt_core.spec import TrialSpec
+from lt_core.training.carried import carried, received
 
 if TYPE_CHECKING:
     from lt_core.training.trial import Progress
@@ -29,16 +27,7 @@ def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
     Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a trial without one must
     be told to compute on the CPU.
     """
-    files = [asdict(plugin) for plugin in plugins.loaded()]  # a node need not have them
-    return json.dumps(
-        {
-            "spec": job.spec.to_dict(),
-            "runtime": asdict(job.runtime.given(gpus)),
-            "wants_progress": wants_progress,
-            "plugins": files,
-            "set": asdict(source) if isinstance(source := DATASETS[job.spec.data.dataset].source, Definition) else None,
-        }
-    )
+    return json.dumps({"trial": carried(job.spec), "runtime": asdict(job.runtime.given(gpus)), "wants_progress": wants_progress})
 
 
 def unpacked(config: dict[str, Any]) -> dict[str, Any]:
@@ -51,14 +40,10 @@ def steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
     """The steps of an unpacked trial."""
     from lt_core.training import Runtime, trial_steps
 
-    spec = TrialSpec.from_dict(job["spec"])
     try:
-        if job["set"]:
-            lend(job["set"])
-        for file in job["plugins"]:
-            plugins.activate(plugins.Plugin(**file))
+        spec = received(job["trial"])
     except UserError as error:  # such as a package that this node lacks
-        yield TrialResult(spec, FAILED, str(error))
+        yield TrialResult(TrialSpec.from_dict(job["trial"]["spec"]), FAILED, str(error))
     else:
         yield from trial_steps(spec, Runtime(**job["runtime"]))
 

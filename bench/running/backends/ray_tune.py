@@ -265,7 +265,7 @@ def _searcher(source: JobSource, gpus: float) -> Any:
 
 
 def _spec(trial: Any) -> TrialSpec:
-    return TrialSpec.from_dict(unpacked(trial.config)["spec"])
+    return TrialSpec.from_dict(unpacked(trial.config)["trial"]["spec"])
 
 
 def _cause(trial: Any) -> str:

@@ -1,0 +1,65 @@
+"""Trials that several processes train together, through the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.bench.harness import cli, records, same, start, wait_for
+
+TOGETHER = ["--cpus-per-trial", "2", "--processes-per-trial", "2"]
+
+
+@pytest.fixture
+def suite(tmp_path):
+    def write(**changes):
+        values = {
+            "about": "two processes a trial", "recipe": {"base": "digits", "epochs": 8}, "seeds": 1,
+            "data": {"dataset": "digits", "imbalance_factor": 10, "n_max": 60, "validation": 5}, "methods": ["softmax", "crt"],
+        }  # fmt: skip
+        file = tmp_path / "pair.yaml"
+        file.write_text(yaml.safe_dump({**values, **changes}))
+        return str(file)
+
+    return write
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_to_the_figures_of_the_bare_loop(suite, tmp_path):
+    file = suite()
+    alone = cli("run", file, "--out", str(tmp_path / "inline"), "--backend", "inline", *TOGETHER)
+    assert alone.returncode == 0, alone.stderr
+    run = tmp_path / "ray" / "pair"
+    process = start("run", file, "--out", str(tmp_path / "ray"), "--checkpoint-every", "0", *TOGETHER, log=tmp_path / "log")
+    wait_for(lambda: len(records(run)) >= 1, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(1)
+    again = cli("run", file, "--out", str(tmp_path / "ray"), *TOGETHER)
+    assert again.returncode == 0, again.stderr + again.stdout
+    same(run, tmp_path / "inline" / "pair")
+    rows = pd.read_parquet(run / "trials.parquet")
+    assert len(rows) == 2 and set(rows.status) == {"ok"}
+    assert all('"ranks":2' in facts.replace(" ", "") for facts in rows.environment)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--processes-per-trial", "2"], "bbn cannot be trained by several processes together (its step, bbn, looks into"),
+        (["--gpus-per-trial", "2.5"], "--gpus-per-trial 2.5 cannot be shared by 2 processes, each of which takes a whole one"),
+        (["--gpus-per-trial", "4", "--processes-per-trial", "3"], "--gpus-per-trial 4 cannot be shared by 3 processes"),
+        (["--processes-per-trial", "0"], "should be greater than or equal to 1"),
+        (["--gpus-per-trial", "99"], "--gpus-per-trial 99 asks for more GPUs than this machine has"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_starts(suite, tmp_path, options, says):
+    done = cli("run", suite(methods=["softmax", "bbn"]), "--out", str(tmp_path), "--backend", "inline", *options)
+    assert done.returncode == 2
+    assert says in done.stderr and "Traceback" not in done.stderr
+    assert not records(tmp_path / "pair")
