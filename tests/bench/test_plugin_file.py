@@ -162,7 +162,7 @@ def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
     record = json.loads(done.stdout)
     assert (record["status"], record["trial_id"]) == ("ok", spec.trial_id)
     assert record["confusion"] == run_trial(spec).confusion
-    job["plugins"][0]["text"] = "import nowhere_to_be_found\n" + LOSS
+    job["trial"]["plugins"][0]["text"] = "import nowhere_to_be_found\n" + LOSS
     done = subprocess.run([sys.executable, "-c", code], input=json.dumps(job), capture_output=True, text=True, cwd=ROOT)
     record = json.loads(done.stdout)
     assert (record["status"], record["trial_id"]) == ("failed", spec.trial_id)
