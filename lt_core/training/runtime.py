@@ -90,7 +90,7 @@ def drawing_from(seed: int, epoch: int, device: torch.device, rank: int = 0) -> 
     """
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        start = int(np.random.SeedSequence([seed, epoch, *([rank] if rank else [])]).generate_state(1, np.uint64)[0] >> 1)
+        start = int(np.random.SeedSequence([seed, epoch, *([rank] if rank else [])]).generate_state(1, np.uint64)[0]) >> 1
         torch.default_generator.manual_seed(start)
         if on_gpu:
             with torch.cuda.device(device):
