@@ -33,6 +33,7 @@ from lt_core.testing import (  # noqa: F401  (they register)
     parts,
     posthocs,
     recipes,
+    recording,
     regularizers,
     samplings,
     schedules,

@@ -1,16 +1,17 @@
-"""Steps that are recorded and replayed, on a tape in place of a GPU."""
+"""Steps that are recorded and replayed, on a tape in place of a GPU.
+
+That replayed trainings are those of each operation is checked of every method, in lt_core.testing.recording.
+"""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from lt_core.methods import METHODS
 from lt_core.testing.tape import Tape, recording_on_cpu
 from lt_core.testing.trials import first_training, fitting_spec, split_of, tiny_spec, trained, weights_of
 from lt_core.training.replay import EAGER_STEPS
 
-NEVER = 10**9
 COUNTS = (40, 20, 10)
 
 
@@ -18,15 +19,6 @@ def ended(spec, eager_steps):
     with recording_on_cpu(eager_steps):
         training, losses = trained(spec, split_of(COUNTS))
     return training, losses
-
-
-@pytest.mark.parametrize("method", list(METHODS))
-def test_a_recorded_training_is_that_of_each_operation(method):
-    """To the bit, with a last smaller batch and a rate that changes with the step."""
-    spec = fitting_spec(method, batch_size=16, warmup_by="step")
-    (one, its), (other, theirs) = ended(spec, NEVER), ended(spec, EAGER_STEPS)
-    assert its == theirs
-    assert torch.equal(weights_of(one.evaluated), weights_of(other.evaluated))
 
 
 @pytest.mark.parametrize(
@@ -111,3 +103,30 @@ def test_a_tape_does_again_what_was_done():
     held.copy_(torch.tensor([3.0, 0.0]))
     tape.replay()
     assert float(total) == 14
+
+
+def test_the_check_of_every_method_catches_a_decision_on_the_host(load):
+    """Once in a while the step is another, and the host decides when."""
+    from lt_core.testing import cases, run_checks
+
+    load(
+        """
+from lt_core.parts import part
+from lt_core.losses.cross_entropy import Softmax
+
+@part("loss", "now_and_then")
+class NowAndThen(Softmax):
+    calls = 0
+
+    def bind(self, counts):
+        plain = super().bind(counts)
+
+        def loss(outputs, labels):
+            NowAndThen.calls += 1
+            return plain(outputs, labels) * (2 if NowAndThen.calls % 5 == 0 else 1)
+
+        return loss
+"""
+    )
+    causes = {case.check.name: cause for case, cause, _ in run_checks(cases([("loss", "now_and_then")]))}
+    assert "decides something on the host" in causes["its_recorded_step_is_its_step"]

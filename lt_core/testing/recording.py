@@ -1,0 +1,28 @@
+"""What must hold of whatever is trained by steps that a GPU may record and replay."""
+
+from __future__ import annotations
+
+import torch
+
+from lt_core.testing.check import TRAINING, check, expect
+from lt_core.testing.tape import recording_on_cpu
+from lt_core.testing.trials import fitting_spec, split_of, trained, weights_of
+
+_COUNTS = (40, 20, 10)
+_NEVER = 10**9
+
+
+@check(TRAINING)
+def its_recorded_step_is_its_step(label: str) -> None:
+    """Replayed steps leave the weights that steps done one by one leave, to the bit."""
+    spec = fitting_spec(label, batch_size=16, warmup_by="step")
+    ends = []
+    for eager_steps in (_NEVER, 3):
+        with recording_on_cpu(eager_steps):
+            training, losses = trained(spec, split_of(_COUNTS))
+        ends.append((weights_of(training.evaluated), losses))
+    (one, its), (other, theirs) = ends
+    expect(
+        its == theirs and torch.equal(one, other),
+        "its step decides something on the host, so that a recorded one is another: set captured = False on the part that does",
+    )
