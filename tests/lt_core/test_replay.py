@@ -103,30 +103,3 @@ def test_a_tape_does_again_what_was_done():
     held.copy_(torch.tensor([3.0, 0.0]))
     tape.replay()
     assert float(total) == 14
-
-
-def test_the_check_of_every_method_catches_a_decision_on_the_host(load):
-    """Once in a while the step is another, and the host decides when."""
-    from lt_core.testing import cases, run_checks
-
-    load(
-        """
-from lt_core.parts import part
-from lt_core.losses.cross_entropy import Softmax
-
-@part("loss", "now_and_then")
-class NowAndThen(Softmax):
-    calls = 0
-
-    def bind(self, counts):
-        plain = super().bind(counts)
-
-        def loss(outputs, labels):
-            NowAndThen.calls += 1
-            return plain(outputs, labels) * (2 if NowAndThen.calls % 5 == 0 else 1)
-
-        return loss
-"""
-    )
-    causes = {case.check.name: cause for case, cause, _ in run_checks(cases([("loss", "now_and_then")]))}
-    assert "decides something on the host" in causes["its_recorded_step_is_its_step"]

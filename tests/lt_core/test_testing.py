@@ -161,6 +161,10 @@ WRONG = {
     "it_takes_any_number_of_classes": (loss("F.cross_entropy(z + torch.zeros(10), y, reduction='none')"), "must match the size"),
     "it_learns_a_small_batch_by_heart": (loss("F.cross_entropy(0 * z, y, reduction='none')"), "% of twenty images"),
     "its_figures_are_those_of_its_seed": (loss(f"float(np.random.rand()) * {CE}"), "after another trial it has other figures"),
+    "its_recorded_step_is_its_step": (
+        "import itertools\n\nTURN = itertools.count()\n\n\n" + loss(f"(1 + next(TURN) % 3 // 2) * {CE}"),
+        "its step decides something on the host",
+    ),
     "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
     "it_is_what_its_group_expects": (
         loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss",
