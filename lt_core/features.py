@@ -11,6 +11,7 @@ from lt_core.data.loader import Images
 from lt_core.protocols import Predictor
 
 BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU the set is small anyway
+PIXELS = 2**22  # of a batch's images of one channel, so that a network's maps of photographs fit into memory
 
 
 @torch.no_grad()
@@ -18,8 +19,10 @@ def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, 
     """``say(outputs, features)`` of each batch of ``images`` as they are, in order, by the network as it stands."""
     net, pixels = predictor.evaluated, images.pixels
     net.eval()
-    for start in range(0, len(pixels), BATCH):
-        yield say(*predictor.forward(predictor.batches.normalise(pixels[start : start + BATCH]), net=net))
+    height, width, _ = predictor.batches.shape
+    at_once = min(BATCH, max(1, PIXELS // (height * width)))
+    for start in range(0, len(pixels), at_once):
+        yield say(*predictor.forward(predictor.batches.for_evaluation(pixels[start : start + at_once]), net=net))
 
 
 def by_batches(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -188,7 +188,7 @@ class TrialSpec:
 @cache
 def _optional_in_id(cls: type) -> dict[str, Any]:
     """Field → default, of the fields that stay out of ids at it."""
-    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata["domain"].optional_in_id}
+    return {f.name: _listed(f.default) for f in dataclasses.fields(cls) if f.metadata["domain"].optional_in_id}
 
 
 def _without_optional_defaults(record: Any) -> dict[str, Any]:
@@ -197,7 +197,12 @@ def _without_optional_defaults(record: Any) -> dict[str, Any]:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(record).items()}
+    return {k: _listed(v) for k, v in vars(record).items()}
+
+
+def _listed(value: Any) -> Any:
+    """A tuple as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _built(cls: type[T], values: Mapping[str, Any]) -> T:

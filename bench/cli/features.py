@@ -18,8 +18,9 @@ def features_(suites: SUITES, execution: Execution) -> None:
     from lt_core.frozen.label import Frozen
     from lt_core.labels import counted
 
-    pairs = {(s.data.dataset, s.recipe.model) for name in suites for suite in suites_in(load(name)) for s in suite.specs}
-    wanted = sorted(pair for pair in pairs if Frozen.of(pair[1]))
+    specs = [spec for name in suites for suite in suites_in(load(name)) for spec in suite.specs]
+    frozen = {(s.data.dataset, s.recipe.model): (s.data.dataset, s.recipe) for s in specs if Frozen.of(s.recipe.model)}
+    wanted = [frozen[kind] for kind in sorted(frozen)]
     if not wanted:
         raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
     runtime = execution.runtime()

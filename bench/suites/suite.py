@@ -105,7 +105,10 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
     from lt_core.steps import Step
 
     # One spec for each way of building a network or of asking something of the data.
-    kinds = {(s.recipe.model, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s for s in specs}
+    kinds = {
+        (s.recipe.model, s.recipe.crop, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s
+        for s in specs
+    }
     try:
         for data in dict.fromkeys(spec.data for spec in specs):
             semi_sizes(data, DATASETS[data.dataset].train_counts)
@@ -116,7 +119,8 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
                 parts = build_parts(one.method.params)
                 head, step = typing.cast(Head, parts["head"]), typing.cast(Step, parts["step"])
                 model = one.recipe.model
-                check_model(model, seen_shape(model, info.image_shape), info.classes, head, step.backbone)
+                shape = seen_shape(model, one.recipe.network_shape(info.image_shape))
+                check_model(model, shape, info.classes, head, step.backbone)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Images on the device, and batches of them: look-up, crop and flip in one indexing operation."""
+"""Images on the device, and batches of them: look-up, crop and flip in one indexing operation, or crops that are scaled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from lt_core.data.crops import centre, random_boxes, resampled
+from lt_core.data.draws import Draws, Numbers
+from lt_core.data.policies import changes_of
 from lt_core.data.stored import Stored
 from lt_core.recipes import Recipe
 
@@ -80,18 +83,25 @@ class Batches:
     """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training: pictures are cropped
     and flipped, and of features that have several views one is drawn.
 
+    Crops by padding, flips beside them and views are drawn from a generator, in the order of the batches. Crops that are scaled
+    (`Recipe.crop`), their flips, jitter and policies are drawn by image (`lt_core.data.draws`), with the generator's seed.
+
     Args:
-        normalised_as: batches whose normalisation to take over, for unlabelled images.
+        normalised_as: batches of the same training whose normalisation to take over, and whose epoch: for unlabelled images.
     """
 
     def __init__(self, train: Images, recipe: Recipe, normalised_as: Batches | None = None) -> None:
-        self.pad, self.flip = recipe.pad, recipe.flip
+        self.recipe, self.pad, self.flip = recipe, recipe.pad, recipe.flip
         self.labels, self.views = train.labels, train.views
-        self.height, self.width = train.pixels.shape[1:3]
+        self.height, self.width, channels = train.pixels.shape[1:]
+        self.shape = recipe.network_shape((self.height, self.width, channels))
         # Padded once, before normalisation, as torchvision's RandomCrop does on the picture.
         self.pad_with = recipe.pad_with
         self.source = train.pixels
-        self.padded = None if isinstance(train.pixels, Stored) else self._padded(train.pixels)
+        self.padded = None if isinstance(train.pixels, Stored) or recipe.crop else self._padded(train.pixels)
+        self.changes = changes_of(recipe)
+        lead: Draws | None = normalised_as.draws if normalised_as else None
+        self.draws: Draws = Draws(len(train), train.labels.device, lead)
         if normalised_as is None:
             mean, std = _normalisation(recipe.normalize, train.pixels)
             std = torch.where(std == 0, 1, std)  # a feature that is the same in all images stays a number
@@ -103,26 +113,58 @@ class Batches:
         looked_up = train.pixels.is_floating_point() and train.views is None
         self.normalised = self.normalise(train.pixels) if looked_up else None
 
+    @property
+    def captured(self) -> bool:
+        """As `lt_core.parts.Part.captured`: whether a batch is made without the host's part in it."""
+        by_image = self.recipe.crop or self.changes
+        return not isinstance(self.source, Stored) and not by_image
+
     def train(self, positions: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Images at ``positions`` with a random crop and flip each, or in a random view, and their labels."""
+        """Images at ``positions``, each augmented or in a random view, and their labels."""
         if self.normalised is not None:
             return self.normalised.index_select(0, positions), self.labels[positions]
         return self.normalise(self.pixels(positions, generator)), self.labels[positions]
 
     def pixels(self, positions: Tensor, generator: Generator) -> Tensor:
-        """Pixels at ``positions`` with a random crop and flip each: uint8 [B, H, W, channels]. Features: a random view."""
+        """Pixels at ``positions``, each augmented: uint8 [B, H, W, channels]. Features: a random view."""
         if self.views is not None:
             return self._drawn(self.views, positions, generator)
         if self.padded is None:
-            return self.moved(self.source[positions], generator)
-        return self._cropped(self.padded, positions, generator)
+            return self.moved(self.source[positions], positions, generator)
+        return self._changed(self._cropped(self.padded, positions, generator), positions, generator)
 
-    def moved(self, pixels: Tensor, generator: Generator) -> Tensor:
-        """``pixels`` [B, H, W, channels] with a random crop and flip each."""
-        return self._cropped(self._padded(pixels), torch.arange(len(pixels), device=pixels.device), generator)
+    def moved(self, pixels: Tensor, positions: Tensor, generator: Generator) -> Tensor:
+        """``pixels`` [B, stored height and width, channels], which are of the images at ``positions``, each augmented."""
+        if self.recipe.crop:
+            return self._changed(pixels, positions, generator)
+        cropped = self._cropped(self._padded(pixels), torch.arange(len(pixels), device=pixels.device), generator)
+        return self._changed(cropped, positions, generator)
+
+    def _changed(self, pixels: Tensor, positions: Tensor, generator: Generator) -> Tensor:
+        """``pixels`` after what is drawn by image."""
+        if not self.recipe.crop and not self.changes:
+            return pixels
+        numbers = self.draws.numbers(positions, generator.initial_seed())
+        if self.recipe.crop:
+            pixels = self._scaled(pixels, numbers)
+        for change in self.changes:
+            pixels = change(pixels, numbers)
+        return pixels
+
+    def _scaled(self, pixels: Tensor, numbers: Numbers) -> Tensor:
+        recipe, (height, width) = self.recipe, pixels.shape[1:3]
+        boxes = random_boxes(numbers, height, width, recipe.crop_area, recipe.crop_ratio)
+        flipped = (numbers.take(1)[0] < 0.5) & self.flip
+        return resampled(pixels, boxes, recipe.crop, flipped)
+
+    def for_evaluation(self, pixels: Tensor) -> Tensor:
+        """Stored ``pixels`` uint8 [B, H, W, channels] as the network is given them in evaluation: float32 [B, channels, H, W]."""
+        if self.recipe.crop:
+            pixels = centre(pixels, self.recipe.evaluated_at, self.recipe.crop)
+        return self.normalise(pixels)
 
     def plain(self, positions: Tensor) -> Tensor:
-        """Pixels at ``positions`` as they are: uint8 [B, H, W, channels]."""
+        """Pixels at ``positions`` as they are stored: uint8 [B, H, W, channels]."""
         if self.padded is None:
             return self.source[positions]
         return self.padded[positions, self.pad : self.pad + self.height, self.pad : self.pad + self.width]

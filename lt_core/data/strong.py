@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from lt_core.data.loader import Batches
 from lt_core.data.strong_ops import square
-from lt_core.data.strong_pools import POOLS, Pool
+from lt_core.data.strong_pools import POOLS, Pool, applied
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,6 @@ class StrongAugment:
     """Operations of a pool, and a grey square (Sohn et al. 2020, section 2.3 and appendix D; Cubuk et al. 2020; DeVries and
     Taylor 2017).
 
-    Images that drew the same operation are done together, in one tensor operation for the group.
     """
 
     pool: Pool = POOLS["always"]
@@ -36,7 +35,7 @@ class StrongAugment:
         if self.pool.crop == "before":
             return self(stream.pixels(positions, draw), host)
         changed = self.operations(stream.plain(positions), host)
-        return self.cut(stream.moved(changed, draw), host)
+        return self.cut(stream.moved(changed, positions, draw), host)
 
     def __call__(self, pixels: Tensor, generator: Generator) -> Tensor:
         """uint8 [B, H, W, channels] on any device to the same shape.
@@ -48,21 +47,13 @@ class StrongAugment:
 
     def operations(self, pixels: Tensor, generator: Generator) -> Tensor:
         """The pool's operations, without cutout."""
-        count, device, choices = len(pixels), pixels.device, self.pool.choices
+        count, choices = len(pixels), self.pool.choices
         drawn = torch.randint(0, len(choices), (self.pool.drawn, count), generator=generator)
         strengths = torch.rand(self.pool.drawn, count, generator=generator)
         if self.pool.chance < 1:
             left_out = torch.rand(self.pool.drawn, count, generator=generator) >= self.pool.chance
             drawn = drawn.masked_fill(left_out, len(choices))
-        for operations, strength in zip(drawn, strengths, strict=True):
-            made = pixels.clone()
-            for number, (operation, magnitude) in enumerate(choices):
-                mine = (operations == number).nonzero()[:, 0]
-                if len(mine):
-                    where = mine.to(device, non_blocking=True)
-                    made[where] = operation(pixels[where], magnitude(strength[mine]).to(device, non_blocking=True))
-            pixels = made
-        return pixels
+        return applied(self.pool.choices, pixels, drawn, strengths)
 
     def cut(self, pixels: Tensor, generator: Generator) -> Tensor:
         """A grey square at a uniform centre, cut off at the border."""

@@ -7,7 +7,7 @@ a sign, the same number gives both.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,28 @@ from lt_core.data import strong_ops as ops
 
 #: Uniform numbers [n] to magnitudes [n].
 Magnitude = Callable[[Tensor], Tensor]
+#: Operations, each with its magnitude.
+Choices = Sequence[tuple[ops.Operation, Magnitude]]
+
+
+def applied(choices: Choices, pixels: Tensor, drawn: Tensor, strengths: Tensor) -> Tensor:
+    """``pixels`` uint8 [B, H, W, channels] on any device after one operation an image and round. Images that drew the same one
+    are done together, in one tensor operation for the group.
+
+    Args:
+        drawn: numbers of the operations, int64 [rounds, B] on the CPU, so that the host knows the groups without waiting for the
+            device; who drew a number beyond the last is left as it is.
+        strengths: uniform numbers [rounds, B] on the CPU.
+    """
+    for operations, strength in zip(drawn, strengths, strict=True):
+        made = pixels.clone()
+        for number, (operation, magnitude) in enumerate(choices):
+            mine = (operations == number).nonzero()[:, 0]
+            if len(mine):
+                where = mine.to(pixels.device, non_blocking=True)
+                made[where] = operation(pixels[where], magnitude(strength[mine]).to(pixels.device, non_blocking=True))
+        pixels = made
+    return pixels
 
 
 @dataclass(frozen=True)

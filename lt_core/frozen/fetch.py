@@ -13,35 +13,40 @@ from lt_core.frozen.features import load_features
 from lt_core.frozen.label import Frozen
 from lt_core.models import build_model, seen_shape
 from lt_core.models.heads import LinearHead
+from lt_core.recipes import Recipe
 
 _EVERY = 15.0  # seconds between two lines
 
 
 def fetch_inputs(
-    wanted: Iterable[tuple[str, str]], data_dir: str | None = None, device: str = "cpu", say: Callable[[str], None] | None = None
+    wanted: Iterable[tuple[str, Recipe]],
+    data_dir: str | None = None,
+    device: str = "cpu",
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Find, download, decode or compute what trials need now, once, before workers would each do it. Each model is built once,
     so that weights that are not there, or do not fit, are told of here.
 
     Args:
-        wanted: (image set, model of the recipe) of each trial.
+        wanted: (image set, recipe) of each trial.
         device: on which features are computed.
         say: is told how far that is; printed, if it is left out.
 
     Raises:
         UserError: an image set, a backbone or its weights are not there.
     """
-    pairs = list(dict.fromkeys(wanted))
-    fetch_sets((dataset for dataset, _ in pairs), data_dir)
-    for dataset, model in pairs:
+    kinds = list(
+        dict.fromkeys((dataset, recipe.model, recipe.network_shape(DATASETS[dataset].image_shape)) for dataset, recipe in wanted)
+    )
+    fetch_sets((dataset for dataset, *_ in kinds), data_dir)
+    for dataset, model, shape in kinds:
         frozen = Frozen.of(model)
         if frozen:
             views = f", {frozen.views} views" if frozen.views > 1 else ""
             what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels{views}"
             line = told(what, say or partial(print, flush=True), 2 * frozen.info.width)
             load_features(frozen, dataset, data_dir, device, line)
-        info = DATASETS[dataset]
-        build_model(model, seen_shape(model, info.image_shape), info.classes, LinearHead())
+        build_model(model, seen_shape(model, shape), DATASETS[dataset].classes, LinearHead())
 
 
 def told(what: str, say: Callable[[str], None], each: int = 0) -> Progress:

@@ -73,6 +73,7 @@ class Translation:
         """
         rate = self.config.lr * min(1.0, 2 * (1 - self.epoch / self.epochs))
         mine, losses = self.of_class[self.head], []
+        self.batches.draws.begin(self.epoch)
         for label, gan in self.gans.items():
             random, theirs = self.random[label], self.of_class[label]
             for places in torch.randperm(len(mine), generator=random, device=mine.device).split(self.batch):

@@ -53,5 +53,10 @@ def _check_recipe(recipe: Recipe) -> None:
             f"recipe {recipe.name} crops or flips pictures, and a frozen backbone gives features instead: "
             "set pad to 0 and flip to false (with views=8, say, the model's features are those of crops and mirror images too)"
         )
+    if recipe.crop or any(recipe.jitter) or recipe.policy != "none":
+        raise UserError(
+            f"recipe {recipe.name} changes pictures (crop, jitter or policy), and a frozen backbone gives features instead: "
+            "leave them at 0 and none (with views=8, say, the model's features are those of crops and mirror images too)"
+        )
     if recipe.normalize not in ("subset", "none"):
         raise UserError(f"recipe {recipe.name}: normalize {recipe.normalize} is for pixels, not for features: set subset or none")

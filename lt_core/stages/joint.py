@@ -99,7 +99,7 @@ class Joint(Stages):
     def work(self, spec: TrialSpec, images: int) -> float:
         counts = _counts(spec)
         missing, before, beside = self.missing(counts), self.before(spec.recipe, counts), self.beside(spec.recipe, counts)
-        shape = DATASETS[spec.data.dataset].image_shape
+        shape = spec.recipe.network_shape(DATASETS[spec.data.dataset].image_shape)
         maker, judge = _passes(spec.recipe.model, shape, len(counts), self.gan_width, self.gan_blocks)
         # For a pair of images the generators make six, forward and back. The discriminators see two and pass a gradient back,
         # then learn from four; beside a classifier, it sees two and passes a gradient back.

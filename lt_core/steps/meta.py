@@ -80,7 +80,7 @@ class MetaStep(BoundStep):
         """
         training, chosen = self.training, self.positions[self._drawn(self.training.recipe.batch_size)]
         if self.config.meta_set == "validation":
-            return training.batches.normalise(self.meta.pixels[chosen]), self.meta.labels[chosen]
+            return training.batches.for_evaluation(self.meta.pixels[chosen]), self.meta.labels[chosen]
         return training.augmented(*self.batches.train(chosen, training.augment))
 
     def _drawn(self, count: int) -> Tensor:

@@ -83,7 +83,8 @@ class Training:
         fresh = model is None
         if model is None:
             head, initialisation = cast(Head, parts["head"]), self.recipe.head_init
-            model = build_model(self.recipe.model, split.shape, classes, head, seed, self._changed_by(step), initialisation)
+            shape = self.recipe.network_shape(split.shape)
+            model = build_model(self.recipe.model, shape, classes, head, seed, self._changed_by(step), initialisation)
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen, self.frozen_norms = list(frozen), frozen_norms
         for module in self.frozen:
@@ -115,8 +116,7 @@ class Training:
         """What replays the plain step, where the device can and all that has a hand in the step promises that it may be."""
         recorder = recorder_for(self.device)
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
-        on_disk = self.batches.padded is None and self.batches.normalised is None
-        if recorder is None or self.team or on_disk or not all(getattr(one, "captured", False) for one in inside):
+        if recorder is None or self.team or not self.batches.captured or not all(getattr(one, "captured", False) for one in inside):
             return None
         self._keep_rate_on_device()
         return Replay(recorder, [self.augment])
@@ -206,6 +206,7 @@ class Training:
         """Train one epoch; returns its mean weighted loss. The only wait for the device is at the end."""
         step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, self.plain_sampling)
         order = self._order(sampling)
+        self.batches.draws.begin(self.epoch)
         self.train_mode()
         self.total.zero_()
         with drawing_from(self.seed, self.epoch, self.device, self.team.rank if self.team else 0):

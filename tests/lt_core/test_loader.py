@@ -46,7 +46,7 @@ def test_a_padding_reflects_what_lies_within_without_the_border():
     expected = np.pad(train.pixels.numpy(), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     assert np.array_equal(batches.padded.numpy(), expected)
     assert torch.equal(batches.plain(torch.tensor([2, 0])), train.pixels[[2, 0]])
-    moved = batches.moved(train.pixels, torch.Generator().manual_seed(0))
+    moved = batches.moved(train.pixels, torch.arange(3), torch.Generator().manual_seed(0))
     assert torch.equal(moved, batches.pixels(torch.arange(3), torch.Generator().manual_seed(0)))
 
 

@@ -74,19 +74,28 @@ def other(value, domain, name):
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return value + 1
+        return value + 7
     if isinstance(value, float):
         return value / 2 + 0.1
     if isinstance(value, tuple):
-        return (*value[:-1], value[-1] * 0.9) if value else (*range(1, 11),)
+        return (*value[:-1], value[-1] * 0.9 + 0.05) if value else (*range(1, 11),)
     return {"dataset": "mnist", "model": "small_cnn"}.get(name, f"{value}x")
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda f: f.name)
 def test_every_field_of_a_recipe_enters_the_id(field):
+    cropped = {"pad": 0, "crop": 6}
+    needs = {  # other fields without which it makes no sense
+        "warmup_epochs": {"warmup": 0.0},
+        "crop": {"pad": 0},
+        "crop_area": cropped,
+        "crop_ratio": cropped,
+        "eval_resize": cropped,
+        "policy_operations": {"policy": "randaugment"},
+        "policy_magnitude": {"policy": "randaugment"},
+    }
     spec = literal()
-    if field.name == "warmup_epochs":  # goes without a warm-up that is a fraction
-        spec = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, warmup=0.0))
+    spec = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, **needs.get(field.name, {})))
     value = other(getattr(spec.recipe, field.name), field.metadata["domain"], field.name)
     changed = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, **{field.name: value}))
     assert changed.trial_id != spec.trial_id

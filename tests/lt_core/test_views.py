@@ -181,7 +181,7 @@ def test_a_flipped_byte_in_a_view_is_found_and_mended(three, monkeypatch):
 
 def test_it_is_told_how_much_views_take(three):
     said = []
-    fetch_inputs([("digits", three.label)], say=said.append)
+    fetch_inputs([("digits", dataclasses.replace(RECIPES["frozen"], model=three.label))], say=said.append)
     images, what = load_set("digits"), f"features of digits by tiny at {SIZE} pixels, 3 views"
     total = 3 * len(images.train_labels) + len(images.test_labels)
     assert said[0] == f"{what}: {total:,} pictures to compute, once, {total * 6 * 2 / 1e6:,.1f} MB"

@@ -6,7 +6,7 @@ public code of every paper here: it gets the network past its first steps, whose
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lt_core.errors import UserError
@@ -70,6 +70,35 @@ class Recipe:
     pad: int = param(0, "random crop after padding by this many pixels a side", low=0)
     pad_with: str = param("black", "what the padding shows", choices=("black", "reflection"), optional_in_id=True)
     flip: bool = param(False, "random horizontal flip")
+    crop: int = param(
+        0,
+        "side of the square that the network is given: in training a part of the stored picture, drawn and scaled; 0: all of it",
+        low=0,
+        optional_in_id=True,
+    )
+    crop_area: tuple[float, ...] = param(
+        (0.08, 1.0), "smallest and largest share of the picture that is cropped", above=0, high=1, optional_in_id=True
+    )
+    crop_ratio: tuple[float, ...] = param(
+        (3 / 4, 4 / 3), "smallest and largest width of a crop over its height", above=0, optional_in_id=True
+    )
+    eval_resize: int = param(
+        0,
+        "shorter side to which a picture is scaled for evaluation, before its centre is cropped; 0: 8/7 of crop, 256 for 224",
+        low=0,
+        optional_in_id=True,
+    )
+    jitter: tuple[float, ...] = param(
+        (0.0, 0.0, 0.0), "most by which brightness, contrast and saturation are changed, as shares", low=0, optional_in_id=True
+    )
+    policy: str = param(
+        "none",
+        "further changes of training pictures, after crop, flip and jitter",
+        choices=("none", "randaugment", "trivialaugment"),
+        optional_in_id=True,
+    )
+    policy_operations: int = param(2, "operations of RandAugment a picture", low=1, optional_in_id=True)
+    policy_magnitude: int = param(9, "their magnitude", low=0, high=30, optional_in_id=True)
     normalize: str = param(
         "subset",
         "pixel normalisation: by the mean and deviation of the subset, of CIFAR or of ImageNet (what most pretrained networks "
@@ -113,6 +142,44 @@ class Recipe:
                 f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both give the warm-up: "
                 "set one of them to 0"
             )
+        self._check_crop()
+
+    def _check_crop(self) -> None:
+        def refuse(why: str) -> UserError:
+            return UserError(f"recipe {self.name}: {why}")
+
+        for key, count in (("crop_area", 2), ("crop_ratio", 2), ("jitter", 3)):
+            values = getattr(self, key)
+            if len(values) != count:
+                raise refuse(f"{key} takes {count} numbers, got {len(values)}")
+            if count == 2 and values[0] > values[1]:
+                raise refuse(f"{key} is from the smallest to the largest, got {values[0]:g} and {values[1]:g}")
+        plain = {f.name: f.default for f in fields(self)}
+        for key in ("crop_area", "crop_ratio", "eval_resize"):
+            if not self.crop and getattr(self, key) != plain[key]:
+                raise refuse(f"{key} goes with crop: give the side in pixels that the network is given, such as crop 224")
+        for key in ("policy_operations", "policy_magnitude"):
+            if self.policy != "randaugment" and getattr(self, key) != plain[key]:
+                raise refuse(f"{key} goes with policy randaugment, and policy is {self.policy}")
+        if self.crop and self.pad:
+            raise refuse(f"pad={self.pad} and crop={self.crop} both say what part of a picture is shown: set one of them to 0")
+        if self.crop and self.evaluated_at < self.crop:
+            raise refuse(f"eval_resize={self.eval_resize} leaves no centre of crop={self.crop} pixels: make it as large")
+
+    @property
+    def evaluated_at(self) -> int:
+        """Shorter side of the pictures whose centre is shown in evaluation; 0: they are shown as they are stored."""
+        return self.eval_resize or round(8 / 7 * self.crop)
+
+    def network_shape(self, stored: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Height, width and channels of what the network is given for pictures that are ``stored`` so.
+
+        >>> import dataclasses
+        >>> from lt_core.recipes import RECIPES
+        >>> dataclasses.replace(RECIPES["cifar_ldam"], model="resnet50", pad=0, crop=224).network_shape((256, 256, 3))
+        (224, 224, 3)
+        """
+        return (self.crop, self.crop, stored[2]) if self.crop else stored
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -142,75 +209,3 @@ RECIPES: Registry[Recipe] = Registry("recipe")
 def recipe(name: str, **fields: Any) -> Recipe:
     """Register a recipe; of a plug-in file it has the whole name from the first, so that nobody has to look it up."""
     return RECIPES.add(name, Recipe(name=here(name), **fields))
-
-
-# 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness. Five epochs of warm-up, as in
-# public code, chosen on validation splits against two: balanced accuracy +0.92 ± 0.26 points (mean and standard error, 120 pairs
-# of softmax, ce_drw, ldam_drw, mm_drw, logit_adjusted and cb_focal at factors 10 and 50, on five draws that no suite uses).
-recipe(
-    name="digits", model="small_cnn", epochs=40, batch_size=64, optimizer="sgd", lr=0.05, nesterov=True, weight_decay=5e-4,
-    warmup_epochs=5, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
-)  # fmt: skip
-
-# The 90/10 MNIST example of our slides: MLP 784-256-10, two epochs of Adam, both layers as PyTorch makes them.
-recipe(
-    name="mnist_mlp", model="mlp", epochs=2, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=0.0, head_init="pytorch",
-    normalize="unit", precision="float32",
-)  # fmt: skip
-
-# Cao et al. 2019 (LDAM-DRW), public code: rate ×0.01 from epoch 160, ×0.0001 (of the base) from 180.
-recipe(
-    name="cifar_ldam", model="resnet32", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup_epochs=5,
-    milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="cifar",
-)  # fmt: skip
-
-# Cui et al. 2019 (class-balanced loss), public code: shortcut by average pooling, warm-up by step from zero, x/128 − 1.
-recipe(
-    name="cifar_cb", model="resnet32[shortcut=avgpool]", epochs=200, batch_size=128, lr=0.1, weight_decay=2e-4, warmup_epochs=5,
-    warmup_by="step", milestones=(0.8, 0.9), drops=(1e-2, 1e-4), pad=4, flip=True, normalize="signed",
-)  # fmt: skip
-
-# Wei et al. 2021 (CReST), public code: FixMatch on WRN-28-2; the averaged model is evaluated. A generation is one such training.
-# Keras has momentum 0.999 and ε 0.001 in batch norm, which is 0.001 and 0.001 in PyTorch's terms.
-recipe(
-    name="cifar_crest", model="wrn28_2[norm_momentum=0.001,norm_eps=0.001]", head_init="glorot", epochs=64, steps=1024,
-    batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4, decay_norms=False, decay="cosine_1_16", ema=0.999, pad=4,
-    pad_with="reflection", flip=True, normalize="symmetric",
-)  # fmt: skip
-
-# Sohn et al. 2020 (FixMatch), public code: as CReST's, with the raw input in the shortcuts of its later groups, 7/16 of a cosine
-# and 2^20 steps.
-recipe(
-    name="cifar_fixmatch", model="wrn28_2[shortcut=raw,norm_momentum=0.001,norm_eps=0.001]", head_init="glorot", epochs=1024,
-    steps=1024, batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4, decay_norms=False, decay="cosine_7_16", ema=0.999,
-    pad=4, pad_with="reflection", flip=True, normalize="symmetric",
-)  # fmt: skip
-
-# He et al. 2021 (Bi-Sampling), public code: every weight and statistic shrinks by 0.02 · lr a step.
-recipe(
-    name="cifar_bisampling", model="wrn28_2[shortcut=raw]", head_init="glorot", epochs=500, steps=500, batch_size=64,
-    optimizer="adam", lr=0.002, weight_decay=0.0, shrink=4e-5, ema=0.999, ema_norms="averaged", pad=4, flip=True,
-    normalize="cifar_pixels",
-)  # fmt: skip
-
-# Lee et al. 2021 (ABC), public code: as Bi-Sampling's, with a slower batch norm.
-recipe(
-    name="cifar_abc", model="wrn28_2[shortcut=raw,norm_momentum=0.001]", head_init="glorot", epochs=500, steps=500,
-    batch_size=64, optimizer="adam", lr=0.002, weight_decay=0.0, shrink=4e-5, ema=0.999, ema_norms="averaged", pad=4, flip=True,
-    normalize="cifar_pixels",
-)  # fmt: skip
-
-# Heads on features of a frozen backbone: see `lt_core.models.frozen`. Chosen on validation splits of CIFAR-10 and CIFAR-100, of
-# draws that no suite uses (benchmarks/frozen_recipe.py). Weight decay decides: 0.01 is 1.9 and 1.7 points better than 0.002 at
-# this rate, in the mean of 24 trials of six methods. Twenty epochs find what ten do.
-recipe(
-    name="frozen", model="frozen[backbone=efficientnet_lite0,size=112,weights=57934424]", epochs=10, batch_size=128, lr=0.1,
-    weight_decay=0.01, decay="cosine", normalize="subset", precision="float32", eval_every=1000,
-)  # fmt: skip
-
-# 8×8 digits with few labels: seconds a generation. Batch norm's statistics are averaged with the weights, over 20 steps: every
-# reference evaluates statistics of about as many steps as its weights are averaged over.
-recipe(
-    name="digits_semi", model="small_cnn", epochs=20, steps=25, batch_size=32, lr=0.05, nesterov=True, weight_decay=5e-4,
-    decay="cosine_7_16", ema=0.95, ema_norms="averaged", pad=1, normalize="subset", precision="float32",
-)  # fmt: skip

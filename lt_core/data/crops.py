@@ -1,0 +1,101 @@
+"""Random resized crops, and the centre, of batches of pictures: boxes, and what is in them at another size.
+
+Sizes and rounding are those of torchvision's RandomResizedCrop, Resize and CenterCrop, bilinear with antialiasing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lt_core.data.draws import Numbers
+
+_ATTEMPTS = 10  # at a box that lies within the picture
+NUMBERS = 2 * _ATTEMPTS + 2  # that the box of a picture takes
+_AT_ONCE = 64  # pictures whose float32 copies lie in memory
+
+
+def random_boxes(numbers: Numbers, height: int, width: int, area: Sequence[float], ratio: Sequence[float]) -> Tensor:
+    """Top, left, height and width of a box an image, in pixels: int64 [B, 4].
+
+    Its share of the picture is uniform in ``area`` and the logarithm of width over height in that of ``ratio``. Of ten such
+    boxes the first that fits into the picture is taken, else the largest in the middle of it that has a ratio within bounds
+    (Szegedy et al. 2015, section 6, as torchvision has it).
+    """
+    drawn = numbers.take(NUMBERS)
+    share, place, tried = area[0] + (area[1] - area[0]) * drawn[:_ATTEMPTS], drawn[-2:], drawn[_ATTEMPTS:-2]
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    shape = (low + (high - low) * tried).exp()
+    sizes = torch.stack([(height * width * share / shape).sqrt(), (height * width * share * shape).sqrt()]).round().long()
+    limits = torch.tensor([height, width]).to(sizes.device, non_blocking=True)[:, None]
+    fits = ((sizes > 0) & (sizes <= limits[..., None])).all(dim=0)
+    first = fits.long().argmax(dim=0)
+    box = sizes.gather(1, first.expand(2, 1, -1))[:, 0]
+    whole = min(height, round(width / ratio[0])), min(width, round(height * ratio[1]))
+    middle = torch.tensor(whole).to(sizes.device, non_blocking=True)[:, None]
+    found = fits.any(dim=0)
+    box = torch.where(found, box, middle)
+    corner = torch.where(found, (place * (limits - box + 1)).long().minimum(limits - box), (limits - box) // 2)
+    return torch.cat([corner, box]).T
+
+
+def resampled(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
+    """What is in the ``boxes`` [B, 4] of ``pixels`` uint8 [B, H, W, channels], scaled, and mirrored where ``flipped`` [B]: uint8
+    [B, side, side, channels].
+    """
+    return (_one_by_one if pixels.device.type == "cpu" else _together)(pixels, boxes, side, flipped)
+
+
+def _one_by_one(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
+    """On a CPU, whose kernel for a picture of bytes is twelve times as fast as products of matrices."""
+    made = pixels.new_empty(len(pixels), side, side, pixels.shape[3])
+    for row, picture, (top, left, height, width), mirror in zip(made, pixels, boxes.tolist(), flipped.tolist(), strict=True):
+        box = picture[top : top + height, left : left + width].permute(2, 0, 1)[None]
+        scaled = F.interpolate(box, (side, side), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+        row.copy_(scaled.flip(1) if mirror else scaled)
+    return made
+
+
+def _together(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
+    """As two products with matrices of weights for the whole batch: the host neither waits nor launches picture by picture."""
+    made = []
+    for some, its, mirror in zip(*(t.split(_AT_ONCE) for t in (pixels, boxes, flipped)), strict=True):
+        planes = some.permute(0, 3, 1, 2).float()
+        rows = _weights(its[:, 0], its[:, 2], side, some.shape[1])[:, None]
+        columns = _weights(its[:, 1], its[:, 3], side, some.shape[2])
+        columns = torch.where(mirror[:, None, None], columns.flip(1), columns)[:, None]
+        made.append((rows @ planes @ columns.mT).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1))
+    return torch.cat(made)
+
+
+def _weights(start: Tensor, length: Tensor, side: int, size: int) -> Tensor:
+    """Shares of ``size`` pixels in each of ``side`` that stand for ``length`` of them from ``start`` on: [B, side, size].
+
+    A triangle around the pixel's centre, as wide as the pixel, and two pixels of the picture wide at least.
+    """
+    scale = length[:, None, None] / side
+    pixel = torch.arange(size, device=start.device)
+    centre = (torch.arange(side, device=start.device)[:, None] + 0.5) * scale + start[:, None, None]
+    share = (1 - (pixel + 0.5 - centre).abs() / scale.clamp_min(1)).clamp_min(0)
+    share *= (pixel >= start[:, None, None]) & (pixel < (start + length)[:, None, None])
+    return share / share.sum(dim=2, keepdim=True)
+
+
+def centre(pixels: Tensor, resize: int, side: int) -> Tensor:
+    """``pixels`` uint8 [B, H, W, channels] with the shorter side scaled to ``resize``, and of that the central square of ``side``
+    pixels: uint8 [B, side, side, channels]. Without scaling where they have that size.
+    """
+    height, width = pixels.shape[1:3]
+    shorter = min(height, width)
+    if shorter != resize:
+        height, width = (resize * size // shorter for size in (height, width))
+        planes = pixels.permute(0, 3, 1, 2)
+        planes = planes if pixels.device.type == "cpu" else planes.float()  # a GPU's kernel takes no bytes
+        scaled = F.interpolate(planes, (height, width), mode="bilinear", antialias=True)
+        pixels = (scaled.round().clamp(0, 255).to(torch.uint8) if scaled.is_floating_point() else scaled).permute(0, 2, 3, 1)
+    top, left = (round((size - side) / 2) for size in (height, width))
+    return pixels[:, top : top + side, left : left + side]
