@@ -31,6 +31,13 @@ class Part(ABC):  # noqa: B024 (what must be defined is said by the base class o
     #: device, decides nothing and draws nothing on the host. Then a GPU may record the step and replay it.
     captured: ClassVar[bool] = False
 
+    @property
+    def whole_batch(self) -> str:
+        """What it does that a batch in parts does not allow, such as "mixes the images of a batch"; empty: nothing, so that the
+        loss of a batch is the mean of its images', whichever are computed together.
+        """
+        return ""
+
     def check(self, spec: TrialSpec) -> None:  # noqa: B027 (most parts need nothing)
         """Refuse a trial that lacks what this part needs, before anything starts.
 

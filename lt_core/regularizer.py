@@ -21,6 +21,10 @@ class Regularizer(Part):
 
     beyond_features: ClassVar[str] = "moves features"
 
+    @property
+    def whole_batch(self) -> str:
+        return "compares the features of a batch"
+
     @abstractmethod
     def bind(self) -> FeatureTerm | None:
         """The term; None adds nothing."""
@@ -32,6 +36,10 @@ class NoRegularizer(Regularizer):
 
     beyond_features: ClassVar[str] = ""
     captured: ClassVar[bool] = True
+
+    @property
+    def whole_batch(self) -> str:
+        return ""
 
     def bind(self) -> FeatureTerm | None:
         return None

@@ -47,6 +47,12 @@ class Weights(Part):
         weighted = losses * image_weights
         return weighted.mean() if self.mean == "images" else weighted.sum() / image_weights.sum()
 
+    def share(self, class_weights: Tensor, labels: Tensor, of: Tensor) -> Tensor | float:
+        """What the `average` of images with ``labels`` counts in that of a batch with the labels ``of``, which has them in it."""
+        if self.mean == "images":
+            return len(labels) / len(of)
+        return class_weights[labels].sum() / class_weights[of].sum()
+
 
 @part("weights", "none")
 class NoWeights(Weights):
@@ -105,6 +111,10 @@ class Influence(Weights):
         choices=("stopped", "through"),
     )
     ib_rate: float = param(1.0, "factor on the learning rate while the weights are in force; 0.01 in the public code", above=0)
+
+    @property
+    def whole_batch(self) -> str:
+        return "" if self.mean == "images" else "divides by weights that the network's outputs give"
 
     @property
     def rate(self) -> float:

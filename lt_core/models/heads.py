@@ -142,5 +142,9 @@ class LargeMarginHead(Head):
     lm_lambda: float = param(100.0, "λ of the first training step", low=0)
     lm_lambda_min: float = param(5.0, "smallest λ", low=0)
 
+    @property
+    def whole_batch(self) -> str:
+        return "counts steps by batches that it is given"
+
     def build(self, width: int, classes: int) -> nn.Module:
         return LargeMarginLinear(width, classes, self.lm_margin, self.lm_lambda, self.lm_lambda_min)

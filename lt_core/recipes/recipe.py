@@ -31,6 +31,12 @@ class Recipe:
     model: str = param(help="model label, e.g. resnet32 or resnet32[shortcut=avgpool]")
     epochs: int = param(200, "passes over the training subset", low=1)
     batch_size: int = param(128, "images a step; a last smaller batch is kept", low=1)
+    micro_batch: int = param(
+        0,
+        "images of a step that are computed at once, their gradients summed; batch norm sees no more of them; 0: all",
+        low=0,
+        optional_in_id=True,
+    )
     optimizer: str = param("sgd", "optimiser", choices=("sgd", "adam"))
     lr: float = param(0.1, "base learning rate", above=0)
     momentum: float = param(0.9, "momentum of SGD", low=0, below=1)
@@ -141,6 +147,11 @@ class Recipe:
             raise UserError(
                 f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both give the warm-up: "
                 "set one of them to 0"
+            )
+        if self.micro_batch >= self.batch_size:
+            raise UserError(
+                f"recipe {self.name}: micro_batch={self.micro_batch} is no part of batch_size={self.batch_size}: make it "
+                "smaller, or 0"
             )
         self._check_crop()
 

@@ -25,6 +25,11 @@ def check_trial(spec: TrialSpec) -> None:
     for one in filter(None, (spec, stage_one(spec))):
         for group, made in build_parts(one.method.params).items():
             made.check(one)
+            if one.recipe.micro_batch and made.whole_batch:
+                raise UserError(
+                    f"{one.method.name} {made.whole_batch} ({group} {made.name}), and recipe {one.recipe.name} computes batches "
+                    f"in parts of {one.recipe.micro_batch}: set micro_batch to 0, and a batch_size that fits into the memory"
+                )
             if frozen and made.beyond_features:
                 raise UserError(
                     f"{spec.method.name} {made.beyond_features} ({group} {made.name}), and a frozen backbone's features are what "

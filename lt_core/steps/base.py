@@ -54,6 +54,10 @@ class Step(Part):
         return 1.0
 
     @property
+    def whole_batch(self) -> str:
+        return "makes more of a batch than its mean loss"
+
+    @property
     def extra_images(self) -> int:
         """Images a class beyond the training subset that the step looks at."""
         return 0

@@ -25,5 +25,9 @@ class Plain(Step):
 
     divisible: ClassVar[bool] = True
 
+    @property
+    def whole_batch(self) -> str:
+        return ""
+
     def bind(self, training: StepContext) -> BoundStep:
         return _Plain(training)

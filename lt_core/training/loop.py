@@ -226,16 +226,27 @@ class Training:
         return float(self.total) / len(order)
 
     def _take(self, step: BoundStep, positions: Tensor) -> None:
-        """One step of the optimiser on the batch at ``positions``."""
-        loss = step(positions)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        """One step of the optimiser on the batch at ``positions``, computed in the recipe's parts."""
+        for number, part in enumerate(positions.split(self.recipe.micro_batch or len(positions))):
+            loss = step(part)
+            if len(part) < len(positions):
+                loss = loss * self._share(part, positions)
+            if number == 0:
+                self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.total += loss.detach() * len(positions)
         if self.team:
             self.team.sum_slopes(self.model)
         self.optimizer.step()
         self._average()
         self._shrink()
-        self.total += loss.detach() * len(positions)
+
+    def _share(self, part: Tensor, positions: Tensor) -> Tensor | float:
+        """What the mean loss of a ``part`` counts in that of the batch at ``positions``."""
+        if not self.rebalanced:
+            return len(part) / len(positions)
+        labels = self.split.train.labels
+        return self.weights.share(self.class_weights, labels[part], labels[positions])
 
     def _order(self, sampling: Sampling) -> Tensor:
         """Positions of an epoch: what the sampling draws, or as many draws as fill the recipe's steps."""
