@@ -18,6 +18,8 @@ from lt_core.result import OK
 from lt_core.spec import TrialSpec
 from lt_core.stages import stage_one, stages_of
 
+#: Model, side of its crops, and image set: trials that are alike in these cost the same for the same `work`.
+Kind = tuple[str, int, str]
 _STEPS = 3  # measured steps of a calibration, after one to warm up
 _STEP_SECONDS = 3.0  # about what a step of a calibration may take: of a large network it gets fewer images than a trial's
 
@@ -46,28 +48,32 @@ def work(spec: TrialSpec) -> float:
 
 
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
-    """Price ``specs``. ``frame``: finished trials; those of the same model and dataset set the price."""
+    """Price ``specs``. ``frame``: finished trials; those of the same kind set the price."""
     rates = _measured_rates(frame) if frame is not None else {}
     seconds = 0.0
-    calibrations: dict[tuple[str, str], float] = {}
+    calibrations: dict[Kind, float] = {}
     first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
     for spec in [*first_stages.values(), *specs]:
-        kind = (spec.recipe.model, spec.data.dataset)
+        kind = _kind(spec)
         if kind not in rates and kind not in calibrations:
             calibrations[kind] = calibrate(spec)
         seconds += work(spec) * (rates[kind] if kind in rates else calibrations[kind])
-    measured = sum((spec.recipe.model, spec.data.dataset) in rates for spec in specs)
+    measured = sum(_kind(spec) in rates for spec in specs)
     return Estimate(seconds, measured, len(specs) - measured)
 
 
-def _measured_rates(frame: pd.DataFrame) -> Mapping[tuple[str, str], float]:
-    """Seconds a unit of `work`, by model and dataset."""
-    totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+def _kind(spec: TrialSpec) -> Kind:
+    return spec.recipe.model, spec.recipe.crop, spec.data.dataset
+
+
+def _measured_rates(frame: pd.DataFrame) -> Mapping[Kind, float]:
+    """Seconds a unit of `work`, by kind of trial."""
+    totals: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
     for row, spec in zip(done.itertuples(), specs_of(done), strict=True):
         if plugins.missing(spec.versions):  # only its file knows what it takes
             continue
-        total = totals[spec.recipe.model, spec.data.dataset]
+        total = totals[_kind(spec)]
         total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
         first = stage_one(spec)
         total[1] += work(spec) + (work(first) if first else 0)
@@ -95,7 +101,7 @@ def calibrate(spec: TrialSpec) -> float:
         labels = torch.arange(batch * steps, device=device) % info.classes
         noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
         counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
-        recipe = replace(spec.recipe, steps=steps, batch_size=batch)
+        recipe = replace(spec.recipe, steps=steps, batch_size=batch, micro_batch=0)
         plain = replace(spec, method=resolve("softmax"), recipe=recipe)
         training = Training(plain, Split(noise, noise, noise, counts, shape), device)
         start = time.perf_counter()

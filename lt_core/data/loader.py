@@ -15,11 +15,13 @@ from lt_core.data.stored import Stored
 from lt_core.recipes import Recipe
 
 #: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
-#: second is the deviation over all pixels of CIFAR-10; the third is what most published networks were trained with.
+#: second is the deviation over all pixels of CIFAR-10; the third is what most published networks were trained with; the last is
+#: in the code of Cui et al. 2019 and Kang et al. 2020 for iNaturalist.
 _KNOWN = {
     "cifar": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "cifar_pixels": ((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inat": ((0.466, 0.471, 0.380), (0.195, 0.194, 0.192)),
 }
 
 

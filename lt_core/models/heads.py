@@ -35,7 +35,10 @@ def initialise(classifier: nn.Module, initialisation: str) -> nn.Module:
         if initialisation == "pytorch":
             layer.reset_parameters()
         else:
-            nn.init.xavier_normal_(layer.weight)
+            if initialisation == "small":
+                nn.init.normal_(layer.weight, std=0.01)
+            else:
+                nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
     return classifier
 

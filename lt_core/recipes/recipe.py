@@ -47,8 +47,9 @@ class Recipe:
     warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
     decay: str = param(
         "steps",
-        "fall of the rate: at milestones, along half a cosine, or along the first 7/16 (FixMatch) or 1/16 (CReST) of one",
-        choices=("steps", "cosine", "cosine_7_16", "cosine_1_16"),
+        "fall of the rate: at milestones, along half a cosine by step or by epoch, or along the first 7/16 (FixMatch) or 1/16 "
+        "(CReST) of one",
+        choices=("steps", "cosine", "cosine_by_epoch", "cosine_7_16", "cosine_1_16"),
         optional_in_id=True,
     )
     steps: int = param(
@@ -107,14 +108,15 @@ class Recipe:
     policy_magnitude: int = param(9, "their magnitude", low=0, high=30, optional_in_id=True)
     normalize: str = param(
         "subset",
-        "pixel normalisation: by the mean and deviation of the subset, of CIFAR or of ImageNet (what most pretrained networks "
-        "expect), x/128 − 1, 2x/255 − 1, x/255, or none",
-        choices=("subset", "cifar", "cifar_pixels", "imagenet", "signed", "symmetric", "unit", "none"),
+        "pixel normalisation: by the mean and deviation of the subset, of CIFAR, of ImageNet (what most pretrained networks "
+        "expect) or of iNaturalist, x/128 − 1, 2x/255 − 1, x/255, or none",
+        choices=("subset", "cifar", "cifar_pixels", "imagenet", "inat", "signed", "symmetric", "unit", "none"),
     )
     head_init: str = param(
         "he",
-        "initialisation of linear classifiers: Kaiming or Xavier normal with biases of 0, or PyTorch's default",
-        choices=("he", "glorot", "pytorch"),
+        "initialisation of linear classifiers: Kaiming or Xavier normal, or a deviation of 0.01, with biases of 0; or PyTorch's "
+        "default",
+        choices=("he", "glorot", "small", "pytorch"),
         optional_in_id=True,
     )
     label_smoothing: float = param(

@@ -16,7 +16,7 @@ def its_model_can_be_built(recipe: Recipe) -> None:
     refusals = []
     for shape in SHAPES:
         try:
-            check_model(recipe.model, seen_shape(recipe.model, shape), 10, LinearHead())
+            check_model(recipe.model, seen_shape(recipe.model, recipe.network_shape(shape)), 10, LinearHead())
         except UserError as error:
             refusals.append(str(error))
     expect(len(refusals) < len(SHAPES), "; ".join(dict.fromkeys(refusals)))

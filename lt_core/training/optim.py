@@ -36,12 +36,14 @@ def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
 
     Warm-up lasts k = warmup_epochs epochs (or round(warmup · epochs), at least one if any): (epoch + 1)/k of the rate an
     epoch, or (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or along a part of the
-    arc. Milestones take effect at the start of epoch round(milestone · epochs).
+    arc, or as it stands when the epoch begins. Milestones take effect at the start of epoch round(milestone · epochs).
     """
     rate = recipe.lr
     done = (epoch + fraction) / recipe.epochs
     if recipe.decay == "cosine":
         rate *= 0.5 * (1 + math.cos(math.pi * done))
+    elif recipe.decay == "cosine_by_epoch":
+        rate *= 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
     elif recipe.decay in _ARCS:
         rate *= math.cos(_ARCS[recipe.decay] * math.pi * done)
     warm = max(1, round(recipe.warmup * recipe.epochs)) if recipe.warmup else recipe.warmup_epochs

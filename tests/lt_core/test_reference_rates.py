@@ -1,11 +1,14 @@
 """Learning rates of the first ten steps, and of every epoch's first, against the schedules of the public code, at the length of
-each recipe and at 40 epochs.
+each recipe and at a shorter one.
 
 - cifar_ldam: kaidic/LDAM-DRW cifar_train.py (adjust_learning_rate) @ 2536330
 - cifar_cb: richardaecn/class-balanced-loss src/cifar_main.py and its scripts' multipliers @ 1d78572
 - cifar_crest: google-research/crest util/scheduler.py (half_cosine_annealing_lr, level 1) @ e270139
 - cifar_fixmatch: google-research/fixmatch fixmatch.py @ d4985a1
 - cifar_bisampling: TACJu/Bi-Sampling fix_train.py @ bcdae91; cifar_abc: LeeHyuck/ABC ABCfix.py @ f70e926
+- cui_large, cui_ilsvrc: richardaecn/class-balanced-loss tpu/models/official/resnet/resnet_main.py and its scripts @ 0ab6eb7
+- imagenet_lt_90, inat_90: facebookresearch/classifier-balancing run_networks.py and its configs @ 22370c6, with PyTorch 0.4.1's
+  scheduler: a step before each epoch, the first of which is to epoch 0
 - mnist_mlp: the example as printed, two epochs of Adam
 """
 
@@ -20,6 +23,7 @@ from lt_core.recipes import RECIPES
 from lt_core.training.optim import learning_rate
 
 IMAGES = 12_406  # CIFAR-10 at imbalance factor 100
+ILSVRC = 1_281_167  # training images, of recipes for photographs
 
 
 def ldam(step, epochs, per_epoch):
@@ -46,6 +50,23 @@ def fixmatch(step, epochs, per_epoch):
     return 0.03 * math.cos(step / (epochs * per_epoch) * (7 * math.pi) / (2 * 8))
 
 
+def on_tpu(base):
+    """From 0, evenly in steps, over five epochs; then a tenth behind 30 of 90, 60 and 80. The rate is that of 256 images."""
+
+    def rate(step, epochs, per_epoch):
+        epoch, scaled = step * 1024 / ILSVRC, base * 1024 / 256
+        if epoch < 5:
+            return scaled * epoch / 5
+        return scaled * 0.1 ** sum(epoch >= epochs * start / 90 for start in (30, 60, 80))
+
+    return rate
+
+
+def decoupling(step, epochs, per_epoch):
+    """`CosineAnnealingLR` to 0, which moves once an epoch."""
+    return 0.2 * (1 + math.cos(math.pi * (step // per_epoch) / epochs)) / 2
+
+
 REFERENCES = {
     "cifar_ldam": ldam,
     "cifar_cb": class_balanced,
@@ -53,6 +74,10 @@ REFERENCES = {
     "cifar_fixmatch": fixmatch,
     "cifar_bisampling": lambda step, epochs, per_epoch: 0.002,
     "cifar_abc": lambda step, epochs, per_epoch: 0.002,
+    "cui_large": on_tpu(0.4),
+    "cui_ilsvrc": on_tpu(0.2),
+    "imagenet_lt_90": decoupling,
+    "inat_90": decoupling,
     "mnist_mlp": lambda step, epochs, per_epoch: 0.001,
 }
 
@@ -63,11 +88,13 @@ def test_every_recipe_of_a_paper_is_held_here():
     assert not missing, f"{missing}: add the public code's rates to REFERENCES, or the recipe's name to `ours`"
 
 
-@pytest.mark.parametrize("epochs", [None, 40], ids=["own length", "40 epochs"])
+@pytest.mark.parametrize("shorter", [False, True], ids=["own length", "shorter"])
 @pytest.mark.parametrize("name", list(REFERENCES))
-def test_rates_are_the_public_codes(name, epochs):
-    recipe = dataclasses.replace(RECIPES[name], **({"epochs": epochs} if epochs else {}))
-    images = recipe.steps * recipe.batch_size or IMAGES
+def test_rates_are_the_public_codes(name, shorter):
+    recipe = RECIPES[name]
+    if shorter:  # so that milestones are whole epochs
+        recipe = dataclasses.replace(recipe, epochs=45 if recipe.crop else 40)
+    images = recipe.steps * recipe.batch_size or (ILSVRC if recipe.crop else IMAGES)
     per_epoch = math.ceil(images / recipe.batch_size)
 
     def ours(step):

@@ -1,0 +1,34 @@
+"""Recipes for photographs: those of papers, by their public code. Sets are added at 256 pixels for 224, at 366 for 320."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lt_core.recipes.recipe import RECIPES, recipe
+
+# Cui et al. 2019 (class-balanced loss), table 3, public code: richardaecn/class-balanced-loss at 0ab6eb7, tpu/run_inat2017.sh,
+# tpu/run_inat2018.sh and tpu/models/official/resnet (resnet_main.py, resnet_model.py, resnet_preprocessing.py). The rate is 0.4
+# for a batch of 256, hence 1.6 for 1024. Weight decay spares batch norm and the classifier's bias, which sigmoid and focal losses
+# start at −log(C − 1). At 320 pixels: crop=320. What differs here: bilinear scaling for bicubic, no zeros for the last batch norm
+# of a block, torchvision's initialisation of convolutions, crops of the central square, and a last smaller batch that is kept.
+_CUI = recipe(
+    name="cui_large", model="resnet50", epochs=90, batch_size=1024, lr=1.6, nesterov=True, weight_decay=1e-4, decay_norms=False,
+    warmup_epochs=5, warmup_by="step", milestones=(30 / 90, 60 / 90, 80 / 90), drops=(0.1, 0.01, 0.001), crop=224, flip=True,
+    normalize="inat", head_init="small",
+)  # fmt: skip
+
+# The same on ILSVRC 2012 (tpu/run_ILSVRC2012.sh): half the rate, ImageNet's mean and deviation.
+RECIPES.add("cui_ilsvrc", replace(_CUI, name="cui_ilsvrc", lr=0.8, normalize="imagenet"))
+
+# Kang et al. 2020 (decoupling), first stage, public code: facebookresearch/classifier-balancing at 22370c6,
+# config/ImageNet_LT/feat_uniform.yaml, data/dataloader.py and run_networks.py. Of a last smaller batch that code makes no step.
+recipe(
+    name="imagenet_lt_90", model="resnext50_32x4d", epochs=90, batch_size=512, lr=0.2, weight_decay=5e-4, decay="cosine_by_epoch",
+    crop=224, flip=True, jitter=(0.4, 0.4, 0.4), normalize="imagenet", head_init="pytorch",
+)  # fmt: skip
+
+# The same paper on iNaturalist 2018 (config/iNaturalist18/feat_unifrom.yaml), in its README for 200 epochs too: epochs=200.
+recipe(
+    name="inat_90", model="resnet50", epochs=90, batch_size=512, lr=0.2, weight_decay=1e-4, decay="cosine_by_epoch", crop=224,
+    flip=True, normalize="inat", head_init="pytorch",
+)  # fmt: skip
