@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -51,13 +53,24 @@ def resampled(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tens
 
 
 def _one_by_one(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
-    """On a CPU, whose kernel for a picture of bytes is twelve times as fast as products of matrices."""
-    made = pixels.new_empty(len(pixels), side, side, pixels.shape[3])
-    for row, picture, (top, left, height, width), mirror in zip(made, pixels, boxes.tolist(), flipped.tolist(), strict=True):
+    """On a CPU, whose kernel for a picture of bytes is twelve times as fast as products of matrices. It uses one thread, so that
+    each of torch's threads is given pictures of its own.
+    """
+    made = np.empty((len(pixels), side, side, pixels.shape[3]), dtype=np.uint8)
+
+    def place(number: int, picture: Tensor, corners: list[int], mirror: bool) -> None:
+        top, left, height, width = corners
         box = picture[top : top + height, left : left + width].permute(2, 0, 1)[None]
-        scaled = F.interpolate(box, (side, side), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
-        row.copy_(scaled.flip(1) if mirror else scaled)
-    return made
+        scaled = F.interpolate(box, (side, side), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+        made[number] = scaled[:, ::-1] if mirror else scaled
+
+    work = range(len(pixels)), pixels, boxes.tolist(), flipped.tolist()
+    if torch.get_num_threads() == 1:
+        list(map(place, *work))
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            list(threads.map(place, *work))
+    return torch.from_numpy(made)
 
 
 def _together(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from lt_core.data import strong_ops as ops
 
+#: Pixels that one operation is done to at once: of memory beyond 32 MiB the allocator hands out fresh pages, which cost more
+#: than the operation.
+_PIXELS = 2**20
 #: Uniform numbers [n] to magnitudes [n].
 Magnitude = Callable[[Tensor], Tensor]
 #: Operations, each with its magnitude.
@@ -30,13 +33,14 @@ def applied(choices: Choices, pixels: Tensor, drawn: Tensor, strengths: Tensor) 
             device; who drew a number beyond the last is left as it is.
         strengths: uniform numbers [rounds, B] on the CPU.
     """
+    at_once = max(1, _PIXELS // (pixels.shape[1] * pixels.shape[2]))
     for operations, strength in zip(drawn, strengths, strict=True):
         made = pixels.clone()
         for number, (operation, magnitude) in enumerate(choices):
-            mine = (operations == number).nonzero()[:, 0]
-            if len(mine):
-                where = mine.to(pixels.device, non_blocking=True)
-                made[where] = operation(pixels[where], magnitude(strength[mine]).to(pixels.device, non_blocking=True))
+            for mine in (operations == number).nonzero()[:, 0].split(at_once):
+                if len(mine):
+                    where = mine.to(pixels.device, non_blocking=True)
+                    made[where] = operation(pixels[where], magnitude(strength[mine]).to(pixels.device, non_blocking=True))
         pixels = made
     return pixels
 

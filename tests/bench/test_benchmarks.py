@@ -6,9 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+
+from lt_core.recipes import RECIPES
+from tests.pictures import pictures, tree
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,3 +70,54 @@ def test_as_many_trials_share_a_card_as_was_fastest(monkeypatch, tmp_path, rates
     (tmp_path / "together.json").write_text(json.dumps({"images_per_second": rates}))
     assert best_number(tmp_path / "together.json") == best
     assert best_number(tmp_path / "missing.json") == (4, False)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    return tree(tmp_path / "train", pictures((12, 8, 6)))
+
+
+def test_both_ways_of_loading_show_the_same_pictures(monkeypatch, photographs):
+    """As many batches of the same kind, and grey levels that only the draws tell apart."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from loading import Ours, Usual
+
+    monkeypatch.setenv("LT_CACHE", str(photographs.parent / "cache"))
+    recipe = replace(RECIPES["imagenet_lt_90"], crop=8, batch_size=10, jitter=(0.0, 0.0, 0.0))
+    ours, usual = (torch.cat(list(way(10 * 26))) for way in (Ours(photographs, recipe, 9), Usual(photographs, recipe, 1)))
+    assert ours.shape == usual.shape == (260, 3, 8, 8) and ours.dtype == usual.dtype
+    for channel in range(3):
+        assert abs(ours[:, channel].mean() - usual[:, channel].mean()) < 0.05
+        assert abs(ours[:, channel].std() - usual[:, channel].std()) < 0.05
+
+
+def test_loading_says_what_bounds_it(photographs, tmp_path):
+    small = [
+        "--size",
+        "16",
+        "--crop",
+        "12",
+        "--batch-size",
+        "4",
+        "--images",
+        "8",
+        "--rounds",
+        "2",
+        "--json",
+        str(tmp_path / "out.json"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "loading.py", str(photographs), *small],
+        cwd=ROOT / "benchmarks",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    out = json.loads((tmp_path / "out.json").read_text())
+    assert out["pictures"] == 26 and len(out["rounds"]["ours"]) == len(out["rounds"]["usual"]) == 2
+    assert out["ours"] > 0 and out["usual"] > 0 and out["decoded_once"] > 0
+    for way in ("ours", "usual"):
+        name = max(out["milliseconds"][way], key=out["milliseconds"][way].get)
+        assert out["bounded_by"][way].startswith(name)
+        assert f"what bounds {way}" in done.stdout
