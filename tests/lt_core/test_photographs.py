@@ -20,7 +20,17 @@ from lt_core.errors import UserError
 from lt_core.recipes import RECIPES
 from lt_core.result import OK
 from lt_core.stages import check_trial
-from lt_core.testing.trials import VALIDATED, figures_of, finished, first_training, fitting_spec, split_of, tiny_spec, trained
+from lt_core.testing.trials import (
+    VALIDATED,
+    figures_of,
+    finished,
+    first_training,
+    fitting_spec,
+    split_of,
+    tiny_spec,
+    trained,
+    weights_of,
+)
 from lt_core.training import Runtime, run_trial, trial
 
 CPU = torch.device("cpu")
@@ -198,6 +208,45 @@ def test_an_epoch_that_begins_again_is_the_same():
     first = training.run_epoch()
     training.restore(state)
     assert training.run_epoch() == first
+
+
+def epoch_on_ranks(ranks):
+    """An epoch of trainings that each compute a part of every batch and step with the sum of all slopes, as DDP does."""
+    order = [rank._order(rank.sampling) for rank in ranks]
+    assert all(torch.equal(one, order[0]) for one in order)
+    for rank in ranks:
+        rank.batches.draws.begin(rank.epoch)
+        rank.train_mode()
+    for batch in order[0].split(ranks[0].recipe.batch_size):
+        parts = batch.chunk(len(ranks))
+        for mine, rank in enumerate(ranks):
+            rank.optimizer.zero_grad()
+            for part in range(len(parts)):
+                if part == mine:
+                    (rank.step(parts[part]) * len(parts[part]) / len(batch)).backward()
+                else:
+                    rank.batches.draws.skip(parts[part])
+        for shared in zip(*(rank.model.parameters() for rank in ranks), strict=True):
+            slope = sum(p.grad for p in shared if p.grad is not None)
+            for p in shared:
+                p.grad = slope.clone()
+        for rank in ranks:
+            rank._set_rate(rank.recipe.lr)
+            rank.optimizer.step()
+    for rank in ranks:
+        rank.epoch += 1
+
+
+@pytest.mark.parametrize("method", ["softmax", "over_sampling"])
+def test_two_ranks_train_the_network_of_one(method):
+    """Up to the order of sums; with images that are drawn several times in an epoch, and in a batch, too."""
+    spec = tiny_spec(method, model="mlp", batch_size=16, warmup_epochs=0, milestones=(), drops=(), **OF_TRIALS)
+    alone, *ranks = (first_training(spec, split_of((30, 20, 10))) for _ in range(3))
+    for _ in range(3):
+        alone.run_epoch()
+        epoch_on_ranks(ranks)
+    for rank in ranks:
+        torch.testing.assert_close(weights_of(rank.model), weights_of(alone.model), rtol=1e-5, atol=1e-5)
 
 
 def test_trials_on_disk_and_in_memory_have_the_same_figures(monkeypatch):
