@@ -116,7 +116,8 @@ class Training:
         """What replays the plain step, where the device can and all that has a hand in the step promises that it may be."""
         recorder = recorder_for(self.device)
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
-        if recorder is None or self.team or not self.batches.captured or not all(getattr(one, "captured", False) for one in inside):
+        promised = self.batches.captured and all(getattr(one, "captured", False) for one in inside)
+        if recorder is None or self.team or not promised:
             return None
         self._keep_rate_on_device()
         return Replay(recorder, [self.augment])

@@ -36,6 +36,19 @@ def test_two_processes_train_as_one_does_at_the_same_batch(method):
     assert (one.environment.get("ranks"), two.environment["ranks"]) == (None, 2)
 
 
+CROPPED = {"pad": 0, "crop": 6, "crop_area": (0.5, 1.0), "flip": True, "jitter": (0.4, 0.4, 0.4), "policy": "trivialaugment"}
+
+
+@pytest.mark.parametrize("method", ["over_sampling", "ldam_drw"])
+def test_two_processes_see_the_crops_of_one_in_parts_of_a_batch_too(method):
+    spec = tiny_spec(
+        method, data=VALIDATED, model="mlp", epochs=6, batch_size=32, micro_batch=12, precision="float32", eval_every=1, **CROPPED
+    )
+    one, two = run_trial(spec, Runtime(device="cpu")), of_two(spec)
+    assert (one.status, two.status) == ("ok", "ok"), two.traceback
+    assert [row["train_loss"] for row in two.curve] == pytest.approx([row["train_loss"] for row in one.curve], rel=1e-4)
+
+
 def test_a_team_gives_the_same_figures_twice_and_after_a_stop(tmp_path):
     spec = tiny_spec("ldam_drw", epochs=5, batch_size=32, ema=0.9)
     whole = of_two(spec)
