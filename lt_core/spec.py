@@ -76,6 +76,7 @@ class DataSpec:
         if bool(self.counts) != (self.imbalance_type == "counts"):
             raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
         self._check_unlabelled(shaped)
+        self._check_by_class(shaped)
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
             object.__setattr__(self, "n_max", DATASETS[self.dataset].n_max)
 
@@ -94,6 +95,22 @@ class DataSpec:
             unlabelled_order="same",
             unlabelled_labelled=True,
         )
+
+    def _check_by_class(self, shaped: bool) -> None:
+        """Refuse what no plan could say of a set whose classes are counted only when its list is read."""
+        if self.dataset not in DATASETS or DATASETS[self.dataset].by_class:
+            return
+        smallest = DATASETS[self.dataset].n_max
+        if self.imbalance_type in ("majority", "counts") or (shaped and self.n_max > smallest):
+            raise UserError(
+                f"{self.dataset}: imbalance_type {self.imbalance_type} asks what each class has, which its list alone says: set "
+                f"it to natural, or to exp or step with an n_max of {smallest} or less, or cut a list and add it with `data add`"
+            )
+        if self.validation > smallest // 2 and not shaped:
+            raise UserError(
+                f"{self.dataset}: validation {self.validation} asks for more images than its smallest class can give: it has "
+                f"{smallest}, of which it keeps at least half; set validation to {smallest // 2} or less"
+            )
 
     def _check_unlabelled(self, shaped: bool) -> None:
         if self.label_fraction < 1 and self.unlabelled_ratio:

@@ -11,6 +11,8 @@ from typing import Any
 
 from lt_core.data.registered import Definition, find
 from lt_core.data.registered import names as added_names
+from lt_core.data.standard import Standard
+from lt_core.data.standard_sets import STANDARD
 from lt_core.errors import UserError
 from lt_core.labels import without_version
 from lt_core.registry import Registry
@@ -43,13 +45,20 @@ class ClassesOf:
     labels: tuple[int, ...]
 
 
-#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added.
-Source = Found | Made | ClassesOf | Definition
+#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added, a `Standard` of
+#: pictures that are found by the lists which papers use.
+Source = Found | Made | ClassesOf | Definition | Standard
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Facts about a set. ``train_counts``: images of each class in the official training part."""
+    """Facts about a set.
+
+    Args:
+        train_counts: images of each class in the official training part.
+        by_class: whether they are known class by class. If not, their number, sum, largest and smallest are right, and which
+            class has how many images is known from the set alone.
+    """
 
     name: str
     about: str
@@ -58,6 +67,7 @@ class DatasetInfo:
     image_shape: tuple[int, int, int]  # height, width, channels
     source: Source = field(compare=False)
     class_names: tuple[str, ...] = ()
+    by_class: bool = True
 
     @property
     def classes(self) -> int:
@@ -70,15 +80,20 @@ class DatasetInfo:
 
 
 _SOME_CLASSES = re.compile(r"(.+)_((?:0|[1-9]\d*)(?:v(?:0|[1-9]\d*))+)")  # digits_3v8
+_OTHER_SIZE = re.compile(r"(.+)_([1-9]\d*)px")  # imagenet_lt_64px
 
 
 class _Datasets(Registry[DatasetInfo]):
-    """The registered sets, those of pictures that the user has added, and by names such as ``cifar10_3v5`` some classes of
-    either: 3, from now on 0, and 5, from now on 1.
+    """The registered sets, those of pictures that the user has added, and what names make of either: ``cifar10_3v5`` is some
+    classes, 3, from now on 0, and 5, from now on 1; ``imagenet_lt_64px`` a standard set with its pictures at that size.
     """
 
     def _has(self, plain: str) -> bool:
-        return any(super(_Datasets, self)._has(name) or find(name) is not None for name in (plain, _some_classes(plain)[0]))
+        if super()._has(plain) or find(plain) is not None:
+            return True
+        if size := _OTHER_SIZE.fullmatch(plain):
+            return self._has(size[1]) and isinstance(self._item(size[1]).source, Standard)
+        return (base := _some_classes(plain)[0]) != "" and self._has(base)
 
     def _item(self, plain: str) -> DatasetInfo:
         if super()._has(plain):
@@ -86,16 +101,18 @@ class _Datasets(Registry[DatasetInfo]):
         added = find(plain)
         if added:
             return info_of(added)
+        if size := _OTHER_SIZE.fullmatch(plain):
+            return _at_size(self._item(size[1]), plain, int(size[2]))
         base, labels = _some_classes(plain)
         return _part(self._item(base), plain, labels)
 
     def _version(self, plain: str) -> str:
-        for name in (plain, _some_classes(plain)[0]):
-            if super()._has(name):
-                return super()._version(name)
-            if added := find(name):
-                return added.version
-        return ""
+        if super()._has(plain):
+            return super()._version(plain)
+        if added := find(plain):
+            return added.version
+        base = _some_classes(plain)[0]
+        return self._version(base) if base else ""
 
     def names(self, pattern: str = "*") -> list[str]:
         return super().names(pattern) + [name for name in added_names() if fnmatch.fnmatchcase(name, pattern)]
@@ -128,8 +145,31 @@ def _some_classes(name: str) -> tuple[str, tuple[int, ...]]:
     return (found[1], tuple(map(int, found[2].split("v")))) if found else ("", ())
 
 
+def _at_size(info: DatasetInfo, name: str, size: int) -> DatasetInfo:
+    assert isinstance(info.source, Standard)
+    return _standard(name, replace(info.source, size=size))
+
+
+@lru_cache(maxsize=64)
+def _standard(name: str, source: Standard) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        about=source.about,
+        train_counts=source.train_counts,
+        test_count=source.test.list.images,
+        image_shape=(source.size, source.size, 3),
+        source=source,
+        by_class=source.by_class,
+    )
+
+
 @cache
 def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo:
+    if not whole.by_class:
+        raise UserError(
+            f"dataset {name}: which class of {whole.name} has how many images is known from its list alone: make a list of these "
+            "classes, and add it with `data add`"
+        )
     if max(labels) >= whole.classes or len(set(labels)) < len(labels):
         raise UserError(f"dataset {name}: needs different classes of {whole.name}, from 0 to {whole.classes - 1}")
     return replace(
@@ -188,3 +228,5 @@ dataset(
     train_counts=(500,) * 100, test_count=10_000, image_shape=(32, 32, 3),
     aliases=("cifar100", "cifar-100", "CIFAR100", "cifar-100-python", "uoft-cs___cifar100"), torchvision="CIFAR100",
 )  # fmt: skip
+for _name, _source in STANDARD.items():
+    DATASETS.add(_name, _standard(_name, _source))

@@ -11,8 +11,10 @@ from lt_core.cache import cache_dir
 from lt_core.data.found import ImagesAndLabels, find_set, reason
 from lt_core.data.images import ImageSet, Pixels, make_set, read_cache, write_cache
 from lt_core.data.pictures.source import load_pictures
+from lt_core.data.pictures.standard import load_standard
 from lt_core.data.registered import Definition
 from lt_core.data.sets import DATASETS, ClassesOf, DatasetInfo, Found, Made
+from lt_core.data.standard import Standard
 from lt_core.errors import UserError
 
 
@@ -53,6 +55,11 @@ def _(source: Found, info: DatasetInfo, name: str, data_dir: str | None) -> Imag
 @_load.register
 def _(source: Definition, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
     return load_pictures(source, name)
+
+
+@_load.register
+def _(source: Standard, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
+    return load_standard(info.name, source, data_dir)
 
 
 @_load.register

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from lt_core.data.pictures.making import telling
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import fetch_sets
 from lt_core.frozen.compute import Progress
@@ -31,14 +32,15 @@ def fetch_inputs(
     Raises:
         UserError: an image set, a backbone or its weights are not there.
     """
-    pairs = list(dict.fromkeys(wanted))
-    fetch_sets((dataset for dataset, _ in pairs), data_dir)
+    pairs, say = list(dict.fromkeys(wanted)), say or partial(print, flush=True)
+    with telling(lambda name: told(name, say)):
+        fetch_sets((dataset for dataset, _ in pairs), data_dir)
     for dataset, model in pairs:
         frozen = Frozen.of(model)
         if frozen:
             views = f", {frozen.views} views" if frozen.views > 1 else ""
             what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels{views}"
-            line = told(what, say or partial(print, flush=True), 2 * frozen.info.width)
+            line = told(what, say, 2 * frozen.info.width)
             load_features(frozen, dataset, data_dir, device, line)
         info = DATASETS[dataset]
         build_model(model, seen_shape(model, info.image_shape), info.classes, LinearHead())
