@@ -13,6 +13,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.data.standard import ListFile, Standard, canonical, git_of, md5_of
 from lt_core.data.standard_sets import STANDARD
 from lt_core.errors import UserError, unknown
+from lt_core.labels import counted
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,10 @@ def _wrong(expected: ListFile, text: bytes, lines: int) -> str:
 
 
 def _classes(counts: Sequence[int], source: Standard) -> str:
-    classes = int(np.count_nonzero(counts))
-    return f"{classes:,} classes, and {source.classes:,} are expected" if (classes, len(counts)) != (source.classes,) * 2 else ""
+    found, last = int(np.count_nonzero(counts)), source.classes - 1
+    if found == len(counts) == source.classes:
+        return ""
+    return f"{found:,} classes with labels up to {len(counts) - 1:,}, and {source.classes:,} from 0 to {last:,} are expected"
 
 
 def unlike(counts: Sequence[int], source: Standard) -> str:
@@ -115,7 +118,9 @@ def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
     which = next((which for which, part in parts.items() if part.list.images == len(found.pairs)), "")
     if not which:
         sizes = " or ".join(f"{part.list.images:,} ({part.annotations})" for part in parts.values())
-        raise UserError(f"{name}: {annotations} has {len(found.pairs):,} images, and {sizes} are expected: fetch it again")
+        raise UserError(
+            f"{name}: {annotations} has {counted(len(found.pairs), 'image')}, and {sizes} are expected: fetch it again"
+        )
     text = found.lines()
     folder = annotations.parent if out is None else out
     place = folder / parts[which].list.name if folder.is_dir() else folder
