@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from lt_core.data.pictures.annotations import read_annotations
 from lt_core.data.sets import DATASETS
@@ -48,18 +47,19 @@ def labels_at(name: str, source: Standard, which: str, place: Path) -> Labels:
 
 def _checked(name: str, source: Standard, which: str, place: Path, text: bytes) -> Labels:
     try:
-        paths, labels = zip(*(line.rsplit(maxsplit=1) for line in text.decode().splitlines()), strict=True)
-        counts = tuple(np.bincount(np.array(labels, dtype=np.int64)).tolist())
-    except ValueError:  # of a line that has no label, no bytes of text, a label that is no number or negative
+        lines = text.decode().removesuffix("\n").split("\n")
+        sizes = Counter(int(line.rsplit(maxsplit=1)[1]) for line in lines)
+    except (ValueError, IndexError):  # of a label that is no number, of none at all, or of what is no text
         raise UserError(f"{name}: {place} is no list of pictures: a line is `relative/path label`") from None
     expected: ListFile = getattr(source, which).list
-    wrong = _wrong(expected, text, len(paths)) or (unlike(counts, source) if which == "train" else _classes(counts, source))
-    if wrong:
+    wrong = _wrong(expected, text, len(lines)) or _gaps(sizes, source.classes)
+    counts = tuple(size for _, size in sorted(sizes.items()))
+    if wrong := wrong or (unlike(counts, source) if which == "train" else ""):
         raise UserError(
             f"{name}: {place} is not the {expected.name} that papers use, for it has {wrong}: fetch it again ({source.get}), or "
             "give it a name of its own with `data add`"
         )
-    return Labels(place, counts, paths[0].strip(), _standing(expected, text))
+    return Labels(place, counts, lines[0].rsplit(maxsplit=1)[0], _standing(expected, text))
 
 
 def _wrong(expected: ListFile, text: bytes, lines: int) -> str:
@@ -70,16 +70,16 @@ def _wrong(expected: ListFile, text: bytes, lines: int) -> str:
     return f"{lines:,} lines, and {expected.images:,} are expected" if lines != expected.images else ""
 
 
-def _classes(counts: Sequence[int], source: Standard) -> str:
-    found, last = int(np.count_nonzero(counts)), source.classes - 1
-    if found == len(counts) == source.classes:
-        return ""
-    return f"{found:,} classes with labels up to {len(counts) - 1:,}, and {source.classes:,} from 0 to {last:,} are expected"
+def _gaps(sizes: Mapping[int, int], classes: int) -> str:
+    if len(sizes) != classes:
+        return f"{len(sizes):,} classes, and {classes:,} are expected"
+    first, last = min(sizes), max(sizes)
+    return f"labels {first:,} to {last:,}, and 0 to {classes - 1:,} are expected" if (first, last) != (0, classes - 1) else ""
 
 
 def unlike(counts: Sequence[int], source: Standard) -> str:
-    """What is wrong with the sizes of the training classes; empty if nothing is."""
-    if wrong := _classes(counts, source):
+    """What is wrong with the sizes of the training classes, in order; empty if nothing is."""
+    if wrong := _gaps(dict(enumerate(counts)), source.classes):
         return wrong
     if source.by_class:
         label = next((c for c, (n, m) in enumerate(zip(counts, source.sizes, strict=True)) if n != m), None)
