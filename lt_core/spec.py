@@ -41,7 +41,7 @@ class DataSpec:
     counts: tuple[int, ...] = param((), "explicit class sizes, head to tail; imbalance_type counts only", low=1)
     class_order_seed: int | None = param(None, "shuffles which class is head and which is tail; none: label order", low=0)
     subset_seed: int = param(0, "chooses the images", low=0)
-    validation: int = param(0, "images a class held out for choosing hyperparameters", low=0)
+    validation: int = param(0, "images a class for choosing hyperparameters, held out where the set has none of its own", low=0)
 
     label_fraction: float = param(
         1.0,
@@ -77,6 +77,11 @@ class DataSpec:
             raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
         self._check_unlabelled(shaped)
         self._check_by_class(shaped)
+        if 0 < self.own_validation < self.validation:
+            raise UserError(
+                f"{self.dataset}: validation {self.validation} asks for more images than each class has in the set's own "
+                f"validation part: set it to {self.own_validation} or less"
+            )
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
             object.__setattr__(self, "n_max", DATASETS[self.dataset].n_max)
 
@@ -84,6 +89,16 @@ class DataSpec:
     def semi_supervised(self) -> bool:
         """Whether there are unlabelled images."""
         return self.label_fraction < 1 or self.unlabelled_ratio > 0
+
+    @property
+    def own_validation(self) -> int:
+        """Images of each class in the set's own validation part, of which ``validation`` are taken; 0 if it has none."""
+        return DATASETS[self.dataset].validation_each if self.dataset in DATASETS else 0
+
+    @property
+    def held_out(self) -> int:
+        """Training images of each class that are held out for validation."""
+        return 0 if self.own_validation else self.validation
 
     def without_unlabelled(self) -> DataSpec:
         """The same subset, all of it labelled."""
@@ -106,7 +121,7 @@ class DataSpec:
                 f"{self.dataset}: imbalance_type {self.imbalance_type} asks what each class has, which its list alone says: set "
                 f"it to natural, or to exp or step with an n_max of {smallest} or less, or cut a list and add it with `data add`"
             )
-        if self.validation > smallest // 2 and not shaped:
+        if self.held_out > smallest // 2 and not shaped:
             raise UserError(
                 f"{self.dataset}: validation {self.validation} asks for more images than its smallest class can give: it has "
                 f"{smallest}, of which it keeps at least half; set validation to {smallest // 2} or less"

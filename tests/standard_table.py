@@ -30,7 +30,7 @@ def _lists(name: str, source: Standard) -> list[tuple[str, ...]]:
     rows = [("training", source.train.list, source.train.annotations or source.train.folders)]
     rows.append(("test", source.test.list, source.test.annotations or source.test.folders))
     if source.validation:
-        rows.append(("validation", source.validation, ""))
+        rows.append(("validation", source.validation.list, ""))
     return [(f"`{name}`", part, f"`{f.name}`", other and f"`{other}`", f"{f.images:,}", _held(f)) for part, f, other in rows]
 
 

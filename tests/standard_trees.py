@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lt_core.data.sets import DatasetInfo, _standard
+from lt_core.data.standard import Part
 from lt_core.data.standard_sets import STANDARD
 from tests.pictures import pictures
 
 TRAIN, TEST = (6, 3, 2), (2, 2, 2)
 FILES = {"train": pictures(TRAIN), "test": pictures(TEST, start=500)}
+HELD = pictures(TEST, start=800)
 #: Makes the path of a picture of its part, its file name and its label.
 Layout = Callable[[str, str, int], str]
 
@@ -34,6 +36,8 @@ def shrunken(name: str, sizes: tuple[int, ...] = TRAIN, **lists: dict[str, Any])
         )
         for which, part in parts.items()
     }
+    if whole.validation:
+        changed["validation"] = Part(dataclasses.replace(whole.validation.list, images=len(HELD), md5=()))
     return _standard(name, dataclasses.replace(whole, classes=3, sizes=sizes, size=8, **changed))
 
 
@@ -73,6 +77,18 @@ def lists(folder: Path, name: str, layout: Layout, end: str = "\n") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for which in FILES:
         (folder / getattr(STANDARD[name], which).list.name).write_bytes(listing(which, layout, end))
+
+
+def hold_out(root: Path, name: str, layout: Layout) -> None:
+    """Write a validation list and its pictures, which lie among those for training."""
+    lines = []
+    for file, label, content in HELD:
+        path = layout("train", file, label)
+        (root / path).write_bytes(content)
+        lines.append(f"{path} {label}\n")
+    part = STANDARD[name].validation
+    assert part
+    (root / part.list.name).write_text("".join(lines))
 
 
 def coco(which: str, layout: Layout) -> dict[str, list[dict[str, Any]]]:

@@ -52,12 +52,22 @@ def standard_words(source: Standard, at: Located) -> str:
         source.about,
         labels_words("training", at.train),
         f"{labels_words('test', at.test)}; {source.tests}",
+        *_own_validation(source, at),
         f"  pictures      all {pictures:,} are below {definition.root}",
     ]
     if not key_at(at):
         room = f"{gigabytes(pictures, source.size):.3g} GB at {source.size} pixels"
         lines += [_imbalance(definition.train_counts), f"  decoded       not yet: the first run does it, into {room}"]
     return "\n".join(lines)
+
+
+def _own_validation(source: Standard, at: Located) -> list[str]:
+    if not source.validation:
+        return []
+    missing = (
+        f"  validation    no {source.validation.list.name} whose pictures are there too: needed by suites with validation alone"
+    )
+    return [labels_words("validation", at.validation) if at.validation else missing]
 
 
 def labels_words(what: str, labels: Labels) -> str:

@@ -18,10 +18,10 @@ def features_(suites: SUITES, execution: Execution) -> None:
     from lt_core.frozen.label import Frozen
     from lt_core.labels import counted
 
-    pairs = {(s.data.dataset, s.recipe.model) for name in suites for suite in suites_in(load(name)) for s in suite.specs}
-    wanted = sorted(pair for pair in pairs if Frozen.of(pair[1]))
+    trials = [(s.data, s.recipe.model) for name in suites for suite in suites_in(load(name)) for s in suite.specs]
+    wanted = [(data, model) for data, model in trials if Frozen.of(model)]
     if not wanted:
         raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
     runtime = execution.runtime()
     fetch_inputs(wanted, runtime.data_dir, str(runtime.torch_device()))
-    print(f"features are ready: {counted(len(wanted), 'set')}")
+    print(f"features are ready: {counted(len({(data.dataset, model) for data, model in wanted}), 'set')}")

@@ -58,6 +58,8 @@ class DatasetInfo:
         train_counts: images of each class in the official training part.
         by_class: whether they are known class by class. If not, their number, sum, largest and smallest are right, and which
             class has how many images is known from the set alone.
+        validation_each: images of each class in a validation part of the set's own; 0: it has none, and validation images are
+            training images that are held out.
     """
 
     name: str
@@ -68,6 +70,7 @@ class DatasetInfo:
     source: Source = field(compare=False)
     class_names: tuple[str, ...] = ()
     by_class: bool = True
+    validation_each: int = 0
 
     @property
     def classes(self) -> int:
@@ -160,6 +163,7 @@ def _standard(name: str, source: Standard) -> DatasetInfo:
         image_shape=(source.size, source.size, 3),
         source=source,
         by_class=source.by_class,
+        validation_each=source.validation_each,
     )
 
 
@@ -180,6 +184,7 @@ def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo
         test_count=whole.test_count * len(labels) // whole.classes,
         class_names=tuple(whole.class_names[c] for c in labels) if whole.class_names else (),
         source=ClassesOf(whole.name, labels),
+        validation_each=0,
     )
 
 

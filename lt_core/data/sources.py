@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, singledispatch
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from lt_core.data.registered import Definition
 from lt_core.data.sets import DATASETS, ClassesOf, DatasetInfo, Found, Made
 from lt_core.data.standard import Standard
 from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from lt_core.spec import DataSpec
 
 
 @lru_cache(maxsize=4)
@@ -40,6 +44,29 @@ def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
     """
     for name in dict.fromkeys(names):
         load_set(name, data_dir)
+
+
+class Validated(Protocol):
+    """Images or features, with the labels of their own validation part where there is one."""
+
+    @property
+    def validation_labels(self) -> np.ndarray | None: ...
+
+
+def own_validation(spec: DataSpec, images: Validated) -> np.ndarray | None:
+    """The labels of the set's own validation part, where the validation images of ``spec`` are those; else None.
+
+    Raises:
+        UserError: the set has such a part, and it was not found.
+    """
+    if not (spec.validation and spec.own_validation):
+        return None
+    if images.validation_labels is None:
+        raise UserError(
+            f"{spec.dataset}: validation {spec.validation} takes images of the set's own validation part, and its list with its "
+            "pictures is not in the data folder: put it beside the others, see `data show`, or set validation to 0"
+        )
+    return images.validation_labels
 
 
 @singledispatch

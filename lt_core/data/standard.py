@@ -51,7 +51,8 @@ class Standard:
     Args:
         title: as papers call it.
         sizes: images of each class of the training part, or those of the largest and of the smallest alone.
-        train, test, validation: its parts; the third, where there is one, is not used (see docs/standard-sets.md).
+        train, test: its parts.
+        validation: the list of a part of its own for validation, as many of each class, where there is one.
         tests: what the test part is, in words.
         pictures: what the folder with the pictures looks like.
         get: where both are to be had.
@@ -66,7 +67,7 @@ class Standard:
     tests: str
     pictures: str
     get: str
-    validation: ListFile | None = None
+    validation: Part | None = None
     size: int = 224
 
     @property
@@ -78,6 +79,11 @@ class Standard:
     def imbalance(self) -> float:
         """Largest class over smallest."""
         return max(self.sizes) / min(self.sizes)
+
+    @property
+    def validation_each(self) -> int:
+        """Images of each class in its own validation part; 0 if it has none."""
+        return self.validation.list.images // self.classes if self.validation else 0
 
     @property
     def train_counts(self) -> tuple[int, ...]:

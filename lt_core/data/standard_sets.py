@@ -25,7 +25,7 @@ STANDARD = {
         test=Part(
             ListFile("ImageNet_LT_test.txt", 50_000, ("5f5f97c738923e877c5c78accce6744f", "467b330a78bb8245c16feea52be4c559"))
         ),
-        validation=ListFile("ImageNet_LT_val.txt", 20_000, ("ef44f8e43fbc904809a77216042e7498",)),
+        validation=Part(ListFile("ImageNet_LT_val.txt", 20_000, ("ef44f8e43fbc904809a77216042e7498",))),
         tests="the validation part of ILSVRC 2012, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, or val/….JPEG",
         get=f"{_LISTS}/ImageNet_LT; {_ILSVRC}",
@@ -56,8 +56,8 @@ STANDARD = {
         test=Part(
             ListFile("Places_LT_test.txt", 36_500, ("1347af35b053bd31cf782256306affe7", "c27fb6fd50c2675f1af7a5885fa8cec4"))
         ),
-        validation=ListFile(
-            "Places_LT_val.txt", 7_300, ("2f6e727cd6c99c7b7fdecc9876875b1b", "82c2d809e9429344f9f9a2c0d7adca36")
+        validation=Part(
+            ListFile("Places_LT_val.txt", 7_300, ("2f6e727cd6c99c7b7fdecc9876875b1b", "82c2d809e9429344f9f9a2c0d7adca36"))
         ),
         tests="the validation part of Places365, 100 a class",
         pictures="train/airfield/….jpg and val/airfield/….jpg, or data_256/a/airfield/….jpg and val_256/….jpg",

@@ -8,34 +8,40 @@ from functools import partial
 
 from lt_core.data.pictures.making import telling
 from lt_core.data.sets import DATASETS
-from lt_core.data.sources import fetch_sets
+from lt_core.data.sources import fetch_sets, load_set, own_validation
 from lt_core.frozen.compute import Progress
 from lt_core.frozen.features import load_features
 from lt_core.frozen.label import Frozen
 from lt_core.models import build_model, seen_shape
 from lt_core.models.heads import LinearHead
+from lt_core.spec import DataSpec
 
 _EVERY = 15.0  # seconds between two lines
 
 
 def fetch_inputs(
-    wanted: Iterable[tuple[str, str]], data_dir: str | None = None, device: str = "cpu", say: Callable[[str], None] | None = None
+    wanted: Iterable[tuple[DataSpec, str]],
+    data_dir: str | None = None,
+    device: str = "cpu",
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Find, download, decode or compute what trials need now, once, before workers would each do it. Each model is built once,
     so that weights that are not there, or do not fit, are told of here.
 
     Args:
-        wanted: (image set, model of the recipe) of each trial.
+        wanted: (images, model of the recipe) of each trial.
         device: on which features are computed.
         say: is told how far that is; printed, if it is left out.
 
     Raises:
         UserError: an image set, a backbone or its weights are not there.
     """
-    pairs, say = list(dict.fromkeys(wanted)), say or partial(print, flush=True)
+    trials, say = list(dict.fromkeys(wanted)), say or partial(print, flush=True)
     with telling(lambda name: told(name, say)):
-        fetch_sets((dataset for dataset, _ in pairs), data_dir)
-    for dataset, model in pairs:
+        fetch_sets((data.dataset for data, _ in trials), data_dir)
+    for data in dict.fromkeys(data for data, _ in trials):
+        own_validation(data, load_set(data.dataset, data_dir))
+    for dataset, model in dict.fromkeys((data.dataset, model) for data, model in trials):
         frozen = Frozen.of(model)
         if frozen:
             views = f", {frozen.views} views" if frozen.views > 1 else ""

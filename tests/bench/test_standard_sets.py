@@ -64,6 +64,7 @@ def test_every_command_of_the_page_runs(folder, call):
     assert "all 17 are below" in shown and "not yet: the first run does it" in shown and "factor 3, Gini 0.242" in shown
     assert "places_lt_32px: 2 methods × 1 imbalance (natural IF 3) × 3 seeds" in said["plan places.yaml"]
     assert said["data verify places_lt_32px --data data"] == "places_lt_32px: every file is as it was\n"
+    assert "validation    no Places_LT_val.txt whose pictures are there too" in shown
     written = said["data list inat2018 --annotations data/train2018.json"]
     assert "iNaturalist18_train.txt: 11 images of 3 classes, the copy that many repositories have" in written
     assert (folder / "data" / "iNaturalist18_val.txt").read_bytes() == listing("test", animals)

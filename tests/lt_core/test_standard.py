@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from lt_core.data.pictures.added import add_set
 from lt_core.data.pictures.lists import write_list
@@ -18,9 +19,27 @@ from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
 from lt_core.data.standard import ListFile, Part, canonical, git_of, md5_of
 from lt_core.data.standard_sets import STANDARD
+from lt_core.data.trial_images import draw_images
 from lt_core.errors import UserError
+from lt_core.frozen.compute import features_of
+from lt_core.frozen.fetch import fetch_inputs
+from lt_core.pretrained.weights import load_weights
 from lt_core.spec import DataSpec
-from tests.standard_trees import FILES, TRAIN, animals, annotate, by_class, coco, fill, flat, lines, listing, lists, shrunken
+from tests.standard_trees import (
+    FILES,
+    TRAIN,
+    animals,
+    annotate,
+    by_class,
+    coco,
+    fill,
+    flat,
+    hold_out,
+    lines,
+    listing,
+    lists,
+    shrunken,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +103,13 @@ def test_figures_of_the_papers():
     assert factors == {"imagenet_lt": 256, "places_lt": 996, "inat2017": 435.44, "inat2018": 500, "ilsvrc2012": 1.78}
     counts = np.array(DATASETS["places_lt"].train_counts)
     assert DATASETS["places_lt"].by_class and [(counts > 100).sum(), (counts < 20).sum()] == [131, 71]
-    assert STANDARD["imagenet_lt"].validation.images == 20 * 1000 and STANDARD["places_lt"].validation.images == 20 * 365
+    assert {name: DATASETS[name].validation_each for name in STANDARD} == {
+        "imagenet_lt": 20,
+        "places_lt": 20,
+        "inat2017": 0,
+        "inat2018": 0,
+        "ilsvrc2012": 0,
+    }
     assert not DATASETS["imagenet_lt"].by_class
 
 
@@ -101,13 +126,16 @@ def test_another_size_is_a_name():
         ({"imbalance_type": "majority"}, "imbalance_type majority asks what each class has, .* exp or step with an n_max of 5"),
         ({"imbalance_type": "counts", "counts": (3,) * 1000}, "imbalance_type counts asks what each class has"),
         ({"imbalance_type": "exp", "imbalance_factor": 2, "n_max": 6}, "imbalance_type exp asks .* n_max of 5 or less"),
-        ({"imbalance_type": "natural", "validation": 3}, "validation 3 asks .*: it has 5, .* set validation to 2 or less"),
+        ({"imbalance_type": "natural", "validation": 21}, "validation 21 asks .* own validation part: set it to 20 or less"),
     ],
 )  # fmt: skip
 def test_what_depends_on_unknown_class_sizes_is_refused(values, words):
     with pytest.raises(UserError, match=f"imagenet_lt: {words}"):
         DataSpec("imagenet_lt", **values)
     DataSpec("imagenet_lt", imbalance_type="exp", imbalance_factor=2, n_max=5)
+    DataSpec("inat2017", imbalance_type="natural", validation=4)
+    with pytest.raises(UserError, match=r"inat2017: validation 5 asks .*: it has 9, .* set validation to 4 or less"):
+        DataSpec("inat2017", imbalance_type="natural", validation=5)
     DataSpec("places_lt", imbalance_type="majority")
 
 
@@ -220,6 +248,62 @@ def test_decoding_is_told_done_once_and_can_be_verified(tmp_path, small):
     first.write_bytes(content[:-1] + b"\0")
     os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert verify_set(decoded(at)) == [f"{first} has changed"]
+
+
+# A validation part of its own
+
+
+@pytest.fixture
+def held(tmp_path, small):
+    """ImageNet-LT, small, with a validation list of two images a class."""
+    small("imagenet_lt")
+    lists(tmp_path / "data", "imagenet_lt", by_class)
+    fill(tmp_path / "data", by_class)
+    hold_out(tmp_path / "data", "imagenet_lt", by_class)
+    return tmp_path / "data"
+
+
+def drawn(root, seed=0, **data):
+    load_set.cache_clear()
+    spec = DataSpec("imagenet_lt", **{"imbalance_type": "natural", "validation": 2, "subset_seed": seed, **data})
+    return draw_images(spec, torch.device("cpu"), str(root))
+
+
+def test_validation_images_are_those_of_the_set_and_cost_no_training_image(tmp_path, held):
+    split = drawn(held).split
+    assert split.counts.tolist() == list(TRAIN) and split.validation.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    known = {image.tobytes() for image in split.train.pixels.numpy()} | {image.tobytes() for image in split.test.pixels.numpy()}
+    assert len(known | {image.tobytes() for image in split.validation.pixels.numpy()}) == 11 + 6 + 6
+    assert load("imagenet_lt", held).fingerprint == expected(tmp_path)  # the test figures are those of the same set
+    fewer = [drawn(held, seed, validation=1).split.validation for seed in range(8)]
+    assert {tuple(part.labels.tolist()) for part in fewer} == {(0, 1, 2)}
+    assert len({image.tobytes() for part in fewer for image in part.pixels.numpy()}) == 6
+    assert len(drawn(held, validation=0).split.validation) == 0
+
+
+def test_features_of_validation_images_are_computed_too(held, frozen):
+    spec = DataSpec("imagenet_lt", imbalance_type="natural", validation=2)
+    split = draw_images(spec, torch.device("cpu"), str(held), frozen=frozen).split
+    net = load_weights(frozen.info, frozen.weights, frozen.size)
+    pixels = drawn(held).split.validation.pixels.numpy()
+    np.testing.assert_array_equal(split.validation.pixels[:, 0, 0].numpy(), features_of(net, frozen, pixels).astype(np.float32))
+
+
+def test_without_the_list_validation_is_refused_before_anything_trains(held):
+    spec = DataSpec("imagenet_lt", imbalance_type="natural", validation=2)
+    fetch_inputs([(spec, "mlp")], str(held), say=lambda line: None)
+    (held / "ImageNet_LT_val.txt").unlink()
+    load_set.cache_clear()
+    words = r"imagenet_lt: validation 2 takes images of the set's own validation part, .* put it beside the others"
+    with pytest.raises(UserError, match=words):
+        fetch_inputs([(spec, "mlp")], str(held), say=lambda line: None)
+    assert len(drawn(held, validation=0).split.train) == 11
+
+
+def test_a_wrong_validation_list_is_refused_by_name(held):
+    (held / "ImageNet_LT_val.txt").write_text("train/n00000000/0-800.png 0\n")
+    with pytest.raises(UserError, match=r"is not the ImageNet_LT_val.txt that .* it has 1 lines, and 6 are expected"):
+        load("imagenet_lt", held)
 
 
 # Refusals

@@ -68,12 +68,12 @@ def shots(sizes: Sequence[int]) -> tuple[int, int, int]:
 def facts(definition: Definition, manifest: Manifest) -> Facts:
     """What is known of a set from its definition and its manifest; no file is read."""
     counts, readable = np.array(definition.train_counts), manifest.readable
-    test = manifest["part"] == "test"
+    train, test = manifest["part"] == "train", manifest["part"] == "test"
     shorter = np.minimum(manifest["width"], manifest["height"])[readable]
     longer = np.maximum(manifest["width"], manifest["height"])[readable]
     notes, times = np.unique(manifest["note"][readable & (manifest["note"] != "")], return_counts=True)
     copies, relabelled = _copies(manifest, readable)
-    both = np.intersect1d(manifest["sha256"][readable & test], manifest["sha256"][readable & ~test])
+    both = np.intersect1d(manifest["sha256"][readable & test], manifest["sha256"][readable & train])
     shared = np.flatnonzero(readable & test & np.isin(manifest["sha256"], both)).tolist()
     return Facts(
         imbalance=float(counts.max() / counts.min()),

@@ -13,7 +13,7 @@ from lt_core.data.pictures.files import class_folders, listed
 from lt_core.data.pictures.layouts import Layout
 from lt_core.data.pictures.making import Layouts, Progress, make, pictures_dir, progress_of
 from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta, refuse_changed
-from lt_core.data.pictures.parts import fingerprint_of, parts_of
+from lt_core.data.pictures.parts import fingerprint_of, parts_of, validation_of
 from lt_core.data.pictures.tables import saved, shards
 from lt_core.data.registered import Definition
 from lt_core.errors import UserError
@@ -46,7 +46,7 @@ def layout_at(place: str, part: str, root: str = "") -> Layout:
 
 def layouts_of(definition: Definition) -> Layouts:
     """The parts that the definition names, as they are on disk now."""
-    given = {"train": definition.train, "test": definition.test}
+    given = {"train": definition.train, "test": definition.test, "validation": definition.validation}
     return [(part, layout_at(place, part, definition.root)) for part, place in given.items() if place]
 
 
@@ -104,7 +104,15 @@ def load_pictures(definition: Definition, name: str) -> ImageSet:
 def image_set(definition: Definition, manifest: Manifest, name: str) -> ImageSet:
     """The images of a set whose decoded pictures are there; they stay on disk until they are asked for."""
     train, test = parts_of(manifest, definition.name, definition.test_each, definition.split_seed)
+    own = validation_of(manifest, name)
     pixels = np.load(pictures_dir() / definition.key / "pixels.npy", mmap_mode="r")
     return ImageSet(
-        name, Rows(pixels, train.rows), train.labels, Rows(pixels, test.rows), test.labels, fingerprint=definition.fingerprint
+        name,
+        Rows(pixels, train.rows),
+        train.labels,
+        Rows(pixels, test.rows),
+        test.labels,
+        definition.fingerprint,
+        Rows(pixels, own.rows) if own else None,
+        own.labels if own else None,
     )

@@ -59,6 +59,7 @@ class Located:
     layouts: Layouts
     train: Labels
     test: Labels
+    validation: Labels | None = None
 
 
 def load_standard(name: str, source: Standard, data_dir: str | None) -> ImageSet:
@@ -99,11 +100,14 @@ def located(name: str, source: Standard, data_dir: str | None) -> Located:
     """
     root = data_root(data_dir, name)
     trains, tests = (_readable(name, source, which, root) for which in ("train", "test"))
+    own = _readable(name, source, "validation", root, needed=False) if source.validation else ()
     for train, test in product(trains, tests):
         for folder in _folders(root, train.place):
             if all((folder / labels.first).exists() for labels in (train, test)):
                 places = str(train.place), str(test.place), str(folder)
-                return _counted(Definition(name, *places, size=source.size), source, train, test)
+                held = next((labels for labels in own if (folder / labels.first).exists()), None)
+                asked = Definition(name, *places, size=source.size, validation=str(held.place) if held else "")
+                return _counted(asked, source, train, test, held)
     named = " and ".join(f"{labels.first} ({labels.place.name})" for labels in (trains[0], tests[0]) if labels.first)
     raise UserError(
         f"{name}: the lists are in {trains[0].place.parent}, and no folder in {root} or up to two below it has {named}: put "
@@ -111,21 +115,23 @@ def located(name: str, source: Standard, data_dir: str | None) -> Located:
     )
 
 
-def _counted(definition: Definition, source: Standard, train: Labels, test: Labels) -> Located:
+def _counted(definition: Definition, source: Standard, train: Labels, test: Labels, validation: Labels | None) -> Located:
     """A set whose pictures are all there, as many as there should be."""
     layouts = layouts_of(definition)
-    labels, tests = ([entry.label for entry in layout.entries] for _, layout in layouts)
-    sizes = Counter(labels)
+    labels = [entry.label for entry in layouts[0][1].entries]
+    sizes, tests = Counter(labels), len(layouts[1][1].entries)
     counts = tuple(sizes[label] for label in in_order(labels))
     expected = source.train.list.images, source.test.list.images
     wrong = unlike(counts, source)
-    if (len(labels), len(tests)) != expected:
-        wrong = f"{len(labels):,} training and {len(tests):,} test images, and {expected[0]:,} and {expected[1]:,} are expected"
+    if (len(labels), tests) != expected:
+        wrong = f"{len(labels):,} training and {tests:,} test images, and {expected[0]:,} and {expected[1]:,} are expected"
     if wrong:
         where = f"{definition.train} and {definition.test} have {wrong}"
         raise UserError(f"{definition.name}: {where}: fetch the set again ({source.get})")
     names = layouts[0][1].class_names
-    return Located(replace(definition, class_names=names, train_counts=counts, test_count=len(tests)), layouts, train, test)
+    return Located(
+        replace(definition, class_names=names, train_counts=counts, test_count=tests), layouts, train, test, validation
+    )
 
 
 def _folders(root: Path, place: Path) -> Iterator[Path]:
@@ -135,8 +141,10 @@ def _folders(root: Path, place: Path) -> Iterator[Path]:
     yield from dict.fromkeys([*inside, root, *below])
 
 
-def _readable(name: str, source: Standard, which: str, root: Path) -> Sequence[Labels]:
-    """The right ones among the lists, files of annotations and class folders that may be those of a part."""
+def _readable(name: str, source: Standard, which: str, root: Path, needed: bool = True) -> Sequence[Labels]:
+    """The right ones among the lists, files of annotations and class folders that may be those of a part; none, if it is not
+    ``needed`` and not there.
+    """
     part: Part = getattr(source, which)
     kinds = [kind for kind in (part.list.name, part.annotations, part.folders) if kind]
     wrong: list[UserError] = []
@@ -154,6 +162,8 @@ def _readable(name: str, source: Standard, which: str, root: Path) -> Sequence[L
             return right
     if wrong:
         raise wrong[0]
+    if not needed:
+        return ()
     raise UserError(
         f"{name}: no {' or '.join(kinds)} in {root} or up to two folders below it: put the lists and the pictures there, or "
         f"point --data (or LT_DATA) at a folder that has them ({source.get})"
