@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
+from lt_core.data.info import ClassesOf, DatasetInfo, Found, Made, Source
 from lt_core.data.registered import Definition, find
 from lt_core.data.registered import names as added_names
 from lt_core.data.standard import Standard
@@ -17,70 +18,7 @@ from lt_core.errors import UserError
 from lt_core.labels import without_version
 from lt_core.registry import Registry
 
-
-@dataclass(frozen=True)
-class Found:
-    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets."""
-
-    aliases: tuple[str, ...] = ()
-    torchvision: str = ""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test part.
-
-    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: on disk, since it is always the same.
-    """
-
-    read: Callable[[], Any]
-    kept: bool = False
-
-
-@dataclass(frozen=True)
-class ClassesOf:
-    """Some classes of the set ``whole``, in their new order."""
-
-    whole: str
-    labels: tuple[int, ...]
-
-
-#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added, a `Standard` of
-#: pictures that are found by the lists which papers use.
-Source = Found | Made | ClassesOf | Definition | Standard
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """Facts about a set.
-
-    Args:
-        train_counts: images of each class in the official training part.
-        by_class: whether they are known class by class. If not, their number, sum, largest and smallest are right, and which
-            class has how many images is known from the set alone.
-        validation_each: images of each class in a validation part of the set's own; 0: it has none, and validation images are
-            training images that are held out.
-    """
-
-    name: str
-    about: str
-    train_counts: tuple[int, ...]
-    test_count: int  # about, for some classes of a set
-    image_shape: tuple[int, int, int]  # height, width, channels
-    source: Source = field(compare=False)
-    class_names: tuple[str, ...] = ()
-    by_class: bool = True
-    validation_each: int = 0
-
-    @property
-    def classes(self) -> int:
-        return len(self.train_counts)
-
-    @property
-    def n_max(self) -> int:
-        """Default size of the largest class of a long-tailed subset: what every class can give."""
-        return min(self.train_counts)
-
+__all__ = ["DATASETS", "ClassesOf", "DatasetInfo", "Found", "Made", "Source", "dataset", "info_of"]
 
 _SOME_CLASSES = re.compile(r"(.+)_((?:0|[1-9]\d*)(?:v(?:0|[1-9]\d*))+)")  # digits_3v8
 _OTHER_SIZE = re.compile(r"(.+)_([1-9]\d*)px")  # imagenet_lt_64px
