@@ -1,9 +1,11 @@
-"""Where decoded images, weights and features are kept, so that no process makes them twice."""
+"""Folders of the machine: where image sets are looked for, and where decoded images, weights and features are kept."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from lt_core.errors import UserError
 
 
 def cache_dir() -> Path:
@@ -11,3 +13,15 @@ def cache_dir() -> Path:
     if "LT_CACHE" in os.environ:
         return Path(os.environ["LT_CACHE"]).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lt-bench"
+
+
+def data_root(given: str | None, name: str) -> Path:
+    """The folder in which the image set ``name`` is looked for: ``given``, else ``LT_DATA``, else where downloads are kept.
+
+    Raises:
+        UserError: it was named, and is not there.
+    """
+    root = Path(given or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
+    if (given or "LT_DATA" in os.environ) and not root.is_dir():
+        raise UserError(f"the data folder {root} does not exist: give --data (or LT_DATA) a folder that holds {name}")
+    return root

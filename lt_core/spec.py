@@ -41,7 +41,7 @@ class DataSpec:
     counts: tuple[int, ...] = param((), "explicit class sizes, head to tail; imbalance_type counts only", low=1)
     class_order_seed: int | None = param(None, "shuffles which class is head and which is tail; none: label order", low=0)
     subset_seed: int = param(0, "chooses the images", low=0)
-    validation: int = param(0, "images a class held out for choosing hyperparameters", low=0)
+    validation: int = param(0, "images a class for choosing hyperparameters, held out where the set has none of its own", low=0)
 
     label_fraction: float = param(
         1.0,
@@ -76,6 +76,12 @@ class DataSpec:
         if bool(self.counts) != (self.imbalance_type == "counts"):
             raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
         self._check_unlabelled(shaped)
+        self._check_by_class(shaped)
+        if 0 < self.own_validation < self.validation:
+            raise UserError(
+                f"{self.dataset}: validation {self.validation} asks for more images than each class has in the set's own "
+                f"validation part: set it to {self.own_validation} or less"
+            )
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
             object.__setattr__(self, "n_max", DATASETS[self.dataset].n_max)
 
@@ -83,6 +89,16 @@ class DataSpec:
     def semi_supervised(self) -> bool:
         """Whether there are unlabelled images."""
         return self.label_fraction < 1 or self.unlabelled_ratio > 0
+
+    @property
+    def own_validation(self) -> int:
+        """Images of each class in the set's own validation part, of which ``validation`` are taken; 0 if it has none."""
+        return DATASETS[self.dataset].validation_each if self.dataset in DATASETS else 0
+
+    @property
+    def held_out(self) -> int:
+        """Training images of each class that are held out for validation."""
+        return 0 if self.own_validation else self.validation
 
     def without_unlabelled(self) -> DataSpec:
         """The same subset, all of it labelled."""
@@ -94,6 +110,22 @@ class DataSpec:
             unlabelled_order="same",
             unlabelled_labelled=True,
         )
+
+    def _check_by_class(self, shaped: bool) -> None:
+        """Refuse what no plan could say of a set whose classes are counted only when its list is read."""
+        if self.dataset not in DATASETS or DATASETS[self.dataset].by_class:
+            return
+        smallest = DATASETS[self.dataset].n_max
+        if self.imbalance_type in ("majority", "counts") or (shaped and self.n_max > smallest):
+            raise UserError(
+                f"{self.dataset}: imbalance_type {self.imbalance_type} asks what each class has, which its list alone says: set "
+                f"it to natural, or to exp or step with an n_max of {smallest} or less, or cut a list and add it with `data add`"
+            )
+        if self.held_out > smallest // 2 and not shaped:
+            raise UserError(
+                f"{self.dataset}: validation {self.validation} asks for more images than its smallest class can give: it has "
+                f"{smallest}, of which it keeps at least half; set validation to {smallest // 2} or less"
+            )
 
     def _check_unlabelled(self, shaped: bool) -> None:
         if self.label_fraction < 1 and self.unlabelled_ratio:

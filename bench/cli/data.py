@@ -1,4 +1,4 @@
-"""The commands that bring image sets of a user's own: `data add`, `data show` and `data verify`."""
+"""The commands about sets of pictures: `data add`, `data show`, `data verify` and `data list`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Image sets of your own: add, show and verify them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Sets of pictures: add your own; show and verify these, and the standard sets of papers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 _SHOWN = 50  # differences that `verify` names
-_NAME = Annotated[str, typer.Argument(metavar="NAME", help="name of a set that was added")]
-_PLACE = "a folder with one folder a class, a list of `relative/path label`, or Parquet files"
+_NAME = Annotated[str, typer.Argument(metavar="NAME", help="a set that was added, or a standard one such as imagenet_lt")]
+_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where a standard set is found; else LT_DATA")]
+_PLACE = "a folder with one folder a class, a list of `relative/path label`, COCO's annotations (.json), or Parquet files"
 
 
 @app.command("add")
@@ -45,15 +50,28 @@ def add_(
 @app.command("show")
 def show_(
     name: _NAME,
+    data: _DATA = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the class profile as PDF, SVG or PNG too")] = None,
 ) -> None:
-    """Show what a set holds: classes, imbalance, sizes of pictures, what is odd about files, what it takes on disk."""
-    from bench.cli.data_wording import facts_words, profile_words
+    """Show what a set holds: classes, imbalance, sizes of pictures, what is odd about files, what it takes on disk.
+
+    Of a standard set: which lists were found, whether they are those that papers use, and where the pictures are.
+    """
+    from bench.cli.data_wording import facts_words, profile_words, standard_words
     from lt_core.data.pictures.added import known, manifest_of
     from lt_core.data.pictures.facts import facts
+    from lt_core.data.pictures.standard import key_at, located, made, standard
 
-    definition = known(name)
-    print(facts_words(definition, facts(definition, manifest_of(definition))))
+    source = standard(name)
+    if source:
+        at = located(name, source, data)
+        print(standard_words(source, at))
+        definition, manifest = made(at) if key_at(at) else (at.definition, None)
+    else:
+        definition = known(name)
+        manifest = manifest_of(definition)
+    if manifest:
+        print(facts_words(definition, facts(definition, manifest)))
     print(profile_words(definition))
     if out:
         from bench.report.plots import profile, write
@@ -63,16 +81,33 @@ def show_(
 
 
 @app.command("verify")
-def verify_(name: _NAME) -> None:
+def verify_(name: _NAME, data: _DATA = None) -> None:
     """Read every file of a set again and hold it against the manifest. Exit code 1: something is not as it was."""
     from lt_core.data.pictures.added import known
+    from lt_core.data.pictures.standard import decoded, located, standard
     from lt_core.data.pictures.verify import verify_set
     from lt_core.labels import counted
 
-    definition = known(name)
+    source = standard(name)
+    definition = decoded(located(name, source, data)) if source else known(name)
     wrong = verify_set(definition)
     for sentence in wrong[:_SHOWN]:
         print(sentence)
     more = f", of which {_SHOWN} are shown" if len(wrong) > _SHOWN else ""
     print(f"{name}: {counted(len(wrong), 'difference')}{more}" if wrong else f"{name}: every file is as it was")
     raise SystemExit(1 if wrong else 0)
+
+
+@app.command("list")
+def list_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a standard set whose lists are made of annotations: inat2018")],
+    annotations: Annotated[Path, typer.Option(metavar="FILE", help="annotations as COCO has them, such as train2018.json")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE|DIR", help="the list, or its folder [default: that of the annotations]")
+    ] = None,
+) -> None:
+    """Write the list of a standard set from its annotations: a line `relative/path label` each, in ImageNet-LT's form."""
+    from bench.cli.data_wording import labels_words
+    from lt_core.data.pictures.lists import write_list
+
+    print(labels_words("list", write_list(name, annotations, out)))

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lt_core.data.pictures.added import Added
-from lt_core.data.pictures.facts import Facts, facts
+from lt_core.data.pictures.facts import Facts, facts, gini, shots
+from lt_core.data.pictures.lists import Labels
+from lt_core.data.pictures.making import gigabytes
+from lt_core.data.pictures.standard import Located, key_at
 from lt_core.data.registered import Definition
+from lt_core.data.sets import DATASETS
+from lt_core.data.standard import Standard
 from lt_core.labels import counted
 
 _SHOWN = 10  # files of a kind that are named
@@ -26,20 +31,50 @@ def added_words(added: Added) -> str:
 
 def facts_words(definition: Definition, found: Facts) -> str:
     """All that is known of a set, a line a kind."""
-    many, medium, few = found.shots
     smallest, median, largest = (f"{short} × {long}" for short, long in found.sides)
-    disk = ", ".join(f"{gigabytes:.3g} GB at {size}" for size, gigabytes in found.disk.items())
+    disk = ", ".join(f"{room:.3g} GB at {size}" for size, room in found.disk.items())
     given = f", test {definition.test}" if definition.test else f", test drawn by seed {definition.split_seed}"
     lines = [
-        f"{definition.name}@{definition.version}: {_sizes(definition)}",
+        f"{DATASETS.versioned(definition.name)}: {_sizes(definition)}",
         f"  from          {definition.train}{given}",
-        f"  imbalance     factor {found.imbalance:g}, Gini {found.gini:.3f}; "
-        f"{many} many-shot, {medium} medium-shot and {few} few-shot {'class' if few == 1 else 'classes'}",
+        _imbalance(definition.train_counts),
         f"  picture sizes {smallest} to {largest}, median {median} pixels",
         f"  decoded       at {definition.size} pixels; a cache takes {disk} pixels",
         f"  fingerprint   {definition.fingerprint}",
     ]
     return "\n".join(lines + _odd(found))
+
+
+def standard_words(source: Standard, at: Located) -> str:
+    """Where a standard set was found, and what its lists are; its sizes too, where its pictures are not decoded."""
+    definition, pictures = at.definition, sum(len(layout.entries) for _, layout in at.layouts)
+    lines = [
+        source.about,
+        labels_words("training", at.train),
+        f"{labels_words('test', at.test)}; {source.tests}",
+        *_own_validation(source, at),
+        f"  pictures      all {pictures:,} are below {definition.root}",
+    ]
+    if not key_at(at):
+        room = f"{gigabytes(pictures, source.size):.3g} GB at {source.size} pixels"
+        lines += [_imbalance(definition.train_counts), f"  decoded       not yet: the first run does it, into {room}"]
+    return "\n".join(lines)
+
+
+def _own_validation(source: Standard, at: Located) -> list[str]:
+    if not source.validation:
+        return []
+    missing = (
+        f"  validation    no {source.validation.list.name} whose pictures are there too: needed by suites with validation alone"
+    )
+    return [labels_words("validation", at.validation) if at.validation else missing]
+
+
+def labels_words(what: str, labels: Labels) -> str:
+    """A list, and which copy it is."""
+    images, classes = sum(labels.counts), counted(len(labels.counts), "class", "classes")
+    known = f": {images:,} images of {classes}, {labels.standing}" if labels.counts else ", one folder a class"
+    return f"  {what:<13} {labels.place}{known}"
 
 
 def profile_words(definition: Definition) -> str:
@@ -52,6 +87,12 @@ def profile_words(definition: Definition) -> str:
         f"  {names[c][:wide]:<{wide}} {counts[c]:>7,} {'█' * max(1, round(_WIDTH * counts[c] / counts[order[0]]))}" for c in shown
     ]
     return "\n".join([f"training images of {'' if shown is order else f'{len(shown)} of '}{len(counts)} classes:", *lines])
+
+
+def _imbalance(counts: Sequence[int]) -> str:
+    many, medium, few = shots(counts)
+    groups = f"{many} many-shot, {medium} medium-shot and {few} few-shot {'class' if few == 1 else 'classes'}"
+    return f"  imbalance     factor {max(counts) / min(counts):g}, Gini {gini(counts):.3f}; {groups}"
 
 
 def _sizes(definition: Definition) -> str:

@@ -18,11 +18,10 @@ def features_(suites: SUITES, execution: Execution) -> None:
     from lt_core.frozen.label import Frozen
     from lt_core.labels import counted
 
-    specs = [spec for name in suites for suite in suites_in(load(name)) for spec in suite.specs]
-    frozen = {(s.data.dataset, s.recipe.model): (s.data.dataset, s.recipe) for s in specs if Frozen.of(s.recipe.model)}
-    wanted = [frozen[kind] for kind in sorted(frozen)]
+    trials = [(s.data, s.recipe) for name in suites for suite in suites_in(load(name)) for s in suite.specs]
+    wanted = [(data, recipe) for data, recipe in trials if Frozen.of(recipe.model)]
     if not wanted:
         raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
     runtime = execution.runtime()
     fetch_inputs(wanted, runtime.data_dir, str(runtime.torch_device()))
-    print(f"features are ready: {counted(len(wanted), 'set')}")
+    print(f"features are ready: {counted(len({(data.dataset, recipe.model) for data, recipe in wanted}), 'set')}")

@@ -37,15 +37,29 @@ def methods(pattern: str) -> Items:
 
 
 def datasets(pattern: str) -> Items:
+    """Image sets with their sizes; images of each class as far as they are known."""
     from lt_core.data.sets import DATASETS
 
     names = DATASETS.names(pattern) or [pattern] * (pattern in DATASETS)
-    found = [{k: v for k, v in vars(DATASETS[name]).items() if k != "source"} for name in names]
-    some = {
-        "name": "<set>_3v5",
-        "about": "some classes of any of them, here 3 and 5, the first from now on 0: cifar10_3v5, mnist_1v7v9",
+    found = [
+        {
+            "name": info.name,
+            "about": info.about,
+            "classes": info.classes,
+            "train_images": sum(info.train_counts),
+            "imbalance_factor": max(info.train_counts) / min(info.train_counts),
+            "train_counts": info.train_counts if info.by_class else None,
+            "test_count": info.test_count,
+            "image_shape": info.image_shape,
+            "class_names": info.class_names,
+        }
+        for info in map(DATASETS.__getitem__, names)
+    ]
+    others = {
+        "<set>_3v5": "some classes of any of them, here 3 and 5, the first from now on 0: cifar10_3v5, mnist_1v7v9",
+        "<set>_64px": "one of 224 pixels with its pictures at another size: imagenet_lt_64px",
     }
-    return [*found, some] if pattern == "*" else found
+    return [*found, *({"name": name, "about": about} for name, about in others.items())] if pattern == "*" else found
 
 
 def suites(pattern: str) -> Items:

@@ -97,7 +97,7 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
     if runtime.ranks > 1:
         for spec in plan.todo:
             check_divisible(spec)
-    needed = ((spec.data.dataset, spec.recipe) for spec in plan.todo)
+    needed = ((spec.data, spec.recipe) for spec in plan.todo)
     fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     jobs = [

@@ -95,7 +95,7 @@ def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu")
     Args:
         device: on which features of frozen backbones are computed.
     """
-    needed = ((spec.data.dataset, spec.recipe) for one in plans for spec in one.todo)
+    needed = ((spec.data, spec.recipe) for one in plans for spec in one.todo)
     fetch_inputs(needed, data_dir, device)
 
 

@@ -142,7 +142,7 @@ def tune(
         Interrupted: the user asked to stop; the study goes on from there.
         UserError: a study that was begun with something else, data that is not there, a folder that cannot be written.
     """
-    needed = ((data.dataset, space.recipe) for data in space.data)
+    needed = ((data, space.recipe) for data in space.data)
     fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     with store.lock():

@@ -174,8 +174,9 @@ def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
             f"{where}: objective {name} is made of confidences, which are kept of the test part alone: choose another"
         )
     for spec in data:
-        sizes, _ = semi_sizes(spec, DATASETS[spec.dataset].train_counts)
-        if not metric.applies(sizes):
+        info = DATASETS[spec.dataset]
+        sizes, _ = semi_sizes(spec, info.train_counts)
+        if info.by_class and not metric.applies(sizes):
             alike = f"all of {spec.dataset} here have {min(sizes)} training images"
             here = alike if min(sizes) == max(sizes) else f"{spec.dataset} here has classes of {min(sizes)} to {max(sizes)}"
             about = f"is about {metric.about}" if metric.about else "has no value"

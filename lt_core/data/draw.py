@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Draw:
-    """Positions of a trial's images in the labels of a set's training part, int64 and class by class, by their role.
+    """Positions of a trial's images in the labels of a set's training part, int64 and class by class, by their role; those of
+    ``validation`` are in the labels of the set's own validation part, where it has one.
 
     Training, unlabelled and validation images are never the same. ``extra`` are none of validation either; a class that has too
     few left over lends training or unlabelled images, and one with too few in all gives those that it has.
@@ -37,11 +38,12 @@ class Draw:
     fingerprint: str  # of the training images' positions and labels
 
 
-def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0) -> Draw:
+def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0, own: np.ndarray | None = None) -> Draw:
     """The images of ``spec`` among those with these labels (int64, shape [N]; each class occurs).
 
     Args:
         extra: images a class that are, where it can be, neither trained on nor held out.
+        own: labels of the set's own validation part, where validation images are those (int64).
 
     Raises:
         UserError: the classes have too few images for what ``spec`` asks.
@@ -49,18 +51,24 @@ def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0) -> Draw:
     available = np.bincount(labels)
     labelled, unlabelled = semi_sizes(spec, available.tolist())
     orders = _orders(labels, available, spec.subset_seed)
-    ends = available - spec.validation
+    ends = available - spec.held_out
     used = np.add(labelled, unlabelled)
     train = _cut(orders, [0] * len(orders), labelled)
     chosen = np.sort(train)
     return Draw(
         train=train,
         unlabelled=_cut(orders, labelled, used),
-        validation=_cut(orders, ends, available),
+        validation=_cut(orders, ends, available) if own is None else _first(own, spec),
         extra=_cut(orders, np.maximum(0, ends - extra), ends),
         counts=tuple(labelled),
         fingerprint=fingerprint(chosen, labels[chosen]),
     )
+
+
+def _first(labels: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """As many images of each class as are asked for, in the order in which the seed hands them out."""
+    orders = _orders(labels, np.bincount(labels), spec.subset_seed)
+    return _cut(orders, [0] * len(orders), [spec.validation] * len(orders))
 
 
 def _orders(labels: np.ndarray, available: np.ndarray, seed: int) -> list[np.ndarray]:

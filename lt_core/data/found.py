@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 import re
 import tarfile
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lt_core.cache import cache_dir
+from lt_core.cache import cache_dir, data_root
 from lt_core.data.images import ImageSet, make_set, read_cache, write_cache
 from lt_core.data.pictures.tables import rows
 from lt_core.data.sets import DATASETS, DatasetInfo, Found
@@ -29,9 +28,7 @@ def find_set(info: DatasetInfo, source: Found, data_dir: str | None) -> ImageSet
     Raises:
         UserError: nothing was found and nothing could be downloaded; says what was looked for and where.
     """
-    root = Path(data_dir or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
-    if (data_dir or "LT_DATA" in os.environ) and not root.is_dir():
-        raise UserError(f"the data folder {root} does not exist: give --data (or LT_DATA) a folder that holds {info.name}")
+    root = data_root(data_dir, info.name)
     for find, read in ((_find_parquet, _read_parquet), (_find_torchvision, _read_torchvision), (_find_tree, _read_tree)):
         files = find(root, source)
         if files:

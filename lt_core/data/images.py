@@ -55,7 +55,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images uint8 [N, H, W, channels] and labels int64 [N] of both official parts.
+    """Images uint8 [N, H, W, channels] and labels int64 [N] of both official parts, and of a validation part where there is one.
 
     A trial knows all labels but asks for the pixels of its own images alone, and gets copies.
     """
@@ -65,7 +65,9 @@ class ImageSet:
     train_labels: np.ndarray
     test_images: Pixels
     test_labels: np.ndarray
-    fingerprint: str  # of the content, sixteen digits; the same wherever the set came from
+    fingerprint: str  # of both parts' content, sixteen digits; the same wherever the set came from
+    validation_images: Pixels | None = None
+    validation_labels: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -76,6 +78,11 @@ class ImageSet:
     def train_pixels(self, positions: np.ndarray) -> np.ndarray:
         """The training images at ``positions`` [n]: uint8 [n, H, W, channels]."""
         return np.asarray(self.train_images[positions])
+
+    def validation_pixels(self, positions: np.ndarray) -> np.ndarray:
+        """The images at ``positions`` [n] of the set's own validation part: uint8 [n, H, W, channels]."""
+        assert self.validation_images is not None
+        return np.asarray(self.validation_images[positions])
 
     def test_pixels(self, positions: np.ndarray | None = None) -> np.ndarray:
         """The test images at ``positions`` [n], or all: uint8 [n, H, W, channels]."""

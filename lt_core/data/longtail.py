@@ -105,13 +105,13 @@ def class_order(spec: DataSpec, classes: int) -> list[int]:
 def subset_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
     """Images of each class in the training subset, in label order, once the validation split has its share.
 
-    The split is balanced: each class gives ``validation`` images. What the subset leaves over goes first; a class that has too
+    The split is balanced: each class gives ``held_out`` images. What the subset leaves over goes first; a class that has too
     little left gives training images, of which it keeps at least half.
 
     Raises:
         UserError: some class cannot give as many; the largest possible number is named.
     """
-    sizes, held_out = class_sizes(spec, available), spec.validation
+    sizes, held_out = class_sizes(spec, available), spec.held_out
     spare = [pool - size + size // 2 for pool, size in zip(available, sizes, strict=True)]
     poorest = min(range(len(spare)), key=spare.__getitem__)
     largest = spare[poorest]

@@ -27,6 +27,7 @@ class Definition:
 
     Args:
         train, test: a folder, list file or Parquet file; no ``test``: the test part is drawn from the training part.
+        validation: the same of a validation part of the set's own; it has no part in the fingerprint.
         root: the folder that list files are relative to; empty: that of each list.
         size: height and width in pixels at which pictures are decoded.
         test_each: test images of each class, where they are drawn.
@@ -47,6 +48,7 @@ class Definition:
     class_names: tuple[str, ...] = ()
     train_counts: tuple[int, ...] = ()
     test_count: int = 0
+    validation: str = ""
 
     @property
     def version(self) -> str:

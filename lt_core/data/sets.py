@@ -5,80 +5,36 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
+from lt_core.data.info import ClassesOf, DatasetInfo, Found, Made, Source
 from lt_core.data.registered import Definition, find
 from lt_core.data.registered import names as added_names
+from lt_core.data.standard import Standard
+from lt_core.data.standard_sets import STANDARD
 from lt_core.errors import UserError
 from lt_core.labels import without_version
 from lt_core.registry import Registry
 
-
-@dataclass(frozen=True)
-class Found:
-    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets."""
-
-    aliases: tuple[str, ...] = ()
-    torchvision: str = ""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test part.
-
-    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: on disk, since it is always the same.
-    """
-
-    read: Callable[[], Any]
-    kept: bool = False
-
-
-@dataclass(frozen=True)
-class ClassesOf:
-    """Some classes of the set ``whole``, in their new order."""
-
-    whole: str
-    labels: tuple[int, ...]
-
-
-#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added.
-Source = Found | Made | ClassesOf | Definition
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """Facts about a set. ``train_counts``: images of each class in the official training part."""
-
-    name: str
-    about: str
-    train_counts: tuple[int, ...]
-    test_count: int  # about, for some classes of a set
-    image_shape: tuple[int, int, int]  # height, width, channels
-    source: Source = field(compare=False)
-    class_names: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> int:
-        return len(self.train_counts)
-
-    @property
-    def n_max(self) -> int:
-        """Default size of the largest class of a long-tailed subset: what every class can give."""
-        return min(self.train_counts)
-
+__all__ = ["DATASETS", "ClassesOf", "DatasetInfo", "Found", "Made", "Source", "dataset", "info_of"]
 
 _SOME_CLASSES = re.compile(r"(.+)_((?:0|[1-9]\d*)(?:v(?:0|[1-9]\d*))+)")  # digits_3v8
+_OTHER_SIZE = re.compile(r"(.+)_([1-9]\d*)px")  # imagenet_lt_64px
 
 
 class _Datasets(Registry[DatasetInfo]):
-    """The registered sets, those of pictures that the user has added, and by names such as ``cifar10_3v5`` some classes of
-    either: 3, from now on 0, and 5, from now on 1.
+    """The registered sets, those of pictures that the user has added, and what names make of either: ``cifar10_3v5`` is some
+    classes, 3, from now on 0, and 5, from now on 1; ``imagenet_lt_64px`` a standard set with its pictures at that size.
     """
 
     def _has(self, plain: str) -> bool:
-        return any(super(_Datasets, self)._has(name) or find(name) is not None for name in (plain, _some_classes(plain)[0]))
+        if super()._has(plain) or find(plain) is not None:
+            return True
+        if size := _OTHER_SIZE.fullmatch(plain):
+            return self._has(size[1]) and isinstance(self._item(size[1]).source, Standard)
+        return (base := _some_classes(plain)[0]) != "" and self._has(base)
 
     def _item(self, plain: str) -> DatasetInfo:
         if super()._has(plain):
@@ -86,16 +42,18 @@ class _Datasets(Registry[DatasetInfo]):
         added = find(plain)
         if added:
             return info_of(added)
+        if size := _OTHER_SIZE.fullmatch(plain):
+            return _at_size(self._item(size[1]), plain, int(size[2]))
         base, labels = _some_classes(plain)
         return _part(self._item(base), plain, labels)
 
     def _version(self, plain: str) -> str:
-        for name in (plain, _some_classes(plain)[0]):
-            if super()._has(name):
-                return super()._version(name)
-            if added := find(name):
-                return added.version
-        return ""
+        if super()._has(plain):
+            return super()._version(plain)
+        if added := find(plain):
+            return added.version
+        base = _some_classes(plain)[0]
+        return self._version(base) if base else ""
 
     def names(self, pattern: str = "*") -> list[str]:
         return super().names(pattern) + [name for name in added_names() if fnmatch.fnmatchcase(name, pattern)]
@@ -128,8 +86,32 @@ def _some_classes(name: str) -> tuple[str, tuple[int, ...]]:
     return (found[1], tuple(map(int, found[2].split("v")))) if found else ("", ())
 
 
+def _at_size(info: DatasetInfo, name: str, size: int) -> DatasetInfo:
+    assert isinstance(info.source, Standard)
+    return _standard(name, replace(info.source, size=size))
+
+
+@lru_cache(maxsize=64)
+def _standard(name: str, source: Standard) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        about=source.about,
+        train_counts=source.train_counts,
+        test_count=source.test.list.images,
+        image_shape=(source.size, source.size, 3),
+        source=source,
+        by_class=source.by_class,
+        validation_each=source.validation_each,
+    )
+
+
 @cache
 def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo:
+    if not whole.by_class:
+        raise UserError(
+            f"dataset {name}: which class of {whole.name} has how many images is known from its list alone: make a list of these "
+            "classes, and add it with `data add`"
+        )
     if max(labels) >= whole.classes or len(set(labels)) < len(labels):
         raise UserError(f"dataset {name}: needs different classes of {whole.name}, from 0 to {whole.classes - 1}")
     return replace(
@@ -140,6 +122,7 @@ def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo
         test_count=whole.test_count * len(labels) // whole.classes,
         class_names=tuple(whole.class_names[c] for c in labels) if whole.class_names else (),
         source=ClassesOf(whole.name, labels),
+        validation_each=0,
     )
 
 
@@ -188,3 +171,5 @@ dataset(
     train_counts=(500,) * 100, test_count=10_000, image_shape=(32, 32, 3),
     aliases=("cifar100", "cifar-100", "CIFAR100", "cifar-100-python", "uoft-cs___cifar100"), torchvision="CIFAR100",
 )  # fmt: skip
+for _name, _source in STANDARD.items():
+    DATASETS.add(_name, _standard(_name, _source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, singledispatch
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,9 +12,14 @@ from lt_core.cache import cache_dir
 from lt_core.data.found import ImagesAndLabels, find_set, reason
 from lt_core.data.images import ImageSet, Pixels, make_set, read_cache, write_cache
 from lt_core.data.pictures.source import load_pictures
+from lt_core.data.pictures.standard import load_standard
 from lt_core.data.registered import Definition
 from lt_core.data.sets import DATASETS, ClassesOf, DatasetInfo, Found, Made
+from lt_core.data.standard import Standard
 from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from lt_core.spec import DataSpec
 
 
 @lru_cache(maxsize=4)
@@ -40,6 +46,29 @@ def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
         load_set(name, data_dir)
 
 
+class Validated(Protocol):
+    """Images or features, with the labels of their own validation part where there is one."""
+
+    @property
+    def validation_labels(self) -> np.ndarray | None: ...
+
+
+def own_validation(spec: DataSpec, images: Validated) -> np.ndarray | None:
+    """The labels of the set's own validation part, where the validation images of ``spec`` are those; else None.
+
+    Raises:
+        UserError: the set has such a part, and it was not found.
+    """
+    if not (spec.validation and spec.own_validation):
+        return None
+    if images.validation_labels is None:
+        raise UserError(
+            f"{spec.dataset}: validation {spec.validation} takes images of the set's own validation part, and its list with its "
+            "pictures is not in the data folder: put it beside the others, see `data show`, or set validation to 0"
+        )
+    return images.validation_labels
+
+
 @singledispatch
 def _load(source: object, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
     raise TypeError(f"dataset {info.name} has a source of unknown kind: {source!r}")
@@ -53,6 +82,11 @@ def _(source: Found, info: DatasetInfo, name: str, data_dir: str | None) -> Imag
 @_load.register
 def _(source: Definition, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
     return load_pictures(source, name)
+
+
+@_load.register
+def _(source: Standard, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
+    return load_standard(info.name, source, data_dir)
 
 
 @_load.register

@@ -15,7 +15,7 @@ from lt_core.data import stored
 from lt_core.data.draw import draw
 from lt_core.data.images import ImageSet
 from lt_core.data.loader import Images, Split
-from lt_core.data.sources import load_set
+from lt_core.data.sources import load_set, own_validation
 from lt_core.frozen.features import FeatureSet, load_features
 from lt_core.frozen.label import Frozen
 from lt_core.spec import DataSpec
@@ -64,7 +64,8 @@ def draw_images(
     """
     features = load_features(frozen, spec.dataset, data_dir, str(device)) if frozen else None
     whole: ImageSet | FeatureSet = features or load_set(spec.dataset, data_dir)
-    chosen = draw(spec, whole.train_labels, extra)
+    own = own_validation(spec, whole)
+    chosen = draw(spec, whole.train_labels, extra, own)
 
     def looked_up(read: Callable[[np.ndarray], np.ndarray], positions: np.ndarray) -> Tensor:
         if features is None and len(positions) * math.prod(whole.shape) > stored.IN_MEMORY:
@@ -80,6 +81,11 @@ def draw_images(
     def images(positions: np.ndarray) -> Images:
         return Images(pixels(positions), labels(positions))
 
+    def validation() -> Images:
+        if own is None:
+            return images(chosen.validation)
+        return Images(looked_up(whole.validation_pixels, chosen.validation), torch.from_numpy(own[chosen.validation]).to(device))
+
     def for_training(positions: np.ndarray) -> Images:
         views = features.train_views(positions) if features else None
         return replace(images(positions), views=None if views is None else torch.from_numpy(views).to(device))
@@ -87,7 +93,7 @@ def draw_images(
     tested = torch.from_numpy(np.array(whole.test_labels))
     split = Split(
         train=for_training(chosen.train),
-        validation=images(chosen.validation),
+        validation=validation(),
         test=Images(looked_up(whole.test_pixels, np.arange(len(tested))), tested.to(device)),
         counts=torch.tensor(chosen.counts, dtype=torch.float64, device=device),
         shape=whole.shape,

@@ -28,7 +28,7 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
     Raises:
         UserError: a class has too few images for its labelled and unlabelled shares, or no image is left unlabelled.
     """
-    sizes, held_out = subset_sizes(spec, available), spec.validation
+    sizes, held_out = subset_sizes(spec, available), spec.held_out
     if spec.label_fraction < 1:
         # In exact arithmetic ⌈0.1 · 50⌉ is 5; in float64 0.1 · 30 is 3.0000000000000004.
         labelled = [math.ceil(round(spec.label_fraction * n, 9)) for n in sizes]

@@ -30,8 +30,13 @@ Progress = Callable[[int, int], None]
 
 
 def parts_of(images: ImageSet, view: int) -> dict[str, Pixels]:
-    """The parts of a set of which features of a view are computed, and their pictures: test images are seen as they are."""
-    return {"train": images.train_images, **({} if view else {"test": images.test_images})}
+    """The parts of a set of which features of a view are computed, and their pictures: others than training images are seen as
+    they are.
+    """
+    if view:
+        return {"train": images.train_images}
+    own = {} if images.validation_images is None else {"validation": images.validation_images}
+    return {"train": images.train_images, "test": images.test_images, **own}
 
 
 def compute(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str, progress: Progress) -> None:

@@ -31,6 +31,7 @@ class FeatureSet:
     test_features: np.ndarray
     digest: str  # of all, sixteen hexadecimal digits
     view_features: tuple[np.ndarray, ...] = ()  # of each view of the training images but the first, float16 [N, width]
+    validation_features: np.ndarray | None = None
 
     @property
     def train_labels(self) -> np.ndarray:
@@ -39,6 +40,10 @@ class FeatureSet:
     @property
     def test_labels(self) -> np.ndarray:
         return self.images.test_labels
+
+    @property
+    def validation_labels(self) -> np.ndarray | None:
+        return self.images.validation_labels
 
     @property
     def fingerprint(self) -> str:
@@ -59,6 +64,11 @@ class FeatureSet:
         if not self.view_features:
             return None
         return np.stack([features[positions] for features in self.view_features], axis=1)[:, :, None, None]
+
+    def validation_pixels(self, positions: np.ndarray) -> np.ndarray:
+        """Features of the images at ``positions`` [n] of the set's own validation part: float32 [n, 1, 1, width]."""
+        assert self.validation_features is not None
+        return np.asarray(self.validation_features[positions], np.float32)[:, None, None]
 
     def test_pixels(self, positions: np.ndarray | None = None) -> np.ndarray:
         """Features of the test images at ``positions`` [n], or of all: float32 [n, 1, 1, width]."""
@@ -112,7 +122,8 @@ def _all_views(frozen: Frozen, images: ImageSet, device: str, progress: Progress
     digests = " ".join(digest for parts in read for digest, _ in parts.values())
     digest = hashlib.sha256(digests.encode()).hexdigest()[:16]
     others = tuple(parts["train"][1] for parts in read[1:])
-    return FeatureSet(images, read[0]["train"][1], read[0]["test"][1], digest, others)
+    own = read[0]["validation"][1] if "validation" in read[0] else None
+    return FeatureSet(images, read[0]["train"][1], read[0]["test"][1], digest, others, own)
 
 
 def _told_of_all(progress: Progress, before: int, total: int, done: int, _: int) -> None:

@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from lt_core.data.pictures.making import telling
 from lt_core.data.sets import DATASETS
-from lt_core.data.sources import fetch_sets
+from lt_core.data.sources import fetch_sets, load_set, own_validation
 from lt_core.frozen.compute import Progress
 from lt_core.frozen.features import load_features
 from lt_core.frozen.label import Frozen
 from lt_core.models import build_model, seen_shape
 from lt_core.models.heads import LinearHead
 from lt_core.recipes import Recipe
+from lt_core.spec import DataSpec
 
 _EVERY = 15.0  # seconds between two lines
 
 
 def fetch_inputs(
-    wanted: Iterable[tuple[str, Recipe]],
+    wanted: Iterable[tuple[DataSpec, Recipe]],
     data_dir: str | None = None,
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
@@ -28,23 +30,25 @@ def fetch_inputs(
     so that weights that are not there, or do not fit, are told of here.
 
     Args:
-        wanted: (image set, recipe) of each trial.
+        wanted: (images, recipe) of each trial.
         device: on which features are computed.
         say: is told how far that is; printed, if it is left out.
 
     Raises:
         UserError: an image set, a backbone or its weights are not there.
     """
-    kinds = list(
-        dict.fromkeys((dataset, recipe.model, recipe.network_shape(DATASETS[dataset].image_shape)) for dataset, recipe in wanted)
-    )
-    fetch_sets((dataset for dataset, *_ in kinds), data_dir)
-    for dataset, model, shape in kinds:
+    trials, tell = list(dict.fromkeys(wanted)), say or partial(print, flush=True)
+    with telling(lambda name: told(name, tell)):
+        fetch_sets((data.dataset for data, _ in trials), data_dir)
+    for data in dict.fromkeys(data for data, _ in trials):
+        own_validation(data, load_set(data.dataset, data_dir))
+    seen = ((data.dataset, recipe.model, recipe.network_shape(DATASETS[data.dataset].image_shape)) for data, recipe in trials)
+    for dataset, model, shape in dict.fromkeys(seen):
         frozen = Frozen.of(model)
         if frozen:
             views = f", {frozen.views} views" if frozen.views > 1 else ""
             what = f"features of {dataset} by {frozen.backbone} at {frozen.size} pixels{views}"
-            line = told(what, say or partial(print, flush=True), 2 * frozen.info.width)
+            line = told(what, tell, 2 * frozen.info.width)
             load_features(frozen, dataset, data_dir, device, line)
         build_model(model, seen_shape(model, shape), DATASETS[dataset].classes, LinearHead())
 

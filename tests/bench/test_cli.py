@@ -60,7 +60,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
     ("what", "names"),
     [
         ("methods", METHODS),
-        ("datasets", [*DATASETS, "<set>_3v5"]),
+        ("datasets", [*DATASETS, "<set>_3v5", "<set>_64px"]),
         ("suites", sorted(path.stem for path in SUITES_DIR.glob("*.yaml"))),
         ("spaces", sorted(path.stem for path in SPACES_DIR.glob("*.yaml"))),
         ("models", [*MODELS, *BACKBONES, *OTHERS]),

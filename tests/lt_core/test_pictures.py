@@ -174,7 +174,9 @@ def test_a_plug_in_file_registers_pairs_of_paths_and_labels(tmp_path, mine, load
     assert DATASETS.versioned("pairs") == f"pairs@{plugin.version}"
     images = load_set(f"pairs@{plugin.version}")
     assert images.fingerprint == add_set("same", mine, size=8).definition.fingerprint
-    with pytest.raises(UserError, match=r"pairs names 1 file that are not below .*\(first: none.png\): give the folder"):
+    with pytest.raises(
+        UserError, match=r"pairs names 1 file that are not below .*\(first: none.png\): fetch them, or give the folder"
+    ):
         picture_set("more", [("none.png", "a")], root=tmp_path)
     with pytest.raises(UserError, match="no pairs of a path and a label"):
         picture_set("more", [], root=tmp_path)

@@ -195,6 +195,7 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
             "data/sources.py",
             "data/found.py",
             "data/pictures/source.py",
+            "data/pictures/standard.py",
             "data/trial_images.py",
             "testing/datasets.py",
             "frozen/features.py",

@@ -26,6 +26,7 @@ from lt_core.methods import METHODS
 from lt_core.models import resolved_model
 from lt_core.pretrained.weights import load_weights
 from lt_core.recipes import RECIPES
+from lt_core.spec import DataSpec
 from lt_core.stages.base import extra_images, stages_of
 from lt_core.testing.trials import VALIDATED, figures_of, first_training, tiny_spec
 from lt_core.training import Runtime, run_trial
@@ -181,7 +182,7 @@ def test_a_flipped_byte_in_a_view_is_found_and_mended(three, monkeypatch):
 
 def test_it_is_told_how_much_views_take(three):
     said = []
-    fetch_inputs([("digits", dataclasses.replace(RECIPES["frozen"], model=three.label))], say=said.append)
+    fetch_inputs([(DataSpec("digits"), dataclasses.replace(RECIPES["frozen"], model=three.label))], say=said.append)
     images, what = load_set("digits"), f"features of digits by tiny at {SIZE} pixels, 3 views"
     total = 3 * len(images.train_labels) + len(images.test_labels)
     assert said[0] == f"{what}: {total:,} pictures to compute, once, {total * 6 * 2 / 1e6:,.1f} MB"

@@ -55,20 +55,30 @@ def gini(sizes: Sequence[int]) -> float:
     return float(((2 * np.arange(1, count + 1) - count - 1) * ascending).sum() / (count * ascending.sum()))
 
 
+def shots(sizes: Sequence[int]) -> tuple[int, int, int]:
+    """How many classes have more than 100 images, 20 to 100, and fewer.
+
+    >>> shots([500, 100, 20, 19])
+    (1, 2, 1)
+    """
+    counts = np.asarray(sizes)
+    return int((counts > MANY).sum()), int(((counts >= FEW) & (counts <= MANY)).sum()), int((counts < FEW).sum())
+
+
 def facts(definition: Definition, manifest: Manifest) -> Facts:
     """What is known of a set from its definition and its manifest; no file is read."""
     counts, readable = np.array(definition.train_counts), manifest.readable
-    test = manifest["part"] == "test"
+    train, test = manifest["part"] == "train", manifest["part"] == "test"
     shorter = np.minimum(manifest["width"], manifest["height"])[readable]
     longer = np.maximum(manifest["width"], manifest["height"])[readable]
     notes, times = np.unique(manifest["note"][readable & (manifest["note"] != "")], return_counts=True)
     copies, relabelled = _copies(manifest, readable)
-    both = np.intersect1d(manifest["sha256"][readable & test], manifest["sha256"][readable & ~test])
+    both = np.intersect1d(manifest["sha256"][readable & test], manifest["sha256"][readable & train])
     shared = np.flatnonzero(readable & test & np.isin(manifest["sha256"], both)).tolist()
     return Facts(
         imbalance=float(counts.max() / counts.min()),
         gini=gini(definition.train_counts),
-        shots=(int((counts > MANY).sum()), int(((counts >= FEW) & (counts <= MANY)).sum()), int((counts < FEW).sum())),
+        shots=shots(definition.train_counts),
         sides=tuple((int(np.percentile(shorter, q)), int(np.percentile(longer, q))) for q in (0, 50, 100)),  # type: ignore[arg-type]
         small=int((shorter < definition.size).sum()),
         notes=dict(zip(notes.tolist(), times.tolist(), strict=True)),

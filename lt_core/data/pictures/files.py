@@ -102,7 +102,7 @@ def listed(file: Path, root: Path | None = None) -> Files:
         lines += 1
     if not labels:
         raise UserError(f"{file} lists no pictures: a line is `relative/path label`")
-    entries = _present(file, where, labels.items())
+    entries = present(file, where, labels.items())
     twice = lines - len(labels)
     notes = (f"{counted(twice, 'line')} of {file.name} name a picture again and are left out",) if twice else ()
     return Files(where, entries, numbered(list(labels.values()), str(file)), notes)
@@ -119,7 +119,7 @@ def paired(pairs: Iterable[tuple[str | Path, str | int]], where: Path) -> Files:
         raise UserError("no pairs of a path and a label are given")
     labels = [str(label) for _, label in known]
     by_number = all(isinstance(label, int) for _, label in known)
-    entries = _present("the list of pairs", where, zip((place for place, _ in known), labels, strict=True))
+    entries = present("the list of pairs", where, zip((place for place, _ in known), labels, strict=True))
     return Files(where, entries, numbered(labels, "the list of pairs") if by_number else in_order(labels))
 
 
@@ -132,7 +132,12 @@ def _lines(file: Path) -> list[str]:
         raise UserError(f"{file} is no list of pictures: it is not UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
-def _present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) -> list[Entry]:
+def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) -> list[Entry]:
+    """The pictures of (path, label) pairs below ``where``; ``names`` says in messages what names them.
+
+    Raises:
+        UserError: some are not there.
+    """
     entries: list[Entry] = []
     missing: list[str] = []
     for place, label in pairs:
@@ -143,7 +148,7 @@ def _present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) -
     if missing:
         raise UserError(
             f"{names} names {counted(len(missing), 'file')} that are not below {where} (first: {missing[0]}): "
-            "give the folder that its paths are relative to as root"
+            "fetch them, or give the folder that its paths are relative to as root"
         )
     return entries
 

@@ -12,6 +12,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
@@ -35,6 +37,24 @@ _THREADS = min(16, os.cpu_count() or 1)  # PIL lets other threads run while it d
 Progress = Callable[[int, int], None]
 #: Layouts with the part that their pictures are of.
 Layouts = Sequence[tuple[str, Layout]]
+
+_telling: ContextVar[Callable[[str], Progress] | None] = ContextVar("telling", default=None)
+
+
+@contextmanager
+def telling(progress: Callable[[str], Progress]) -> Iterator[None]:
+    """Whatever is decoded in this block tells ``progress(name of the set)`` how far it is."""
+    token = _telling.set(progress)
+    try:
+        yield
+    finally:
+        _telling.reset(token)
+
+
+def progress_of(name: str) -> Progress:
+    """What is told of decoding the set ``name``: see `telling`."""
+    tell = _telling.get()
+    return tell(name) if tell else lambda done, total: None
 
 
 def pictures_dir() -> Path:

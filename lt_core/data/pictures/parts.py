@@ -33,28 +33,39 @@ def parts_of(manifest: Manifest, name: str, test_each: int = 0, seed: int = 0) -
     Raises:
         UserError: a class has no picture in a part, or too few to draw from; a test picture is of another class.
     """
-    classes = in_order(manifest["label"][manifest["part"] == "train"].tolist())
-    labels = _numbers(manifest, classes, name)
+    classes, labels = _labels(manifest, name)
     readable = manifest.readable
-    given = manifest["part"] == "test"
-    for which, chosen in (("training", ~given), *([("test", given)] if given.any() else [])):
+    training, given = manifest["part"] == "train", manifest["part"] == "test"
+    for which, chosen in (("training", training), *([("test", given)] if given.any() else [])):
         counts = np.bincount(labels[chosen & readable], minlength=len(classes))
         if not counts.all():
             label = int(np.argmin(counts))
             why = ", since none of its files can be read" if (labels[chosen] == label).any() else ""
             raise UserError(f"{name}: class {classes[label]} has no picture in the {which} part{why}: add one, or leave it out")
     test = given if given.any() else _drawn(manifest, labels, classes, name, test_each, seed)
-    train, tested = (_part(manifest, labels, readable & chosen) for chosen in (~test, test))
+    train, tested = (_part(manifest, labels, readable & chosen) for chosen in (training & ~test, test))
     return train, tested
 
 
-def _numbers(manifest: Manifest, classes: Sequence[str], name: str) -> np.ndarray:
+def validation_of(manifest: Manifest, name: str) -> Part | None:
+    """The validation part of the pictures that can be read; None if the manifest has none.
+
+    Raises:
+        UserError: a picture of it is of another class than those for training.
+    """
+    chosen = manifest.readable & (manifest["part"] == "validation")
+    return _part(manifest, _labels(manifest, name)[1], chosen) if chosen.any() else None
+
+
+def _labels(manifest: Manifest, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes, and the class of each file: int64 [files]."""
+    classes = in_order(manifest["label"][manifest["part"] == "train"].tolist())
     number = {label: i for i, label in enumerate(classes)}
     different, where = np.unique(manifest["label"], return_inverse=True)
     for label in different:
         if label not in number:
             raise unknown("class in the test part,", str(label), classes, name)
-    return np.array([number[label] for label in different], dtype=np.int64)[where]
+    return classes, np.array([number[label] for label in different], dtype=np.int64)[where]
 
 
 def _drawn(manifest: Manifest, labels: np.ndarray, names: Sequence[str], name: str, each: int, seed: int) -> np.ndarray:

@@ -8,22 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from lt_core.data.images import ImageSet, Rows
+from lt_core.data.pictures.annotations import annotated
 from lt_core.data.pictures.files import class_folders, listed
 from lt_core.data.pictures.layouts import Layout
-from lt_core.data.pictures.making import Layouts, Progress, make, pictures_dir
+from lt_core.data.pictures.making import Layouts, Progress, make, pictures_dir, progress_of
 from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta, refuse_changed
-from lt_core.data.pictures.parts import fingerprint_of, parts_of
+from lt_core.data.pictures.parts import fingerprint_of, parts_of, validation_of
 from lt_core.data.pictures.tables import saved, shards
 from lt_core.data.registered import Definition
 from lt_core.errors import UserError
 
 
 def layout_at(place: str, part: str, root: str = "") -> Layout:
-    """The pictures at ``place``: a folder of class folders, of Parquet shards or of `datasets`, a Parquet file, or a list.
+    """The pictures at ``place``: a folder of class folders, of Parquet shards or of `datasets`, a Parquet file, a list, or
+    annotations as COCO has them.
 
     Args:
         part: ``train`` or ``test``, where one folder holds both in shards.
-        root: what the paths of a list are relative to; empty: its folder.
+        root: what the paths of a list or of annotations are relative to; empty: its folder.
 
     Raises:
         UserError: there is nothing there that holds pictures with labels.
@@ -37,12 +39,14 @@ def layout_at(place: str, part: str, root: str = "") -> Layout:
         raise UserError(f"{path} does not exist: give a folder with one folder a class, a list of pictures, or Parquet files")
     if root and not Path(root).is_dir():
         raise UserError(f"--root {root} is no folder")
-    return shards(path, part) if path.suffix == ".parquet" else listed(path, Path(root) if root else None)
+    if path.suffix == ".parquet":
+        return shards(path, part)
+    return (annotated if path.suffix == ".json" else listed)(path, Path(root) if root else None)
 
 
 def layouts_of(definition: Definition) -> Layouts:
     """The parts that the definition names, as they are on disk now."""
-    given = {"train": definition.train, "test": definition.test}
+    given = {"train": definition.train, "test": definition.test, "validation": definition.validation}
     return [(part, layout_at(place, part, definition.root)) for part, place in given.items() if place]
 
 
@@ -85,18 +89,30 @@ def load_pictures(definition: Definition, name: str) -> ImageSet:
     """
     key = definition.key
     if read_meta(pictures_dir() / key) is None:
-        again, _, _ = found(definition, lambda done, total: None)
+        again, _, _ = found(definition, progress_of(definition.name))
         if again.fingerprint != definition.fingerprint:
             raise UserError(
                 f"{definition.name}: what is in {definition.train} is not what was added (fingerprint {again.fingerprint}, then "
                 f"{definition.fingerprint}): restore it, or add the set again, as another version"
             )
         key = again.key
-    folder = pictures_dir() / key
-    manifest = read_manifest(folder)
+    manifest = read_manifest(pictures_dir() / key)
     refuse_changed(definition.name, manifest)
+    return image_set(replace(definition, key=key), manifest, name)
+
+
+def image_set(definition: Definition, manifest: Manifest, name: str) -> ImageSet:
+    """The images of a set whose decoded pictures are there; they stay on disk until they are asked for."""
     train, test = parts_of(manifest, definition.name, definition.test_each, definition.split_seed)
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    own = validation_of(manifest, name)
+    pixels = np.load(pictures_dir() / definition.key / "pixels.npy", mmap_mode="r")
     return ImageSet(
-        name, Rows(pixels, train.rows), train.labels, Rows(pixels, test.rows), test.labels, fingerprint=definition.fingerprint
+        name,
+        Rows(pixels, train.rows),
+        train.labels,
+        Rows(pixels, test.rows),
+        test.labels,
+        definition.fingerprint,
+        Rows(pixels, own.rows) if own else None,
+        own.labels if own else None,
     )

@@ -1,0 +1,74 @@
+"""What must be known of an image set before it is loaded, and where one can come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lt_core.data.registered import Definition
+from lt_core.data.standard import Standard
+
+
+@dataclass(frozen=True)
+class Found:
+    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets."""
+
+    aliases: tuple[str, ...] = ()
+    torchvision: str = ""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test part.
+
+    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: on disk, since it is always the same.
+    """
+
+    read: Callable[[], Any]
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class ClassesOf:
+    """Some classes of the set ``whole``, in their new order."""
+
+    whole: str
+    labels: tuple[int, ...]
+
+
+#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added, a `Standard` of
+#: pictures that are found by the lists which papers use.
+Source = Found | Made | ClassesOf | Definition | Standard
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Facts about a set.
+
+    Args:
+        train_counts: images of each class in the official training part.
+        by_class: whether they are known class by class. If not, their number, sum, largest and smallest are right, and which
+            class has how many images is known from the set alone.
+        validation_each: images of each class in a validation part of the set's own; 0: it has none, and validation images are
+            training images that are held out.
+    """
+
+    name: str
+    about: str
+    train_counts: tuple[int, ...]
+    test_count: int  # about, for some classes of a set
+    image_shape: tuple[int, int, int]  # height, width, channels
+    source: Source = field(compare=False)
+    class_names: tuple[str, ...] = ()
+    by_class: bool = True
+    validation_each: int = 0
+
+    @property
+    def classes(self) -> int:
+        return len(self.train_counts)
+
+    @property
+    def n_max(self) -> int:
+        """Default size of the largest class of a long-tailed subset: what every class can give."""
+        return min(self.train_counts)

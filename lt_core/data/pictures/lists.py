@@ -1,0 +1,134 @@
+"""Lists of the large sets that papers name, held against what is known of them, and made of annotations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lt_core.data.pictures.annotations import read_annotations
+from lt_core.data.sets import DATASETS
+from lt_core.data.standard import ListFile, Standard, canonical, git_of, md5_of
+from lt_core.data.standard_sets import STANDARD
+from lt_core.errors import UserError, unknown
+from lt_core.labels import counted
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What says which pictures a part has.
+
+    Args:
+        place: a list, a file of annotations, or a folder of class folders.
+        counts: images of each class; none of class folders, which are counted when they are read.
+        first: path of a picture; empty for class folders.
+        standing: which copy of a list it is, in words.
+    """
+
+    place: Path
+    counts: tuple[int, ...] = ()
+    first: str = ""
+    standing: str = ""
+
+
+def labels_at(name: str, source: Standard, which: str, place: Path) -> Labels:
+    """The labels of the part ``which``, train or test, in a list or a file of annotations.
+
+    Raises:
+        UserError: it is not the list that papers use.
+    """
+    try:
+        text = read_annotations(place).lines() if place.suffix == ".json" else place.read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}: {place} cannot be read: {error.strerror}") from None
+    return _checked(name, source, which, place, canonical(text))
+
+
+def _checked(name: str, source: Standard, which: str, place: Path, text: bytes) -> Labels:
+    try:
+        lines = text.decode().removesuffix("\n").split("\n")
+        sizes = Counter(int(line.rsplit(maxsplit=1)[1]) for line in lines)
+    except (ValueError, IndexError):  # of a label that is no number, of none at all, or of what is no text
+        raise UserError(f"{name}: {place} is no list of pictures: a line is `relative/path label`") from None
+    expected: ListFile = getattr(source, which).list
+    wrong = _wrong(expected, text, len(lines)) or _gaps(sizes, source.classes)
+    counts = tuple(size for _, size in sorted(sizes.items()))
+    if wrong := wrong or (unlike(counts, source) if which == "train" else ""):
+        raise UserError(
+            f"{name}: {place} is not the {expected.name} that papers use, for it has {wrong}: fetch it again ({source.get}), or "
+            "give it a name of its own with `data add`"
+        )
+    return Labels(place, counts, lines[0].rsplit(maxsplit=1)[0], _standing(expected, text))
+
+
+def _wrong(expected: ListFile, text: bytes, lines: int) -> str:
+    if expected.md5 and md5_of(text) not in expected.md5:
+        return (
+            f"md5 {md5_of(text)} and {lines:,} lines, and md5 {' or '.join(expected.md5)} with {expected.images:,} are expected"
+        )
+    return f"{lines:,} lines, and {expected.images:,} are expected" if lines != expected.images else ""
+
+
+def _gaps(sizes: Mapping[int, int], classes: int) -> str:
+    if len(sizes) != classes:
+        return f"{len(sizes):,} classes, and {classes:,} are expected"
+    first, last = min(sizes), max(sizes)
+    return f"labels {first:,} to {last:,}, and 0 to {classes - 1:,} are expected" if (first, last) != (0, classes - 1) else ""
+
+
+def unlike(counts: Sequence[int], source: Standard) -> str:
+    """What is wrong with the sizes of the training classes, in order; empty if nothing is."""
+    if wrong := _gaps(dict(enumerate(counts)), source.classes):
+        return wrong
+    if source.by_class:
+        label = next((c for c, (n, m) in enumerate(zip(counts, source.sizes, strict=True)) if n != m), None)
+        return "" if label is None else f"{counts[label]:,} images of class {label}, and {source.sizes[label]:,} are expected"
+    ratio = max(counts) / min(counts)  # two decimals are what is known of some
+    if round(ratio, 2) == round(source.imbalance, 2):
+        return ""
+    return f"an imbalance factor of {ratio:.2f}, and {source.imbalance:.2f} is expected"
+
+
+def _standing(expected: ListFile, text: bytes) -> str:
+    if expected.md5:
+        return "a known md5"
+    if not expected.git:
+        return "no md5 is known of it"
+    return "the copy that many repositories have" if git_of(text) == expected.git else "not the copy that many repositories have"
+
+
+def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
+    """Write the list of a standard set that a file of annotations amounts to, in ImageNet-LT's form.
+
+    Args:
+        out: the list, or the folder that it goes into under its usual name; None: the folder of the annotations.
+
+    Raises:
+        UserError: there is no such set, or its lists are not made of annotations; the file is another one; the list cannot be
+            written.
+    """
+    source = DATASETS[name].source if name in DATASETS else None
+    if not isinstance(source, Standard):
+        raise unknown("standard set", name, STANDARD)
+    found = read_annotations(annotations)
+    parts = {which: part for which in ("train", "test") if (part := getattr(source, which)).annotations}
+    if not parts:
+        raise UserError(f"{name} has lists of its own, and no annotations that they are made of: {source.get}")
+    which = next((which for which, part in parts.items() if part.list.images == len(found.pairs)), "")
+    if not which:
+        sizes = " or ".join(f"{part.list.images:,} ({part.annotations})" for part in parts.values())
+        raise UserError(
+            f"{name}: {annotations} has {counted(len(found.pairs), 'image')}, and {sizes} are expected: fetch it again"
+        )
+    text = found.lines()
+    folder = annotations.parent if out is None else out
+    place = folder / parts[which].list.name if folder.is_dir() else folder
+    labels = _checked(name, source, which, place, text)
+    beside = place.with_name(f".{place.name}.part")
+    try:
+        beside.write_bytes(text)
+        beside.replace(place)
+    except OSError as error:
+        raise UserError(f"{place} cannot be written ({error.strerror}): give another place with --out") from error
+    return replace(labels, place=place)

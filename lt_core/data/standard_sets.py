@@ -1,0 +1,104 @@
+"""The large sets that papers name, as far as they have been seen.
+
+Lists of Places-LT, of the test parts and of the validation parts were read and counted in github.com/facebookresearch/
+classifier-balancing (22370c6), shijxcs/LIFT, Vanint/SADE-AgnosticLT, DongSky/LPT and lhl2211000/MCE; of the training lists of
+ImageNet-LT, iNaturalist 2018 and ILSVRC 2012 these have the same file by its name in git, and none could be read. The sizes of
+iNaturalist are those of github.com/visipedia/inat_comp, and its imbalance in 2017 is that of Van Horn et al. 2018, table 1; the
+largest and the smallest class of ImageNet-LT and iNaturalist 2018 are those of github.com/zhangyongshun/BagofTricks-LT, and those
+of ILSVRC 2012 those of Russakovsky et al. 2015, table 2.
+"""
+
+from lt_core.data.standard import ListFile, Part, Standard
+
+_LISTS = "lists: github.com/facebookresearch/classifier-balancing, folder data"
+_ILSVRC = "pictures: ILSVRC 2012 of image-net.org"
+_INAT = "pictures and annotations: github.com/visipedia/inat_comp, folder {}"
+
+#: The sets by the names that suites have for them.
+STANDARD = {
+    "imagenet_lt": Standard(
+        title="ImageNet-LT (Liu et al. 2019)",
+        classes=1000,
+        sizes=(1280, 5),
+        train=Part(ListFile("ImageNet_LT_train.txt", 115_846, git="a063f095fcd475db4cf8b0658c4b73955535bbf9")),
+        # With val/n01440764/ILSVRC2012_val_00029930.JPEG, and with val/ILSVRC2012_val_00029930.JPEG as the archive has it.
+        test=Part(
+            ListFile("ImageNet_LT_test.txt", 50_000, ("5f5f97c738923e877c5c78accce6744f", "467b330a78bb8245c16feea52be4c559"))
+        ),
+        validation=Part(ListFile("ImageNet_LT_val.txt", 20_000, ("ef44f8e43fbc904809a77216042e7498",))),
+        tests="the validation part of ILSVRC 2012, 50 a class",
+        pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, or val/….JPEG",
+        get=f"{_LISTS}/ImageNet_LT; {_ILSVRC}",
+    ),
+    "places_lt": Standard(
+        title="Places-LT (Liu et al. 2019)",
+        classes=365,
+        sizes=(
+            219, 20, 115, 86, 229, 33, 25, 4980, 108, 2612, 33, 39, 2400, 87, 12, 225, 41, 98, 191, 1582, 37, 78, 48, 7, 1530,
+            56, 93, 84, 18, 183, 155, 72, 92, 78, 10, 120, 22, 6, 143, 98, 195, 36, 1487, 93, 73, 1406, 8, 40, 1380, 138, 11,
+            14, 1085, 43, 59, 20, 6, 129, 103, 98, 46, 41, 1036, 82, 14, 23, 1023, 841, 8, 91, 20, 30, 19, 34, 44, 11, 198, 129,
+            135, 132, 29, 830, 725, 11, 689, 88, 668, 48, 5, 38, 643, 605, 71, 6, 566, 72, 34, 547, 54, 72, 6, 33, 36, 97, 76,
+            78, 521, 97, 116, 157, 499, 8, 99, 74, 24, 62, 28, 128, 176, 72, 87, 482, 148, 86, 40, 147, 5, 108, 6, 8, 35, 24,
+            480, 32, 140, 7, 84, 6, 46, 22, 104, 85, 118, 59, 72, 36, 34, 80, 33, 100, 475, 470, 79, 164, 451, 7, 28, 171, 65,
+            15, 8, 80, 20, 208, 450, 28, 9, 60, 9, 10, 13, 431, 9, 22, 34, 428, 72, 17, 34, 42, 73, 98, 188, 422, 42, 20, 60,
+            21, 6, 39, 50, 23, 408, 167, 99, 5, 25, 97, 13, 105, 55, 13, 41, 392, 389, 383, 54, 12, 17, 207, 57, 18, 63, 81,
+            374, 371, 48, 367, 25, 16, 366, 98, 7, 104, 364, 28, 89, 68, 15, 17, 46, 113, 334, 56, 60, 12, 55, 51, 87, 58, 26,
+            15, 22, 331, 179, 318, 12, 18, 8, 94, 65, 71, 315, 29, 173, 9, 14, 315, 226, 124, 33, 9, 9, 51, 15, 52, 309, 34,
+            209, 61, 116, 298, 298, 149, 60, 70, 89, 218, 291, 290, 30, 36, 16, 186, 287, 36, 195, 80, 283, 39, 141, 14, 181,
+            152, 11, 6, 22, 39, 19, 280, 11, 173, 11, 43, 112, 177, 111, 279, 108, 153, 103, 19, 265, 264, 95, 72, 40, 263, 19,
+            229, 45, 54, 12, 260, 253, 32, 253, 27, 52, 34, 250, 10, 11, 49, 250, 17, 24, 242, 74, 14, 48, 216, 241, 16, 238,
+            232, 8, 33, 205, 93, 46, 7, 46, 82, 44, 230, 91, 218, 21, 69, 156, 206, 103, 14, 20,
+        ),
+        # With train/airfield/00004851.jpg (Places365-Standard, easy directories), and with data_256/a/airfield/00004851.jpg.
+        train=Part(
+            ListFile("Places_LT_train.txt", 62_500, ("e7795ab1bf428a89f900854127b1e556", "d7a0fa1e2521e7d8fff4338ad1c65bed"))
+        ),
+        test=Part(
+            ListFile("Places_LT_test.txt", 36_500, ("1347af35b053bd31cf782256306affe7", "c27fb6fd50c2675f1af7a5885fa8cec4"))
+        ),
+        validation=Part(
+            ListFile("Places_LT_val.txt", 7_300, ("2f6e727cd6c99c7b7fdecc9876875b1b", "82c2d809e9429344f9f9a2c0d7adca36"))
+        ),
+        tests="the validation part of Places365, 100 a class",
+        pictures="train/airfield/….jpg and val/airfield/….jpg, or data_256/a/airfield/….jpg and val_256/….jpg",
+        get=f"{_LISTS}/Places_LT; pictures: Places365-Standard, 256 × 256, of places2.csail.mit.edu",
+    ),
+    "inat2017": Standard(
+        title="iNaturalist 2017 (Van Horn et al. 2018)",
+        classes=5089,
+        # Seen is their ratio, 435.44 (Van Horn et al. 2018, table 1): these are the least whole numbers that have it.
+        sizes=(3919, 9),
+        train=Part(ListFile("iNaturalist17_train.txt", 579_184), annotations="train2017.json"),
+        test=Part(ListFile("iNaturalist17_val.txt", 95_986), annotations="val2017.json"),
+        tests="the validation part of the competition, whose test labels are not public",
+        pictures="train_val_images/Aves/…/….jpg",
+        get=_INAT.format("2017"),
+    ),
+    "inat2018": Standard(
+        title="iNaturalist 2018 (Van Horn et al. 2018)",
+        classes=8142,
+        sizes=(1000, 2),
+        train=Part(
+            ListFile("iNaturalist18_train.txt", 437_513, git="4accdb7584d2f0a5106c40a33ed6afa392189bcc"),
+            annotations="train2018.json",
+        ),
+        test=Part(
+            ListFile("iNaturalist18_val.txt", 24_426, ("b7ed52f3854c157c487cc3be9deb8abf",)), annotations="val2018.json"
+        ),
+        tests="the validation part of the competition, whose test labels are not public, 3 a class",
+        pictures="train_val2018/Aves/2820/….jpg",
+        get=f"{_INAT.format('2018')}; {_LISTS}/iNaturalist18",
+    ),
+    "ilsvrc2012": Standard(
+        title="ILSVRC 2012, ImageNet (Russakovsky et al. 2015)",
+        classes=1000,
+        sizes=(1300, 732),
+        train=Part(
+            ListFile("ImageNet_train.txt", 1_281_167, git="7c3218a52079ea1c067ea2999deab7f398fcdc14"), folders="train/n*"
+        ),
+        test=Part(ListFile("ImageNet_val.txt", 50_000, ("37369baa8b718ba5d2d147f541c6336b",)), folders="val/n*"),
+        tests="its validation part, whose test labels are not public, 50 a class",
+        pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, as torchvision's ImageNet has them",
+        get=f"{_ILSVRC}; {_LISTS}/ImageNet",
+    ),
+}  # fmt: skip
