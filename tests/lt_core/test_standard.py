@@ -24,6 +24,7 @@ from lt_core.errors import UserError
 from lt_core.frozen.compute import features_of
 from lt_core.frozen.fetch import fetch_inputs
 from lt_core.pretrained.weights import load_weights
+from lt_core.recipes import RECIPES
 from lt_core.spec import DataSpec
 from tests.standard_trees import (
     FILES,
@@ -291,12 +292,12 @@ def test_features_of_validation_images_are_computed_too(held, frozen):
 
 def test_without_the_list_validation_is_refused_before_anything_trains(held):
     spec = DataSpec("imagenet_lt", imbalance_type="natural", validation=2)
-    fetch_inputs([(spec, "mlp")], str(held), say=lambda line: None)
+    fetch_inputs([(spec, RECIPES["mnist_mlp"])], str(held), say=lambda line: None)
     (held / "ImageNet_LT_val.txt").unlink()
     load_set.cache_clear()
     words = r"imagenet_lt: validation 2 takes images of the set's own validation part, .* put it beside the others"
     with pytest.raises(UserError, match=words):
-        fetch_inputs([(spec, "mlp")], str(held), say=lambda line: None)
+        fetch_inputs([(spec, RECIPES["mnist_mlp"])], str(held), say=lambda line: None)
     assert len(drawn(held, validation=0).split.train) == 11
 
 
