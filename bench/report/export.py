@@ -20,8 +20,12 @@ RESULTS = Path("results")
 
 
 def committed() -> list[Store]:
-    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone."""
-    return [Store(path.parent) for path in sorted(RESULTS.glob("*/trials.parquet"))]
+    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone.
+
+    Not those of tuning spaces: each of their settings is a recipe of its own, and they stand in the table of their comparison.
+    """
+    found = [path.parent for path in sorted(RESULTS.glob("*/trials.parquet"))]
+    return [Store(folder) for folder in found if not any(folder.glob("winner_*.yaml"))]
 
 
 def runs(names: Sequence[str]) -> list[Store]:
