@@ -92,7 +92,8 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
     """
     if not plan.todo:
         store.compact()
-        say(f"{plan.suite.name}: all {len(plan.specs)} trials are done, nothing to run")
+        done = "its one trial is" if len(plan.specs) == 1 else f"all {len(plan.specs)} trials are"
+        say(f"{plan.suite.name}: {done} done, nothing to run")
         return
     if runtime.ranks > 1:
         for spec in plan.todo:
