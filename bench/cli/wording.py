@@ -14,6 +14,7 @@ from bench.suites.cost import Estimate, duration
 from bench.suites.planning import Plan
 from lt_core.labels import counted
 from lt_core.result import OK, PRUNED
+from lt_core.spec import TrialSpec
 
 
 def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
@@ -23,16 +24,17 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
         f"{plan.suite.name}: {plan.suite.about}",
         f"  {_counts_words(counts)}",
     ]
-    for dataset in dict.fromkeys(s.data.dataset for s in plan.specs):
-        specs = [s for s in plan.specs if s.data.dataset == dataset]
+    for dataset, recipe, epochs in dict.fromkeys(_row(s) for s in plan.specs):
+        specs = [s for s in plan.specs if _row(s) == (dataset, recipe, epochs)]
         factors = dict.fromkeys(imbalance_words(s.data) for s in specs)
         labels = dict.fromkeys(filter(None, (label_words(s.data) for s in specs)))
         methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
+        models = dict.fromkeys(s.recipe.model for s in specs)
         lines.append(
             f"  {dataset}: {counted(len(methods), 'method')} × {counted(len(factors), 'imbalance')} ({', '.join(factors)}) × "
             + (f"{counted(len(labels), 'label budget')} ({', '.join(labels)}) × " if labels else "")
-            + f"{counted(len(seeds), 'seed')}, "
-            f"recipe {specs[0].recipe.label}, {counted(specs[0].recipe.epochs, 'epoch')}"
+            + (f"{counted(len(models), 'model')} ({', '.join(models)}) × " if len(models) > 1 else "")
+            + f"{counted(len(seeds), 'seed')}, recipe {recipe}, {counted(epochs, 'epoch')}"
         )
     lines += [f"  note: {note}" for note in recipe_notes(plan.specs)]
     if plan.todo:
@@ -49,6 +51,11 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     else:
         lines.append("  nothing is left to run")
     return "\n".join(lines)
+
+
+def _row(spec: TrialSpec) -> tuple[str, str, int]:
+    """What stands in one line of a plan."""
+    return spec.data.dataset, spec.recipe.label, spec.recipe.epochs
 
 
 def _counts_words(counts: Mapping[str, int]) -> str:

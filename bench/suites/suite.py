@@ -43,7 +43,7 @@ class SuiteFile:
     """The keys of a suite file."""
 
     about: str = param(help="the question, in a line")
-    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}")
+    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}, or a list of either")
     data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
     methods: Any = param(
         help="list of labels or globs, or of {label: {parameter: value or list}}; '!…' drops a method or a family"
@@ -85,11 +85,11 @@ def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None) 
     """A suite from the content of its file, which lies at ``path`` if it is a user's."""
     file = build(SuiteFile, values, f"suite {name}")
     where = f"suite {name}"
-    recipe = recipe_of(file.recipe, where)
+    recipes = [recipe_of(one, where) for one in (file.recipe if isinstance(file.recipe, list) else [file.recipe])]
     methods = list(_methods(file.methods, dict(file.set or {}), where))
     data = list(data_of(file.data, seeds_of(file.subset_seeds, "subset_seeds", where), where))
     seeds = seeds_of(file.seeds, "seeds", where)
-    specs = [TrialSpec(d, m, recipe, s) for d in data for m in methods for s in seeds]
+    specs = [TrialSpec(d, m, recipe, s) for recipe in recipes for d in data for m in methods for s in seeds]
     unique = {spec.trial_id: spec for spec in specs}
     check_specs(list(unique.values()), where)
     _check_table(file.table, list(unique.values()), where)

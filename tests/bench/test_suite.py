@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
+from bench.analysis.published import published
 from bench.suites.group import Group, load
 from bench.suites.suite import load_suite, parse_suite, suite_names
 from lt_core.errors import UserError
@@ -203,3 +205,23 @@ def test_a_validation_split_larger_than_the_data_can_give_is_refused_with_the_la
         data = {**full, "n_max": n_max}
         assert call("plan", write_suite(data={**data, "validation": largest + 1}))[0] == 2
         assert call("plan", write_suite(data={**data, "validation": largest}))[0] == 0
+
+
+def test_the_whole_of_the_class_balanced_papers_third_table():
+    """Its cells are those that the paper prints, by set, network, resolution and loss."""
+    suites = ("cb_table3_inat", "cb_table3_inat_320", "cb_table3_ilsvrc", "cb_table3_ilsvrc_320")
+    names = {"inat2017": "inaturalist2017", "inat2018": "inaturalist2018", "ilsvrc2012": "imagenet2012"}
+    specs = [spec for name in suites for spec in load_suite(name).specs]
+    ours = [(names[s.data.dataset.split("_")[0]], s.recipe.model, s.recipe.crop, s.method.name) for s in specs]
+    printed = published()
+    printed = printed[(printed["paper"] == "Cui2019") & (printed["table"] == "3") & (printed["metric"] == "error_top1")]
+    theirs = list(zip(printed["dataset"], printed["model"], printed["input_size"], printed["method"], strict=True))
+    assert len(ours) == 27 and sorted(ours) == sorted(theirs)
+
+
+def test_a_suite_of_several_recipes_has_the_trials_of_each(tmp_path):
+    file = tmp_path / "two.yaml"
+    values = {"about": "two networks", "recipe": ["digits", {"base": "digits", "model": "mlp"}], "seeds": 2}
+    file.write_text(yaml.safe_dump({**values, "data": {"dataset": "digits"}, "methods": ["softmax"]}))
+    found = [(s.recipe.model, s.seed) for s in load_suite(file).specs]
+    assert found == [("small_cnn", 0), ("small_cnn", 1), ("mlp", 0), ("mlp", 1)]
