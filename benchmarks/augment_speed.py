@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from common import Spread, busy, busy_note, cpus, machine, parser, print_table, write_json
+from common import Spread, busy, busy_note, cpus, machine, parser, print_table, taking_turns, write_json
 from PIL import Image
 from torch import Tensor
 
@@ -72,12 +72,8 @@ def main() -> None:
         return rate(lambda: usual(pictures), 3)
 
     ours_round(), usual_round()
-    ours: list[float] = []
-    theirs: list[float] = []
-    for number in range(options.rounds):
-        turns = [(ours_round, ours), (usual_round, theirs)]
-        for measure, kept in turns if number % 2 == 0 else turns[::-1]:
-            kept.append(measure())
+    measured = taking_turns({"ours": ours_round, "usual": usual_round}, options.rounds)
+    ours, theirs = measured["ours"], measured["usual"]
     rates = {"ours": Spread(tuple(ours)), "usual": Spread(tuple(theirs))}
     ratio = Spread(tuple(a / b for a, b in zip(ours, theirs, strict=True)))
     print_table(

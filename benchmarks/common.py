@@ -8,15 +8,17 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ def parser(about: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     return made
+
+
+def taking_turns(ways: Mapping[K, Callable[[], float]], rounds: int) -> dict[K, list[float]]:
+    """What each of ``ways`` gives in each round. Every other one goes backwards, so that a machine that slows down slows all."""
+    measured: dict[K, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name, way in list(ways.items())[:: 1 if number % 2 == 0 else -1]:
+            measured[name].append(way())
+    return measured
 
 
 def cpus() -> int:

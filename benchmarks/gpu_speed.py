@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import torch
 from breakdown import synchronise
-from common import Spread, machine, parser, print_table, write_json
+from common import Spread, machine, parser, print_table, taking_turns, write_json
 from noise import COUNTS, noise_spec, noise_split
 from usual import Usual, as_usual
 
@@ -72,10 +72,7 @@ def main() -> None:
             for _ in range(WARM):
                 one.run_epoch()
         turns[f"{precision}, {'recorded' if recorded else 'each operation'}"] = partial(seconds_of, one.run_epoch, device)
-    measured: dict[str, list[float]] = {name: [] for name in turns}
-    for number in range(rounds):
-        for name in list(turns)[:: 1 if number % 2 == 0 else -1]:
-            measured[name].append(images / turns[name]())
+    measured = {name: [images / seconds for seconds in each] for name, each in taking_turns(turns, rounds).items()}
     same = {p: torch.equal(weights_of(ways[p, False].model), weights_of(ways[p, True].model)) for p in PRECISIONS}
     for workers in WORKERS[:1] if options.dry else WORKERS:
         usual = Usual(noise_spec(images), split, device, workers)

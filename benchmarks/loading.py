@@ -23,11 +23,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import Spread, busy, busy_note, machine, parser, print_table, write_json
+from common import Spread, busy, busy_note, machine, parser, print_table, taking_turns, write_json
 from torch import Tensor
 
 from lt_core.data.crops import random_boxes, resampled
@@ -179,10 +180,8 @@ def main() -> None:
         ways: dict[str, Way] = {"ours": ours, "usual": usual}
         for way in ways.values():
             rate_of(way, max(pictures, 2 * recipe.batch_size))
-        measured: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(options.rounds):
-            for name, way in list(ways.items())[:: 1 if number % 2 == 0 else -1]:
-                measured[name].append(rate_of(way, images + recipe.batch_size))
+        turns = {name: partial(rate_of, way, images + recipe.batch_size) for name, way in ways.items()}
+        measured = taking_turns(turns, options.rounds)
         parts = {"ours": ours.parts(), "usual": usual.parts()}
     rates = {name: Spread(tuple(values)) for name, values in measured.items()}
     ratio = Spread(tuple(a / b for a, b in zip(measured["ours"], measured["usual"], strict=True)))

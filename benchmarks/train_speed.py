@@ -21,7 +21,7 @@ from functools import partial
 
 import torch
 from breakdown import step_milliseconds, synchronise
-from common import Spread, busy, busy_note, cpus, machine, parser, print_table, write_json
+from common import Spread, busy, busy_note, cpus, machine, parser, print_table, taking_turns, write_json
 from noise import COUNTS, noise_spec, noise_split
 from usual import Usual, as_usual
 
@@ -93,10 +93,7 @@ def main() -> None:
     turns[USUAL] = usual_round
     for turn in turns.values():
         turn()
-    measured: dict[Way, list[float]] = {way: [] for way in turns}
-    for number in range(options.rounds):
-        for way, turn in list(turns.items())[:: 1 if number % 2 == 0 else -1]:
-            measured[way].append(turn())
+    measured = taking_turns(turns, options.rounds)
     runtime.prepare()
     ours = (auto, CHANNELS_LAST)
     parts = step_milliseconds(trainings[ours], device)

@@ -24,8 +24,10 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
         f"{plan.suite.name}: {plan.suite.about}",
         f"  {_counts_words(counts)}",
     ]
-    for dataset, recipe, epochs in dict.fromkeys(_row(s) for s in plan.specs):
-        specs = [s for s in plan.specs if _row(s) == (dataset, recipe, epochs)]
+    rows: dict[tuple[str, str, int], list[TrialSpec]] = {}
+    for spec in plan.specs:
+        rows.setdefault((spec.data.dataset, spec.recipe.label, spec.recipe.epochs), []).append(spec)
+    for (dataset, recipe, epochs), specs in rows.items():
         factors = dict.fromkeys(imbalance_words(s.data) for s in specs)
         labels = dict.fromkeys(filter(None, (label_words(s.data) for s in specs)))
         methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
@@ -51,11 +53,6 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     else:
         lines.append("  nothing is left to run")
     return "\n".join(lines)
-
-
-def _row(spec: TrialSpec) -> tuple[str, str, int]:
-    """What stands in one line of a plan."""
-    return spec.data.dataset, spec.recipe.label, spec.recipe.epochs
 
 
 def _counts_words(counts: Mapping[str, int]) -> str:

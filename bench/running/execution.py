@@ -58,7 +58,7 @@ class Execution:
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
             raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
         gpus = self.gpus_per_trial or 0
-        if gpus > 1 and (not float(gpus).is_integer() or self.processes not in (1, gpus)):
+        if (gpus > 1 and not float(gpus).is_integer()) or (gpus and self.processes not in (1, gpus)):
             raise UserError(
                 f"--gpus-per-trial {gpus:g} cannot be shared by {self.processes} processes, each of which takes a whole one: "
                 "give a trial as many GPUs as processes, or leave --processes-per-trial out"

@@ -44,7 +44,7 @@ class Step(Part):
     A deferred schedule defers the step too: before it, training is plain.
     """
 
-    #: Whether it sees the network through `StepContext.forward` alone and leaves its slopes to the optimiser's step, so that
+    #: Whether it sees the network through `StepContext.forward` alone and leaves its gradients to the optimiser's step, so that
     #: several processes can divide the work.
     divisible: ClassVar[bool] = False
 

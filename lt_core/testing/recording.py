@@ -7,6 +7,7 @@ import torch
 from lt_core.testing.check import TRAINING, check, expect
 from lt_core.testing.tape import recording_on_cpu
 from lt_core.testing.trials import fitting_spec, split_of, trained, weights_of
+from lt_core.training.replay import EAGER_STEPS
 
 _COUNTS = (40, 20, 10)
 _NEVER = 10**9
@@ -17,7 +18,7 @@ def its_recorded_step_is_its_step(label: str) -> None:
     """Replayed steps leave the weights that steps done one by one leave, to the bit."""
     spec = fitting_spec(label, batch_size=16, warmup_by="step")
     ends = []
-    for eager_steps in (_NEVER, 3):
+    for eager_steps in (_NEVER, EAGER_STEPS):
         with recording_on_cpu(eager_steps):
             training, losses = trained(spec, split_of(_COUNTS))
         ends.append((weights_of(training.evaluated), losses))

@@ -237,7 +237,7 @@ class Training:
             loss.backward()
             self.total += loss.detach() * len(positions)
         if self.team:
-            self.team.sum_slopes(self.model)
+            self.team.sum_gradients(self.model)
         self.optimizer.step()
         self._average()
         self._shrink()

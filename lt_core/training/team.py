@@ -2,8 +2,8 @@
 
 Every process has the whole trial: it draws the same order and the same augmentation, and holds the same weights. Only the
 network's work is divided. Each passes its share of a batch through the network and is told the outputs and features of the other
-shares; then all compute the loss of the whole batch, whatever it looks at, and the slopes of all shares are summed. So a step is
-that of one process at the same batch up to the order of sums, except that batch norm normalises each share by itself.
+shares; then all compute the loss of the whole batch, whatever it looks at, and the gradients of all shares are summed. So a step
+is that of one process at the same batch up to the order of sums, except that batch norm normalises each share by itself.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Team:
     size: int
 
     def divided(self, forward: Forward, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``forward`` of all images, of which this process computes its share; slopes reach that share alone.
+        """``forward`` of all images, of which this process computes its share; gradients reach that share alone.
 
-        Of fewer images than two a process all compute all, with their share of the slopes: batch norm needs two.
+        Of fewer images than two a process all compute all, with their share of the gradients: batch norm needs two.
         """
         count = len(images)
         if count < 2 * self.size:
             outputs, features = forward(images, labels)
-            return _scaled_slopes(outputs, 1 / self.size), _scaled_slopes(features, 1 / self.size)
+            return _scaled_gradient(outputs, 1 / self.size), _scaled_gradient(features, 1 / self.size)
         bounds = [count * rank // self.size for rank in range(self.size + 1)]
         share = slice(bounds[self.rank], bounds[self.rank + 1])
         outputs, features = forward(images[share], None if labels is None else labels[share])
@@ -59,8 +59,8 @@ class Team:
         dist.all_gather(shares, padded)
         return torch.cat([mine if rank == self.rank else share[: sizes[rank]] for rank, share in enumerate(shares)])
 
-    def sum_slopes(self, net: nn.Module) -> None:
-        """Give every parameter of ``net`` the sum of its slopes over all processes."""
+    def sum_gradients(self, net: nn.Module) -> None:
+        """Give every parameter of ``net`` the sum of its gradients over all processes."""
         self._reduce([p.grad for p in net.parameters() if p.grad is not None], 1)
 
     @torch.no_grad()
@@ -84,8 +84,8 @@ class Team:
         return agreed
 
 
-def _scaled_slopes(value: Tensor, factor: float) -> Tensor:
-    """``value``, whose slopes are multiplied by ``factor``."""
+def _scaled_gradient(value: Tensor, factor: float) -> Tensor:
+    """``value``, whose gradients are multiplied by ``factor``."""
     return value.detach() + factor * (value - value.detach()) if value.requires_grad else value
 
 

@@ -55,6 +55,7 @@ def test_a_run_that_is_killed_goes_on_to_the_figures_of_the_bare_loop(suite, tmp
         (["--gpus-per-trial", "2.5"], "--gpus-per-trial 2.5 cannot be shared by 2 processes, each of which takes a whole one"),
         (["--gpus-per-trial", "4", "--processes-per-trial", "3"], "--gpus-per-trial 4 cannot be shared by 3 processes"),
         (["--processes-per-trial", "0"], "should be greater than or equal to 1"),
+        (["--gpus-per-trial", "1", "--processes-per-trial", "2"], "--gpus-per-trial 1 cannot be shared by 2 processes"),
         (["--gpus-per-trial", "99"], "--gpus-per-trial 99 asks for more GPUs than this machine has"),
     ],
 )

@@ -136,33 +136,33 @@ def _work(rank, store, told):
         features = net[0](images)
         return net[1](features), features
 
-    def slopes():
+    def gradients():
         made = [p.grad.clone() for p in net.parameters()]
         net.zero_grad()
         return made
 
     outputs, features = whole(images, None)
     (outputs * weight).sum().square().add(features.amax()).backward()
-    wanted = slopes()
+    wanted = gradients()
     with joined(rank, 3, store, torch.device("cpu")) as team:
         for count in (7, 5):  # of five, fewer than two a process, all compute all
             outputs, features = team.divided(whole, images[:count], None)
             (outputs * weight[:count]).sum().square().add(features.amax()).backward()
-            team.sum_slopes(net)
-            found = slopes()
+            team.sum_gradients(net)
+            found = gradients()
             if count == 7:
                 close = all(torch.allclose(a, b, atol=1e-5) for a, b in zip(wanted, found, strict=True))
             else:
                 few, few_features = whole(images[:5], None)
                 (few * weight[:5]).sum().square().add(few_features.amax()).backward()
-                close = close and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(slopes(), found, strict=True))
+                close = close and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(gradients(), found, strict=True))
         norm = nn.BatchNorm1d(2)
         norm.running_mean += rank
         team.average_buffers([norm])
         told.put((rank, close, norm.running_mean.tolist(), team.agree(f"of {rank}")))
 
 
-def test_slopes_of_any_loss_of_the_whole_batch_are_those_of_one_process(tmp_path):
+def test_gradients_of_any_loss_of_the_whole_batch_are_those_of_one_process(tmp_path):
     """Of a square of a sum and of a largest feature, which no mean over shares could give."""
     context = mp.get_context("spawn")
     told = context.Queue()
