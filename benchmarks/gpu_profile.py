@@ -1,113 +1,39 @@
 """Where the time of a replayed step goes on a GPU, and what other settings of the libraries would make of it.
 
 ResNet-32, batches of 128, bfloat16. First the kernels of a replay and the operations that they belong to (shapes included), then
-milliseconds a step under each setting. A setting that is faster is a question, not an answer: whether it gives the same
-figures twice is told beside it.
+milliseconds a step under each setting (`gpu_settings.py`), each in a process of its own. A setting that is faster is a question,
+not an answer: beside it stands what the weights are after the same steps, so that processes can be compared.
 
     python benchmarks/gpu_profile.py --json profile.json
-    python benchmarks/gpu_profile.py --only "as it is" "search" "compiled"
+    python benchmarks/gpu_profile.py --only search search+any_order --no-kernels
     python benchmarks/gpu_profile.py --dry                                   # on a CPU, and small
 """
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from breakdown import synchronise
 from common import machine, parser, print_table, write_json
+from gpu_settings import settings
 from gpu_speed import recording
 from noise import noise_spec, noise_split
-from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from lt_core.testing.trials import weights_of
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime
 
-STEPS, ROUNDS, PROFILED = 40, 5, 20
-Setting = Callable[[], Any]
-
-
-@contextmanager
-def cudnn(**flags: bool) -> Iterator[None]:
-    """cuDNN with other flags than ours."""
-    before = {name: getattr(torch.backends.cudnn, name) for name in flags}
-    for name, value in flags.items():
-        setattr(torch.backends.cudnn, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(torch.backends.cudnn, name, value)
-
-
-@contextmanager
-def any_order() -> Iterator[None]:
-    """Kernels that may sum in any order."""
-    torch.use_deterministic_algorithms(False)
-    try:
-        with cudnn(deterministic=False):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def native_norms() -> Any:
-    """Batch norm by torch's own kernels in place of cuDNN's."""
-    plain = nn.BatchNorm2d.forward
-
-    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-        with torch.backends.cudnn.flags(enabled=False, deterministic=True):
-            return plain(self, x)
-
-    return patch.object(nn.BatchNorm2d, "forward", forward)
-
-
-def rows_first() -> Any:
-    """Images and weights in the order channels, rows, columns."""
-    return patch.object(torch, "channels_last", torch.contiguous_format)
-
-
-def compiled() -> Any:
-    """The network through torch.compile."""
-    plain = Training.__init__
-
-    def make(self: Training, *args: Any, **kwargs: Any) -> None:
-        plain(self, *args, **kwargs)
-        self.model.backbone.forward = torch.compile(self.model.backbone.forward)  # type: ignore[method-assign]
-
-    return patch.object(Training, "__init__", make)
-
-
-SETTINGS: dict[str, Setting] = {
-    "as it is": cudnn,
-    "any order": any_order,
-    "search": lambda: cudnn(benchmark=True),
-    "search, any order": lambda: stacked(any_order, lambda: cudnn(benchmark=True)),
-    "norms by torch": native_norms,
-    "channels first": rows_first,
-    "channels first, search": lambda: stacked(rows_first, lambda: cudnn(benchmark=True)),
-    "norms by torch, search": lambda: stacked(native_norms, lambda: cudnn(benchmark=True)),
-    "compiled": compiled,
-    "compiled, search": lambda: stacked(compiled, lambda: cudnn(benchmark=True)),
-}  # fmt: skip
-
-
-@contextmanager
-def stacked(*settings: Setting) -> Iterator[None]:
-    """Several settings at once."""
-    if not settings:
-        yield
-        return
-    with settings[0](), stacked(*settings[1:]):
-        yield
+STEPS, ROUNDS = 40, 5
+#: What is compared with ours (the first).
+SETTINGS = ("", "search", "search", "any_order", "search+any_order", "norms_by_torch", "channels_first", "channels_first+search",
+            "compiled", "compiled+search")  # fmt: skip
 
 
 def made(device: torch.device, images: int) -> Training:
@@ -115,22 +41,22 @@ def made(device: torch.device, images: int) -> Training:
         return Training(noise_spec(images), noise_split(device), device)
 
 
-def measured(device: torch.device, images: int) -> dict[str, Any]:
-    """Milliseconds a step of a recorded training, and whether a second one ends with the same weights."""
-    trainings, begun = [made(device, images), made(device, images)], time.perf_counter()
-    for one in trainings:
+def measured(named: str, kind: str, images: int) -> dict[str, Any]:
+    """Milliseconds a step of a recorded training under ``named`` settings, and what its weights are after it."""
+    device = torch.device(kind)
+    Runtime(device=kind).prepare()
+    with settings(named):
+        one, begun = made(device, images), time.perf_counter()
         one.run_epoch()
-    synchronise(device)
-    warm, times = time.perf_counter() - begun, []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        trainings[0].run_epoch()
         synchronise(device)
-        times.append(1000 * (time.perf_counter() - start) / (images // 128))
-    for _ in range(ROUNDS):
-        trainings[1].run_epoch()
-    same = torch.equal(*(weights_of(one.model) for one in trainings))
-    return {"ms": sorted(times), "same_twice": same, "seconds_before": warm}
+        warm, times = time.perf_counter() - begun, []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            one.run_epoch()
+            synchronise(device)
+            times.append(1000 * (time.perf_counter() - start) / (images // 128))
+    digest = hashlib.sha256(weights_of(one.model).cpu().numpy().tobytes()).hexdigest()[:8]
+    return {"setting": named or "ours", "ms": sorted(times), "weights": digest, "seconds_before": warm}
 
 
 def profiled(one: Training, device: torch.device, images: int, recorded: bool) -> dict[str, Any]:
@@ -172,13 +98,13 @@ def profiled(one: Training, device: torch.device, images: int, recorded: bool) -
 def main() -> None:
     asked = parser(__doc__)
     asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
-    asked.add_argument("--only", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
+    asked.add_argument("--only", nargs="*", default=SETTINGS, metavar="NAMES", help="settings, joined by +")
     asked.add_argument("--no-kernels", action="store_true", help="settings only")
     options = asked.parse_args()
     device = torch.device("cpu" if options.dry else "cuda")
     images = 128 * (5 if options.dry else STEPS)
     Runtime(device=device.type).prepare()
-    told: dict[str, Any] = {**machine(device.type), "settings": {}}
+    told: dict[str, Any] = {**machine(device.type), "settings": []}
     if not options.no_kernels:
         one = made(device, images)
         one.run_epoch()
@@ -191,24 +117,24 @@ def main() -> None:
             for us, count, key, shapes in found.get("operations", [])[:40]:
                 print(f"{us:9.1f} us {count:6.1f} × {key[:40]:40} {shapes[:90]}")
         write_json(options.json, told)
-    for name in options.only:
-        try:
-            with SETTINGS[name]():
-                told["settings"][name] = found = measured(device, images)
-            print(name, {k: v if isinstance(v, bool) else [round(x, 3) for x in v] if isinstance(v, list) else round(v, 1)
-                         for k, v in found.items()}, flush=True)  # fmt: skip
-        except Exception:  # one setting that a machine lacks leaves the others
-            print(name, traceback.format_exc(limit=-2), flush=True)
+    for named in options.only:
+        with multiprocessing.get_context("spawn").Pool(1) as fresh:
+            try:
+                told["settings"].append(fresh.apply(measured, (named, device.type, images)))
+                print(told["settings"][-1], flush=True)
+            except Exception:  # one setting that a machine lacks leaves the others
+                print(named, traceback.format_exc(limit=-2), flush=True)
         write_json(options.json, told)
+    middle = ROUNDS // 2
     print_table(
         f"ResNet-32, bfloat16, milliseconds a step on {told['device_name']}",
-        ["", "median", "min..max", "images/s", "same twice"],
+        ["", "median", "min..max", "images/s", "weights"],
         [
-            [name, f"{f['ms'][ROUNDS // 2]:.2f}", f"{f['ms'][0]:.2f}..{f['ms'][-1]:.2f}", f"{128_000 / f['ms'][ROUNDS // 2]:,.0f}",
-             "yes" if f["same_twice"] else "no"]
-            for name, f in told["settings"].items()
+            [f["setting"], f"{ms[middle]:.2f}", f"{ms[0]:.2f}..{ms[-1]:.2f}", f"{128_000 / ms[middle]:,.0f}", f["weights"]]
+            for f in told["settings"]
+            for ms in [f["ms"]]
         ],
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":
