@@ -165,6 +165,7 @@ WRONG = {
         "import itertools\n\nTURN = itertools.count()\n\n\n" + loss(f"(1 + next(TURN) % 3 // 2) * {CE}"),
         "its step decides something on the host",
     ),
+    "it_runs_on_a_gpu": (loss(f"{CE} * (1 + 0 * float(z.detach().sum()))"), "wait by _local_scalar_dense at"),
     "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
     "it_is_what_its_group_expects": (
         loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss",
