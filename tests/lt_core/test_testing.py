@@ -328,7 +328,7 @@ class Alone(Augment):
     \"\"\"Noise on images.\"\"\"
 
     def bind(self, counts):
-        return lambda images, labels, generator: images + 0.1 * torch.randn(images.shape, generator=generator, device=images.device)
+        return lambda images, labels, draw: images + 0.1 * torch.randn(images.shape, generator=draw, device=images.device)
 """
 )
 
