@@ -55,8 +55,8 @@ class _Smote(Synthesis):
         sampler.set_params(sampling_strategy={label: target}, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of classes that are larger than what is asked for
-            out: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
-            return out
+            made: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
+            return made.copy()  # a view would hold all points once more, for each class
 
     def looked_at(self, points: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """The points that those of class ``label`` are made of, theirs in the order of ``points``: all of them."""
