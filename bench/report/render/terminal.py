@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bench.report.render.foreign import printed
 from bench.report.render.notes import footnotes, mark
 from bench.report.tables.table import Table
 
@@ -32,7 +33,7 @@ def draw(table: Table, styled: bool) -> str:
     previous = ""
     for column in table.columns:
         head = column.group if column.group != previous else ""
-        drawn.add_column(f"{head}{break_}{column.heading}", justify="right", no_wrap=True)
+        drawn.add_column(printed(f"{head}{break_}{column.heading}"), justify="right", no_wrap=True)
         previous = column.group
     for row in table.rows:
         cells = []
@@ -40,12 +41,13 @@ def draw(table: Table, styled: bool) -> str:
             words = cell.words(n=shared is None)
             if not column.published:
                 words += ("" if styled else _MARKS[cell.rank]) + ((mark(cell) or " ") if marked else "")
-            cells.append(Text(words, style="dim" if column.published or row.detail else _STYLES[cell.rank]))
-        drawn.add_row(Text(f"  {row.label}" if row.detail else row.label, style="dim" if row.detail else ""), *cells)
+            cells.append(Text(printed(words), style="dim" if column.published or row.detail else _STYLES[cell.rank]))
+        label = printed(row.label)
+        drawn.add_row(Text(f"  {label}" if row.detail else label, style="dim" if row.detail else ""), *cells)
     buffer = io.StringIO()
     # As wide as the table wants: a reader can scroll, but nobody can read a cell that was cut.
     console = Console(file=buffer, width=1000, force_terminal=styled, highlight=False)
     console.print(drawn)
     lines = [line.rstrip() for line in buffer.getvalue().rstrip().split("\n")]
     marks = "best bold, second underlined" if styled else "* best, + second"
-    return "\n".join([table.title, *lines, "", *footnotes(table, marks)])
+    return "\n".join([printed(table.title), *lines, "", *map(printed, footnotes(table, marks))])

@@ -8,22 +8,25 @@ import itertools
 import json
 from typing import Any
 
+from bench.report.render.foreign import in_markdown, printed, row_in_csv
 from bench.report.render.notes import TIED, footnotes, mark
 from bench.report.tables.table import Cell, Table
 
 
 def to_markdown(table: Table) -> str:
     """A pipe table; best bold, second underlined."""
-    heads = [f"{c.group} {c.heading}".strip() for c in table.columns]
-    rows = [[row.label, *(_mark(cell, table, "**", "**", "<u>", "</u>") for cell in row.cells)] for row in table.rows]
-    lines = [f"**{table.title}**", "", "| " + " | ".join([table.stub, *heads]) + " |"]
+    heads = [in_markdown(f"{c.group} {c.heading}".strip()) for c in table.columns]
+    rows = [
+        [in_markdown(row.label), *(_mark(cell, table, "**", "**", "<u>", "</u>") for cell in row.cells)] for row in table.rows
+    ]
+    lines = [f"**{printed(table.title)}**", "", "| " + " | ".join([table.stub, *heads]) + " |"]
     lines.append("|" + "---|" + "---:|" * len(heads))
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {note}" for note in footnotes(table))])
+    return "\n".join([*lines, "", *(f"- {printed(note)}" for note in footnotes(table))])
 
 
 def _mark(cell: Cell, table: Table, *marks: str) -> str:
-    words = _words(cell, table)
+    words = in_markdown(_words(cell, table))
     return f"{marks[0]}{words}{marks[1]}" if cell.rank == 1 else f"{marks[2]}{words}{marks[3]}" if cell.rank == 2 else words
 
 
@@ -41,7 +44,7 @@ _TEX = str.maketrans({
 
 
 def _tex(text: str) -> str:
-    return text.translate(_TEX)
+    return printed(text).translate(_TEX)
 
 
 def to_latex(table: Table) -> str:
@@ -107,7 +110,7 @@ def to_csv(table: Table) -> str:
     ]
     writer = csv.DictWriter(out, fieldnames=fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows(map(row_in_csv, records))
     return out.getvalue().rstrip("\n")
 
 
