@@ -242,7 +242,10 @@ def _only(label: str, among: Collection[str]) -> str:
 
 def _command(suite: str, only: str, given: str, where: Mapping[str, str]) -> str:
     """The command line that runs the trials of a row again; ``given``: the one that ran the first of them."""
-    words = shlex.split(given)
+    try:
+        words = shlex.split(given)
+    except ValueError:  # a record of others' may hold anything
+        words = given.split()
     file = next((word for word in words[2:] if Path(word).stem == suite), suite)
     if "tune" in words[1:2]:
         return shlex.join(["python", "bench.py", "tune", file])

@@ -24,6 +24,8 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
         UserError: ``folder`` has none of that name, or a file has the name of a built-in one that it is not.
     """
     path = Path(name)
+    if not path.stem.strip("."):
+        raise UserError(f"{kind} file {path} names no run folder: rename it, such as mine.yaml")
     if path.suffix not in (".yaml", ".yml"):
         path = folder / f"{name}.yaml"
         if not path.is_file():
@@ -51,10 +53,11 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice in one mapping, of which YAML would silently take the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands there twice", node.start_mark)
+        seen: set[Any] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands there twice", key.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -371,6 +371,11 @@ def test_the_commands_of_a_suite_run_each_of_its_trials_once(frame, data):
     assert len(board) > 1 and sorted(found) == sorted(spec.trial_id for spec in suite.specs)
 
 
+def test_a_command_with_an_unbalanced_quote_costs_nothing(frame):
+    made = frame(trial(environment={"command": "bench.py run synthetic --out 'x"}))
+    assert line(leaderboard(made), "softmax")["command"].startswith("python bench.py run ")
+
+
 def test_a_command_keeps_what_changes_its_trials(frame):
     made = frame(trial(environment={"command": "bench.py run synthetic --seeds 5 --epochs 3 --precision=float32 --out x"}))
     assert line(leaderboard(made), "softmax")["command"].endswith("--seeds 5 --epochs 3 --precision float32")
