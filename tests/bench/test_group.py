@@ -41,7 +41,7 @@ def test_the_shipped_group_holds_the_papers_suites_and_no_trial_twice():
 
 def test_a_group_is_listed_with_its_trials(call):
     _, out, _ = call("list", "suites", "full")
-    assert "(group of 9 suites, 2367 trials)" in out
+    assert "(group of 16 suites, 2481 trials)" in out
 
 
 def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_suites(call, write_group, tmp_path):
