@@ -63,6 +63,7 @@ class Standard:
         pictures: what the folder with the pictures looks like.
         get: where both are to be had.
         size: height and width at which pictures are decoded.
+        imagenet: what networks that were trained on ImageNet have seen of it, behind "on ImageNet, "; empty: nothing of its own.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Standard:
     get: str
     validation: Part | None = None
     size: int = 224
+    imagenet: str = ""
 
     @property
     def by_class(self) -> bool:

@@ -32,6 +32,7 @@ STANDARD = {
         tests="the validation part of ILSVRC 2012, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, or val/….JPEG",
         get=f"{_LISTS}/ImageNet_LT; {_ILSVRC}",
+        imagenet="whose classes and training pictures these are",
     ),
     "places_lt": Standard(
         title="Places-LT (Liu et al. 2019)",
@@ -103,6 +104,7 @@ STANDARD = {
         tests="its validation part, whose test labels are not public, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, as torchvision's ImageNet has them",
         get=f"{_ILSVRC}; {_LISTS}/ImageNet",
+        imagenet="which is this set",
     ),
     "imagenette_lt": Standard(
         title="Imagenette-LT",
@@ -113,5 +115,6 @@ STANDARD = {
         tests="of the validation part of Imagenette, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG",
         get="pictures: imagenette2-320.tgz of github.com/fastai/imagenette; the lists come with the benchmark",
+        imagenet="whose classes these are, and whose training part has 95 % of these pictures, test pictures too",
     ),
 }  # fmt: skip
