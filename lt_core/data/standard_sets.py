@@ -115,6 +115,6 @@ STANDARD = {
         tests="of the validation part of Imagenette, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG",
         get="pictures: imagenette2-320.tgz of github.com/fastai/imagenette; the lists come with the benchmark",
-        imagenet="whose classes these are, and whose training part has 95 % of these pictures, test pictures too",
+        imagenet="whose classes these are, and whose training part has 95 % of the test pictures",
     ),
 }  # fmt: skip
