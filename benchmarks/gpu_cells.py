@@ -109,11 +109,12 @@ def main() -> None:
     asked.add_argument("--data")
     asked.add_argument("--dry", action="store_true", help="on a CPU, four trials")
     asked.add_argument("--processes", type=int, help="at once, in place of what `together` found best")
+    asked.add_argument("--mps", action="store_true", help="under MPS, whatever `together` found best")
     options = asked.parse_args()
     end = time.monotonic() + options.seconds - 8
     options.out.mkdir(parents=True, exist_ok=True)
     number, shared = best_number(options.out / "together.json")
-    number = options.processes or number
+    number, shared = options.processes or number, shared or options.mps
     device = ["--device", "cpu" if options.dry else "cuda"]
     cells = Cells(options.suite, options.out, [*device, *(["--data", options.data] if options.data else [])])
     waiting = [t for t in cells.ordered(options.where) if not cells.record(t).exists()]

@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 from common import machine, parser, print_table, write_json
+from gpu_settings import settings
 from gpu_speed import WARM, training
 from noise import COUNTS, noise_split
 
+from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime
 
 NUMBERS = (1, 2, 4, 8, 12)
@@ -28,11 +30,16 @@ SECONDS = 3.0
 PATIENCE = 120.0  # seconds that processes wait for each other
 
 
-def work(rank: int, numbers: tuple[int, ...], kind: str, images: int, barrier: Any, told: Any) -> None:
+def work(rank: int, numbers: tuple[int, ...], kind: str, images: int, named: str, barrier: Any, told: Any) -> None:
     """One process: train for a while beside as many others as it is the turn of; tells images a second."""
     device = torch.device(kind)
     Runtime(device=kind).prepare()
-    one = training(noise_split(device), device, images)
+    with settings(named):
+        train(rank, numbers, training(noise_split(device), device, images), images, barrier, told)
+
+
+def train(rank: int, numbers: tuple[int, ...], one: Training, images: int, barrier: Any, told: Any) -> None:
+    """Train ``one`` in the turns that ``rank`` has a share in."""
     for _ in range(WARM):
         one.run_epoch()
     for number in numbers:
@@ -61,11 +68,11 @@ def mps() -> Iterator[None]:
                 del os.environ[key]
 
 
-def measured(numbers: tuple[int, ...], kind: str, images: int) -> dict[int, float]:
+def measured(numbers: tuple[int, ...], kind: str, images: int, named: str) -> dict[int, float]:
     """Images a second of all processes together, by their number."""
     context = multiprocessing.get_context("spawn")
     barrier, told = context.Barrier(max(numbers)), context.Queue()
-    shared = (numbers, kind, images, barrier, told)
+    shared = (numbers, kind, images, named, barrier, told)
     workers = [context.Process(target=work, args=(rank, *shared), daemon=True) for rank in range(max(numbers))]
     for worker in workers:
         worker.start()
@@ -81,16 +88,21 @@ def measured(numbers: tuple[int, ...], kind: str, images: int) -> dict[int, floa
 def main() -> None:
     asked = parser(__doc__)
     asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
+    asked.add_argument("--numbers", nargs="*", type=int, default=NUMBERS, help="of processes")
+    asked.add_argument("--setting", default="", metavar="NAMES", help="of gpu_settings.py, joined by +")
+    asked.add_argument("--mps-only", action="store_true")
     options = asked.parse_args()
-    kind, numbers, images = ("cpu", (1, 2), 128) if options.dry else ("cuda", NUMBERS, sum(COUNTS))
-    rates = {"taking turns": measured(numbers, kind, images)}
+    numbers = tuple(options.numbers)
+    kind, numbers, images = ("cpu", (1, 2), 128) if options.dry else ("cuda", numbers, sum(COUNTS))
+    shared = kind, images, options.setting
+    rates = {} if options.mps_only else {"taking turns": measured(numbers, *shared)}
     print(rates, flush=True)
-    about = {**machine(kind), "images": images, "seconds": SECONDS}
+    about = {**machine(kind), "images": images, "seconds": SECONDS, "setting": options.setting or "ours"}
     write_json(options.json, {**about, "images_per_second": rates})
     if not options.dry and shutil.which("nvidia-cuda-mps-control"):
         try:
             with mps():
-                rates["MPS"] = measured(numbers, kind, images)
+                rates["MPS"] = measured(numbers, *shared)
         except Exception as error:  # MPS is a matter of the machine
             print(f"MPS is installed but does not serve: {type(error).__name__} {error}")
     write_json(options.json, {**about, "images_per_second": rates})
