@@ -17,17 +17,17 @@ _LARGE = 128  # pixels a side from which on a step of a network takes long enoug
 
 def is_large(spec: TrialSpec) -> bool:
     """Whether the network of a trial is given pictures so large that `operations` say what it costs beside another one."""
-    return _shape(spec)[0] >= _LARGE
+    return seen_at(spec)[0] >= _LARGE
 
 
 def operations(spec: TrialSpec) -> float:
     """Floating-point operations of a unit of `work`: a third of what an image costs in training, forward and backward, where only
     what is trained has a slope. Counted, without computing anything.
     """
-    return _counted(spec.recipe.model, _shape(spec), DATASETS[spec.data.dataset].classes) / 3
+    return _counted(spec.recipe.model, seen_at(spec), DATASETS[spec.data.dataset].classes) / 3
 
 
-def _shape(spec: TrialSpec) -> tuple[int, int, int]:
+def seen_at(spec: TrialSpec) -> tuple[int, int, int]:
     """Height, width and channels of what the network of a trial is given."""
     from lt_core.models import seen_shape
 

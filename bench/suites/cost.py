@@ -13,7 +13,7 @@ import pandas as pd
 
 import lt_core.methods  # noqa: F401  (registers every part: records name theirs, and no suite may have been read)
 from bench.records.nested import specs_of
-from bench.suites.calibration import calibrate, is_large, operations
+from bench.suites.calibration import calibrate, is_large, operations, seen_at
 from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
@@ -67,7 +67,7 @@ class Prices:
             by[kind], rate = self._price(spec, kind, rates)
             seconds += work(spec) * rate
         counts = Counter(by[_kind(spec)] for spec in specs)
-        beside = f"{self._large[0].recipe.model} at {self._large[0].recipe.crop} pixels" if self._large else ""
+        beside = f"{self._large[0].recipe.model} at {seen_at(self._large[0])[0]} pixels" if self._large else ""
         return Estimate(seconds, counts["measured"], counts["calibrated"], counts["counted"], beside)
 
     def _price(self, spec: TrialSpec, kind: Kind, rates: Mapping[Kind, float]) -> tuple[str, float]:
