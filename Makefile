@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install bench leaderboard test test-slow lint types hooks clean
+.PHONY: install bench leaderboard gpu test test-slow lint types hooks clean
 
 bench: install
 	@$(RUN) bench.py run quick
@@ -13,6 +13,10 @@ FROZEN = frozen_cifar10 frozen_cifar100 frozen_cifar10_step frozen_cifar100_step
 leaderboard: install
 	@$(RUN) bench.py run $(FROZEN) $(if $(DATA),--data $(DATA))
 	@$(RUN) bench.py export $(FROZEN:%=--run %) --out results/runs/leaderboard
+
+# What a GPU can tell in half an hour (docs/gpu.md); the same command goes on where it was stopped. DATA=DIR as above.
+gpu: install
+	@PYTHONPATH=.:benchmarks $(RUN) benchmarks/gpu.py $(if $(DATA),--data $(DATA))
 
 test: install
 	@$(RUN) -m pytest

@@ -10,7 +10,7 @@ tests     the tests that need a GPU
 methods   every method on digits: does it end well, is it the same twice, is it the same recorded as operation by operation
 speed     images a second: operation by operation, recorded (`lt_core.training.replay`), the usual recipe
 together  images a second of 1, 2, 4, … processes at once, alone and under NVIDIA's MPS where it is installed
-cells     trials of a suite (cifar_lt), as many at once as `together` found best; each is a record of `bench.py run`
+cells     trials of cifar_lt, then of cb_table2, as many at once as `together` found best; each is a record of `bench.py run`
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     asked.add_argument("--minutes", type=float, default=30.0, help="when all must have ended")
     asked.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="which parts, in this order")
     asked.add_argument("--out", type=Path, default=Path("results/runs/gpu"), metavar="DIR", help="where everything is left")
-    asked.add_argument("--suite", default="cifar_lt", help="whose trials are run")
+    asked.add_argument("--suites", nargs="+", default=["cifar_lt", "cb_table2"], help="whose trials are run, one after the other")
     asked.add_argument("--data", help="where image sets are found")
     asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
     options = asked.parse_args()
@@ -58,7 +58,7 @@ def command(part: str, options: argparse.Namespace, left: float) -> list[str]:
         return [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/lt_core/test_gpu.py"]
     if part == "cells":
         data = ["--data", options.data] if options.data else []
-        script = ["gpu_cells.py", "--suite", options.suite, "--seconds", f"{left - 5:.0f}", "--out", str(options.out), *data]
+        script = ["gpu_cells.py", "--suites", *options.suites, "--seconds", f"{left - 5:.0f}", "--out", str(options.out), *data]
         return [sys.executable, str(HERE / script[0]), *script[1:], *dry]
     script = {"methods": "gpu_methods.py", "speed": "gpu_speed.py", "together": "gpu_together.py"}[part]
     return [sys.executable, str(HERE / script), "--json", str(options.out / f"{part}.json"), *dry]

@@ -1,4 +1,4 @@
-"""Trials of a suite on one GPU, several processes at once, until the time is up; what is under way is stored and goes on with the
+"""Trials of suites on one GPU, several processes at once, until the time is up; what is under way is stored and goes on with the
 same command. Part of `gpu.py`.
 
 The first trial has the card to itself, so that its whole wall time can be told. Each process is a `bench.py run` of one trial
@@ -56,41 +56,64 @@ class Cells:
         wanted = [t for t in trials if dataset in ("", t.data.dataset)]
         return sorted(wanted, key=lambda t: (order.index(t.data.dataset), t.seed))
 
+    def waiting(self, dataset: str) -> list[Cell]:
+        """The trials that have no record yet, in this order."""
+        return [Cell(self, spec) for spec in self.ordered(dataset) if not self.record(spec).exists()]
+
     def start(self, spec: TrialSpec) -> subprocess.Popen[bytes]:
         """`bench.py run` of one trial, in a process of its own."""
-        chosen = ["--only", f"={spec.method.label}", "--where", f"dataset={spec.data.dataset}", "--seeds", f"={spec.seed}"]
+        where = ",".join(
+            f"{key}={getattr(spec.data, key)}" for key in ("dataset", "imbalance_type", "imbalance_factor", "subset_seed")
+        )
+        chosen = ["--only", f"={spec.method.label}", "--where", where, "--seeds", f"={spec.seed}"]
         words = [sys.executable, "bench.py", "run", self.suite, "--backend", "inline", "--checkpoint-every", "20", *chosen]
         words += ["--out", str(self.folder(spec)), *self.options]
         return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
 
-    def keep(self) -> int:
-        """Put all records into one file, for whoever carries them home; returns how many there are."""
-        records = sorted(self.out.glob(f"cells/*/{Path(self.suite).stem}/records/*.json"))
-        beside = self.out / "records.tar.gz.new"
-        with tarfile.open(beside, "w:gz") as file:
-            for record in records:
-                file.add(record, arcname=f"{Path(self.suite).stem}/records/{record.name}")
-        beside.replace(self.out / "records.tar.gz")
-        return len(records)
+
+@dataclass(frozen=True)
+class Cell:
+    """A trial of one of the suites."""
+
+    cells: Cells
+    spec: TrialSpec
+
+    def __str__(self) -> str:
+        data, method = self.spec.data, self.spec.method.label
+        return f"{Path(self.cells.suite).stem}: {data.dataset} IF {data.imbalance_factor:g} {method} seed {self.spec.seed}"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return self.cells.start(self.spec)
 
 
-def work_off(cells: Cells, waiting: list[TrialSpec], number: int, end: float) -> None:
+def keep(out: Path) -> int:
+    """Put all records into one file, for whoever carries them home; returns how many there are."""
+    records = sorted(out.glob("cells/*/*/records/*.json"))
+    beside = out / "records.tar.gz.new"
+    with tarfile.open(beside, "w:gz") as file:
+        for record in records:
+            file.add(record, arcname="/".join(record.parts[-3:]))
+    beside.replace(out / "records.tar.gz")
+    return len(records)
+
+
+def work_off(out: Path, waiting: list[Cell], number: int, end: float) -> None:
     """Run ``waiting``, ``number`` at once but the first alone, until the clock says ``end``; what is then under way is stored."""
-    running: list[tuple[TrialSpec, subprocess.Popen[bytes], float]] = []
-    alone = number > 1 and cells.keep() == 0
+    running: list[tuple[Cell, subprocess.Popen[bytes], float]] = []
+    alone = number > 1 and keep(out) == 0
     while (waiting or running) and time.monotonic() < end:
         while waiting and len(running) < (1 if alone else number):
-            spec = waiting.pop(0)
-            running.append((spec, cells.start(spec), time.monotonic()))
+            cell = waiting.pop(0)
+            running.append((cell, cell.start(), time.monotonic()))
         time.sleep(0.2)
         for one in list(running):
-            spec, process, begun = one
+            cell, process, begun = one
             if process.poll() is not None:
                 running.remove(one)
                 took = f"{time.monotonic() - begun:.1f} s{' alone' if alone else ''}"
-                print(f"{spec.data.dataset} {spec.method.label} seed {spec.seed}: code {process.returncode}, {took}", flush=True)
+                print(f"{cell}: code {process.returncode}, {took}", flush=True)
                 alone = False
-                cells.keep()
+                keep(out)
     for _, process, _ in running:
         process.send_signal(signal.SIGINT)
     for _, process, _ in running:
@@ -102,7 +125,7 @@ def work_off(cells: Cells, waiting: list[TrialSpec], number: int, end: float) ->
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--suite", default="cifar_lt")
+    asked.add_argument("--suites", nargs="+", default=["cifar_lt"], help="one after the other")
     asked.add_argument("--where", default="", metavar="DATASET", help="only on this data set")
     asked.add_argument("--seconds", type=float, default=600.0, help="when all must have ended")
     asked.add_argument("--out", type=Path, required=True)
@@ -116,15 +139,15 @@ def main() -> None:
     number, shared = best_number(options.out / "together.json")
     number, shared = options.processes or number, shared or options.mps
     device = ["--device", "cpu" if options.dry else "cuda"]
-    cells = Cells(options.suite, options.out, [*device, *(["--data", options.data] if options.data else [])])
-    waiting = [t for t in cells.ordered(options.where) if not cells.record(t).exists()]
+    told = [*device, *(["--data", options.data] if options.data else [])]
+    waiting = [cell for suite in options.suites for cell in Cells(suite, options.out, told).waiting(options.where)]
     waiting = waiting[:4] if options.dry else waiting
-    print(f"{len(waiting)} trials of {options.suite}, {number} at once{' under MPS' if shared else ''}", flush=True)
+    print(f"{len(waiting)} trials of {', '.join(options.suites)}, {number} at once{' under MPS' if shared else ''}", flush=True)
     with ExitStack() as stack:
         if shared:
             stack.enter_context(mps())
-        work_off(cells, waiting, number, end)
-    print(f"{cells.keep()} records", flush=True)
+        work_off(options.out, waiting, number, end)
+    print(f"{keep(options.out)} records", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,9 +56,17 @@ class Execution:
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
         refuse_below(self)
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise UserError(f"--device must be auto, cpu, cuda or one of several, such as cuda:1; got '{self.device}'")
+        if self.address is not None and not re.fullmatch(r"auto|local|(ray://)?[^\s:/]+:\d+", self.address):
+            raise UserError(f"--address must be auto, HOST:PORT or ray://HOST:PORT; got '{self.address}'")
+        if self.backend == "inline" and self.address:
+            raise UserError("--address is a Ray cluster's, and --backend inline does without Ray: drop one of them")
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
             raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
         gpus = self.gpus_per_trial or 0
+        if self.backend == "inline" and 0 < gpus < 1:
+            raise UserError(f"--gpus-per-trial {gpus:g} is for several trials at once, and --backend inline runs one: drop it")
         if (gpus > 1 and not float(gpus).is_integer()) or (gpus and self.processes not in (1, gpus)):
             raise UserError(
                 f"--gpus-per-trial {gpus:g} cannot be shared by {self.processes} processes, each of which takes a whole one: "

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.suites.seeds import first_seeds, these_seeds
 from lt_core.errors import UserError, unknown
 from lt_core.fields import domains, param
 from lt_core.recipes import Recipe
@@ -87,6 +88,6 @@ def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
         seeds = [int(part) for part in parts]
     except ValueError:
         seeds = []
-    if not seeds or min(seeds) < 0 or (counted and seeds == [0]):
+    if not seeds:
         raise UserError(f"--seeds must be a number of seeds from 1 up, or seeds such as 0,3,7; got '{given}'")
-    return tuple(range(seeds[0])) if counted else tuple(seeds)
+    return first_seeds(seeds[0], "--seeds", "seeds such as 0,3,7") if counted else these_seeds(seeds, "--seeds")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.suites.files import PLUGINS, SUITES_DIR, file_of, own, read_file
+from bench.suites.seeds import first_seeds, these_seeds
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
@@ -86,7 +87,11 @@ def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None) 
     file = build(SuiteFile, values, f"suite {name}")
     where = f"suite {name}"
     recipes = [recipe_of(one, where) for one in (file.recipe if isinstance(file.recipe, list) else [file.recipe])]
-    methods = list(_methods(file.methods, dict(file.set or {}), where))
+    if not isinstance(file.set, dict | None):
+        raise UserError(f"{where}: set must be a mapping such as {{cb_beta: 0.999}}; got {file.set!r}")
+    methods = list(_methods(file.methods, file.set or {}, where))
+    if not methods:
+        raise UserError(f"{where}: methods names none: give at least one, see `list methods`")
     data = list(data_of(file.data, seeds_of(file.subset_seeds, "subset_seeds", where), where))
     seeds = seeds_of(file.seeds, "seeds", where)
     specs = [TrialSpec(d, m, recipe, s) for recipe in recipes for d in data for m in methods for s in seeds]
@@ -139,7 +144,9 @@ def _check_table(name: str, specs: Sequence[TrialSpec], where: str) -> None:
 
 def recipe_of(value: Any, where: str) -> Recipe:
     """The recipe that a file names, with its changes."""
-    changes = {"base": value} if isinstance(value, str) else dict(value or {})
+    if not isinstance(value, (str, dict)):
+        raise UserError(f"{where}: recipe must be a name, or a mapping such as {{base: digits, epochs: 20}}; got {value!r}")
+    changes = {"base": value} if isinstance(value, str) else dict(value)
     base = _known(RECIPES, str(changes.pop("base", "")), where)
     if "name" in changes:
         raise UserError(f"{where}, recipe: a changed recipe keeps the name of its base, {base.name}: drop 'name'")
@@ -168,7 +175,7 @@ def data_of(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[Dat
             raise UserError(
                 f"{where}: an entry of data must be a mapping such as {{dataset: digits, imbalance_factor: [10, 50]}}"
             )
-        for cell in _grid(entry, lists):
+        for cell in _grid(entry, lists, f"{where}, data"):
             name = str(cell.get("dataset", ""))
             _known(DATASETS, name, where)
             for seed in subset_seeds:
@@ -193,7 +200,7 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
             if not labels:
                 raise UserError(f"{where}, methods: '{label}' matches no method: see `list methods`")
             labels = [n for n in labels if not (globbed and {n, METHODS[n].family} & set(dropped))]
-            for name, cell in itertools.product(labels, list(_grid(grid or {}, set()))):
+            for name, cell in itertools.product(labels, list(_grid(grid or {}, set(), f"{where}, methods, {label}"))):
                 try:
                     plain = resolve(name, cell)
                     own = {*cell, *parse_label(name)[1]}
@@ -207,18 +214,20 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
             raise UserError(f"{where}: set gives {key}, which none of its methods has: drop it, or see `list methods`")
 
 
-def _grid(values: Mapping[str, Any], lists: set[str]) -> Iterator[dict[str, Any]]:
+def _grid(values: Mapping[str, Any], lists: set[str], where: str) -> Iterator[dict[str, Any]]:
     """All combinations of the listed values; keys in ``lists`` are lists by nature."""
     options = [v if isinstance(v, list) and k not in lists else [v] for k, v in values.items()]
+    for key, values_of_key in zip(values, options, strict=True):
+        if not values_of_key:
+            raise UserError(f"{where}: {key} is an empty list: give it a value")
     for combination in itertools.product(*options):
         yield dict(zip(values, combination, strict=True))
 
 
-def seeds_of(value: Any, key: str, where: str) -> list[int]:
+def seeds_of(value: Any, key: str, where: str) -> tuple[int, ...]:
     """Seeds from a number of them or a list."""
-    seeds = list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(seeds, list) or not seeds or not all(isinstance(s, int) and s >= 0 for s in seeds):
-        raise UserError(
-            f"{where}: {key} must be a number of seeds from 1 up, or a list of seeds such as [0, 1, 2]; got {value!r}"
-        )
-    return seeds
+    if isinstance(value, list):
+        return these_seeds(value, f"{where}: {key}")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UserError(f"{where}: {key} must be a number of seeds, or a list such as [0, 1, 2]; got {value!r}")
+    return first_seeds(value, f"{where}: {key}", "a list such as [0, 1, 2]")

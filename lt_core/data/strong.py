@@ -58,6 +58,5 @@ class StrongAugment:
     def cut(self, pixels: Tensor, generator: Generator) -> Tensor:
         """A grey square at a uniform centre, cut off at the border."""
         height, width = pixels.shape[1:3]
-        centres = torch.rand(2, len(pixels), generator=generator).to(pixels.device, non_blocking=True)
-        places = (centres * torch.tensor([[height], [width]]).to(pixels.device, non_blocking=True)).floor()
-        return square(pixels, round(self.cutout * height), places)
+        centres = (torch.rand(2, len(pixels), generator=generator) * torch.tensor([[height], [width]])).floor()
+        return square(pixels, round(self.cutout * height), centres.to(pixels.device, non_blocking=True))

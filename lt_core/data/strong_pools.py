@@ -34,13 +34,29 @@ def applied(choices: Choices, pixels: Tensor, drawn: Tensor, strengths: Tensor) 
         strengths: uniform numbers [rounds, B] on the CPU.
     """
     at_once = max(1, _PIXELS // (pixels.shape[1] * pixels.shape[2]))
-    for operations, strength in zip(drawn, strengths, strict=True):
+    rounds = [
+        [
+            (operation, mine, magnitude(strength[mine]))
+            for number, (operation, magnitude) in enumerate(choices)
+            for mine in (operations == number).nonzero()[:, 0].split(at_once)
+        ]
+        for operations, strength in zip(drawn, strengths, strict=True)
+    ]
+    # All groups' images in one upload and all their magnitudes in another: an upload costs the host more than an operation.
+    groups = [group for groups in rounds for group in groups]
+    if not groups:
+        return pixels
+    sizes = [len(mine) for _, mine, _ in groups]
+    images, magnitudes = (
+        iter(torch.cat(parts).to(pixels.device, non_blocking=True).split(sizes))
+        for parts in ([mine for _, mine, _ in groups], [strength for _, _, strength in groups])
+    )
+    for groups in rounds:
         made = pixels.clone()
-        for number, (operation, magnitude) in enumerate(choices):
-            for mine in (operations == number).nonzero()[:, 0].split(at_once):
-                if len(mine):
-                    where = mine.to(pixels.device, non_blocking=True)
-                    made[where] = operation(pixels[where], magnitude(strength[mine]).to(pixels.device, non_blocking=True))
+        for operation, mine, _ in groups:
+            where, strength = next(images), next(magnitudes)
+            if len(mine):
+                made[where] = operation(pixels[where], strength)
         pixels = made
     return pixels
 

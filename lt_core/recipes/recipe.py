@@ -29,7 +29,7 @@ class Recipe:
 
     name: str = param(help="name under which the recipe is registered")
     model: str = param(help="model label, e.g. resnet32 or resnet32[shortcut=avgpool]")
-    epochs: int = param(200, "passes over the training subset", low=1)
+    epochs: int = param(200, "passes over the training subset", low=1, high=1_000_000)
     batch_size: int = param(128, "images a step; a last smaller batch is kept", low=1)
     micro_batch: int = param(
         0,

@@ -30,6 +30,7 @@ from lt_core.testing import (  # noqa: F401  (they register)
     metrics,
     models,
     new_images,
+    on_gpu,
     parts,
     posthocs,
     recipes,

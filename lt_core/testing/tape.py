@@ -16,17 +16,9 @@ from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from lt_core.testing.gpu_rules import READS, masked
 from lt_core.training import replay
 from lt_core.training.replay import Recording
-
-_aten = torch.ops.aten
-#: What makes the host wait for the device, whatever it is given.
-_READS = {
-    _aten._local_scalar_dense.default, _aten.nonzero.default, _aten.equal.default, _aten.bincount.default,
-    _aten.masked_select.default, _aten._unique2.default, _aten.unique_dim.default, _aten.is_nonzero.default,
-    _aten.repeat_interleave.Tensor,
-}  # fmt: skip
-_INDEXING = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}
 
 
 class Tape(TorchDispatchMode):
@@ -38,8 +30,7 @@ class Tape(TorchDispatchMode):
         self.fresh = True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        masked = func in _INDEXING and any(i is not None and i.dtype is torch.bool for i in args[1])
-        if func in _READS or masked:
+        if func in READS or masked(func, args):
             raise RuntimeError(f"{func} reads a number from the device, which a recorded step must not")
         out = func(*args, **(kwargs or {}))
         view = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)

@@ -1,7 +1,12 @@
-"""A trial's own checkpoint, and the stage that several trials share: written whole or not at all, ignored if it is not whole."""
+"""A trial's own checkpoint, and the stage that several trials share: written whole or not at all, ignored if a bit of it changed.
+
+A file is the SHA-256 of what follows, and then what `torch.save` makes of the state.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -11,6 +16,10 @@ from typing import Any
 
 import torch
 from filelock import FileLock
+
+#: Which keys a state has and what they mean; a file of another number is ignored.
+LAYOUT = 1
+_DIGEST = 32  # bytes of a SHA-256
 
 
 def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
@@ -22,8 +31,11 @@ def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
     beside = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        torch.save({"trial_id": trial_id, "kind": kind, "layout": LAYOUT, **state}, content)
         with open(beside, "wb") as file:
-            torch.save({"trial_id": trial_id, "kind": kind, **state}, file)
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -32,25 +44,49 @@ def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
         warnings.warn(f"no checkpoint is written to {path}: {error}", stacklevel=2)
 
 
-def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
-    """The stored state; None if there is none for this trial and ``kind`` of device, or it cannot be read."""
+def read(path: Path) -> dict[str, Any]:
+    """All that a file holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not what was written, or something that must not be loaded.
+    """
+    stored = path.read_bytes()
+    content = memoryview(stored)[_DIGEST:]
+    if hashlib.sha256(content).digest() != stored[:_DIGEST]:
+        raise ValueError("its content is not what its digest says")
     try:
         # Generator states must stay on the CPU; load_state_dict moves the rest.
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # a digest proves no good will
+        raise ValueError(str(error)) from error
+    if state.get("layout") != LAYOUT:
+        raise ValueError("it is of another version")
+    return state
+
+
+def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
+    """The stored state; None if there is none for this trial and ``kind`` of device, or the file is not what was written.
+
+    A damaged file is told of once and removed, so that nothing meets it again.
+    """
+    try:
+        state = read(path)
     except FileNotFoundError:
         return None
-    except Exception as error:
-        warnings.warn(f"checkpoint {path} cannot be read and is ignored: {error}", stacklevel=2)
-        return None
-    if state.get("trial_id") != trial_id:
-        return None
-    if state.get("kind") != kind:
-        stored = state.get("kind", "an unknown kind of device")
-        warnings.warn(
-            f"checkpoint {path} was written on {stored} and is ignored on {kind}: the trial is trained anew", stacklevel=2
-        )
-        return None
-    return state
+    except OSError as error:
+        reason = f"cannot be read: {error}"
+    except ValueError as error:
+        path.unlink(missing_ok=True)
+        reason = f"is damaged and is removed ({error})"
+    else:
+        if state["trial_id"] != trial_id:
+            return None
+        if state["kind"] == kind:
+            return state
+        reason = f"was written on {state['kind']} and is ignored on {kind}"
+    warnings.warn(f"checkpoint {path} {reason}: the trial is trained anew", stacklevel=2)
+    return None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lt_core.losses.smoothing import smoothed
 from lt_core.models.heads import Head
 from lt_core.models.length import of_length
 from lt_core.models.registry import Backbone, Change, Net, build_model
-from lt_core.parts import Part, build_parts
+from lt_core.parts import build_parts
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
 from lt_core.regularizer import Regularizer
@@ -110,14 +110,15 @@ class Training:
         self.reported: dict[str, float] = {}  # what the step tells of the last epoch
         self.total = torch.zeros((), device=device)  # sum of the epoch's losses
         self.team = current()
-        self.replay = self._replay(parts)
-
-    def _replay(self, parts: Mapping[str, Part]) -> Replay | None:
-        """What replays the plain step, where the device can and all that has a hand in the step promises that it may be."""
-        recorder = recorder_for(self.device)
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
-        promised = self.batches.captured and all(getattr(one, "captured", False) for one in inside)
-        if recorder is None or self.team or not promised:
+        #: Whether all that has a hand in the plain step promises to decide nothing on the host.
+        self.captured = self.batches.captured and all(getattr(one, "captured", False) for one in inside)
+        self.replay = self._replay()
+
+    def _replay(self) -> Replay | None:
+        """What replays the steps that may be recorded, where the device can."""
+        recorder = recorder_for(self.device)
+        if recorder is None or self.team or not self.captured:
             return None
         self._keep_rate_on_device()
         return Replay(recorder, [self.augment])

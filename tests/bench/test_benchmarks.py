@@ -44,7 +44,7 @@ def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
         "about: dry\nrecipe: {base: digits, epochs: 1}\ndata: {dataset: digits, imbalance_factor: 100}\n"
         "methods: [softmax, ce_drw]\nseeds: 2\n"
     )
-    words = [sys.executable, "benchmarks/gpu.py", "--dry", "--out", str(tmp_path / "out"), "--suite", str(suite)]
+    words = [sys.executable, "benchmarks/gpu.py", "--dry", "--out", str(tmp_path / "out"), "--suites", str(suite)]
     done = subprocess.run(
         words, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, timeout=600, check=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -41,11 +42,17 @@ def test_seeds_are_a_number_of_them_or_a_list_in_text_and_in_python(given, seeds
     assert Selection(seeds=given).seeds == seeds
 
 
-@pytest.mark.parametrize("given", ["many", "5,", "0", "-1", "0,-1", "", 0, -2, [], [0, -1]])
-def test_seeds_that_are_none_are_refused(given):
-    with pytest.raises(UserError) as error:
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        *((text, "a number of seeds from 1 up, or seeds such as 0,3,7") for text in ("many", "5,", "", [])),
+        *((n, "a number of seeds from 1 to 10,000, or seeds such as 0,3,7") for n in ("0", "-1", 0, -2, "10001", 10**20)),
+        *((seeds, "whole numbers from 0 to 4,294,967,295") for seeds in ("0,-1", [0, -1], f"={2**32}", [10**20])),
+    ],
+)
+def test_seeds_that_are_none_are_refused(given, message):
+    with pytest.raises(UserError, match=f"^--seeds must be {message}; got "):
         Selection(seeds=given)
-    assert str(error.value) == f"--seeds must be a number of seeds from 1 up, or seeds such as 0,3,7; got '{given}'"
 
 
 def test_where_is_read_from_text_as_the_mapping_that_it_says():
@@ -82,6 +89,21 @@ def test_words_that_are_names_stay_names():
     """None as text is what a method or folder may be called; a filter must not turn into none at all."""
     assert Selection(only="none").only == "none"
     assert Execution(data="null").data == "null"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"device": "tpu"}, "--device must be auto, cpu, cuda or one of several, such as cuda:1; got 'tpu'"),
+        ({"device": "meta"}, "--device must be auto, cpu, cuda"),
+        ({"address": "foo"}, "--address must be auto, HOST:PORT or ray://HOST:PORT; got 'foo'"),
+        ({"backend": "inline", "address": "auto"}, "--address is a Ray cluster's, and --backend inline does without Ray"),
+        ({"backend": "inline", "gpus_per_trial": 0.5}, "--gpus-per-trial 0.5 is for several trials at once"),
+    ],
+)
+def test_an_execution_that_cannot_be_is_refused(given, message):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        Execution(**given)
 
 
 def test_what_is_said_of_the_execution_reaches_the_trial_and_the_scheduler(tmp_path):

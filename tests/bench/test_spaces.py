@@ -48,7 +48,7 @@ from tests.bench.spaces import STUDY, space
         ({"baseline": "cbb"}, "unknown study in baseline 'cbb'; the nearest is 'cb'"),
         ({"shared": ["recipe.lr"]}, "shared must be a mapping"),
         ({"shared": {"recipe.lrr": {"low": 1, "high": 2}}}, "the nearest is 'lr'"),
-        ({"subset_seeds": 0}, "subset_seeds must be a number of seeds from 1 up"),
+        ({"subset_seeds": 0}, "subset_seeds must be a number of seeds from 1 to 10,000"),
         ({"recipe": {"base": "digits", "name": "mine"}}, "keeps the name of its base, digits"),
         ({"studies": {"a/b": STUDY}}, "'a/b' must be of letters"),
         ({"studies": {"la": {**STUDY, "methods": []}}}, "methods is empty"),

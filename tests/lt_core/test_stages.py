@@ -11,7 +11,7 @@ from lt_core.features import features_of
 from lt_core.methods import resolve
 from lt_core.stages import check_trial, stage_one, stages_of
 from lt_core.stages.curriculum import EasyFirst
-from lt_core.training import Runtime, run_trial, runtime, trial_steps
+from lt_core.training import Runtime, checkpoint, run_trial, runtime, trial_steps
 from lt_core.training.evaluate import evaluate
 from lt_core.training.loop import Training
 from lt_core.training.trial import stage_context
@@ -211,7 +211,7 @@ def test_stage_one_is_trained_once_and_gives_the_same_figures(make_spec, figures
     assert len(epochs) == 3 + stages_of(other).epochs(other) + own
     assert figures(follower) == figures(alone) == figures(run_trial(spec, shared))
     (stored,) = tmp_path.glob("*.pt")
-    first = torch.load(stored, weights_only=True)["seconds"]["train"]
+    first = checkpoint.read(stored)["seconds"]["train"]
     assert 0 < first <= min(leader.seconds["train"], follower.seconds["train"])
     assert (follower.seconds["train"] > first) == (own > 0), "nothing is trained behind it where there are no epochs"
     assert follower.curve[0]["epoch"] == 1 and follower.curve[-1]["epoch"] == 3 + own

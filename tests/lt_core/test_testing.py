@@ -165,6 +165,7 @@ WRONG = {
         "import itertools\n\nTURN = itertools.count()\n\n\n" + loss(f"(1 + next(TURN) % 3 // 2) * {CE}"),
         "its step decides something on the host",
     ),
+    "it_runs_on_a_gpu": (loss(f"{CE} * (1 + 0 * float(z.detach().sum()))"), "wait by _local_scalar_dense at"),
     "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
     "it_is_what_its_group_expects": (
         loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss",
@@ -327,7 +328,7 @@ class Alone(Augment):
     \"\"\"Noise on images.\"\"\"
 
     def bind(self, counts):
-        return lambda images, labels, generator: images + 0.1 * torch.randn(images.shape, generator=generator)
+        return lambda images, labels, draw: images + 0.1 * torch.randn(images.shape, generator=draw, device=images.device)
 """
 )
 
@@ -340,7 +341,7 @@ def test_a_part_that_no_method_has_is_trained_with_softmax(load):
 
 def test_a_part_that_draws_from_a_global_generator_is_found_by_training_too(load):
     """numpy's, that is: torch's is the training's own while it trains."""
-    drawn = "torch.randn(images.shape, generator=generator)"
+    drawn = "torch.randn(images.shape, generator=generator, device=images.device)"
     found = cases(plugins.registered(load(ALONE.replace(drawn, "float(np.random.randn())"))))
     causes = {case.check.name: cause for case, cause, _ in run_checks(found) if cause}
     assert "run again after another trial it has other figures" in causes["its_figures_are_those_of_its_seed"]

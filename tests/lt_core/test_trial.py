@@ -4,10 +4,14 @@ import dataclasses
 import json
 import math
 import random
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lt_core.data.loader import Images
 from lt_core.data.trial_images import draw_images
@@ -56,24 +60,65 @@ def test_a_checkpoint_of_another_trial_is_not_taken(make_spec, figures, file):
     assert figures(result) == figures(run_trial(spec))
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"nonsense" * 100])
-def test_a_damaged_checkpoint_is_ignored_with_a_warning(make_spec, figures, file, damage):
+def flipped(content, bit):
+    return content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"nonsense" * 100, lambda b: flipped(b, 4 * len(b)), lambda b: b[32:]],
+)
+def test_a_damaged_checkpoint_is_told_once_and_removed(make_spec, figures, file, damage):
     spec = make_spec()
     interrupted(spec, file, 2)
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.warns(UserWarning, match="cannot be read and is ignored"):
+    with pytest.warns(UserWarning, match="is damaged and is removed .*: the trial is trained anew") as told:
         *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
-    assert len(progress) == 3
+    assert (len(told), len(progress), file.exists()) == (1, 3, False)
     assert figures(result) == figures(run_trial(spec))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed(data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "c.pt"
+        checkpoint.save(path, "id", "cpu-float32", {"training": torch.arange(50.0), "book": {"epochs": 3}})
+        content = path.read_bytes()
+        assert checkpoint.load(path, "id", "cpu-float32") is not None
+        path.write_bytes(flipped(content, data.draw(st.integers(0, 8 * len(content) - 1))))
+        with pytest.warns(UserWarning, match="is damaged"):
+            assert checkpoint.load(path, "id", "cpu-float32") is None
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_a_file_with_a_true_digest_may_still_not_run_code(file, capsys):
+    checkpoint.save(file, "id", "cpu-float32", {"training": Harmful()})
+    with pytest.warns(UserWarning, match="is damaged and is removed"):
+        assert checkpoint.load(file, "id", "cpu-float32") is None
+    assert capsys.readouterr().out == ""
+
+
+def test_a_checkpoint_of_another_version_is_not_taken(file, monkeypatch):
+    monkeypatch.setattr(checkpoint, "LAYOUT", checkpoint.LAYOUT + 1)
+    checkpoint.save(file, "id", "cpu-float32", {})
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match="of another version"):
+        assert checkpoint.load(file, "id", "cpu-float32") is None
 
 
 def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec, figures, file):
     spec = make_spec(epochs=4)
     interrupted(spec, file, 2)
-    stored = torch.load(file, weights_only=True)
-    assert stored["kind"] == "cpu-float32"
+    stored = checkpoint.read(file)
+    assert stored.pop("kind") == "cpu-float32"
     # A card's generator has a state of 16 bytes, which a CPU's refuses.
-    torch.save({**stored, "kind": "cuda-float32", "training": {**stored["training"], "order": torch.zeros(16).byte()}}, file)
+    training = {**stored["training"], "order": torch.zeros(16).byte()}
+    checkpoint.save(file, spec.trial_id, "cuda-float32", {"training": training, "book": stored["book"]})
     with pytest.warns(
         UserWarning, match="was written on cuda-float32 and is ignored on cpu-float32: the trial is trained"
     ) as told:

@@ -1,0 +1,45 @@
+"""Seeds that people ask for: a number of them, or a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lt_core.errors import UserError
+
+#: More seeds than anybody trains; a typing error of three zeros would take the machine's memory instead.
+MOST = 10_000
+#: Seeds are below this, so that what is derived from them fits every generator.
+LARGEST = 2**32
+
+
+def first_seeds(number: int, what: str, else_: str) -> tuple[int, ...]:
+    """The seeds 0, 1, … of which there are to be ``number``.
+
+    Args:
+        what: is given, and ``else_`` what could be given in place of a number, for the message.
+
+    Raises:
+        UserError: fewer than one, or more than `MOST`.
+
+    >>> first_seeds(3, "seeds", "a list such as [0, 1]")
+    (0, 1, 2)
+    """
+    if not 1 <= number <= MOST:
+        raise UserError(f"{what} must be a number of seeds from 1 to {MOST:,}, or {else_}; got {number}")
+    return tuple(range(number))
+
+
+def these_seeds(seeds: Sequence[Any], what: str) -> tuple[int, ...]:
+    """The listed ``seeds``.
+
+    Raises:
+        UserError: none, or one that is no integer from 0 up, or is `LARGEST` or more.
+
+    >>> these_seeds([0, 7], "seeds")
+    (0, 7)
+    """
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < LARGEST for seed in seeds)
+    if not seeds or not whole:
+        raise UserError(f"{what} must be whole numbers from 0 to {LARGEST - 1:,}; got {list(seeds)}")
+    return tuple(seeds)

@@ -1,0 +1,76 @@
+"""What a GPU refuses, and what costs a wait for it or an upload to it: the rules that the emulated one (`emulated.py`) goes by.
+
+An operation is looked at before it runs, by its overload of torch's and by which of its tensors lie on the GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+_aten = torch.ops.aten
+#: What makes the host wait for the device, whatever it is given: it is told a number, or a shape depends on values.
+READS = {
+    _aten._local_scalar_dense.default, _aten.nonzero.default, _aten.equal.default, _aten.bincount.default,
+    _aten.masked_select.default, _aten._unique2.default, _aten.unique_dim.default, _aten.is_nonzero.default,
+    _aten.repeat_interleave.Tensor,
+}  # fmt: skip
+_LOOKING_UP = {_aten.index.Tensor}
+_PUTTING = {_aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}
+INDEXING = _LOOKING_UP | _PUTTING
+_COPYING = {_aten.copy_.default, _aten.copy.default, _aten._foreach_copy_.default}
+#: Where a number on the host may not stand for a tensor, though it has no dimensions.
+_STRICT = {"gather", "scatter", "scatter_add", "index_select", "cat", "stack", "mm", "addmm"}
+
+OnGPU = Callable[[Any], bool]  # whether a tensor lies on the GPU
+
+
+class Refused(RuntimeError):
+    """What CUDA would not do."""
+
+
+def masked(func: Any, args: Sequence[Any]) -> bool:
+    """Whether this looks up or puts by a mask, whose number of elements only the device knows."""
+    return func in INDEXING and any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
+
+
+def costs(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> Iterator[str]:
+    """``wait`` or ``upload``, as often as the operation makes the host wait or takes memory of the host to the GPU."""
+    if func in READS or masked(func, args):
+        yield "wait"
+    elif func is _aten.multinomial.default and not (kwargs.get("replacement") or args[2:3] == (True,)):
+        yield "wait"  # it looks whether there are as many classes as are drawn
+    if func in INDEXING:
+        yield from ("upload" for i in args[1] if i is not None and not on_gpu(i))
+    for source, target in _copies(func, args, kwargs, on_gpu):
+        if source != target:
+            yield "upload" if target else "wait"
+
+
+def _copies(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> Iterator[tuple[bool, bool]]:
+    """For each tensor that is copied: whether it lies on the GPU, and whether its copy will."""
+    if func is _aten._to_copy.default:
+        asked = kwargs.get("device")
+        yield on_gpu(args[0]), on_gpu(args[0]) if asked is None else torch.device(asked).type == "cuda"
+    elif func in _COPYING:
+        targets, sources = (a if isinstance(a, (list, tuple)) else [a] for a in args[:2])
+        yield from ((on_gpu(source), on_gpu(target)) for source, target in zip(sources, targets, strict=True))
+
+
+def refuse(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> None:
+    """Raises `Refused` for tensors of two devices in one operation that takes them from one."""
+    name = func._overloadpacket.__name__
+    if func in _COPYING or func is _aten._to_copy.default:
+        return
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    if func in INDEXING:
+        if not on_gpu(args[0]) and any(map(on_gpu, tensors)):
+            raise Refused(f"{name}: indices should be either on cpu or on the same device as the indexed tensor (cpu)")
+        tensors = [args[0], args[2]] if func in _PUTTING else []
+    there, here = [t for t in tensors if on_gpu(t)], [t for t in tensors if not on_gpu(t)]
+    if there and any(t.dim() or name in _STRICT for t in here):
+        raise Refused(f"{name}: expected all tensors to be on the same device, but found cuda:0 and cpu")

@@ -1,0 +1,113 @@
+"""The emulated GPU refuses what CUDA refuses, and counts what makes the host wait or uploads."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from lt_core.testing.emulated import Emulated, emulated_gpu
+from lt_core.testing.gpu_rules import Refused
+from lt_core.testing.on_gpu import emulation_spec, on_emulated_gpu
+
+GPU = "cuda"
+
+
+@pytest.fixture
+def gpu():
+    with emulated_gpu() as made:
+        yield made
+
+
+def test_a_tensor_says_where_it_is_and_computes_what_the_cpu_computes(gpu):
+    one = torch.arange(6.0).reshape(2, 3).to(GPU)
+    assert isinstance(one, Emulated)
+    assert (one.device.type, one.is_cuda, one.sum(0).device) == ("cuda", True, torch.device("cuda", 0))
+    assert (one @ one.T).cpu().tolist() == [[5, 14], [14, 50]]
+    assert torch.ones(2, device=GPU).new_tensor([1, 2]).cpu().tolist() == [1, 2]
+    one[0] = 7.0
+    one[:, [1, 2]] = 0.0
+    assert one.cpu().tolist() == [[7, 0, 0], [3, 0, 0]]
+
+
+def test_slopes_and_copies_of_networks_stay_on_it(gpu):
+    net = torch.nn.Linear(2, 1).to(GPU)
+    net(torch.ones(3, 2, device=GPU)).sum().backward()
+    assert net.weight.grad.cpu().tolist() == [[3, 3]]
+    twin = copy.deepcopy(net)
+    assert isinstance(twin.weight, torch.nn.Parameter)
+    with torch.no_grad():
+        twin.weight.zero_()
+    assert net.weight.cpu().abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda x: x + torch.ones(3),
+        lambda x: torch.cat([x, torch.tensor([1.0])]),
+        lambda x: torch.arange(9.0)[x.long()],
+        lambda x: x.index_put((x.long(),), torch.ones(3)),
+        lambda x: x.gather(0, torch.zeros(2, dtype=torch.int64)),
+        lambda x: torch.rand(3, device=GPU, generator=torch.Generator()),
+        lambda x: torch.randperm(3, generator=torch.Generator(GPU)),
+        lambda x: x.numpy(),
+        lambda x: np.asarray(x),
+    ],
+)
+def test_what_cuda_refuses_is_refused(gpu, mistake):
+    with pytest.raises((Refused, TypeError)):
+        mistake(torch.ones(3, device=GPU))
+
+
+@pytest.mark.parametrize(
+    ("work", "waits", "uploads"),
+    [
+        (lambda x: x * 2 + 1, 0, 0),
+        (lambda x: x[0] + x.sum(), 0, 0),
+        (lambda x: torch.where(x > 1, x, torch.zeros_like(x)), 0, 0),
+        (lambda x: x + torch.tensor(1.0), 0, 0),  # a number goes with the launch
+        (lambda x: float(x.sum()), 1, 0),
+        (lambda x: bool((x > 1).any()), 1, 0),
+        (lambda x: x.tolist(), 1, 0),
+        (lambda x: x[x > 0], 1, 0),
+        (lambda x: x.nonzero(), 1, 0),
+        (lambda x: x.cpu(), 1, 0),
+        (lambda x: x.unique(), 1, 0),
+        (lambda x: x.multinomial(2), 1, 0),
+        (lambda x: torch.ones(3).to(GPU), 0, 1),
+        (lambda x: x[torch.tensor([0, 1])], 0, 1),
+        (lambda x: torch.tensor([1.0, 2.0], device=GPU), 0, 1),
+    ],
+)
+def test_waits_and_uploads_are_counted_by_line(gpu, work, waits, uploads):
+    x = torch.ones(3, device=GPU)
+    gpu.costs.clear()
+    work(x)
+    assert {kind: sum(n for (k, _, _), n in gpu.costs.items() if k == kind) for kind in ("wait", "upload")} == {
+        "wait": waits,
+        "upload": uploads,
+    }
+    assert all("test_emulated.py:" in line for _, line, _ in gpu.costs)
+
+
+#: Waits and uploads a step, of the methods whose steps have any; all others have none.
+COSTS = {
+    "range_loss": (60, 0),  # its classes are looked up by masks
+    "joint_alt": (10, 0),  # which images are to be translated
+    "fixmatch": (0, 3),  # which image has which operation, how strong, and the squares of cutout
+    "self_training": (0, 4),
+    "crest": (0, 4),
+    "abc": (0, 6),  # two strong views
+    "bi_sampling": (0, 6),
+}
+
+
+@pytest.mark.parametrize("method", COSTS)
+def test_what_a_step_costs_the_host_is_known(method):
+    result, steps = on_emulated_gpu(emulation_spec(method))
+    assert result.status == "ok", result.traceback
+    assert (steps.each("wait"), steps.each("upload")) <= COSTS[method]
+    assert steps.costs
