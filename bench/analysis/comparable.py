@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences, on_features
+from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences, on_features, trained_further
+from lt_core.data.sets import DATASETS
+from lt_core.data.standard import Standard
 from lt_core.errors import UserError
 from lt_core.labels import counted, matches
 from lt_core.result import OK, PRUNED
@@ -117,13 +119,27 @@ def budget_words(frame: pd.DataFrame) -> str:
 
 
 def given_features(frame: pd.DataFrame) -> list[str]:
-    """What must be known of rows whose backbone was trained on other pictures and is not trained further."""
-    if not any(map(on_features, frame["model"].unique())):
-        return []
-    return [
-        "classifiers on features of a network that was trained on other pictures and is not trained further (the packaged one "
-        "and torchvision's on ImageNet, which shows CIFAR's kinds of objects): these figures say nothing of learning features"
-    ]
+    """What must be known of rows whose network was trained on other pictures before."""
+    notes = []
+    for dataset, model in frame[["dataset", "model"]].drop_duplicates().itertuples(index=False):
+        before, seen = (
+            "a network that was trained on other pictures",
+            f"the packaged one and torchvision's on ImageNet, {_seen(dataset)}",
+        )
+        if on_features(model):
+            notes.append(
+                f"classifiers on features of {before} and is not trained further ({seen}): these figures say nothing of learning "
+                "features"
+            )
+        elif trained_further(model):
+            notes.append(f"{before} is trained further, in whole or in part ({seen})")
+    return list(dict.fromkeys(notes))
+
+
+def _seen(dataset: str) -> str:
+    """What a network that was trained on ImageNet has seen of a data set."""
+    source = DATASETS[dataset].source if dataset in DATASETS else None
+    return (isinstance(source, Standard) and source.imagenet) or "which shows CIFAR's kinds of objects"
 
 
 def machines(frame: pd.DataFrame) -> list[str]:

@@ -51,7 +51,8 @@ def drawn_as_published(row: Mapping[str, Any]) -> bool:
     """Whether a row of the results frame is on data as papers draw them: from whole classes in their own order, with no more
     unlabelled images than the subset's own, and seen as pictures, not as the features of another network.
     """
-    whole = row["dataset"] in DATASETS and row["n_max"] == DATASETS[row["dataset"]].n_max
+    known = row["dataset"] in DATASETS
+    whole = known and (row["imbalance_type"] == "natural" or row["n_max"] == DATASETS[row["dataset"]].n_max)
     return bool(whole and not on_features(row["model"]) and row["unlabelled_ratio"] == 0 and pd.isna(row["class_order_seed"]))
 
 

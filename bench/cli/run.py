@@ -25,9 +25,9 @@ def plan_(
     from bench.suites.group import planned
 
     plans = planned(suites, execution.out, selection)
-    seconds = 0.0
+    prices, seconds = cost.Prices(), 0.0
     for plan, store in plans:
-        estimate = cost.estimate(plan.todo, store.frame())
+        estimate = prices.estimate(plan.todo, store.frame())
         print(wording.plan_words(plan, estimate, workers), flush=True)
         seconds += estimate.seconds
     if len(plans) > 1:

@@ -15,9 +15,9 @@ from lt_core.labels import counted
 
 def space_words(space: Space, workers: int) -> str:
     """What a tuning space asks for, and what it would cost by the price of each study's first setting."""
-    from bench.suites.cost import estimate
+    from bench.suites.cost import Prices
 
-    lines, seconds = [f"{space.name}: {space.about}"], 0.0
+    lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices()
     shared = space.shared_axes()
     if shared:
         lines.append(f"  every study by {', '.join(shared)}")
@@ -32,7 +32,7 @@ def space_words(space: Space, workers: int) -> str:
         budget = counted(settings, "setting") if settings else f"{space.gpu_hours:g} hours"
         specs = space.specs(study, study.first)
         fresh = space.specs(study, study.first, fresh=True)
-        cost = estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
+        cost = prices.estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
         searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on fresh {fresh_words(space)}"
         lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")
         seconds += cost

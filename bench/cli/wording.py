@@ -45,6 +45,8 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
             basis.append(f"{counted(estimate.measured, 'trial')} priced by finished ones")
         if estimate.calibrated:
             basis.append(f"{estimate.calibrated} by a calibration of a few steps here")
+        if estimate.counted:
+            basis.append(f"{estimate.counted} by counted operations, from the price of {estimate.beside}")
         each = estimate.seconds / len(plan.todo)
         lines.append(
             f"  cost of what is left: {duration(estimate.seconds)} of trial time, {duration(each)} a trial; about "

@@ -57,6 +57,11 @@ def on_features(model: str) -> bool:
     return parse_label(model)[0] == "frozen"
 
 
+def trained_further(model: str) -> bool:
+    """Whether the model of a recipe begins with weights that were trained before."""
+    return not on_features(model) and parse_label(model)[1].get("weights", "none") != "none"
+
+
 def keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """``columns`` of a results frame to group and to join by: a value that is missing is one more value, "none", where pandas
     would leave its rows out.

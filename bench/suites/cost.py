@@ -1,17 +1,19 @@
-"""What trials will cost: from the seconds of finished ones, otherwise from a calibration of a few steps."""
+"""What trials will cost: from the seconds of finished ones, otherwise from a calibration of a few steps.
+
+Of large networks one alone is calibrated, since a step takes seconds: the others are priced by their operations beside its own.
+"""
 
 from __future__ import annotations
 
-import gc
-import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
 import lt_core.methods  # noqa: F401  (registers every part: records name theirs, and no suite may have been read)
 from bench.records.nested import specs_of
+from bench.suites.calibration import calibrate, is_large, operations, seen_at
 from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
@@ -21,8 +23,6 @@ from lt_core.stages import stage_one, stages_of
 
 #: Model, side of its crops, and image set: trials that are alike in these cost the same for the same `work`.
 Kind = tuple[str, int, str]
-_STEPS = 3  # measured steps of a calibration, after one to warm up
-_STEP_SECONDS = 3.0  # about what a step of a calibration may take: of a large network it gets fewer images than a trial's
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Estimate:
 
     seconds: float
     measured: int  # trials priced by finished trials of their kind
-    calibrated: int  # trials priced by a calibration
+    calibrated: int  # trials priced by a calibration of their kind
+    counted: int = 0  # trials priced by the operations of their network beside those of another one
+    beside: str = ""  # that other one, in words
 
 
 def work(spec: TrialSpec) -> float:
@@ -48,19 +50,45 @@ def work(spec: TrialSpec) -> float:
     return stages.work(spec, images) + evaluations * evaluated
 
 
+class Prices:
+    """Seconds a unit of `work` by kind of trial, as far as they were found out here: each is found out once, for all suites."""
+
+    def __init__(self) -> None:
+        self._calibrated: dict[Kind, float] = {}
+        self._large: tuple[TrialSpec, float] | None = None  # the large kind of trial that was priced first, and its price
+
+    def estimate(self, specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
+        """Price ``specs``. ``frame``: finished trials; those of the same kind set the price."""
+        rates = _measured_rates(frame) if frame is not None else {}
+        seconds, by = 0.0, dict[Kind, str]()
+        first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
+        for spec in [*first_stages.values(), *specs]:
+            kind = _kind(spec)
+            by[kind], rate = self._price(spec, kind, rates)
+            seconds += work(spec) * rate
+        counts = Counter(by[_kind(spec)] for spec in specs)
+        beside = f"{self._large[0].recipe.model} at {seen_at(self._large[0])[0]} pixels" if self._large else ""
+        return Estimate(seconds, counts["measured"], counts["calibrated"], counts["counted"], beside)
+
+    def _price(self, spec: TrialSpec, kind: Kind, rates: Mapping[Kind, float]) -> tuple[str, float]:
+        """How a kind of trial is priced, and its price."""
+        if kind in rates:
+            how, rate = "measured", rates[kind]
+        elif kind in self._calibrated:
+            how, rate = "calibrated", self._calibrated[kind]
+        elif self._large and is_large(spec):
+            return "counted", self._large[1] * operations(spec) / operations(self._large[0])
+        else:
+            how, rate = "calibrated", calibrate(spec)
+            self._calibrated[kind] = rate
+        if self._large is None and is_large(spec):
+            self._large = spec, rate
+        return how, rate
+
+
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
-    """Price ``specs``. ``frame``: finished trials; those of the same kind set the price."""
-    rates = _measured_rates(frame) if frame is not None else {}
-    seconds = 0.0
-    calibrations: dict[Kind, float] = {}
-    first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
-    for spec in [*first_stages.values(), *specs]:
-        kind = _kind(spec)
-        if kind not in rates and kind not in calibrations:
-            calibrations[kind] = calibrate(spec)
-        seconds += work(spec) * (rates[kind] if kind in rates else calibrations[kind])
-    measured = sum(_kind(spec) in rates for spec in specs)
-    return Estimate(seconds, measured, len(specs) - measured)
+    """What `Prices` say of ``specs`` alone."""
+    return Prices().estimate(specs, frame)
 
 
 def _kind(spec: TrialSpec) -> Kind:
@@ -79,45 +107,6 @@ def _measured_rates(frame: pd.DataFrame) -> Mapping[Kind, float]:
         first = stage_one(spec)
         total[1] += work(spec) + (work(first) if first else 0)
     return {kind: seconds / done for kind, (seconds, done) in totals.items()}
-
-
-def calibrate(spec: TrialSpec) -> float:
-    """Seconds a unit of `work`, from a few training steps of the model on noise; needs no data, and no weights."""
-    import torch
-
-    from lt_core.data.loader import Images, Split
-    from lt_core.methods import resolve
-    from lt_core.models import seen_shape
-    from lt_core.pretrained.weights import left_out
-    from lt_core.training.loop import Training
-    from lt_core.training.runtime import Runtime
-
-    runtime = Runtime()
-    runtime.prepare()
-    device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
-    shape = seen_shape(spec.recipe.model, info.image_shape)
-
-    def seconds(batch: int, steps: int) -> float:
-        """Of an image, in ``steps`` of plain training: what a method costs beyond that is part of its work."""
-        labels = torch.arange(batch * steps, device=device) % info.classes
-        noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
-        counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
-        recipe = replace(spec.recipe, steps=steps, batch_size=batch, micro_batch=0)
-        plain = replace(spec, method=resolve("softmax"), recipe=recipe)
-        training = Training(plain, Split(noise, noise, noise, counts, shape), device)
-        start = time.perf_counter()
-        training.run_epoch()
-        each = (time.perf_counter() - start) / training.images_seen
-        del training
-        gc.collect()  # it holds itself: of 27 cells with ResNets 10 GB would stay
-        return each
-
-    with left_out():
-        few = min(2, spec.recipe.batch_size)
-        seconds(few, 1)
-        batch = max(few, min(spec.recipe.batch_size, int(_STEP_SECONDS / seconds(few, 1))))
-        seconds(batch, 1)  # warm up
-        return seconds(batch, _STEPS) / 3.0
 
 
 def duration(seconds: float) -> str:

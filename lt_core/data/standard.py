@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
+
+#: Where the lists are that the benchmark has.
+LISTS = Path(__file__).parent / "lists"
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,14 @@ class ListFile:
         images: lines that it has.
         md5: of the copies that were read, one for each layout of folders, after `canonical`.
         git: name of the file's content in git repositories, of a list that many of them have and that could not be read.
+        shipped: the benchmark has the list (`LISTS`), so that nobody else need have it.
     """
 
     name: str
     images: int
     md5: tuple[str, ...] = ()
     git: str = ""
+    shipped: bool = False
 
     @property
     def known(self) -> str:
@@ -57,6 +63,7 @@ class Standard:
         pictures: what the folder with the pictures looks like.
         get: where both are to be had.
         size: height and width at which pictures are decoded.
+        imagenet: what networks that were trained on ImageNet have seen of it, behind "on ImageNet, "; empty: nothing of its own.
     """
 
     title: str
@@ -69,6 +76,7 @@ class Standard:
     get: str
     validation: Part | None = None
     size: int = 224
+    imagenet: str = ""
 
     @property
     def by_class(self) -> bool:

@@ -6,6 +6,9 @@ ImageNet-LT, iNaturalist 2018 and ILSVRC 2012 these have the same file by its na
 iNaturalist are those of github.com/visipedia/inat_comp, and its imbalance in 2017 is that of Van Horn et al. 2018, table 1; the
 largest and the smallest class of ImageNet-LT and iNaturalist 2018 are those of github.com/zhangyongshun/BagofTricks-LT, and those
 of ILSVRC 2012 those of Russakovsky et al. 2015, table 2.
+
+The lists of Imagenette-LT are ours: what they were drawn from is in github.com/fastai/imagenette (ba8db39, noisy_imagenette.csv),
+and docs/standard-sets.md says how.
 """
 
 from lt_core.data.standard import ListFile, Part, Standard
@@ -29,6 +32,7 @@ STANDARD = {
         tests="the validation part of ILSVRC 2012, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, or val/….JPEG",
         get=f"{_LISTS}/ImageNet_LT; {_ILSVRC}",
+        imagenet="whose classes and training pictures these are",
     ),
     "places_lt": Standard(
         title="Places-LT (Liu et al. 2019)",
@@ -100,5 +104,17 @@ STANDARD = {
         tests="its validation part, whose test labels are not public, 50 a class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, as torchvision's ImageNet has them",
         get=f"{_ILSVRC}; {_LISTS}/ImageNet",
+        imagenet="which is this set",
+    ),
+    "imagenette_lt": Standard(
+        title="Imagenette-LT",
+        classes=10,
+        sizes=(300, 215, 154, 110, 79, 56, 40, 29, 20, 15),
+        train=Part(ListFile("imagenette_LT_train.txt", 1018, ("bb0767e87ef1ba5dc04ed02919a5be76",), shipped=True)),
+        test=Part(ListFile("imagenette_LT_val.txt", 500, ("653bb4dda96b35b80c69cc995526a73d",), shipped=True)),
+        tests="of the validation part of Imagenette, 50 a class",
+        pictures="train/n01440764/….JPEG and val/n01440764/….JPEG",
+        get="pictures: imagenette2-320.tgz of github.com/fastai/imagenette; the lists come with the benchmark",
+        imagenet="whose classes these are, and whose training part has 95 % of the test pictures",
     ),
 }  # fmt: skip

@@ -58,12 +58,12 @@ class InGroups(Backbone):
 
 
 def _keep(backbone: Backbone, trained: str) -> None:
-    """Leave all but what is ``trained`` as it is."""
+    """Leave all but what is ``trained`` as it is: of a row of blocks, all before the last one."""
     if trained == LAST_BLOCK:
-        if not len(backbone.groups):
+        if not isinstance(backbone, InGroups):
             raise UserError(f"{backbone.called} has no row of blocks, of which the last could be trained: trained is all or head")
         blocks = [block for group in backbone.groups for block in group.children()]
-        backbone.kept = (*(m for m in backbone.children() if m is not backbone.groups), *blocks[:-1])
+        backbone.kept = (backbone.stem, *blocks[:-1])
     elif trained == HEAD:
         backbone.kept = tuple(backbone.children())
     for module in backbone.kept:

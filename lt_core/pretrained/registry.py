@@ -6,11 +6,11 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from lt_core.errors import UserError
 from lt_core.pretrained import of_timm, of_torchvision
-from lt_core.pretrained.info import BackboneInfo
+from lt_core.pretrained.info import BackboneInfo, Row
 from lt_core.registry import Registry
 
 #: What is not listed name by name: how its names are written, and what they mean.
@@ -41,11 +41,27 @@ class _Backbones(Registry[BackboneInfo]):
 BACKBONES: Registry[BackboneInfo] = _Backbones("backbone")
 
 
+class _LiteBlocks(nn.Sequential):
+    """The blocks of an EfficientNet as a group: in training each is left out for some images, the later the more of them, as in
+    the package's own forward pass (stochastic depth).
+    """
+
+    def __init__(self, blocks: nn.ModuleList, rate: float) -> None:
+        super().__init__(*blocks)
+        self.rate = rate
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        for place, block in enumerate(self):
+            hidden = block(hidden, drop_connect_rate=self.rate * place / len(self))
+        return hidden
+
+
 def _efficientnet_lite0(size: int, classes: int) -> nn.Module:
     package = _package("efficientnet_lite_pytorch")
     # Its padding is fixed when it is built, by the size of the pictures.
-    net: nn.Module = package.EfficientNet.from_name("efficientnet-lite0", image_size=size, num_classes=classes)
-    return net
+    net: Any = package.EfficientNet.from_name("efficientnet-lite0", image_size=size, num_classes=classes)
+    net._blocks = _LiteBlocks(net._blocks, net._global_params.drop_connect_rate)
+    return net  # type: ignore[no-any-return]
 
 
 def _efficientnet_lite0_file() -> Path:
@@ -70,5 +86,6 @@ BACKBONES.add(
         urls={"imagenet": "efficientnet-lite0-57934424.pth"},
         packaged=_efficientnet_lite0_file,
         last=("_fc", 1280),
+        row=Row(("_conv_stem", "_bn0", "_swish"), ("_blocks",), ("_conv_head", "_bn1", "_swish", "_avg_pooling", "_dropout")),
     ),
 )

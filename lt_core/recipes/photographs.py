@@ -1,4 +1,4 @@
-"""Recipes for photographs: those of papers, by their public code. Sets are added at 256 pixels for 224, at 366 for 320."""
+"""Recipes for photographs: those of papers, by their public code (sets at 256 pixels for 224, at 366 for 320), and our own."""
 
 from __future__ import annotations
 
@@ -31,4 +31,30 @@ recipe(
 recipe(
     name="inat_90", model="resnet50", epochs=90, batch_size=512, lr=0.2, weight_decay=1e-4, decay="cosine_by_epoch", crop=224,
     flip=True, normalize="inat", head_init="pytorch",
+)  # fmt: skip
+
+# Zhong et al. 2021 (MiSLAS), first stage on Places-LT, public code: dvlab-research/MiSLAS at 0fc381e,
+# config/places/places_resnet152_stage1_mixup.yaml, train_stage1.py, datasets/places.py and models/resnet_places.py. Of a network
+# that was trained on ImageNet the last block and the classifier are trained, and the rest works as in evaluation. What differs
+# here: no mixup, which is a method, and a last block that begins with its weights, where that code begins it anew. The weights
+# are torchvision's IMAGENET1K_V1.
+recipe(
+    name="places_lt_90", model="resnet152[weights=394f9c45,trained=last_block]", epochs=90, batch_size=256, lr=0.1,
+    weight_decay=5e-4, decay="cosine_by_epoch", crop=224, flip=True, jitter=(0.4, 0.4, 0.4), normalize="imagenet",
+    head_init="pytorch",
+)  # fmt: skip
+
+# Our own, for a thousand photographs on two cores (Imagenette-LT): short, and not tuned. A network from random weights, on
+# pictures that are stored at 80 pixels.
+recipe(
+    name="photos_scratch", model="resnet18", epochs=8, batch_size=32, lr=0.05, nesterov=True, weight_decay=5e-4,
+    warmup_epochs=1, warmup_by="step", decay="cosine", crop=64, crop_area=(0.35, 1.0), flip=True, normalize="imagenet",
+    head_init="pytorch", precision="float32", eval_every=1000,
+)  # fmt: skip
+
+# The last block of the packaged network, with the convolution behind it, on pictures that are stored at 128 pixels.
+recipe(
+    name="photos_last_block", model="efficientnet_lite0[weights=57934424,trained=last_block]", epochs=6, batch_size=32, lr=0.02,
+    nesterov=True, weight_decay=1e-4, decay="cosine", crop=112, crop_area=(0.35, 1.0), flip=True, normalize="symmetric",
+    head_init="pytorch", precision="float32", eval_every=1000,
 )  # fmt: skip

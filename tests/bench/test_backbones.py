@@ -9,7 +9,7 @@ import shlex
 import pytest
 import torch
 
-from bench.suites import cost
+from bench.suites import calibration
 from lt_core.pretrained import BACKBONES
 from lt_core.testing.trials import tiny_spec
 from lt_core.training.loop import Training
@@ -92,6 +92,6 @@ def test_a_large_network_is_priced_by_as_few_pictures_as_a_step_has_time_for(mon
     batches, run_epoch = [], Training.run_epoch
     monkeypatch.setattr(Training, "run_epoch", lambda self: batches.append(self.recipe.batch_size) or run_epoch(self))
     spec = tiny_spec()
-    assert cost.calibrate(spec) > 0 and batches[-2:] == [64, 64], "the recipe's, which takes a moment"
-    monkeypatch.setattr(cost, "_STEP_SECONDS", 0.0)
-    assert cost.calibrate(spec) > 0 and batches[-2:] == [2, 2]
+    assert calibration.calibrate(spec) > 0 and batches[-2:] == [64, 64], "the recipe's, which takes a moment"
+    monkeypatch.setattr(calibration, "_STEP_SECONDS", 0.0)
+    assert calibration.calibrate(spec) > 0 and batches[-2:] == [2, 2]

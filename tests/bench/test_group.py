@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import bench
-from bench.suites.group import Group, load
+from bench.suites.group import Group, load, suites_in
 from bench.suites.planning import NothingMatches, plan
 from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
@@ -37,11 +37,16 @@ def test_the_shipped_group_holds_the_papers_suites_and_no_trial_twice():
     assert {"cb_table2", "mm_table", "crest_table1", "joint_table", "bisampling"} <= {suite.name for suite in group.suites}
     ids = [spec.trial_id for suite in group.suites for spec in suite.specs]
     assert len(set(ids)) == len(ids)
+    small = load("papers")
+    assert isinstance(small, Group) and group.suites[: len(small.suites)] == small.suites
+    assert {suite.name for suite in group.suites[len(small.suites) :]} == {
+        "imagenet_lt", "places_lt", "inat2018", *(suite.name for suite in suites_in(load("cb_table3")))
+    }  # fmt: skip
 
 
 def test_a_group_is_listed_with_its_trials(call):
     _, out, _ = call("list", "suites", "full")
-    assert "(group of 9 suites, 2367 trials)" in out
+    assert "(group of 16 suites, 2481 trials)" in out
 
 
 def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_suites(call, write_group, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 import sys
 from collections import OrderedDict
@@ -260,6 +261,31 @@ def test_what_is_not_trained_stays_as_it_is(rows, make_spec, make_split, trained
     assert changed(training.model, before) == moves
     if training.averaged:
         assert changed(training.averaged, before) == moves
+
+
+def test_the_packaged_network_works_as_in_its_package():
+    """To the bit, in training too, where it leaves blocks out and drops features."""
+    ours = net_of("efficientnet_lite0", COLOUR, seed=3).backbone
+    torch.manual_seed(3)
+    package = importlib.import_module("efficientnet_lite_pytorch")
+    theirs = package.EfficientNet.from_name("efficientnet-lite0", image_size=32, num_classes=1000)
+    theirs._fc = nn.Identity()
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for training in (True, False):
+        found = []
+        for net in (ours, theirs):
+            torch.manual_seed(7)
+            found.append(net.train(training)(images))
+        assert torch.equal(*found)
+
+
+def test_of_the_packaged_network_the_last_block_and_the_convolution_behind_it_are_trained():
+    backbone = net_of("efficientnet_lite0[weights=57934424,trained=last_block]", COLOUR).backbone.train()
+    trained = {name for name, p in backbone.named_parameters() if p.requires_grad}
+    assert {name for name, _ in backbone.named_parameters() if name.startswith(("groups.0.15.", "end."))} == trained
+    assert [len(group) for group in backbone.groups] == [16] and len(trained) == 9 + 3
+    assert not backbone.stem[1].training and not backbone.groups[0][14].training
+    assert backbone.groups[0][15].training and backbone.end.training
 
 
 def test_a_second_stage_in_training_mode_leaves_what_is_kept_alone(rows, make_spec, make_split, train):

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lt_core.data.pictures.added import add_set
 from lt_core.data.pictures.lists import write_list
@@ -17,7 +18,7 @@ from lt_core.data.pictures.standard import decoded, key_at, located, made, stand
 from lt_core.data.pictures.verify import verify_set
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
-from lt_core.data.standard import ListFile, Part, canonical, git_of, md5_of
+from lt_core.data.standard import LISTS, ListFile, Part, canonical, git_of, md5_of
 from lt_core.data.standard_sets import STANDARD
 from lt_core.data.trial_images import draw_images
 from lt_core.errors import UserError
@@ -101,7 +102,9 @@ def test_what_is_registered_fits_together(name):
 def test_figures_of_the_papers():
     """Seen in public code, and of Places-LT counted: FIELD.md, B.4."""
     factors = {name: round(source.imbalance, 2) for name, source in STANDARD.items()}
-    assert factors == {"imagenet_lt": 256, "places_lt": 996, "inat2017": 435.44, "inat2018": 500, "ilsvrc2012": 1.78}
+    assert factors == {
+        "imagenet_lt": 256, "places_lt": 996, "inat2017": 435.44, "inat2018": 500, "ilsvrc2012": 1.78, "imagenette_lt": 20,
+    }  # fmt: skip
     counts = np.array(DATASETS["places_lt"].train_counts)
     assert DATASETS["places_lt"].by_class and [(counts > 100).sum(), (counts < 20).sum()] == [131, 71]
     assert {name: DATASETS[name].validation_each for name in STANDARD} == {
@@ -110,6 +113,7 @@ def test_figures_of_the_papers():
         "inat2017": 0,
         "inat2018": 0,
         "ilsvrc2012": 0,
+        "imagenette_lt": 0,
     }
     assert not DATASETS["imagenet_lt"].by_class
 
@@ -143,6 +147,43 @@ def test_what_depends_on_unknown_class_sizes_is_refused(values, words):
 def test_some_classes_of_such_a_set_are_refused():
     with pytest.raises(UserError, match=r"inat2018_0v5: which class of inat2018 has how many images .* `data add`"):
         DATASETS["inat2018_0v5"]
+
+
+# Lists that come with the benchmark
+
+
+@pytest.fixture
+def imagenette(tmp_path):
+    """A folder with pictures of 4 × 4 pixels of its own for each line of the lists, as Imagenette has them."""
+    root = tmp_path / "data" / "imagenette2-320"
+    for which in ("train", "test"):
+        for number, line in enumerate((LISTS / getattr(STANDARD["imagenette_lt"], which).list.name).read_text().splitlines()):
+            path = root / line.rsplit(maxsplit=1)[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng([number, which == "test"]).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path, "PNG")  # whatever its name says
+    return root
+
+
+def test_a_set_whose_lists_come_with_the_benchmark_needs_pictures_alone(tmp_path, imagenette):
+    (imagenette / "train" / "n01440764" / "another.JPEG").write_bytes(b"not in the list")
+    images = load("imagenette_lt_8px", tmp_path / "data")
+    assert tuple(np.bincount(images.train_labels)) == STANDARD["imagenette_lt"].sizes
+    assert np.bincount(images.test_labels).tolist() == [50] * 10
+    again = load("imagenette_lt_8px", imagenette)
+    assert again.fingerprint == images.fingerprint
+
+
+def test_what_is_missing_of_it_is_told_with_where_to_get_it(tmp_path, imagenette):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        UserError, match=r"imagenette_lt: no folder in .*empty or up to two below it has train/n01440764/ILSVRC"
+    ) as e:
+        load("imagenette_lt", tmp_path / "empty")
+    assert "imagenette2-320.tgz of github.com/fastai/imagenette" in str(e.value) and "\n" not in str(e.value)
+    (imagenette / "val" / "n03888257" / "n03888257_9671.JPEG").unlink()
+    with pytest.raises(UserError, match=r"n03888257_9671\.JPEG"):
+        load("imagenette_lt_8px", imagenette)
 
 
 # Layouts

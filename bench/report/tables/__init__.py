@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.report.tables import catalogue, cb, crest, joint, mm, per_class
+from bench.report.tables import catalogue, cb, cb3, crest, joint, mm, per_class
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.registry import Registry
 from lt_core.spec import TrialSpec
@@ -37,6 +37,7 @@ class View:
 
 TABLES: Registry[View] = Registry("table")
 TABLES.add("cb", View(cb.build))
+TABLES.add("cb3", View(cb3.build, shows=cb3.shows, rows=cb3.SHOWN))
 TABLES.add("mm", View(mm.build, plots=("per_class",), shows=mm.shows, rows=mm.SHOWN))
 TABLES.add("crest", View(crest.build, metric="accuracy", plots=("generations",), shows=crest.shows, rows=crest.SHOWN))
 TABLES.add("joint", View(joint.build, metric="minority_f1"))

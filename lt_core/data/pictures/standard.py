@@ -1,8 +1,8 @@
 """The large sets that papers name, found in a folder of the user's: their lists are held against what is known of them.
 
-A list, or the annotations that it is made of, lies in the data folder or up to two folders below; the pictures that it names lie
-below the folder of the list, one above it, or one of the data folder's own. From there on such a set is what `add_set` would make
-of the same list.
+A list, or the annotations that it is made of, lies in the data folder or up to two folders below, unless it comes with the
+benchmark; the pictures that it names lie below the folder of the list, one above it, or one of the data folder's own. From there
+on such a set is what `add_set` would make of the same list.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lt_core.data.pictures.manifest import Manifest, read_meta
 from lt_core.data.pictures.source import found, image_set, layouts_of
 from lt_core.data.registered import Definition
 from lt_core.data.sets import DATASETS
-from lt_core.data.standard import Part, Standard
+from lt_core.data.standard import LISTS, Part, Standard
 from lt_core.errors import UserError
 
 _ABOVE = ("", "*/", "*/*/")  # where a file is looked for, from the data folder
@@ -109,8 +109,9 @@ def located(name: str, source: Standard, data_dir: str | None) -> Located:
                 asked = Definition(name, *places, size=source.size, validation=str(held.place) if held else "")
                 return _counted(asked, source, train, test, held)
     named = " and ".join(f"{labels.first} ({labels.place.name})" for labels in (trains[0], tests[0]) if labels.first)
+    there = "" if source.train.list.shipped else f"the lists are in {trains[0].place.parent}, and "
     raise UserError(
-        f"{name}: the lists are in {trains[0].place.parent}, and no folder in {root} or up to two below it has {named}: put "
+        f"{name}: {there}no folder in {root} or up to two below it has {named}: put "
         f"the pictures ({source.pictures}) into {root} ({source.get})"
     )
 
@@ -146,6 +147,8 @@ def _readable(name: str, source: Standard, which: str, root: Path, needed: bool 
     ``needed`` and not there.
     """
     part: Part = getattr(source, which)
+    if part.list.shipped:
+        return [labels_at(name, source, which, LISTS / part.list.name)]
     kinds = [kind for kind in (part.list.name, part.annotations, part.folders) if kind]
     wrong: list[UserError] = []
     for kind in kinds:

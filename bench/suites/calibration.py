@@ -1,0 +1,83 @@
+"""What a unit of work costs on this machine, where nothing has been run yet: a few steps of a network, and operations counted."""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import replace
+from functools import lru_cache
+
+from lt_core.data.sets import DATASETS
+from lt_core.spec import TrialSpec
+
+_STEPS = 3  # measured steps of a calibration, after one to warm up
+_STEP_SECONDS = 1.0  # about what a step of a calibration may take: of a large network it gets fewer images than a trial's
+_LARGE = 128  # pixels a side from which on a step of a network takes long enough to be counted rather than measured
+
+
+def is_large(spec: TrialSpec) -> bool:
+    """Whether the network of a trial is given pictures so large that `operations` say what it costs beside another one."""
+    return seen_at(spec)[0] >= _LARGE
+
+
+def operations(spec: TrialSpec) -> float:
+    """Floating-point operations of a unit of `work`: a third of what an image costs in training, forward and backward, where only
+    what is trained has a slope. Counted, without computing anything.
+    """
+    return _counted(spec.recipe.model, seen_at(spec), DATASETS[spec.data.dataset].classes) / 3
+
+
+def seen_at(spec: TrialSpec) -> tuple[int, int, int]:
+    """Height, width and channels of what the network of a trial is given."""
+    from lt_core.models import seen_shape
+
+    return seen_shape(spec.recipe.model, spec.recipe.network_shape(DATASETS[spec.data.dataset].image_shape))
+
+
+@lru_cache(maxsize=256)
+def _counted(model: str, shape: tuple[int, int, int], classes: int) -> float:
+    from lt_core.models import build_model
+    from lt_core.models.flops import training_flops
+    from lt_core.models.heads import LinearHead
+
+    return training_flops(lambda: build_model(model, shape, classes, LinearHead()), shape)
+
+
+def calibrate(spec: TrialSpec) -> float:
+    """Seconds a unit of `work`, from a few training steps of the model on noise; needs no data, and no weights."""
+    import torch
+
+    from lt_core.data.loader import Images, Split
+    from lt_core.methods import resolve
+    from lt_core.models import seen_shape
+    from lt_core.pretrained.weights import left_out
+    from lt_core.training.loop import Training
+    from lt_core.training.runtime import Runtime
+
+    runtime = Runtime()
+    runtime.prepare()
+    device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
+    shape = seen_shape(spec.recipe.model, info.image_shape)
+
+    def seconds(batch: int, steps: int) -> float:
+        """Of an image, in ``steps`` of plain training: what a method costs beyond that is part of its work."""
+        labels = torch.arange(batch * steps, device=device) % info.classes
+        noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
+        counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
+        recipe = replace(spec.recipe, steps=steps, batch_size=batch, micro_batch=0)
+        plain = replace(spec, method=resolve("softmax"), recipe=recipe)
+        training = Training(plain, Split(noise, noise, noise, counts, shape), device)
+        start = time.perf_counter()
+        training.run_epoch()
+        each = (time.perf_counter() - start) / training.images_seen
+        del training
+        gc.collect()  # it holds itself: of 27 cells with ResNets 10 GB would stay
+        return each
+
+    with left_out():
+        few = min(2, spec.recipe.batch_size)
+        seconds(few, 1)
+        batch = max(few, min(spec.recipe.batch_size, int(_STEP_SECONDS / seconds(few, 1))))
+        if batch > few:
+            seconds(batch, 1)  # warm up
+        return seconds(batch, _STEPS) / 3.0

@@ -1,0 +1,77 @@
+"""What trials cost: by finished ones, by a calibration, and of large networks by counted operations."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from torch import nn
+
+from bench.suites import cost
+from bench.suites.suite import load_suite
+from lt_core.models.flops import forward_flops, training_flops
+from lt_core.testing.trials import tiny_spec
+
+
+@pytest.fixture
+def calibrated(monkeypatch):
+    """The models that are calibrated, each at a second a unit of work; nothing is computed."""
+    asked = []
+
+    def calibrate(spec):
+        asked.append((spec.recipe.model, spec.recipe.crop))
+        return 1.0
+
+    monkeypatch.setattr(cost, "calibrate", calibrate)
+    return asked
+
+
+def pair(kept):
+    """Two convolutions, of which the first may be ``kept`` as it is."""
+    first, second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1)
+    first.requires_grad_(not kept)
+    return nn.Sequential(nn.Sequential(first, nn.BatchNorm2d(4).requires_grad_(not kept)), second)
+
+
+def test_the_way_back_is_twice_the_way_forward_but_not_through_what_is_kept():
+    first, second = 2 * 64 * 9 * 3 * 4, 2 * 64 * 4 * 2  # two operations a weight and pixel
+    assert forward_flops(lambda: pair(False), (8, 8, 3)) == first + second
+    assert training_flops(lambda: pair(False), (8, 8, 3)) == 3 * (first + second)
+    assert training_flops(lambda: pair(True), (8, 8, 3)) == first + 3 * second
+
+
+def test_of_large_networks_one_is_calibrated_and_the_others_counted(calibrated):
+    """ResNet-101 has 1.92 times the operations of ResNet-50 at 224 pixels (7.80 and 4.09 billion multiplications)."""
+    prices, specs = cost.Prices(), load_suite("cb_table3_ilsvrc").specs
+    small, large = ([s for s in specs if s.recipe.model == model] for model in ("resnet50", "resnet101"))
+    first, second = prices.estimate(small), prices.estimate(large)
+    assert calibrated == [("resnet50", 224)]
+    assert (first.calibrated, first.counted, second.calibrated, second.counted) == (2, 0, 0, 2)
+    assert second.beside == "resnet50 at 224 pixels"
+    assert second.seconds / first.seconds == pytest.approx(7.80 / 4.09, rel=0.01)
+    wider = prices.estimate(load_suite("cb_table3_ilsvrc_320").specs[:1])
+    assert wider.counted == 1 and wider.seconds / first.seconds == pytest.approx((320 / 224) ** 2 / 2, rel=0.03)
+    assert len(calibrated) == 1
+
+
+def test_small_networks_are_calibrated_each_once_for_all_suites(calibrated):
+    prices, spec = cost.Prices(), tiny_spec()
+    other = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, model="mlp"))
+    found = prices.estimate([spec, other]), prices.estimate([spec, dataclasses.replace(spec, seed=5)])
+    assert [one.calibrated for one in found] == [2, 2] and len(calibrated) == 2
+    assert not any(one.counted or one.beside for one in found)
+
+
+def test_a_finished_large_trial_prices_the_others(calibrated, monkeypatch):
+    spec = load_suite("cb_table3_ilsvrc").specs[0]
+    monkeypatch.setattr(cost, "_measured_rates", lambda frame: {cost._kind(spec): 0.5})
+    others = load_suite("cb_table3_ilsvrc_320").specs
+    found = cost.Prices().estimate([spec, *others], frame=object())
+    assert (found.measured, found.calibrated, found.counted) == (1, 0, len(others)) and calibrated == []
+
+
+def test_a_plan_says_how_it_priced(calibrated, call):
+    code, out, err = call("plan", "cb_table3")
+    assert code == 0, err
+    assert "2 by a calibration of a few steps here; 10 by counted operations, from the price of resnet50 at 224 pixels)" in out
+    assert out.count("by a calibration") == 1 and out.count("from the price of resnet50 at 224 pixels") == 4
