@@ -25,9 +25,9 @@ from common import Spread, busy, busy_note, cpus, machine, parser, print_table, 
 from noise import COUNTS, noise_spec, noise_split
 from usual import Usual, as_usual
 
-from bench.suites.cost import duration
 from lt_core.data.loader import Split
 from lt_core.errors import UserError
+from lt_core.labels import duration
 from lt_core.spec import TrialSpec
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime, autocast_dtype

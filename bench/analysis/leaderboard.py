@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis import blocks, stats
-from bench.analysis.comparable import machines, reported
+from bench.analysis.comparable import machine_words, reported
 from bench.analysis.comparison import as_blocks
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.analysis.ranking import chances_of, drawn_ranks, rank
 from bench.analysis.relative import with_relative_accuracy
 from bench.records import HEADLINE, RUNS_DIR
-from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
+from bench.records.columns import COLUMN, DATA, DRAW, MACHINE, REPEATS, describe, keys
 from bench.records.nested import environments_of, specs_of
 from lt_core.errors import UserError
 from lt_core.labels import counted, matches, method_of, short
@@ -114,7 +114,7 @@ def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> 
     board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["run"] = [tuple(dict.fromkeys(rows)) for _, rows in by["run"]]
-    board["devices"] = [tuple(machines(rows)) for _, rows in by]
+    board["devices"] = _devices(board, shown)
     labels = {str(suite): set(rows) for suite, rows in shown.groupby("suite")["label"]}
     first = zip(board["suite"], board["label"], specs_of(board), environments_of(board), strict=True)
     board["command"] = [
@@ -122,6 +122,15 @@ def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> 
         for suite, label, spec, environment in first
     ]
     return board.drop(columns=["environment", "spec"])
+
+
+def _devices(board: pd.DataFrame, shown: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The kinds of device behind each row of ``board``."""
+    kinds: dict[tuple[str, str], list[tuple[str, float, str]]] = {}
+    different = shown.loc[shown["_done"], ["_column", "label", *MACHINE]].drop_duplicates()
+    for column, label, *kind in different.itertuples(index=False, name=None):
+        kinds.setdefault((column, label), []).append(tuple(kind))
+    return [tuple(machine_words(kinds.get(key, ()))) for key in zip(board["column"], board["label"], strict=True)]
 
 
 def _data_of_suites(frame: pd.DataFrame) -> dict[str, list[DataSpec]]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import gc
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 import lt_core.methods  # noqa: F401  (registers every part: records name theirs, and no suite may have been read)
+from bench.records.columns import COLUMN
+from bench.records.layout import SECONDS
 from bench.records.nested import specs_of
 from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
+from lt_core.recipes import Recipe
 from lt_core.result import OK
-from lt_core.spec import TrialSpec
+from lt_core.spec import DataSpec, TrialSpec
 from lt_core.stages import stage_one, stages_of
 
 #: Model, side of its crops, and image set: trials that are alike in these cost the same for the same `work`.
@@ -48,17 +51,30 @@ def work(spec: TrialSpec) -> float:
     return stages.work(spec, images) + evaluations * evaluated
 
 
+def works(specs: Iterable[TrialSpec]) -> list[float]:
+    """The `work` of each of ``specs``; seeds of one trial are of the same work."""
+    known: dict[tuple[DataSpec, str, Recipe], float] = {}
+    found = []
+    for spec in specs:
+        key = spec.data, spec.method.label, spec.recipe
+        if key not in known:
+            known[key] = work(spec)
+        found.append(known[key])
+    return found
+
+
 def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
     """Price ``specs``. ``frame``: finished trials; those of the same kind set the price."""
-    rates = _measured_rates(frame) if frame is not None else {}
+    first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
+    priced = [*first_stages.values(), *specs]
+    rates = _measured_rates(priced, frame) if frame is not None and specs else {}
     seconds = 0.0
     calibrations: dict[Kind, float] = {}
-    first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
-    for spec in [*first_stages.values(), *specs]:
+    for spec, images in zip(priced, works(priced), strict=True):
         kind = _kind(spec)
         if kind not in rates and kind not in calibrations:
             calibrations[kind] = calibrate(spec)
-        seconds += work(spec) * (rates[kind] if kind in rates else calibrations[kind])
+        seconds += images * (rates[kind] if kind in rates else calibrations[kind])
     measured = sum(_kind(spec) in rates for spec in specs)
     return Estimate(seconds, measured, len(specs) - measured)
 
@@ -67,17 +83,20 @@ def _kind(spec: TrialSpec) -> Kind:
     return spec.recipe.model, spec.recipe.crop, spec.data.dataset
 
 
-def _measured_rates(frame: pd.DataFrame) -> Mapping[Kind, float]:
-    """Seconds a unit of `work`, by kind of trial."""
+def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[Kind, float]:
+    """Seconds a unit of `work`, by kind of trial, of the kinds that ``specs`` are of."""
     totals: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
-    for row, spec in zip(done.itertuples(), specs_of(done), strict=True):
+    done = done[done["model"].isin([s.recipe.model for s in specs]) & done["dataset"].isin([s.data.dataset for s in specs])]
+    # Trials that differ in draw and seed alone are of the same work: one of each is asked for it.
+    for _, rows in done.groupby(["method", "params", *COLUMN], sort=False, dropna=False):
+        (spec,) = specs_of(rows.head(1))
         if plugins.missing(spec.versions):  # only its file knows what it takes
             continue
         total = totals[_kind(spec)]
-        total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
+        total[0] += float(rows[list(SECONDS)].sum(axis=None))
         first = stage_one(spec)
-        total[1] += work(spec) + (work(first) if first else 0)
+        total[1] += len(rows) * (work(spec) + (work(first) if first else 0))
     return {kind: seconds / done for kind, (seconds, done) in totals.items()}
 
 
@@ -118,12 +137,3 @@ def calibrate(spec: TrialSpec) -> float:
         batch = max(few, min(spec.recipe.batch_size, int(_STEP_SECONDS / seconds(few, 1))))
         seconds(batch, 1)  # warm up
         return seconds(batch, _STEPS) / 3.0
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
-    for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            value = seconds / size
-            return f"{value:.0f} {unit}" if value >= 10 or size < 3600 else f"{value:.1f} {unit}"
-    return f"{seconds / 86_400:,.1f} days"
