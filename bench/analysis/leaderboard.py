@@ -119,8 +119,10 @@ def _figures(shown: pd.DataFrame, texts: pd.DataFrame, data_of: Mapping[str, Seq
     )  # fmt: skip
     names = list(METRICS)
     board = board.join(by[names].mean()).join(by[names].std(ddof=1).add_suffix("_std"))
-    on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
-    board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
+    on_gpu = shown[shown["device"] == "cuda"]
+    gpus = [environment.get("gpus", 1) for environment in environments_of(texts.loc[on_gpu.index])]  # may be a fraction of one
+    hours = on_gpu["train_seconds"] * np.asarray(gpus, float) / 3600
+    board["gpu_hours"] = hours.groupby([on_gpu["_column"], on_gpu["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["run"] = [tuple(dict.fromkeys(rows)) for _, rows in by["run"]]
     board["devices"] = _devices(board, shown)

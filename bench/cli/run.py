@@ -56,7 +56,7 @@ def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
     plans = [plan for plan, _ in planned_into]
     if len(plans) > 1:
         runtime = execution.runtime()
-        fetch_data(plans, runtime.data_dir, str(runtime.torch_device()))
+        fetch_data(plans, runtime.data_dir, str(runtime.here()))
     statuses: list[str] = []
     for plan in plans:
         for note in recipe_notes(plan.todo):

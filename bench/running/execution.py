@@ -109,7 +109,8 @@ class Execution:
             embed=self.embed,
             time_limit=self.trial_timeout,
         ).given(self.gpus_per_trial)
-        runtime.torch_device()
+        if self.address is None or not self.device.startswith("cuda"):  # the GPUs of a cluster are its nodes'
+            runtime.torch_device()
         return runtime
 
     def scheduler(self) -> Backend:
@@ -119,4 +120,4 @@ class Execution:
 
         if self.backend == "inline":
             return Inline()
-        return RayTune(self.address, self.cpus, self.gpus_per_trial, self.verbose)
+        return RayTune(self.address, self.cpus, self.gpus_per_trial, self.verbose, on_gpu=self.device.startswith("cuda"))
