@@ -65,6 +65,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
     left = plan.minus(store)
+    runtime = execution.beside_others(runtime) if left.todo else runtime
     if execution.keep != PREDICTIONS:
         execute(left, store, backend, runtime)
         return store
