@@ -83,7 +83,8 @@ def shows(spec: TrialSpec) -> bool:
 
 def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
     """Label → the row that it is, for those of ``frame`` that have one."""
-    kinds = {str(label): row_kind(str(label), params) for label, params in zip(frame["label"], params_of(frame), strict=True)}
+    first = frame.drop_duplicates("label")
+    kinds = {str(label): row_kind(str(label), params) for label, params in zip(first["label"], params_of(first), strict=True)}
     return {label: kind for label, kind in kinds.items() if kind}
 
 
