@@ -153,7 +153,7 @@ def tune(
     if given.keep:
         raise UserError(f"keep: a study keeps no {given.keep}: run the suite file of its winner with --keep {given.keep}")
     chosen = load_space(space) if isinstance(space, str | Path) else space
-    runtime, scheduler = given.runtime(), given.scheduler()
+    runtime, scheduler = given.beside_others(given.runtime()), given.scheduler()
     store = Store.create(given.out / chosen.name)
     claim(store.path, chosen.file)
     gpus = given.gpus_per_trial or 0.0

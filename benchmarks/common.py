@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
-import time
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +16,9 @@ from typing import Any, TypeVar
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from bench.running.load import busy as busy
+from bench.running.load import cpus as cpus
 
 K = TypeVar("K", bound=Hashable)
 
@@ -64,11 +66,6 @@ def taking_turns(ways: Mapping[K, Callable[[], float]], rounds: int) -> dict[K, 
     return measured
 
 
-def cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def machine(kind: str) -> dict[str, Any]:
     """What figures depend on besides the code: processor, threads and versions."""
     import torch
@@ -84,24 +81,6 @@ def machine(kind: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in ("torch", "torchvision", "ray")}},
     }
-
-
-def busy(seconds: float = 1.0) -> float | None:
-    """Share of the machine's CPU time in use while this process sleeps; None where the kernel does not tell."""
-    try:
-        before = _cpu_time()
-        time.sleep(seconds)
-        after = _cpu_time()
-    except OSError:
-        return None
-    spent = [b - a for a, b in zip(before, after, strict=True)]
-    idle = sum(spent[3:5])  # idle and waiting for a disk
-    return 1 - idle / max(1, sum(spent[:8]))
-
-
-def _cpu_time() -> list[int]:
-    """Ticks of all CPUs by kind: user, nice, system, idle, iowait, irq, softirq, steal, …"""
-    return [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
 
 
 def _version(name: str) -> str | None:
@@ -126,12 +105,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         console.print(note, soft_wrap=True)
 
 
+IDLE = 0.05  # share of the CPUs that others may use
+
+
 def busy_note(about: dict[str, Any]) -> list[str]:
     """A line for a machine that had other work when the benchmark began."""
     share = about["busy_before"]
-    if share is None or share < 0.05:
+    if share is None or share < IDLE:
         return []
     return [f"other processes used {100 * share:.0f} % of the CPUs before this began: these figures mean little"]
+
+
+def refuse_busy(when: str, share: float | None) -> None:
+    """End this program, with exit code 1, where other processes use a ``share`` of the CPUs that figures of speed do not bear."""
+    if share is not None and share >= IDLE:
+        sys.exit(f"{when} other processes used {100 * share:.0f} % of the CPUs: nothing is reported, give it an idle machine")
 
 
 def write_json(path: Path | None, values: dict[str, Any]) -> None:

@@ -99,3 +99,12 @@ def short(value: Any) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``number`` and ``noun``, in the plural where it is one: ``1 trial``, ``2 trials``."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
+    for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.0f} {unit}" if value >= 10 or size < 3600 else f"{value:.1f} {unit}"
+    return f"{seconds / 86_400:,.1f} days"

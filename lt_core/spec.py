@@ -173,9 +173,9 @@ class TrialSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the inverse of `from_dict`."""
         return {
-            "data": _plain(self.data),
+            "data": plain(self.data),
             "method": {"name": self.method.name, "params": dict(self.method.params), "label": self.method.label},
-            "recipe": _plain(self.recipe),
+            "recipe": plain(self.recipe),
             "seed": self.seed,
             "protocol": self.protocol,
         }
@@ -206,15 +206,15 @@ class TrialSpec:
         """
         # A parameter that is None stays out as well; ids were made so from the first, and hold.
         params = {k: v for k, v in self.method.params.items() if _PLAIN.get(k) != v}
-        values = {
-            "data": _without_optional_defaults(self.data),
-            "method": {"name": self.method.name, "params": params},
-            "recipe": _without_optional_defaults(self.recipe),
-            "seed": self.seed,
-            "protocol": self.protocol,
+        texts = {  # in the order of their names, as canonical JSON has them
+            "data": _canonical_record(self.data),
+            "method": _canonical({"name": self.method.name, "params": params}),
+            "protocol": _canonical(self.protocol),
+            "recipe": _canonical_record(self.recipe),
+            "seed": _canonical(self.seed),
         }
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = ",".join(f'"{name}":{value}' for name, value in texts.items())
+        return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:16]
 
 
 @cache
@@ -223,12 +223,19 @@ def _optional_in_id(cls: type) -> dict[str, Any]:
     return {f.name: _listed(f.default) for f in dataclasses.fields(cls) if f.metadata["domain"].optional_in_id}
 
 
-def _without_optional_defaults(record: Any) -> dict[str, Any]:
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+@lru_cache(maxsize=4096)
+def _canonical_record(record: DataSpec | Recipe) -> str:
+    """What of ``record`` enters an id; a run of thousands of trials has few different ones."""
     optional = _optional_in_id(cast(Any, type(record)))
-    return {k: v for k, v in _plain(record).items() if k not in optional or v != optional[k]}
+    return _canonical({k: v for k, v in plain(record).items() if k not in optional or v != optional[k]})
 
 
-def _plain(record: Any) -> dict[str, Any]:
+def plain(record: DataSpec | Recipe) -> dict[str, Any]:
+    """The fields of ``record`` as JSON has them."""
     return {k: _listed(v) for k, v in vars(record).items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -24,7 +24,7 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     Raises:
         UserError: none.
     """
-    kept = frame[[matches(only, label) for label in frame["label"]]] if len(frame) else frame
+    kept = frame[frame["label"].isin([label for label in frame["label"].unique() if matches(only, label)])]
     if kept.empty and len(frame):
         raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
     return kept
@@ -144,8 +144,12 @@ def _seen(dataset: str) -> str:
 
 def machines(frame: pd.DataFrame) -> list[str]:
     """The kinds of device behind the finished trials; on two of them the figures of one trial differ."""
-    finished = frame[frame["status"] == OK]
-    kinds = finished[MACHINE].drop_duplicates().itertuples(index=False)
+    kinds = frame.loc[frame["status"] == OK, MACHINE].drop_duplicates().itertuples(index=False)
+    return machine_words(kinds)
+
+
+def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
+    """Kinds of device, the values of `MACHINE`, in words and in order; of none of them: that nothing is there yet."""
     words = [f"{name}, {counted(round(threads), 'thread')}, {precision}" for name, threads, precision in kinds]
     return sorted(words) or ["nothing yet"]
 

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis import blocks, stats
-from bench.analysis.comparable import machines, reported
+from bench.analysis.comparable import machine_words, reported
 from bench.analysis.comparison import as_blocks
 from bench.analysis.metrics import of_rows
 from bench.analysis.published import PAPER_ROWS, drawn_as_published, printed
 from bench.analysis.ranking import chances_of, drawn_ranks, rank
 from bench.analysis.relative import with_relative_accuracy
 from bench.records import HEADLINE, RUNS_DIR
-from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
+from bench.records.columns import COLUMN, DATA, DRAW, MACHINE, REPEATS, describe, keys
 from bench.records.nested import environments_of, specs_of
 from lt_core.errors import UserError
 from lt_core.labels import counted, matches, method_of, short
@@ -33,6 +33,7 @@ from lt_core.result import OK
 from lt_core.spec import DataSpec
 
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
+_TEXTS = ["environment", "spec"]  # long ones
 #: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
 _CHANGES = re.compile(r"(--seeds|--epochs|--precision|--plugin)[ =](\S+)")
 REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
@@ -69,12 +70,14 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
         raise UserError("there is no trial yet: start with `bench.py run quick`")
     frame = frame.reset_index(drop=True)
     run = frame["run"] if "run" in frame else frame["suite"]
+    texts, data_of = frame[_TEXTS], _data_of_suites(frame)
+    frame = frame.drop(columns=_TEXTS)  # of each row of the board one is read, and rows are sorted and copied before
     frame = frame.assign(_column=_names(keys(frame, COLUMN)), _done=frame["status"] == OK, run=run)
     every = frame.assign(**{name: of_rows(METRICS[name], frame).where(frame["_done"]) for name in METRICS})
     # Of a trial that stands in several runs one row counts, a finished one if there is one.
     every = every.sort_values("_done", ascending=False, kind="stable")
     shown = every.drop_duplicates("trial_id").sort_index()
-    board = _figures(shown, _data_of_suites(frame))
+    board = _figures(shown, texts, data_of)
     board["left_out"] = board["column"].map(_left_out(every, shown)).fillna("")
     trials = dict(iter(shown.groupby("_column", sort=False)))
     board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
@@ -98,10 +101,16 @@ def _names(columns: pd.DataFrame) -> list[str]:
     return [names[key] for key in columns.itertuples(index=False, name=None)]
 
 
-def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> pd.DataFrame:
-    """Means, spreads and counts of each column and label; ``data_of``: see `_data_of_suites`."""
-    by = shown.groupby(["_column", "label"], sort=False)
-    board = by[[*_FACTS, "environment", "spec"]].first()
+def _figures(shown: pd.DataFrame, texts: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> pd.DataFrame:
+    """Means, spreads and counts of each column and label.
+
+    Args:
+        texts: `_TEXTS` of the rows of ``shown``, by their index.
+        data_of: see `_data_of_suites`.
+    """
+    by = shown.assign(_row=shown.index).groupby(["_column", "label"], sort=False)
+    board = by[_FACTS].first()
+    first = texts.loc[by["_row"].first()]
     board["_as_published"] = [drawn_as_published(dict(row)) for _, row in by[COLUMN].first().iterrows()]
     done = by["_done"].sum()
     board = board.assign(
@@ -110,18 +119,29 @@ def _figures(shown: pd.DataFrame, data_of: Mapping[str, Sequence[DataSpec]]) -> 
     )  # fmt: skip
     names = list(METRICS)
     board = board.join(by[names].mean()).join(by[names].std(ddof=1).add_suffix("_std"))
-    on_gpu = shown["train_seconds"].where(shown["device"] == "cuda") / 3600
-    board["gpu_hours"] = on_gpu.groupby([shown["_column"], shown["label"]], sort=False).sum(min_count=1)
+    on_gpu = shown[shown["device"] == "cuda"]
+    gpus = [environment.get("gpus", 1) for environment in environments_of(texts.loc[on_gpu.index])]  # may be a fraction of one
+    hours = on_gpu["train_seconds"] * np.asarray(gpus, float) / 3600
+    board["gpu_hours"] = hours.groupby([on_gpu["_column"], on_gpu["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
     board["run"] = [tuple(dict.fromkeys(rows)) for _, rows in by["run"]]
-    board["devices"] = [tuple(machines(rows)) for _, rows in by]
+    board["devices"] = _devices(board, shown)
     labels = {str(suite): set(rows) for suite, rows in shown.groupby("suite")["label"]}
-    first = zip(board["suite"], board["label"], specs_of(board), environments_of(board), strict=True)
+    rows = zip(board["suite"], board["label"], specs_of(first), environments_of(first), strict=True)
     board["command"] = [
         _command(suite, _only(label, labels[suite]), environment.get("command", ""), _telling(spec.data, data_of[suite]))
-        for suite, label, spec, environment in first
+        for suite, label, spec, environment in rows
     ]
-    return board.drop(columns=["environment", "spec"])
+    return board
+
+
+def _devices(board: pd.DataFrame, shown: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The kinds of device behind each row of ``board``."""
+    kinds: dict[tuple[str, str], list[tuple[str, float, str]]] = {}
+    different = shown.loc[shown["_done"], ["_column", "label", *MACHINE]].drop_duplicates()
+    for column, label, *kind in different.itertuples(index=False, name=None):
+        kinds.setdefault((column, label), []).append(tuple(kind))
+    return [tuple(machine_words(kinds.get(key, ()))) for key in zip(board["column"], board["label"], strict=True)]
 
 
 def _data_of_suites(frame: pd.DataFrame) -> dict[str, list[DataSpec]]:

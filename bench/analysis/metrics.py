@@ -15,4 +15,4 @@ def of_rows(metric: Metric, frame: pd.DataFrame) -> pd.Series:
 
 def of_finished(metric: Metric, frame: pd.DataFrame) -> pd.Series:
     """``metric`` of each finished trial of ``frame`` that has it, in its unit."""
-    return of_rows(metric, frame[frame["status"] == OK]).dropna()
+    return of_rows(metric, frame)[frame["status"] == OK].dropna()

@@ -27,7 +27,7 @@ def plan_(
     plans = planned(suites, execution.out, selection)
     prices, seconds = cost.Prices(), 0.0
     for plan, store in plans:
-        estimate = prices.estimate(plan.todo, store.frame())
+        estimate = prices.estimate(plan.todo, store.frame() if plan.todo else None)
         print(wording.plan_words(plan, estimate, workers), flush=True)
         seconds += estimate.seconds
     if len(plans) > 1:
@@ -56,7 +56,7 @@ def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
     plans = [plan for plan, _ in planned_into]
     if len(plans) > 1:
         runtime = execution.runtime()
-        fetch_data(plans, runtime.data_dir, str(runtime.torch_device()))
+        fetch_data(plans, runtime.data_dir, str(runtime.here()))
     statuses: list[str] = []
     for plan in plans:
         for note in recipe_notes(plan.todo):
@@ -80,11 +80,10 @@ def _show(store: Any, table: str) -> None:
     from bench.report.export import committed
     from bench.report.outcome import write_report, write_tables
     from bench.report.render import renderer
-    from bench.report.tables import TABLES
 
-    files = write_tables(store, table)
+    made, files = write_tables(store, table)
     print()
-    print(renderer("terminal")(TABLES[table](store.frame(), None, store.per_class())))
+    print(renderer("terminal")(made))
     print()
     print(f"tables   {file_list([f for f in files if f.parent.name == 'tables'])}")
     for file in files:

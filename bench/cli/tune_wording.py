@@ -8,9 +8,8 @@ from typing import Any
 
 from bench.cli.wording import file_list
 from bench.records.store import Store
-from bench.suites.cost import duration
 from bench.tuning.space import Space
-from lt_core.labels import counted
+from lt_core.labels import counted, duration
 
 
 def space_words(space: Space, workers: int) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.records.columns import describe_trial, imbalance_words, label_words
 from bench.records.layout import SECONDS
-from bench.records.store import Store
 from bench.suites.advice import recipe_notes
-from bench.suites.cost import Estimate, duration
-from bench.suites.planning import Plan
-from lt_core.labels import counted
+from lt_core.labels import counted, duration
 from lt_core.result import OK, PRUNED
-from lt_core.spec import TrialSpec
+
+if TYPE_CHECKING:  # pricing imports torch, for which nobody waits who asks for the status of a run
+    from bench.records.store import Store
+    from bench.suites.cost import Estimate
+    from bench.suites.planning import Plan
+    from lt_core.spec import TrialSpec
 
 
 def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:

@@ -29,18 +29,22 @@ class Beside(Store):
                     seen.add(result.trial_id)
                     yield result
 
-    def _load(self, stamp: str = "") -> dict[str, pd.DataFrame]:
-        if self._frames is None:
+    def having(self, field: str) -> set[str]:
+        """Of all of them."""
+        return set().union(*(store.having(field) for store in self._stores))
+
+    def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        self._frames = self._frames or {}
+        if name not in self._frames:
             seen: set[str] = set()
-            found: dict[str, list[pd.DataFrame]] = {}
+            parts = []
             for store in self._stores:
-                frames = store._load()
-                new = set(frames["trials"]["trial_id"]) - seen
+                frame = store._load(name)
+                new = set(store.statuses()) - seen
                 seen |= new
-                for name, frame in frames.items():
-                    found.setdefault(name, []).append(frame[frame["trial_id"].isin(new)])
-            self._frames = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
-        return self._frames
+                parts.append(frame[frame["trial_id"].isin(new)])
+            self._frames[name] = pd.concat(parts, ignore_index=True)
+        return self._frames[name]
 
 
 def opened(run: str, beside: Sequence[str] | None = None) -> Store:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench.records.columns import NUMBERS, data_values
 from bench.records.layout import ENVIRONMENT, SECONDS, VALIDATION, metric_columns, trial_columns
-from bench.records.nested import written
+from bench.records.nested import written, written_spec
 from lt_core.metrics import collapsed, on_curves
 from lt_core.result import OK, SCHEMA, TrialResult
 
@@ -46,7 +46,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "protocol": spec.protocol,
         "schema": SCHEMA,
         "environment": written(environment),
-        "spec": written(spec.to_dict()),
+        "spec": written_spec(spec),
         **{column: result.seconds.get(column.removesuffix("_seconds"), math.nan) for column in SECONDS},
         **{key: environment.get(key) for key in ENVIRONMENT},
     }

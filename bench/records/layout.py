@@ -16,6 +16,8 @@ ENVIRONMENT = (
     "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
     "torch", "python",
 )  # fmt: skip
+#: Fields of a record that only some runs ask for, and that no frame holds.
+EXTRAS = ("embedding", "pictures")
 # The order in which files have had their columns from the first. A metric that is not named here stands behind them all.
 _BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
 _METRICS = (

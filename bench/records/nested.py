@@ -8,7 +8,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from lt_core.spec import TrialSpec
+from lt_core.recipes import Recipe
+from lt_core.spec import DataSpec, TrialSpec, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
 def written(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """``values`` as a cell of such a column holds them."""
     return json.dumps(values, sort_keys=True)
+
+
+def written_spec(spec: TrialSpec) -> str:
+    """``spec.to_dict()`` as such a cell; of thousands of trials few have data and recipes of their own."""
+    method = {"name": spec.method.name, "params": dict(spec.method.params), "label": spec.method.label}
+    texts = {  # in the order of their names
+        "data": _written_record(spec.data),
+        "method": written(method),
+        "protocol": f"{spec.protocol}",
+        "recipe": _written_record(spec.recipe),
+        "seed": f"{spec.seed}",
+    }
+    return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
+
+
+@lru_cache(maxsize=4096)
+def _written_record(record: DataSpec | Recipe) -> str:
+    return written(plain(record))
 
 
 def params_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:

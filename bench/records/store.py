@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -44,6 +44,17 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What goes wrong in reading ``path`` is told in a sentence."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
+
+
 class Store:
     """A run's folder: ``records/<trial_id>.json``, and the Parquet of `frames.BUILDERS`, such as ``trials.parquet``.
 
@@ -64,6 +75,9 @@ class Store:
         self.records = self.path / "records"
         self.predictions = self.path / "predictions"
         self._frames: dict[str, pd.DataFrame] | None = None
+        self._having: dict[str, set[str]] | None = None
+        #: What readers made of the frames and may want again; forgotten when a record is written.
+        self.derived: dict[Hashable, Any] = {}
 
     @classmethod
     def open(cls, run: str | Path) -> Store:
@@ -137,7 +151,8 @@ class Store:
             raise UserError(
                 f"{path} cannot be written ({error.strerror}): make room and give the same command again; nothing is lost"
             ) from None
-        self._frames = None
+        self._frames = self._having = None
+        self.derived.clear()
         if result.status not in UNSETTLED:  # those go on from their checkpoint
             self.checkpoint(result.trial_id).unlink(missing_ok=True)
 
@@ -169,67 +184,106 @@ class Store:
                 raise UserError(f"record {copy} is a copy of {kept.name}: delete it, or its trial would count twice")
             yield result
 
+    def results_of(self, trial_ids: Collection[str]) -> Iterator[TrialResult]:
+        """The records of these trials, as far as there are any, in order of trial id. Of a few trials of a large run this takes
+        a small part of the time that `results` takes.
+
+        Raises:
+            UserError: a record that is not readable.
+        """
+        files = [self.records / f"{trial_id}.json" for trial_id in sorted(trial_ids)]
+        if all(file.is_file() for file in files):
+            yield from map(self._read, files)
+        else:  # of an older version, whose ids were others, or of no record at all
+            yield from (result for result in self.results() if result.trial_id in trial_ids)
+
+    def having(self, field: str) -> set[str]:
+        """Ids of the trials whose record has something under ``field``, one of `layout.EXTRAS`. Found for all of them in one pass
+        that makes no spec of what has nothing, which is nearly every record.
+
+        Raises:
+            UserError: a record that is not readable.
+        """
+        if self._having is None:
+            self._having = {name: set() for name in layout.EXTRAS}
+            for path in self._record_files():
+                record = self._loaded(path)
+                for name in layout.EXTRAS:
+                    if record.get(name):
+                        self._having[name].add(TrialResult.from_record(record).trial_id)
+        return self._having[field]
+
     def needs_records(self, what: str) -> None:
         """For what cannot be made of Parquet.
 
         Raises:
             UserError: the run has its Parquet alone.
         """
-        if not self._record_files() and (self.path / "trials.parquet").is_file():
+        if not self._record_entries() and (self.path / "trials.parquet").is_file():
             raise UserError(f"{self.path} has its Parquet alone, and {what} needs the records: fetch its folder records/ too")
 
     def _read(self, path: Path) -> TrialResult:
-        try:
-            result = TrialResult.from_record(loads(path.read_bytes()))
+        with _readable(path):
+            result = TrialResult.from_record(self._loaded(path))
             digest = result.environment.get(DIGEST_KEY)
             return replace(result, kept=partial(_load, path_of(self.predictions, result.trial_id), digest)) if digest else result
-        except UserError:
-            raise
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
+
+    def _loaded(self, path: Path) -> dict[str, Any]:
+        """What stands in a record."""
+        with _readable(path):
+            record = loads(path.read_bytes())
+            if not isinstance(record, dict):
+                raise TypeError(f"it holds a {type(record).__name__}")
+            return record
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""
-        frame = self.frame()
+        frame = self._load("trials", ["trial_id", "status"])
         return dict(zip(frame["trial_id"], frame["status"], strict=True))
 
     def frame(self) -> pd.DataFrame:
         """One row a trial: the columns of ``trials.parquet`` (see `bench.records.frames.trials`)."""
-        return self._load()["trials"]
+        return self._load("trials")
 
     def generations(self) -> pd.DataFrame:
         """One row a trial, training and class of semi-supervised trials (see `bench.records.frames.generations`)."""
-        return self._load()["rounds"]
+        return self._load("rounds")
 
     def per_class(self) -> pd.DataFrame:
         """One row a trial and class: trial_id, class, train_count, recall, precision."""
-        return self._load()["per_class"]
+        return self._load("per_class")
 
     def curves(self) -> pd.DataFrame:
         """One row a trial and evaluated epoch."""
-        return self._load()["curves"]
+        return self._load("curves")
 
     def compact(self) -> None:
         """Bring the Parquet files up to date with the records."""
-        if not self._record_files():
+        there = self._record_entries()
+        if not there:
             return
-        stamp = self._stamp()
+        stamp = self._stamp(there)
         for name in [name for name in frames.BUILDERS if not self._current(name, stamp)]:
-            self._write_parquet(name, self._load(stamp)[name], stamp)
+            self._write_parquet(name, self._load(name), stamp)
 
     # Parquet ------------------------------------------------------------------------------------
 
     def _record_files(self) -> list[Path]:
-        files = self.records.iterdir() if self.records.is_dir() else ()
-        there = [file for file in files if file.name.endswith(".json") and not file.name.startswith(".")]
-        return sorted(there, key=lambda file: file.name)
+        return [Path(entry) for entry in self._record_entries()]
 
-    def _stamp(self) -> str:
-        """Changes whenever a record is added, replaced or removed."""
+    def _record_entries(self) -> list[os.DirEntry[str]]:
+        if not self.records.is_dir():
+            return []
+        with os.scandir(self.records) as entries:
+            there = [entry for entry in entries if entry.name.endswith(".json") and not entry.name.startswith(".")]
+        return sorted(there, key=lambda entry: entry.name)
+
+    def _stamp(self, entries: list[os.DirEntry[str]]) -> str:
+        """Of records: changes whenever one is added, replaced or removed."""
         digest = hashlib.sha256(layout.version().encode())  # an older version's files are made anew
-        for path in self._record_files():
-            stat = path.stat()
-            digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        for entry in entries:
+            stat = entry.stat()
+            digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
     def _current(self, name: str, stamp: str) -> bool:
@@ -245,20 +299,31 @@ class Store:
         return metadata.get(_STAMP.encode(), b"").decode() == stamp
 
     def _damaged(self, path: Path, error: Exception) -> UserError:
-        remedy = "delete it and it will be made again from the records" if self._record_files() else "fetch it again"
+        remedy = "delete it and it will be made again from the records" if self._record_entries() else "fetch it again"
         return UserError(f"{path} is damaged ({' '.join(str(error).split())}): {remedy}")
 
-    def _load(self, stamp: str = "") -> dict[str, pd.DataFrame]:
-        """The frames: from Parquet if it is current (by ``stamp``, if it is known) or all there is, else from the records."""
+    def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """A frame: from its Parquet if all are current or all there is, else with the others from the records.
+
+        Args:
+            columns: those that are needed, if they are few.
+        """
         if self._frames is None:
-            stamp = stamp or self._stamp()
-            if not self._record_files() or all(self._current(name, stamp) for name in frames.BUILDERS):
-                self._frames = {name: self._read_parquet(name) for name in frames.BUILDERS}
-                self._refuse_twice(self._frames["trials"])
-            else:
+            there = self._record_entries()
+            stamp = self._stamp(there)
+            if there and not all(self._current(each, stamp) for each in frames.BUILDERS):
                 with _no_collection():
                     self._frames = frames.build(self.results(), self.path.resolve().name)
-        return self._frames
+            else:
+                self._frames = {}
+        if name not in self._frames:  # of large runs each takes long to read, and few commands need them all
+            frame = self._read_parquet(name, columns)
+            if name == "trials":
+                self._refuse_twice(frame)
+            if columns:
+                return frame
+            self._frames[name] = frame
+        return self._frames[name]
 
     def _refuse_twice(self, trials: pd.DataFrame) -> None:
         """Parquet may be older than the check of `results`, or be written by another hand."""
@@ -268,12 +333,14 @@ class Store:
                 pass
             raise self._damaged(self.path / "trials.parquet", ValueError(f"trial {twice.iloc[0]} stands in it twice"))
 
-    def _read_parquet(self, name: str) -> pd.DataFrame:
+    def _read_parquet(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         path = self.path / f"{name}.parquet"
         if not path.exists():
             return frames.BUILDERS[name]([], self.path.name)
         try:
-            frame = pd.read_parquet(path)
+            frame = pd.read_parquet(path, columns=columns)
+            if columns:
+                return frame
             missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)  # of an older version
             figures = layout.metric_columns()
             return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})

@@ -9,13 +9,15 @@ from bench.records.store import Store
 from bench.report import page, render
 from bench.report.plots import PLOTS
 from bench.report.plots import write as write_plot
-from bench.report.tables import TABLES
+from bench.report.tables import TABLES, Table
 from lt_core.errors import UserError
 from lt_core.result import OK
 
 
-def write_tables(store: Store, name: str) -> list[Path]:
-    """The table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; the files."""
+def write_tables(store: Store, name: str) -> tuple[Table, list[Path]]:
+    """The table ``name``, written in every file format under ``tables/`` of the run, with its figures under ``plots/``; and the
+    files.
+    """
     view, folder = TABLES[name], store.path / "tables"
     table = view(store.frame(), None, store.per_class())
     try:
@@ -31,7 +33,7 @@ def write_tables(store: Store, name: str) -> list[Path]:
             files.append(file)
         except Exception as error:  # a chart is not worth a run, whose rows are written by now
             print(f"plot {kind} is left out: {error}", file=sys.stderr)
-    return files
+    return table, files
 
 
 def write_report(store: Store) -> str:

@@ -65,6 +65,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
     left = plan.minus(store)
+    runtime = execution.beside_others(runtime) if left.todo else runtime
     if execution.keep != PREDICTIONS:
         execute(left, store, backend, runtime)
         return store
@@ -99,7 +100,7 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         for spec in plan.todo:
             check_divisible(spec)
     needed = ((spec.data, spec.recipe) for spec in plan.todo)
-    fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
+    fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     jobs = [
         Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in _in_turn(plan.todo)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records import RUNS_DIR
+from bench.running.load import threads_beside_others
 from bench.suites.selection import refuse_below
 from lt_core.errors import UserError, unknown
 from lt_core.fields import domains, param
@@ -109,8 +110,15 @@ class Execution:
             embed=self.embed,
             time_limit=self.trial_timeout,
         ).given(self.gpus_per_trial)
-        runtime.torch_device()
+        if self.address is None or not self.device.startswith("cuda"):  # the GPUs of a cluster are its nodes'
+            runtime.torch_device()
         return runtime
+
+    def beside_others(self, runtime: Runtime) -> Runtime:
+        """``runtime`` for trials that start now: of one thread each if this machine is busy with other things, which is told."""
+        if self.address is not None:  # other machines compute
+            return runtime
+        return replace(runtime, threads=threads_beside_others(runtime.threads))
 
     def scheduler(self) -> Backend:
         """The backend, which has not begun anything yet."""
@@ -119,4 +127,4 @@ class Execution:
 
         if self.backend == "inline":
             return Inline()
-        return RayTune(self.address, self.cpus, self.gpus_per_trial, self.verbose)
+        return RayTune(self.address, self.cpus, self.gpus_per_trial, self.verbose, on_gpu=self.device.startswith("cuda"))

@@ -9,8 +9,8 @@ from typing import TextIO
 
 from bench.records import HEADLINE
 from bench.records.columns import describe_trial
-from bench.suites.cost import duration, work
-from lt_core.labels import counted
+from bench.suites.cost import works
+from lt_core.labels import counted, duration
 from lt_core.metrics import METRICS
 from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -28,7 +28,7 @@ class ProgressLine:
     ) -> None:
         self.stream = stream or sys.stdout
         self.live = self.stream.isatty()
-        self.work = {spec.trial_id: work(spec) for spec in specs}
+        self.work = {spec.trial_id: images for spec, images in zip(specs, works(specs), strict=True)}
         self.data = {spec.data for spec in specs}
         self.total, self.already, self.workers = total or len(specs), already, workers  # a study knows only how many it will be
         self.finished = self.failed = 0
@@ -39,7 +39,7 @@ class ProgressLine:
 
     def expect(self, spec: TrialSpec) -> None:
         """One of the trials of the total is this."""
-        self.work.setdefault(spec.trial_id, work(spec))
+        self.work.setdefault(spec.trial_id, *works([spec]))
         self.data.add(spec.data)
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:

@@ -6,19 +6,22 @@ Of large networks one alone is calibrated, since a step takes seconds: the other
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 import lt_core.methods  # noqa: F401  (registers every part: records name theirs, and no suite may have been read)
+from bench.records.columns import COLUMN
+from bench.records.layout import SECONDS
 from bench.records.nested import specs_of
 from bench.suites.calibration import calibrate, is_large, operations, seen_at
 from lt_core import plugins
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
+from lt_core.recipes import Recipe
 from lt_core.result import OK
-from lt_core.spec import TrialSpec
+from lt_core.spec import DataSpec, TrialSpec
 from lt_core.stages import stage_one, stages_of
 
 #: Model, side of its crops, and image set: trials that are alike in these cost the same for the same `work`.
@@ -50,6 +53,18 @@ def work(spec: TrialSpec) -> float:
     return stages.work(spec, images) + evaluations * evaluated
 
 
+def works(specs: Iterable[TrialSpec]) -> list[float]:
+    """The `work` of each of ``specs``; seeds of one trial are of the same work."""
+    known: dict[tuple[DataSpec, str, Recipe], float] = {}
+    found = []
+    for spec in specs:
+        key = spec.data, spec.method.label, spec.recipe
+        if key not in known:
+            known[key] = work(spec)
+        found.append(known[key])
+    return found
+
+
 class Prices:
     """Seconds a unit of `work` by kind of trial, as far as they were found out here: each is found out once, for all suites."""
 
@@ -59,13 +74,14 @@ class Prices:
 
     def estimate(self, specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
         """Price ``specs``. ``frame``: finished trials; those of the same kind set the price."""
-        rates = _measured_rates(frame) if frame is not None else {}
         seconds, by = 0.0, dict[Kind, str]()
         first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
-        for spec in [*first_stages.values(), *specs]:
+        priced = [*first_stages.values(), *specs]
+        rates = _measured_rates(priced, frame) if frame is not None and specs else {}
+        for spec, images in zip(priced, works(priced), strict=True):
             kind = _kind(spec)
             by[kind], rate = self._price(spec, kind, rates)
-            seconds += work(spec) * rate
+            seconds += images * rate
         counts = Counter(by[_kind(spec)] for spec in specs)
         beside = f"{self._large[0].recipe.model} at {seen_at(self._large[0])[0]} pixels" if self._large else ""
         return Estimate(seconds, counts["measured"], counts["calibrated"], counts["counted"], beside)
@@ -95,24 +111,18 @@ def _kind(spec: TrialSpec) -> Kind:
     return spec.recipe.model, spec.recipe.crop, spec.data.dataset
 
 
-def _measured_rates(frame: pd.DataFrame) -> Mapping[Kind, float]:
-    """Seconds a unit of `work`, by kind of trial."""
+def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[Kind, float]:
+    """Seconds a unit of `work`, by kind of trial, of the kinds that ``specs`` are of."""
     totals: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
-    for row, spec in zip(done.itertuples(), specs_of(done), strict=True):
+    done = done[done["model"].isin([s.recipe.model for s in specs]) & done["dataset"].isin([s.data.dataset for s in specs])]
+    # Trials that differ in draw and seed alone are of the same work: one of each is asked for it.
+    for _, rows in done.groupby(["method", "params", *COLUMN], sort=False, dropna=False):
+        (spec,) = specs_of(rows.head(1))
         if plugins.missing(spec.versions):  # only its file knows what it takes
             continue
         total = totals[_kind(spec)]
-        total[0] += row.train_seconds + row.evaluate_seconds + row.setup_seconds
+        total[0] += float(rows[list(SECONDS)].sum(axis=None))
         first = stage_one(spec)
-        total[1] += work(spec) + (work(first) if first else 0)
+        total[1] += len(rows) * (work(spec) + (work(first) if first else 0))
     return {kind: seconds / done for kind, (seconds, done) in totals.items()}
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
-    for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            value = seconds / size
-            return f"{value:.0f} {unit}" if value >= 10 or size < 3600 else f"{value:.1f} {unit}"
-    return f"{seconds / 86_400:,.1f} days"

@@ -143,7 +143,7 @@ def tune(
         UserError: a study that was begun with something else, data that is not there, a folder that cannot be written.
     """
     needed = ((data, space.recipe) for data in space.data)
-    fetch_inputs(needed, runtime.data_dir, str(runtime.torch_device()), say)
+    fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
     with store.lock():
         storage = open_storage(store.path / "studies.journal")

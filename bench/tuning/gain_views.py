@@ -11,10 +11,9 @@ from bench.records.store import Store
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.tables.cells import interval_words, p_words
 from bench.report.tables.table import Cell, Column, Row, Table
-from bench.suites.cost import duration
 from bench.tuning.gains import Gain, ruler
 from bench.tuning.space import Space
-from lt_core.labels import counted
+from lt_core.labels import counted, duration
 
 _OVER_DECLARED, _OVER_TUNED = "over the baseline as declared", "over the tuned baseline"
 

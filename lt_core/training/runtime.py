@@ -31,6 +31,7 @@ class Runtime:
     time_limit: float | None = None  # seconds, after which the trial ends with status timeout
     ranks: int = 1  # processes that train the trial together, each on a GPU of its own if there are any
     rank: int = 0  # which of them this is
+    gpus: float | None = None  # GPUs that the scheduler gave the trial, or a fraction of one; None: nothing is said of them
 
     def torch_device(self) -> torch.device:
         """Raises UserError for a device that the machine lacks."""
@@ -48,7 +49,12 @@ class Runtime:
         Args:
             gpus: may be a fraction; None where nothing is said of them.
         """
-        return replace(self, device="cpu") if gpus == 0 and self.device == "auto" else self
+        return replace(self, gpus=gpus, device="cpu" if gpus == 0 and self.device == "auto" else self.device)
+
+    def here(self) -> torch.device:
+        """Where this process computes for trials that may run on other machines: their device, or the CPU where it has none."""
+        no_gpu = self.device.startswith("cuda") and not torch.cuda.is_available()
+        return replace(self, device="cpu" if no_gpu else self.device).torch_device()
 
     def prepare(self) -> None:
         """Set what torch keeps for the whole process, so that a trial gives the same figures whatever ran before it."""
@@ -127,6 +133,32 @@ def _cpu_fact(key: str) -> str:
         return ""
 
 
+def gpu_is_lost() -> bool:
+    """Whether no trial can compute on a GPU in this process any more: after an error inside a kernel, such as an illegal address,
+    CUDA answers every further call with that error. Memory that ran out is no such error.
+    """
+    if not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError as error:
+        return not out_of_memory(error)
+    return False
+
+
+#: How memory that ran out is told of where the error is a plain one: by CUDA, on the host, by cuBLAS and by cuDNN, whose ninth
+#: version says …_HOST_ALLOCATION_FAILED and …_DEVICE_ALLOCATION_FAILED.
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed", "allocation_failed",
+)  # fmt: skip
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory ran out, of the host or of a GPU."""
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in words for said in _NO_MEMORY)
+
+
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """The dtype to autocast to, or None for float32; ``auto`` goes by `prefers_bfloat16`."""
     if precision == "bfloat16" or (precision == "auto" and prefers_bfloat16(device.type)):
@@ -167,4 +199,5 @@ def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
         "python": platform.python_version(),
         "host_cpus": os.cpu_count(),
         **({"ranks": runtime.ranks} if runtime.ranks > 1 else {}),
+        **({"gpus": gpus} if device.type == "cuda" and (gpus := runtime.gpus or runtime.ranks) != 1 else {}),
     }

@@ -10,6 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -33,7 +34,7 @@ from lt_core.training.embedding import embedding
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
 from lt_core.training.loop import Training
 from lt_core.training.ranks import led
-from lt_core.training.runtime import Runtime, autocast_dtype, describe, kind_of_device
+from lt_core.training.runtime import Runtime, autocast_dtype, describe, kind_of_device, out_of_memory
 from lt_core.training.team import current
 
 
@@ -44,10 +45,6 @@ class Progress:
     epoch: int  # finished epochs
     epochs: int
     point: Mapping[str, float] | None = field(default=None, compare=False)  # of the learning curve, if one was just measured
-
-
-#: How torch tells of memory that ran out where it raises a plain RuntimeError: on the host, and in cuBLAS or cuDNN.
-_NO_MEMORY = ("can't allocate memory", "ALLOC_FAILED")
 
 
 class Stopped(Exception):
@@ -82,23 +79,31 @@ def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialR
 
 def steps_alone(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
     """`trial_steps` of one process, which may be one of several that do the same."""
-    clock = _Clock()
+    clock, ended = _Clock(), None
     try:
         yield from _Trial(spec, runtime, clock).steps()
     except Stopped as stop:
-        yield TrialResult(spec, stop.status, str(stop), seconds=clock.seconds)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        yield TrialResult(spec, OOM, in_a_line(error), traceback.format_exc(), seconds=clock.seconds)
+        ended = TrialResult(spec, stop.status, str(stop), seconds=clock.seconds)
     except Exception as error:
-        status = OOM if any(words in str(error) for words in _NO_MEMORY) else FAILED
-        yield TrialResult(spec, status, in_a_line(error), traceback.format_exc(), seconds=clock.seconds)
+        status = OOM if out_of_memory(error) else FAILED
+        ended = TrialResult(spec, status, in_a_line(error), traceback.format_exc(), seconds=clock.seconds)
     finally:
-        # A training and its steps know each other, so that its images would stay until Python looks for such circles: several
-        # trials' worth of them, in every worker.
-        gc.collect()
-        if not gc.get_freeze_count():
-            gc.freeze()  # what is imported by now is left out of the next look, which then takes no time instead of 0.17 s
-            atexit.register(gc.unfreeze)  # libraries that count what is left at the end would call it a leak
+        _let_go(ended)
+    if ended is not None:  # only now, since the error held on to all that the trial had in memory
+        yield ended
+
+
+def _let_go(ended: TrialResult | None) -> None:
+    """Give back the memory of a trial that is over; ``ended``: how, if not well."""
+    # A training and its steps know each other, so that its images would stay until Python looks for such circles: several
+    # trials' worth of them, in every worker.
+    gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()  # what is imported by now is left out of the next look, which then takes no time instead of 0.17 s
+        atexit.register(gc.unfreeze)  # libraries that count what is left at the end would call it a leak
+    if ended is not None and ended.status == OOM and torch.cuda.is_initialized():
+        with suppress(RuntimeError):  # of a GPU that is lost
+            torch.cuda.empty_cache()  # in blocks of the trial's own sizes, of little use to the next one and to other processes
 
 
 class _Clock:

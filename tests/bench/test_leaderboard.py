@@ -293,6 +293,14 @@ def test_hours_count_on_a_gpu_alone(frame):
     assert line(board, "softmax")["gpu_hours"] == pytest.approx(1.0)
 
 
+def test_hours_on_a_part_of_a_gpu_or_on_several_count_as_such(frame):
+    whole, shared, team, cpu = (
+        trial(seed=seed, seconds=3600.0, environment={"device": "cpu" if seed == 3 else "cuda", **gpus})
+        for seed, gpus in enumerate(({}, {"gpus": 0.25}, {"gpus": 2}, {}))
+    )
+    assert line(leaderboard(frame(whole, shared, team, cpu)), "softmax")["gpu_hours"] == pytest.approx(3.25)
+
+
 def test_budgets_are_columns_of_their_own(frame):
     board = leaderboard(frame(cifar("softmax", 60), cifar("softmax", 50, epochs=40)))
     assert set(board.loc[board["n"] > 0, "column"]) == {"cifar10 IF 100, epochs 200", "cifar10 IF 100, epochs 40"}

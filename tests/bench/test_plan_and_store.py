@@ -14,10 +14,10 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from bench.cli.wording import recipe_notes
 from bench.records import nested
 from bench.records.store import Store
-from bench.suites.cost import duration, estimate, work
+from bench.suites.advice import recipe_notes
+from bench.suites.cost import estimate, work
 from bench.suites.planning import plan
 from bench.suites.suite import parse_suite
 from lt_core.data.draw import draw
@@ -25,6 +25,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
+from lt_core.labels import duration
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.training import run_trial
 from tests.bench import synthetic
@@ -268,7 +269,7 @@ def test_parquet_that_has_a_trial_twice_is_refused_with_its_records_and_without(
     (record,) = run.records.glob("*.json")
     file = run.path / "trials.parquet"
     trials = pd.read_parquet(file)
-    stamp = run._stamp()
+    stamp = run._stamp(run._record_entries())
     run._write_parquet("trials", pd.concat([trials, trials]), stamp)
     with pytest.raises(UserError, match=f"trials.parquet is damaged .trial {record.stem} stands in it twice.: delete it"):
         Store(run.path).frame()

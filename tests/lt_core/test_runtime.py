@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from lt_core.training.runtime import Runtime, _cpu_prefers_bfloat16, kind_of_device
+from lt_core.training.runtime import Runtime, _cpu_prefers_bfloat16, describe, gpu_is_lost, kind_of_device
 
 FLAGS = """
 import json, os, torch
@@ -80,3 +80,44 @@ def test_preparing_for_a_cpu_changes_no_figure(make_spec, figures):
 )
 def test_auto_is_bfloat16_with_amx_or_on_amd_with_avx512_bf16_alone(vendor, flags, expected):
     assert _cpu_prefers_bfloat16(vendor, frozenset(flags)) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (None, False),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+    ],
+)
+def test_a_gpu_is_lost_to_a_process_when_it_answers_nothing_but_an_error(monkeypatch, error, lost):
+    def synchronize():
+        if error:
+            raise error
+
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    assert not gpu_is_lost(), "what was never used cannot be lost, and is not used by asking"
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert gpu_is_lost() is lost
+
+
+def test_a_row_says_how_much_of_a_gpu_its_trial_had(monkeypatch):
+    from lt_core.training import runtime
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(runtime, "device_name", lambda kind: kind)
+    asked = {"quarter": (0.25, 1), "whole": (1, 1), "unsaid": (None, 1), "team": (None, 2)}
+    said = {
+        name: describe(Runtime(device="cuda", ranks=ranks).given(gpus), None).get("gpus") for name, (gpus, ranks) in asked.items()
+    }
+    assert said == {"quarter": 0.25, "whole": None, "unsaid": None, "team": 2}
+    assert "gpus" not in describe(Runtime(device="cpu").given(0.25), None)
+
+
+def test_a_process_without_a_gpu_computes_for_trials_that_have_one_on_its_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Runtime(device="cuda").here() == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert Runtime(device="cuda").here() == torch.device("cuda")

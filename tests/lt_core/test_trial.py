@@ -5,6 +5,7 @@ import json
 import math
 import random
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -250,6 +251,15 @@ def test_weights_that_blow_up_in_the_very_last_step_are_noticed(make_spec):
         (UserError("no such data"), "failed"),
         (MemoryError("no room"), "oom"),
         (torch.OutOfMemoryError("CUDA out of memory"), "oom"),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"), "oom"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "oom"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), "oom"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED"), "oom"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: not enough memory: you tried"),
+            "oom",
+        ),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "failed"),
     ],
 )
 def test_a_failure_is_told_with_its_cause_and_traceback(make_spec, monkeypatch, error, status):
@@ -263,6 +273,26 @@ def test_a_failure_is_told_with_its_cause_and_traceback(make_spec, monkeypatch, 
     assert (str(error).splitlines() or ["no message"])[0] in result.cause
     assert "Traceback" in result.traceback and "in fail" in result.traceback
     assert result.trial_id == make_spec().trial_id
+
+
+@pytest.mark.parametrize(("words", "emptied"), [("CUDA error: out of memory", 1), ("no such thing", 0)])
+def test_what_a_failed_trial_held_is_free_when_it_is_told(make_spec, monkeypatch, words, emptied):
+    class Images:
+        pass
+
+    held, calls = [], []
+
+    def fail(*args):
+        images = Images()
+        held.append(weakref.ref(images))
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(trial, "draw_images", fail)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append(held[0]()))
+    result = next(trial.trial_steps(make_spec(), Runtime(device="cpu")))
+    assert result.cause.endswith(words) and held[0]() is None
+    assert calls == [None] * emptied, "once its tensors are gone: before, there is nothing to empty"
 
 
 def test_host_memory_that_runs_out_is_oom(make_spec, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,9 @@ def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
 
 def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
     """Fact → its values with the number of trials behind each. Two values where one is expected are worth knowing."""
-    environments = environments_of(frame)
+    told = ["environment", "dataset", "protocol", "schema", "recipe", "model", "epochs"]  # all that is said follows from these
+    rows = frame[told].fillna("").value_counts(sort=False).reset_index()
+    environments = environments_of(rows)
     found: dict[str, list[str]] = {
         "code": [_commit(e) for e in environments],
         "packages": [_packages(e) for e in environments],
@@ -84,13 +87,13 @@ def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
         "precision": [str(e.get("precision") or "") for e in environments],
         "data fingerprint": [
             f"{name}: {e['data_fingerprint']}" if e.get("data_fingerprint") else ""
-            for name, e in zip(frame["dataset"], environments, strict=True)
+            for name, e in zip(rows["dataset"], environments, strict=True)
         ],
-        "protocol": [str(protocol) for protocol in frame["protocol"]],
-        "record schema": [str(schema) for schema in frame["schema"]],
-        "training": [f"recipe {r.recipe}, model {r.model}, {counted(r.epochs, 'epoch')}" for r in frame.itertuples()],
+        "protocol": [str(protocol) for protocol in rows["protocol"]],
+        "record schema": [str(schema) for schema in rows["schema"]],
+        "training": [f"recipe {r.recipe}, model {r.model}, {counted(r.epochs, 'epoch')}" for r in rows.itertuples()],
     }
-    return [(fact, _counted(values)) for fact, values in found.items() if any(values)]
+    return [(fact, _counted(values, rows["count"])) for fact, values in found.items() if any(values)]
 
 
 def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
@@ -104,12 +107,16 @@ def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 def commands(frame: pd.DataFrame) -> list[tuple[str, int]]:
     """Commands that ran the trials, as they were given, with the number of trials of each."""
-    return _counted([str(environment.get("command") or "") for environment in environments_of(frame)])
+    rows = frame[["environment"]].fillna("").value_counts(sort=False).reset_index()
+    return _counted([str(environment.get("command") or "") for environment in environments_of(rows)], rows["count"])
 
 
-def _counted(values: list[str]) -> list[tuple[str, int]]:
-    counts = pd.Series([value for value in values if value], dtype=object).value_counts(sort=False)
-    return sorted(((str(value), int(count)) for value, count in counts.items()), key=lambda item: (-item[1], item[0]))
+def _counted(values: Sequence[str], rows: Iterable[int]) -> list[tuple[str, int]]:
+    """Each of ``values`` that says something, with the number of rows behind it, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for value, count in zip(values, rows, strict=True):
+        counts[value] += int(count)
+    return sorted(((value, count) for value, count in counts.items() if value), key=lambda item: (-item[1], item[0]))
 
 
 def _kinds(frame: pd.DataFrame, column: str) -> list[str]:

@@ -38,7 +38,11 @@ def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) ->
     Raises:
         UserError: no trial is finished.
     """
-    frame, searched, left_out = comparable(chosen(store.frame(), only), column)
+    key = finished.__name__, only, *column
+    if key not in store.derived:  # a page draws a dozen charts of the same rows
+        drawn = store.frame().drop(columns=["environment", "spec"])  # long texts, and rows are copied again and again
+        store.derived[key] = comparable(chosen(drawn, only), column)
+    frame, searched, left_out = store.derived[key]
     notes = [*searched, *map(str, left_out)]
     notes += [measured_on(frame)] if len(machines(frame)) > 1 else []
     frame = frame[frame["status"] == OK]
@@ -103,9 +107,8 @@ def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
         UserError: the run has its Parquet alone.
     """
     labels, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
-    for result in store.results():
-        if result.trial_id in labels:
-            found.setdefault(labels[result.trial_id], []).append(result)
+    for result in store.results_of(labels):
+        found.setdefault(labels[result.trial_id], []).append(result)
     if not found:
         raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
     return found

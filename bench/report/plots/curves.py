@@ -25,11 +25,14 @@ def draw(store: Store, only: str = "*") -> Chart:
     """
     frame, notes = finished(store, only)
     labels, left = best(frame)
-    curves = store.curves()
     columns = data_columns(frame)
+    drawn = pd.concat([column.rows for column in columns[:_COLUMNS]])
+    drawn = drawn.loc[drawn["label"].isin(labels), ["trial_id", "label"]]
+    curves = store.curves()
+    curves = curves[curves["trial_id"].isin(drawn["trial_id"])].merge(drawn, on="trial_id")
     panels, parts = [], set()
     for column in columns[:_COLUMNS]:
-        points = curves.merge(column.rows[["trial_id", "label"]], on="trial_id")
+        points = curves[curves["trial_id"].isin(column.rows["trial_id"])]
         for name, words in _PARTS:
             found = points[points[name].notna()]
             series = tuple(

@@ -30,7 +30,8 @@ def draw(store: Store, only: str = "*") -> Chart:
             continue
         rows = frame.loc[[i for column in mine for i in column.rows.index]]
         ticks = tuple((column.factor, f"{column.factor:.3g}") for column in reversed(mine))
-        series = tuple(_series(rows, label, number) for number, label in enumerate(labels) if label in set(rows["label"]))
+        there = set(rows["label"].unique())
+        series = tuple(_series(rows, label, number) for number, label in enumerate(labels) if label in there)
         x = Axis("imbalance factor (largest class / smallest)", log=True, ticks=ticks)
         panels.append(Panel(group, x, Axis("error rate on the test part (%)", low=0), series))
     if not panels:

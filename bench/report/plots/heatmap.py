@@ -26,8 +26,12 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: the run tries no two settings of a class-balanced loss.
     """
     frame, notes = finished(store, only)
-    params = params_of(frame)
-    frame = frame.assign(_beta=[_beta(p) for p in params], _loss=[_loss(p) for p in params], _rest=[_rest(p) for p in params])
+    different = frame.drop_duplicates("params")
+    params = dict(zip(different["params"], params_of(different), strict=True))
+    told = {"_beta": _beta, "_loss": _loss, "_rest": _rest}
+    frame = frame.assign(
+        **{name: frame["params"].map({text: of(values) for text, values in params.items()}) for name, of in told.items()}
+    )
     frame = frame[frame["_beta"].notna()]
     rests = frame["_rest"].value_counts(sort=False)
     if len(rests):  # a deferred class-balanced loss is another method, with a grid of its own

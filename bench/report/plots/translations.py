@@ -25,11 +25,11 @@ def draw(store: Store, only: str = "*") -> Chart:
     Raises:
         UserError: no trial of the run kept pictures.
     """
-    wanted = set(chosen(store.frame(), only)["trial_id"])
+    wanted = store.having("pictures") & set(chosen(store.frame(), only)["trial_id"])
     first: dict[tuple[str, DataSpec], TrialResult] = {}
-    for result in store.results():
+    for result in store.results_of(wanted):
         key = (result.spec.method.label, data_column(result.spec.data))
-        if result.pictures and result.trial_id in wanted and (key not in first or _place(result) < _place(first[key])):
+        if result.pictures and (key not in first or _place(result) < _place(first[key])):
             first[key] = result
     if not first:
         raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")

@@ -28,9 +28,9 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: no trial of the run was embedded.
     """
     shown: dict[tuple[str, DataSpec], TrialResult] = {}
-    wanted = set(chosen(store.frame(), only)["trial_id"])
-    for result in store.results():
-        if result.embedding and result.trial_id in wanted:
+    wanted = store.having("embedding") & set(chosen(store.frame(), only)["trial_id"])
+    for result in store.results_of(wanted):
+        if result.embedding:
             shown.setdefault((result.spec.method.label, data_column(result.spec.data)), result)
     if not shown:
         raise UserError(f"{store.path} has no embedded trial: run it with --embed")

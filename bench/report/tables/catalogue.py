@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.analysis.comparable import one_budget
 from bench.records.columns import group_name
-from bench.report.tables.cells import cell_of
+from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.metrics import METRICS
@@ -20,10 +20,9 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     frame, notes = one_budget(frame)
     cells = columns_of(frame)
     columns = tuple(Column(group_name(*key[:2]), f"{key[2]:.3g}") for key, _ in cells)
-    rows = [
-        Row(label, tuple(cell_of(figure, rows[rows["label"] == label]) for _, rows in cells))
-        for label in dict.fromkeys(frame["label"])
-    ]
+    labels = dict.fromkeys(frame["label"])
+    by_column = [cells_of(figure, rows, labels) for _, rows in cells]
+    rows = [Row(label, tuple(column[label] for column in by_column)) for label in labels]
     sign = 1 if figure.lower_is_better else -1
     rows.sort(key=lambda row: _order(row.cells, sign))
     title = f"All methods: {figure.title}, by imbalance factor"

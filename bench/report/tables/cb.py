@@ -11,7 +11,7 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
 from bench.records.nested import params_of
-from bench.report.tables.cells import cell_of
+from bench.report.tables.cells import cell_of, cells_of
 from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.metrics import METRICS, Metric
@@ -43,7 +43,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     for (dataset, kind, factor), rows in columns_of(frame):
         group = group_name(dataset, kind)
         columns.append(Column(group, f"{factor:.3g}"))
-        measured = {label: cell_of(figure, rows[rows["label"] == label]) for label in labels}
+        measured = cells_of(figure, rows, labels)
         measured.update(_picked(rows[rows["method"].isin(_PICKED)], figure))
         cells.append(measured)
         printed = _printed(str(dataset), str(kind), float(factor)) if drawn_as_published(rows.iloc[0]) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -36,12 +37,24 @@ def cell_of(metric: Metric, frame: pd.DataFrame) -> Cell:
     return figures_cell(of_finished(metric, frame), frame, int((frame["status"] != OK).sum()))
 
 
+def cells_of(metric: Metric, frame: pd.DataFrame, labels: Iterable[str]) -> dict[str, Cell]:
+    """The `cell_of` of each label in ``frame``; of one without rows it is empty."""
+    needed = frame[list(dict.fromkeys(["label", "status", "collapsed", metric.column, *REPEATS]))]  # specs are long texts
+    of = dict(iter(needed.groupby("label", sort=False)))
+    return {label: cell_of(metric, of[label]) if label in of else Cell() for label in labels}
+
+
 def figures_cell(values: pd.Series, frame: pd.DataFrame, failed: int = 0) -> Cell:
     """Mean and standard deviation (n − 1) of ``values``, figures of rows of ``frame`` by their index."""
     if values.empty:
         return Cell(failed=failed)
-    done = frame.loc[values.index]
+    places = frame.index.get_indexer(values.index)
+    collapsed, *repeats = (frame[name].to_numpy()[places] for name in ("collapsed", *REPEATS))
     return Cell(
-        float(values.mean()), float(values.std(ddof=1)), len(values), failed, collapsed=int(done["collapsed"].sum()),
-        values=dict(zip(done[REPEATS].itertuples(index=False, name=None), map(float, values), strict=True)),
-    )  # fmt: skip
+        float(values.mean()),
+        float(values.std(ddof=1)),
+        len(values),
+        failed,
+        collapsed=int(collapsed.sum()),
+        values=dict(zip(zip(*(column.tolist() for column in repeats), strict=True), map(float, values), strict=True)),
+    )

@@ -7,7 +7,7 @@ import pandas as pd
 from bench.analysis.comparable import one_budget
 from bench.analysis.published import as_metric, drawn_as_published, lookup
 from bench.records.columns import LABEL_HEADINGS, group_name
-from bench.report.tables.cells import cell_of
+from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.labels import method_of
@@ -43,7 +43,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     for (dataset, shape, fraction, factor), rows in frame.groupby(LABEL_HEADINGS, sort=True):
         group = group_name(dataset, shape, fraction)
         columns.append(Column(group, f"{factor:.3g}"))
-        cells.append({label: cell_of(figure, rows[rows["label"] == label]) for label in labels})
+        cells.append(cells_of(figure, rows, labels))
         printed = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, fraction, label, metric))}
         if printed and drawn_as_published(rows.iloc[0]):
             columns.append(Column(group, "paper", published=True))

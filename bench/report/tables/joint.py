@@ -10,7 +10,7 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.published import published
 from bench.records.columns import HEADINGS, group_name
 from bench.records.nested import params_of, specs_of
-from bench.report.tables.cells import cell_of
+from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.data.longtail import training_sizes
@@ -65,7 +65,7 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
         sizes = training_sizes(specs_of(rows.head(1))[0].data)
         group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
         columns.append(Column(group, f"{min(sizes)} (IF {factor:.3g})", plain=True))
-        cells.append({name: cell_of(figure, rows[rows["label"] == label]) for label, name in names.items()})
+        cells.append({names[label]: cell for label, cell in cells_of(figure, rows, names).items()})
     if metric == "minority_f1":
         for count, printed in _printed("celeba").items():
             columns.append(Column("CelebA, paper", f"{count}", published=True))

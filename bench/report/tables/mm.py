@@ -11,7 +11,7 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.published import drawn_as_published, lookup
 from bench.records.columns import group_name
 from bench.records.nested import params_of
-from bench.report.tables.cells import cell_of
+from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.labels import parse_label
@@ -65,7 +65,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     for (dataset, shape, factor), rows in columns_of(frame):
         group = group_name(dataset, shape)
         columns.append(Column(group, f"{factor:.3g}"))
-        cells.append({label: cell_of(figure, rows[rows["label"] == label]) for label in labels})
+        cells.append(cells_of(figure, rows, labels))
         printed = {label: found for label in labels if (found := _printed(dataset, shape, factor, kinds[label].name))}
         if printed and metric == "error" and drawn_as_published(rows.iloc[0]):
             columns.append(Column(group, "paper", published=True))
@@ -83,7 +83,8 @@ def shows(spec: TrialSpec) -> bool:
 
 def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
     """Label → the row that it is, for those of ``frame`` that have one."""
-    kinds = {str(label): row_kind(str(label), params) for label, params in zip(frame["label"], params_of(frame), strict=True)}
+    first = frame.drop_duplicates("label")
+    kinds = {str(label): row_kind(str(label), params) for label, params in zip(first["label"], params_of(first), strict=True)}
     return {label: kind for label, kind in kinds.items() if kind}
 
 

@@ -34,8 +34,10 @@ def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str
     """(group, imbalance factor, errors) of each data column. errors: a row a trial and class with label, rank (0 the largest
     class), train_count and error in %.
     """
+    done = frame.loc[frame["status"] == OK, ["trial_id", "label", "seed"]]
+    every = per_class[per_class["trial_id"].isin(done["trial_id"])].merge(done, on="trial_id")
     for (dataset, shape, factor), rows in columns_of(frame):
-        errors = per_class.merge(rows.loc[rows["status"] == OK, ["trial_id", "label", "seed"]], on="trial_id")
+        errors = every[every["trial_id"].isin(rows["trial_id"])]
         errors = errors.sort_values(["trial_id", "train_count", "class"], ascending=[True, False, True], kind="stable")
         errors["rank"] = errors.groupby("trial_id").cumcount()
         errors["error"] = 100 * (1 - errors["recall"])

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from lt_core.result import PRUNED, TrialResult
+from lt_core.errors import UserError
+from lt_core.result import OK, PRUNED, TrialResult
+from lt_core.training.runtime import gpu_is_lost
 from lt_core.training.trial import Progress, trial_steps
 
 
@@ -23,6 +25,11 @@ class Inline:
                 for step in trial_steps(job.spec, job.runtime):
                     if not isinstance(step, Progress):
                         listener.result(step)
+                        if step.status != OK and gpu_is_lost():
+                            raise UserError(
+                                f"the GPU is lost to this process since trial {step.trial_id} failed ({step.cause}): give the "
+                                "same command again, and the others go on"
+                            )
                         continue
                     reason = listener.progress(job.spec, step)
                     listener.tick()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -52,6 +53,8 @@ def trainable() -> type:
     """The Tune trainable; built here, since its base class is Ray's and Ray is imported late."""
     from ray import tune
 
+    from lt_core.training.runtime import gpu_is_lost
+
     class Trial(tune.Trainable):
         """A trial as Tune sees it. Everything it knows comes from its config, so that a kept actor carries nothing over."""
 
@@ -59,6 +62,8 @@ def trainable() -> type:
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
+            if gpu_is_lost():
+                os._exit(1)  # Ray starts the trial in another process; in this one all would fail
             job = unpacked(new_config)
             self.steps, self.wants_progress = steps(job), job["wants_progress"]
             return True

@@ -12,10 +12,12 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
+from bench.running.backends.ray_start import ready_workers_taken, with_workers_ready
 from bench.running.backends.ray_trial import packed, trainable, unpacked
 from lt_core.errors import UserError
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
@@ -34,6 +36,7 @@ class RayTune:
     cpus: float = 1
     gpus: float | None = None  # None: one where the cluster has any
     verbose: bool = False
+    on_gpu: bool = False  # trials that were asked to compute on one
 
     def workers(self) -> int:
         self._connect()
@@ -41,6 +44,8 @@ class RayTune:
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         gpus = self._gpus(nodes)
+        if self.on_gpu and not gpus:
+            raise UserError("--device cuda asks for a GPU, and no machine of this Ray has one: use --device cpu")
         fits = [
             int(min(node.get("CPU", 0) / self.cpus, node.get("GPU", 0) / gpus if gpus else float("inf")) + 1e-9) for node in nodes
         ]
@@ -78,7 +83,8 @@ class RayTune:
                 ),
             )
             try:
-                tuner.fit()
+                with ready_workers_taken():
+                    tuner.fit()
             except KeyboardInterrupt:
                 raise Interrupted from None
             except Exception:
@@ -116,23 +122,16 @@ class RayTune:
             return
         if self.address is not None:
             _check_address(self.address)
-        options: dict[str, Any] = (
-            {"include_dashboard": False}
-            if self.address is None
-            else {
-                # The same code on every node, whatever is installed there.
-                "runtime_env": {"py_modules": [str(_ROOT / name) for name in ("lt_core", "bench")]}
-            }
-        )
+        options: dict[str, Any] = {"log_to_driver": self.verbose, "logging_level": level, "configure_logging": True}
+        if self.address is None:
+            # Without "local" a stale cluster file makes Ray join a cluster that is gone.
+            options |= {"address": "local", "include_dashboard": False}
+            with_workers_ready(partial(_started, **options), self.cpus, self.gpus)
+            return
+        # The same code on every node, whatever is installed there.
+        modules = {"py_modules": [str(_ROOT / name) for name in ("lt_core", "bench")]}
         try:
-            _started(
-                # Without "local" a stale cluster file makes Ray join a cluster that is gone.
-                address=self.address or "local",
-                log_to_driver=self.verbose,
-                logging_level=level,
-                configure_logging=True,
-                **options,
-            )
+            _started(address=self.address, runtime_env=modules, **options)
         except ConnectionError as error:
             # Ray tells of a token that is missing or wrong in its log alone.
             raise UserError(
@@ -213,7 +212,7 @@ def _hub(listener: Listener) -> Any:
             if _spec(trial).trial_id in self.ended:
                 return  # its record is safe, whatever happened to the worker afterwards
             cause = _cause(trial)
-            status = OOM if "OutOfMemory" in cause else LOST
+            status = OOM if "OutOfMemory" in cause else LOST  # Ray's own word for a worker that it ended for its memory
             self._end(TrialResult(_spec(trial), status, f"{cause} (tried {_RETRIES + 1} times)"))
 
         def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:

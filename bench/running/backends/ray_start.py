@@ -1,0 +1,64 @@
+"""How a Ray of our own starts, so that the first trial need not wait for what could have happened before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: Nodes of those Rays that this process started by `with_workers_ready`.
+_NODES: set[str] = set()
+
+
+def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | None) -> None:
+    """``start`` Ray, whose first workers, one a CPU, import torch and Tune while the driver goes on; the first trials run there.
+
+    With several ``cpus`` a trial, or a GPU, most of them would import for nothing.
+    """
+    import ray
+    import torch
+
+    if cpus > 1 or gpus or (gpus is None and torch.cuda.device_count()):
+        start()
+        return
+    with _variables(
+        RAY_preload_python_modules="torch,ray.tune",
+        OMP_NUM_THREADS="1",  # as Ray sets it for a trial of one CPU, which is too late for a library that is loaded
+        PL_DISABLE_FORK="1",  # as Tune sets it
+    ):
+        start()
+    if ray.is_initialized():
+        _NODES.add(ray.get_runtime_context().get_node_id())
+
+
+@contextmanager
+def ready_workers_taken() -> Iterator[None]:
+    """While Tune runs: its actors run on the workers that wait, where this process started Ray.
+
+    Tune asks for workers with environment variables of its own, for each of which Ray starts a process more that has to import
+    torch, and those that it started with itself end unused. They have these variables anyway: they were ours.
+    """
+    import ray
+    from ray.tune.execution import class_cache
+
+    if ray.get_runtime_context().get_node_id() not in _NODES:
+        yield
+        return
+    before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
+    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
+    try:
+        yield
+    finally:
+        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
+
+
+@contextmanager
+def _variables(**values: str) -> Iterator[None]:
+    """Environment variables of processes that are started meanwhile; those that are set already stay."""
+    missing = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            del os.environ[name]
