@@ -64,7 +64,7 @@ def test_small_networks_are_calibrated_each_once_for_all_suites(calibrated):
 
 def test_a_finished_large_trial_prices_the_others(calibrated, monkeypatch):
     spec = load_suite("cb_table3_ilsvrc").specs[0]
-    monkeypatch.setattr(cost, "_measured_rates", lambda frame: {cost._kind(spec): 0.5})
+    monkeypatch.setattr(cost, "_measured_rates", lambda specs, frame: {cost._kind(spec): 0.5})
     others = load_suite("cb_table3_ilsvrc_320").specs
     found = cost.Prices().estimate([spec, *others], frame=object())
     assert (found.measured, found.calibrated, found.counted) == (1, 0, len(others)) and calibrated == []
