@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -17,7 +20,7 @@ from lt_core.models import MODELS
 from lt_core.pretrained import BACKBONES
 from lt_core.pretrained.registry import OTHERS
 from lt_core.recipes import RECIPES
-from tests.bench.harness import cli
+from tests.bench.harness import cli, command
 
 
 @pytest.mark.parametrize(
@@ -182,3 +185,22 @@ def test_exit_codes_are_said_where_a_user_looks(call):
     for name in ("run", "tune"):
         code, out, _ = call(name, "--help")
         assert code == 0 and "3: some failed" in out and "4: all failed" in out
+
+
+def _processor_seconds(arguments: list[str]) -> float:
+    """What a process takes of the processor, however many others run beside it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_list_methods_takes_no_longer_than_torch_alone():
+    """`import torch` is most of it, so that it is the clock: 0.85 of it as it is, 1.2 with the garbage collector at work."""
+    torch, ours = [], []
+    for _ in range(3):
+        torch.append(_processor_seconds([sys.executable, "-c", "import torch"]))
+        ours.append(_processor_seconds(command("list", "methods")))
+        if min(ours) < min(torch):
+            return
+    pytest.fail(f"list methods takes {min(ours):.2f} s of the processor, import torch {min(torch):.2f} s")
