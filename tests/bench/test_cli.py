@@ -9,11 +9,14 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
+from bench.cli import app as door
 from bench.report.plots import PLOTS
 from bench.report.tables import TABLES
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
 from lt_core.methods import METHODS
 from lt_core.metrics import METRICS
 from lt_core.models import MODELS
@@ -29,6 +32,9 @@ from tests.bench.harness import cli, command
         (["rn"], "No such command 'rn'"),
         (["run", "quik"], "unknown suite 'quik'; the nearest is 'quick'"),
         (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
+        (["run", "quick", "--only", "ldam", "--only", "focal"], "--only is given 2 times; give it once, as --only GLOB"),
+        (["plan", "quick", "--where", "n_max=9", "--seeds=2", "--where=n_max=8"], "--where is given 2 times; give it once, as"),
+        (["data", "show", "mine", "--data", "here", "--data", "there"], "--data is given 2 times; give it once, as --data DIR"),
         (["run", "quick", "--seeds", "many"], "--seeds must be a number of seeds"),
         (["run", "quick", "--precision", "half"], "precision must be in auto | bfloat16 | float32, got 'half'"),
         (["plot", "per_clas", "--run", "x"], "unknown plot 'per_clas'; the nearest is 'per_class'"),
@@ -185,6 +191,23 @@ def test_exit_codes_are_said_where_a_user_looks(call):
     for name in ("run", "tune"):
         code, out, _ = call(name, "--help")
         assert code == 0 and "3: some failed" in out and "4: all failed" in out
+
+
+def test_every_command_refuses_an_option_given_twice_unless_it_takes_several():
+    """A command added without `Command` would take the last value in silence."""
+    groups = [typer.main.get_command(door.app)]
+    groups += [one for one in groups[0].commands.values() if hasattr(one, "commands")]
+    commands = [one for group in groups for one in group.commands.values() if not hasattr(one, "commands")]
+    assert len(commands) == 21
+    for one in commands:
+        context = one.context_class(one)
+        for option in (o for o in one.params if o.param_type_name == "option" and not o.is_flag):
+            given = [option.opts[0], "1", option.opts[0], "2"]
+            if option.multiple:
+                assert one.make_parser(context).parse_args(given)[0][option.name] == ["1", "2"]
+            else:
+                with pytest.raises(UserError, match="is given 2 times"):
+                    one.parse_args(context, given)
 
 
 def _processor_seconds(arguments: list[str]) -> float:
