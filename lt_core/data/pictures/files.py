@@ -42,7 +42,11 @@ def class_folders(where: Path) -> Files:
     Raises:
         UserError: there is none, a class has no picture, or links lead round in a circle.
     """
-    folders = [path for path in sorted(where.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    places = [path for path in sorted(where.iterdir()) if not path.name.startswith(".")]
+    lost = next((path for path in places if path.is_symlink() and not path.exists()), None)
+    if lost:
+        raise UserError(f"{lost} is a link that leads nowhere, and may have been a class: mend it, or remove it")
+    folders = [path for path in places if path.is_dir()]
     if folders and {path.name.lower() for path in folders} <= _PARTS:
         words = ", ".join(path.name for path in folders)
         raise UserError(f"{where} holds the parts of a set ({words}), no classes: give them, such as --train {folders[-1]}")
