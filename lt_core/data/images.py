@@ -52,14 +52,14 @@ class Rows:
     def __getitem__(self, positions: Any) -> np.ndarray:
         """Copies of the images at ``positions``: a number, a slice, numbers, or whether each is wanted."""
         found = np.take(self.pixels, self.rows[positions], axis=0)
-        _let_go(self.pixels)
+        let_go(self.pixels)
         return np.asarray(found)
 
 
-def _let_go(pixels: np.ndarray) -> None:
-    """Have a mapped file's pages count no longer as memory of this process, which would hold the whole file after an epoch.
+def let_go(pixels: np.ndarray) -> None:
+    """Have a mapped file's pages count no longer as memory of this process, which else would hold the whole file after an epoch.
 
-    They stay in the machine's cache of files, so that they need not be read again.
+    They stay in the machine's cache of files, so that they need not be read again. What is not mapped is left alone.
     """
     mapped = getattr(pixels, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
