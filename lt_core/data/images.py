@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 import shutil
 import tempfile
 import warnings
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lt_core.data.mapped import let_go
 from lt_core.data.order import canonical, fingerprint
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
@@ -54,16 +54,6 @@ class Rows:
         found = np.take(self.pixels, self.rows[positions], axis=0)
         let_go(self.pixels)
         return np.asarray(found)
-
-
-def let_go(pixels: np.ndarray) -> None:
-    """Have a mapped file's pages count no longer as memory of this process, which else would hold the whole file after an epoch.
-
-    They stay in the machine's cache of files, so that they need not be read again. What is not mapped is left alone.
-    """
-    mapped = getattr(pixels, "_mmap", None)
-    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import numpy as np
 from filelock import FileLock
 
 from lt_core.cache import cache_dir
-from lt_core.data.images import let_go
+from lt_core.data.mapped import let_go
 from lt_core.data.pictures.decode import VERSION, Unreadable, decoded
 from lt_core.data.pictures.layouts import Entry, Layout
 from lt_core.data.pictures.manifest import NUMBERS, TEXT, read_meta, write_manifest
