@@ -10,7 +10,8 @@ usual  DataLoader, ImageFolder, PIL, and torchvision's RandomResizedCrop, Random
 
 Both have been through all pictures once, so that files are in the page cache, then take turns in rounds; every other round goes
 backwards. A ratio is the median of the rounds' ratios. The workers' start is not held against the usual recipe, and neither
-are batches that were ready before the clock started. What decoding once costs is told beside.
+are batches that were ready before the clock started. What decoding once costs is told beside. What it takes to begin with 100,000
+files is measured by many_files.py.
 """
 
 from __future__ import annotations

@@ -99,6 +99,8 @@ def _coerce(value: Any, hint: Any) -> Any:
             return None
         return _coerce(value, next(a for a in args if a is not type(None)))
     if origin is tuple:
+        if isinstance(value, str) and value[:1] + value[-1:] == "[]":  # as `lt_core.labels.listed` writes it
+            value = [item for item in value[1:-1].split(",") if item.strip()]
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise TypeError
         return tuple(_coerce(v, args[0]) for v in value)
@@ -124,7 +126,7 @@ def _coerce(value: Any, hint: Any) -> Any:
     return value
 
 
-_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", tuple: "a list such as [3,2,1]"}
 
 
 def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:
@@ -137,7 +139,7 @@ def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:
     try:
         made = _coerce(value, hint)
     except (TypeError, ValueError, OverflowError):
-        noun = _NOUNS.get(hint, f"of type {getattr(hint, '__name__', hint)}".replace(" | None", ""))
+        noun = _NOUNS.get(typing.get_origin(hint) or hint, f"of type {getattr(hint, '__name__', hint)}".replace(" | None", ""))
         raise UserError(f"{place}{key} must be {noun}, got {value!r}") from None
     domain = domains(cls).get(key)
     for item in made if isinstance(made, tuple) else (made,):

@@ -21,7 +21,7 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
         UserError: the text does not have that form.
     """
     match = _LABEL.match(label)
-    items = _items(match[2] or "") if match else None
+    items = cut_at_commas(match[2] or "") if match else None
     if not match or items is None:
         raise UserError(f"'{label}' is not of the form name or name[key=value,key=value]")
     values = {}
@@ -33,8 +33,12 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
     return match[1], values
 
 
-def _items(text: str) -> list[str] | None:
-    """``text`` cut at its commas, but not inside the brackets of a value that is itself a label; None: they do not match."""
+def cut_at_commas(text: str) -> list[str] | None:
+    """``text`` cut at its commas, but not inside the brackets of a value that is a label or a list; None: they do not match.
+
+    >>> cut_at_commas("dataset=digits,counts=[50,30,10]")
+    ['dataset=digits', 'counts=[50,30,10]']
+    """
     items, depth = [""], 0
     for letter in text:
         depth += (letter == "[") - (letter == "]")
@@ -94,6 +98,11 @@ def short(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def listed(value: Any) -> str:
+    """A value as one writes it in a line of text: a list in brackets, ``[50,30,10]``, and others as `short` has them."""
+    return f"[{','.join(map(short, value))}]" if isinstance(value, tuple) else short(value)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

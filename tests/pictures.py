@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -77,3 +79,33 @@ def saved(folder: Path, found: list[tuple[str, int, bytes]], part: str = "train"
     with pa.OSFile(str(folder / part / "data-00000-of-00001.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as out:
         out.write_table(table)
     return folder
+
+
+def written(kind: str, image: Image.Image, **options: Any) -> bytes:
+    """The content of a picture's file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+GREY16 = Image.fromarray(np.full((6, 6), 40_000, np.uint16))
+#: Content, colour, and the note that decoding makes.
+KINDS = {
+    "CMYK": (written("JPEG", Image.new("CMYK", (6, 6), (0, 255, 255, 0))), (255, 0, 0), "CMYK"),
+    "16 bits": (written("PNG", GREY16), (156, 156, 156), "16 bits a channel"),
+    "animated": (
+        written("GIF", Image.new("RGB", (6, 6), (0, 0, 255)), save_all=True, append_images=[Image.new("RGB", (6, 6))]),
+        (0, 0, 255), "animated: first frame",
+    ),
+    "palette": (written("PNG", Image.new("P", (6, 6), 0)), (0, 0, 0), ""),
+    "one pixel": (written("PNG", Image.new("RGB", (1, 1), (9, 8, 7))), (9, 8, 7), ""),
+    "a strip": (written("PNG", Image.new("RGB", (3000, 1), (9, 8, 7))), (9, 8, 7), ""),
+}  # fmt: skip
+
+
+def header(width: int, height: int) -> bytes:
+    """A PNG of that size without pixels: a few bytes that would fill the memory."""
+    content = bytearray(written("PNG", Image.new("L", (1, 1))))
+    content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    return bytes(content)

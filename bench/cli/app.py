@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from bench.cli import check, data, features, files, look, run, tune
+from bench.cli.command import Command
 from bench.cli.exits import STOPPED, refuse
 from bench.cli.options import with_plugins
 from lt_core.errors import UserError
@@ -28,7 +29,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "plot": files.plot_, "report": files.report_,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(with_plugins(_command))
+    app.command(_name, cls=Command)(with_plugins(_command))
 
 
 app.add_typer(data.app, name="data")

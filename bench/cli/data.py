@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.command import Command
+
 app = typer.Typer(
     help="Sets of pictures: add your own; show and verify these, and the standard sets of papers.",
     no_args_is_help=True,
@@ -19,7 +21,7 @@ _DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where a standard
 _PLACE = "a folder with one folder a class, a list of `relative/path label`, COCO's annotations (.json), or Parquet files"
 
 
-@app.command("add")
+@app.command("add", cls=Command)
 def add_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="what suites call it: `data: {dataset: NAME}`")],
     train: Annotated[str, typer.Option(metavar="DIR|LIST|PARQUET", help=f"the training part: {_PLACE}")],
@@ -47,7 +49,7 @@ def add_(
     print(added_words(add_set(name, train, test, root, size, test_each, split_seed, told(name, print))))
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_(
     name: _NAME,
     data: _DATA = None,
@@ -80,7 +82,7 @@ def show_(
         print(out)
 
 
-@app.command("verify")
+@app.command("verify", cls=Command)
 def verify_(name: _NAME, data: _DATA = None) -> None:
     """Read every file of a set again and hold it against the manifest. Exit code 1: something is not as it was."""
     from lt_core.data.pictures.added import known
@@ -98,7 +100,7 @@ def verify_(name: _NAME, data: _DATA = None) -> None:
     raise SystemExit(1 if wrong else 0)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a standard set whose lists are made of annotations: inat2018")],
     annotations: Annotated[Path, typer.Option(metavar="FILE", help="annotations as COCO has them, such as train2018.json")],

@@ -113,7 +113,7 @@ def _odd(found: Facts) -> list[str]:
     for pictures, words in (
         (found.copies, "that another of the same part equals"),
         (found.relabelled, "that another with another label equals"),
-        (found.shared, "of the test part that are training pictures too"),
+        (found.shared, "of the test part, also among the training pictures"),
     ):
         if pictures:
             lines.append(f"  {counted(len(pictures), 'picture')} {words}:{_named(pictures)}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.imports import imports_that_stay
 from lt_core.identity import NEUTRAL
 from lt_core.labels import counted
 
@@ -19,7 +20,8 @@ Items = list[dict[str, Any]]
 
 def methods(pattern: str) -> Items:
     """Methods with their parts, neutral point and space."""
-    from lt_core.methods import METHODS
+    with imports_that_stay():
+        from lt_core.methods import METHODS
 
     return [
         {

@@ -35,7 +35,7 @@ class Execution:
     backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process", choices=BACKENDS)
     address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
     cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
-    gpus_per_trial: float | None = param(None, "GPUs of a trial, fractions allowed [default: 1 if any]", low=0)
+    gpus_per_trial: float | None = param(None, "GPUs of a trial, fractions allowed [default: one a process, if any]", low=0)
     processes_per_trial: int | None = param(
         None, "processes that train each trial together [default: its GPUs, if it has several]", low=1
     )
@@ -84,6 +84,11 @@ class Execution:
         return self.processes_per_trial or max(1, int(self.gpus_per_trial or 0))
 
     @property
+    def gpus(self) -> float | None:
+        """GPUs of a trial; None: one for each of its processes, where there are GPUs."""
+        return 0.0 if self.gpus_per_trial is None and self.device == "cpu" else self.gpus_per_trial
+
+    @property
     def cpus(self) -> float:
         """CPUs of a trial: one for each of several processes, if fewer were asked for."""
         return max(self.cpus_per_trial, self.processes if self.processes > 1 else 0)
@@ -99,6 +104,11 @@ class Execution:
         there = torch.cuda.device_count()
         if self.backend == "inline" and (self.gpus_per_trial or 0) > there:
             raise UserError(f"--gpus-per-trial {self.gpus_per_trial:g} asks for more GPUs than this machine has ({there})")
+        if self.backend == "inline" and self.gpus is None and 0 < there < self.processes:
+            raise UserError(
+                f"--processes-per-trial {self.processes} asks for a GPU for each process, and this machine has {there}: lower "
+                "it, or train on the CPUs with --device cpu"
+            )
         from lt_core.training.runtime import Runtime
 
         runtime = Runtime(
@@ -127,4 +137,6 @@ class Execution:
 
         if self.backend == "inline":
             return Inline()
-        return RayTune(self.address, self.cpus, self.gpus_per_trial, self.verbose, on_gpu=self.device.startswith("cuda"))
+        return RayTune(
+            self.address, self.cpus, self.gpus, self.verbose, processes=self.processes, on_gpu=self.device.startswith("cuda")
+        )

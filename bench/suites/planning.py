@@ -14,7 +14,7 @@ from bench.suites.selection import Selection, with_fields
 from bench.suites.suite import Suite
 from lt_core.errors import UserError, unknown
 from lt_core.fields import checked_value
-from lt_core.labels import matches, short, without_version
+from lt_core.labels import listed, matches, without_version
 from lt_core.result import OK, PRUNED, UNSETTLED
 from lt_core.spec import DataSpec, TrialSpec
 
@@ -99,8 +99,8 @@ def _where(specs: Sequence[TrialSpec], where: Mapping[str, Any], suite: str) -> 
             raise unknown("key", key, fields, "--where")
         value = checked_value(DataSpec, key, text, "--where: ")
         # Of what the keys before this one left, so that the values named are values that would match.
-        there = dict.fromkeys(short(getattr(spec.data, key)) for spec in kept)
+        there = dict.fromkeys(listed(getattr(spec.data, key)) for spec in kept)
         kept = [spec for spec in kept if value in (found := getattr(spec.data, key), without_version(found))]
         if not kept:
-            raise NothingMatches(f"--where {key}={short(value)} matches no trial of suite {suite}, which has {', '.join(there)}")
+            raise NothingMatches(f"--where {key}={listed(value)} matches no trial of suite {suite}, which has {', '.join(there)}")
     return kept

@@ -10,6 +10,7 @@ from typing import Any
 from bench.suites.seeds import first_seeds, these_seeds
 from lt_core.errors import UserError, unknown
 from lt_core.fields import domains, param
+from lt_core.labels import cut_at_commas
 from lt_core.recipes import Recipe
 
 
@@ -29,7 +30,9 @@ class Selection:
     """
 
     only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'; '=softmax' is that label alone")
-    where: Mapping[str, Any] | None = param(None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100")
+    where: Mapping[str, Any] | None = param(
+        None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100; a list as [50,30,10]"
+    )
     seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7 (one as =3), in place of the suite's")
     epochs: int | None = param(None, "train this long; the recipe's schedule scales with it", low=1)
     precision: str | None = param(None, "mixed precision, in place of the recipe's", choices=domains(Recipe)["precision"].choices)
@@ -69,9 +72,9 @@ def with_fields(fields: Mapping[str, Any], *records: Any) -> list[Any]:
 def _where(given: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
     if not isinstance(given, str):
         return given
-    pairs = [pair.partition("=") for pair in given.split(",")]
+    pairs = [pair.partition("=") for pair in cut_at_commas(given) or [""]]
     if not all(key.strip() and value.strip() for key, _, value in pairs):
-        raise UserError(f"--where must be such as dataset=cifar10,imbalance_factor=100; got '{given}'")
+        raise UserError(f"--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '{given}'")
     keys = [key.strip() for key, _, _ in pairs]
     if len(set(keys)) < len(keys):
         raise UserError(f"--where takes one value for each key; got '{given}'")

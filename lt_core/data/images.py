@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lt_core.data.mapped import let_go
 from lt_core.data.order import canonical, fingerprint
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
@@ -50,7 +51,9 @@ class Rows:
 
     def __getitem__(self, positions: Any) -> np.ndarray:
         """Copies of the images at ``positions``: a number, a slice, numbers, or whether each is wanted."""
-        return np.array(self.pixels[self.rows[positions]])
+        found = np.take(self.pixels, self.rows[positions], axis=0)
+        let_go(self.pixels)
+        return np.asarray(found)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from lt_core.data.crops import centre, random_boxes, resampled
 from lt_core.data.draws import Draws, Numbers
 from lt_core.data.policies import changes_of
-from lt_core.data.stored import Stored
+from lt_core.data.stored import Stored, moments
 from lt_core.recipes import Recipe
 
 #: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
@@ -226,14 +226,11 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
 def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation a channel, in units of 0…1."""
     channels = pixels.shape[3]
-    if kind == "subset" and isinstance(pixels, Stored):
-        return pixels.moments()
+    if kind == "subset" and pixels.is_floating_point():
+        mean, deviation = _moments(pixels.reshape(-1, channels))
+        return mean.cpu() / 255, deviation.cpu() / 255
     if kind == "subset":
-        if pixels.is_floating_point():
-            mean, deviation = _moments(pixels.reshape(-1, channels))
-            return mean.cpu() / 255, deviation.cpu() / 255
-        flat = pixels.reshape(-1, channels).double() / 255
-        return flat.mean(0).float().cpu(), flat.std(0).float().cpu()
+        return moments(pixels)
     if kind in _KNOWN:
         return torch.tensor(_KNOWN[kind][0]), torch.tensor(_KNOWN[kind][1])
     if kind == "signed":  # x/128 − 1

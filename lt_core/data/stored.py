@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,49 @@ from torch import Tensor
 
 from lt_core.errors import UserError
 
-#: Bytes of a trial's training, validation, unlabelled or test images beyond which they stay on disk. It is a number, and not what
-#: a machine has left, so that a trial is the same everywhere.
-IN_MEMORY = 2 * 2**30
-_STRETCH = 1024  # images that lie in memory while all are gone through
+#: Bytes of a trial's training, validation, unlabelled or test images beyond which they stay on disk: where they would take the
+#: machine's memory, and where they would take a GPU's. They are numbers, and not what is left, so that a trial is the same
+#: everywhere.
+IN_MEMORY, ON_GPU = 2**28, 2**31
+_AT_ONCE = 2**22  # bytes of images that lie in memory while all are gone through
+
+
+def stays_on_disk(size: int, device: torch.device) -> bool:
+    """Whether ``size`` bytes of images are not copied to ``device``."""
+    return size > (IN_MEMORY if device.type == "cpu" else ON_GPU)
+
+
+def copied(
+    read: Callable[[np.ndarray], np.ndarray], positions: np.ndarray, shape: tuple[int, int, int], device: torch.device
+) -> Tensor:
+    """The images at ``positions`` on ``device``, uint8 [N, H, W, channels]; the arguments are those of `Stored`."""
+    made = torch.empty((len(positions), *shape), dtype=torch.uint8, device=device)
+    for part in _stretches(made):
+        made[part] = torch.from_numpy(read(positions[part])).to(device)
+    return made
+
+
+def moments(images: Tensor | Stored) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n − 1) a channel of images uint8 [N, H, W, channels], in units of 0…1: float32 on the CPU.
+
+    They are those of exact sums, a stretch of images at a time.
+    """
+    channels, count = images.shape[3], images.shape[:3].numel()
+    total, squares = torch.zeros(2, channels, dtype=torch.int64)
+    for part in _stretches(images):
+        values = images[part].reshape(-1, channels).long()
+        total += values.sum(0).cpu()
+        squares += (values * values).sum(0).cpu()
+    sums = list(zip(total.tolist(), squares.tolist(), strict=True))
+    mean = [first / count / 255 for first, _ in sums]
+    # Of whole numbers of any size, so that nothing cancels out.
+    deviation = [math.sqrt((count * second - first * first) / (count * max(1, count - 1))) / 255 for first, second in sums]
+    return torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32)
+
+
+def _stretches(images: Tensor | Stored) -> Iterator[slice]:
+    count = max(1, _AT_ONCE // max(1, images.shape[1:].numel()))
+    return (slice(start, start + count) for start in range(0, len(images), count))
 
 
 class Stored:
@@ -50,18 +90,6 @@ class Stored:
 
     def is_floating_point(self) -> bool:
         return False
-
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (n − 1) a channel in units of 0…1, float32 on the CPU; of exact sums."""
-        channels, count = self.shape[3], len(self) * self.shape[1] * self.shape[2]
-        total, squares = torch.zeros(2, channels, dtype=torch.int64)
-        for start in range(0, len(self), _STRETCH):
-            values = self[start : start + _STRETCH].reshape(-1, channels).long()
-            total += values.sum(0).cpu()
-            squares += (values * values).sum(0).cpu()
-        mean = total.double() / count
-        deviation = ((squares.double() - total * mean) / max(1, count - 1)).sqrt()
-        return (mean / 255).float(), (deviation / 255).float()
 
     def _refuse(self) -> UserError:
         size = self.shape.numel() / 1e9

@@ -68,9 +68,11 @@ def draw_images(
     chosen = draw(spec, whole.train_labels, extra, own)
 
     def looked_up(read: Callable[[np.ndarray], np.ndarray], positions: np.ndarray) -> Tensor:
-        if features is None and len(positions) * math.prod(whole.shape) > stored.IN_MEMORY:
+        if features is not None:
+            return torch.from_numpy(read(positions)).to(device)
+        if stored.stays_on_disk(len(positions) * math.prod(whole.shape), device):
             return cast(Tensor, stored.Stored(read, positions, whole.shape, device))
-        return torch.from_numpy(read(positions)).to(device)
+        return stored.copied(read, positions, whole.shape, device)
 
     def pixels(positions: np.ndarray) -> Tensor:
         return looked_up(whole.train_pixels, positions)

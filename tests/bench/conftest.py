@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pytest
@@ -37,6 +38,7 @@ def call(capsys, monkeypatch, tmp_path):
             door.main()
         for plugin in plugins.loaded():  # the next call is of another process
             plugins.forget(plugin.version)
+        gc.unfreeze()  # what `list` imported is this process's too, which does not end with the command
         captured = capsys.readouterr()
         return stop.value.code, captured.out, captured.err
 

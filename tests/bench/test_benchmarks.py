@@ -9,9 +9,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from lt_core.data import registered
+from lt_core.data.pictures.manifest import read_manifest
 from lt_core.recipes import RECIPES
 from tests.pictures import pictures, tree
 
@@ -121,3 +124,22 @@ def test_loading_says_what_bounds_it(photographs, tmp_path):
         name = max(out["milliseconds"][way], key=out["milliseconds"][way].get)
         assert out["bounded_by"][way].startswith(name)
         assert f"what bounds {way}" in done.stdout
+
+
+@pytest.mark.parametrize("layout", ["folders", "list"])
+def test_very_many_files_are_a_set_whose_figures_are_taken(monkeypatch, tmp_path, layout):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import many_files
+
+    monkeypatch.setattr(many_files, "CLASSES", 4)
+    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
+    many_files.write_pictures(tmp_path, 40)
+    found = {what: many_files.measured(what, layout, tmp_path, 16) for what in ("add", "begin", "usual", "trial")}
+    assert all(its["seconds"] > 0 and 0 < its["imports"] <= its["memory"] for its in found.values())
+    definition = registered.find(layout)
+    assert sum(definition.train_counts) + definition.test_count == 40 and len(definition.train_counts) == 4
+    (pixels,) = (tmp_path / "cache" / "pictures").glob("*/pixels.npy")
+    assert np.load(pixels).shape == (40, 16, 16, 3)
+    manifest = read_manifest(pixels.parent)
+    assert manifest.readable.all() and len(set(manifest["sha256"])) == 40, "no two pictures are alike"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import subprocess
+import sys
 
 import pytest
+import typer
 
+from bench.cli import app as door
 from bench.report.plots import PLOTS
 from bench.report.tables import TABLES
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
 from lt_core.methods import METHODS
 from lt_core.metrics import METRICS
 from lt_core.models import MODELS
 from lt_core.pretrained import BACKBONES
 from lt_core.pretrained.registry import OTHERS
 from lt_core.recipes import RECIPES
-from tests.bench.harness import cli
+from tests.bench.harness import cli, command
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,9 @@ from tests.bench.harness import cli
         (["rn"], "No such command 'rn'"),
         (["run", "quik"], "unknown suite 'quik'; the nearest is 'quick'"),
         (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
+        (["run", "quick", "--only", "ldam", "--only", "focal"], "--only is given 2 times; give it once, as --only GLOB"),
+        (["plan", "quick", "--where", "n_max=9", "--seeds=2", "--where=n_max=8"], "--where is given 2 times; give it once, as"),
+        (["data", "show", "mine", "--data", "here", "--data", "there"], "--data is given 2 times; give it once, as --data DIR"),
         (["run", "quick", "--seeds", "many"], "--seeds must be a number of seeds"),
         (["run", "quick", "--precision", "half"], "precision must be in auto | bfloat16 | float32, got 'half'"),
         (["plot", "per_clas", "--run", "x"], "unknown plot 'per_clas'; the nearest is 'per_class'"),
@@ -182,3 +191,39 @@ def test_exit_codes_are_said_where_a_user_looks(call):
     for name in ("run", "tune"):
         code, out, _ = call(name, "--help")
         assert code == 0 and "3: some failed" in out and "4: all failed" in out
+
+
+def test_every_command_refuses_an_option_given_twice_unless_it_takes_several():
+    """A command added without `Command` would take the last value in silence."""
+    groups = [typer.main.get_command(door.app)]
+    groups += [one for one in groups[0].commands.values() if hasattr(one, "commands")]
+    commands = [one for group in groups for one in group.commands.values() if not hasattr(one, "commands")]
+    assert len(commands) == 21
+    for one in commands:
+        context = one.context_class(one)
+        for option in (o for o in one.params if o.param_type_name == "option" and not o.is_flag):
+            given = [option.opts[0], "1", option.opts[0], "2"]
+            if option.multiple:
+                assert one.make_parser(context).parse_args(given)[0][option.name] == ["1", "2"]
+            else:
+                with pytest.raises(UserError, match="is given 2 times"):
+                    one.parse_args(context, given)
+
+
+def _processor_seconds(arguments: list[str]) -> float:
+    """What a process takes of the processor, however many others run beside it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_list_methods_takes_no_longer_than_torch_alone():
+    """`import torch` is most of it, so that it is the clock: 0.85 of it as it is, 1.2 with the garbage collector at work."""
+    torch, ours = [], []
+    for _ in range(3):
+        torch.append(_processor_seconds([sys.executable, "-c", "import torch"]))
+        ours.append(_processor_seconds(command("list", "methods")))
+        if min(ours) < min(torch):
+            return
+    pytest.fail(f"list methods takes {min(ours):.2f} s of the processor, import torch {min(torch):.2f} s")

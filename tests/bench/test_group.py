@@ -135,7 +135,11 @@ def test_where_keeps_the_trials_on_such_data(call, write_suite, tmp_path):
         ("imbalance_factor=much", "--where: imbalance_factor must be a number, got 'much'"),
         ("imbalance_factor=0.5", "--where: imbalance_factor must be in [1, inf), got 0.5"),
         ("imbalance_type=stp", "--where: imbalance_type must be in exp | step | majority | natural | counts, got 'stp'"),
-        ("imbalance_factor", "--where must be such as dataset=cifar10,imbalance_factor=100; got 'imbalance_factor'"),
+        ("imbalance_factor", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
+        ("counts=50,30,10", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
+        ("counts=[50,30", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
+        ("counts=50", "--where: counts must be a list such as [3,2,1], got '50'"),
+        ("counts=[50,30]", "--where counts=[50,30] matches no trial of suite tiny, which has []"),
         ("imbalance_factor=", "--where must be such as"),
         ("n_max=100,n_max=50", "--where takes one value for each key"),
     ],
@@ -144,6 +148,16 @@ def test_a_where_that_is_refused(call, write_suite, where, says):
     code, out, err = call("plan", write_suite(), "--where", where)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err
+
+
+def test_class_sizes_are_written_in_brackets(call, write_suite):
+    falling, flat = [50, 40, 30, 20, 10, 9, 8, 7, 6, 5], [20] * 10
+    data = [{"dataset": "digits", "imbalance_type": "counts", "counts": counts} for counts in (falling, flat)]
+    path = write_suite(**SMALL | {"data": data})
+    code, out, _ = call("plan", path, "--where", "dataset=digits,counts=[50,40,30,20,10,9,8,7,6,5]")
+    assert code == 0 and "4 trials, 0 done" in out
+    code, _, err = call("plan", path, "--where", "counts=[50]")
+    assert code == 2 and "which has [50,40,30,20,10,9,8,7,6,5], [20,20,20,20,20,20,20,20,20,20]" in err
 
 
 def test_values_named_are_those_that_would_match():

@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from bench import Execution
+from bench.running.backends.ray_tune import RayTune
+from lt_core.errors import UserError
 from tests.bench.harness import cli, records, same, start, wait_for
 
 TOGETHER = ["--cpus-per-trial", "2", "--processes-per-trial", "2"]
@@ -64,3 +67,37 @@ def test_what_cannot_be_is_said_before_anything_starts(suite, tmp_path, options,
     assert done.returncode == 2
     assert says in done.stderr and "Traceback" not in done.stderr
     assert not records(tmp_path / "pair")
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus_of_nodes", "trials", "each"),
+    [
+        ({"processes_per_trial": 2}, (4, 3), 3, 2),  # each process takes a whole GPU
+        ({"processes_per_trial": 2}, (0, 0), 8, 0),
+        ({"processes_per_trial": 2, "device": "cpu"}, (4, 3), 8, 0),
+        ({"gpus_per_trial": 3}, (4, 3), 2, 3),
+        ({}, (4, 3), 7, 1),
+        ({"device": "cpu"}, (4, 3), 16, 0),
+        ({"gpus_per_trial": 0.5}, (4, 3), 14, 0.5),
+    ],
+)
+def test_ray_is_asked_for_a_gpu_for_each_process(monkeypatch, options, gpus_of_nodes, trials, each):
+    nodes = [{"Alive": True, "Resources": {"CPU": 8, "GPU": gpus}} for gpus in gpus_of_nodes]
+    monkeypatch.setattr(RayTune, "_connect", lambda self: None)
+    monkeypatch.setattr("ray.nodes", lambda: nodes)
+    scheduler = Execution(**options).scheduler()
+    assert scheduler.workers() == trials
+    assert scheduler._gpus([node["Resources"] for node in nodes]) == each
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(
+        UserError, match=r"--processes-per-trial 2 asks for a GPU for each process, and this machine has 1: lower it"
+    ):
+        Execution(backend="inline", processes_per_trial=2).runtime()
+    assert Execution(backend="inline", processes_per_trial=2, device="cpu").runtime().ranks == 2
+    monkeypatch.setattr(RayTune, "_connect", lambda self: None)
+    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": True, "Resources": {"CPU": 8, "GPU": 1}}])
+    with pytest.raises(UserError, match=r"2 CPUs and 2 GPUs, but .* or --processes-per-trial, each of which takes a whole GPU"):
+        Execution(processes_per_trial=2).scheduler().workers()

@@ -20,7 +20,7 @@ from lt_core.spec import DataSpec
 from lt_core.testing.trials import tiny_spec
 from lt_core.training import Runtime
 from tests.bench.harness import ROOT, cli
-from tests.pictures import pictures, tree
+from tests.pictures import KINDS, header, pictures, tree
 
 PAGE = (ROOT / "docs" / "your-images.md").read_text()
 FILES = dict(re.findall(r"`(\w+\.\w+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
@@ -99,3 +99,26 @@ def test_a_trial_takes_its_set_along(folder, monkeypatch):
     assert (result.status, result.train_counts) == (OK, [40, 12, 12])
     assert result.environment["data_fingerprint"].startswith(spec.data.dataset.partition("@")[2])
     assert DataSpec(spec.data.dataset, imbalance_type="natural").dataset in DATASETS
+
+
+def test_all_that_is_odd_about_files_is_told_when_a_set_is_added(folder, call):
+    """Pictures that cannot be used are left out by name, and what is learnt by content alone is told: copies, and test pictures
+    among those for training."""
+    train, root = folder / "pictures" / "train", folder / "pictures"
+    one = next(train.glob("ash/**/*.png"))
+    (train / "birch" / "empty.jpg").write_bytes(b"")
+    (train / "birch" / "torn.png").write_bytes(one.read_bytes()[:-40])
+    (train / "birch" / "huge.png").write_bytes(header(20_000, 20_000))
+    (train / "birch" / "same.png").write_bytes(one.read_bytes())
+    (train / "birch" / "leaked.png").write_bytes(next((root / "test").glob("birch/**/*.png")).read_bytes())
+    for kind in ("CMYK", "16 bits", "animated", "one pixel"):
+        (train / "birch" / f"{kind}.tif").write_bytes(KINDS[kind][0])
+    code, out, err = call("data", "add", "odd", "--train", str(train), "--test", str(root / "test"), "--size", "8")
+    assert (code, err) == (0, "")
+    assert all(line in out for line in (
+        "1 picture: CMYK", "1 picture: 16 bits a channel", "1 picture: animated: first frame",
+        "birch/empty.jpg (it is empty)", "birch/torn.png (", "birch/huge.png (it has more than 179 million pixels)",
+        "3 unreadable files left out:", "1 picture that another with another label equals",
+        "1 picture of the test part, also among the training pictures",
+    )), out  # fmt: skip
+    assert "3 classes, 70 training images (40…12 a class)" in out

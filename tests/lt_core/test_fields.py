@@ -29,6 +29,8 @@ def test_text_of_a_command_line_is_read_as_the_type_says():
     oven = build(Oven, {"dish": "7", "degrees": "2e2", "minutes": "40", "fan": "True", "probe": "3"})
     assert oven == Oven("7", 200.0, 40, True, "middle", (), 3)
     assert build(Oven, {"dish": "pie", "probe": "none"}).probe is None
+    assert build(Oven, {"dish": "pie", "pauses": "[0.1, 0.5]"}).pauses == (0.1, 0.5)
+    assert build(Oven, {"dish": "pie", "pauses": "[]"}).pauses == ()
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,10 @@ def test_text_of_a_command_line_is_read_as_the_type_says():
         ({"fan": 1}, "fan must be true or false, got 1"),
         ({"fan": "yes"}, "fan must be true or false, got 'yes'"),
         ({"dish": 3}, "dish must be a word, got 3"),
-        ({"pauses": 0.5}, "pauses must be of type"),
-        ({"pauses": "0.5"}, "pauses must be of type"),
+        ({"pauses": 0.5}, "pauses must be a list such as [3,2,1], got 0.5"),
+        ({"pauses": "0.5"}, "pauses must be a list such as [3,2,1], got '0.5'"),
+        ({"pauses": "[0.5,long]"}, "pauses must be a list such as [3,2,1], got '[0.5,long]'"),
+        ({"pauses": "[0.5,1]"}, "pauses must be in [0, 1), got 1.0"),
         ({"probe": "deep"}, "probe must be of type"),
         ({"degrees": 0}, "degrees must be in (0, 300], got 0.0"),
         ({"degrees": 300.1}, "degrees must be in (0, 300], got 300.1"),

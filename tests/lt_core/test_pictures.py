@@ -28,7 +28,7 @@ from lt_core.frozen.compute import features_of
 from lt_core.frozen.features import load_features
 from lt_core.pretrained.weights import load_weights
 from lt_core.spec import DataSpec
-from tests.pictures import COLOURS, listing, parquet, pictures, png, saved, tree
+from tests.pictures import COLOURS, KINDS, header, listing, parquet, pictures, png, saved, tree, written
 
 TRAIN, TEST = pictures((8, 5, 3)), pictures((2, 2, 2), start=500)
 
@@ -271,42 +271,12 @@ def test_pictures_without_room_are_refused_with_the_price(tmp_path, monkeypatch)
 # Pictures of all kinds
 
 
-def written(kind, image, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-GREY16 = Image.fromarray(np.full((6, 6), 40_000, np.uint16))
-KINDS = {
-    "CMYK": (written("JPEG", Image.new("CMYK", (6, 6), (0, 255, 255, 0))), (255, 0, 0), "CMYK"),
-    "16 bits": (written("PNG", GREY16), (156, 156, 156), "16 bits a channel"),
-    "animated": (
-        written("GIF", Image.new("RGB", (6, 6), (0, 0, 255)), save_all=True, append_images=[Image.new("RGB", (6, 6))]),
-        (0, 0, 255), "animated: first frame",
-    ),
-    "palette": (written("PNG", Image.new("P", (6, 6), 0)), (0, 0, 0), ""),
-    "one pixel": (written("PNG", Image.new("RGB", (1, 1), (9, 8, 7))), (9, 8, 7), ""),
-    "a strip": (written("PNG", Image.new("RGB", (3000, 1), (9, 8, 7))), (9, 8, 7), ""),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_of_all_kinds_become_rgb(kind):
     content, colour, note = KINDS[kind]
     picture = decoded(content, 4)
     assert picture.pixels.shape == (4, 4, 3) and picture.note == note
     assert np.abs(picture.pixels.astype(int) - colour).max() <= 2
-
-
-def header(width, height):
-    """A PNG of that size without pixels: a few bytes that would fill the memory."""
-    content = bytearray(written("PNG", Image.new("L", (1, 1))))
-    content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
-    import zlib
-
-    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
-    return bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +341,35 @@ def test_links_that_lead_in_a_circle_are_named(tmp_path):
     (train / "1" / "deep" / "back").unlink()
     (train / "1" / "deep" / "aside").symlink_to(tree(tmp_path / "other", TEST))  # leads elsewhere, and not back
     assert add_set("mine", train, size=8, test_each=1).definition.train_counts == (7, 4 + 6, 2)
+
+
+@pytest.mark.parametrize("target", ["nowhere", "lost"])
+def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path, target):
+    """Else the set would have one class fewer, in silence. A link to itself leads nowhere too."""
+    train = tree(tmp_path / "train", TRAIN)
+    (train / "lost").symlink_to(train / target)
+    with pytest.raises(UserError, match=r"train/lost is a link that leads nowhere"):
+        add_set("mine", train, size=8)
+
+
+def test_names_may_be_in_any_script(tmp_path):
+    names = ("日本 の", "Ünïcödé", "снимки")
+    found = [(f"№ {label} ☃ {name}", label, content) for name, label, content in TRAIN]
+    added = add_set("mine", tree(tmp_path / "train", found, names), size=8, test_each=1)
+    assert added.definition.class_names == ("Ünïcödé", "снимки", "日本 の") and added.definition.train_counts == (4, 2, 7)
+    assert known("mine") == added.definition and verify_set(added.definition) == []
+    flat = add_set("flat", listing(tmp_path / "список.txt", found), size=8, test_each=1)
+    assert flat.definition.train_counts == (7, 4, 2) and verify_set(flat.definition) == []
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    train = tree(tmp_path / "train", TRAIN)
+    try:
+        Path(os.fsdecode(os.fsencode(train / "0") + b"/caf\xe9.png")).write_bytes(TRAIN[0][2])
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(UserError, match=r"caf.* is not UTF-8: rename it"):
+        add_set("mine", train, size=8)
 
 
 @pytest.mark.parametrize(

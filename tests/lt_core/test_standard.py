@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lt_core.data.pictures import annotations
 from lt_core.data.pictures.added import add_set
 from lt_core.data.pictures.lists import write_list
 from lt_core.data.pictures.making import telling
@@ -264,6 +265,30 @@ def test_a_set_of_ones_own_may_have_annotations(tmp_path):
         (root / f"{which}.json").write_text(json.dumps(content))
     definition = add_set("own", root / "train.json", root / "test.json", size=8).definition
     assert definition.train_counts == TRAIN and definition.class_names == ("bird 0", "bird 1", "bird 2")
+
+
+def test_annotations_are_gone_through_once(tmp_path, monkeypatch):
+    """By whichever process: what it found is kept, until the file is another one, and is no loss where it is damaged."""
+    file = tmp_path / "train.json"
+    file.write_text(json.dumps(coco("train", animals)))
+    parsed, loads = [], json.loads
+    monkeypatch.setattr(annotations.json, "loads", lambda text: parsed.append(len(text)) or loads(text))
+    parses = lambda: sum(length > 500 for length in parsed)  # noqa: E731  (the names of classes are JSON too, and short)
+    first = annotations.read_annotations(file)
+    assert annotations.read_annotations(file) == first and first.names == {0: "bird 0", 1: "bird 1", 2: "bird 2"}
+    assert parses() == 1
+    (kept,) = (tmp_path / "cache" / "annotations").iterdir()
+    kept.write_bytes(b"PAR1")
+    assert annotations.read_annotations(file) == first and parses() == 2
+    file.write_text(json.dumps(coco("test", animals)))
+    assert annotations.read_annotations(file) != first and parses() == 3
+
+
+def test_annotations_can_be_read_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("LT_CACHE", str(tmp_path / "file"))
+    (tmp_path / "train.json").write_text(json.dumps(coco("train", animals)))
+    assert len(annotations.read_annotations(tmp_path / "train.json").pairs) == sum(TRAIN)
 
 
 # Decoded

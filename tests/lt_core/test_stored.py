@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from lt_core.data import stored, trial_images
+from lt_core.data.images import Rows
 from lt_core.data.loader import Batches, Images
 from lt_core.data.stored import Stored
 from lt_core.data.trial_images import draw_images
@@ -47,11 +49,50 @@ def test_batches_are_the_same_to_the_bit(change):
         assert torch.equal(*(ask(batches, torch.Generator().manual_seed(1)) for batches in (ours, theirs)))
 
 
-def test_moments_are_those_of_all_pixels():
-    mean, deviation = on_disk().moments()
+def test_moments_are_those_of_all_pixels(monkeypatch):
+    """On disk and in memory the same to the bit, in however many stretches, and to the last bit those of double precision."""
+    monkeypatch.setattr(stored, "_AT_ONCE", 300)  # three images
     flat = torch.from_numpy(PIXELS).reshape(-1, 3).double() / 255
-    torch.testing.assert_close(mean.double(), flat.mean(0), rtol=1e-6, atol=0)
-    torch.testing.assert_close(deviation.double(), flat.std(0), rtol=1e-6, atol=0)
+    for images in (on_disk(), torch.from_numpy(PIXELS)):
+        mean, deviation = stored.moments(images)
+        assert torch.equal(mean, flat.mean(0).float()) and torch.equal(deviation, flat.std(0).float())
+    assert stored.moments(torch.full((9, 4, 4, 1), 77, dtype=torch.uint8))[1].item() == 0  # in float64 it is 1e-16
+
+
+@pytest.mark.parametrize(("device", "size", "there"), [("cpu", 2**28, True), ("cpu", 2**28 + 1, False), ("cuda", 2**31, True)])
+def test_how_much_lies_in_memory_depends_on_the_kind_of_device_alone(device, size, there):
+    assert stored.stays_on_disk(size, torch.device(device)) is not there
+
+
+def test_images_are_copied_a_stretch_at_a_time(monkeypatch):
+    monkeypatch.setattr(stored, "_AT_ONCE", 300)
+    asked: list[int] = []
+
+    def read(at):
+        asked.append(len(at))
+        return PIXELS[at]
+
+    backwards = np.arange(50)[::-1]
+    assert np.array_equal(stored.copied(read, backwards, (6, 5, 3), CPU), PIXELS[::-1])
+    assert sum(asked) == 50 and max(asked) == 3
+    assert stored.copied(read, backwards[:0], (6, 5, 3), CPU).shape == (0, 6, 5, 3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc")
+def test_images_that_were_looked_up_in_a_file_do_not_stay_in_memory(tmp_path):
+    file = tmp_path / "pixels.npy"
+    np.save(file, np.zeros((64, 1024, 1024, 1), dtype=np.uint8))
+
+    def mapped() -> int:
+        """KiB of files that this process has in memory."""
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
+
+    rows = Rows(np.load(file, mmap_mode="r"), np.arange(64))
+    before = mapped()
+    for position in range(64):
+        rows[position : position + 1]
+    assert mapped() - before < 16 * 1024  # of 64 MiB
 
 
 @pytest.mark.parametrize("method", ["softmax", "mixup", "crt", "meta_weight_net"])

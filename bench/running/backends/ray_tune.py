@@ -34,8 +34,9 @@ class RayTune:
 
     address: str | None = None  # of a cluster to join; None: a Ray of our own on this machine
     cpus: float = 1
-    gpus: float | None = None  # None: one where the cluster has any
+    gpus: float | None = None  # None: one for each of its processes, where the cluster has any
     verbose: bool = False
+    processes: int = 1  # that train a trial together
     on_gpu: bool = False  # trials that were asked to compute on one
 
     def workers(self) -> int:
@@ -54,6 +55,7 @@ class RayTune:
             raise UserError(
                 f"a trial asks for {self.cpus:g} CPUs and {gpus:g} GPUs, but no machine has more than {most[0]:g} CPUs and "
                 f"{most[1]:g} GPUs: lower --cpus-per-trial or --gpus-per-trial"
+                + (", or --processes-per-trial, each of which takes a whole GPU" if self.processes > 1 and gpus else "")
             )
         return sum(fits)
 
@@ -99,7 +101,7 @@ class RayTune:
     def _gpus(self, nodes: Sequence[dict[str, float]]) -> float:
         if self.gpus is not None:
             return self.gpus
-        return 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
+        return float(self.processes) if any(node.get("GPU", 0) for node in nodes) else 0.0
 
     def _connect(self) -> None:
         # Trials are told absolute paths; Tune's own files are of no use to us and its loggers cost time.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lt_core.cache import cache_dir
 from lt_core.data.pictures.files import Files, present
 from lt_core.data.pictures.layouts import in_order
 from lt_core.errors import UserError
 from lt_core.labels import counted
+
+_FORM = 1  # of what is kept; raised when it changes
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,57 @@ class Annotations:
 def read_annotations(file: Path) -> Annotations:
     """The images of a file of annotations, and the one category of each.
 
+    What was read is kept in the cache, by the file's place, size and time: a hundred megabytes of JSON take seconds and half a
+    gigabyte to go through, which each process of a run would pay.
+
     Raises:
         UserError: it is no such file; an image has no category, or two.
     """
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
+    known = hashlib.sha256(f"{_FORM} {file.resolve()} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:16]
+    kept = cache_dir() / "annotations" / f"{known}.parquet"
+    found = _kept(kept, file)
+    if found is None:
+        found = _parsed(file)
+        _keep(kept, found)
+    return found
+
+
+def _kept(place: Path, file: Path) -> Annotations | None:
+    """What an earlier process read of ``file``; None if that is not there whole."""
+    if not place.is_file():
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(place) as table:
+            columns = table.read()
+            names = json.loads(columns.schema.metadata[b"names"])
+            pairs = zip(columns.column("path").to_pylist(), columns.column("category").to_pylist(), strict=True)
+            return Annotations(file, tuple(pairs), {int(number): name for number, name in names.items()})
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+
+def _keep(place: Path, found: Annotations) -> None:
+    """A cache that cannot be written costs the next process some seconds, and this one nothing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths, categories = zip(*found.pairs, strict=True)
+    table = pa.table({"path": paths, "category": pa.array(categories, pa.int64())})
+    beside = place.with_suffix(f".{os.getpid()}.part")
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.replace_schema_metadata({"names": json.dumps(found.names)}), beside, compression="zstd")
+        beside.replace(place)
+
+
+def _parsed(file: Path) -> Annotations:
     try:
         content: Any = json.loads(file.read_text("utf-8"))
         images = [(image["id"], str(image["file_name"])) for image in content["images"]]

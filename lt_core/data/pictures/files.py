@@ -1,4 +1,7 @@
-"""Picture files on disk: a folder a class, or a list of paths and labels."""
+"""Picture files on disk: a folder a class, or a list of paths and labels.
+
+Paths of pictures stay text: of 100,000 files `pathlib` takes three times as long as the disk.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ class Files:
     def contents(self, start: int, stop: int) -> Iterator[bytes | OSError]:
         for entry in self.entries[start:stop]:
             try:
-                yield (self.where / entry.place).read_bytes()
+                with open(os.path.join(self.where, entry.place), "rb") as file:
+                    yield file.read()
             except OSError as error:
                 yield error
 
@@ -38,44 +42,50 @@ def class_folders(where: Path) -> Files:
     Raises:
         UserError: there is none, a class has no picture, or links lead round in a circle.
     """
-    folders = [path for path in sorted(where.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    places = [path for path in sorted(where.iterdir()) if not path.name.startswith(".")]
+    lost = next((path for path in places if path.is_symlink() and not path.exists()), None)
+    if lost:
+        raise UserError(f"{lost} is a link that leads nowhere, and may have been a class: mend it, or remove it")
+    folders = [path for path in places if path.is_dir()]
     if folders and {path.name.lower() for path in folders} <= _PARTS:
         words = ", ".join(path.name for path in folders)
         raise UserError(f"{where} holds the parts of a set ({words}), no classes: give them, such as --train {folders[-1]}")
     entries: list[Entry] = []
     others = 0
     for folder in folders:
-        pictures, passed = _below(folder)
+        pictures, passed = _below(where, folder.name)
         others += passed
         if not pictures:
             raise UserError(f"{folder}: a class without pictures: remove the folder, or put pictures into it")
-        entries += [_entry(where, str(path.relative_to(where)), folder.name) for path in pictures]
+        entries += [_entry(where, place, folder.name) for place in pictures]
     if not entries:
         raise UserError(f"{where} has no folders with pictures: give a folder with one folder a class, a list, or Parquet files")
     notes = (f"{counted(others, 'file')} with other endings than those of pictures left out",) if others else ()
     return Files(where, entries, in_order([folder.name for folder in folders]), notes)
 
 
-def _below(folder: Path) -> tuple[list[Path], int]:
-    """Pictures below ``folder``, sorted, and how many other files there are; links are followed."""
-    pictures: list[Path] = []
-    others, ways = 0, {folder: {folder.resolve()}}
-    for place, inner, names in os.walk(folder, followlinks=True):
-        here = Path(place)
+def _below(where: Path, folder: str) -> tuple[list[str], int]:
+    """Pictures below a folder in ``where``, in order, and how many other files are there; links are followed."""
+    pictures: list[str] = []
+    top = os.path.join(where, folder)
+    others, ways = 0, {top: {os.path.realpath(top)}}
+    for here, inner, names in os.walk(top, followlinks=True):
         above = ways.pop(here)
         for name in inner:
-            real = (here / name).resolve()
+            below = os.path.join(here, name)
+            real = os.path.realpath(below)
             if real in above:
-                raise UserError(f"{here / name} is a link that leads back to {real}, in a circle: remove it")
-            ways[here / name] = above | {real}
+                raise UserError(f"{below} is a link that leads back to {real}, in a circle: remove it")
+            ways[below] = above | {real}
+        place = os.path.relpath(here, where)
         for name in names:
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in _SUFFIXES:
-                pictures.append(here / name)
+            if os.path.splitext(name)[1].lower() in _SUFFIXES:
+                pictures.append(os.path.join(place, name))
             else:
                 others += 1
-    return sorted(pictures), others
+    return sorted(pictures, key=lambda path: path.split(os.sep)), others
 
 
 def listed(file: Path, root: Path | None = None) -> Files:
@@ -154,10 +164,11 @@ def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) ->
 
 
 def _entry(where: Path, place: str, label: str) -> Entry:
-    if any("\ud800" <= letter <= "\udfff" for letter in place):  # bytes that are no text, as Python has them
+    # Bytes that are no text, as Python has them.
+    if not place.isascii() and any("\ud800" <= letter <= "\udfff" for letter in place):
         raise UserError(f"{where}: the name of {place!r} is not UTF-8: rename it")
     try:
-        status = (where / place).stat()
+        status = os.stat(os.path.join(where, place))
     except OSError:  # not there, a link that leads nowhere, or no right to look
         return Entry(place, label, 0, GONE)
     return Entry(place, label, status.st_size, status.st_mtime_ns)

@@ -25,6 +25,7 @@ import numpy as np
 from filelock import FileLock
 
 from lt_core.cache import cache_dir
+from lt_core.data.mapped import let_go
 from lt_core.data.pictures.decode import VERSION, Unreadable, decoded
 from lt_core.data.pictures.layouts import Entry, Layout
 from lt_core.data.pictures.manifest import NUMBERS, TEXT, read_meta, write_manifest
@@ -121,6 +122,7 @@ def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None
                 pixels.flush()
                 piece = {"files": files, "pixels": digest_of(rows)}
                 _write(record, json.dumps(piece))
+            let_go(pixels)
             for column, values in columns.items():
                 values += [intern(file[column]) if column in TEXT else file[column] for file in piece["files"]]
             digests.append(piece["pixels"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,33 @@ from lt_core.labels import counted
 TEXT = ("part", "where", "place", "label", "sha256", "note", "problem")
 NUMBERS = ("bytes", "mtime", "width", "height")
 TABLES = (".parquet", ".arrow")
+_STRETCH = 16_384  # files
 
 
-@dataclass(frozen=True)
 class Manifest:
-    """Columns of the manifest by name: each an array [files]."""
+    """The manifest in ``folder``: a column, by its name, is an array [files], read when it is first asked for.
 
-    columns: Mapping[str, np.ndarray]
+    So a process that loads a set of a million files holds their labels and hashes, but not their paths.
+    """
+
+    def __init__(self, folder: Path, files: int) -> None:
+        self.folder, self._files = folder, files
+        self._columns: dict[str, np.ndarray] = {}
 
     def __getitem__(self, column: str) -> np.ndarray:
-        return self.columns[column]
+        if column not in self._columns:
+            with _readable(self.folder), _parquet().ParquetFile(_file(self.folder)) as file:  # `read_table` imports pandas
+                self._columns[column] = _array(column, file.read(columns=[column]).column(0))
+        return self._columns[column]
 
     def __len__(self) -> int:
-        return len(self.columns["place"])
+        return self._files
+
+    def stretches(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        """These columns, some thousand files at a time."""
+        with _readable(self.folder), _parquet().ParquetFile(_file(self.folder)) as file:
+            for batch in file.iter_batches(_STRETCH, columns=list(columns)):
+                yield batch.to_pydict()
 
     @property
     def readable(self) -> np.ndarray:
@@ -49,6 +64,31 @@ class Manifest:
         return f"{self['where'][row]}/{self['place'][row]}"
 
 
+def _parquet() -> Any:
+    """pyarrow's module for Parquet, which takes a while to import."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet
+
+
+def _file(folder: Path) -> Path:
+    return folder / "manifest.parquet"
+
+
+def _array(column: str, values: Any) -> np.ndarray:
+    return np.array(values.to_pylist(), dtype=np.str_) if column in TEXT else np.asarray(values.to_numpy())
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise UserError(f"{folder} holds no manifest that can be read ({error}): remove it, and add the set again") from error
+
+
 def write_manifest(folder: Path, columns: Mapping[str, Sequence[Any]], meta: Mapping[str, Any]) -> None:
     """Write both files, the one that says that the folder is whole last."""
     import pyarrow as pa
@@ -58,11 +98,9 @@ def write_manifest(folder: Path, columns: Mapping[str, Sequence[Any]], meta: Map
 
 
 def _write_table(folder: Path, table: Any) -> None:
-    import pyarrow.parquet as pq
-
     beside = folder / "manifest.part"
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(folder / "manifest.parquet")
+    _parquet().write_table(table, beside, compression="zstd")
+    beside.replace(_file(folder))
 
 
 def read_meta(folder: Path) -> dict[str, Any] | None:
@@ -70,7 +108,7 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        whole = meta["version"] == VERSION and (folder / "manifest.parquet").is_file() and len(pixels.shape) == 4
+        whole = meta["version"] == VERSION and _file(folder).is_file() and len(pixels.shape) == 4
         return meta if whole else None
     except (OSError, ValueError, EOFError, KeyError):
         return None
@@ -82,30 +120,37 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         UserError: it is not there, or is damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(folder / "manifest.parquet")
-        text = {column: np.array(table.column(column).to_pylist(), dtype=np.str_) for column in TEXT}
-        return Manifest(text | {column: table.column(column).to_numpy() for column in NUMBERS})
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise UserError(f"{folder} holds no manifest that can be read ({error}): remove it, and add the set again") from error
+    with _readable(folder):
+        about = _parquet().read_metadata(_file(folder))
+        missing = {*TEXT, *NUMBERS} - set(about.schema.names)
+        if missing:
+            raise KeyError(min(missing))
+        return Manifest(folder, about.num_rows)
 
 
 def changed(manifest: Manifest) -> Iterator[int]:
     """Rows of files that are gone, or have another size or time than when they were read."""
-    known: dict[Path, bool] = {}
-    for row in range(len(manifest)):
-        path = manifest.path(row)
-        if path not in known:
-            try:
-                status = path.stat()
-                known[path] = (status.st_size, status.st_mtime_ns) == (manifest["bytes"][row], manifest["mtime"][row])
-            except OSError:
-                known[path] = manifest["mtime"][row] < 0  # as it was
-        if not known[path]:
-            yield row
+    table, row = ("", False), 0  # the pictures of a table follow each other
+    for stretch in manifest.stretches(("where", "place", "bytes", "mtime")):
+        for where, place, size, mtime in zip(*stretch.values(), strict=True):
+            path = os.path.join(where, place)
+            inside = path.rpartition("#")[0] if "#" in place else ""
+            if inside.endswith(TABLES):
+                table = table if table[0] == inside else (inside, _as_it_was(inside, size, mtime))
+                same = table[1]
+            else:
+                same = _as_it_was(path, size, mtime)
+            if not same:
+                yield row
+            row += 1
+
+
+def _as_it_was(path: str, size: int, mtime: int) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return mtime < 0  # it could not be looked at then either
+    return (status.st_size, status.st_mtime_ns) == (size, mtime)
 
 
 def refuse_changed(name: str, manifest: Manifest) -> None:
@@ -123,9 +168,8 @@ def refuse_changed(name: str, manifest: Manifest) -> None:
 def restamp(folder: Path, stamps: Mapping[int, tuple[int, int]]) -> None:
     """Note the sizes and times, by row, of files that were found to hold what they held."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(folder / "manifest.parquet")
+    table = _parquet().read_table(_file(folder))
     for i, column in enumerate(("bytes", "mtime")):
         values = [stamps[row][i] for row in range(table.num_rows)]
         table = table.set_column(table.schema.get_field_index(column), column, pa.array(values, pa.int64()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def layout_at(place: str, part: str, root: str = "") -> Layout:
     if path.is_dir():
         if (path / "dataset_dict.json").is_file() or any(path.glob("*.arrow")):
             return saved(path, part)
-        return shards(path, part) if next(path.rglob("*.parquet"), None) else class_folders(path)
+        tables = any(name.endswith(".parquet") for _, _, names in os.walk(path) for name in names)
+        return shards(path, part) if tables else class_folders(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist: give a folder with one folder a class, a list of pictures, or Parquet files")
     if root and not Path(root).is_dir():

@@ -1,0 +1,22 @@
+"""Large packages, imported without a search for garbage among them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def imports_that_stay() -> Iterator[None]:
+    """What is imported inside lives until the process ends, and Python's collector is told so.
+
+    Without this it looks through the objects of torch (some 190,000) again and again while they are made, and once more
+    when the process ends: a third of the time that ``list methods`` takes. Objects that are in no cycle are freed as always.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
