@@ -15,7 +15,7 @@ from bench.records.store import Store
 from bench.suites.files import PLUGINS, SUITES_DIR, file_of, own, read_file
 from bench.suites.planning import NothingMatches, Plan, plan
 from bench.suites.selection import Selection
-from bench.suites.suite import Suite, SuiteFile, load_suite, parse_suite
+from bench.suites.suite import Suite, SuiteFile, load_suite
 from lt_core.errors import UserError
 from lt_core.fields import build, param
 from lt_core.frozen.fetch import fetch_inputs
@@ -39,15 +39,29 @@ class _File:
     plugins: Any = param((), PLUGINS)
 
 
-def load(name: str) -> Suite | Group:
+def load(name: str, known: dict[str, Suite] | None = None, check: bool = True) -> Suite | Group:
     """The suite or the group of that name, or in that file.
+
+    Args:
+        known: suites of the benchmark's own that were loaded before, which are not loaded again; those of now are added.
+        check: as in `load_suite`.
 
     Raises:
         UserError: there is none, or something in it that nothing can be made of.
     """
-    path = file_of(name, SUITES_DIR)
+    path, known = file_of(name, SUITES_DIR), {} if known is None else known
     values = read_file(path, SuiteFile)
-    return _group(path.stem, values) if "suites" in values else parse_suite(path.stem, values, own(path))
+    if "suites" in values:
+        return _group(path.stem, values, known, check)
+    return _suite(path, known, check)
+
+
+def _suite(path: Path, known: dict[str, Suite], check: bool) -> Suite:
+    if own(path):
+        return load_suite(path, check=check)
+    if path.stem not in known:
+        known[path.stem] = load_suite(path.stem, check=check)
+    return known[path.stem]
 
 
 def suites_in(item: Suite | Group) -> tuple[Suite, ...]:
@@ -99,7 +113,7 @@ def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu")
     fetch_inputs(needed, data_dir, device)
 
 
-def _group(name: str, values: Mapping[str, Any]) -> Group:
+def _group(name: str, values: Mapping[str, Any], known: dict[str, Suite], check: bool) -> Group:
     where = f"group {name}"
     file = build(_File, values, where)
     if not isinstance(file.suites, list) or not file.suites:
@@ -112,5 +126,5 @@ def _group(name: str, values: Mapping[str, Any]) -> Group:
             raise UserError(f"{where} contains {itself}: name suites only")
         if path.stem in suites:
             raise UserError(f"{where} names the suite {path.stem} twice: drop one")
-        suites[path.stem] = load_suite(entry)
+        suites[path.stem] = _suite(path, known, check)
     return Group(name, file.about, tuple(suites.values()))
