@@ -1,5 +1,5 @@
 #!/bin/bash
-# sbatch docs/cluster/slurm.sh [SUITE…]: a Ray cluster for as long as the job lasts, and the suites on it (default: full).
+# sbatch docs/cluster/slurm.sh [SUITE…]: a Ray cluster for as long as the job lasts, and the suites on it (default: papers).
 # Submitted again after its time is up, it goes on with what is missing.
 #SBATCH --job-name=lt-bench
 #SBATCH --nodes=4
@@ -39,6 +39,6 @@ done
 sleep 30                                       # how many trials run at a time is shown once: wait for the nodes
 
 srun --overlap --nodes=1 --ntasks=1 -w "$head" \
-    python bench.py run "${@:-full}" --address "$ip:$port" --data "$SHARED/data" --out "$SHARED/runs" \
+    python bench.py run "${@:-papers}" --address "$ip:$port" --data "$SHARED/data" --out "$SHARED/runs" \
     --gpus-per-trial "$GPUS_PER_TRIAL" --cpus-per-trial "$CPUS_PER_TRIAL"
 # Ray's nodes end with the job.
