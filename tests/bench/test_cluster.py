@@ -210,7 +210,7 @@ def test_kuberay_manifest_has_what_a_rayjob_needs():
     job = yaml.safe_load((FILES / "kuberay.yaml").read_text())
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     assert job["metadata"]["name"]
-    assert "bench.py run full" in job["spec"]["entrypoint"]
+    assert "bench.py run papers" in job["spec"]["entrypoint"]
     cluster = job["spec"]["rayClusterSpec"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]
