@@ -122,24 +122,24 @@ def given_features(frame: pd.DataFrame) -> list[str]:
     """What must be known of rows whose network was trained on other pictures before."""
     notes = []
     for dataset, model in frame[["dataset", "model"]].drop_duplicates().itertuples(index=False):
-        before, seen = (
-            "a network that was trained on other pictures",
-            f"the packaged one and torchvision's on ImageNet, {_seen(dataset)}",
-        )
+        before = "a network that was trained on other pictures"
+        seen = f"the packaged one and torchvision's on ImageNet{_seen(dataset)}"
         if on_features(model):
             notes.append(
                 f"classifiers on features of {before} and is not trained further ({seen}): these figures say nothing of learning "
                 "features"
             )
         elif trained_further(model):
-            notes.append(f"{before} is trained further, in whole or in part ({seen})")
+            notes.append(f"a network that was trained before is trained further, in whole or in part ({seen})")
     return list(dict.fromkeys(notes))
 
 
 def _seen(dataset: str) -> str:
-    """What a network that was trained on ImageNet has seen of a data set."""
+    """What a network that was trained on ImageNet has seen of a data set; nothing where that is not known."""
     source = DATASETS[dataset].source if dataset in DATASETS else None
-    return (isinstance(source, Standard) and source.imagenet) or "which shows CIFAR's kinds of objects"
+    if isinstance(source, Standard) and source.imagenet:
+        return f", {source.imagenet}"
+    return ", which shows CIFAR's kinds of objects" if dataset.startswith("cifar") else ""
 
 
 def machines(frame: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records.columns import describe_trial, imbalance_words, label_words
+from bench.records.foreign import printed
 from bench.records.layout import SECONDS
 from bench.suites.advice import recipe_notes
 from lt_core.labels import counted, duration
@@ -93,7 +94,7 @@ def status_words(store: Store) -> str:
             lines.append(f"      and {len(rows) - 3} more")
     if len(bad):
         lines.append("  lost trials run again by themselves; for the others give the run command with --retry-failed")
-    return "\n".join(lines)
+    return printed("\n".join(lines))
 
 
 def file_list(files: Sequence[Path]) -> str:

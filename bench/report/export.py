@@ -10,10 +10,10 @@ import pandas as pd
 
 from bench.analysis.leaderboard import in_words, leaderboard
 from bench.records import HEADLINE, RUNS_DIR
+from bench.records.foreign import in_csv
 from bench.records.store import Store
 from bench.report.page import document
 from bench.report.render import text
-from bench.report.render.foreign import in_csv
 from bench.report.tables.leaderboard import DEFAULT, build
 from lt_core.errors import UserError
 

@@ -34,6 +34,9 @@ def threads_beside_others(threads: int, say: Callable[[str], None] = print) -> i
     The threads of a trial wait for each other after each operation. Where one has to share its CPU, all wait until it gets a
     turn: two threads beside busy processes were a tenth as fast as one, whether they spin meanwhile or sleep (docs/speed.md).
     """
+    if threads > cpus():
+        say(f"this machine has {cpus()} CPUs: each trial computes with as many threads in place of {threads}")
+    threads = min(threads, cpus())
     if threads == 1:
         return 1
     share = busy(_LOOK)

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from bench.records import HEADLINE
 from bench.records.columns import describe_trial
+from bench.records.foreign import printed
 from bench.suites.cost import works
 from lt_core.labels import counted, duration
 from lt_core.metrics import METRICS
@@ -54,7 +55,7 @@ class ProgressLine:
             return
         if result.status != OK:
             self.failed += 1
-            self.say(f"{result.status}: {describe_trial(result.spec, self.data)}: {result.cause}")
+            self.say(printed(f"{result.status}: {describe_trial(result.spec, self.data)}: {result.cause}"))
             return
         # The validation split where there is one: "best" must not teach anybody the test part.
         score = _SHOWN(result.outcome(validation=result.validated))

@@ -19,6 +19,8 @@ def training_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) 
     """
     net, counts = _counted(build, shape)
     kept = {name for name, module in net.named_modules() if not any(p.requires_grad for p in module.parameters())}
+    if "" in kept:
+        return counts[""]
     outermost = [name for name in kept if not any(name.startswith(f"{other}.") for other in kept)]
     return 3 * counts[""] - 2 * sum(counts.get(name, 0) for name in outermost)
 

@@ -15,10 +15,12 @@ CPU's figures. It cannot tell what a GPU's own kernels do: their speed, or the o
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -29,8 +31,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from lt_core.testing.gpu_rules import Refused, costs, refuse
+from lt_core.testing.gpu_rules import READS, Refused, costs, refuse
 
+#: Where a line is not of whoever wrote the method.
+_THEIRS = tuple(f"{Path(file).parent}{os.sep}" for file in (str(torch.__file__), __file__))
 GPU, CPU, _META = torch.device("cuda", 0), torch.device("cpu"), torch.device("meta")
 
 
@@ -108,6 +112,8 @@ class EmulatedGPU(TorchDispatchMode):
             kwargs["device"] = CPU
         known = {id(one.held): one for one in inside}  # an operation in place returns what it was given
         out = func(*tree_map(_held, args), **tree_map(_held, kwargs))
+        if inside and func not in READS and any(isinstance(leaf, bool | int | float) for leaf in tree_leaves(out)):
+            self.note("wait", func._overloadpacket.__name__)  # it tells the host a number
         return tree_map(lambda value: known.get(id(value), _wrapped(value)), out) if lands else out
 
 
@@ -129,7 +135,7 @@ def _wrapped(value: Any) -> Any:
 def _line() -> str:
     """The innermost line that is neither torch's nor one of these files."""
     frame: Any = sys._getframe(1)
-    while frame and ("/torch/" in frame.f_code.co_filename or "/lt_core/testing/" in frame.f_code.co_filename):
+    while frame and frame.f_code.co_filename.startswith(_THEIRS):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "unknown"
 
@@ -153,7 +159,13 @@ class _Calls(TorchFunctionMode):
         kwargs, first = dict(kwargs or {}), args[0] if args else None
         if func is torch.device:
             return func(*args, **kwargs)
+        if func is Tensor.cuda:
+            return args[0].to(GPU)
         if isinstance(first, Emulated):
+            if func is Tensor.__format__ and not first.dim():
+                return format(first.item(), args[1])
+            if func is Tensor.pin_memory:
+                raise Refused("cannot pin 'torch.cuda.FloatTensor': only dense CPU tensors can be pinned")
             if func in (Tensor.numpy, Tensor.__array__):
                 raise Refused("can't convert cuda:0 device type tensor to numpy: use Tensor.cpu() first")
             if func is Tensor.new_tensor:  # whose C++ asks the driver on the way, as that of torch.tensor does below
@@ -203,6 +215,9 @@ def emulated_gpu() -> Iterator[EmulatedGPU]:
             for place, name, value in (
                 (torch, "Generator", _Generator),
                 (torch.cuda, "is_available", lambda: True),
+                (torch.cuda, "device_count", lambda: 1),
+                (torch.cuda, "current_device", lambda: 0),
+                (torch.cuda, "synchronize", lambda *which: gpu.note("wait", "synchronize")),
                 (torch.cuda, "is_bf16_supported", lambda **how: False),
                 (torch.cuda, "get_device_name", lambda *which: "an emulated GPU"),
                 (torch.cuda, "get_rng_state", lambda *which: torch.get_rng_state()),  # layers draw from the CPU's

@@ -17,7 +17,8 @@ _aten = torch.ops.aten
 READS = {
     _aten._local_scalar_dense.default, _aten.nonzero.default, _aten.equal.default, _aten.bincount.default,
     _aten.masked_select.default, _aten._unique2.default, _aten.unique_dim.default, _aten.is_nonzero.default,
-    _aten.repeat_interleave.Tensor,
+    _aten.repeat_interleave.Tensor, _aten.unique_consecutive.default, _aten.unique_dim_consecutive.default,
+    _aten._unique.default, _aten._linalg_check_errors.default,
 }  # fmt: skip
 _LOOKING_UP = {_aten.index.Tensor}
 _PUTTING = {_aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}

@@ -10,12 +10,14 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
+
+from lt_core.training.runtime import out_of_memory
 
 #: Which keys a state has and what they mean; a file of another number is ignored.
 LAYOUT = 1
@@ -59,16 +61,16 @@ def read(path: Path) -> dict[str, Any]:
         # Generator states must stay on the CPU; load_state_dict moves the rest.
         state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a digest proves no good will
+        if out_of_memory(error):
+            raise  # of the trial, not of the file
         raise ValueError(str(error)) from error
-    if state.get("layout") != LAYOUT:
-        raise ValueError("it is of another version")
     return state
 
 
 def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
     """The stored state; None if there is none for this trial and ``kind`` of device, or the file is not what was written.
 
-    A damaged file is told of once and removed, so that nothing meets it again.
+    A damaged file is told of once and removed, so that nothing meets it again. One of another version stays as it is.
     """
     try:
         state = read(path)
@@ -77,14 +79,18 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
     except OSError as error:
         reason = f"cannot be read: {error}"
     except ValueError as error:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
         reason = f"is damaged and is removed ({error})"
     else:
-        if state["trial_id"] != trial_id:
+        if state.get("layout") != LAYOUT:
+            reason = "is of another version and is ignored"
+        elif state["trial_id"] != trial_id:
             return None
-        if state["kind"] == kind:
+        elif state["kind"] == kind:
             return state
-        reason = f"was written on {state['kind']} and is ignored on {kind}"
+        else:
+            reason = f"was written on {state['kind']} and is ignored on {kind}"
     warnings.warn(f"checkpoint {path} {reason}: the trial is trained anew", stacklevel=2)
     return None
 

@@ -108,8 +108,22 @@ def test_a_checkpoint_of_another_version_is_not_taken(file, monkeypatch):
     monkeypatch.setattr(checkpoint, "LAYOUT", checkpoint.LAYOUT + 1)
     checkpoint.save(file, "id", "cpu-float32", {})
     monkeypatch.undo()
-    with pytest.warns(UserWarning, match="of another version"):
+    with pytest.warns(UserWarning, match="is of another version and is ignored"):
         assert checkpoint.load(file, "id", "cpu-float32") is None
+    assert file.exists()  # the other version may need it
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_memory_that_runs_out_does_not_cost_the_checkpoint(file, monkeypatch, error):
+    checkpoint.save(file, "id", "cpu-float32", {})
+
+    def full(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(checkpoint.torch, "load", full)
+    with pytest.raises(type(error)):
+        checkpoint.load(file, "id", "cpu-float32")
+    assert file.exists()
 
 
 def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec, figures, file):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.report.render.foreign import printed
+from bench.records.foreign import printed
 from bench.report.render.notes import footnotes, mark
 from bench.report.tables.table import Table
 

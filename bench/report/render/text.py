@@ -8,7 +8,7 @@ import itertools
 import json
 from typing import Any
 
-from bench.report.render.foreign import in_markdown, printed, row_in_csv
+from bench.records.foreign import in_markdown, printed, row_in_csv
 from bench.report.render.notes import TIED, footnotes, mark
 from bench.report.tables.table import Cell, Table
 
@@ -19,10 +19,10 @@ def to_markdown(table: Table) -> str:
     rows = [
         [in_markdown(row.label), *(_mark(cell, table, "**", "**", "<u>", "</u>") for cell in row.cells)] for row in table.rows
     ]
-    lines = [f"**{printed(table.title)}**", "", "| " + " | ".join([table.stub, *heads]) + " |"]
+    lines = [f"**{in_markdown(table.title)}**", "", "| " + " | ".join([table.stub, *heads]) + " |"]
     lines.append("|" + "---|" + "---:|" * len(heads))
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {printed(note)}" for note in footnotes(table))])
+    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in footnotes(table))])
 
 
 def _mark(cell: Cell, table: Table, *marks: str) -> str:

@@ -82,9 +82,9 @@ def _keep(place: Path, found: Annotations) -> None:
     import pyarrow.parquet as pq
 
     paths, categories = zip(*found.pairs, strict=True)
-    table = pa.table({"path": paths, "category": pa.array(categories, pa.int64())})
     beside = place.with_suffix(f".{os.getpid()}.part")
-    with suppress(OSError):
+    with suppress(OSError, ValueError, pa.ArrowException):  # a name that is no UTF-8 is told of where it is looked for
+        table = pa.table({"path": paths, "category": pa.array(categories, pa.int64())})
         place.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table.replace_schema_metadata({"names": json.dumps(found.names)}), beside, compression="zstd")
         beside.replace(place)
