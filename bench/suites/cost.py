@@ -122,7 +122,7 @@ def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[
         if plugins.missing(spec.versions):  # only its file knows what it takes
             continue
         total = totals[_kind(spec)]
-        total[0] += float(rows[list(SECONDS)].sum(axis=None))
+        total[0] += float(rows[list(SECONDS)].to_numpy().sum())
         first = stage_one(spec)
         total[1] += len(rows) * (work(spec) + (work(first) if first else 0))
     return {kind: seconds / done for kind, (seconds, done) in totals.items()}
