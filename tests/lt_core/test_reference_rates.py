@@ -9,6 +9,7 @@ each recipe and at a shorter one.
 - cui_large, cui_ilsvrc: richardaecn/class-balanced-loss tpu/models/official/resnet/resnet_main.py and its scripts @ 0ab6eb7
 - imagenet_lt_90, inat_90: facebookresearch/classifier-balancing run_networks.py and its configs @ 22370c6, with PyTorch 0.4.1's
   scheduler: a step before each epoch, the first of which is to epoch 0
+- places_lt_90: dvlab-research/MiSLAS train_stage1.py (adjust_learning_rate) @ 0fc381e
 - mnist_mlp: the example as printed, two epochs of Adam
 """
 
@@ -62,9 +63,9 @@ def on_tpu(base):
     return rate
 
 
-def decoupling(step, epochs, per_epoch):
-    """`CosineAnnealingLR` to 0, which moves once an epoch."""
-    return 0.2 * (1 + math.cos(math.pi * (step // per_epoch) / epochs)) / 2
+def once_an_epoch(base):
+    """Half a cosine from the rate to 0, which moves once an epoch: `CosineAnnealingLR`, or MiSLAS's `adjust_learning_rate`."""
+    return lambda step, epochs, per_epoch: base * (1 + math.cos(math.pi * (step // per_epoch) / epochs)) / 2
 
 
 REFERENCES = {
@@ -76,14 +77,15 @@ REFERENCES = {
     "cifar_abc": lambda step, epochs, per_epoch: 0.002,
     "cui_large": on_tpu(0.4),
     "cui_ilsvrc": on_tpu(0.2),
-    "imagenet_lt_90": decoupling,
-    "inat_90": decoupling,
+    "imagenet_lt_90": once_an_epoch(0.2),
+    "inat_90": once_an_epoch(0.2),
+    "places_lt_90": once_an_epoch(0.1),
     "mnist_mlp": lambda step, epochs, per_epoch: 0.001,
 }
 
 
 def test_every_recipe_of_a_paper_is_held_here():
-    ours = {"digits", "digits_semi", "frozen"}
+    ours = {"digits", "digits_semi", "frozen", "photos_scratch", "photos_last_block"}
     missing = set(RECIPES) - ours - set(REFERENCES)
     assert not missing, f"{missing}: add the public code's rates to REFERENCES, or the recipe's name to `ours`"
 

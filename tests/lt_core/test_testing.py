@@ -341,7 +341,8 @@ def test_a_part_that_no_method_has_is_trained_with_softmax(load):
 
 def test_a_part_that_draws_from_a_global_generator_is_found_by_training_too(load):
     """numpy's, that is: torch's is the training's own while it trains."""
-    drawn = "torch.randn(images.shape, generator=generator, device=images.device)"
+    drawn = "torch.randn(images.shape, generator=draw, device=images.device)"
+    assert drawn in ALONE
     found = cases(plugins.registered(load(ALONE.replace(drawn, "float(np.random.randn())"))))
     causes = {case.check.name: cause for case, cause, _ in run_checks(found) if cause}
     assert "run again after another trial it has other figures" in causes["its_figures_are_those_of_its_seed"]
