@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
 import statistics
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -126,3 +127,8 @@ def write_json(path: Path | None, values: dict[str, Any]) -> None:
     """Write ``values`` to ``path``, if there is one."""
     if path is not None:
         path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def peak_gib(usage: resource.struct_rusage) -> float:
+    """The most memory that was resident at once, in GiB, by what the kernel says of a process."""
+    return usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)  # in bytes there, in KiB elsewhere

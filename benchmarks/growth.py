@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import machine, parser, print_table, write_json
+from common import machine, parser, peak_gib, print_table, write_json
 
 # This process stays small: the kernel counts what a child shares with its parent before it starts its own program.
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +32,6 @@ OTHER_IMAGES = ("semi_supervised", "generation")  # families that need unlabelle
 COMPACT = "import sys; from bench.records.store import Store; Store(sys.argv[1]).compact()"
 CPU_GOAL, MEMORY_GOAL = 10.0, 1.0  # seconds, GiB
 _EACH_SEED = LABELS * len(FACTORS) * DRAWS
-_MEMORY_UNIT = 2**30 if sys.platform == "darwin" else 2**20  # ru_maxrss is in bytes there, in KiB elsewhere
 
 
 def fill(trials: int, file: Path) -> None:
@@ -91,7 +90,7 @@ def measured(words: list[str]) -> dict[str, float]:
         if process.returncode:
             said.seek(0)
             sys.exit(f"{said.read().decode()}\n{' '.join(words)} failed")
-    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "gib": usage.ru_maxrss / _MEMORY_UNIT}
+    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "gib": peak_gib(usage)}
 
 
 def main() -> None:

@@ -31,11 +31,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common import Spread, machine, parser, print_table, write_json
+from common import Spread, machine, parser, peak_gib, print_table, write_json
 
 CLASSES, GOAL = 1000, 1.5
 LAYOUTS = {"folders": "tree", "list": "list.txt"}
-_UNIT = 2**30 if sys.platform == "darwin" else 2**20  # ru_maxrss is in bytes there, in KiB elsewhere
 
 
 def write_pictures(folder: Path, files: int) -> None:
@@ -115,7 +114,7 @@ def _trial(layout: str, folder: Path, size: int) -> None:
 
 def _peak() -> float:
     """The most memory that this process has had resident, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNIT
+    return peak_gib(resource.getrusage(resource.RUSAGE_SELF))
 
 
 def child(what: str, layout: str, folder: Path, size: int) -> dict[str, Any]:

@@ -18,11 +18,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import cpus, machine, parser, print_table, write_json
+from common import cpus, machine, parser, peak_gib, print_table, write_json
 
 # This process stays without torch: the kernel counts what a child shares with its parent before it starts its own program.
 GOAL = 1.5
-_UNIT = 2**30 if sys.platform == "darwin" else 2**20  # ru_maxrss is in bytes there, in KiB elsewhere
 
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def _noise(runtime: Any, steps: int) -> tuple[str, str, int]:
 
 def _peak() -> float:
     """The most memory that this process has had resident, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNIT
+    return peak_gib(resource.getrusage(resource.RUSAGE_SELF))
 
 
 def child(arguments: list[str], **environment: str) -> dict[str, Any]:

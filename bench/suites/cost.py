@@ -102,11 +102,6 @@ class Prices:
         return how, rate
 
 
-def estimate(specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
-    """What `Prices` say of ``specs`` alone."""
-    return Prices().estimate(specs, frame)
-
-
 def _kind(spec: TrialSpec) -> Kind:
     return spec.recipe.model, spec.recipe.crop, spec.data.dataset
 

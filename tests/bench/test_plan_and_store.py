@@ -17,7 +17,7 @@ import pytest
 from bench.records import nested
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
-from bench.suites.cost import estimate, work
+from bench.suites.cost import Prices, work
 from bench.suites.planning import plan
 from bench.suites.suite import parse_suite
 from lt_core.data.draw import draw
@@ -182,12 +182,12 @@ def test_an_unknown_run_names_the_nearest(tmp_path, monkeypatch):
 
 
 def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store, finished):
-    unmeasured = estimate(suite.specs)
+    unmeasured = Prices().estimate(suite.specs)
     assert unmeasured.calibrated == 16
     assert unmeasured.seconds > 0
     slow = {"setup": 0.0, "train": 100.0, "evaluate": 0.0}
     store.write(fake(finished, suite.specs[0], seconds=slow))
-    priced = estimate(suite.specs[1:], store.frame())
+    priced = Prices().estimate(suite.specs[1:], store.frame())
     assert (priced.measured, priced.calibrated) == (15, 0)
     expected = sum(100 * work(s) / work(suite.specs[0]) for s in suite.specs[1:])
     assert priced.seconds == pytest.approx(expected)
