@@ -18,10 +18,12 @@ leaderboard: install
 gpu: install
 	@PYTHONPATH=.:benchmarks $(RUN) benchmarks/gpu.py $(if $(DATA),--data $(DATA))
 
+# Two processes, since a test that starts Ray takes two cores for itself; WORKERS=N: more.
+WORKERS ?= 2
 test: install
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n $(WORKERS) --dist worksteal
 
-# What takes long and changes rarely: the wheel, built, installed and used.
+# What takes long: kills of runs and studies, suites of stages, the wheel built, installed and used.
 test-slow: install
 	@$(RUN) -m pytest -m slow
 

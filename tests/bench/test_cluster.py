@@ -96,6 +96,23 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
                 process.wait()
 
 
+# Appended to a plug-in: on a node, the first worker waits until a worker of the other node is there too, so that both of them
+# train, however busy the machine and however short the trials are.
+MEETING = """
+import time
+from pathlib import Path
+
+import ray
+
+if ray.is_initialized() and ray.get_runtime_context().worker.mode == ray.WORKER_MODE:
+    met = Path({folder!r})
+    (met / ray.get_runtime_context().get_node_id()).touch()
+    until = time.monotonic() + 120
+    while len(list(met.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+"""
+
+
 @pytest.mark.timeout(280)
 def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_shared_stages_anew(cluster, tmp_path):
     if cluster.hidden is None:
@@ -104,9 +121,12 @@ def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_s
     data = {**TINY["data"], "imbalance_factor": 10}
     suite.write_text(yaml.safe_dump({**TINY, "data": data, "methods": ["crt", "lws", "my_vs"]}))
     run, plugin = cluster.hidden / "blind", cluster.hidden / "vs_loss.py"
-    shutil.copy(ROOT / "docs" / "examples" / "vs_loss.py", plugin)
+    met = tmp_path / "met"
+    met.mkdir()
+    plugin.write_text((ROOT / "docs" / "examples" / "vs_loss.py").read_text() + MEETING.format(folder=str(met)))
     done = cli("run", str(suite), "--out", str(cluster.hidden), "--address", cluster.address, "--plugin", str(plugin))
     assert done.returncode == 0, done.stderr
+    assert len(list(met.iterdir())) == 2, "a worker of each node loaded the plug-in"
     assert set(Store(run).frame()["status"]) == {"ok"}
     assert not Path(f"/proc/{cluster.second.pid}/root{plugin}").exists(), "the text of a plug-in file travels with its trials"
     # What the second node has in that place, seen through its process.

@@ -42,6 +42,7 @@ def test_ray_gives_the_figures_of_the_bare_loop_and_keeps_quiet(reference, tmp_p
     assert not re.search(r"\b(ray|raylet|tune|Trainable)\b", done.stdout.split("\ntables")[0])
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_driver_again_and_again_then_the_same_command(reference, tmp_path):
     suite, expected = reference
     run = tmp_path / "tiny"
@@ -71,6 +72,7 @@ def test_a_worker_that_dies_costs_no_trial(reference, tmp_path):
     same(run, expected)
 
 
+@pytest.mark.slow
 def test_a_trial_whose_worker_dies_every_time_is_lost_and_tried_by_the_next_run(reference, tmp_path, write_suite):
     suite = write_suite(recipe={"base": "digits", "epochs": 3000}, methods=["softmax"], seeds=1)
     run = tmp_path / "tiny"
@@ -89,6 +91,7 @@ def test_a_trial_whose_worker_dies_every_time_is_lost_and_tried_by_the_next_run(
     assert "1 failed, 1 left" in planned.stdout
 
 
+@pytest.mark.slow
 def test_a_long_trial_goes_on_from_its_checkpoint_after_kill_9(tmp_path, write_suite):
     data = {**TINY["data"], "imbalance_factor": 10}
     suite = write_suite(recipe={"base": "digits", "epochs": 150}, data=data, methods=["over_sampling"], seeds=1)

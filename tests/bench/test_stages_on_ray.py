@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 import yaml
 
 from bench.records import predictions
@@ -12,6 +13,7 @@ from tests.bench.harness import cli
 DIGITS = {"base": "digits", "epochs": 3}
 
 
+@pytest.mark.slow
 def test_two_stage_and_semi_supervised_suites_end_in_tables_and_figures(tmp_path):
     data = {"dataset": "digits", "imbalance_factor": 10, "n_max": 60}
     suites = {

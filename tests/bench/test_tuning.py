@@ -272,6 +272,7 @@ def states_of(run):
     return {study.study_name: [t.state.name for t in study.trials] for study in studies}
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_and_its_winner_is_a_suite(tmp_path):
     """Real Ray: killed in the middle, given again, then the winner's suite finds its trials done."""
     file = tmp_path / "tiny.yaml"
