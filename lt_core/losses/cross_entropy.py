@@ -59,11 +59,18 @@ class Focal(_OneVersusAll):
     gamma: float = param(1.0, "focusing γ; at 0 the loss is sigmoid cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
 
     def bind(self, counts: Tensor) -> LossFn:
-        def loss(logits: Tensor, labels: Tensor) -> Tensor:
-            signed = _signs(logits, labels) * logits
-            return (-F.logsigmoid(signed) * torch.exp(self.gamma * F.logsigmoid(-signed))).sum(dim=1)
+        return lambda logits, labels: self._binary(_signs(logits, labels) * logits).sum(dim=1)
 
-        return loss
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        def every(logits: Tensor, weights: Tensor) -> Tensor:
+            wrong = self._binary(-logits)
+            return wrong.sum(dim=1, keepdim=True) - wrong + self._binary(logits)
+
+        return every
+
+    def _binary(self, signed: Tensor) -> Tensor:
+        """The loss of each binary decision, by z^t."""
+        return -F.logsigmoid(signed) * torch.exp(self.gamma * F.logsigmoid(-signed))
 
 
 @part("loss", "focal_softmax")
@@ -98,6 +105,15 @@ class FocalSoftmax(Loss):
             return nll * self._modulator(weights * nll)
 
         return loss
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        def every(logits: Tensor, weights: Tensor) -> Tensor:
+            nll = -logits.log_softmax(dim=1)
+            if self.gamma == 0:
+                return nll
+            return nll * self._modulator(nll if self.focal_on == "cross_entropy" else weights[:, None] * nll)
+
+        return every
 
     def _modulator(self, nll: Tensor) -> Tensor:
         """(1 − e^(−nll))^γ."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lt_core.fields import param
-from lt_core.losses.base import Loss, LossFn
+from lt_core.losses.base import EveryLossFn, Loss, LossFn
 from lt_core.parts import part
 
 
@@ -29,6 +29,32 @@ class _Cosine(Loss):
         """CE(s·(z − margin·onehot(y)), y) of each image; ``margins``: [B]."""
         moved = outputs.scatter_add(1, labels[:, None], -margins[:, None])
         return F.cross_entropy(self.scale * moved, labels, reduction="none")
+
+    def shifted_for_every_label(self, outputs: Tensor, margins: Tensor) -> Tensor:
+        """`shifted` for each label that an image could have: log(1 + Σ_{j≠y} exp(s·z_j) / exp(s·(z_y − margin))), [B, C].
+
+        ``margins``: [C] or [B, C].
+        """
+        loss: Tensor = F.softplus(log_sum_of_others(self.scale * outputs) - self.scale * (outputs - margins))
+        return loss
+
+
+def log_sum_of_others(logits: Tensor) -> Tensor:
+    """log Σ_{j≠c} exp(z_j) in each column c: [B, C].
+
+    It is log Σ_j exp(z_j) + log(1 − p_c), which is exact enough while p_c ≤ 1/2; the largest logit, whose p can round to 1, has
+    the sum over the others taken for itself.
+    """
+    top = logits.argmax(dim=1, keepdim=True)
+    others = logits.logsumexp(dim=1, keepdim=True) + torch.log1p(-logits.softmax(dim=1).scatter(1, top, 0.0))
+    return others.scatter(1, top, logits.scatter(1, top, float("-inf")).logsumexp(dim=1, keepdim=True))
+
+
+def largest_other(outputs: Tensor) -> Tensor:
+    """The largest output of a class other than c in each column c: [B, C]."""
+    first, second = outputs.topk(2, dim=1).values.split(1, dim=1)
+    top = outputs.argmax(dim=1, keepdim=True)
+    return first.expand_as(outputs).scatter(1, top, second)
 
 
 def runner_up(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -56,6 +82,10 @@ class LDAM(_Cosine):
         margins = self.margins(counts)
         return lambda outputs, labels: self.shifted(outputs, labels, margins.to(outputs)[labels])
 
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        margins = self.margins(counts)
+        return lambda outputs, weights: self.shifted_for_every_label(outputs, margins.to(outputs))
+
 
 @part("loss", "mm")
 class MaximumMargin(_Cosine):
@@ -78,17 +108,35 @@ class MaximumMargin(_Cosine):
     released_code: bool = param(False, "compute d as the public code does, mistakes included")
 
     def bind(self, counts: Tensor) -> LossFn:
-        offset = ldam_margins(counts, 0.5) if self.mixed else torch.zeros_like(counts)
+        offset = self._offset(counts)
 
         def loss(outputs: Tensor, labels: Tensor) -> Tensor:
             d = self.distance(outputs.detach(), labels)
-            m = self.max_margin - offset.to(outputs)[labels]
-            margins = torch.where(d > 0, torch.exp(-d - self.mm_gamma * m), torch.exp(d.clamp_max(0) - m))
+            margins = self._margins(d, self.max_margin - offset.to(outputs)[labels])
             if self.released_code:
                 margins = torch.where(d == 0, 0, margins)
             return self.shifted(outputs, labels, margins)
 
         return loss
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        if self.released_code:  # which takes a whole batch for images of one label
+            return super().bind_every(counts)
+        m = self.max_margin - self._offset(counts)
+
+        def every(outputs: Tensor, weights: Tensor) -> Tensor:
+            d = outputs.detach() - largest_other(outputs.detach())
+            return self.shifted_for_every_label(outputs, self._margins(d, m.to(outputs)))
+
+        return every
+
+    def _offset(self, counts: Tensor) -> Tensor:
+        """What the mixed form subtracts from m for class sizes ``counts``: [C]."""
+        return ldam_margins(counts, 0.5) if self.mixed else torch.zeros_like(counts)
+
+    def _margins(self, d: Tensor, m: Tensor) -> Tensor:
+        """b at the distances ``d``."""
+        return torch.where(d > 0, torch.exp(-d - self.mm_gamma * m), torch.exp(d.clamp_max(0) - m))
 
     def distance(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """d of each image: [B]."""
@@ -109,3 +157,6 @@ class Hinge(Loss):
             return (self.hinge_margin + runner_up(outputs, labels) - outputs.gather(1, labels[:, None])[:, 0]).relu()
 
         return loss
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        return lambda outputs, weights: (self.hinge_margin + largest_other(outputs) - outputs).relu()

@@ -48,6 +48,20 @@ class SoftmaxEqualization(Loss):
 
         return loss
 
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        rare = self.rare(counts)
+
+        def every(logits: Tensor, weights: Tensor) -> Tensor:
+            plain = -logits.log_softmax(dim=1)
+            if self.seql_gamma == 0:
+                return plain
+            hidden = rare.to(logits.device)
+            pushing = logits.masked_fill(hidden, -math.inf).logsumexp(dim=1, keepdim=True)
+            spared = torch.where(hidden, F.softplus(pushing - logits), pushing - logits)
+            return self.seql_gamma * spared + (1 - self.seql_gamma) * plain
+
+        return every
+
 
 @part("loss", "cdt")
 class ClassDependentTemperatures(Loss):
@@ -103,3 +117,13 @@ class LabelAwareSmoothing(Loss):
             return -(1 - epsilon) * log_p.gather(1, column)[:, 0] - epsilon * others
 
         return loss
+
+    def bind_every(self, counts: Tensor) -> EveryLossFn:
+        smoothing = self.smoothing(counts)
+
+        def every(logits: Tensor, weights: Tensor) -> Tensor:
+            epsilon, log_p = smoothing.to(logits), logits.log_softmax(dim=1)
+            others = (log_p.sum(dim=1, keepdim=True) - log_p) / (len(counts) - 1)
+            return -(1 - epsilon) * log_p - epsilon * others
+
+        return every

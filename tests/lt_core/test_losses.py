@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import lt_core.methods  # noqa: F401  (registers every part)
+from lt_core.losses.smoothing import smoothed
 from lt_core.parts import GROUPS
 
 # CIFAR-10, imbalance factor 100.
@@ -319,3 +321,25 @@ def test_label_aware_smoothing_by_hand():
     head = 0.6 * math.log(8) + 0.2 * (math.log(8 / 3) + math.log(2))
     tail = 0.9 * math.log(2) + 0.05 * (math.log(8) + math.log(8 / 3))
     assert loss(PLAIN, EACH)[[0, 2]].tolist() == pytest.approx([head, tail], abs=1e-12)
+
+
+class _Largest(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor held that was made."""
+
+    made = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.made = max(self.made, result.numel())
+        return result
+
+
+@pytest.mark.parametrize(("name", "keys"), CASES)
+def test_smoothed_labels_take_no_more_memory_than_a_number_a_class(name, keys):
+    """A batch of 4 images of 8,142 classes (iNaturalist 2018) would be 265 million numbers if each label were tried in turn."""
+    outputs = torch.zeros(4, 8142, requires_grad=True)
+    loss, _ = smoothed(GROUPS["loss"][name](**keys), torch.linspace(1000, 2, 8142), 0.1)
+    with _Largest() as largest:
+        loss(outputs, torch.arange(4)).sum().backward()
+    assert largest.made <= outputs.numel()
