@@ -54,7 +54,8 @@ def largest_other(outputs: Tensor) -> Tensor:
     """The largest output of a class other than c in each column c: [B, C]."""
     first, second = outputs.topk(2, dim=1).values.split(1, dim=1)
     top = outputs.argmax(dim=1, keepdim=True)
-    return first.expand_as(outputs).scatter(1, top, second)
+    others: Tensor = first.expand_as(outputs).scatter(1, top, second)
+    return others
 
 
 def runner_up(outputs: Tensor, labels: Tensor) -> Tensor:
