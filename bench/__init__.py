@@ -142,6 +142,7 @@ def tune(
     from bench.records.folder import claim
     from bench.records.store import Store
     from bench.running.execution import Execution
+    from bench.running.sharing import settled
     from bench.suites.selection import with_fields
     from bench.tuning import driver, winners
     from bench.tuning.space import load_space
@@ -153,10 +154,12 @@ def tune(
     if given.keep:
         raise UserError(f"keep: a study keeps no {given.keep}: run the suite file of its winner with --keep {given.keep}")
     chosen = load_space(space) if isinstance(space, str | Path) else space
-    runtime, scheduler = given.beside_others(given.runtime()), given.scheduler()
+    given.runtime()  # what is not there is said before anything else
     store = Store.create(given.out / chosen.name)
     claim(store.path, chosen.file)
-    gpus = given.gpus_per_trial or 0.0
+    given = settled(given, chosen.kinds(), chosen.most_trials())
+    runtime, scheduler = given.beside_others(given.runtime()), given.scheduler()
+    gpus = given.gpus or 0.0
     searches = driver.tune(chosen, store, scheduler, runtime, gpus=gpus, seed=study_seed, retry_failed=retry_failed)
     found = [winners.winner(search) for search in searches]
     winners.confirm(chosen, found, store, scheduler, runtime, retry_failed)

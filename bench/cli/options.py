@@ -45,10 +45,10 @@ _RECORDS: dict[str, type] = {field.name: record for record in (Selection, Execut
 SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selection)
 _METAVARS = {
     "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
-    "data": "DIR", "out": "DIR",
+    "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR",
 }  # fmt: skip
 _FLAGS = {"verbose": ("--verbose", "-v")}
-_READ_BY_THE_RECORD = ("where", "seeds")
+_READ_BY_THE_RECORD = ("where", "seeds", "gpus_per_trial")
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -14,6 +14,7 @@ from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
 from bench.running.execution import PREDICTIONS, Execution
 from bench.running.progress import ProgressLine, summary
+from bench.running.sharing import settled
 from bench.suites.planning import Plan
 from lt_core import plugins
 from lt_core.frozen.fetch import fetch_inputs
@@ -61,11 +62,14 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     Raises:
         Interrupted, UserError: see `execute`.
     """
-    runtime, backend = execution.runtime(), execution.scheduler()
+    runtime = execution.runtime()
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
     left = plan.minus(store)
-    runtime = execution.beside_others(runtime) if left.todo else runtime
+    if left.todo:
+        execution = settled(execution, left.todo, len(left.todo), lambda words: print(f"{plan.suite.name}: {words}", flush=True))
+        runtime = execution.beside_others(execution.runtime())
+    backend = execution.scheduler()
     if execution.keep != PREDICTIONS:
         execute(left, store, backend, runtime)
         return store

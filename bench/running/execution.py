@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("ray", "inline")
 PREDICTIONS = "predictions"
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Execution:
     backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process", choices=BACKENDS)
     address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
     cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
-    gpus_per_trial: float | None = param(None, "GPUs of a trial, fractions allowed [default: one a process, if any]", low=0)
+    gpus_per_trial: float | str | None = param(
+        None,
+        "GPUs of a trial, fractions allowed; auto: as many share one as train fastest [default: one a process]",
+        low=0,
+    )
     processes_per_trial: int | None = param(
         None, "processes that train each trial together [default: its GPUs, if it has several]", low=1
     )
@@ -56,6 +61,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "gpus_per_trial", _number_or_auto(self.gpus_per_trial))
         refuse_below(self)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise UserError(f"--device must be auto, cpu, cuda or one of several, such as cuda:1; got '{self.device}'")
@@ -63,9 +69,12 @@ class Execution:
             raise UserError(f"--address must be auto, HOST:PORT or ray://HOST:PORT; got '{self.address}'")
         if self.backend == "inline" and self.address:
             raise UserError("--address is a Ray cluster's, and --backend inline does without Ray: drop one of them")
+        if self.gpus_per_trial == AUTO and (self.backend == "inline" or (self.processes_per_trial or 1) > 1):
+            alone = "--backend inline runs one" if self.backend == "inline" else "each of its processes takes a whole one"
+            raise UserError(f"--gpus-per-trial auto is for several trials on one GPU, and {alone}: drop it")
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
             raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
-        gpus = self.gpus_per_trial or 0
+        gpus = self._told or 0
         if self.backend == "inline" and 0 < gpus < 1:
             raise UserError(f"--gpus-per-trial {gpus:g} is for several trials at once, and --backend inline runs one: drop it")
         if (gpus > 1 and not float(gpus).is_integer()) or (gpus and self.processes not in (1, gpus)):
@@ -81,12 +90,17 @@ class Execution:
     @property
     def processes(self) -> int:
         """Processes that train a trial together."""
-        return self.processes_per_trial or max(1, int(self.gpus_per_trial or 0))
+        return self.processes_per_trial or max(1, int(self._told or 0))
+
+    @property
+    def _told(self) -> float | None:
+        """GPUs of a trial, as far as a number was given."""
+        return None if isinstance(self.gpus_per_trial, str) else self.gpus_per_trial
 
     @property
     def gpus(self) -> float | None:
         """GPUs of a trial; None: one for each of its processes, where there are GPUs."""
-        return 0.0 if self.gpus_per_trial is None and self.device == "cpu" else self.gpus_per_trial
+        return 0.0 if self._told is None and self.device == "cpu" else self._told
 
     @property
     def cpus(self) -> float:
@@ -102,8 +116,8 @@ class Execution:
         import torch
 
         there = torch.cuda.device_count()
-        if self.backend == "inline" and (self.gpus_per_trial or 0) > there:
-            raise UserError(f"--gpus-per-trial {self.gpus_per_trial:g} asks for more GPUs than this machine has ({there})")
+        if self.backend == "inline" and (self._told or 0) > there:
+            raise UserError(f"--gpus-per-trial {self._told:g} asks for more GPUs than this machine has ({there})")
         if self.backend == "inline" and self.gpus is None and 0 < there < self.processes:
             raise UserError(
                 f"--processes-per-trial {self.processes} asks for a GPU for each process, and this machine has {there}: lower "
@@ -119,7 +133,7 @@ class Execution:
             checkpoint_every=self.checkpoint_every,
             embed=self.embed,
             time_limit=self.trial_timeout,
-        ).given(self.gpus_per_trial)
+        ).given(self._told)
         if self.address is None or not self.device.startswith("cuda"):  # the GPUs of a cluster are its nodes'
             runtime.torch_device()
         return runtime
@@ -140,3 +154,17 @@ class Execution:
         return RayTune(
             self.address, self.cpus, self.gpus, self.verbose, processes=self.processes, on_gpu=self.device.startswith("cuda")
         )
+
+
+def _number_or_auto(given: float | str | None) -> float | str | None:
+    """What ``--gpus-per-trial`` says.
+
+    Raises:
+        UserError: neither a number nor auto.
+    """
+    if not isinstance(given, str) or given == AUTO:
+        return given
+    try:
+        return float(given)
+    except ValueError:
+        raise UserError(f"--gpus-per-trial must be a number of GPUs, such as 0.25, or auto; got '{given}'") from None

@@ -6,9 +6,15 @@ import gc
 import time
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from lt_core.data.sets import DATASETS
 from lt_core.spec import TrialSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from lt_core.training.loop import Training
 
 _STEPS = 3  # measured steps of a calibration, after one to warm up
 _STEP_SECONDS = 1.0  # about what a step of a calibration may take: of a large network it gets fewer images than a trial's
@@ -43,8 +49,8 @@ def _counted(model: str, shape: tuple[int, int, int], classes: int) -> float:
     return training_flops(lambda: build_model(model, shape, classes, LinearHead()), shape)
 
 
-def calibrate(spec: TrialSpec) -> float:
-    """Seconds a unit of `work`, from a few training steps of the model on noise; needs no data, and no weights."""
+def training_on_noise(spec: TrialSpec, device: torch.device, batch: int, steps: int) -> Training:
+    """Plain training of the network of ``spec`` on noise, in epochs of ``steps`` steps; needs no data, and no weights."""
     import torch
 
     from lt_core.data.loader import Images, Split
@@ -52,21 +58,29 @@ def calibrate(spec: TrialSpec) -> float:
     from lt_core.models import seen_shape
     from lt_core.pretrained.weights import left_out
     from lt_core.training.loop import Training
+
+    info = DATASETS[spec.data.dataset]
+    shape = seen_shape(spec.recipe.model, info.image_shape)
+    labels = torch.arange(batch * steps, device=device) % info.classes
+    noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
+    counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
+    recipe = replace(spec.recipe, steps=steps, batch_size=batch, micro_batch=0)
+    with left_out():
+        plain = replace(spec, method=resolve("softmax"), recipe=recipe)
+        return Training(plain, Split(noise, noise, noise, counts, shape), device)
+
+
+def calibrate(spec: TrialSpec) -> float:
+    """Seconds a unit of `work`, from a few training steps of the model on noise."""
     from lt_core.training.runtime import Runtime
 
     runtime = Runtime()
     runtime.prepare()
-    device, info = runtime.torch_device(), DATASETS[spec.data.dataset]
-    shape = seen_shape(spec.recipe.model, info.image_shape)
+    device = runtime.torch_device()
 
     def seconds(batch: int, steps: int) -> float:
         """Of an image, in ``steps`` of plain training: what a method costs beyond that is part of its work."""
-        labels = torch.arange(batch * steps, device=device) % info.classes
-        noise = Images(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, device=device), labels)
-        counts = torch.full((info.classes,), float(len(labels) / info.classes), dtype=torch.float64, device=device)
-        recipe = replace(spec.recipe, steps=steps, batch_size=batch, micro_batch=0)
-        plain = replace(spec, method=resolve("softmax"), recipe=recipe)
-        training = Training(plain, Split(noise, noise, noise, counts, shape), device)
+        training = training_on_noise(spec, device, batch, steps)
         start = time.perf_counter()
         training.run_epoch()
         each = (time.perf_counter() - start) / training.images_seen
@@ -74,10 +88,9 @@ def calibrate(spec: TrialSpec) -> float:
         gc.collect()  # it holds itself: of 27 cells with ResNets 10 GB would stay
         return each
 
-    with left_out():
-        few = min(2, spec.recipe.batch_size)
-        seconds(few, 1)
-        batch = max(few, min(spec.recipe.batch_size, int(_STEP_SECONDS / seconds(few, 1))))
-        if batch > few:
-            seconds(batch, 1)  # warm up
-        return seconds(batch, _STEPS) / 3.0
+    few = min(2, spec.recipe.batch_size)
+    seconds(few, 1)
+    batch = max(few, min(spec.recipe.batch_size, int(_STEP_SECONDS / seconds(few, 1))))
+    if batch > few:
+        seconds(batch, 1)  # warm up
+    return seconds(batch, _STEPS) / 3.0

@@ -49,7 +49,7 @@ def refuse_below(record: Any) -> None:
     """Raise for a number in ``record`` below the smallest that its field allows."""
     for key, domain in domains(type(record)).items():
         value = getattr(record, key)
-        if value is not None and domain.low is not None and value < domain.low:
+        if isinstance(value, int | float) and domain.low is not None and value < domain.low:
             raise UserError(f"{key} must be {domain.low:g} or more, got {value!r}")
 
 

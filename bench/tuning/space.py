@@ -5,6 +5,7 @@ Everything is checked when the file is read, so that no study starts that cannot
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
 from lt_core.fields import build, param
+from lt_core.methods import resolve
 from lt_core.metrics import ON_CURVES, metric_of
 from lt_core.plugins import load_all
 from lt_core.recipes import Recipe
@@ -57,6 +59,14 @@ class Space:
         method, recipe = study.method(setting), study.trained(setting)
         data, seeds = (self.fresh_data, self.fresh_seeds) if fresh else (self.data, self.seeds)
         return tuple(TrialSpec(one, method, recipe, seed) for one in data for seed in seeds)
+
+    def kinds(self) -> list[TrialSpec]:
+        """Plain trials of the recipe, one for each of the data: what a machine must be ready for."""
+        return [TrialSpec(data, resolve("softmax"), self.recipe) for data in self.data]
+
+    def most_trials(self) -> float:
+        """Trials of all studies, if none is stopped or fails; endless where a budget is given in hours."""
+        return (self.trials or math.inf) * len(self.studies) * len(self.seeds) * len(self.data)
 
 
 @dataclass(frozen=True)

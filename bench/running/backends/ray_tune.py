@@ -10,11 +10,11 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from bench.running.backends.ray_start import ready_workers_taken, with_workers_ready
@@ -23,6 +23,7 @@ from lt_core.errors import UserError
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 
+T = TypeVar("T")
 _RETRIES = 2  # times that a trial is started anew after its worker or node has died
 _STARTS = 4  # attempts to start a Ray of our own
 _ROOT = Path(__file__).resolve().parents[3]
@@ -58,6 +59,26 @@ class RayTune:
                 + (", or --processes-per-trial, each of which takes a whole GPU" if self.processes > 1 and gpus else "")
             )
         return sum(fits)
+
+    def gpus_there(self) -> float:
+        """GPUs of all machines."""
+        self._connect()
+        import ray
+
+        return float(ray.cluster_resources().get("GPU", 0))
+
+    def on_a_gpu(self, work: Callable[..., T], *given: Any) -> T | None:
+        """``work(*given)``, by a process that has a GPU to itself, on any machine; None where none of them has one.
+
+        Raises:
+            whatever ``work`` raises.
+        """
+        if not self.gpus_there():
+            return None
+        import ray
+
+        done: T = ray.get(ray.remote(num_gpus=1, num_cpus=self.cpus, max_calls=1)(work).remote(*given))
+        return done
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
         self._connect()

@@ -1,0 +1,198 @@
+"""How many trials share one GPU best: measured on the card, since neither its memory nor its model tells.
+
+A small network leaves most of a card idle, but processes only run side by side on it under NVIDIA's MPS; without MPS they take
+turns, and several are no faster than one (docs/gpu.md). So the heaviest trial's network is trained on noise by one process,
+by two, four and eight at once, for as long as more of them train clearly more images a second and fit into the card's memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from select import select
+from typing import TYPE_CHECKING, Any
+
+from bench.running.backends.ray_tune import RayTune
+from bench.running.execution import AUTO, Execution
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
+
+NUMBERS = (1, 2, 4, 8)
+GAIN = 1.05  # how many times the images a second more processes must reach, to be worth their memory
+SECONDS = 2.0  # of training that are measured
+MEMORY = 0.9  # of a card's memory that trials may take
+_STEPS, _WARM = 20, 4  # steps of an epoch of the measurement; epochs before it, in which steps are recorded
+_PATIENCE = 180.0  # seconds that a process may take to get ready
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What was measured. ``rates``: images a second of all processes together, by their number, the first one 1."""
+
+    rates: Mapping[int, float]
+    network: str
+    seconds: float  # that measuring took
+
+    @property
+    def trials(self) -> int:
+        """How many trials share a GPU best: the fewest that no larger number beats clearly."""
+        return next(n for n, rate in sorted(self.rates.items()) if GAIN * rate >= max(self.rates.values()))
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of a trial."""
+        return 1 / self.trials
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{rate:,.0f} with {n}" for n, rate in sorted(self.rates.items()))
+        share = "each trial takes a whole GPU" if self.trials == 1 else f"{self.trials} trials share a GPU"
+        return f"{share}: {self.network} trains {told} at once (images/s, measured in {self.seconds:.0f} s)"
+
+
+def settled(execution: Execution, specs: Sequence[TrialSpec], trials: float, say: Callable[[str], None] = print) -> Execution:
+    """``execution`` with a number in place of ``--gpus-per-trial auto``.
+
+    Args:
+        specs: trials of every kind that is to run.
+        trials: how many there are to run.
+
+    Raises:
+        UserError: no cluster answers.
+    """
+    if execution.gpus_per_trial != AUTO:
+        return execution
+    plain = replace(execution, gpus_per_trial=None)
+    backend = plain.scheduler()
+    if plain.gpus == 0 or not isinstance(backend, RayTune) or trials <= backend.gpus_there():  # each has a card to itself
+        return plain
+    found = backend.on_a_gpu(measured, _heaviest(specs))
+    if found is None:
+        return plain
+    say(str(found))
+    return replace(execution, gpus_per_trial=found.gpus)
+
+
+def _heaviest(specs: Sequence[TrialSpec]) -> TrialSpec:
+    """The trial whose steps compute most: where it fits, the others do."""
+    from bench.suites.calibration import operations
+
+    kinds = {(spec.recipe.model, spec.data.dataset, spec.recipe.batch_size): spec for spec in specs}
+    return max(kinds.values(), key=lambda spec: operations(spec) * spec.recipe.batch_size)
+
+
+def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float = SECONDS) -> Sharing:
+    """Train the network of ``spec`` on this machine's first GPU, on its CPU if it has none, by each of ``numbers`` of processes.
+
+    Raises:
+        RuntimeError: not even one process can.
+    """
+    start, rates, taken = time.monotonic(), dict[int, float](), list[_Process]()
+    with ExitStack() as stack:
+        for number in numbers:
+            if taken and number * taken[0].memory > MEMORY:
+                break
+            try:
+                while len(taken) < number:
+                    taken.append(_Process(spec))
+                    stack.callback(taken[-1].end)
+                for process in taken:
+                    process.get_ready()
+                for process in taken:
+                    process.train(seconds)
+                rates[number] = sum(process.rate() for process in taken)
+            except _Failed as failed:  # for lack of memory, say
+                if not rates:
+                    raise RuntimeError(f"{spec.recipe.model} cannot be trained here: {failed}") from None
+                break
+            if len(rates) > 1 and rates[number] < GAIN * max(rate for n, rate in rates.items() if n != number):
+                break
+    return Sharing(rates, spec.recipe.model, time.monotonic() - start)
+
+
+class _Failed(Exception):
+    """A process of the measurement that died, or does not answer."""
+
+
+class _Process:
+    """One that trains beside others, when it is told to."""
+
+    memory = 0.0  # share of the card's that it takes, once it is ready
+
+    def __init__(self, spec: TrialSpec) -> None:
+        from lt_core.training.carried import carried
+
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.running.sharing"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env=environment, text=True,
+        )  # fmt: skip
+        self.ready = False
+        self._tell(carried(spec))
+
+    def get_ready(self) -> None:
+        if not self.ready:
+            self.memory, self.ready = self._answer(), True
+
+    def train(self, seconds: float) -> None:
+        self._tell(seconds)
+
+    def rate(self) -> float:
+        """Images a second of what it was told to train."""
+        return self._answer()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def _tell(self, value: Any) -> None:
+        assert self.process.stdin
+        with suppress(BrokenPipeError):  # it died: its answer is missing
+            self.process.stdin.write(json.dumps(value) + "\n")
+            self.process.stdin.flush()
+
+    def _answer(self) -> float:
+        assert self.process.stdout
+        line = self.process.stdout.readline() if select([self.process.stdout], [], [], _PATIENCE)[0] else ""
+        if not line:
+            raise _Failed(f"a process ended with code {self.process.wait()}" if self.process.poll() else "no answer")
+        return float(json.loads(line))
+
+
+def main() -> None:
+    """A process of the measurement: reads a trial and prints its share of the card's memory, then reads seconds, trains for as
+    long and prints images a second, until its input ends.
+    """
+    import torch
+
+    from bench.suites.calibration import training_on_noise
+    from lt_core.training.carried import received
+    from lt_core.training.runtime import Runtime
+
+    spec, runtime = received(json.loads(sys.stdin.readline())), Runtime()
+    runtime.prepare()
+    device = runtime.torch_device()
+    training = training_on_noise(spec, device, spec.recipe.batch_size, _STEPS)
+    for _ in range(_WARM):
+        training.run_epoch()
+    share = 0.0
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        share = 1 - free / total  # whatever else is there is there for all of them
+    print(share, flush=True)
+    for line in sys.stdin:
+        start, images = time.perf_counter(), 0
+        while time.perf_counter() - start < float(line):
+            training.run_epoch()
+            images += training.images_seen
+        print(images / (time.perf_counter() - start), flush=True)
+
+
+if __name__ == "__main__":
+    main()
