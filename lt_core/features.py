@@ -11,7 +11,7 @@ from lt_core.data.loader import Images
 from lt_core.protocols import Predictor
 
 BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU the set is small anyway
-PIXELS = 2**20  # of a batch's images of one channel, so that a network's maps of photographs fit into memory
+PIXELS = 2**19  # of a batch's images of one channel, so that a network's maps of photographs fit into memory
 
 
 @torch.no_grad()

@@ -45,6 +45,7 @@ def _decode_once(
     if cached is None:
         try:
             made = make_set(info.name, *read(info, files))
+            hold_against_published(info, made, files[0].parent)
         except UserError:
             raise
         except Exception as error:
@@ -54,6 +55,23 @@ def _decode_once(
         write_cache(folder, made)
         cached = read_cache(folder, info.name) or made
     return cached
+
+
+def hold_against_published(info: DatasetInfo, found: ImageSet, place: Path) -> None:
+    """Raise unless ``found`` is the set that its name promises: rows of other images under that name would be believed."""
+    assert isinstance(info.source, Found)
+    own = "fetch it again, or add images of your own under a name of their own with `data add`"
+    counts = tuple(np.bincount(found.train_labels, minlength=info.classes).tolist())
+    tested = len(found.test_labels)
+    if (counts, tested) != (info.train_counts, info.test_count):
+        raise UserError(
+            f"{info.name}: {place} holds {sum(counts):,} training and {tested:,} test images, the published set "
+            f"{sum(info.train_counts):,} and {info.test_count:,}"
+            + (", with other numbers of each class" if sum(counts) == sum(info.train_counts) else "")
+            + f": {own}"
+        )
+    if info.source.fingerprint and found.fingerprint != info.source.fingerprint:
+        raise UserError(f"{info.name}: {place} holds as many images as the published set, but they are not the same: {own}")
 
 
 # Parquet shards ---------------------------------------------------------------------------------
@@ -77,21 +95,47 @@ def _find_parquet(root: Path, source: Found) -> list[Path]:
 
 def _read_parquet(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
     def part(prefix: str) -> ImagesAndLabels:
-        return _stack(info, (pair for file in files if file.name.startswith(prefix) for pair in rows(file)))
+        shards = (file for file in files if file.name.startswith(prefix))
+        return _stack(
+            info,
+            ((f"{shard}, row {row}", content, label) for shard in shards for row, (content, label) in enumerate(rows(shard))),
+        )
 
     return part("train"), part("test")
 
 
-def _stack(info: DatasetInfo, pairs: Iterable[tuple[bytes | Path, int]]) -> ImagesAndLabels:
-    from PIL import Image
-
-    mode = "L" if info.image_shape[2] == 1 else "RGB"
+def _stack(info: DatasetInfo, pictures: Iterable[tuple[str, bytes | Path, object]]) -> ImagesAndLabels:
+    """Images and labels of ``pictures``: where each is found, its content or file, and its label."""
     images, labels = [], []
-    for source, label in pairs:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-            images.append(np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1))
+    for place, content, label in pictures:
+        if not isinstance(label, int) or not 0 <= label < info.classes:
+            raise UserError(f"{place}: the label is {label!r}, and {info.name} has the classes 0 to {info.classes - 1}")
+        images.append(_decoded(info, place, content))
         labels.append(label)
     return np.stack(images), np.asarray(labels)
+
+
+def _decoded(info: DatasetInfo, place: str, content: bytes | Path) -> np.ndarray:
+    """A picture: uint8 [height, width, channels].
+
+    Raises:
+        UserError: it cannot be decoded, has another size than those of the set, or is transparent somewhere.
+    """
+    from PIL import Image
+
+    height, width, channels = info.image_shape
+    try:  # SyntaxError: Pillow's word for some damaged files
+        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as picture:
+            alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+            if alpha and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
+                raise UserError(f"{place}: the picture is transparent in places, which {info.name} is not: fetch it again")
+            image = np.asarray(picture.convert("L" if channels == 1 else "RGB")).reshape(picture.height, picture.width, -1)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{place}: the picture cannot be decoded ({reason(error)}): fetch {info.name} again") from None
+    if image.shape != info.image_shape:
+        size = f"{image.shape[1]} × {image.shape[0]}"
+        raise UserError(f"{place}: the picture has {size} pixels, and those of {info.name} {width} × {height}")
+    return image
 
 
 # torchvision's own folders ----------------------------------------------------------------------
@@ -145,7 +189,7 @@ def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, I
     labels = _class_labels(info, folders, str(files[0].parents[1]))
 
     def part(which: str) -> ImagesAndLabels:
-        return _stack(info, ((f, labels[f.parent.name]) for f in files if f.parents[1].name == which))
+        return _stack(info, ((str(f), f, labels[f.parent.name]) for f in files if f.parents[1].name == which))
 
     return part("train"), part("test")
 
@@ -154,6 +198,11 @@ def _class_labels(info: DatasetInfo, folders: list[str], place: str) -> dict[str
     """The label of each class folder: by its number, by its name where the set's names are known, else by alphabet."""
     if all(folder.isdecimal() for folder in folders):
         folders = sorted(folders, key=int)
+        if [int(folder) for folder in folders] not in ([*range(len(folders))], [*range(1, len(folders) + 1)]):
+            raise UserError(
+                f"{place}: the class folders are numbered {', '.join(folders[:3])} … {folders[-1]}, with gaps: number them from "
+                f"0 to {len(folders) - 1}, or name them as the classes are called"
+            )
     elif info.class_names:
         names = [name.replace("/", "_") for name in info.class_names]
         for folder in folders:

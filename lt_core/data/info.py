@@ -12,10 +12,14 @@ from lt_core.data.standard import Standard
 
 @dataclass(frozen=True)
 class Found:
-    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets."""
+    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets.
+
+    ``fingerprint``: of the published images; empty where it is not known.
+    """
 
     aliases: tuple[str, ...] = ()
     torchvision: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -130,10 +130,15 @@ DATASETS: Registry[DatasetInfo] = _Datasets("dataset")
 
 
 def dataset(
-    *, read: Callable[[], Any] | None = None, aliases: tuple[str, ...] = (), torchvision: str = "", **fields: Any
+    *,
+    read: Callable[[], Any] | None = None,
+    aliases: tuple[str, ...] = (),
+    torchvision: str = "",
+    fingerprint: str = "",
+    **fields: Any,
 ) -> DatasetInfo:
-    """Register a set: ``read`` as of `Made`, or ``aliases`` and ``torchvision`` as of `Found`, or ``source`` itself."""
-    info = DatasetInfo(**{"source": Made(read) if read else Found(aliases, torchvision), **fields})
+    """Register a set: ``read`` of `Made`, or ``aliases``, ``torchvision`` and ``fingerprint`` of `Found`, or its ``source``."""
+    info = DatasetInfo(**{"source": Made(read) if read else Found(aliases, torchvision, fingerprint), **fields})
     return DATASETS.add(info.name, info)
 
 
@@ -153,6 +158,7 @@ dataset(
     name="mnist", about="handwritten digits, 28×28 grey",
     train_counts=(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949), test_count=10_000, image_shape=(28, 28, 1),
     aliases=("mnist", "MNIST", "ylecun___mnist"), torchvision="MNIST", class_names=_TEN,
+    fingerprint="5432105290c150de",
 )  # fmt: skip
 dataset(
     name="fashion_mnist", about="articles of clothing, 28×28 grey",
@@ -164,12 +170,14 @@ dataset(
     name="cifar10", about="natural images of ten classes, 32×32 colour",
     train_counts=(5000,) * 10, test_count=10_000, image_shape=(32, 32, 3),
     aliases=("cifar10", "cifar-10", "CIFAR10", "cifar-10-batches-py", "uoft-cs___cifar10"), torchvision="CIFAR10",
+    fingerprint="458ad5b7c19f4afa",
     class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 )  # fmt: skip
 dataset(
     name="cifar100", about="natural images of a hundred classes, 32×32 colour",
     train_counts=(500,) * 100, test_count=10_000, image_shape=(32, 32, 3),
     aliases=("cifar100", "cifar-100", "CIFAR100", "cifar-100-python", "uoft-cs___cifar100"), torchvision="CIFAR100",
+    fingerprint="7a79d8d34ca1c056",
 )  # fmt: skip
 for _name, _source in STANDARD.items():
     DATASETS.add(_name, _standard(_name, _source))
