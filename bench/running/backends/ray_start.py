@@ -53,6 +53,23 @@ def ready_workers_taken() -> Iterator[None]:
 
 
 @contextmanager
+def signals_left_alone() -> Iterator[None]:
+    """While Ray starts: it gives SIGTERM to `sys.exit`, and then to a handler that dumps the stack and aborts.
+
+    An exception in the midst of its start leaves a Ray whose shutdown is a segmentation fault.
+    """
+    from ray._private import utils
+
+    before = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        with _variables(RAY_DISABLE_FAILURE_SIGNAL_HANDLER="1"):
+            yield
+    finally:
+        utils.set_sigterm_handler = before
+
+
+@contextmanager
 def _variables(**values: str) -> Iterator[None]:
     """Environment variables of processes that are started meanwhile; those that are set already stay."""
     missing = {name: value for name, value in values.items() if name not in os.environ}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.running import stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from bench.running.backends.ray_start import ready_workers_taken, with_workers_ready
+from bench.running.backends.ray_start import ready_workers_taken, signals_left_alone, with_workers_ready
 from bench.running.backends.ray_trial import packed, trainable, unpacked
 from lt_core.errors import UserError
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
@@ -81,6 +83,16 @@ class RayTune:
         return done
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
+        try:
+            with stopping.one_stop(), stopping.waited_for():
+                left = self._run(jobs, listener)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        if left:
+            raise Interrupted
+
+    def _run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> bool:
+        """As `run`; whether anything is left to do."""
         self._connect()
         import ray
         from ray import tune
@@ -108,27 +120,27 @@ class RayTune:
             try:
                 with ready_workers_taken():
                     tuner.fit()
-            except KeyboardInterrupt:
-                raise Interrupted from None
             except Exception:
                 if hub.error is None:
                     raise
         if hub.error is not None:
             raise hub.error
-        left = {job.spec.trial_id for job in jobs} - hub.ended if isinstance(jobs, Sequence) else not jobs.over()
-        if left:
-            raise Interrupted
+        if isinstance(jobs, Sequence):
+            return bool({job.spec.trial_id for job in jobs} - hub.ended)
+        return not jobs.over()
 
     def _gpus(self, nodes: Sequence[dict[str, float]]) -> float:
         if self.gpus is not None:
             return self.gpus
         return float(self.processes) if any(node.get("GPU", 0) for node in nodes) else 0.0
 
+    @stopping.waited_for()  # Ray neither imports nor starts again in a process where a signal has torn it
     def _connect(self) -> None:
         # Trials are told absolute paths; Tune's own files are of no use to us and its loggers cost time.
         os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "600")
+        os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals are heard by `stopping`
         if not self.verbose:
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints even at verbosity 0
             os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # dumps of a lost node's log: we tell of lost trials
@@ -174,7 +186,8 @@ def _started(**options: Any) -> None:
 
     for attempt in range(_STARTS):
         try:
-            ray.init(**options)
+            with signals_left_alone():
+                ray.init(**options)
             return
         except ConnectionError:
             raise
@@ -217,6 +230,7 @@ def _hub(listener: Listener) -> Any:
         def __init__(self) -> None:
             self.ended: set[str] = set()
             self.error: UserError | None = None
+            self.stopping = False
 
         def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
             record = result.pop("record", None)  # taken out, so that Tune neither keeps nor writes it
@@ -240,6 +254,9 @@ def _hub(listener: Listener) -> Any:
 
         def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
             listener.tick()
+            if stopping.asked() and not self.stopping:
+                self.stopping = True
+                signal.raise_signal(signal.SIGUSR1)  # Tune's own word for: stop what is running, in good order
 
         def _end(self, result: TrialResult) -> None:
             try:
