@@ -10,7 +10,7 @@ from bench.cli import check, data, features, files, look, run, tune
 from bench.cli.command import Command
 from bench.cli.exits import refuse
 from bench.cli.options import with_plugins
-from bench.running.stopping import STOPPED, one_stop
+from bench.running.stopping import STOPPED, leave, one_stop
 from lt_core.errors import UserError
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ def main() -> None:
         try:
             # Typer's own handling prints usage around an error; one sentence is enough.
             code = app(standalone_mode=False)
+        except SystemExit as end:
+            code = end.code
         except UserError as error:
             code = refuse(str(error))
         except KeyboardInterrupt:
@@ -51,4 +53,4 @@ def main() -> None:
             if not hasattr(error, "format_message"):
                 raise
             code = refuse(error.format_message())
-        raise SystemExit(code or 0)
+        leave(code or 0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 STOPPED = 130  # exit code of a process that was asked to stop
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -22,6 +24,7 @@ class _Stop:
     first: float | None = None  # when it was asked to stop
     depth = 0  # of `one_stop`
     waited_for = False  # whether somebody looks at `asked` and ends what is under way in good order
+    abruptly = False  # whether there is nothing left that could be shut down
 
 
 _stop = _Stop()
@@ -74,6 +77,20 @@ def waited_for() -> Iterator[None]:
         _listen()  # older versions of Ray have given SIGTERM to a handler that dumps the stack and aborts
     if asked():
         raise KeyboardInterrupt
+
+
+def leave_abruptly() -> None:
+    """Something that would be shut down at the end of this process is dead, and the shutdown would wait for it: do not try."""
+    _stop.abruptly = True
+
+
+def leave(code: int) -> NoReturn:
+    """End the process."""
+    if _stop.abruptly:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
 
 
 def _listen() -> None:

@@ -21,6 +21,7 @@ from bench.running import stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from bench.running.backends.ray_start import ready_workers_taken, signals_left_alone, with_workers_ready
 from bench.running.backends.ray_trial import packed, trainable, unpacked
+from bench.running.backends.ray_watch import Watch, watched
 from lt_core.errors import UserError
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -98,12 +99,12 @@ class RayTune:
         from ray import tune
 
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
-        hub = _hub(listener)
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
             space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
         else:
             space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
-        with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch, watched() as watch:
+            hub = _hub(listener, watch)
             tuner = tune.Tuner(
                 tune.with_resources(trainable(), {"cpu": self.cpus, "gpu": gpus}),
                 param_space=space,
@@ -220,7 +221,7 @@ class _Unpickled:
         return object, ()
 
 
-def _hub(listener: Listener) -> Any:
+def _hub(listener: Listener, watch: Watch) -> Any:
     """The driver's ear in Tune: hands results to ``listener`` as they come."""
     from ray import tune
 
@@ -254,6 +255,9 @@ def _hub(listener: Listener) -> Any:
 
         def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
             listener.tick()
+            self.error = self.error or watch.lost
+            if self.error:
+                raise self.error
             if stopping.asked() and not self.stopping:
                 self.stopping = True
                 signal.raise_signal(signal.SIGUSR1)  # Tune's own word for: stop what is running, in good order
