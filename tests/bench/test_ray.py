@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
@@ -182,7 +183,7 @@ def test_tune_makes_a_large_grid_of_trials_without_copying_it_for_each():
     assert TrialSpec.from_dict(unpacked(made[-1])["trial"]["spec"]) == load_suite("frozen_cifar10").specs[-1]
 
 
-def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatch):
+def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatch, tmp_path):
     import ray
 
     from bench.running.backends.ray_tune import RayTune
@@ -196,6 +197,7 @@ def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatc
             tried.append(options)
             if len(tried) <= failures:
                 raise slow
+            return SimpleNamespace(address_info={"session_dir": str(tmp_path)})
 
         return attempt
 

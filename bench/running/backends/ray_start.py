@@ -70,6 +70,24 @@ def signals_left_alone() -> Iterator[None]:
 
 
 @contextmanager
+def out_of_reach() -> Iterator[None]:
+    """While a Ray of our own starts: its daemons and workers listen on loopback alone.
+
+    They do where the node's address is that of loopback, which Ray has a switch for, meant for Windows and macOS, and replaces
+    by the machine's own address wherever it is given in another way.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        with _variables(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"):
+            yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
 def _variables(**values: str) -> Iterator[None]:
     """Environment variables of processes that are started meanwhile; those that are set already stay."""
     missing = {name: value for name, value in values.items() if name not in os.environ}

@@ -10,16 +10,16 @@ import logging
 import os
 import signal
 import socket
-import tempfile
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.running import stopping
+from bench.running import scratch, stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from bench.running.backends.ray_start import ready_workers_taken, signals_left_alone, with_workers_ready
+from bench.running.backends.ray_start import out_of_reach, ready_workers_taken, signals_left_alone, with_workers_ready
 from bench.running.backends.ray_trial import packed, trainable, unpacked
 from bench.running.backends.ray_watch import Watch, watched
 from lt_core.errors import UserError
@@ -103,7 +103,7 @@ class RayTune:
             space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
         else:
             space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
-        with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch, watched() as watch:
+        with scratch.scratch() as folder, watched() as watch:
             hub = _hub(listener, watch)
             tuner = tune.Tuner(
                 tune.with_resources(trainable(), {"cpu": self.cpus, "gpu": gpus}),
@@ -111,7 +111,7 @@ class RayTune:
                 tune_config=tune.TuneConfig(reuse_actors=True, scheduler=_scheduler(hub), **asking),
                 run_config=tune.RunConfig(
                     name="trials",
-                    storage_path=scratch,
+                    storage_path=str(folder / "tune"),
                     verbose=1 if self.verbose else 0,
                     callbacks=[hub],
                     failure_config=tune.FailureConfig(max_failures=_RETRIES),
@@ -142,6 +142,8 @@ class RayTune:
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "600")
         os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals are heard by `stopping`
+        if self.address is None and "ray" not in sys.modules:  # which reads it as it is imported; Ray 2.60 does it by itself
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         if not self.verbose:
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints even at verbosity 0
             os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # dumps of a lost node's log: we tell of lost trials
@@ -161,8 +163,10 @@ class RayTune:
         options: dict[str, Any] = {"log_to_driver": self.verbose, "logging_level": level, "configure_logging": True}
         if self.address is None:
             # Without "local" a stale cluster file makes Ray join a cluster that is gone.
-            options |= {"address": "local", "include_dashboard": False}
-            with_workers_ready(partial(_started, **options), self.cpus, self.gpus)
+            options |= {"address": "local", "include_dashboard": False, "_temp_dir": str(scratch.ray_folder())}
+            scratch.sweep()
+            with out_of_reach():
+                with_workers_ready(partial(_started, **options), self.cpus, self.gpus)
             return
         # The same code on every node, whatever is installed there.
         modules = {"py_modules": [str(_ROOT / name) for name in ("lt_core", "bench")]}
@@ -188,7 +192,9 @@ def _started(**options: Any) -> None:
     for attempt in range(_STARTS):
         try:
             with signals_left_alone():
-                ray.init(**options)
+                context = ray.init(**options)
+            if options["address"] == "local":
+                scratch.keep(Path(context.address_info["session_dir"]))
             return
         except ConnectionError:
             raise
