@@ -245,6 +245,15 @@ def test_kuberay_manifest_has_what_a_rayjob_needs():
         assert group["groupName"]
 
 
+def test_every_ray_start_asks_for_a_token():
+    for path in (FILES.parent / "cluster.md", *FILES.iterdir()):
+        commands = [line for line in path.read_text().splitlines() if re.match(r"[^#`]*ray start --", line)]
+        exported = "export RAY_AUTH_MODE=token" in path.read_text()
+        assert exported or all("RAY_AUTH_MODE=token ray start" in line for line in commands), path
+        assert commands or path.name == "kuberay.yaml"
+    assert yaml.safe_load((FILES / "kuberay.yaml").read_text())["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+
+
 def test_slurm_script_is_bash():
     assert subprocess.run(["bash", "-n", FILES / "slurm.sh"], capture_output=True, text=True, timeout=20).stderr == ""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -29,6 +31,20 @@ def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | Non
         start()
     if ray.is_initialized():
         _NODES.add(ray.get_runtime_context().get_node_id())
+
+
+#: What a stranger can do who has no token. The status of this program is 0 if it can.
+_STRANGER = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)"
+
+
+def open_to_strangers(address: str) -> bool:
+    """Whether the head at ``address`` answers to somebody without a token; asked in a process that has none."""
+    token_free = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
+    command, mode = [sys.executable, "-c", _STRANGER, address], {"RAY_AUTH_MODE": "disabled"}
+    try:
+        return not subprocess.run(command, env={**token_free, **mode}, capture_output=True, timeout=30).returncode
+    except subprocess.TimeoutExpired:  # whatever it is, it is not open
+        return False
 
 
 @contextmanager

@@ -19,7 +19,13 @@ from typing import Any, TypeVar
 
 from bench.running import scratch, stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from bench.running.backends.ray_start import out_of_reach, ready_workers_taken, signals_left_alone, with_workers_ready
+from bench.running.backends.ray_start import (
+    open_to_strangers,
+    out_of_reach,
+    ready_workers_taken,
+    signals_left_alone,
+    with_workers_ready,
+)
 from bench.running.backends.ray_trial import packed, trainable, unpacked
 from bench.running.backends.ray_watch import Watch, watched
 from lt_core.errors import UserError
@@ -178,6 +184,13 @@ class RayTune:
                 f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
                 f"RAY_AUTH_TOKEN are the cluster's"
             ) from None
+        if open_to_strangers(ray.get_runtime_context().gcs_address):
+            print(
+                f"warning: the Ray cluster at {self.address} asks for no token: whoever reaches its ports can run code on "
+                "every node; start each with RAY_AUTH_MODE=token (docs/cluster.md)",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _started(**options: Any) -> None:
