@@ -119,8 +119,9 @@ class Soak:
             if process.poll() is not None:
                 return False
             heal = FAULTS[chosen].strike(driver, run)
-        except (psutil.Error, StopIteration, IndexError):  # it ended meanwhile: nothing was struck
-            return process.poll() is None
+        except (psutil.Error, StopIteration, IndexError):  # nothing is there to be struck, such as a worker between two trials
+            self._ended((process, log))
+            return True
         else:
             self.count.faults[chosen] += 1
             code, said = self._ended((process, log))
@@ -153,7 +154,9 @@ class Soak:
         for result in store.results():
             self.count.trials += 1
             expected = self._expected(result.spec)
-            self.count.differing += (result.status, result.confusion, result.curve) != (OK, expected.confusion, expected.curve)
+            if (result.status, result.confusion, result.curve) != (OK, expected.confusion, expected.curve):
+                self.count.differing += 1
+                print(f"DIFFERS: {result.spec.method.label} of {store.path}: {result.status} {result.cause}", flush=True)
 
     def _expected(self, spec: TrialSpec) -> TrialResult:
         if spec.trial_id not in self.straight:

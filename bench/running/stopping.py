@@ -8,10 +8,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 STOPPED = 130  # exit code of a process that was asked to stop
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,7 +24,7 @@ class _Stop:
     first: float | None = None  # when it was asked to stop
     depth = 0  # of `one_stop`
     waited_for = False  # whether somebody looks at `asked` and ends what is under way in good order
-    abruptly = False  # whether there is nothing left that could be shut down
+    is_dead: Callable[[], bool] = staticmethod(lambda: False)  # see `shut_down_unless`
 
 
 _stop = _Stop()
@@ -79,14 +79,14 @@ def waited_for() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def leave_abruptly() -> None:
-    """Something that would be shut down at the end of this process is dead, and the shutdown would wait for it: do not try."""
-    _stop.abruptly = True
+def shut_down_unless(is_dead: Callable[[], bool]) -> None:
+    """Something will be shut down as this process ends, which must not be tried where it ``is_dead``: it would wait."""
+    _stop.is_dead = is_dead
 
 
-def leave(code: int) -> NoReturn:
+def leave(code: Any) -> NoReturn:
     """End the process."""
-    if _stop.abruptly:
+    if _stop.is_dead():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

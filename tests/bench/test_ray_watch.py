@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from bench.running.backends import ray_watch
+from bench.running.backends import ray_start, ray_watch
 from bench.running.backends.ray_watch import Watch
 from lt_core.errors import UserError
 
@@ -63,3 +64,18 @@ def test_only_a_refusal_is_a_death(monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", cut_off)
     assert not ray_watch._refused(address)
+
+
+def test_an_actor_that_ray_ends_for_want_of_memory_is_an_actor_that_died():
+    from ray.air.execution._internal.actor_manager import RayActorManager
+    from ray.exceptions import OutOfMemoryError
+
+    told: list[str] = []
+    manager = SimpleNamespace(_failed_actor_ids=set(), _cleanup_actor=lambda tracked_actor: told.append("cleaned up"))
+    actor = SimpleNamespace(actor_id=1, _on_error=lambda actor, error: told.append(str(error)))
+    task = SimpleNamespace(_tracked_actor=actor, _on_error=None)
+    with pytest.raises(RuntimeError, match="unexpected"):  # else the remedy is no longer needed
+        RayActorManager._actor_task_failed(manager, task, OutOfMemoryError("memory is full"))
+    with ray_start.a_lack_of_memory_survived():
+        RayActorManager._actor_task_failed(manager, task, OutOfMemoryError("memory is full"))
+    assert told == ["cleaned up", "memory is full"]

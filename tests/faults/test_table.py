@@ -86,3 +86,16 @@ def test_a_fault_costs_no_record_and_changes_no_figure(reference, out, tmp_path,
     there = Path(os.environ["TMPDIR"])
     assert not list(there.glob("lt-bench-*")), "what the first run left was swept by the second"
     assert len(list(there.glob("lt-ray/session_2*"))) == 1
+
+
+def test_a_worker_that_ray_ends_for_want_of_memory_costs_its_trial_alone(reference, out, tmp_path, monkeypatch):
+    suite, expected = reference
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")  # no machine has so little in use
+    done = cli("run", suite, "--out", str(out), "--limit", "2")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert set(Store(out / "tiny").frame()["status"]) <= {"oom", "lost"}  # by whether it was training by then
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
+    assert cli("run", suite, "--out", str(out), "--retry-failed").returncode == 0
+    same(out / "tiny", expected)

@@ -69,6 +69,24 @@ def ready_workers_taken() -> Iterator[None]:
 
 
 @contextmanager
+def a_lack_of_memory_survived() -> Iterator[None]:
+    """While Tune runs: a worker that Ray ends for want of memory is a worker that died, and its trial is started anew.
+
+    Tune knows no error of a dead actor but RayActorError, which this one is not, and ends the whole run with a traceback.
+    """
+    from unittest.mock import patch
+
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    dead = RayActorError, OutOfMemoryError
+    with (
+        patch("ray.air.execution._internal.actor_manager.RayActorError", dead),
+        patch("ray.tune.execution.tune_controller.RayActorError", dead),
+    ):
+        yield
+
+
+@contextmanager
 def signals_left_alone() -> Iterator[None]:
     """While Ray starts: it gives SIGTERM to `sys.exit`, and then to a handler that dumps the stack and aborts.
 

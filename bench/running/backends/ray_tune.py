@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from bench.running import scratch, stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from bench.running.backends.ray_start import (
+    a_lack_of_memory_survived,
     open_to_strangers,
     out_of_reach,
     ready_workers_taken,
@@ -125,7 +126,7 @@ class RayTune:
                 ),
             )
             try:
-                with ready_workers_taken():
+                with ready_workers_taken(), a_lack_of_memory_survived():
                     tuner.fit()
             except Exception:
                 if hub.error is None:
@@ -336,4 +337,5 @@ def _cause(trial: Any) -> str:
         lines = [line.strip() for line in Path(trial.error_file).read_text().splitlines() if line.strip()]
     except (OSError, TypeError):
         lines = []
-    return lines[-1] if lines else "the worker was lost"
+    short_of_memory = [line for line in lines if "OutOfMemoryError" in line]  # followed by pages of advice
+    return (short_of_memory or lines or ["the worker was lost"])[-1]

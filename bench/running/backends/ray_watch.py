@@ -59,18 +59,21 @@ def watched() -> Iterator[Watch]:
 
     Whoever waits looks at ``lost`` from time to time and raises it. A driver that hangs inside of Ray and cannot, is ended.
     """
-    watch = Watch(_looks(), _leave)
+    looks = _looks()
+    stopping.shut_down_unless(lambda: any(look() for look, _ in looks.values()))
+    watch = Watch(looks, _leave)
     try:
         yield watch
     finally:
         watch.close()
-        if watch.lost:
-            stopping.leave_abruptly()  # Ray's shutdown would wait for the dead
 
 
 def _looks() -> dict[str, tuple[Callable[[], bool], float]]:
     import ray
+    from ray.util.client import ray as client
 
+    if client.is_connected():  # through a proxy (ray://), which alone is to be reached from here
+        return {}
     context = ray.get_runtime_context()
     me = context.get_node_id()
     here = next(node for node in ray.nodes() if node["NodeID"] == me)
