@@ -84,7 +84,7 @@ def run(
 
     Raises:
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
-        bench.running.backends.Interrupted: stopped by Ctrl-C; what is finished is kept.
+        bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; what is finished is kept.
     """
     from bench.running.driver import run_plan
     from bench.running.execution import Execution
@@ -137,7 +137,7 @@ def tune(
 
     Raises:
         UserError: bad input, missing data, resources that can never be had, an unwritable folder.
-        bench.running.backends.Interrupted: stopped by Ctrl-C; the studies go on from there.
+        bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; the studies go on from there.
     """
     from bench.records.folder import claim
     from bench.records.store import Store

@@ -8,8 +8,9 @@ import typer
 
 from bench.cli import check, data, features, files, look, run, tune
 from bench.cli.command import Command
-from bench.cli.exits import STOPPED, refuse
+from bench.cli.exits import refuse
 from bench.cli.options import with_plugins
+from bench.running.stopping import STOPPED, leave, one_stop
 from lt_core.errors import UserError
 
 app = typer.Typer(
@@ -37,16 +38,19 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one sentence and exit code 2."""
-    try:
-        # Typer's own handling prints usage around an error; one sentence is enough.
-        code = app(standalone_mode=False)
-    except UserError as error:
-        code = refuse(str(error))
-    except KeyboardInterrupt:
-        code = STOPPED
-    except Exception as error:
-        # Typer brings its own copy of click or uses the installed one: its usage errors are known by this method.
-        if not hasattr(error, "format_message"):
-            raise
-        code = refuse(error.format_message())
-    raise SystemExit(code or 0)
+    with one_stop(stays=True):
+        try:
+            # Typer's own handling prints usage around an error; one sentence is enough.
+            code = app(standalone_mode=False)
+        except SystemExit as end:
+            code = end.code
+        except UserError as error:
+            code = refuse(str(error))
+        except KeyboardInterrupt:
+            code = STOPPED
+        except Exception as error:
+            # Typer brings its own copy of click or uses the installed one: its usage errors are known by this method.
+            if not hasattr(error, "format_message"):
+                raise
+            code = refuse(error.format_message())
+        leave(code or 0)

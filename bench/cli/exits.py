@@ -6,8 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.running.stopping import STOPPED
+
 # 0: all is well, 1: `verify` found another figure
-BAD_INPUT, SOME_FAILED, ALL_FAILED, STOPPED = 2, 3, 4, 130
+BAD_INPUT, SOME_FAILED, ALL_FAILED = 2, 3, 4
 
 
 def refuse(message: str) -> int:
@@ -17,7 +19,7 @@ def refuse(message: str) -> int:
 
 
 def stopped() -> int:
-    """The exit code of a run that Ctrl-C ended."""
+    """The exit code of a run that was asked to stop, by Ctrl-C or SIGTERM."""
     print("stopped; every finished trial is kept. Give the same command again to go on.")
     return STOPPED
 

@@ -42,7 +42,7 @@ def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
     """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on.
 
     Exit code 0: every trial that was asked for is finished; 3: some failed, now or before; 4: all failed; 2: bad input; 130:
-    stopped by Ctrl-C.
+    stopped by Ctrl-C or SIGTERM.
     """
     from bench.records.folder import refuse_committed
     from bench.running.backends import Interrupted

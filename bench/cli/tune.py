@@ -34,7 +34,7 @@ def tune_(
     A space that names a baseline also says what every method gains over it, tuned as hard.
 
     Exit code 0: every trial of the search and of the test ended well or was stopped by the pruner; 3: some failed, now or
-    before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C.
+    before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C or SIGTERM.
     """
     import bench
     from bench.cli import tune_wording

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Collection, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -147,7 +147,8 @@ class Store:
                 os.fsync(file.fileno())
             beside.replace(path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that has become read-only this fails too
+                beside.unlink(missing_ok=True)
             raise UserError(
                 f"{path} cannot be written ({error.strerror}): make room and give the same command again; nothing is lost"
             ) from None
@@ -359,5 +360,6 @@ class Store:
             pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), beside)
             beside.replace(path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
             raise UserError(f"{path} cannot be written ({error.strerror or error}): make room; the records are kept") from None

@@ -1,12 +1,13 @@
 #!/bin/bash
 # sbatch docs/cluster/slurm.sh [SUITE…]: a Ray cluster for as long as the job lasts, and the suites on it (default: papers).
-# Submitted again after its time is up, it goes on with what is missing.
+# Two minutes before its time is up the run is asked to stop, as by Ctrl-C: submitted again, it goes on with what is missing.
 #SBATCH --job-name=lt-bench
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=16
 #SBATCH --gpus-per-node=4
 #SBATCH --time=24:00:00
+#SBATCH --signal=B:TERM@120
 #SBATCH --output=lt-bench-%j.log
 set -euo pipefail
 
@@ -38,7 +39,10 @@ for node in "${nodes[@]:1}"; do
 done
 sleep 30                                       # how many trials run at a time is shown once: wait for the nodes
 
-srun --overlap --nodes=1 --ntasks=1 -w "$head" \
-    python bench.py run "${@:-papers}" --address "$ip:$port" --data "$SHARED/data" --out "$SHARED/runs" \
-    --gpus-per-trial "$GPUS_PER_TRIAL" --cpus-per-trial "$CPUS_PER_TRIAL"
+# The driver runs beside this script, on the first node, so that SLURM's warning reaches it and not Ray's nodes.
+python bench.py run "${@:-papers}" --address "$ip:$port" --data "$SHARED/data" --out "$SHARED/runs" \
+    --gpus-per-trial "$GPUS_PER_TRIAL" --cpus-per-trial "$CPUS_PER_TRIAL" &
+driver=$!
+trap 'kill -TERM "$driver"; wait "$driver"; exit $?' TERM
+wait "$driver"
 # Ray's nodes end with the job.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -243,8 +245,60 @@ def test_kuberay_manifest_has_what_a_rayjob_needs():
         assert group["groupName"]
 
 
+def test_every_ray_start_asks_for_a_token():
+    for path in (FILES.parent / "cluster.md", *FILES.iterdir()):
+        commands = [line for line in path.read_text().splitlines() if re.match(r"[^#`]*ray start --", line)]
+        exported = "export RAY_AUTH_MODE=token" in path.read_text()
+        assert exported or all("RAY_AUTH_MODE=token ray start" in line for line in commands), path
+        assert commands or path.name == "kuberay.yaml"
+    assert yaml.safe_load((FILES / "kuberay.yaml").read_text())["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+
+
 def test_slurm_script_is_bash():
     assert subprocess.run(["bash", "-n", FILES / "slurm.sh"], capture_output=True, text=True, timeout=20).stderr == ""
+
+
+LISTEN = (
+    "import os, socket, time; s = socket.create_server(('', 20000 + int(os.environ['SLURM_JOB_ID']) % 20000)); time.sleep(60)"
+)
+STAND_INS = {  # for what a machine without SLURM lacks, and for what takes long
+    "srun": 'while [[ $1 == -* ]]; do [[ $1 == -w ]] && shift; shift; done; exec "$@"',
+    "scontrol": "printf 'one\\ntwo\\n'",
+    "hostname": "echo 127.0.0.1",
+    "sleep": "exec /bin/sleep 0.1",
+    "ray": f'echo "$*" >> "$SHARED/ray"; [[ "$*" == *--head* ]] && exec {sys.executable} -c "{LISTEN}"',
+    "python": f'[[ $1 == -c ]] && exec {sys.executable} "$@"; trap \'echo asked; exit 130\' TERM; echo "driver $*"; '
+    "while :; do /bin/sleep 0.05; done",
+}
+
+
+def test_slurms_warning_reaches_the_driver_alone(tmp_path):
+    shared, stand_ins = tmp_path / "shared", tmp_path / "bin"
+    (shared / "lt-bench" / ".venv" / "bin").mkdir(parents=True)
+    (shared / "lt-bench" / ".venv" / "bin" / "activate").touch()
+    stand_ins.mkdir()
+    for name, body in STAND_INS.items():
+        (stand_ins / name).write_text(f"#!/bin/bash\n{body}\n")
+        (stand_ins / name).chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        job = str(free.getsockname()[1])
+    given = {"SLURM_JOB_ID": job, "SLURM_JOB_NODELIST": "one,two", "SLURM_CPUS_PER_TASK": "2", "SHARED": str(shared)}
+    environment = {**os.environ, **given, "PATH": f"{stand_ins}:{os.environ['PATH']}"}
+    log = tmp_path / "log"
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            ["bash", FILES / "slurm.sh", "quick"], stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+    try:
+        wait_for(lambda: "driver" in log.read_text(), process)
+        process.terminate()  # the script alone, as `--signal=B:` does
+        assert process.wait(timeout=20) == 130
+        assert log.read_text().splitlines()[-1] == "asked"
+        assert "driver bench.py run quick --address 127.0.0.1:" in log.read_text()
+        assert re.search(r"^#SBATCH --signal=B:TERM@\d+$", (FILES / "slurm.sh").read_text(), re.MULTILINE)
+        assert "--head" in (shared / "ray").read_text()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_commands_of_the_files_have_options_that_exist():

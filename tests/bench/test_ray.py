@@ -9,8 +9,10 @@ import re
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -19,6 +21,7 @@ from bench.records.store import Store
 from tests.bench.harness import TINY, cli, records, same, start, wait_for, workers
 
 EPOCHS = 12
+STOPPED = "stopped; every finished trial is kept. Give the same command again to go on."
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +115,35 @@ def test_a_long_trial_goes_on_from_its_checkpoint_after_kill_9(tmp_path, write_s
     same(run, tmp_path / "straight" / "tiny")
 
 
-def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(reference, tmp_path):
+def test_being_asked_to_stop_keeps_what_is_finished_and_says_how_to_go_on(reference, tmp_path):
     suite, expected = reference
     run = tmp_path / "tiny"
     process = start("run", suite, "--out", str(tmp_path), log=tmp_path / "log")
     wait_for(lambda: len(records(run)) >= 3, process)
-    os.kill(process.pid, signal.SIGINT)
+    for number in [signal.SIGTERM, *[signal.SIGINT] * 4]:
+        os.kill(process.pid, number)
+        time.sleep(0.1)
     assert process.wait(timeout=60) == 130
-    text = (tmp_path / "log").read_text()
-    assert "Give the same command again to go on" in text
-    assert "Traceback" not in text
+    text = (tmp_path / "log").read_text().splitlines()
+    assert text[-1] == STOPPED
+    assert not {"Traceback", "SIGTERM", "SIGABRT"} & set(" ".join(text).split())
     kept = len(pd.read_parquet(run / "trials.parquet"))
     assert 3 <= kept < 16
+    assert kept == len(records(run))
     assert cli("run", suite, "--out", str(tmp_path)).returncode == 0
     same(run, expected)
+
+
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+def test_being_asked_to_stop_while_ray_starts_is_no_crash(reference, tmp_path, number):
+    suite, _ = reference
+    process = start("run", suite, "--out", str(tmp_path), log=tmp_path / "log")
+    wait_for(lambda: any(child.name() == "raylet" for child in psutil.Process(process.pid).children()), process)
+    for _ in range(3):
+        os.kill(process.pid, number)
+        time.sleep(0.2)
+    assert process.wait(timeout=60) == 130
+    assert (tmp_path / "log").read_text().splitlines()[1:] in ([], [STOPPED])
 
 
 def test_resources_that_can_never_be_had(reference, tmp_path):
@@ -164,7 +182,7 @@ def test_tune_makes_a_large_grid_of_trials_without_copying_it_for_each():
     assert TrialSpec.from_dict(unpacked(made[-1])["trial"]["spec"]) == load_suite("frozen_cifar10").specs[-1]
 
 
-def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatch):
+def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatch, tmp_path):
     import ray
 
     from bench.running.backends.ray_tune import RayTune
@@ -178,6 +196,7 @@ def test_a_ray_that_a_busy_machine_starts_too_slowly_is_started_again(monkeypatc
             tried.append(options)
             if len(tried) <= failures:
                 raise slow
+            return SimpleNamespace(address_info={"session_dir": str(tmp_path)})
 
         return attempt
 

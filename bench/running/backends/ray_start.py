@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -31,6 +33,20 @@ def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | Non
         _NODES.add(ray.get_runtime_context().get_node_id())
 
 
+#: What a stranger can do who has no token. The status of this program is 0 if it can.
+_STRANGER = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)"
+
+
+def open_to_strangers(address: str) -> bool:
+    """Whether the head at ``address`` answers to somebody without a token; asked in a process that has none."""
+    token_free = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
+    command, mode = [sys.executable, "-c", _STRANGER, address], {"RAY_AUTH_MODE": "disabled"}
+    try:
+        return not subprocess.run(command, env={**token_free, **mode}, capture_output=True, timeout=30).returncode
+    except subprocess.TimeoutExpired:  # whatever it is, it is not open
+        return False
+
+
 @contextmanager
 def ready_workers_taken() -> Iterator[None]:
     """While Tune runs: its actors run on the workers that wait, where this process started Ray.
@@ -50,6 +66,59 @@ def ready_workers_taken() -> Iterator[None]:
         yield
     finally:
         class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
+
+
+@contextmanager
+def a_lack_of_memory_survived() -> Iterator[None]:
+    """While Tune runs: a worker that Ray ends for want of memory is a worker that died, and its trial is started anew.
+
+    Tune knows no error of a dead actor but RayActorError, which this one is not, and ends the whole run with a traceback.
+    """
+    from unittest.mock import patch
+
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    dead = RayActorError, OutOfMemoryError
+    with (
+        patch("ray.air.execution._internal.actor_manager.RayActorError", dead),
+        patch("ray.tune.execution.tune_controller.RayActorError", dead),
+    ):
+        yield
+
+
+@contextmanager
+def signals_left_alone() -> Iterator[None]:
+    """While Ray starts: it gives SIGTERM to `sys.exit`, and then to a handler that dumps the stack and aborts.
+
+    An exception in the midst of its start leaves a Ray whose shutdown is a segmentation fault.
+    """
+    from ray._private import utils
+
+    before = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        with _variables(RAY_DISABLE_FAILURE_SIGNAL_HANDLER="1"):
+            yield
+    finally:
+        utils.set_sigterm_handler = before
+
+
+@contextmanager
+def out_of_reach() -> Iterator[None]:
+    """While a Ray of our own starts: its daemons and workers listen on loopback alone.
+
+    They do where the node's address is that of loopback, which Ray has a switch for, meant for Windows and macOS, and replaces
+    by the machine's own address wherever it is given in another way.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        with _variables(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"):
+            yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager

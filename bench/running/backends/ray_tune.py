@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
-import tempfile
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.running import scratch, stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
-from bench.running.backends.ray_start import ready_workers_taken, with_workers_ready
+from bench.running.backends.ray_start import (
+    a_lack_of_memory_survived,
+    open_to_strangers,
+    out_of_reach,
+    ready_workers_taken,
+    signals_left_alone,
+    with_workers_ready,
+)
 from bench.running.backends.ray_trial import packed, trainable, unpacked
+from bench.running.backends.ray_watch import Watch, watched
 from lt_core.errors import UserError
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
@@ -81,24 +91,34 @@ class RayTune:
         return done
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
+        try:
+            with stopping.one_stop(), stopping.waited_for():
+                left = self._run(jobs, listener)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        if left:
+            raise Interrupted
+
+    def _run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> bool:
+        """As `run`; whether anything is left to do."""
         self._connect()
         import ray
         from ray import tune
 
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
-        hub = _hub(listener)
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
             space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
         else:
             space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
-        with tempfile.TemporaryDirectory(prefix="lt-bench-") as scratch:
+        with scratch.scratch() as folder, watched() as watch:
+            hub = _hub(listener, watch)
             tuner = tune.Tuner(
                 tune.with_resources(trainable(), {"cpu": self.cpus, "gpu": gpus}),
                 param_space=space,
                 tune_config=tune.TuneConfig(reuse_actors=True, scheduler=_scheduler(hub), **asking),
                 run_config=tune.RunConfig(
                     name="trials",
-                    storage_path=scratch,
+                    storage_path=str(folder / "tune"),
                     verbose=1 if self.verbose else 0,
                     callbacks=[hub],
                     failure_config=tune.FailureConfig(max_failures=_RETRIES),
@@ -106,29 +126,31 @@ class RayTune:
                 ),
             )
             try:
-                with ready_workers_taken():
+                with ready_workers_taken(), a_lack_of_memory_survived():
                     tuner.fit()
-            except KeyboardInterrupt:
-                raise Interrupted from None
             except Exception:
                 if hub.error is None:
                     raise
         if hub.error is not None:
             raise hub.error
-        left = {job.spec.trial_id for job in jobs} - hub.ended if isinstance(jobs, Sequence) else not jobs.over()
-        if left:
-            raise Interrupted
+        if isinstance(jobs, Sequence):
+            return bool({job.spec.trial_id for job in jobs} - hub.ended)
+        return not jobs.over()
 
     def _gpus(self, nodes: Sequence[dict[str, float]]) -> float:
         if self.gpus is not None:
             return self.gpus
         return float(self.processes) if any(node.get("GPU", 0) for node in nodes) else 0.0
 
+    @stopping.waited_for()  # Ray neither imports nor starts again in a process where a signal has torn it
     def _connect(self) -> None:
         # Trials are told absolute paths; Tune's own files are of no use to us and its loggers cost time.
         os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "600")
+        os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals are heard by `stopping`
+        if self.address is None and "ray" not in sys.modules:  # which reads it as it is imported; Ray 2.60 does it by itself
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         if not self.verbose:
             os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the newer reporter prints even at verbosity 0
             os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # dumps of a lost node's log: we tell of lost trials
@@ -148,8 +170,10 @@ class RayTune:
         options: dict[str, Any] = {"log_to_driver": self.verbose, "logging_level": level, "configure_logging": True}
         if self.address is None:
             # Without "local" a stale cluster file makes Ray join a cluster that is gone.
-            options |= {"address": "local", "include_dashboard": False}
-            with_workers_ready(partial(_started, **options), self.cpus, self.gpus)
+            options |= {"address": "local", "include_dashboard": False, "_temp_dir": str(scratch.ray_folder())}
+            scratch.sweep()
+            with out_of_reach():
+                with_workers_ready(partial(_started, **options), self.cpus, self.gpus)
             return
         # The same code on every node, whatever is installed there.
         modules = {"py_modules": [str(_ROOT / name) for name in ("lt_core", "bench")]}
@@ -161,6 +185,13 @@ class RayTune:
                 f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
                 f"RAY_AUTH_TOKEN are the cluster's"
             ) from None
+        if open_to_strangers(ray.get_runtime_context().gcs_address):
+            print(
+                f"warning: the Ray cluster at {self.address} asks for no token: whoever reaches its ports can run code on "
+                "every node; start each with RAY_AUTH_MODE=token (docs/cluster.md)",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _started(**options: Any) -> None:
@@ -174,7 +205,10 @@ def _started(**options: Any) -> None:
 
     for attempt in range(_STARTS):
         try:
-            ray.init(**options)
+            with signals_left_alone():
+                context = ray.init(**options)
+            if options["address"] == "local":
+                scratch.keep(Path(context.address_info["session_dir"]))
             return
         except ConnectionError:
             raise
@@ -207,7 +241,7 @@ class _Unpickled:
         return object, ()
 
 
-def _hub(listener: Listener) -> Any:
+def _hub(listener: Listener, watch: Watch) -> Any:
     """The driver's ear in Tune: hands results to ``listener`` as they come."""
     from ray import tune
 
@@ -217,6 +251,7 @@ def _hub(listener: Listener) -> Any:
         def __init__(self) -> None:
             self.ended: set[str] = set()
             self.error: UserError | None = None
+            self.stopping = False
 
         def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
             record = result.pop("record", None)  # taken out, so that Tune neither keeps nor writes it
@@ -240,6 +275,12 @@ def _hub(listener: Listener) -> Any:
 
         def on_step_end(self, iteration: int, trials: list, **info: Any) -> None:
             listener.tick()
+            self.error = self.error or watch.lost
+            if self.error:
+                raise self.error
+            if stopping.asked() and not self.stopping:
+                self.stopping = True
+                signal.raise_signal(signal.SIGUSR1)  # Tune's own word for: stop what is running, in good order
 
         def _end(self, result: TrialResult) -> None:
             try:
@@ -296,4 +337,5 @@ def _cause(trial: Any) -> str:
         lines = [line.strip() for line in Path(trial.error_file).read_text().splitlines() if line.strip()]
     except (OSError, TypeError):
         lines = []
-    return lines[-1] if lines else "the worker was lost"
+    short_of_memory = [line for line in lines if "OutOfMemoryError" in line]  # followed by pages of advice
+    return (short_of_memory or lines or ["the worker was lost"])[-1]

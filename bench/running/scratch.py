@@ -1,0 +1,83 @@
+"""Folders in the temporary directory for what need not outlive its process, and what killed processes left there.
+
+A folder is ours by its name, and its owner lives as long as somebody holds the lock on the mark in it: the kernel lets go of it
+however the owner ends, and no process id is compared, which another process, or another container, may have by now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+_PREFIX = "lt-bench-"
+_MARK = ".owner"
+_STARTING = 3600.0  # seconds after which a folder without a mark is that of a process killed before it could make one
+_HELD: list[IO[str]] = []  # marks of folders that this process has until it ends
+
+
+def ray_folder() -> Path:
+    """Where Rays of our own keep their sessions: apart from those of others. The name is short, since sockets lie in it."""
+    return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "lt-ray")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder of this process that goes when the block ends, or at a later start if the process is killed."""
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder, _marked(Path(folder)):
+        yield Path(folder)
+
+
+def keep(folder: Path) -> None:
+    """The ``folder`` is this process's until it ends."""
+    _HELD.append(_marked(folder))
+
+
+def sweep() -> None:
+    """Remove what processes that are dead have left, and end what they started and is still there."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if _is_left(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    for session in ray_folder().glob("session_2*"):
+        if _is_left(session, unmarked_for=_STARTING):
+            _end_processes(session)
+            shutil.rmtree(session, ignore_errors=True)
+
+
+def _marked(folder: Path) -> IO[str]:
+    """The mark in ``folder``, which appears there locked."""
+    beside = folder / f"{_MARK}.{os.getpid()}"
+    mark = open(beside, "w")  # noqa: SIM115 (held until this process ends, or the block)
+    fcntl.flock(mark, fcntl.LOCK_EX)
+    beside.rename(folder / _MARK)
+    return mark
+
+
+def _is_left(folder: Path, unmarked_for: float = float("inf")) -> bool:
+    """Whether ``folder`` is this user's, and its owner is dead."""
+    try:
+        stat = folder.stat()
+        if stat.st_uid != os.getuid() or folder.is_symlink():
+            return False
+        with open(folder / _MARK, "r+") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return folder.exists() and time.time() - stat.st_mtime > unmarked_for
+    except OSError:  # somebody holds it
+        return False
+    return True
+
+
+def _end_processes(session: Path) -> None:
+    """End what a dead Ray has left running, such as its agents, which outlive a kill by half a minute: they write its logs."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it is another user's, or has ended
+            if any(session in file.readlink().parents for file in (process / "fd").iterdir()):
+                os.kill(int(process.name), signal.SIGKILL)

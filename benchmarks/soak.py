@@ -1,0 +1,216 @@
+"""Random faults against real runs, suites of shared stages and studies, until time is up; then what they cost.
+
+    PYTHONPATH=. python benchmarks/soak.py --minutes 30 --seed 0 [--json FILE]
+
+Each round begins a run in an empty folder, strikes it at random times with random faults (`faults.py`) and gives the same command
+again, until it ends by itself. Held against: every record that was there before a fault is there after it, byte by byte; and the
+figures of every trial are those of the same trial in this process, without Ray and without faults.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from common import parser
+from faults import FAULTS, small_disk, workers
+
+from bench.records.store import Store
+from lt_core.result import OK, TrialResult
+from lt_core.spec import TrialSpec
+from lt_core.training.trial import run_trial
+
+DATA = {"dataset": "digits", "imbalance_factor": [10, 50], "n_max": 100, "validation": 20}
+RECIPE = {"base": "digits", "epochs": 12}
+FILES: dict[str, dict[str, Any]] = {
+    "suite": {"about": "a suite", "recipe": RECIPE, "data": DATA, "methods": ["softmax", "focal", "ldam_drw"], "seeds": 2},
+    "stages": {"about": "shared stages", "recipe": RECIPE, "data": DATA, "methods": ["crt", "lws", "tau_norm"], "seeds": 2},
+    "study": {
+        "about": "a study", "recipe": RECIPE, "data": {**DATA, "imbalance_factor": 20}, "trials": 6, "fresh_seeds": 2,
+        "studies": {"la": {"methods": "logit_adjusted", "space": {"tau": {"low": 0.5, "high": 2}}}},
+    },
+}  # fmt: skip
+_PATIENCE = 240.0  # seconds after which a run that says nothing new counts as hanging
+
+
+@dataclass
+class Count:
+    """What is told at the end."""
+
+    rounds: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    trials: int = 0
+    lost: int = 0  # records that were there and are not
+    rewritten: int = 0  # records that were there and are others
+    recomputed: int = 0  # trials that had a record and were to be run again
+    differing: int = 0  # trials whose figures are not those of a run without faults
+    wrong_ends: list[str] = field(default_factory=list)  # runs that ended in another way than the fault says
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.rewritten or self.recomputed or self.differing or self.wrong_ends)
+
+    def words(self) -> str:
+        struck = ", ".join(f"{name} {times}" for name, times in sorted(self.faults.items()))
+        told = "".join(f"\n  {end}" for end in self.wrong_ends)
+        return (
+            f"{self.rounds} rounds, {self.trials} trials, {sum(self.faults.values())} faults ({struck})\n"
+            f"records lost {self.lost}, rewritten {self.rewritten}, recomputed {self.recomputed}; figures differing "
+            f"{self.differing}; ends other than expected {len(self.wrong_ends)}{told}"
+        )
+
+
+class Soak:
+    """Rounds of one seed."""
+
+    def __init__(self, folder: Path, seed: int, faults: list[str]) -> None:
+        self.folder, self.chance, self.names, self.count = folder, random.Random(seed), faults, Count()
+        self.straight: dict[str, TrialResult] = {}  # by trial: its result without Ray and without faults
+        for name, content in FILES.items():
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def round(self, until: float) -> None:
+        """A run from an empty folder to its end, through a few faults."""
+        name = self.chance.choice(list(FILES))
+        out = self.folder / f"round{self.count.rounds}"
+        with small_disk(out) if any(each.startswith("disk") for each in self.names) else contextlib.nullcontext():
+            for _ in range(self.chance.randint(2, 5)):
+                if time.monotonic() > until or not self._struck(name, out):
+                    break
+            code, log = self._ended(self._started(name, out))
+            if code != 0:
+                self.count.wrong_ends.append(f"{name}, undisturbed: {code}, {log[-300:]}")
+            self._compare(Store(out / name))
+        self.count.rounds += 1
+
+    def _started(self, name: str, out: Path) -> tuple[subprocess.Popen[str], Path]:
+        verb = "tune" if name == "study" else "run"
+        log = self.folder / "log"
+        with open(log, "w") as file:
+            command = [sys.executable, "bench.py", verb, str(self.folder / f"{name}.yaml"), "--out", str(out)]
+            return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True, start_new_session=True), log
+
+    def _struck(self, name: str, out: Path) -> bool:
+        """Whether a run was struck before it ended."""
+        run = out / name
+        there = _records(run)
+        process, log = self._started(name, out)
+        driver = psutil.Process(process.pid)
+        with contextlib.suppress(psutil.Error):  # it ends while we look
+            while process.poll() is None and not workers(driver):
+                time.sleep(0.1)
+        time.sleep(self.chance.uniform(0, 8))
+        chosen = self.chance.choice(self.names)
+        before, heal = _records(run), None
+        try:
+            if process.poll() is not None:
+                return False
+            heal = FAULTS[chosen].strike(driver, run)
+        except (psutil.Error, StopIteration, IndexError):  # nothing is there to be struck, such as a worker between two trials
+            self._ended((process, log))
+            return True
+        else:
+            self.count.faults[chosen] += 1
+            code, said = self._ended((process, log))
+            if code not in (0, FAULTS[chosen].code) or "Traceback" in said:
+                self.count.wrong_ends.append(f"{name}, {chosen}: {code}, {said[-300:]}")
+        finally:
+            if heal:
+                heal()
+        after = _records(run)
+        self.count.lost += len(before.keys() - after.keys())
+        self.count.rewritten += sum(before[key] != after[key] for key in before.keys() & after.keys())
+        if name != "study" and "at a time" in said:
+            trials = len(FILES[name]["methods"]) * FILES[name]["seeds"] * len(DATA["imbalance_factor"])  # type: ignore[arg-type]
+            left = int(said.split(f"{name}: ", 1)[1].split()[0])
+            self.count.recomputed += max(0, left - (trials - len(there)))
+        print(f"{chosen}: {name} ended with {code}, {len(after)} records", flush=True)
+        return True
+
+    def _ended(self, started: tuple[subprocess.Popen[str], Path]) -> tuple[int, str]:
+        process, log = started
+        try:
+            code = process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+            self.count.wrong_ends.append(f"a run hung for {_PATIENCE:g} s: {log.read_text()[-300:]}")
+        return code, log.read_text()
+
+    def _compare(self, store: Store) -> None:
+        for result in store.results():
+            self.count.trials += 1
+            expected = self._expected(result.spec)
+            if result.status != OK or _figures(result) != _figures(expected):
+                self.count.differing += 1
+                print(f"DIFFERS: {result.spec.method.label} of {store.path}: {result.status} {result.cause}", flush=True)
+
+    def _expected(self, spec: TrialSpec) -> TrialResult:
+        if spec.trial_id not in self.straight:
+            self.straight[spec.trial_id] = run_trial(spec)
+        return self.straight[spec.trial_id]
+
+
+def _figures(result: TrialResult) -> str:
+    """As a record has them, in which no figure is one that differs from itself."""
+    record = result.to_record()
+    return json.dumps([record[name] for name in ("confusion", "validation_confusion", "calibration", "curve")])
+
+
+def _records(run: Path) -> dict[str, bytes]:
+    """Records of trials that ended well: one that was lost with its worker is to be run again, and so to be written again."""
+    there = {path.name: path.read_bytes() for path in (run / "records").glob("[!.]*.json")}
+    return {name: content for name, content in there.items() if json.loads(content)["status"] == OK}
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[Path]:
+    """A folder whose name is short, since sockets lie in it; Ray's sessions and scratch folders go there too."""
+    with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = folder
+        yield Path(folder)
+
+
+def _can_mount(folder: Path) -> bool:
+    try:
+        with small_disk(folder / "probe"):
+            return True
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return False
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--minutes", type=float, default=30)
+    arguments.add_argument("--seed", type=int, default=0)
+    given = arguments.parse_args()
+    until = time.monotonic() + 60 * given.minutes
+    with _place() as folder:
+        faults = list(FAULTS)
+        if not _can_mount(folder):
+            faults = [name for name in faults if not name.startswith("disk")]
+            print("no disk can be mounted here: it is neither filled nor made read-only")
+        soak = Soak(folder, given.seed, faults)
+        while time.monotonic() < until:
+            soak.round(until)
+    print(soak.count.words())
+    if given.json:
+        given.json.write_text(json.dumps(vars(soak.count), indent=1))
+    raise SystemExit(not soak.count.clean)
+
+
+if __name__ == "__main__":
+    main()
