@@ -79,7 +79,7 @@ def test_a_price_needs_no_weights(folder, call):
     model = "resnet18[weights=00000000,trained=last_block]"
     (folder / "absent.yaml").write_text(PUBLISHED.format(model=model, methods="[softmax, bbn]"))
     code, out, err = call("plan", "absent.yaml")
-    assert code == 0 and "2 by a calibration of a few steps here" in out, err
+    assert code == 0 and "2 by timing a few steps on this machine" in out, err
     code, _, err = call("run", "absent.yaml", "--backend", "inline")
     assert code == 2 and "the weights 00000000 of resnet18 are not here" in err and err.count("\n") == 1
 
