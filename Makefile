@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install bench leaderboard gpu test test-slow lint types hooks clean
+.PHONY: install bench leaderboard gpu test test-slow lint types docs hooks clean
 
 bench: install
 	@$(RUN) bench.py run quick
@@ -34,6 +34,15 @@ lint: install
 types: install
 	@$(RUN) -m mypy
 
+# The documentation as a website in site/, offline once its requirements are there. A warning, such as of a dead link, is an error.
+docs: $(VENV)/.installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
 hooks: install
 	@$(RUN) -m pre_commit install
 
@@ -48,4 +57,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest site .pytest_cache .mypy_cache .ruff_cache

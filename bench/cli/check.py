@@ -9,7 +9,7 @@ import typer
 
 
 def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="plug-in files")]) -> None:
-    """Check what plug-in files register as the benchmark checks its own: a line a check.
+    """Check what plug-in files register as the benchmark checks its own: one line per check.
 
     Exit code 0: every check holds; 1: some do not; 2: a file cannot be loaded.
     """

@@ -10,32 +10,33 @@ import typer
 from bench.cli.command import Command
 
 app = typer.Typer(
-    help="Sets of pictures: add your own; show and verify these, and the standard sets of papers.",
+    help="Sets of pictures: add your own; show and verify them and the standard sets of papers.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 _SHOWN = 50  # differences that `verify` names
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="a set that was added, or a standard one such as imagenet_lt")]
-_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where a standard set is found; else LT_DATA")]
+_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where a standard set is found [default: LT_DATA]")]
 _PLACE = "a folder with one folder a class, a list of `relative/path label`, COCO's annotations (.json), or Parquet files"
 
 
 @app.command("add", cls=Command)
 def add_(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="what suites call it: `data: {dataset: NAME}`")],
-    train: Annotated[str, typer.Option(metavar="DIR|LIST|PARQUET", help=f"the training part: {_PLACE}")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="its name in suites: `data: {dataset: NAME}`")],
+    train: Annotated[str, typer.Option(metavar="DIR|LIST|PARQUET", help=f"the training set: {_PLACE}")],
     test: Annotated[
-        str, typer.Option(metavar="DIR|LIST|PARQUET", help="the test part; else as many of each class are drawn")
+        str,
+        typer.Option(metavar="DIR|LIST|PARQUET", help="the test set; without it, some training images of each class"),
     ] = "",
     root: Annotated[
-        str, typer.Option(metavar="DIR", help="what the paths of lists are relative to; else the list's folder")
+        str, typer.Option(metavar="DIR", help="folder that paths in lists are relative to [default: the list's folder]")
     ] = "",
     size: Annotated[int, typer.Option(help="height and width in pixels at which pictures are decoded", min=1)] = 64,
     test_each: Annotated[
         int, typer.Option(help="without --test: test images of each class; 0: a fifth of the smallest class", min=0)
     ] = 0,
-    split_seed: Annotated[int, typer.Option(help="without --test: draws the test images", min=0)] = 0,
+    split_seed: Annotated[int, typer.Option(help="without --test: seed of the choice of test images", min=0)] = 0,
 ) -> None:
     """Add a set of pictures: read every file once, decode it, and register the set for this user.
 
@@ -53,9 +54,9 @@ def add_(
 def show_(
     name: _NAME,
     data: _DATA = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the class profile as PDF, SVG or PNG too")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="also draw the class sizes, as PDF, SVG or PNG")] = None,
 ) -> None:
-    """Show what a set holds: classes, imbalance, sizes of pictures, what is odd about files, what it takes on disk.
+    """Show what a set holds: classes, imbalance, picture sizes, problems with files, disk space.
 
     Of a standard set: which lists were found, whether they are those that papers use, and where the pictures are.
     """
@@ -84,7 +85,7 @@ def show_(
 
 @app.command("verify", cls=Command)
 def verify_(name: _NAME, data: _DATA = None) -> None:
-    """Read every file of a set again and hold it against the manifest. Exit code 1: something is not as it was."""
+    """Read every file of a set again and compare it with the manifest. Exit code 1: something has changed."""
     from lt_core.data.pictures.added import known
     from lt_core.data.pictures.standard import decoded, located, standard
     from lt_core.data.pictures.verify import verify_set
@@ -103,12 +104,12 @@ def verify_(name: _NAME, data: _DATA = None) -> None:
 @app.command("list", cls=Command)
 def list_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a standard set whose lists are made of annotations: inat2018")],
-    annotations: Annotated[Path, typer.Option(metavar="FILE", help="annotations as COCO has them, such as train2018.json")],
+    annotations: Annotated[Path, typer.Option(metavar="FILE", help="annotations in COCO format, such as train2018.json")],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="the list, or its folder [default: that of the annotations]")
     ] = None,
 ) -> None:
-    """Write the list of a standard set from its annotations: a line `relative/path label` each, in ImageNet-LT's form."""
+    """Write the list of a standard set from its annotations: one line `relative/path label` per picture, as ImageNet-LT does."""
     from bench.cli.data_wording import labels_words
     from lt_core.data.pictures.lists import write_list
 

@@ -24,7 +24,7 @@ def added_words(added: Added) -> str:
     lines = [f"{definition.name}@{definition.version}: {_sizes(definition)}", *_odd(facts(definition, added.manifest))]
     lines += [f"  {note}" for note in added.notes]
     if added.former:
-        lines.append(f"  another set was {definition.name}@{added.former}: its rows stay, and share no cell with these")
+        lines.append(f"  it was {definition.name}@{added.former} before: those rows stay and never share a cell with new ones")
     use = f"data: {{dataset: {definition.name}, imbalance_type: natural}}"
     return "\n".join([*lines, f"  see `data show {definition.name}`; in a suite: {use}"])
 
@@ -33,7 +33,7 @@ def facts_words(definition: Definition, found: Facts) -> str:
     """All that is known of a set, a line a kind."""
     smallest, median, largest = (f"{short} × {long}" for short, long in found.sides)
     disk = ", ".join(f"{room:.3g} GB at {size}" for size, room in found.disk.items())
-    given = f", test {definition.test}" if definition.test else f", test drawn by seed {definition.split_seed}"
+    given = f", test {definition.test}" if definition.test else f", test images chosen by seed {definition.split_seed}"
     lines = [
         f"{DATASETS.versioned(definition.name)}: {_sizes(definition)}",
         f"  from          {definition.train}{given}",
@@ -57,7 +57,7 @@ def standard_words(source: Standard, at: Located) -> str:
     ]
     if not key_at(at):
         room = f"{gigabytes(pictures, source.size):.3g} GB at {source.size} pixels"
-        lines += [_imbalance(definition.train_counts), f"  decoded       not yet: the first run does it, into {room}"]
+        lines += [_imbalance(definition.train_counts), f"  decoded       not yet: the first run writes {room}"]
     return "\n".join(lines)
 
 
@@ -73,7 +73,7 @@ def _own_validation(source: Standard, at: Located) -> list[str]:
 def labels_words(what: str, labels: Labels) -> str:
     """A list, and which copy it is."""
     images, classes = sum(labels.counts), counted(len(labels.counts), "class", "classes")
-    known = f": {images:,} images of {classes}, {labels.standing}" if labels.counts else ", one folder a class"
+    known = f": {images:,} images of {classes}, {labels.standing}" if labels.counts else ", one folder per class"
     return f"  {what:<13} {labels.place}{known}"
 
 

@@ -8,7 +8,7 @@ from bench.running.execution import Execution
 
 @takes("device", "data")
 def features_(suites: SUITES, execution: Execution) -> None:
-    """Compute the features that the suites' frozen backbones give of their image sets, once. The same command again goes on.
+    """Compute the features of the suites' image sets by their frozen backbones, once. Repeat the command to continue.
 
     `run` does it by itself; this command does it ahead, on a machine with a GPU, say. Features are kept in the folder LT_CACHE.
     """

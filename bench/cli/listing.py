@@ -58,8 +58,8 @@ def datasets(pattern: str) -> Items:
         for info in map(DATASETS.__getitem__, names)
     ]
     others = {
-        "<set>_3v5": "some classes of any of them, here 3 and 5, the first from now on 0: cifar10_3v5, mnist_1v7v9",
-        "<set>_64px": "one of 224 pixels with its pictures at another size: imagenet_lt_64px",
+        "<set>_3v5": "selected classes of any of them, here 3 and 5, renumbered from 0: cifar10_3v5, mnist_1v7v9",
+        "<set>_64px": "a set of 224 pixels with its pictures at another size: imagenet_lt_64px",
     }
     return [*found, *({"name": name, "about": about} for name, about in others.items())] if pattern == "*" else found
 
@@ -150,7 +150,7 @@ def _metric_words(metric: Metric) -> str:
 
     words = f"{metric.title}, {'lower' if metric.lower_is_better else 'higher'} is better"
     words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # which may say it already
-    words += "; on the test part alone" if metric.needs_calibration else ""
+    words += "; on the test set only" if metric.needs_calibration else ""
     words += f"; up to {MATRIX_CLASSES} classes" if metric.needs_confusion else ""
     return words + ("; where predictions are kept" if metric.needs_predictions else "")
 
@@ -174,7 +174,7 @@ def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
             blocks.append(f"  {item['name']}: {item['about']} ({item['cite']})")
             words = " ".join(f"{k}={v}" for k, v in item["params"].items() if k == "loss" or NEUTRAL.get(k) != v)
             neutral = item["neutral"]
-            at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as it is"
+            at = " ".join(f"{k}={v}" for k, v in neutral["at"].items()) or "as declared"
             space = "; ".join(f"{k} in {v}" for k, v in item["space"].items()) or "nothing"
             blocks.append(f"      parts    {words}")
             blocks.append(

@@ -19,7 +19,7 @@ def list_(
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """List what there is, by glob."""
+    """List what is available, by name pattern."""
     if what not in listing.LISTINGS:
         raise unknown("kind", what, listing.LISTINGS)
     items = listing.LISTINGS[what](pattern)
@@ -76,7 +76,7 @@ def compare_(
 
 @takes("only", "format")
 def priors_(run: RUN, only: str | None, format: FORMAT = "terminal") -> None:
-    """Show what methods are worth on test sets with other class frequencies: as they are, told of them, and estimating them.
+    """Show accuracy on test sets with other class frequencies: as they are, with known and with estimated frequencies.
 
     For trials that were run with --keep predictions.
     """
@@ -92,13 +92,13 @@ def priors_(run: RUN, only: str | None, format: FORMAT = "terminal") -> None:
 @takes("only", "format")
 def leaderboard_(
     only: str | None,
-    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="by name or folder; repeat it [default: all]")] = None,
+    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="by name or folder; repeatable [default: all]")] = None,
     metric: RANKS = HEADLINE,
-    sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this in place of the metric")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this instead of the metric")] = None,
     columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns, such as acsa,few,seconds,command")] = None,
     format: FORMAT = "terminal",
 ) -> None:
-    """Rank every method of one run or several, data column by data column, beside what papers print."""
+    """Rank the methods of one or several runs in each data column, next to the figures of papers."""
     from bench.analysis.leaderboard import leaderboard
     from bench.report.export import frame_of, runs
     from bench.report.render import renderer
@@ -110,10 +110,10 @@ def leaderboard_(
 
 
 def claims_(
-    runs: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs that speak for or against")] = "results",
+    runs: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs that serve as evidence")] = "results",
     format: FORMAT = "terminal",
 ) -> None:
-    """Hold what papers say of methods against measured rows; ``--format md`` is the page docs/results/claims.md."""
+    """Check claims of papers against measured rows; ``--format md`` prints the page docs/results/claims.md."""
     from pathlib import Path
 
     from bench.report import claims

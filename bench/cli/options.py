@@ -22,12 +22,12 @@ def either(choices: Iterable[str]) -> str:
     return "|".join(choices)
 
 
-SUITES = Annotated[list[str], typer.Argument(metavar="SUITE", help="suites or groups by name or YAML file; see `list suites`")]
+SUITES = Annotated[list[str], typer.Argument(metavar="SUITE", help="suites or groups, by name or YAML file; see `list suites`")]
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
 BESIDE = Annotated[
     list[str] | None,
-    typer.Option("--beside", metavar="RUN", help="a run whose rows stand beside its own, such as a committed one; repeat it"),
+    typer.Option("--beside", metavar="RUN", help="another run to show next to it, such as a committed one; may be repeated"),
 ]
 FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
 PLUGINS = Annotated[
@@ -35,10 +35,10 @@ PLUGINS = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
-        help="a Python file of your own that registers methods, parts, models, data sets, recipes or metrics; repeat it",
+        help="a Python file of your own that registers methods, parts, models, data sets, recipes or metrics; may be repeated",
     ),
 ]
-RANKS = Annotated[str, typer.Option(metavar="METRIC", help="figure that ranks; see `list metrics`")]
+RANKS = Annotated[str, typer.Option(metavar="METRIC", help="metric to rank by; see `list metrics`")]
 
 _RECORDS: dict[str, type] = {field.name: record for record in (Selection, Execution) for field in dataclasses.fields(record)}
 #: Options of `Selection` in the order in which help shows them.

@@ -17,9 +17,9 @@ def plan_(
     suites: SUITES,
     selection: Selection,
     execution: Execution,
-    workers: Annotated[int, typer.Option(min=1, help="trials at a time to price for")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="number of trials at a time that the estimate assumes")] = 2,
 ) -> None:
-    """Say what a run would do and cost. Starts nothing."""
+    """Show what a run would do and cost, without starting it."""
     from bench.cli import wording
     from bench.suites import cost
     from bench.suites.group import planned
@@ -39,7 +39,7 @@ def plan_(
     "trial_timeout", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
 )  # fmt: skip
 def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
-    """Run what is missing of the suites, then print and write their tables and reports. The same command again goes on.
+    """Train the missing trials of the suites, then print and write their tables and reports. Repeat the command to continue.
 
     Exit code 0: every trial that was asked for is finished; 3: some failed, now or before; 4: all failed; 2: bad input; 130:
     stopped by Ctrl-C or SIGTERM.
@@ -104,10 +104,10 @@ def verify_(
     sample: Annotated[int, typer.Option(min=1, metavar="N", help="trials to run again")] = 5,
     sample_seed: Annotated[
         int | None,
-        typer.Option(min=0, metavar="SEED", help="draw those of an earlier call again [default: another draw each time]"),
+        typer.Option(min=0, metavar="SEED", help="choose the same trials as an earlier call [default: other ones each time]"),
     ] = None,
 ) -> None:
-    """Run random trials of a run again and compare.
+    """Train random trials of a run again and compare their figures.
 
     On the same kind of device the figures must agree to the bit; exit code 1 if those of one trial do not. On another kind
     (processor, threads, precision or torch) they are a replicate, and the spread between the two is told.

@@ -21,17 +21,17 @@ def tune_(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="a tuning space by name or YAML file; see `list spaces`")],
     execution: Execution,
     retry_failed: bool,
-    trials: Annotated[int | None, typer.Option(min=1, help="settings that each study tries, in place of the space's")] = None,
-    sampler: Annotated[str | None, typer.Option(metavar=either(SAMPLERS), help="who proposes settings")] = None,
-    pruner: Annotated[str | None, typer.Option(metavar=either(PRUNERS), help="who stops trials without promise")] = None,
-    fresh_seeds: Annotated[int | None, typer.Option(min=1, help="other seeds that the winner is run on")] = None,
-    fresh_subset_seeds: Annotated[int | None, typer.Option(min=0, help="other draws of the images, likewise")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="number of settings per study, instead of the space's")] = None,
+    sampler: Annotated[str | None, typer.Option(metavar=either(SAMPLERS), help="algorithm that proposes settings")] = None,
+    pruner: Annotated[str | None, typer.Option(metavar=either(PRUNERS), help="algorithm that stops unpromising trials")] = None,
+    fresh_seeds: Annotated[int | None, typer.Option(min=1, help="number of new seeds that the winner is run on")] = None,
+    fresh_subset_seeds: Annotated[int | None, typer.Option(min=0, help="number of new subsets of the images, likewise")] = None,
     study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
-    plan: Annotated[bool, typer.Option("--plan", help="say what it would do and cost; start nothing")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="show what it would do and cost, and start nothing")] = False,
 ) -> None:
     """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds.
 
-    A space that names a baseline also says what every method gains over it, tuned as hard.
+    If the space names a baseline, the result includes the gain of every method over it, tuned with the same budget.
 
     Exit code 0: every trial of the search and of the test ended well or was stopped by the pruner; 3: some failed, now or
     before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C or SIGTERM.

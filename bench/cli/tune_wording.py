@@ -36,7 +36,7 @@ def space_words(space: Space, workers: int) -> str:
         lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")
         seconds += cost
     return "\n".join(
-        [*lines, f"  in all {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"]
+        [*lines, f"  in total {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"]
     )
 
 

@@ -46,14 +46,14 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     if plan.todo:
         basis = []
         if estimate.measured:
-            basis.append(f"{counted(estimate.measured, 'trial')} priced by finished ones")
+            basis.append(f"{counted(estimate.measured, 'trial')} estimated from finished ones")
         if estimate.calibrated:
-            basis.append(f"{estimate.calibrated} by a calibration of a few steps here")
+            basis.append(f"{estimate.calibrated} by timing a few steps on this machine")
         if estimate.counted:
-            basis.append(f"{estimate.counted} by counted operations, from the price of {estimate.beside}")
+            basis.append(f"{estimate.counted} by counting operations, relative to {estimate.beside}")
         each = estimate.seconds / len(plan.todo)
         lines.append(
-            f"  cost of what is left: {duration(estimate.seconds)} of trial time, {duration(each)} a trial; about "
+            f"  cost of what is left: {duration(estimate.seconds)} of trial time, {duration(each)} per trial; about "
             f"{duration(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
         )
     else:
@@ -93,7 +93,7 @@ def status_words(store: Store) -> str:
         if len(rows) > 3:
             lines.append(f"      and {len(rows) - 3} more")
     if len(bad):
-        lines.append("  lost trials run again by themselves; for the others give the run command with --retry-failed")
+        lines.append("  lost trials run again automatically; to run the others again, repeat the run command with --retry-failed")
     return printed("\n".join(lines))
 
 

@@ -31,11 +31,11 @@ class Selection:
 
     only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'; '=softmax' is that label alone")
     where: Mapping[str, Any] | None = param(
-        None, "only trials on such data, e.g. dataset=cifar10,imbalance_factor=100; a list as [50,30,10]"
+        None, "only trials on this data, e.g. dataset=cifar10,imbalance_factor=100; write a list as [50,30,10]"
     )
-    seeds: Sequence[int] | None = param(None, "number of seeds, or seeds as 0,3,7 (one as =3), in place of the suite's")
-    epochs: int | None = param(None, "train this long; the recipe's schedule scales with it", low=1)
-    precision: str | None = param(None, "mixed precision, in place of the recipe's", choices=domains(Recipe)["precision"].choices)
+    seeds: Sequence[int] | None = param(None, "number of seeds, or a list such as 0,3,7 (one as =3), instead of the suite's")
+    epochs: int | None = param(None, "number of epochs; the recipe's schedule scales with it", low=1)
+    precision: str | None = param(None, "mixed precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
     limit: int | None = param(None, "at most this many trials of each suite", low=1)
     retry_failed: bool = param(False, "run failed trials again")
 

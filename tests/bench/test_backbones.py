@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 
 import pytest
 import torch
@@ -13,12 +12,9 @@ from bench.suites import calibration
 from lt_core.pretrained import BACKBONES
 from lt_core.testing.trials import tiny_spec
 from lt_core.training.loop import Training
-from tests.bench.harness import ROOT
+from tests.bench.pages import Page
 
-PAGE = (ROOT / "docs" / "backbones.md").read_text()
-#: The file that a paragraph begins with → the block of code behind it.
-FILES = dict(re.findall(r"\n\n`([\w.]+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
-COMMANDS = [shlex.split(line)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", PAGE, re.M)]
+PAGE = Page("docs/backbones.md")
 PUBLISHED = """
 about: a published network
 recipe: {{base: digits, model: "{model}", epochs: 1, normalize: imagenet}}
@@ -32,7 +28,7 @@ seeds: 1
 def folder(tmp_path, monkeypatch):
     """The files of the page, and a cache without weights."""
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    for name, text in FILES.items():
+    for name, text in PAGE.files.items():
         (tmp_path / name).write_text(text)
     return tmp_path
 
@@ -42,26 +38,26 @@ def models_in(run):
 
 
 def test_the_backbone_of_the_page_is_short_and_its_commands_run(folder, call):
-    written = len(FILES["backbone.py"].splitlines())
-    assert written <= 10 and f"of {written} lines" in PAGE
-    for words in COMMANDS:
+    written = len(PAGE.files["backbone.py"].splitlines())
+    assert written <= 10 and f"of {written} lines" in PAGE.text
+    for words in PAGE.commands:
         code, out, err = call(*words, *(["--backend", "inline"] if words[0] == "run" else []))
         assert code == 0, err + out
         if words[0] == "check":
             assert out.endswith("\n5 checks: 5 hold, 0 do not\n")
-    assert [words[0] for words in COMMANDS] == ["check", "plan", "run"]
+    assert [words[0] for words in PAGE.commands] == ["check", "plan", "run"]
     (model,) = models_in(folder / "results" / "runs" / "own")
     assert re.fullmatch(r"mine@[0-9a-f]{8}", model)
 
 
 def test_weights_of_ones_own_are_trained_further_and_frozen(folder, call):
     space = {}
-    exec(FILES["backbone.py"], space)
+    exec(PAGE.files["backbone.py"], space)
     BACKBONES.remove("mine")
     torch.save(space["build"](8, 7).state_dict(), folder / "w.pth")
     for model in ("mine[weights=w.pth]", "frozen[backbone=mine,size=8,weights=w.pth]"):
         base = "frozen" if model.startswith("frozen") else "digits"
-        text = FILES["own.yaml"].replace("base: digits, model: mine", f'base: {base}, model: "{model}"')
+        text = PAGE.files["own.yaml"].replace("base: digits, model: mine", f'base: {base}, model: "{model}"')
         (folder / f"on_{base}.yaml").write_text(text)
         code, out, err = call("run", f"on_{base}.yaml", "--only", "softmax", "--backend", "inline")
         assert code == 0, err + out
@@ -83,7 +79,7 @@ def test_a_price_needs_no_weights(folder, call):
     model = "resnet18[weights=00000000,trained=last_block]"
     (folder / "absent.yaml").write_text(PUBLISHED.format(model=model, methods="[softmax, bbn]"))
     code, out, err = call("plan", "absent.yaml")
-    assert code == 0 and "2 by a calibration of a few steps here" in out, err
+    assert code == 0 and "2 by timing a few steps on this machine" in out, err
     code, _, err = call("run", "absent.yaml", "--backend", "inline")
     assert code == 2 and "the weights 00000000 of resnet18 are not here" in err and err.count("\n") == 1
 

@@ -113,12 +113,12 @@ def test_curves_are_means_of_the_validation_split_and_the_test_part(tmp_path):
     results = [trial(curve=(0.2, 0.5)), trial(seed=1, curve=(0.4, 0.7)), trial("focal", validation=0, curve=(0.1, 0.2))]
     chart = drawn(tmp_path, "curves", *results[:2])
     held, tested = chart.panels
-    assert held.title.endswith("validation split") and tested.title.endswith("test part")
+    assert held.title.endswith("validation split") and tested.title.endswith("test set")
     assert tested.series[0].x == (20, 40) and tested.series[0].y == pytest.approx((30, 60))
     assert held.series[0].y == pytest.approx((25, 55))
     assert tested.series[0].low == pytest.approx((30 - math.sqrt(200), 60 - math.sqrt(200)))
     (alone,) = drawn(tmp_path / "other", "curves", results[2]).panels
-    assert alone.title.endswith("test part"), "nothing was held out"
+    assert alone.title.endswith("test set"), "nothing was held out"
 
 
 def test_the_pareto_front_is_what_nothing_beats_in_time_and_score(tmp_path):
@@ -194,7 +194,7 @@ def test_the_grid_of_class_balanced_loss_is_of_the_validation_split(tmp_path):
     assert (heat.x, heat.y) == (("focal γ=1", "focal γ=2"), ("0.9", "0.99"))
     assert heat.values == ((50, 60), (70, None)) and "validation split" in heat.unit and "validation split" in chart.title
     heat = (chart := drawn(tmp_path / "other", "heatmap", *results[3:])).panels[0].heat
-    assert "test part" in heat.unit and "choose nothing by it" in chart.notes[0]
+    assert "test set" in heat.unit and "choose nothing by it" in chart.notes[0]
     with pytest.raises(UserError, match="no two settings of a class-balanced loss"):
         drawn(tmp_path / "none", "heatmap", trial())
 

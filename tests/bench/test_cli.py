@@ -104,7 +104,7 @@ def test_a_metric_is_listed_with_its_direction_its_unit_and_what_it_is_about(cal
     assert lines["error"] == "error rate in %, lower is better"
     assert lines["few"] == "accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images"
     assert lines["minority_f1"] == "F1 of the smallest class in %, higher is better"
-    assert lines["ece"] == "expected calibration error in %, lower is better; on the test part alone"
+    assert lines["ece"] == "expected calibration error in %, lower is better; on the test set only"
     _, out, _ = call("list", "metrics", "seconds", "--json")
     (seconds,) = json.loads(out)
     assert (seconds["unit"], seconds["lower_is_better"], seconds["test_part_alone"]) == ("", True, False)
@@ -115,12 +115,12 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     assert code == 0
     assert "16 trials, 0 done, 0 failed, 16 left" in out
     assert "digits: 4 methods × 2 imbalances (IF 10, IF 50) × 2 seeds, recipe digits, 4 epochs" in out
-    assert "16 by a calibration of a few steps here" in out
+    assert "16 by timing a few steps on this machine" in out
     assert not (tmp_path / "results").exists()
     call("run", write_suite(), "--backend", "inline", "--limit", "5")
     code, out, _ = call("plan", write_suite())
     assert "16 trials, 5 done, 0 failed, 11 left" in out
-    assert "11 trials priced by finished ones" in out
+    assert "11 trials estimated from finished ones" in out
 
 
 def test_run_ends_in_the_table_and_its_files(call, write_suite, tmp_path):

@@ -73,5 +73,5 @@ def test_a_finished_large_trial_prices_the_others(calibrated, monkeypatch):
 def test_a_plan_says_how_it_priced(calibrated, call):
     code, out, err = call("plan", "cb_table3")
     assert code == 0, err
-    assert "2 by a calibration of a few steps here; 10 by counted operations, from the price of resnet50 at 224 pixels)" in out
-    assert out.count("by a calibration") == 1 and out.count("from the price of resnet50 at 224 pixels") == 4
+    assert "2 by timing a few steps on this machine; 10 by counting operations, relative to resnet50 at 224 pixels)" in out
+    assert out.count("by timing a few steps") == 1 and out.count("relative to resnet50 at 224 pixels") == 4

@@ -38,12 +38,12 @@ def registry(monkeypatch):
     return METRICS
 
 
-CODE = re.search(r"```python metric\n(.*?)```", (ROOT / "docs" / "adding-a-method.md").read_text(), re.S)[1]
+CODE = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "metrics.md").read_text(), re.S)[1]
 
 
 @pytest.fixture
 def two_worst(registry):
-    """The metric of docs/adding-a-method.md."""
+    """The metric of docs/metrics.md."""
     exec(CODE, {})
     return registry["two_worst"]
 

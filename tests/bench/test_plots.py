@@ -87,7 +87,7 @@ def test_the_figure_by_class_names_methods_sizes_and_n(store, tmp_path):
     for name in ("a.svg", "b.svg", "c.png", "d.pdf"):
         write(PLOTS["per_class"](kept), tmp_path / name)
     text = (tmp_path / "a.svg").read_text()
-    for words in ("ERM (n = 2)", "LDAM DRW (n = 1)", "error of the class on the test part (%)", ">90<", ">20<"):
+    for words in ("ERM (n = 2)", "LDAM DRW (n = 1)", "error of the class on the test set (%)", ">90<", ">20<"):
         assert words in text
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes(), "the same run gives the same file"
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG") and (tmp_path / "d.pdf").read_bytes().startswith(b"%PDF")

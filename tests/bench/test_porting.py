@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 
@@ -11,32 +10,38 @@ import pytest
 
 from bench.records.store import Store
 from tests.bench.harness import ROOT, cli
+from tests.bench.pages import Page
 
-PAGE = (ROOT / "docs" / "porting.md").read_text()
+PAGE = Page("docs/porting.md")
 EXAMPLES = ROOT / "docs" / "examples"
-#: The file that a paragraph begins with → the block of code behind it.
-FILES = dict(re.findall(r"\n\n`([\w.]+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
-COMMANDS = [shlex.split(line, comments=True)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", PAGE, re.M)]
 
 
 def test_the_files_of_the_page_are_the_examples():
-    assert {name for name in FILES if (EXAMPLES / name).exists()} == {path.name for path in EXAMPLES.glob("*.py")}
+    assert {name for name in PAGE.files if (EXAMPLES / name).exists()} == {path.name for path in EXAMPLES.glob("*.py")}
     for path in EXAMPLES.glob("*.py"):
-        assert FILES[path.name] == path.read_text()
-    assert set(FILES) == {"vs_loss.py", "mine.yaml", "paste.py", "with_paste.yaml", "hunt.yaml", "two_worst.py", "test_mine.py"}
+        assert PAGE.files[path.name] == path.read_text()
+    assert set(PAGE.files) == {
+        "vs_loss.py",
+        "mine.yaml",
+        "paste.py",
+        "with_paste.yaml",
+        "hunt.yaml",
+        "two_worst.py",
+        "test_mine.py",
+    }
 
 
 @pytest.mark.parametrize(("name", "lines"), [("vs_loss.py", 25), ("paste.py", 60), ("two_worst.py", 10)])
 def test_they_are_as_short_as_the_page_says(name, lines):
-    written = len(FILES[name].splitlines())
-    assert written <= lines and re.search(rf"\b{written}\b", PAGE.split("## What the script says")[0])
+    written = len(PAGE.files[name].splitlines())
+    assert written <= lines and re.search(rf"\b{written}\b", PAGE.text.split("## What the script says")[0])
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The files of the page."""
     made = tmp_path_factory.mktemp("page")
-    for name, text in FILES.items():
+    for name, text in PAGE.files.items():
         (made / name).write_text(text)
     return made
 
@@ -45,7 +50,7 @@ def folder(tmp_path_factory):
 def test_every_command_of_the_page_runs(folder):
     """In their order; trainings are short here. The first run is on Ray."""
     said = {}
-    for words in COMMANDS:
+    for words in PAGE.commands:
         short = ["--epochs", "2", "--seeds", "1"] if words[0] == "run" else []
         done = cli(*words, *short, cwd=folder)
         assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"

@@ -132,7 +132,7 @@ def top_3(outcome):
 
 
 def test_a_metric_that_no_record_knows_ranks_a_run_afterwards(copy, call):
-    """What docs/adding-a-method.md promises."""
+    """What docs/metrics.md promises."""
     Path("top_3.py").write_text(TOP_3)
     run = str(copy.path)
     code, out, err = call("table", "catalogue", "--run", run, "--metric", "top_3", "--plugin", "top_3.py", "--format", "json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 
 import pytest
 
@@ -14,11 +13,10 @@ from lt_core.data.sources import load_set
 from lt_core.data.standard import git_of, md5_of
 from lt_core.data.standard_sets import STANDARD
 from tests import standard_table
+from tests.bench.pages import Page
 from tests.standard_trees import animals, annotate, by_class, fill, listing, lists, shrunken
 
-PAGE = standard_table.PAGE.read_text()
-FILES = dict(re.findall(r"`(\w+\.\w+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
-COMMANDS = [shlex.split(line, comments=True)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", PAGE, re.M)]
+PAGE = Page("docs/standard-sets.md")
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def folder(tmp_path, monkeypatch):
     fill(tmp_path / "data" / "places", by_class)
     annotate(tmp_path / "data")
     fill(tmp_path / "data", animals)
-    for name, text in FILES.items():
+    for name, text in PAGE.files.items():
         (tmp_path / name).write_text(text)
     yield tmp_path
     load_set.cache_clear()
@@ -53,7 +51,7 @@ def test_the_tables_are_those_of_the_registry():
 @pytest.mark.timeout(280)
 def test_every_command_of_the_page_runs(folder, call):
     said = {}
-    for words in COMMANDS:
+    for words in PAGE.commands:
         short = ["--epochs", "1", "--seeds", "1"] if words[0] == "run" else []
         code, out, err = call(*words, *short)
         assert code == 0, f"{words}: {err}{out}"
@@ -61,7 +59,7 @@ def test_every_command_of_the_page_runs(folder, call):
     shown = said["data show places_lt --data data"]
     assert re.search(r"Places_LT_train.txt: 11 images of 3 classes, a known md5\n", shown)
     assert re.search(r"test +\S+Places_LT_test.txt: 6 images of 3 classes, a known md5; the validation part of Places365", shown)
-    assert "all 17 are below" in shown and "not yet: the first run does it" in shown and "factor 3, Gini 0.242" in shown
+    assert "all 17 are below" in shown and "not yet: the first run writes" in shown and "factor 3, Gini 0.242" in shown
     assert "places_lt_32px: 2 methods × 1 imbalance (natural IF 3) × 3 seeds" in said["plan places.yaml"]
     assert said["data verify places_lt_32px --data data"] == "places_lt_32px: every file is as it was\n"
     assert "validation    no Places_LT_val.txt whose pictures are there too" in shown

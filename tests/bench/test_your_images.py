@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 
 import pytest
 
@@ -19,12 +18,11 @@ from lt_core.result import OK
 from lt_core.spec import DataSpec
 from lt_core.testing.trials import tiny_spec
 from lt_core.training import Runtime
-from tests.bench.harness import ROOT, cli
+from tests.bench.harness import cli
+from tests.bench.pages import Page
 from tests.pictures import KINDS, header, pictures, tree
 
-PAGE = (ROOT / "docs" / "your-images.md").read_text()
-FILES = dict(re.findall(r"`(\w+\.\w+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", PAGE, re.S))
-COMMANDS = [shlex.split(line, comments=True)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", PAGE, re.M)]
+PAGE = Page("docs/your-images.md")
 TRAIN, TEST = pictures((40, 12, 12)), pictures((4, 4, 4), start=500)
 
 
@@ -32,7 +30,7 @@ TRAIN, TEST = pictures((40, 12, 12)), pictures((4, 4, 4), start=500)
 def folder(tmp_path, monkeypatch):
     """The files of the page, and pictures where it looks for them."""
     monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    for name, text in FILES.items():
+    for name, text in PAGE.files.items():
         (tmp_path / name).write_text(text)
     tree(tmp_path / "pictures" / "train", TRAIN, ("ash", "birch", "cedar"))
     tree(tmp_path / "pictures" / "test", TEST, ("ash", "birch", "cedar"))
@@ -51,7 +49,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.timeout(280)
 def test_every_command_of_the_page_runs(folder):
     said = {}
-    for words in COMMANDS:
+    for words in PAGE.commands:
         short = ["--epochs", "1", "--seeds", "1"] if words[0] == "run" else []
         done = cli(*words, *short, cwd=folder)
         assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
@@ -62,7 +60,7 @@ def test_every_command_of_the_page_runs(folder):
     assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 a class\), 12 test images, 32 × 32 pixels", added)
     assert "factor 3.33333, Gini 0.292; 0 many-shot, 1 medium-shot and 2 few-shot classes" in shown
     assert re.search(r"ash +40 █{40}\n  birch +12 █{12}\n", shown)
-    assert "58 training images" in said[" ".join(next(words for words in COMMANDS if "drawn" in words))]
+    assert "58 training images" in said[" ".join(next(words for words in PAGE.commands if "drawn" in words))]
     assert said["data verify mine"] == "mine: every file is as it was\n"
     assert said["check moths.py"].endswith("4 checks: 4 hold, 0 do not\n")
     frame = Store(folder / "results" / "runs" / "mine").frame()
@@ -71,7 +69,7 @@ def test_every_command_of_the_page_runs(folder):
 
 
 def test_the_plug_in_is_as_short_as_promised():
-    assert len(FILES["moths.py"].splitlines()) <= 15
+    assert len(PAGE.files["moths.py"].splitlines()) <= 15
 
 
 def test_bad_input_is_one_sentence_and_exit_code_2(folder):

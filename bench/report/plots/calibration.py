@@ -35,7 +35,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         mine = {label: [r for r in found.get(label, ()) if r.trial_id in wanted] for label in labels}
         lines = [_series(results, label, number) for number, (label, results) in enumerate(mine.items()) if results]
         even = Series("as sure as right", (0.0, 100.0), (0.0, 100.0), colour=None, marks=False, dashed=True)
-        x, y = Axis("mean confidence (%)", low=0, high=100), Axis("right on the test part (%)", low=0, high=100)
+        x, y = Axis("mean confidence (%)", low=0, high=100), Axis("right on the test set (%)", low=0, high=100)
         panels.append(Panel(column.name, x, y, (even, *lines)))
     words = [
         f"{BINS} equal bins of confidence; a point is a mean over trials, drawn from {_FEWEST} images on",

@@ -1,4 +1,4 @@
-"""Learning curves: accuracy by epoch on the validation split and on the test part, with bands over seeds."""
+"""Learning curves: accuracy by epoch on the validation split and on the test set, with bands over seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lt_core.errors import UserError
 if TYPE_CHECKING:
     from bench.records.store import Store
 
-_PARTS = (("validation_accuracy", "validation split"), ("test_accuracy", "test part"))
+_PARTS = (("validation_accuracy", "validation split"), ("test_accuracy", "test set"))
 _COLUMNS, _POINTS = 6, 100  # data columns, and points of a line
 
 

@@ -33,7 +33,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         there = set(rows["label"].unique())
         series = tuple(_series(rows, label, number) for number, label in enumerate(labels) if label in there)
         x = Axis("imbalance factor (largest class / smallest)", log=True, ticks=ticks)
-        panels.append(Panel(group, x, Axis("error rate on the test part (%)", low=0), series))
+        panels.append(Panel(group, x, Axis("error rate on the test set (%)", low=0), series))
     if not panels:
         raise UserError(f"{store.path} has one imbalance factor a data set: error against it needs two or more")
     band = "band: ± one standard deviation (n − 1) over trials"

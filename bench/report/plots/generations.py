@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS = (
     ("pseudo_recall", "pseudo-labels: recall (%)"),
     ("pseudo_precision", "pseudo-labels: precision (%)"),
-    ("test_recall", "test part: recall (%)"),
+    ("test_recall", "test set: recall (%)"),
     ("taken", "pseudo-labels taken (images)"),
 )
 

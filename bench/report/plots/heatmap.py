@@ -39,7 +39,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     if frame.groupby(["_beta", "_loss"]).ngroups < 2:
         raise UserError(f"{store.path} has no two settings of a class-balanced loss: there is no grid to draw")
     held = bool(frame["validation_balanced_accuracy"].notna().all())
-    part = "validation split" if held else "test part"
+    part = "validation split" if held else "test set"
     figure = "validation_balanced_accuracy" if held else "balanced_accuracy"
     panels = tuple(_panel(column.name, column.rows, figure, part) for column in data_columns(frame))
     words = [f"mean over trials, on the {part}" + ("" if held else ", since nothing was held out: choose nothing by it")]

@@ -83,7 +83,7 @@ def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
                     error=floats([at["std"]]), colour=number, group=label, size=6,
                 )
             )  # fmt: skip
-    return Panel(column.name, _seconds(points["seconds"]), Axis("balanced accuracy on the test part (%)"), tuple(series)), notes
+    return Panel(column.name, _seconds(points["seconds"]), Axis("balanced accuracy on the test set (%)"), tuple(series)), notes
 
 
 def _seconds(values: pd.Series) -> Axis:

@@ -65,7 +65,7 @@ def _panel(title: str, errors: pd.DataFrame, names: dict[str, str]) -> Panel:
     every = max(1, len(sizes) // 10)
     ticks = tuple((float(rank), str(sizes[rank])) for rank in range(0, len(sizes), every))
     x = Axis("training images of the class", ticks=ticks, slanted=True)
-    return Panel(title, x, Axis("error of the class on the test part (%)", low=0, high=100), tuple(made), regions=shots(sizes))
+    return Panel(title, x, Axis("error of the class on the test set (%)", low=0, high=100), tuple(made), regions=shots(sizes))
 
 
 def _words(first: int, last: int, fewest: int, most: int) -> str:

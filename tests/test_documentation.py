@@ -1,0 +1,83 @@
+"""The documentation's reference names all that is registered, and its links and pages are what MkDocs is given them for."""
+
+from __future__ import annotations
+
+import gc
+import re
+
+import pytest
+
+from bench.cli import listing
+from docs.hooks import reference, site
+from lt_core.metrics import METRICS, metric
+from lt_core.parts import GROUPS
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return reference.pages()
+
+
+@pytest.fixture(autouse=True)
+def unfrozen():
+    """What `list` imports is kept out of collections, since its process ends soon; this one does not."""
+    yield
+    gc.unfreeze()
+
+
+def test_the_reference_has_an_entry_for_everything_that_is_registered(pages):
+    headings = {name: set(re.findall(r"^##+ (\S+)$", text, re.M)) for name, text in pages.items()}
+    assert {m["name"] for m in listing.methods("*")} <= headings["methods"]
+    assert set(GROUPS["loss"]) <= headings["losses"] and set(GROUPS["sampling"]) <= headings["samplings"]
+    assert all(set(GROUPS[group]) <= headings["parts"] for group in GROUPS if group not in ("loss", "sampling"))
+    for page, kinds in (("suites", ("suites", "spaces")), ("tables", ("tables", "plots"))):
+        for kind in kinds:
+            assert all(f"| `{item['name']}` |" in pages[page] for item in listing.LISTINGS[kind]("*"))
+    for page in ("datasets", "models", "recipes", "metrics"):
+        assert all(f"| `{item['name']}` |" in pages[page] for item in listing.LISTINGS[page]("*"))
+
+
+def test_the_reference_has_every_command_with_its_options(pages):
+    text = pages["command-line"]
+    for name, command, _ in reference.commands():
+        section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        assert all(option in section for parameter in command.params for option in parameter.opts if option.startswith("--"))
+    assert "\n## data add\n" in text and "--checkpoint-every SECONDS" in text
+
+
+def test_the_reference_is_made_anew_each_time(monkeypatch, pages):
+    monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
+    metric("brand_new", "a metric from a moment ago")(lambda outcome: 0.5)
+    assert "brand_new" not in pages["metrics"] and "| `brand_new` | a metric from a moment ago" in reference.metrics()
+
+
+def test_words_of_the_code_are_no_markup():
+    assert reference._cell("`ray|inline`") == "<code>ray&#124;inline</code>"
+    assert reference._cell("a | b, x_c < 3 of ``names``") == "a &#124; b, x\\_c &lt; 3 of `names`"
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "there"),
+    [
+        ("index.md", "docs/run.md", "run.md"),
+        ("index.md", "CONTRIBUTING.md", "repository/CONTRIBUTING.md"),
+        ("speed.md", "../README.md#speed", "index.md#speed"),
+        ("results/margins.md", "../figures/f.png", "../figures/f.png"),
+        ("results/index.md", "../../results/a/b.md#c", "../repository/results/a/b.md#c"),
+        ("repository/CHANGELOG.md", "docs/gpu.md", "../gpu.md"),
+        ("run.md", "https://example.org", "https://example.org"),
+        ("run.md", "#run", "#run"),
+    ],
+)
+def test_links_lead_where_a_file_is_in_the_site(page, link, there):
+    assert site.relinked(f"[words]({link})", page) == f"[words]({there})"
+
+
+def test_what_is_outside_docs_is_found_but_not_in_code():
+    text = "[a](../results/a.md) [b](run.md) [c](../CHANGELOG.md#x)\n```\n[d](../d.md)\n```\n"
+    assert site.outside(text, "tune.md") == ["results/a.md", "CHANGELOG.md"]
+
+
+def test_what_a_page_would_load_from_another_host_is_found():
+    html = '<link rel="stylesheet" href="//fonts.example/css"><img src=https://a.example/b.png><script src="own.js"></script>'
+    assert site.loaded(f'{html}<a href="https://c.example">no load</a>') == ["//fonts.example/css", "https://a.example/b.png"]
