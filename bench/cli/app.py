@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import typer
@@ -37,6 +38,7 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one sentence and exit code 2."""
+    warnings.formatwarning = _in_a_sentence
     try:
         # Typer's own handling prints usage around an error; one sentence is enough.
         code = app(standalone_mode=False)
@@ -50,3 +52,8 @@ def main() -> None:
             raise
         code = refuse(error.format_message())
     raise SystemExit(code or 0)
+
+
+def _in_a_sentence(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+    """A warning as users see it: what it says, and not the line of code that says it."""
+    return f"warning: {message}\n"

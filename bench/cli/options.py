@@ -29,6 +29,10 @@ BESIDE = Annotated[
     list[str] | None,
     typer.Option("--beside", metavar="RUN", help="a run whose rows stand beside its own, such as a committed one; repeat it"),
 ]
+SKIP_DAMAGED = Annotated[
+    bool,
+    typer.Option("--skip-damaged", help="leave out records that cannot be read, and name them, in place of stopping there"),
+]
 FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
 PLUGINS = Annotated[
     list[Path] | None,
