@@ -76,17 +76,19 @@ class TrialResult:
 
     def outcome(self, validation: bool = False) -> Outcome:
         """The last epoch as metrics see it: on the test part, or on the validation split, of which confidences are not kept."""
-        if not validation:
-            return self._tested
-        kept = (lambda load=self.kept: load().validation) if self.kept else None
-        counts = self.validation_class_counts
-        return Outcome.of(self.validation_confusion or None, self.train_counts, counts=counts, kept=kept, **self._measured)
+        return self._validation if validation else self._tested
 
     @cached_property
     def _tested(self) -> Outcome:
         bins = self.calibration or None, self.class_calibration or None
         kept = (lambda load=self.kept: load().test) if self.kept else None
         return Outcome.of(self.confusion or None, self.train_counts, *bins, counts=self.class_counts, kept=kept, **self._measured)
+
+    @cached_property
+    def _validation(self) -> Outcome:
+        kept = (lambda load=self.kept: load().validation) if self.kept else None
+        counts = self.validation_class_counts
+        return Outcome.of(self.validation_confusion or None, self.train_counts, counts=counts, kept=kept, **self._measured)
 
     @property
     def validated(self) -> bool:
@@ -125,18 +127,22 @@ class TrialResult:
         values = {names.get(k, k): v for k, v in record.items() if k not in _ABOUT}
         try:
             values["images_per_second"] = math.nan if values["images_per_second"] is None else values["images_per_second"]
+            check_fields(values)
             made = cls(spec=TrialSpec.from_dict(record["spec"]), **values)
             if made.trial_id != record["trial_id"]:
                 raise ValueError(f"its spec is that of trial {made.trial_id}, and its trial_id another")
             if made.status not in STATUSES:
                 raise ValueError(f"its status is none of {', '.join(STATUSES)}")
-            check_fields(values)
             if made.status == OK:
-                check_measured(values)
-        except KeyError as error:
-            raise ValueError(f"it lacks {error}") from None
-        except (TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise ValueError(f"its spec cannot be read: {error}") from None
+                check_measured(values, made.outcome(), made.outcome(validation=True) if made.validated else None)
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, ValueError) as error:
+            if unknown := unknown_fields(record.get("spec")):
+                raise NewerVersion(f"it has a field '{unknown[0]}', which this version does not know") from None
+            if isinstance(error, KeyError):
+                raise ValueError(f"it lacks {error}") from None
+            if isinstance(error, ValueError):
+                raise
+            raise ValueError(f"it cannot be read: {error}") from None
         return made
 
 
@@ -151,8 +157,8 @@ def refuse_newer(record: Any) -> None:
         raise ValueError("it holds no record of a trial")
     if record["schema"] > SCHEMA:
         raise NewerVersion(f"it has schema {record['schema']}, and this version reads {SCHEMA}")
-    if unknown := sorted(record.keys() - _FIELDS) or unknown_fields(record.get("spec")):
-        raise NewerVersion(f"it has a field '{unknown[0]}', which this version does not know")
+    if unknown := record.keys() - _FIELDS:
+        raise NewerVersion(f"it has a field '{min(unknown)}', which this version does not know")
 
 
 _ABOUT = ("schema", "trial_id", "spec")

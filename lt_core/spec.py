@@ -188,6 +188,8 @@ class TrialSpec:
         Raises:
             ValueError, TypeError, KeyError: no trial can have these values.
         """
+        if len(values) > len(dataclasses.fields(cls)):
+            raise ValueError(f"no trial has {', '.join(unknown_fields(values))}")
         for name, value in (("seed", values["seed"]), ("protocol", values["protocol"])):
             if type(value) is not int or not 0 <= value <= _LARGEST:
                 raise ValueError(f"{name} is no whole number of 0 or more")
@@ -275,7 +277,7 @@ def _listed(value: Any) -> Any:
 
 def _built(cls: type[T], values: Mapping[str, Any]) -> T:
     """The frozen record of these plain values; a run of thousands of trials has few different ones."""
-    built: T = _cached(cast(Any, cls), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items()))
+    built: T = _cached(cast(Any, cls), tuple([(k, tuple(v) if type(v) is list else v) for k, v in values.items()]))
     return built
 
 

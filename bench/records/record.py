@@ -81,7 +81,7 @@ def result_of(path: Path, record: dict[str, Any], vouched: bool) -> TrialResult:
         if vouched:  # so it was written like this
             raise NewerVersion(f"its digest is right, and yet {error}") from None
         raise
-    if path.stem != result.trial_id:
+    if path.name != f"{result.trial_id}.json":
         there = path.with_name(f"{result.trial_id}.json")
         what = f"is a copy of {there.name}" if there.exists() else f"is that of trial {result.trial_id}"
         raise Misnamed(what, there.name if not there.exists() else "")
