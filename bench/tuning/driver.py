@@ -16,7 +16,8 @@ from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
 from bench.running.driver import Driver, compacted
 from bench.running.progress import ProgressLine, summary
-from bench.tuning.search import Search, open_storage
+from bench.tuning.journal import open_storage
+from bench.tuning.search import Search
 from bench.tuning.space import Space
 from bench.tuning.study import Setting
 from lt_core.errors import UserError
