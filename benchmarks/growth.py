@@ -36,8 +36,10 @@ _EACH_SEED = LABELS * len(FACTORS) * DRAWS
 
 def fill(trials: int, file: Path) -> None:
     """A suite of ``trials`` trials in ``file``, and a record of each in the run that lies beside it."""
+    from bench.records.record import encoded
     from bench.suites.suite import load_suite
     from lt_core.methods import METHODS
+    from lt_core.result import TrialResult
 
     quick = dict.fromkeys(spec.method.label for spec in load_suite("quick").specs)
     others = dict.fromkeys(name for name in METHODS if METHODS[name].family not in OTHER_IMAGES)
@@ -51,7 +53,7 @@ def fill(trials: int, file: Path) -> None:
         record = {**originals[number % len(originals)], "trial_id": spec.trial_id, "spec": spec.to_dict()}
         for key in ("confusion", "validation_confusion"):
             record[key] = _moved(record[key], random.Random(number))
-        (records / f"{spec.trial_id}.json").write_text(json.dumps(record, separators=(",", ":")))
+        (records / f"{spec.trial_id}.json").write_bytes(encoded(TrialResult.from_record(record)))
 
 
 def _moved(confusion: list[list[int]], moves: random.Random) -> list[list[int]]:

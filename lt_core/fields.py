@@ -115,7 +115,7 @@ def _coerce(value: Any, hint: Any) -> Any:
             raise TypeError
         number = float(value)
         if hint is int:
-            if number != int(number):
+            if number != int(number) or abs(number) >= 2**63:  # more than a data frame holds
                 raise ValueError
             return int(value) if not isinstance(value, str) else int(number)
         return number

@@ -11,7 +11,8 @@ from typing import Any
 from lt_core.errors import UserError
 from lt_core.metrics import Outcome, recorded
 from lt_core.predictions import Kept
-from lt_core.spec import TrialSpec
+from lt_core.recorded import check_fields, check_measured
+from lt_core.spec import TrialSpec, unknown_fields
 
 #: Version of the record's layout; raised when a reader of old records would misread new ones.
 SCHEMA = 1
@@ -21,9 +22,14 @@ OK, DIVERGED, FAILED, OOM, TIMEOUT, LOST = "ok", "diverged", "failed", "oom", "t
 PRUNED = "pruned"
 #: A trial that is run when somebody asks for it, though it has a record.
 UNSETTLED = (LOST, PRUNED)
+STATUSES = (OK, DIVERGED, FAILED, OOM, TIMEOUT, *UNSETTLED)
 _KEYS = {"generations": "rounds"}  # fields that records have had by another name from the first
 #: Fields that stand in a record only where they are not empty: other records stay what they were before there were such fields.
 _IF_ANY = ("class_counts", "validation_class_counts")
+
+
+class NewerVersion(UserError):
+    """A record has what this version of the benchmark does not know: it is no worse for that, and must not be thrown away."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +76,19 @@ class TrialResult:
 
     def outcome(self, validation: bool = False) -> Outcome:
         """The last epoch as metrics see it: on the test part, or on the validation split, of which confidences are not kept."""
-        if not validation:
-            return self._tested
-        kept = (lambda load=self.kept: load().validation) if self.kept else None
-        counts = self.validation_class_counts
-        return Outcome.of(self.validation_confusion or None, self.train_counts, counts=counts, kept=kept, **self._measured)
+        return self._validation if validation else self._tested
 
     @cached_property
     def _tested(self) -> Outcome:
         bins = self.calibration or None, self.class_calibration or None
         kept = (lambda load=self.kept: load().test) if self.kept else None
         return Outcome.of(self.confusion or None, self.train_counts, *bins, counts=self.class_counts, kept=kept, **self._measured)
+
+    @cached_property
+    def _validation(self) -> Outcome:
+        kept = (lambda load=self.kept: load().validation) if self.kept else None
+        counts = self.validation_class_counts
+        return Outcome.of(self.validation_confusion or None, self.train_counts, counts=counts, kept=kept, **self._measured)
 
     @property
     def validated(self) -> bool:
@@ -108,17 +116,53 @@ class TrialResult:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TrialResult:
-        """The inverse of `to_record`.
+        """The inverse of `to_record`, checked: its id is that of its spec, and types, shapes and ranges are those of a trial.
 
         Raises:
-            UserError: written by a newer version of the benchmark.
+            NewerVersion: written by a newer version of the benchmark.
+            ValueError: no record, or a damaged one; says which field.
         """
-        if record["schema"] > SCHEMA:
-            raise UserError(f"record {record['trial_id']} has schema {record['schema']}, this version reads {SCHEMA}: update it")
+        refuse_newer(record)
         names = {key: name for name, key in _KEYS.items()}
-        values = {names.get(k, k): v for k, v in record.items() if k not in ("schema", "trial_id", "spec")}
-        values["images_per_second"] = math.nan if values["images_per_second"] is None else values["images_per_second"]
-        return cls(spec=TrialSpec.from_dict(record["spec"]), **values)
+        values = {names.get(k, k): v for k, v in record.items() if k not in _ABOUT}
+        try:
+            values["images_per_second"] = math.nan if values["images_per_second"] is None else values["images_per_second"]
+            check_fields(values)
+            made = cls(spec=TrialSpec.from_dict(record["spec"]), **values)
+            if made.trial_id != record["trial_id"]:
+                raise ValueError(f"its spec is that of trial {made.trial_id}, and its trial_id another")
+            if made.status not in STATUSES:
+                raise ValueError(f"its status is none of {', '.join(STATUSES)}")
+            if made.status == OK:
+                check_measured(values, made.outcome(), made.outcome(validation=True) if made.validated else None)
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, ValueError) as error:
+            if unknown := unknown_fields(record.get("spec")):
+                raise NewerVersion(f"it has a field '{unknown[0]}', which this version does not know") from None
+            if isinstance(error, KeyError):
+                raise ValueError(f"it lacks {error}") from None
+            if isinstance(error, ValueError):
+                raise
+            raise ValueError(f"it cannot be read: {error}") from None
+        return made
+
+
+def refuse_newer(record: Any) -> None:
+    """Raise for a record that has what this version does not know.
+
+    Raises:
+        NewerVersion: it has.
+        ValueError: it is no record at all.
+    """
+    if not isinstance(record, dict) or type(record.get("schema")) is not int:
+        raise ValueError("it holds no record of a trial")
+    if record["schema"] > SCHEMA:
+        raise NewerVersion(f"it has schema {record['schema']}, and this version reads {SCHEMA}")
+    if unknown := record.keys() - _FIELDS:
+        raise NewerVersion(f"it has a field '{min(unknown)}', which this version does not know")
+
+
+_ABOUT = ("schema", "trial_id", "spec")
+_FIELDS = {*_ABOUT} | {_KEYS.get(f.name, f.name) for f in fields(TrialResult) if f.name not in ("spec", "kept")}
 
 
 def _finite(value: Any) -> Any:

@@ -20,6 +20,7 @@ from lt_core.recipes import Recipe
 
 T = TypeVar("T")
 
+_LARGEST = 2**63 - 1  # whole numbers up to which a data frame holds them
 #: Parameters that stay out of ids at these values.
 _PLAIN = NEUTRAL | OPTIONAL_IN_ID
 
@@ -182,7 +183,19 @@ class TrialSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrialSpec:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError, TypeError, KeyError: no trial can have these values.
+        """
+        if len(values) > len(dataclasses.fields(cls)):
+            raise ValueError(f"no trial has {', '.join(unknown_fields(values))}")
+        for name, value in (("seed", values["seed"]), ("protocol", values["protocol"])):
+            if type(value) is not int or not 0 <= value <= _LARGEST:
+                raise ValueError(f"{name} is no whole number of 0 or more")
         method = MethodSpec(**values["method"])
+        if not (isinstance(method.name, str) and isinstance(method.label, str) and isinstance(method.params, dict)):
+            raise ValueError("method has a name, a label or params of another type")
         return cls(
             data=_built(DataSpec, values["data"]),
             method=dataclasses.replace(method, label=labelled(method.label, method.name, method.params)),
@@ -217,10 +230,28 @@ class TrialSpec:
         return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:16]
 
 
+_PARTS: dict[str, type] = {"data": DataSpec, "method": MethodSpec, "recipe": Recipe}
+
+
 @cache
 def _optional_in_id(cls: type) -> dict[str, Any]:
     """Field → default, of the fields that stay out of ids at it."""
     return {f.name: _listed(f.default) for f in dataclasses.fields(cls) if f.metadata["domain"].optional_in_id}
+
+
+def unknown_fields(values: Any) -> list[str]:
+    """Fields in a stored `TrialSpec` that this version does not know, such as ``data.colour``; in order of their names."""
+    if not isinstance(values, dict):
+        return []
+    parts = [("", values, TrialSpec), *((f"{name}.", values.get(name), cls) for name, cls in _PARTS.items())]
+    return [
+        f"{place}{name}" for place, found, cls in parts if isinstance(found, dict) for name in sorted(found.keys() - _names(cls))
+    ]
+
+
+@cache
+def _names(cls: type) -> frozenset[str]:
+    return frozenset(f.name for f in dataclasses.fields(cls))
 
 
 def _canonical(value: Any) -> str:
@@ -246,7 +277,7 @@ def _listed(value: Any) -> Any:
 
 def _built(cls: type[T], values: Mapping[str, Any]) -> T:
     """The frozen record of these plain values; a run of thousands of trials has few different ones."""
-    built: T = _cached(cast(Any, cls), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items()))
+    built: T = _cached(cast(Any, cls), tuple([(k, tuple(v) if type(v) is list else v) for k, v in values.items()]))
     return built
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import typer
@@ -38,6 +39,7 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one sentence and exit code 2."""
+    warnings.formatwarning = _in_a_sentence
     with one_stop(stays=True):
         try:
             # Typer's own handling prints usage around an error; one sentence is enough.
@@ -54,3 +56,8 @@ def main() -> None:
                 raise
             code = refuse(error.format_message())
         leave(code or 0)
+
+
+def _in_a_sentence(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+    """A warning as users see it: what it says, and not the line of code that says it."""
+    return f"warning: {message}\n"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import BESIDE, OF_RUN, RANKS, RUN
+from bench.cli.options import BESIDE, OF_RUN, RANKS, RUN, SKIP_DAMAGED
 from bench.records import HEADLINE
 
 
@@ -17,23 +17,26 @@ def export_(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the files")] = Path("results") / "leaderboard",
     metric: RANKS = HEADLINE,
+    skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
     """Write the leaderboard in every format; the same records give the same bytes."""
     from bench.cli import wording
     from bench.report.export import committed, export, runs
 
-    print(wording.file_list(export(runs(run) if run else committed() or runs([]), out, metric)))
+    chosen = runs(run, skip_damaged) if run else committed(skip_damaged) or runs([], skip_damaged)
+    print(wording.file_list(export(chosen, out, metric)))
 
 
 def merge_(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="runs by name or folder")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the joined run")],
+    skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
     """Join runs from several machines into one."""
     from bench.records.merge import merge
     from bench.records.store import Store
 
-    added, shared = merge([Store.open(run) for run in runs], out)
+    added, shared = merge([Store.open(run, skip_damaged) for run in runs], out)
     print(f"{out}: {added} records added, {shared} trials were there more than once")
 
 
@@ -42,13 +45,14 @@ def plot_(
     run: OF_RUN,
     only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels")] = "*",
     beside: BESIDE = None,
+    skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
 ) -> None:
     """Draw a figure of a run."""
     from bench.records.beside import opened
     from bench.report.plots import PLOTS, write
 
-    draw, store = PLOTS[kind], opened(run, beside)
+    draw, store = PLOTS[kind], opened(run, beside, skip_damaged)
     file = out or store.path / "plots" / f"{kind}.svg"
     write(draw(store, only), file)
     print(file)
@@ -57,13 +61,14 @@ def plot_(
 def report_(
     run: RUN,
     beside: BESIDE = None,
+    skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="an HTML file; else report.html in the run's folder")] = None,
 ) -> None:
     """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
     from bench.records.beside import opened
     from bench.report import page
 
-    store = opened(run, beside)
+    store = opened(run, beside, skip_damaged)
     file = out or store.path / "report.html"
     page.write(store, file)
     print(file)

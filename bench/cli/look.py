@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import listing
-from bench.cli.options import BESIDE, FORMAT, OF_RUN, RANKS, RUN, either, takes
+from bench.cli.options import BESIDE, FORMAT, OF_RUN, RANKS, RUN, SKIP_DAMAGED, either, takes
 from bench.records import HEADLINE
 from lt_core.errors import UserError, unknown
 
@@ -40,6 +40,7 @@ def table_(
         str | None, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")
     ] = None,
     beside: BESIDE = None,
+    skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
     """Print a table of a run."""
@@ -47,16 +48,16 @@ def table_(
     from bench.report.render import renderer
     from bench.report.tables import TABLES
 
-    store = opened(run, beside)
+    store = opened(run, beside, skip_damaged)
     print(renderer(format)(TABLES[name](store.frame(), metric, store.per_class())))
 
 
-def status_(run: RUN) -> None:
+def status_(run: RUN, skip_damaged: SKIP_DAMAGED = False) -> None:
     """Count a run's trials, and group its failures by cause."""
     from bench.cli import wording
     from bench.records.store import Store
 
-    print(wording.status_words(Store.open(run)))
+    print(wording.status_words(Store.open(run, skip_damaged)))
 
 
 def compare_(
@@ -64,6 +65,7 @@ def compare_(
     against: Annotated[str, typer.Option(metavar="LABEL", help="the baseline")] = "softmax",
     metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = HEADLINE,
     beside: BESIDE = None,
+    skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
     """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
@@ -71,11 +73,11 @@ def compare_(
     from bench.report.render import renderer
     from bench.report.tables.compare import build
 
-    print(renderer(format)(build(opened(run, beside).frame(), metric, against)))
+    print(renderer(format)(build(opened(run, beside, skip_damaged).frame(), metric, against)))
 
 
 @takes("only", "format")
-def priors_(run: RUN, only: str | None, format: FORMAT = "terminal") -> None:
+def priors_(run: RUN, only: str | None, skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal") -> None:
     """Show accuracy on test sets with other class frequencies: as they are, with known and with estimated frequencies.
 
     For trials that were run with --keep predictions.
@@ -85,7 +87,7 @@ def priors_(run: RUN, only: str | None, format: FORMAT = "terminal") -> None:
     from bench.report.render import renderer
     from bench.report.tables.priors import build
 
-    to_text, store = renderer(format), Store.open(run)
+    to_text, store = renderer(format), Store.open(run, skip_damaged)
     print("\n\n".join(map(to_text, build(store.frame(), partial(under_priors, store), only or "*"))))
 
 
@@ -96,6 +98,7 @@ def leaderboard_(
     metric: RANKS = HEADLINE,
     sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this instead of the metric")] = None,
     columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns, such as acsa,few,seconds,command")] = None,
+    skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
     """Rank the methods of one or several runs in each data column, next to the figures of papers."""
@@ -105,7 +108,7 @@ def leaderboard_(
     from bench.report.tables.leaderboard import build, choose
 
     to_text, chosen = renderer(format), choose(columns)
-    board = leaderboard(frame_of(runs(run or [])), metric)
+    board = leaderboard(frame_of(runs(run or [], skip_damaged)), metric)
     print("\n\n".join(map(to_text, build(board, metric, chosen, sort, only))))
 
 

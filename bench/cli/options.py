@@ -29,6 +29,10 @@ BESIDE = Annotated[
     list[str] | None,
     typer.Option("--beside", metavar="RUN", help="another run to show next to it, such as a committed one; may be repeated"),
 ]
+SKIP_DAMAGED = Annotated[
+    bool,
+    typer.Option("--skip-damaged", help="leave out records that cannot be read, and name them, in place of stopping there"),
+]
 FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
 PLUGINS = Annotated[
     list[Path] | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli.exits import ended, stopped
-from bench.cli.options import RUN, SELECTION, SUITES, takes
+from bench.cli.options import RUN, SELECTION, SKIP_DAMAGED, SUITES, takes
 from bench.running.execution import Execution
 from bench.suites.selection import Selection
 
@@ -106,6 +106,7 @@ def verify_(
         int | None,
         typer.Option(min=0, metavar="SEED", help="choose the same trials as an earlier call [default: other ones each time]"),
     ] = None,
+    skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
     """Train random trials of a run again and compare their figures.
 
@@ -117,7 +118,7 @@ def verify_(
     from bench.records.store import Store
     from bench.running.verify import Verdict, runtime_like, spread, verify
 
-    store, verdicts = Store.open(run), list[Verdict]()
+    store, verdicts = Store.open(run, skip_damaged), list[Verdict]()
     seed = secrets.randbelow(10**6) if sample_seed is None else sample_seed
     try:
         for verdict in verify(store, sample, runtime_like(store, data, device), seed):

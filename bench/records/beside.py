@@ -17,7 +17,7 @@ class Beside(Store):
     """
 
     def __init__(self, own: Store, others: Sequence[Store]) -> None:
-        super().__init__(own.path)
+        super().__init__(own.path, own.skip_damaged)
         self._stores = (own, *others)
 
     def results(self) -> Iterator[TrialResult]:
@@ -47,11 +47,11 @@ class Beside(Store):
         return self._frames[name]
 
 
-def opened(run: str, beside: Sequence[str] | None = None) -> Store:
-    """The run of that name or in that folder, with those ``beside`` it.
+def opened(run: str, beside: Sequence[str] | None = None, skip_damaged: bool = False) -> Store:
+    """The run of that name or in that folder, with those ``beside`` it; ``skip_damaged``: see `Store`.
 
     Raises:
         UserError: one of them is no run.
     """
-    own = Store.open(run)
-    return Beside(own, [Store.open(other) for other in beside]) if beside else own
+    own = Store.open(run, skip_damaged)
+    return Beside(own, [Store.open(other, skip_damaged) for other in beside]) if beside else own

@@ -92,8 +92,12 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
         "epoch", "train_loss", "validation_accuracy", "validation_balanced_accuracy", "test_accuracy", "test_balanced_accuracy",
         "mask_rate",
     )  # fmt: skip
-    rows = [{"trial_id": r.trial_id, **point} for r in results for point in r.curve]
-    return pd.DataFrame(rows, columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
+    points = [point for r in results for point in r.curve]  # column by column: twenty a trial are many dictionaries
+    if not points:
+        return pd.DataFrame(columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
+    frame = pd.DataFrame({"trial_id": [trial_id for r in results for trial_id in [r.trial_id] * len(r.curve)]})
+    frame["epoch"] = [point.get("epoch") for point in points]
+    return frame.assign(**{name: np.array([point.get(name) for point in points], dtype=float) for name in columns[1:]})
 
 
 def generations(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import gc
 import hashlib
-import json
-import math
 import os
-from collections.abc import Collection, Hashable, Iterator
+import warnings
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -17,19 +16,15 @@ from typing import Any
 
 import pandas as pd
 
-try:
-    from orjson import loads
-except ImportError:  # a machine without it reads the same, slower
-    from json import loads  # type: ignore[assignment]
-
-from bench.records import RUNS_DIR, frames, layout
+from bench.records import RUNS_DIR, frames, layout, parquet
+from bench.records.damage import Damages, told
 from bench.records.folder import refuse_committed
+from bench.records.record import decoded, encoded, result_of
 from lt_core.errors import UserError, unknown
 from lt_core.predictions import DIGEST_KEY, load, path_of
 from lt_core.result import UNSETTLED, TrialResult
 
 _load = lru_cache(maxsize=1)(load)  # several metrics look at the predictions of one trial after another
-_STAMP = "lt_bench_records"  # in each Parquet file: which records it was made of
 
 
 @contextmanager
@@ -44,21 +39,14 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What goes wrong in reading ``path`` is told in a sentence."""
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"record {path} is damaged ({error}): delete it and its trial will be run again") from None
-
-
 class Store:
     """A run's folder: ``records/<trial_id>.json``, and the Parquet of `frames.BUILDERS`, such as ``trials.parquet``.
 
     One process writes (see `lock`). Parquet can be deleted and made again from the records at any time.
+
+    Args:
+        skip_damaged: leave out records that cannot be read, and warn of them, in place of an error that lists them all. Then no
+            Parquet is written, in which they would be missing without a word.
 
     >>> import tempfile
     >>> from lt_core.result import TrialResult
@@ -70,17 +58,18 @@ class Store:
     [['ldam_drw', 'oom', 'out of memory']]
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, skip_damaged: bool = False) -> None:
+        self.path, self.skip_damaged = Path(path), skip_damaged
         self.records = self.path / "records"
         self.predictions = self.path / "predictions"
         self._frames: dict[str, pd.DataFrame] | None = None
         self._having: dict[str, set[str]] | None = None
+        self._left_out: dict[Path, str] = {}  # damaged records, and what is wrong with them
         #: What readers made of the frames and may want again; forgotten when a record is written.
         self.derived: dict[Hashable, Any] = {}
 
     @classmethod
-    def open(cls, run: str | Path) -> Store:
+    def open(cls, run: str | Path, skip_damaged: bool = False) -> Store:
         """The run in the folder ``run``, or the one of that name under results/runs.
 
         Raises:
@@ -88,7 +77,7 @@ class Store:
         """
         for path in (Path(run), RUNS_DIR / run):
             if (path / "records").is_dir() or (path / "trials.parquet").is_file():
-                return cls(path)
+                return cls(path, skip_damaged)
         there = [p.name for p in RUNS_DIR.glob("*") if p.is_dir()]
         if not there:
             raise UserError(f"there is no run '{run}', and none under {RUNS_DIR}: start one with `bench.py run quick`")
@@ -141,8 +130,8 @@ class Store:
         path = self.records / f"{result.trial_id}.json"
         beside = self.records / f".{result.trial_id}.part"
         try:
-            with open(beside, "w") as file:
-                json.dump(result.to_record(), file, allow_nan=False, separators=(",", ":"))
+            with open(beside, "wb") as file:
+                file.write(encoded(result))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
@@ -168,50 +157,47 @@ class Store:
             UserError: the record is not readable; it is left as it is.
         """
         path = self.records / f"{trial_id}.json"
-        return self._read(path) if path.exists() else None
+        if not path.exists():
+            return None
+        with told(path):
+            return self._read(path)
 
     def results(self) -> Iterator[TrialResult]:
         """All records, in order of trial id.
 
         Raises:
-            UserError: a record that is not readable, or is a copy of another one; it is left as it is.
+            UserError: when all have been read: those that are damaged, of a newer version or not named after their trial, such
+                as copies. They are left as they are.
         """
-        found: dict[str, Path] = {}
-        for path in self._record_files():
-            result = self._read(path)
-            first = found.setdefault(result.trial_id, path)
-            if first != path:  # one name is the trial's own, or both are of an older version
-                copy, kept = (first, path) if path.stem == result.trial_id else (path, first)
-                raise UserError(f"record {copy} is a copy of {kept.name}: delete it, or its trial would count twice")
-            yield result
+        return self._results(self._record_files())
 
     def results_of(self, trial_ids: Collection[str]) -> Iterator[TrialResult]:
-        """The records of these trials, as far as there are any, in order of trial id. Of a few trials of a large run this takes
-        a small part of the time that `results` takes.
+        """The records of these trials, as far as there are any, in order of trial id.
 
         Raises:
-            UserError: a record that is not readable.
+            UserError: as `results`.
         """
         files = [self.records / f"{trial_id}.json" for trial_id in sorted(trial_ids)]
-        if all(file.is_file() for file in files):
-            yield from map(self._read, files)
-        else:  # of an older version, whose ids were others, or of no record at all
-            yield from (result for result in self.results() if result.trial_id in trial_ids)
+        return self._results(file for file in files if file.is_file())
 
     def having(self, field: str) -> set[str]:
         """Ids of the trials whose record has something under ``field``, one of `layout.EXTRAS`. Found for all of them in one pass
         that makes no spec of what has nothing, which is nearly every record.
 
         Raises:
-            UserError: a record that is not readable.
+            UserError: as `results`.
         """
         if self._having is None:
-            self._having = {name: set() for name in layout.EXTRAS}
+            having: dict[str, set[str]] = {name: set() for name in layout.EXTRAS}
+            damages = Damages()
             for path in self._record_files():
-                record = self._loaded(path)
-                for name in layout.EXTRAS:
-                    if record.get(name):
-                        self._having[name].add(TrialResult.from_record(record).trial_id)
+                with damages.noted(path):
+                    record, vouched = self._loaded(path)
+                    for name in layout.EXTRAS:
+                        if record.get(name):
+                            having[name].add(result_of(path, record, vouched).trial_id)
+            self._refuse(damages)
+            self._having = having
         return self._having[field]
 
     def needs_records(self, what: str) -> None:
@@ -223,19 +209,33 @@ class Store:
         if not self._record_entries() and (self.path / "trials.parquet").is_file():
             raise UserError(f"{self.path} has its Parquet alone, and {what} needs the records: fetch its folder records/ too")
 
-    def _read(self, path: Path) -> TrialResult:
-        with _readable(path):
-            result = TrialResult.from_record(self._loaded(path))
-            digest = result.environment.get(DIGEST_KEY)
-            return replace(result, kept=partial(_load, path_of(self.predictions, result.trial_id), digest)) if digest else result
+    def _results(self, files: Iterable[Path]) -> Iterator[TrialResult]:
+        damages = Damages()
+        for path in files:
+            result = None
+            with damages.noted(path):
+                result = self._read(path)
+            if result is not None:
+                yield result
+        self._refuse(damages)
 
-    def _loaded(self, path: Path) -> dict[str, Any]:
-        """What stands in a record."""
-        with _readable(path):
-            record = loads(path.read_bytes())
-            if not isinstance(record, dict):
-                raise TypeError(f"it holds a {type(record).__name__}")
-            return record
+    def _refuse(self, damages: Damages) -> None:
+        """Raise for records that cannot be read; warn of them, once, where they are to be left out."""
+        new = damages.found.keys() - self._left_out.keys()
+        if new and not self.skip_damaged:
+            raise UserError(str(damages))
+        if new:
+            warnings.warn(f"left out of {self.path}: {damages}", stacklevel=3)
+        self._left_out |= damages.found
+
+    def _read(self, path: Path) -> TrialResult:
+        result = result_of(path, *self._loaded(path))
+        digest = result.environment.get(DIGEST_KEY)
+        return replace(result, kept=partial(_load, path_of(self.predictions, result.trial_id), digest)) if digest else result
+
+    def _loaded(self, path: Path) -> tuple[dict[str, Any], bool]:
+        """What stands in a record, and whether a digest vouches for it."""
+        return decoded(path.read_bytes())
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""
@@ -264,8 +264,9 @@ class Store:
         if not there:
             return
         stamp = self._stamp(there)
-        for name in [name for name in frames.BUILDERS if not self._current(name, stamp)]:
-            self._write_parquet(name, self._load(name), stamp)
+        made = {name: self._load(name) for name in frames.BUILDERS if not self._current(name, stamp)}
+        if made and not self._left_out:
+            parquet.write(self.path, made, stamp)
 
     # Parquet ------------------------------------------------------------------------------------
 
@@ -288,20 +289,13 @@ class Store:
         return digest.hexdigest()
 
     def _current(self, name: str, stamp: str) -> bool:
-        import pyarrow.parquet as pq
-
-        path = self.path / f"{name}.parquet"
-        if not path.exists():
-            return False
+        """Whether a Parquet file is whole and made of these records."""
         try:
-            metadata = pq.read_schema(path).metadata or {}
-        except Exception as error:
-            raise self._damaged(path, error) from None
-        return metadata.get(_STAMP.encode(), b"").decode() == stamp
-
-    def _damaged(self, path: Path, error: Exception) -> UserError:
-        remedy = "delete it and it will be made again from the records" if self._record_entries() else "fetch it again"
-        return UserError(f"{path} is damaged ({' '.join(str(error).split())}): {remedy}")
+            return parquet.stamp_of(self.path, name) == stamp
+        except parquet.Damaged as error:
+            path = parquet.file_of(self.path, name)
+            warnings.warn(f"{path} is damaged ({error}) and is made again from the records", stacklevel=2)
+            return False
 
     def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         """A frame: from its Parquet if all are current or all there is, else with the others from the records.
@@ -318,48 +312,24 @@ class Store:
             else:
                 self._frames = {}
         if name not in self._frames:  # of large runs each takes long to read, and few commands need them all
-            frame = self._read_parquet(name, columns)
-            if name == "trials":
-                self._refuse_twice(frame)
+            try:
+                frame = parquet.read(self.path, name, columns)
+                if name == "trials":
+                    _refuse_twice(frame)
+            except parquet.Damaged as error:
+                raise self._damaged(parquet.file_of(self.path, name), error) from None
             if columns:
                 return frame
             self._frames[name] = frame
         return self._frames[name]
 
-    def _refuse_twice(self, trials: pd.DataFrame) -> None:
-        """Parquet may be older than the check of `results`, or be written by another hand."""
-        twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
-        if len(twice):
-            for _ in self.results():  # names the file, if there is one
-                pass
-            raise self._damaged(self.path / "trials.parquet", ValueError(f"trial {twice.iloc[0]} stands in it twice"))
+    def _damaged(self, path: Path, error: Exception) -> UserError:
+        remedy = "delete it and it will be made again from the records" if self._record_entries() else "fetch it again"
+        return UserError(f"{path} is damaged ({error}): {remedy}")
 
-    def _read_parquet(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        path = self.path / f"{name}.parquet"
-        if not path.exists():
-            return frames.BUILDERS[name]([], self.path.name)
-        try:
-            frame = pd.read_parquet(path, columns=columns)
-            if columns:
-                return frame
-            missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)  # of an older version
-            figures = layout.metric_columns()
-            return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})
-        except Exception as error:
-            raise self._damaged(path, error) from None
 
-    def _write_parquet(self, name: str, table: pd.DataFrame, stamp: str) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = self.path / f"{name}.parquet"
-        beside = path.with_name(f".{name}.part")
-        arrow = pa.Table.from_pandas(table, preserve_index=False)
-        extra: dict[Any, Any] = {_STAMP: stamp}
-        try:
-            pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), beside)
-            beside.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise UserError(f"{path} cannot be written ({error.strerror or error}): make room; the records are kept") from None
+def _refuse_twice(trials: pd.DataFrame) -> None:
+    """Parquet may be written by another hand."""
+    twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
+    if len(twice):
+        raise parquet.Damaged(f"trial {twice.iloc[0]} stands in it twice")

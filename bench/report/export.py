@@ -20,22 +20,27 @@ from lt_core.errors import UserError
 RESULTS = Path("results")
 
 
-def committed() -> list[Store]:
-    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone.
+def committed(skip_damaged: bool = False) -> list[Store]:
+    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone;
+    ``skip_damaged``: see `Store`.
 
     Not those of tuning spaces: each of their settings is a recipe of its own, and they stand in the table of their comparison.
     """
     found = [path.parent for path in sorted(RESULTS.glob("*/trials.parquet"))]
-    return [Store(folder) for folder in found if not any(folder.glob("winner_*.yaml"))]
+    return [Store(folder, skip_damaged) for folder in found if not any(folder.glob("winner_*.yaml"))]
 
 
-def runs(names: Sequence[str]) -> list[Store]:
-    """The runs of these names, or all that there are, the user's own first: of one trial in two runs the first one counts.
+def runs(names: Sequence[str], skip_damaged: bool = False) -> list[Store]:
+    """The runs of these names, or all that there are, the user's own first: of one trial in two runs the first one counts;
+    ``skip_damaged``: see `Store`.
 
     Raises:
         UserError: there is none.
     """
-    found = [Store.open(name) for name in names] or [*(Store(p.parent) for p in sorted(RUNS_DIR.glob("*/records"))), *committed()]
+    found = [Store.open(name, skip_damaged) for name in names]
+    if not names:
+        own = [Store(path.parent, skip_damaged) for path in sorted(RUNS_DIR.glob("*/records"))]
+        found = [*own, *committed(skip_damaged)]
     if not found:
         raise UserError(f"there is no run under {RESULTS} or {RUNS_DIR}: start one with `bench.py run quick`")
     return found

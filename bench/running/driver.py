@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from bench.records import predictions
@@ -17,6 +18,7 @@ from bench.running.progress import ProgressLine, summary
 from bench.running.sharing import settled
 from bench.suites.planning import Plan
 from lt_core import plugins
+from lt_core.errors import UserError
 from lt_core.frozen.fetch import fetch_inputs
 from lt_core.labels import counted
 from lt_core.result import LOST, TrialResult
@@ -114,17 +116,32 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         say(f"{plan.suite.name}: {counted(len(plan.todo), 'trial')} to run, {workers} at a time")
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
         start = time.monotonic()
-        try:
+        with compacted(store, line):
             driver = Driver(store, line)
             backend.run(jobs, driver)
             if driver.lost:
                 driver.last_pass = True
                 backend.run([job for job in jobs if job.spec.trial_id in driver.lost], driver)
-        finally:
-            line.close()
+        say(summary(time.monotonic() - start, line.finished, line.failed))
+
+
+@contextmanager
+def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
+    """Bring the Parquet of ``store`` up to date when the block ends, however it does.
+
+    What ended it is what is told: a disk that had no room for a record has none for Parquet, which can be made again.
+    """
+    try:
+        yield
+    except BaseException:
+        line.close()
+        with suppress(UserError):
             if line.finished:
                 store.compact()
-        say(summary(time.monotonic() - start, line.finished, line.failed))
+        raise
+    line.close()
+    if line.finished:
+        store.compact()
 
 
 def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:

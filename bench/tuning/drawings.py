@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.tuning.search import Search, optuna_
+from bench.tuning.journal import optuna_
+from bench.tuning.search import Search
 from bench.tuning.winners import Found
 from lt_core.metrics import metric_of
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
-from bench.running.driver import Driver
+from bench.running.driver import Driver, compacted
 from bench.running.progress import ProgressLine, summary
-from bench.tuning.search import Search, open_storage
+from bench.tuning.journal import open_storage
+from bench.tuning.search import Search
 from bench.tuning.space import Space
 from bench.tuning.study import Setting
 from lt_core.errors import UserError
@@ -160,12 +161,8 @@ def tune(
         each = len(space.seeds) * len(space.data)
         trials = f"{counted(each, 'trial')} a setting, {workers} at a time"
         say(f"{space.name}: {counted(len(searches), 'study', 'studies')}, {budget} each, {trials}")
-        try:
+        with compacted(store, line):
             backend.run(tuner, tuner)
-        finally:
-            line.close()
-            if line.finished:
-                store.compact()
         say(summary(time.monotonic() - start, line.finished, line.failed))
         for search in searches:
             if search.failures:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.tuning.axes import SearchAxis
+from bench.tuning.journal import optuna_
 from bench.tuning.space import Space
 from bench.tuning.study import Setting, Study
 from lt_core.declaration import versioned
@@ -28,33 +27,6 @@ def score(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[flo
     """A setting's values: means over its trials, of the validation split's figures. The test part is not looked at."""
     outcomes = [result.outcome(validation=True) for result in results]
     return [sum(map(metric_of(name), outcomes)) / len(outcomes) for name in objectives]
-
-
-def optuna_() -> Any:
-    """Optuna, imported late and quiet.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError:
-        raise UserError("tuning needs Optuna, which is not installed: pip install optuna") from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", module="optuna")
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    return optuna
-
-
-def open_storage(path: Path) -> Any:
-    """The journal at ``path``; the caller holds the run's lock, so that whatever a killed writer left is put right."""
-    optuna = optuna_()
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    if path.exists():
-        whole = path.read_bytes()
-        if not whole.endswith(b"\n"):
-            path.write_bytes(whole[: whole.rfind(b"\n") + 1])
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
 
 
 class Search:

@@ -12,7 +12,8 @@ from bench.running.driver import execute
 from bench.suites.planning import plan
 from bench.suites.suite import Suite
 from bench.tuning.axes import RECIPE
-from bench.tuning.search import Search, optuna_
+from bench.tuning.journal import optuna_
+from bench.tuning.search import Search
 from bench.tuning.space import Space
 from bench.tuning.study import Setting, Study
 from lt_core.errors import UserError

@@ -111,14 +111,42 @@ def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.nda
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
+_checked: set[tuple[object, ...]] = set()  # files as this process has held them against their fingerprint
+
+
 def read_cache(folder: Path, name: str) -> ImageSet | None:
-    """The cached set, memory-mapped so that all processes of a machine share it; None if it is not there whole."""
-    try:
-        meta = json.loads((folder / "meta.json").read_text())
-        arrays = {a: np.load(folder / f"{a}.npy", mmap_mode="r") for a in _ARRAYS}
-        return ImageSet(name, fingerprint=meta["fingerprint"], **arrays)
-    except (OSError, ValueError, EOFError, KeyError):  # EOFError: numpy's word for an empty file, as a power cut leaves it
+    """The cached set, memory-mapped so that all processes of a machine share it; None if it is not there, or is damaged, of which
+    it warns. Each process holds it once against its fingerprint, which takes 0.15 s for CIFAR-10.
+    """
+    if not folder.exists():
         return None
+    try:
+        return _read(folder, name)
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:  # EOFError: an empty file, as a power cut leaves it
+        warnings.warn(f"the decoded images in {folder} are damaged ({error}) and are made anew", stacklevel=2)
+        return None
+
+
+def _read(folder: Path, name: str) -> ImageSet:
+    files = {array: folder / f"{array}.npy" for array in _ARRAYS}
+    key = json.loads((folder / "meta.json").read_text())["fingerprint"]
+    arrays = {array: np.load(file, mmap_mode="r") for array, file in files.items()}
+    as_they_are = (key, *((file, file.stat().st_ino, file.stat().st_mtime_ns) for file in files.values()))
+    if as_they_are not in _checked:
+        if fingerprint(*arrays.values()) != key:
+            raise ValueError("its fingerprint is another")
+        for array in arrays.values():
+            let_go(array)
+        _checked.add(as_they_are)
+    return ImageSet(name, fingerprint=key, **arrays)
+
+
+def _whole(folder: Path, name: str) -> bool:
+    try:
+        _read(folder, name)
+    except Exception:
+        return False
+    return True
 
 
 def write_cache(folder: Path, images: ImageSet) -> None:
@@ -133,10 +161,10 @@ def write_cache(folder: Path, images: ImageSet) -> None:
         for array in _ARRAYS:
             np.save(beside / f"{array}.npy", getattr(images, array))
         (beside / "meta.json").write_text(json.dumps({"name": images.name, "fingerprint": images.fingerprint}))
-        if folder.exists() and read_cache(folder, images.name) is None:
+        if folder.exists() and not _whole(folder, images.name):
             shutil.rmtree(folder)  # damaged; a folder that holds anything cannot be renamed over
         beside.replace(folder)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
-        if read_cache(folder, images.name) is None:  # else another process was faster, which is as good
+        if not _whole(folder, images.name):  # else another process was faster, which is as good
             warnings.warn(f"images are not cached in {folder}: {error}", stacklevel=2)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lt_core.errors import UserError, unknown
-from lt_core.metrics.counts import MARGINS, MATRIX_CLASSES, TOP, margins, shares
+from lt_core.metrics.counts import MARGINS, MATRIX_CLASSES, TOP, margins_of, shares
 from lt_core.metrics.priors import TEST_PRIORS, accuracies_under
 from lt_core.predictions import Predictions
 from lt_core.registry import Registry
@@ -79,7 +79,7 @@ class Outcome:
 
     @cached_property
     def _margins(self) -> Sequence[np.ndarray]:
-        return [self.counts[name] for name in MARGINS] if self.confusion is None else list(margins(self.confusion))
+        return [self.counts[name] for name in MARGINS] if self.confusion is None else margins_of(self.confusion)
 
     @property
     def images(self) -> np.ndarray:

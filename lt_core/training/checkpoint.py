@@ -25,7 +25,7 @@ _DIGEST = 32  # bytes of a SHA-256
 
 
 def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
-    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial.
+    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial, and is told of once for a folder.
 
     Args:
         kind: of the device that the state was trained on, as `runtime.kind_of_device` says it.
@@ -43,7 +43,8 @@ def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
         beside.replace(path)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
         beside.unlink(missing_ok=True)
-        warnings.warn(f"no checkpoint is written to {path}: {error}", stacklevel=2)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        _warn_once(path.parent, f"no checkpoint is written to {path} ({reason}), nor beside it while that lasts")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -84,15 +85,29 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
         reason = f"is damaged and is removed ({error})"
     else:
         if state.get("layout") != LAYOUT:
-            reason = "is of another version and is ignored"
+            ignored = "is of another version and is ignored"
         elif state["trial_id"] != trial_id:
             return None
         elif state["kind"] == kind:
             return state
         else:
-            reason = f"was written on {state['kind']} and is ignored on {kind}"
+            ignored = f"was written on {state['kind']} and is ignored on {kind}"
+        _warn_once(
+            (path.parent, ignored), f"checkpoint {path} {ignored}: the trial is trained anew, and so are others with such a file"
+        )
+        return None
     warnings.warn(f"checkpoint {path} {reason}: the trial is trained anew", stacklevel=2)
     return None
+
+
+_told: set[object] = set()
+
+
+def _warn_once(about: object, words: str) -> None:
+    """Warn, unless this process has warned of it: what is wrong with a disk or a version is so for every trial."""
+    if about not in _told:
+        _told.add(about)
+        warnings.warn(words, stacklevel=3)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench.records.record import encoded
 from bench.records.store import Store
 from lt_core.fields import build
 from lt_core.methods import resolve
@@ -93,7 +93,7 @@ def store(path: Path, results: Iterable[TrialResult]) -> Store:
     """A run with these records, written without waiting for the disk."""
     made = Store.create(path)
     for result in results:
-        (made.records / f"{result.trial_id}.json").write_text(json.dumps(result.to_record(), allow_nan=False))
+        (made.records / f"{result.trial_id}.json").write_bytes(encoded(result))
     made.compact()
     return Store(path)
 

@@ -208,14 +208,6 @@ def test_reliability_is_the_mean_over_trials_of_what_is_right_at_a_confidence(tm
     assert series(chart.panels[0], "as sure as right").x == (0, 100)
 
 
-def test_a_record_is_known_by_its_specification_and_not_by_its_file(tmp_path):
-    """Records of an older version may lie under another id than the one that their specification has today."""
-    store = synthetic.store(tmp_path / "run", [trial()])
-    (path,) = store.records.iterdir()
-    path.rename(path.with_name("0123456789abcdef.json"))
-    assert PLOTS["confusion"](type(store)(store.path)).panels
-
-
 def test_a_run_without_a_finished_trial_is_told(tmp_path):
     bad = trial(status=FAILED, cause="RuntimeError: no")
     for kind in ("factors", "per_class", "pareto", "ranks", "win_tie_loss", "confusion", "curves", "calibration", "priors"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shlex
@@ -21,6 +22,7 @@ from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.comparison import compare
 from bench.analysis.leaderboard import leaderboard
 from bench.analysis.ranking import rank
+from bench.records.record import SEALED
 from bench.records.store import Store
 from bench.report.export import committed, export, frame_of, runs
 from bench.report.page.board import board as board_of_page
@@ -459,13 +461,15 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     labels = [f"cb_focal[cb_beta={beta},gamma={gamma}]" for beta in (0.9, 0.99, 0.999, 0.9999) for gamma in gammas]
     store = Store.create(tmp_path / "big")
     base = {k: v for k, v in trial(curve=np.linspace(0.1, 0.9, 20)).to_record().items() if k not in ("spec", "trial_id")}
-    rest = json.dumps(base)[1:]
+    rest = json.dumps({**base, "schema": SEALED})[1:]
     for label in labels:
         for factor in (10, 20, 50, 100, 200):
             spec = trial(label, factor=factor).spec
             for one in (replace(spec, seed=seed) for seed in range(40)):
-                head = json.dumps({"trial_id": one.trial_id, "spec": one.to_dict()})[:-1]
-                (store.records / f"{one.trial_id}.json").write_text(f"{head}, {rest}")
+                head = json.dumps({"trial_id": one.trial_id, "spec": one.to_dict()})[1:-1]
+                content = f"{head}, {rest}"
+                digest = hashlib.sha256(content.encode()).hexdigest()
+                (store.records / f"{one.trial_id}.json").write_text(f'{{"sha256":"{digest}",{content}')
     assert len(list(store.records.iterdir())) == 20_000
     script = tmp_path / "script.py"
     script.write_text(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import pytest
 
 from bench.records.merge import merge
 from bench.records.provenance import command
+from bench.records.record import encoded
 from bench.records.store import Store
 from bench.running.verify import OTHER, SAME, verify
 from bench.suites.suite import parse_suite
@@ -101,8 +101,8 @@ def test_both_through_the_command_line(store, results, tmp_path):
     done = cli("verify", str(tmp_path / "both"), "--sample", "1")
     assert done.returncode == 0 and done.stdout.startswith("same "), done.stdout + done.stderr
     record = next((tmp_path / "both" / "records").glob("*.json"))
-    values = json.loads(record.read_text())
-    record.write_text(json.dumps({**values, "confusion": [row[::-1] for row in values["confusion"]]}))
+    honest = Store(tmp_path / "both").read(record.stem)
+    record.write_bytes(encoded(replace(honest, confusion=[row[::-1] for row in honest.confusion])))
     assert cli("verify", str(tmp_path / "both")).returncode == 1
 
 

@@ -14,7 +14,7 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from bench.records import nested
+from bench.records import nested, parquet
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
 from bench.suites.cost import Prices, work
@@ -134,16 +134,40 @@ def test_a_record_of_a_newer_version_is_not_misread(suite, store, finished):
     store.write(fake(finished, suite.specs[0]))
     path = store.records / f"{suite.specs[0].trial_id}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
-    with pytest.raises(UserError, match="has schema 99, this version reads 1: update it"):
+    words = r"newer version of the benchmark, or is damaged \(it has schema 99.*: update the benchmark before you delete anything"
+    with pytest.raises(UserError, match=words):
         Store.open(store.path).frame()
 
 
-def test_a_damaged_parquet_file_is_named_and_left_alone(suite, store, finished):
+def test_a_damaged_parquet_file_is_made_again_from_the_records(suite, store, finished):
+    """One changed byte anywhere in it: of a page, of the footer, of the stamp."""
     store.write(fake(finished, suite.specs[0]))
-    (store.path / "trials.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(UserError, match=r"trials\.parquet is damaged .*made again from the records"):
-        store.frame()
-    assert (store.path / "trials.parquet").read_bytes() == b"PAR1 not really"
+    store.compact()
+    expected = Store(store.path).frame()
+    file = store.path / "trials.parquet"
+    whole = file.read_bytes()
+    for place in range(0, len(whole), len(whole) // 7):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        again = Store(store.path)
+        with pytest.warns(UserWarning, match=r"trials\.parquet is damaged .* made again from the records"):
+            again.compact()
+        pd.testing.assert_frame_equal(again.frame(), expected)
+        assert file.read_bytes() == whole
+    file.write_bytes(b"PAR1 not really")
+    with pytest.warns(UserWarning, match="made again"):
+        assert Store(store.path).statuses() == {suite.specs[0].trial_id: "ok"}
+
+
+def test_damaged_parquet_without_records_is_named(suite, store, finished):
+    store.write(fake(finished, suite.specs[0]))
+    store.compact()
+    shutil.rmtree(store.records)
+    file = store.path / "per_class.parquet"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    assert len(Store(store.path).frame()) == 1
+    with pytest.raises(UserError, match=r"per_class\.parquet is damaged \(it is not what parquet.sha256 says\): fetch it again"):
+        Store(store.path).per_class()
 
 
 def test_a_full_disk_loses_nothing(suite, store, finished, monkeypatch):
@@ -260,17 +284,16 @@ def test_the_copy_is_the_one_whose_name_is_not_the_trials(tmp_path, name):
     with pytest.raises(UserError, match=f"{name} is a copy of {record.name}"):
         list(Store(run.path).results())
     record.rename(record.with_name("5.json"))
-    with pytest.raises(UserError, match="is a copy of"):
+    with pytest.raises(UserError, match=rf"5.json is that of trial {record.stem}: rename it to {record.name}") as told:
         list(Store(run.path).results())
+    assert f"{name} is that of trial" in str(told.value), "and the other too"
 
 
-def test_parquet_that_has_a_trial_twice_is_refused_with_its_records_and_without(tmp_path):
+def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):
     run = synthetic.store(tmp_path / "run", [synthetic.trial()])
     (record,) = run.records.glob("*.json")
-    file = run.path / "trials.parquet"
-    trials = pd.read_parquet(file)
-    stamp = run._stamp(run._record_entries())
-    run._write_parquet("trials", pd.concat([trials, trials]), stamp)
+    trials = Store(run.path).frame()
+    parquet.write(run.path, {"trials": pd.concat([trials, trials])}, run._stamp(run._record_entries()))
     with pytest.raises(UserError, match=f"trials.parquet is damaged .trial {record.stem} stands in it twice.: delete it"):
         Store(run.path).frame()
     shutil.rmtree(run.records)

@@ -17,8 +17,8 @@ from bench.running.backends.inline import Inline
 from bench.suites.planning import plan
 from bench.suites.suite import load_suite
 from bench.tuning import driver as tuning
+from bench.tuning import journal, summary, winners
 from bench.tuning import search as searching
-from bench.tuning import summary, winners
 from lt_core.errors import UserError
 from lt_core.result import OK, PRUNED
 from lt_core.training.runtime import Runtime
@@ -227,14 +227,32 @@ def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
 
 def test_a_torn_journal_and_a_stale_lock_are_put_right(tmp_path):
     search(tmp_path, studies={"la": STUDY})
-    journal = tmp_path / "tiny" / "studies.journal"
-    with open(journal, "a") as file:
+    written = tmp_path / "tiny" / "studies.journal"
+    with open(written, "a") as file:
         file.write('{"op_code": 4, "wor')
-    journal.with_name("studies.journal.lock").symlink_to("gone")
+    written.with_name("studies.journal.lock").symlink_to("gone")
     start = time.monotonic()
     (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=6)
     assert len(one.optuna.trials) == 6
     assert time.monotonic() - start < 20
+
+
+def test_a_changed_figure_in_a_journal_is_found_and_the_studies_can_begin_anew(tmp_path):
+    _, store = search(tmp_path, studies={"la": STUDY})
+    written = store.path / "studies.journal"
+    whole, records = written.read_bytes(), {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
+    written.write_bytes(whole.replace(b'"values": [0.', b'"values": [1.', 1))
+    assert written.read_bytes() != whole
+    with pytest.raises(UserError, match=f"journal {written} is damaged .*put a copy of it back, or delete it: its studies begin"):
+        search(tmp_path, studies={"la": STUDY})
+    written.unlink()
+    (again,), _ = search(tmp_path, studies={"la": STUDY})
+    assert len(again.optuna.trials) == 5
+    assert {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()} == records, "none is run again"
+    written.write_bytes(whole)
+    written.with_name("studies.journal.sha256").unlink()
+    journal.open_storage(written)  # of an older version, which kept no digest
+    assert written.with_name("studies.journal.sha256").is_file()
 
 
 def test_settings_under_way_are_taken_up_again(tmp_path):
@@ -253,7 +271,7 @@ def test_settings_under_way_are_taken_up_again(tmp_path):
 def test_without_optuna_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match="pip install optuna"):
-        searching.optuna_()
+        journal.optuna_()
 
 
 def test_optuna_is_imported_late():
@@ -267,7 +285,7 @@ def test_optuna_is_imported_late():
 
 def states_of(run):
     """States of the settings of each study, from its journal."""
-    storage, optuna = searching.open_storage(run / "studies.journal"), searching.optuna_()
+    storage, optuna = journal.open_storage(run / "studies.journal"), journal.optuna_()
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     return {study.study_name: [t.state.name for t in study.trials] for study in studies}
 

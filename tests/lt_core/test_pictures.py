@@ -16,7 +16,7 @@ from PIL import Image
 
 from lt_core.data import registered
 from lt_core.data.images import Rows
-from lt_core.data.pictures import making, picture_set
+from lt_core.data.pictures import intact, making, picture_set
 from lt_core.data.pictures.added import add_set, known, manifest_of
 from lt_core.data.pictures.decode import Unreadable, decoded
 from lt_core.data.pictures.facts import facts
@@ -260,6 +260,29 @@ def test_damaged_pixels_are_found(mine):
     pixels.flush()
     (wrong,) = verify_set(known("mine"))
     assert "pixels.npy is damaged at picture 16" in wrong, "its piece begins with the test part"
+
+
+def test_damaged_pixels_and_manifests_are_decoded_again_when_the_set_is_loaded(mine):
+    first = load("mine")
+    pixels, labels = np.array(first.train_images[:]), np.array(first.train_labels)
+    (folder,) = (path for path in making.pictures_dir().iterdir() if path.is_dir())
+    for name in ("pixels.npy", "manifest.parquet"):
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+        intact._checked.clear()  # as in a fresh process
+        with pytest.warns(UserWarning, match=f"decoded pictures in {folder} are damaged .* and are decoded again"):
+            again = load("mine")
+        assert again.fingerprint == first.fingerprint
+        assert np.array_equal(again.train_images[:], pixels) and np.array_equal(again.train_labels, labels)
+    intact._checked.clear()
+    load("mine")  # whole again, without a word
+
+
+def test_a_process_looks_once_whether_decoded_pictures_are_whole(mine, monkeypatch):
+    load("mine")
+    monkeypatch.setattr(intact, "damaged_pixels", lambda *args: pytest.fail("looked at again"))
+    load("mine")
 
 
 def test_pictures_without_room_are_refused_with_the_price(tmp_path, monkeypatch):

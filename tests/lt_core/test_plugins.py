@@ -250,7 +250,7 @@ def test_a_record_is_read_without_the_file_or_beside_another_version_of_it(load)
         TrialSpec(DataSpec(f"stripes{at}", imbalance_factor=5), resolve("softmax"), RECIPES["my_recipe"]),
         TrialSpec(DataSpec(f"stripes{at}", "natural"), resolve("my_method"), RECIPES["my_recipe"]),
     ]
-    records = [json.loads(json.dumps(TrialResult(spec).to_record())) for spec in specs]
+    records = [json.loads(json.dumps(TrialResult(spec, "failed", "no").to_record())) for spec in specs]
     for state in ("there", "gone", "another"):
         if state == "gone":
             plugins.forget(version(LOSS)), plugins.forget(version(OTHERS))

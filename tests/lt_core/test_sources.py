@@ -12,7 +12,9 @@ import torchvision
 from PIL import Image
 
 from lt_core.data import found as found_module
+from lt_core.data import images as images_module
 from lt_core.data import sources
+from lt_core.data.order import fingerprint
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import fetch_sets, load_set
 from lt_core.errors import UserError
@@ -189,6 +191,30 @@ def test_a_set_is_decoded_once(cifar, monkeypatch):
     assert again.fingerprint == first.fingerprint
     assert np.array_equal(again.train_images, first.train_images)
     assert isinstance(again.train_images, np.memmap)  # shared by the processes of a machine
+
+
+def test_a_changed_pixel_or_label_in_the_cache_is_found_and_the_set_made_anew(cifar, tmp_path):
+    first = load_set("cifar10", cifar)
+    (folder,) = (tmp_path / "cache").glob("cifar10*")
+    for array, place in (("train_images", -200), ("train_labels", -1), ("test_images", 1000), ("test_labels", -8)):
+        file = folder / f"{array}.npy"
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1
+        file.write_bytes(content)
+        load_set.cache_clear()  # as in a fresh process
+        with pytest.warns(UserWarning, match=f"the decoded images in {folder} are damaged .* and are made anew") as told:
+            again = load_set("cifar10", cifar)
+        assert len(told) == 1
+        assert again.fingerprint == first.fingerprint == fingerprint(*(getattr(again, name) for name in images_module._ARRAYS))
+        load_set.cache_clear()
+        assert load_set("cifar10", cifar).fingerprint == first.fingerprint  # the cache is whole again
+
+
+def test_a_process_holds_the_cache_against_its_fingerprint_once(cifar, monkeypatch):
+    load_set("cifar10", cifar)
+    monkeypatch.setattr(images_module, "fingerprint", lambda *arrays: pytest.fail("hashed again"))
+    load_set.cache_clear()
+    load_set("cifar10", cifar)
 
 
 def test_changed_files_are_decoded_again(cifar, tmp_path):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
+import os
 import random
 import tempfile
 import weakref
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from lt_core.data.loader import Images
 from lt_core.data.trial_images import draw_images
 from lt_core.errors import UserError
-from lt_core.result import SCHEMA, TrialResult
+from lt_core.result import SCHEMA, NewerVersion, TrialResult
 from lt_core.training import Progress, Runtime, checkpoint, run_trial, runtime, trial, trial_steps
 
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
@@ -167,6 +169,24 @@ def test_a_checkpoint_that_cannot_be_written_costs_only_a_warning(make_spec, fil
         result = run_trial(make_spec(), Runtime(checkpoint=str(file), checkpoint_every=0))
     assert result.status == "ok"
     assert list(file.parent.iterdir()) == []
+
+
+def test_a_full_disk_and_a_foreign_kind_of_device_are_told_of_once_for_all_trials_of_a_run(make_spec, tmp_path, monkeypatch):
+    files = [tmp_path / "checkpoints" / f"{number}.pt" for number in range(33)]
+    for file in files:
+        checkpoint.save(file, "t", "cuda-float32", {})
+    with pytest.warns(UserWarning, match="is ignored on cpu-float32: the trial is trained anew, and so are others") as told:
+        assert not any(checkpoint.load(file, "t", "cpu-float32") for file in files)
+    assert len(told) == 1
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.warns(UserWarning, match=r"no checkpoint is written to .*0.pt \(No space left on device\)") as told:
+        for file in files:
+            checkpoint.save(file, "t", "cpu-float32", {})
+    assert len(told) == 1
 
 
 def test_nothing_is_left_beside_a_checkpoint(make_spec, file):
@@ -377,5 +397,5 @@ def test_a_record_survives_json(make_spec, keys):
 
 def test_a_record_of_a_newer_version_is_refused(make_spec):
     record = TrialResult(make_spec(), "failed", "x").to_record()
-    with pytest.raises(UserError, match="update it"):
+    with pytest.raises(NewerVersion, match="it has schema 2, and this version reads 1"):
         TrialResult.from_record({**record, "schema": SCHEMA + 1})

@@ -27,8 +27,9 @@ from filelock import FileLock
 from lt_core.cache import cache_dir
 from lt_core.data.mapped import let_go
 from lt_core.data.pictures.decode import VERSION, Unreadable, decoded
+from lt_core.data.pictures.intact import digest_of, intact
 from lt_core.data.pictures.layouts import Entry, Layout
-from lt_core.data.pictures.manifest import NUMBERS, TEXT, read_meta, write_manifest
+from lt_core.data.pictures.manifest import NUMBERS, TEXT, write_manifest
 from lt_core.errors import UserError
 
 _PIECE = 256  # pictures
@@ -91,7 +92,7 @@ def make(layouts: Layouts, size: int, progress: Progress) -> str:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{key}.lock")):
-            if read_meta(folder) is None:  # else it is there, or another process has made it meanwhile
+            if not intact(folder):  # else it is there, or another process has made it meanwhile
                 _make(folder, layouts, size, progress)
     except OSError as error:
         raise UserError(
@@ -174,11 +175,6 @@ def _one(entry: Entry, content: bytes | OSError, row: np.ndarray, part: str, whe
         return {**known, "problem": str(error)}
     row[:] = picture.pixels
     return {**known, "width": picture.width, "height": picture.height, "note": picture.note}
-
-
-def digest_of(rows: np.ndarray) -> str:
-    """SHA-256 of decoded pictures."""
-    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
 
 
 def _read_piece(record: Path, rows: np.ndarray) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ TEXT = ("part", "where", "place", "label", "sha256", "note", "problem")
 NUMBERS = ("bytes", "mtime", "width", "height")
 TABLES = (".parquet", ".arrow")
 _STRETCH = 16_384  # files
+_DIGEST = "manifest"  # in meta.json: SHA-256 of the manifest
 
 
 class Manifest:
@@ -93,14 +95,25 @@ def write_manifest(folder: Path, columns: Mapping[str, Sequence[Any]], meta: Map
     """Write both files, the one that says that the folder is whole last."""
     import pyarrow as pa
 
-    _write_table(folder, pa.table({column: list(values) for column, values in columns.items()}))
-    (folder / "meta.json").write_text(json.dumps(dict(meta)))
+    _write_table(folder, pa.table({column: list(values) for column, values in columns.items()}), meta)
 
 
-def _write_table(folder: Path, table: Any) -> None:
-    beside = folder / "manifest.part"
+def _write_table(folder: Path, table: Any, meta: Mapping[str, Any]) -> None:
+    beside, about = folder / "manifest.part", folder / "meta.part"
     _parquet().write_table(table, beside, compression="zstd")
+    about.write_text(json.dumps({**meta, _DIGEST: _sha256(beside)}))
     beside.replace(_file(folder))
+    about.replace(folder / "meta.json")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def as_written(folder: Path, meta: Mapping[str, Any]) -> bool:
+    """Whether the manifest is as it was written, as far as ``meta`` can say; older ones have no digest of it."""
+    return _DIGEST not in meta or meta[_DIGEST] == _sha256(_file(folder))
 
 
 def read_meta(folder: Path) -> dict[str, Any] | None:
@@ -110,7 +123,7 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         whole = meta["version"] == VERSION and _file(folder).is_file() and len(pixels.shape) == 4
         return meta if whole else None
-    except (OSError, ValueError, EOFError, KeyError):
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
 
 
@@ -173,4 +186,4 @@ def restamp(folder: Path, stamps: Mapping[int, tuple[int, int]]) -> None:
     for i, column in enumerate(("bytes", "mtime")):
         values = [stamps[row][i] for row in range(table.num_rows)]
         table = table.set_column(table.schema.get_field_index(column), column, pa.array(values, pa.int64()))
-    _write_table(folder, table)
+    _write_table(folder, table, read_meta(folder) or {})

@@ -11,9 +11,10 @@ import numpy as np
 from lt_core.data.images import ImageSet, Rows
 from lt_core.data.pictures.annotations import annotated
 from lt_core.data.pictures.files import class_folders, listed
+from lt_core.data.pictures.intact import intact
 from lt_core.data.pictures.layouts import Layout
 from lt_core.data.pictures.making import Layouts, Progress, make, pictures_dir, progress_of
-from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta, refuse_changed
+from lt_core.data.pictures.manifest import Manifest, read_manifest, refuse_changed
 from lt_core.data.pictures.parts import fingerprint_of, parts_of, validation_of
 from lt_core.data.pictures.tables import saved, shards
 from lt_core.data.registered import Definition
@@ -90,7 +91,7 @@ def load_pictures(definition: Definition, name: str) -> ImageSet:
         UserError: the files are not those that were added.
     """
     key = definition.key
-    if read_meta(pictures_dir() / key) is None:
+    if not intact(pictures_dir() / key):
         again, _, _ = found(definition, progress_of(definition.name))
         if again.fingerprint != definition.fingerprint:
             raise UserError(

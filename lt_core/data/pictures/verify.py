@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from itertools import groupby
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
-
-from lt_core.data.pictures.making import Layouts, digest_of, pictures_dir
+from lt_core.data.pictures.intact import damaged_pixels
+from lt_core.data.pictures.making import Layouts, pictures_dir
 from lt_core.data.pictures.manifest import Manifest, read_manifest, read_meta, restamp
 from lt_core.data.pictures.source import layouts_of
 from lt_core.data.registered import Definition
@@ -35,7 +31,10 @@ def verify_set(definition: Definition) -> list[str]:
     wrong, stamps = _files(manifest, layouts)
     if not wrong:
         restamp(folder, stamps)
-    return wrong + list(_pixels(folder, manifest, meta))
+    return wrong + [
+        f"{folder}/pixels.npy is damaged at picture {first}: remove the folder, and it is decoded again"
+        for first in damaged_pixels(folder, manifest, meta)
+    ]
 
 
 def _files(manifest: Manifest, layouts: Layouts) -> tuple[list[str], Mapping[int, tuple[int, int]]]:
@@ -58,14 +57,3 @@ def _files(manifest: Manifest, layouts: Layouts) -> tuple[list[str], Mapping[int
                 elif entry.label != manifest["label"][row]:
                     wrong.append(f"{layout.where}/{entry.place} has label {entry.label}, and had {manifest['label'][row]}")
     return wrong + [f"{manifest.shown(row)} is gone" for row in rows.values()], stamps
-
-
-def _pixels(folder: Path, manifest: Manifest, meta: Mapping[str, Any]) -> Iterator[str]:
-    """Whether the decoded pictures are as they were written; a part's last stretch is a short one."""
-    pixels, digests, start = np.load(folder / "pixels.npy", mmap_mode="r"), iter(meta["pixels"]), 0
-    for _, rows in groupby(manifest["part"]):
-        stop = start + len(list(rows))
-        for first in range(start, stop, meta["piece"]):
-            if digest_of(pixels[first : min(first + meta["piece"], stop)]) != next(digests):
-                yield f"{folder}/pixels.npy is damaged at picture {first}: remove the folder, and it is decoded again"
-        start = stop

@@ -1,0 +1,64 @@
+"""Records that cannot be read: all of them are told of at once, each with its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.records.record import Misnamed
+from lt_core.errors import UserError
+from lt_core.labels import counted
+from lt_core.result import NewerVersion
+
+#: What reading a record may raise; anything else is a defect of ours.
+UNREADABLE = (ValueError, KeyError, TypeError, OSError)
+
+
+def problem(path: Path, error: Exception) -> str:
+    """What is wrong with the record in ``path``, and what to do."""
+    if isinstance(error, Misnamed) and error.rename:
+        return f"record {path} {error}: rename it to {error.rename}"
+    if isinstance(error, Misnamed):
+        return f"record {path} {error}: delete it, or its trial would count twice"
+    if isinstance(error, NewerVersion):
+        words = "was written by a newer version of the benchmark, or is damaged"
+        return f"record {path} {words} ({error}): update the benchmark before you delete anything"
+    if isinstance(error, OSError):
+        return f"record {path} cannot be read ({error.strerror or error}): mend that, or move the file away"
+    return f"record {path} is damaged ({error}): delete it and its trial will be run again"
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What goes wrong in reading the record in ``path`` is told in a sentence.
+
+    Raises:
+        UserError: something did.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UserError(problem(path, error)) from None
+
+
+class Damages:
+    """What is wrong with the records of a run, file by file."""
+
+    def __init__(self) -> None:
+        self.found: dict[Path, str] = {}
+
+    @contextmanager
+    def noted(self, path: Path) -> Iterator[None]:
+        """What goes wrong in reading the record in ``path`` is noted, and the block left."""
+        try:
+            yield
+        except UNREADABLE as error:
+            self.found[path] = problem(path, error)
+
+    def __str__(self) -> str:
+        """A sentence for one file, a line each for several."""
+        lines = list(self.found.values())
+        if len(lines) == 1:
+            return lines[0]
+        return "\n  ".join([f"{counted(len(lines), 'record')} cannot be read:", *lines])

@@ -1,0 +1,126 @@
+"""The Parquet files of a run: made of its records, stamped with them, and checked by their digests.
+
+``parquet.sha256`` has the digests, in the format of ``sha256sum``. Files of older runs have none, and are taken as they are where
+there are no records that they could be made of again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.records import frames, layout
+from lt_core.errors import UserError
+
+_STAMP = b"lt_bench_records"  # in each file: which records it was made of
+_DIGESTS = "parquet.sha256"
+
+
+class Damaged(ValueError):
+    """A file is not what was written, or nothing that can be read."""
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """The file of a frame."""
+    return folder / f"{name}.parquet"
+
+
+def stamp_of(folder: Path, name: str) -> str | None:
+    """Which records a frame's file was made of; None if it has no digest, and so may be anything.
+
+    Raises:
+        Damaged: it is there, and not what was written.
+    """
+    import pyarrow.parquet as pq
+
+    path = file_of(folder, name)
+    if not path.exists() or path.name not in _digests(folder):
+        return None
+    content = _content(path)
+    try:
+        metadata = pq.read_schema(io.BytesIO(content)).metadata or {}
+    except Exception as error:  # pyarrow's, of many kinds
+        raise Damaged(" ".join(str(error).split())) from None
+    return str(metadata.get(_STAMP, b"").decode())
+
+
+def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """A frame from its file, an empty one if there is no file; of an older version it gets the columns that it lacks.
+
+    Args:
+        columns: those that are needed, if they are few.
+
+    Raises:
+        Damaged: it is not what was written, or nothing that can be read.
+    """
+    path = file_of(folder, name)
+    if not path.exists():
+        return frames.BUILDERS[name]([], folder.name)
+    try:
+        frame = pd.read_parquet(io.BytesIO(_content(path)), columns=columns)
+        if columns:
+            return frame
+        missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)
+        figures = layout.metric_columns()
+        return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})
+    except Damaged:
+        raise
+    except Exception as error:  # pyarrow's, of many kinds
+        raise Damaged(" ".join(str(error).split())) from None
+
+
+def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
+    """Write these frames, and the digests of all files that are there.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    digests = _digests(folder)
+    for name, table in tables.items():
+        arrow, made = pa.Table.from_pandas(table, preserve_index=False), io.BytesIO()
+        extra: dict[Any, Any] = {_STAMP: stamp}
+        pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), made)
+        path = file_of(folder, name)
+        _replace(path, made.getvalue())
+        digests[path.name] = hashlib.sha256(made.getbuffer()).hexdigest()
+    _replace(folder / _DIGESTS, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.stem}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # on a disk that has become read-only this fails too
+            beside.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written ({error.strerror or error}): make room; the records are kept") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Damaged(error.strerror or str(error)) from None
+    digest = _digests(path.parent).get(path.name)
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise Damaged(f"it is not what {_DIGESTS} says")
+    return content
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The digest of each file, by its name."""
+    try:
+        lines = (folder / _DIGESTS).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

@@ -1,0 +1,96 @@
+"""A record as a file: the SHA-256 of all that follows it, and then what a trial left, as JSON. Old records have no digest.
+
+{"sha256":"…","schema":2,"trial_id":"0123456789abcdef","spec":{…},…}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+try:
+    from orjson import loads
+except ImportError:  # a machine without it reads the same, slower
+    from json import loads  # type: ignore[assignment]
+
+from lt_core.recorded import check_sums
+from lt_core.result import OK, SCHEMA, NewerVersion, TrialResult, refuse_newer
+
+#: Schema of a file with a digest. Versions from before it do not know the field, and are told by this that a newer one wrote it.
+SEALED = SCHEMA + 1
+_HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
+
+
+def encoded(result: TrialResult) -> bytes:
+    """The file of a trial's record."""
+    return sealed({**result.to_record(), "schema": SEALED})
+
+
+def sealed(record: Mapping[str, Any]) -> bytes:
+    """``record`` as JSON, behind the SHA-256 of it.
+
+    >>> sealed({"schema": 2})[:20], sealed({"schema": 2})[-13:]
+    (b'{"sha256":"219d3f76c', b'c","schema":2}')
+    """
+    content = json.dumps(record, allow_nan=False, separators=(",", ":")).encode()[1:]
+    return b'{"sha256":"%s",%s' % (hashlib.sha256(content).hexdigest().encode(), content)
+
+
+def decoded(content: bytes) -> tuple[dict[str, Any], bool]:
+    """What stands in the file of a record, and whether a digest vouches for it.
+
+    Raises:
+        NewerVersion: it has what this version does not know.
+        ValueError: it is no JSON, or not what was written.
+    """
+    head = _HEAD.match(content)
+    whole = head is not None and hashlib.sha256(memoryview(content)[head.end() :]).hexdigest().encode() == head[1]
+    try:
+        record = loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"it holds a {type(record).__name__}")
+    meant = record.pop("sha256", None) is not None or record.get("schema") == SEALED
+    if record.get("schema") == SEALED:
+        record["schema"] = SCHEMA
+    if meant and not whole:
+        refuse_newer(record)
+        raise ValueError("it is not what its digest says")
+    return record, whole
+
+
+def result_of(path: Path, record: dict[str, Any], vouched: bool) -> TrialResult:
+    """The trial that ``record``, read from ``path``, is of.
+
+    Raises:
+        NewerVersion: it is whole, and this version cannot read it.
+        ValueError: it is damaged, or not the record of the trial that its file is named after.
+    """
+    try:
+        result = TrialResult.from_record(record)
+        if result.status == OK and not vouched:
+            check_sums(record)
+    except NewerVersion:
+        raise
+    except ValueError as error:
+        if vouched:  # so it was written like this
+            raise NewerVersion(f"its digest is right, and yet {error}") from None
+        raise
+    if path.name != f"{result.trial_id}.json":
+        there = path.with_name(f"{result.trial_id}.json")
+        what = f"is a copy of {there.name}" if there.exists() else f"is that of trial {result.trial_id}"
+        raise Misnamed(what, there.name if not there.exists() else "")
+    return result
+
+
+class Misnamed(ValueError):
+    """A file is not named after its trial. ``rename``: the name that it should have; empty if there is such a file."""
+
+    def __init__(self, what: str, rename: str) -> None:
+        super().__init__(what)
+        self.rename = rename

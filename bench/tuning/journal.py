@@ -1,0 +1,103 @@
+"""The journal of a run's studies: Optuna's, with a digest beside it of all that was written to it.
+
+``studies.journal.sha256`` has the SHA-256 of the journal's first bytes, and how many these are. A driver that is killed between
+the two leaves the digest of what there was before; what follows is checked as JSON alone, as are journals of older runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lt_core.errors import UserError
+
+
+def optuna_() -> Any:
+    """Optuna, imported late and quiet.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise UserError("tuning needs Optuna, which is not installed: pip install optuna") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module="optuna")
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+def open_storage(path: Path) -> Any:
+    """The journal at ``path``; the caller holds the run's lock, so that whatever a killed writer left is put right.
+
+    Raises:
+        UserError: it is not what was written; it is left as it is.
+    """
+    optuna = optuna_()
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    seal = _Seal(path)
+    try:
+        if path.exists():
+            seal.check()
+        return optuna.storages.JournalStorage(_sealed(optuna.storages.journal.JournalFileBackend, seal)(str(path)))
+    except OSError as error:
+        words = f"the journal {path} cannot be opened ({error.strerror or error})"
+        raise UserError(f"{words}: mend that, or choose another --out") from None
+    except Exception as error:  # of Optuna, which trusts what it reads
+        words = f"the journal {path} is damaged ({' '.join(str(error).split()) or type(error).__name__})"
+        remedy = "put a copy of it back, or delete it: its studies begin anew, and no trial that has a record is run again"
+        raise UserError(f"{words}: {remedy}") from None
+
+
+class _Seal:
+    """The digest of a journal, brought up to date as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.file = path, path.with_name(path.name + ".sha256")
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def check(self) -> None:
+        """Hold the journal against the digest, and cut off a line that a killed writer did not finish.
+
+        Raises:
+            ValueError: it is not what was written.
+        """
+        whole = self.path.read_bytes()
+        if self.file.exists():
+            digest, _, size = self.file.read_text().partition("  ")
+            if not size.strip().isdecimal() or hashlib.sha256(whole[: int(size)]).hexdigest() != digest:
+                raise ValueError(f"it is not what {self.file.name} says")
+        if not whole.endswith(b"\n"):
+            whole = whole[: whole.rfind(b"\n") + 1]
+            self.path.write_bytes(whole)
+        for number, line in enumerate(whole.splitlines(), 1):
+            if not isinstance(json.loads(line), dict):
+                raise ValueError(f"line {number} is no entry of a journal")
+        self.grow()
+
+    def grow(self) -> None:
+        """Take in what was written since, and say so."""
+        with open(self.path, "rb") as file:
+            file.seek(self.size)
+            new = file.read()
+        self.digest.update(new)
+        self.size += len(new)
+        beside = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
+        beside.write_text(f"{self.digest.hexdigest()}  {self.size}\n")
+        beside.replace(self.file)
+
+
+def _sealed(backend: Any, seal: _Seal) -> Any:
+    """A class of journals that keep ``seal``."""
+
+    class Sealed(backend):
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            super().append_logs(logs)
+            seal.grow()
+
+    return Sealed
