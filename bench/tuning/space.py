@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.records.columns import data_column
 from bench.suites.files import PLUGINS, SPACES_DIR, file_of, own, read_file
+from bench.suites.seeds import MOST
 from bench.suites.suite import check_specs, data_of, recipe_of, seeds_of
 from bench.tuning.axes import RECIPE, SearchAxis, listed
 from bench.tuning.choices import PRUNERS, SAMPLERS
@@ -83,8 +84,8 @@ class _File:
     baseline: str = param("", "a study: every other one is compared with it, as tuned and as declared")
     seeds: Any = param(1, "a setting's score is the mean over these")
     subset_seeds: Any = param(1, "and over these draws of the images")
-    fresh_seeds: int = param(5, "the chosen setting and the paper's are run again on this many other seeds", low=1)
-    fresh_subset_seeds: int = param(0, "and on this many other draws of the images; 0: on those of the search", low=0)
+    fresh_seeds: int = param(5, "the chosen setting and the paper's are run again on this many other seeds", low=1, high=MOST)
+    fresh_subset_seeds: int = param(0, "and on this many other draws of the images; 0: on those of the search", low=0, high=MOST)
     trials: int = param(0, "settings that each study tries; 0: as many as gpu_hours allows", low=0)
     gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)

@@ -241,7 +241,7 @@ def test_a_changed_figure_in_a_journal_is_found_and_the_studies_can_begin_anew(t
     _, store = search(tmp_path, studies={"la": STUDY})
     written = store.path / "studies.journal"
     whole, records = written.read_bytes(), {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
-    written.write_bytes(whole.replace(b'"values": [0.', b'"values": [1.', 1))
+    written.write_bytes(whole.replace(b'"values":[0.', b'"values":[1.', 1))
     assert written.read_bytes() != whole
     with pytest.raises(UserError, match=f"journal {written} is damaged .*put a copy of it back, or delete it: its studies begin"):
         search(tmp_path, studies={"la": STUDY})
