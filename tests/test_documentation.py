@@ -81,3 +81,10 @@ def test_what_is_outside_docs_is_found_but_not_in_code():
 def test_what_a_page_would_load_from_another_host_is_found():
     html = '<link rel="stylesheet" href="//fonts.example/css"><img src=https://a.example/b.png><script src="own.js"></script>'
     assert site.loaded(f'{html}<a href="https://c.example">no load</a>') == ["//fonts.example/css", "https://a.example/b.png"]
+
+
+def test_every_promise_names_a_test_that_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (site.ROOT / "docs" / "guarantees.md").read_text())
+    assert len(named) > 20
+    for file, test in named:
+        assert f"\ndef {test}(" in (site.ROOT / file).read_text(), f"{file} has no {test}"

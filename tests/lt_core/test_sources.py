@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+from dataclasses import replace
+from urllib.error import URLError
 
 import numpy as np
 import pyarrow as pa
@@ -282,6 +284,129 @@ def test_a_corrupt_shard_is_one_clear_error(tmp_path, size):
 
 
 @pytest.mark.usefixtures("no_download")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image": "jpeg"}, "needs an image column"),
+        ({"label": "kind"}, "needs an image column .* and a label column"),
+    ],
+)
+def test_unknown_columns_are_listed(tmp_path, change, words):
+    write_parquet(tmp_path / "cifar10", fake("cifar10"), **change)
+    with pytest.raises(UserError, match=words) as error:
+        load_set("cifar10", str(tmp_path))
+    assert next(iter(change.values())) in str(error.value)
+
+
+@pytest.mark.usefixtures("no_download")
+def test_images_and_labels_must_be_those_of_the_set(tmp_path):
+    parts = fake("cifar10")
+    write_parquet(tmp_path / "shape" / "cifar10", {k: (v[0][:, :28, :28], v[1]) for k, v in parts.items()})
+    write_parquet(tmp_path / "range" / "cifar10", {k: (v[0], v[1] + 1) for k, v in parts.items()})
+    write_parquet(tmp_path / "absent" / "cifar10", {k: (v[0], np.minimum(v[1], 8)) for k, v in parts.items()})
+    for place, words in (("shape", "28 × 28 pixels"), ("range", "has the classes 0 to 9"), ("absent", "no image of class 9")):
+        with pytest.raises(UserError, match=words):
+            load_set("cifar10", str(tmp_path / place))
+
+
+@pytest.mark.parametrize("error", [URLError("no route to host"), RuntimeError("Error downloading"), TimeoutError()])
+def test_offline_the_error_says_what_was_sought_where_and_what_helps(tmp_path, monkeypatch, error):
+    def fail(root, train, download):
+        assert download
+        raise error
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", fail)
+    with pytest.raises(UserError) as raised:
+        load_set("cifar10", str(tmp_path))
+    text = str(raised.value)
+    assert text.startswith(f"cifar10 was not found under {tmp_path}")
+    for words in (
+        "Parquet",
+        "torchvision's folders",
+        "train/<class>/",
+        "could not be downloaded",
+        "put one of them there",
+        "--data",
+    ):
+        assert words in text
+    assert "\n" not in text
+
+
+def test_a_download_is_used(tmp_path, monkeypatch):
+    parts, real = fake("mnist"), torchvision.datasets.MNIST
+
+    def mnist(root, train, download=False):
+        if download and train:
+            write_idx(tmp_path, parts)
+        return real(root, train=train)
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", mnist)
+    check(load_set("mnist", str(tmp_path)), parts)
+
+
+def test_a_data_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
+    for given in (str(tmp_path / "nowhere"), None):
+        monkeypatch.setenv("LT_DATA", str(tmp_path / "nowhere"))
+        with pytest.raises(UserError, match="nowhere does not exist"):
+            load_set("cifar10", given)
+
+
+def test_digits_come_with_the_code():
+    digits, info = load_set("digits"), DATASETS["digits"]
+    assert tuple(np.bincount(digits.train_labels)) == info.train_counts
+    assert np.bincount(digits.test_labels).tolist() == [50] * 10
+    assert digits.train_images.shape[1:] == info.image_shape
+    assert (digits.train_images.min(), digits.train_images.max()) == (0, 255)
+    assert digits.fingerprint == "82e86efb311708dd"
+
+
+def test_some_classes_of_a_set_are_a_set_of_their_own():
+    whole, pair = load_set("digits"), load_set("digits_9v5")
+    for part in ("train", "test"):
+        images, labels = getattr(whole, f"{part}_images"), getattr(whole, f"{part}_labels")
+        mine, of = getattr(pair, f"{part}_images"), getattr(pair, f"{part}_labels")
+        for new, old in enumerate((9, 5)):
+            assert np.array_equal(mine[of == new], images[labels == old]), "in the order of the whole set"
+    info = DATASETS["digits_9v5"]
+    assert info.train_counts == (130, 132) and info.class_names == ("9", "5") and info.classes == 2
+    assert info.train_counts == tuple(np.bincount(pair.train_labels))
+    assert pair.fingerprint != whole.fingerprint != load_set("digits_5v9").fingerprint
+    assert DATASETS["cifar100_3v99v7"].train_counts == (500, 500, 500)
+    assert "digits_9v5" in DATASETS and "digits_9v5" not in list(DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("digits_3v12", "dataset digits_3v12: needs different classes of digits, from 0 to 9"),
+        ("digits_3v3", "dataset digits_3v3: needs different classes of digits, from 0 to 9"),
+        ("digit_3v5", "unknown dataset 'digit_3v5'; the nearest is 'digits'"),
+        ("digits_3", "unknown dataset 'digits_3'; the nearest is 'digits'"),
+        ("digits_03v5", "unknown dataset 'digits_03v5'; the nearest is 'digits'"),  # one set has one name
+    ],
+)
+def test_classes_that_there_are_not_are_refused(name, words):
+    with pytest.raises(UserError, match=words):
+        DATASETS[name]
+
+
+def test_a_set_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
+    """With other numbers of images, or with as many but other images: their rows would be believed to be the set's."""
+    info = DATASETS["cifar10"]
+    write_parquet(tmp_path / "few" / "cifar10", fake("cifar10"))
+    with pytest.raises(UserError, match=r"holds 20 training and 10 test images, the published set 50,000 and 10,000: fetch it"):
+        load_set("cifar10", str(tmp_path / "few"))
+    monkeypatch.setitem(DATASETS._items, "cifar10", replace(info, train_counts=(2,) * 10, test_count=10))
+    with pytest.raises(UserError, match="as many images as the published set, but they are not the same"):
+        load_set("cifar10", str(tmp_path / "few"))
+    parts = fake("cifar10")
+    labels = parts["train"][1]
+    labels[labels.tolist().index(3)] = 4
+    write_parquet(tmp_path / "uneven" / "cifar10", parts)
+    with pytest.raises(UserError, match="with other numbers of each class"):
+        load_set("cifar10", str(tmp_path / "uneven"))
+
+
 @pytest.mark.parametrize(
     ("row", "cell", "label", "words"),
     [
