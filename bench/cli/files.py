@@ -9,6 +9,7 @@ import typer
 
 from bench.cli.options import BESIDE, OF_RUN, RANKS, RUN, SKIP_DAMAGED
 from bench.records import HEADLINE
+from lt_core.errors import UserError
 
 
 def export_(
@@ -68,6 +69,8 @@ def report_(
     from bench.records.beside import opened
     from bench.report import page
 
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--out {out}: a report is an HTML page: name a file that ends in .html")
     store = opened(run, beside, skip_damaged)
     file = out or store.path / "report.html"
     page.write(store, file)

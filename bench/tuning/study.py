@@ -96,6 +96,8 @@ def study_of(name: str, value: Any, shared: Mapping[str, Any], recipe: Recipe, w
     for key, given in (("space", space), ("paper", paper)):
         if not isinstance(given, dict):
             raise UserError(f"{where}: {key} must be a mapping such as {{gamma: …}}, got {given!r}")
+    if len(methods) == 1 and not space and not shared:
+        raise UserError(f"{where}: space names nothing to tune: give it an axis, such as {{gamma: {{low: 0, high: 2}}}}")
     try:
         axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in {**shared, **space}.items()]
         axes.sort(key=lambda axis: axis.name not in GROUPS)  # what is chosen among parts decides what else there is to tune

@@ -33,6 +33,12 @@ from tests.bench.harness import cli, command
         (["run", "quik"], "unknown suite 'quik'; the nearest is 'quick'"),
         (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
         (["run", "quick", "--only", "ldam", "--only", "focal"], "--only is given 2 times; give it once, as --only GLOB"),
+        (["run", "quick", "--out", ""], "--out is empty: give it a value, or leave it out"),
+        (["export", "--run", "quick", "--run="], "--run is empty"),
+        (
+            ["report", "results/quick", "--out", "page.txt"],
+            "--out page.txt: a report is an HTML page: name a file",
+        ),
         (["plan", "quick", "--where", "n_max=9", "--seeds=2", "--where=n_max=8"], "--where is given 2 times; give it once, as"),
         (["data", "show", "mine", "--data", "here", "--data", "there"], "--data is given 2 times; give it once, as --data DIR"),
         (["run", "quick", "--seeds", "many"], "--seeds must be a number of seeds"),

@@ -52,6 +52,7 @@ from tests.bench.spaces import STUDY, space
         ({"recipe": {"base": "digits", "name": "mine"}}, "keeps the name of its base, digits"),
         ({"studies": {"a/b": STUDY}}, "'a/b' must be of letters"),
         ({"studies": {"la": {**STUDY, "methods": []}}}, "methods is empty"),
+        ({"studies": {"la": {**STUDY, "space": {}}}}, "space names nothing to tune: give it an axis"),
         ({"studies": {"la": {**STUDY, "space": ["tau"]}}}, "space must be a mapping"),
         ({"studies": {"la": {**STUDY, "space": None}}}, "space must be a mapping"),
         ({"studies": {"la": {**STUDY, "paper": ["tau"]}}}, "paper must be a mapping"),
