@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+import lt_core
 from bench.cli import check, data, features, files, look, run, tune
 from bench.cli.command import Command
 from bench.cli.exits import refuse
@@ -23,6 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def _door(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False
+) -> None:
+    if version:
+        print(f"lt-bench {lt_core.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": look.list_, "plan": run.plan_, "run": run.run_, "tune": tune.tune_, "table": look.table_, "status": look.status_,

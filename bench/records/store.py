@@ -20,6 +20,7 @@ from bench.records import RUNS_DIR, frames, layout, parquet
 from bench.records.damage import Damages, told
 from bench.records.folder import refuse_committed
 from bench.records.record import decoded, encoded, result_of
+from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.errors import UserError, unknown
 from lt_core.predictions import DIGEST_KEY, load, path_of
 from lt_core.result import UNSETTLED, TrialResult
@@ -78,6 +79,9 @@ class Store:
         for path in (Path(run), RUNS_DIR / run):
             if (path / "records").is_dir() or (path / "trials.parquet").is_file():
                 return cls(path, skip_damaged)
+        for folder, begin in ((SUITES_DIR, "run"), (SPACES_DIR, "tune")):
+            if (folder / f"{run}.yaml").is_file():
+                raise UserError(f"{run} has not been run here, so there is no run '{run}': `bench.py {begin} {run}` starts it")
         there = [p.name for p in RUNS_DIR.glob("*") if p.is_dir()]
         if not there:
             raise UserError(f"there is no run '{run}', and none under {RUNS_DIR}: start one with `bench.py run quick`")

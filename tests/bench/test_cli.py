@@ -11,6 +11,7 @@ import sys
 import pytest
 import typer
 
+import lt_core
 from bench.cli import app as door
 from bench.report.plots import PLOTS
 from bench.report.tables import TABLES
@@ -58,7 +59,11 @@ from tests.bench.harness import cli, command
         (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
         (["list", "method"], "unknown kind 'method'; the nearest is 'methods'"),
         (["list", "methods", "zz*"], "no methods match 'zz*'"),
-        (["table", "cb", "--run", "quick"], "there is no run 'quick'"),
+        (
+            ["table", "cb", "--run", "quick"],
+            "quick has not been run here, so there is no run 'quick': `bench.py run quick`",
+        ),
+        (["status", "digits_cb"], "digits_cb has not been run here, so there is no run 'digits_cb': `bench.py tune digits_cb`"),
         (["status", "quick"], "there is no run 'quick'"),
     ],
 )
@@ -233,3 +238,10 @@ def test_list_methods_takes_no_longer_than_torch_alone():
         if min(ours) < min(torch):
             return
     pytest.fail(f"list methods takes {min(ours):.2f} s of the processor, import torch {min(torch):.2f} s")
+
+
+def test_without_a_command_help_is_shown_and_the_version_can_be_asked_for():
+    shown, asked = cli(), cli("--version")
+    assert shown.returncode == asked.returncode == 0
+    assert "run " in shown.stdout and "leaderboard" in shown.stdout
+    assert asked.stdout == f"lt-bench {lt_core.__version__}\n"
