@@ -128,7 +128,8 @@ def _check_outcome(part: str, outcome: Outcome, classes: int) -> None:
 def _check_environment(environment: Mapping[str, Any]) -> None:
     for name, kind in _ENVIRONMENT.items():
         value: Any = environment.get(name)
-        if value is not None and (type(value) is not kind or (isinstance(value, int) and not 0 <= value <= _LARGEST)):
+        right = isinstance(value, str) if kind is str else type(value) is kind
+        if value is not None and (not right or (isinstance(value, int) and not 0 <= value <= _LARGEST)):
             raise ValueError(f"environment has a {name} that is no {_WORDS[kind]}")
     gpus = environment.get("gpus", 0)
     if type(gpus) not in _NUMBERS or not 0 <= gpus <= _LARGEST:

@@ -40,7 +40,8 @@ class TrialResult:
     >>> from lt_core.recipes import RECIPES
     >>> from lt_core.spec import DataSpec
     >>> spec = TrialSpec(DataSpec("mnist_3v5"), resolve("softmax"), RECIPES["mnist_mlp"])
-    >>> result = TrialResult(spec, train_counts=[900, 10], confusion=[[90, 10], [5, 5]], calibration=[[110], [99], [95]])
+    >>> counts = {"train_counts": [900, 10], "confusion": [[90, 10], [5, 5]]}
+    >>> result = TrialResult(spec, **counts, curve=[{"epoch": 1, "test_accuracy": 0.86, "test_balanced_accuracy": 0.7}])
     >>> result.metrics()["balanced_accuracy"]
     0.7
     >>> TrialResult.from_record(result.to_record()).to_record() == result.to_record()

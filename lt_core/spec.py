@@ -222,9 +222,9 @@ class TrialSpec:
         texts = {  # in the order of their names, as canonical JSON has them
             "data": _canonical_record(self.data),
             "method": _canonical({"name": self.method.name, "params": params}),
-            "protocol": _canonical(self.protocol),
+            "protocol": f"{self.protocol}",
             "recipe": _canonical_record(self.recipe),
-            "seed": _canonical(self.seed),
+            "seed": f"{self.seed}",
         }
         text = ",".join(f'"{name}":{value}' for name, value in texts.items())
         return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:16]
@@ -254,8 +254,11 @@ def _names(cls: type) -> frozenset[str]:
     return frozenset(f.name for f in dataclasses.fields(cls))
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 @lru_cache(maxsize=4096)

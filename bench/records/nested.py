@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SORTED = json.JSONEncoder(sort_keys=True)  # made once: `json.dumps` makes one for each of thousands of records
+
+
 def written(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """``values`` as a cell of such a column holds them."""
-    return json.dumps(values, sort_keys=True)
+    return _SORTED.encode(values)
 
 
 def written_spec(spec: TrialSpec) -> str:

@@ -33,8 +33,8 @@ def encoded(result: TrialResult) -> bytes:
 def sealed(record: Mapping[str, Any]) -> bytes:
     """``record`` as JSON, behind the SHA-256 of it.
 
-    >>> sealed({"schema": 2})[:20], sealed({"schema": 2})[-13:]
-    (b'{"sha256":"219d3f76c', b'c","schema":2}')
+    >>> sealed({"schema": 2})[:20], sealed({"schema": 2})[-14:]
+    (b'{"sha256":"219d3f76c', b'f","schema":2}')
     """
     content = json.dumps(record, allow_nan=False, separators=(",", ":")).encode()[1:]
     return b'{"sha256":"%s",%s' % (hashlib.sha256(content).hexdigest().encode(), content)

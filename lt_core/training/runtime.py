@@ -195,7 +195,7 @@ def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
         "device_name": device_name(device.type),
         "threads": runtime.threads,
         "precision": _precision_name(dtype),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a subclass of str that a record, once read again, has not
         "python": platform.python_version(),
         "host_cpus": os.cpu_count(),
         **({"ranks": runtime.ranks} if runtime.ranks > 1 else {}),

@@ -38,8 +38,9 @@ def record(label, seed, recalls, *, generations=(), **data):
         confusion[c][(c + 1) % 3] += 100 - recall
     point = dict.fromkeys(("train_loss", "test_accuracy", "test_balanced_accuracy"), 0.5) | {"epoch": 1}
     point |= {"validation_accuracy": math.nan, "validation_balanced_accuracy": math.nan}
+    bins = [[total, *[0.0] * 14] for total in (300.0, 200.0, 250.0)]
     return TrialResult(
-        spec, train_counts=COUNTS, confusion=confusion, calibration=[[300.0], [200.0], [250.0]], curve=[point],
+        spec, train_counts=COUNTS, confusion=confusion, calibration=bins, curve=[point],
         generations=list(generations),
         seconds={"setup": 1.0, "train": 2.0, "evaluate": 1.0}, images_per_second=1.0,
         environment={"device_name": "a CPU", "threads": 1, "precision": "float32"},
