@@ -456,6 +456,7 @@ def test_latex_compiles(frame, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
+@pytest.mark.slow  # alone on its core: beside another test the same work is half as many CPU seconds again
 def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     gammas = np.round(np.linspace(0.1, 2.5, 25), 3)
     labels = [f"cb_focal[cb_beta={beta},gamma={gamma}]" for beta in (0.9, 0.99, 0.999, 0.9999) for gamma in gammas]

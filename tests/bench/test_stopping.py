@@ -13,6 +13,15 @@ import pytest
 from bench.running import stopping
 from tests.bench.harness import ROOT, wait_for
 
+
+@pytest.fixture(autouse=True)
+def listening():
+    """Tests that are started in the background of a shell have SIGINT ignored, as whatever they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
