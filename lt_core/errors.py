@@ -7,10 +7,17 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Bad input. Its message is one clear sentence: what, where, and what to write instead.
+    r"""Bad input. Its message is one clear sentence: what, where, and what to write instead.
 
-    The command line prints the message alone and leaves with exit code 2; no traceback.
+    The command line prints the message alone and leaves with exit code 2; no traceback. It may quote a file of somebody else's:
+    control characters, with which a terminal can be told things, are shown as what they are.
+
+    >>> str(UserError("no file 'a\x1b[2Jb.png'"))
+    "no file 'a\\x1b[2Jb.png'"
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(message)))
 
 
 def in_a_line(error: BaseException) -> str:

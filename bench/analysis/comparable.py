@@ -150,7 +150,10 @@ def machines(frame: pd.DataFrame) -> list[str]:
 
 def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
     """Kinds of device, the values of `MACHINE`, in words and in order; of none of them: that nothing is there yet."""
-    words = [f"{name}, {counted(round(threads), 'thread')}, {precision}" for name, threads, precision in kinds]
+    words = [
+        f"{name}, {counted(round(threads), 'thread') if threads == threads else 'unknown threads'}, {precision}"
+        for name, threads, precision in kinds
+    ]
     return sorted(words) or ["nothing yet"]
 
 

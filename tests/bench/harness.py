@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -42,8 +44,12 @@ def figures(run: Path) -> pd.DataFrame:
 
 
 def start(*arguments: str, log: Path) -> subprocess.Popen:
+    """A run in the background, which listens to SIGINT even where these tests were started by a shell that has it ignored."""
     with open(log, "w") as file:
-        return subprocess.Popen(command(*arguments), stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command(*arguments), stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds: float = 90) -> None:

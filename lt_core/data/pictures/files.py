@@ -169,6 +169,6 @@ def _entry(where: Path, place: str, label: str) -> Entry:
         raise UserError(f"{where}: the name of {place!r} is not UTF-8: rename it")
     try:
         status = os.stat(os.path.join(where, place))
-    except OSError:  # not there, a link that leads nowhere, or no right to look
+    except (OSError, ValueError):  # not there, a link that leads nowhere, no right to look, or a name that no file can have
         return Entry(place, label, 0, GONE)
     return Entry(place, label, status.st_size, status.st_mtime_ns)

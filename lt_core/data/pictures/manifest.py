@@ -121,9 +121,10 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        whole = meta["version"] == VERSION and _file(folder).is_file() and len(pixels.shape) == 4
+        size = int(meta["size"])
+        whole = meta["version"] == VERSION and _file(folder).is_file() and pixels.shape[1:] == (size, size, 3)
         return meta if whole else None
-    except (OSError, ValueError, EOFError, KeyError, TypeError):
+    except Exception:  # of many kinds: numpy raises for a damaged head whatever Python's parser does
         return None
 
 
