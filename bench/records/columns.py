@@ -70,10 +70,13 @@ def keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return found.astype(object).where(found.notna(), "none")
 
 
+_OF_FIELDS = [(field.name, _NAMES.get(field.name, field.name)) for field in dataclasses.fields(DataSpec)]
+
+
 def data_values(data: DataSpec, train_counts: Sequence[int] = ()) -> dict[str, Any]:
     """The values of `DATA` and of the draw in a row of the results frame; ``train_counts``: see `imbalance_factor`."""
     factor = imbalance_factor(data, train_counts)
-    values = {_NAMES.get(field.name, field.name): getattr(data, field.name) for field in dataclasses.fields(DataSpec)}
+    values = {column: getattr(data, name) for name, column in _OF_FIELDS}
     return values | {
         "imbalance_factor": factor,
         "counts": written(data.counts) if data.counts else "",

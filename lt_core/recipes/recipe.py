@@ -7,6 +7,7 @@ public code of every paper here: it gets the network past its first steps, whose
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from lt_core.errors import UserError
@@ -207,13 +208,20 @@ class Recipe:
         """``digits``, or ``digits[lr=0.1]`` for one that was changed. Model and epochs, which everybody states, and what
         changes no figure are not in it.
         """
-        shown = {k: v for k, v in self.changes.items() if k not in ("model", "epochs", "eval_every")}
-        return format_label(self.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()})
+        known = self.name in RECIPES
+        return _labelled(self, RECIPES[self.name] if known else None)
 
     @property
     def curve_step(self) -> int:
         """Epochs between two evaluations; the last epoch is always evaluated."""
         return self.eval_every or max(1, self.epochs // 20)
+
+
+@lru_cache(maxsize=4096)
+def _labelled(made: Recipe, base: Recipe | None) -> str:
+    """The label of ``made`` beside the registered recipe of its name; a run of thousands of trials has few different ones."""
+    shown = {k: v for k, v in made.changes.items() if k not in ("model", "epochs", "eval_every")} if base else {}
+    return format_label(made.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()})
 
 
 RECIPES: Registry[Recipe] = Registry("recipe")

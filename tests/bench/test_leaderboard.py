@@ -456,7 +456,7 @@ def test_latex_compiles(frame, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
-@pytest.mark.slow  # alone on its core: beside another test the same work is half as many CPU seconds again
+@pytest.mark.slow
 def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     gammas = np.round(np.linspace(0.1, 2.5, 25), 3)
     labels = [f"cb_focal[cb_beta={beta},gamma={gamma}]" for beta in (0.9, 0.99, 0.999, 0.9999) for gamma in gammas]
@@ -483,6 +483,9 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
         "def timed(name, call):\n"
         "    start = time.process_time(); call()\n"
         "    print(name, time.process_time() - start)\n"
+        "import json\n"
+        "text = next(Store(path).records.iterdir()).read_text()\n"
+        "timed('yardstick', lambda: [json.loads(text) for _ in range(20_000)])\n"
         "timed('compaction', lambda: Store(path).compact())\n"
         "store = Store(path)\n"
         "timed('table', lambda: TABLES['catalogue'](store.frame()))\n"
@@ -496,7 +499,9 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = {name: float(value) for name, value in (row.split() for row in done.stdout.splitlines())}
-    assert max(found["compaction"], found["table"], found["leaderboard"]) < 10, found
+    # CPU seconds of a machine on which the standard library parses these records in 1.35 s, as two quiet cores of an AMD EPYC do:
+    # on the same cores beside other work, or a noisy neighbour's, all of them are up to half as many again.
+    assert max(found["compaction"], found["table"], found["leaderboard"]) * 1.35 / found["yardstick"] < 10, found
     assert found["memory"] < 1, found  # GiB
 
 
