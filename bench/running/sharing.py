@@ -8,7 +8,6 @@ by two, four and eight at once, for as long as more of them train clearly more i
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -126,12 +125,11 @@ class _Process:
     memory = 0.0  # share of the card's that it takes, once it is ready
 
     def __init__(self, spec: TrialSpec) -> None:
-        from lt_core.training.carried import carried
+        from lt_core.training.carried import carried, environment
 
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.running.sharing"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, env=environment, text=True,
+            stderr=subprocess.DEVNULL, env=environment(), text=True,
         )  # fmt: skip
         self.ready = False
         self._tell(carried(spec))
@@ -159,9 +157,10 @@ class _Process:
 
     def _answer(self) -> float:
         assert self.process.stdout
-        line = self.process.stdout.readline() if select([self.process.stdout], [], [], _PATIENCE)[0] else ""
-        if not line:
-            raise _Failed(f"a process ended with code {self.process.wait()}" if self.process.poll() else "no answer")
+        if not select([self.process.stdout], [], [], _PATIENCE)[0]:
+            raise _Failed("no answer")
+        if not (line := self.process.stdout.readline()):
+            raise _Failed(f"a process ended with code {self.process.wait()}")
         return float(json.loads(line))
 
 

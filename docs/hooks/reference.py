@@ -156,31 +156,24 @@ def metrics() -> str:
 
 
 def suites() -> str:
-    return "\n\n".join(
-        [
-            "# Suites and tuning spaces",
-            "## Suites",
-            "`bench.py run NAME` runs one; `bench.py plan NAME` says what it would cost.",
-            _names(listing.suites("*")),
-            "## Tuning spaces",
-            "`bench.py tune NAME` searches one.",
-            _names(listing.spaces("*")),
-        ]
-    ) + "\n"  # fmt: skip
+    return _sections(
+        "Suites and tuning spaces",
+        ("Suites", "`bench.py run NAME` runs one; `bench.py plan NAME` says what it would cost.", listing.suites("*")),
+        ("Tuning spaces", "`bench.py tune NAME` searches one.", listing.spaces("*")),
+    )
 
 
 def tables_and_plots() -> str:
-    return "\n\n".join(
-        [
-            "# Tables and plots",
-            "## Tables",
-            "`bench.py table NAME --run RUN` prints one.",
-            _names(listing.tables("*")),
-            "## Plots",
-            "`bench.py plot NAME --run RUN` draws one.",
-            _names(listing.plots("*")),
-        ]
-    ) + "\n"  # fmt: skip
+    return _sections(
+        "Tables and plots",
+        ("Tables", "`bench.py table NAME --run RUN` prints one.", listing.tables("*")),
+        ("Plots", "`bench.py plot NAME --run RUN` draws one.", listing.plots("*")),
+    )
+
+
+def _sections(title: str, *sections: tuple[str, str, Any]) -> str:
+    """A page of lists of names, each with its heading and what one does with a name."""
+    return "\n\n".join([f"# {title}", *(f"## {head}\n\n{about}\n\n{_names(items)}" for head, about, items in sections)]) + "\n"
 
 
 def command_line() -> str:

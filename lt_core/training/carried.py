@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -32,3 +34,8 @@ def received(trial: dict[str, Any]) -> TrialSpec:
     for file in trial["plugins"]:
         plugins.activate(plugins.Plugin(**file))
     return TrialSpec.from_dict(trial["spec"])
+
+
+def environment() -> dict[str, str]:
+    """Environment variables of a process of ours that is to import what this one can."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -20,7 +20,7 @@ from typing import Any
 
 from lt_core.result import FAILED, OOM, TrialResult
 from lt_core.spec import TrialSpec
-from lt_core.training.carried import carried
+from lt_core.training.carried import carried, environment
 from lt_core.training.runtime import Runtime
 from lt_core.training.team import Team, joined
 
@@ -34,10 +34,9 @@ class _Other:
     def __init__(self, spec: TrialSpec, runtime: Runtime, store: str, folder: Path) -> None:
         self.rank = runtime.rank
         self.said = folder / f"{runtime.rank}.log"
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with open(self.said, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lt_core.training.rank"], stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment
+                [sys.executable, "-m", "lt_core.training.rank"], stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment()
             )
         assert self.process.stdin
         task = {"trial": carried(spec), "runtime": asdict(runtime), "store": store}
