@@ -18,9 +18,13 @@ def plan_(
     selection: Selection,
     execution: Execution,
     workers: Annotated[int, typer.Option(min=1, help="number of trials at a time that the estimate assumes")] = 2,
+    measure_gpu: Annotated[
+        bool, typer.Option("--measure-gpu", help="also train on this machine's GPU to see how many trials share it best")
+    ] = False,
 ) -> None:
     """Show what a run would do and cost, without starting it."""
     from bench.cli import wording
+    from bench.running.sharing import measured_here
     from bench.suites import cost
     from bench.suites.group import planned
 
@@ -32,6 +36,8 @@ def plan_(
         seconds += estimate.seconds
     if len(plans) > 1:
         print(wording.total_words([plan for plan, _ in plans], seconds, workers))
+    if measure_gpu and (left := [spec for plan, _ in plans for spec in plan.todo]):
+        print(f"--gpus-per-trial auto: {measured_here(left)}")
 
 
 @takes(

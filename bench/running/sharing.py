@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.running.backends.ray_tune import RayTune
 from bench.running.execution import AUTO, Execution
+from lt_core.errors import UserError
 
 if TYPE_CHECKING:
     from lt_core.spec import TrialSpec
@@ -63,7 +65,7 @@ def settled(execution: Execution, specs: Sequence[TrialSpec], trials: float, say
         trials: how many there are to run.
 
     Raises:
-        UserError: no cluster answers.
+        UserError: no cluster answers, or the GPU trains not even one.
     """
     if execution.gpus_per_trial != AUTO:
         return execution
@@ -78,6 +80,19 @@ def settled(execution: Execution, specs: Sequence[TrialSpec], trials: float, say
     return replace(execution, gpus_per_trial=found.gpus)
 
 
+def measured_here(specs: Sequence[TrialSpec]) -> Sharing:
+    """How many of ``specs`` share this machine's first GPU best; what `settled` will find where this machine does the work.
+
+    Raises:
+        UserError: there is no GPU here, or it trains not even one.
+    """
+    import torch
+
+    if not torch.cuda.device_count():
+        raise UserError("--measure-gpu measures this machine's GPU, and it has none that torch can use: leave it out")
+    return measured(_heaviest(specs))
+
+
 def _heaviest(specs: Sequence[TrialSpec]) -> TrialSpec:
     """The trial whose steps compute most: where it fits, the others do."""
     from bench.suites.calibration import operations
@@ -90,7 +105,7 @@ def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float =
     """Train the network of ``spec`` on this machine's first GPU, on its CPU if it has none, by each of ``numbers`` of processes.
 
     Raises:
-        RuntimeError: not even one process can.
+        UserError: not even one process can.
     """
     start, rates, taken = time.monotonic(), dict[int, float](), list[_Process]()
     with ExitStack() as stack:
@@ -108,7 +123,10 @@ def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float =
                 rates[number] = sum(process.rate() for process in taken)
             except _Failed as failed:  # for lack of memory, say
                 if not rates:
-                    raise RuntimeError(f"{spec.recipe.model} cannot be trained here: {failed}") from None
+                    raise UserError(
+                        f"--gpus-per-trial auto: {spec.recipe.model} cannot be trained on one GPU, not even alone ({failed}): "
+                        "give a number of GPUs in place of auto to see how a trial fails"
+                    ) from None
                 break
             if len(rates) > 1 and rates[number] < GAIN * max(rate for n, rate in rates.items() if n != number):
                 break
@@ -127,9 +145,10 @@ class _Process:
     def __init__(self, spec: TrialSpec) -> None:
         from lt_core.training.carried import carried, environment
 
+        self.messages = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read once the process has died, closed by `end`
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.running.sharing"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, env=environment(), text=True,
+            stderr=self.messages, env=environment(), text=True,
         )  # fmt: skip
         self.ready = False
         self._tell(carried(spec))
@@ -148,6 +167,7 @@ class _Process:
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
+        self.messages.close()
 
     def _tell(self, value: Any) -> None:
         assert self.process.stdin
@@ -160,7 +180,10 @@ class _Process:
         if not select([self.process.stdout], [], [], _PATIENCE)[0]:
             raise _Failed("no answer")
         if not (line := self.process.stdout.readline()):
-            raise _Failed(f"a process ended with code {self.process.wait()}")
+            code = self.process.wait()
+            self.messages.seek(0)
+            last = next((words for line in reversed(self.messages.readlines()) if (words := line.strip())), "no message")
+            raise _Failed(f"a process ended with code {code}: {last}")
         return float(json.loads(line))
 
 

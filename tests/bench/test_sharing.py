@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from bench.cli.app import app
 from bench.running import sharing
 from bench.running.backends.ray_tune import RayTune
 from bench.running.execution import Execution
@@ -83,8 +84,14 @@ def test_more_are_tried_until_memory_is_full_or_one_fails(monkeypatch):
 def test_a_network_that_cannot_be_trained_is_told(monkeypatch):
     monkeypatch.setattr(sharing, "_Process", Process)
     monkeypatch.setattr(Process, "begun", 3)
-    with pytest.raises(RuntimeError, match="cannot be trained here: a process ended with code 1"):
+    with pytest.raises(UserError, match=r"cannot be trained on one GPU, not even alone \(a process ended with code 1\): give"):
         measured(suite().specs[0], (1, 2))
+
+
+def test_a_process_that_dies_says_why():
+    (spec, *_) = suite(recipe={"base": "digits", "batch_size": 10**9}).specs  # noise for as many images fits into no memory
+    with pytest.raises(UserError, match=r"ended with code \d+: \S*Error: .*\): give a number"):
+        measured(spec, (1,), seconds=0.1)
 
 
 class Machines(RayTune):
@@ -115,6 +122,18 @@ def test_the_trial_that_computes_most_is_measured(monkeypatch):
     small, large = (suite(recipe={"base": "digits", "model": model}).specs[0] for model in ("mlp", "small_cnn"))
     settled(AUTO, [small, large, small], 3, lambda words: None)
     assert Machines.asked == (measured, (large,))
+
+
+def test_a_plan_measures_where_there_is_a_gpu(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(TINY))
+    command = ["plan", str(file), "--out", str(tmp_path), "--measure-gpu"]
+    with pytest.raises(UserError, match="it has none that torch can use"):
+        app(command, standalone_mode=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr(sharing, "measured", lambda spec: Sharing({1: 10.0, 2: 20.0}, spec.recipe.model, 30))
+    app(command, standalone_mode=False)
+    assert "--gpus-per-trial auto: 2 trials share a GPU: small_cnn trains 10 with 1, 20 with 2" in capsys.readouterr().out
 
 
 PRETENDED = """

@@ -29,7 +29,7 @@ from bench.running.backends.ray_start import (
 )
 from bench.running.backends.ray_trial import packed, trainable, unpacked
 from bench.running.backends.ray_watch import Watch, watched
-from lt_core.errors import UserError
+from lt_core.errors import UserError, in_a_line
 from lt_core.result import LOST, OOM, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
 
@@ -81,13 +81,19 @@ class RayTune:
         """``work(*given)``, by a process that has a GPU to itself, on any machine; None where none of them has one.
 
         Raises:
-            whatever ``work`` raises.
+            UserError: that of ``work``, or its process died.
         """
         if not self.gpus_there():
             return None
         import ray
+        from ray.exceptions import RayError, RayTaskError
 
-        done: T = ray.get(ray.remote(num_gpus=1, num_cpus=self.cpus, max_calls=1)(work).remote(*given))
+        try:
+            done: T = ray.get(ray.remote(num_gpus=1, num_cpus=self.cpus, max_calls=1)(work).remote(*given))
+        except RayTaskError as failed:
+            raise failed.cause from None  # as it was raised: Ray's own error holds the whole traceback as its message
+        except RayError as failed:
+            raise UserError(f"the process that was to measure a GPU died ({in_a_line(failed)}): repeat the command") from None
         return done
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
