@@ -10,7 +10,7 @@ import typer
 
 import lt_core
 from bench.cli import check, data, features, files, look, run, tune
-from bench.cli.command import Command
+from bench.cli.command import Command, GridCommand
 from bench.cli.exits import refuse
 from bench.cli.options import with_plugins
 from bench.running.stopping import STOPPED, leave, one_stop
@@ -45,7 +45,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "plot": files.plot_, "report": files.report_,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
-    app.command(_name, cls=Command)(with_plugins(_command))
+    app.command(_name, cls=GridCommand if _name in ("plan", "run") else Command)(with_plugins(_command))
 
 
 app.add_typer(data.app, name="data")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from typer.core import TyperCommand
 
 from lt_core.errors import UserError
+
+_SPELLED_WRONG = 0.85  # how alike an unknown option is to a known one that was meant
 
 
 class Command(TyperCommand):
@@ -31,3 +35,31 @@ class Command(TyperCommand):
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+class GridCommand(Command):
+    """A command whose options are also the fields of a grid: ``--cb-beta 0.9`` is short for ``--set cb_beta=0.9``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {name for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
+        return super().parse_args(ctx, _fields_spelled_out(args, known))
+
+
+def _fields_spelled_out(args: Sequence[str], known: Collection[str]) -> list[str]:
+    """``args`` with fields as `--set` takes them; what looks like one of the ``known`` options is left for click to refuse.
+
+    >>> _fields_spelled_out(["quick", "--cb-beta", "0.9,0.99", "--lr=0.1", "--seds", "3"], {"--set", "--seeds"})
+    ['quick', '--set', 'cb_beta=0.9,0.99', '--set', 'lr=0.1', '--seds', '3']
+    """
+    out, rest = list[str](), list(args)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if word == "--":
+            return [*out, word, *rest]
+        field = word.startswith("--") and name not in known and not get_close_matches(name, known, cutoff=_SPELLED_WRONG)
+        if field and (equals or (rest and not rest[0].startswith("--"))):
+            out += ["--set", f"{name.removeprefix('--').replace('-', '_')}={value if equals else rest.pop(0)}"]
+        else:
+            out.append(word)
+    return out

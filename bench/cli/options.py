@@ -1,4 +1,4 @@
-"""What can be given to commands: options that several of them share, declared once, from `Selection` and `Execution`."""
+"""What can be given to commands: options that several of them share, declared once, from `Grid`, `Selection` and `Execution`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from bench.report.formats import ENDINGS
 from bench.running.execution import Execution
+from bench.suites.grid import Grid
 from bench.suites.selection import Selection
 from lt_core.fields import domains
 
@@ -22,6 +23,10 @@ def either(choices: Iterable[str]) -> str:
     return "|".join(choices)
 
 
+SUITES_OR_GRID = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SUITE", help="suites or groups, by name or YAML file; see `list suites`; none with --dataset"),
+]
 SUITES = Annotated[list[str], typer.Argument(metavar="SUITE", help="suites or groups, by name or YAML file; see `list suites`")]
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
@@ -44,27 +49,32 @@ PLUGINS = Annotated[
 ]
 RANKS = Annotated[str, typer.Option(metavar="METRIC", help="metric to rank by; see `list metrics`")]
 
-_RECORDS: dict[str, type] = {field.name: record for record in (Selection, Execution) for field in dataclasses.fields(record)}
+_OF_RECORDS = (Grid, Selection, Execution)
+_RECORDS: dict[str, type] = {field.name: record for record in _OF_RECORDS for field in dataclasses.fields(record)}
 #: Options of `Selection` in the order in which help shows them.
 SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selection)
+#: Options of `Grid`, likewise.
+GRID = tuple(name for name, record in _RECORDS.items() if record is Grid)
 _METAVARS = {
     "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
-    "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR",
+    "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR", "dataset": "NAME,…", "methods": "LABEL,…", "recipe": "NAME",
+    "fields": "KEY=VALUE,…", "save_suite": "FILE",
 }  # fmt: skip
-_FLAGS = {"verbose": ("--verbose", "-v")}
-_READ_BY_THE_RECORD = ("where", "seeds", "gpus_per_trial")
+_FLAGS = {"verbose": ("--verbose", "-v"), "fields": ("--set",)}
+#: Types on the command line of fields that their record reads from text.
+_HINTS: dict[str, Any] = {**dict.fromkeys(("where", "seeds", "gpus_per_trial"), str | None), "fields": list[str] | None}
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options ``names``, which help shows in that order, behind the command's other parameters.
 
-    A parameter annotated with `Selection` or `Execution` is made of the options that are its fields, another one that is named
-    like an option is that option. A parameter of the command's own may stand among ``names`` for its place in help.
+    A parameter annotated with `Grid`, `Selection` or `Execution` is made of the options that are its fields, another one that is
+    named like an option is that option. A parameter of the command's own may stand among ``names`` for its place in help.
     """
 
     def declare(command: Callable[..., None]) -> Callable[..., None]:
         own = dict(inspect.signature(command, eval_str=True).parameters)
-        records = {name: own.pop(name).annotation for name in list(own) if own[name].annotation in (Selection, Execution)}
+        records = {name: own.pop(name).annotation for name in list(own) if own[name].annotation in _OF_RECORDS}
         shown = {name: parameter for name, parameter in own.items() if name not in names}
         shown |= {name: _option(name) if name in _RECORDS else own[name] for name in names}
 
@@ -109,7 +119,7 @@ def _option(name: str) -> inspect.Parameter:
     """The option of a field, whose words, bounds and default are the field's own."""
     record = _RECORDS[name]
     domain = domains(record)[name]
-    hint: Any = str | None if name in _READ_BY_THE_RECORD else get_type_hints(record)[name]
+    hint: Any = _HINTS.get(name) or get_type_hints(record)[name]
     flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",) if hint is bool else ())  # else there would be a --no-… too
     metavar = _METAVARS.get(name) or either(domain.choices) or None
     option = typer.Option(*flags, help=domain.help, min=domain.low, metavar=metavar)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli.exits import ended, stopped
-from bench.cli.options import RUN, SELECTION, SKIP_DAMAGED, SUITES, takes
+from bench.cli.options import GRID, RUN, SELECTION, SKIP_DAMAGED, SUITES_OR_GRID, takes
 from bench.running.execution import Execution
+from bench.suites.grid import Grid
 from bench.suites.selection import Selection
+from lt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.suites.suite import Suite
 
 
-@takes(*SELECTION, "workers", "out")
+@takes(*GRID, *SELECTION, "workers", "out")
 def plan_(
-    suites: SUITES,
+    *,
+    suites: SUITES_OR_GRID = None,
+    grid: Grid,
     selection: Selection,
     execution: Execution,
     workers: Annotated[int, typer.Option(min=1, help="number of trials at a time that the estimate assumes")] = 2,
@@ -28,7 +37,7 @@ def plan_(
     from bench.suites import cost
     from bench.suites.group import planned
 
-    plans = planned(suites, execution.out, selection)
+    plans = planned(*_asked_for(suites, grid, selection, execution))
     prices, seconds = cost.Prices(), 0.0
     for plan, store in plans:
         estimate = prices.estimate(plan.todo, store.frame() if plan.todo else None)
@@ -41,11 +50,14 @@ def plan_(
 
 
 @takes(
-    "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device", *SELECTION,
+    *GRID, "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device", *SELECTION,
     "trial_timeout", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
 )  # fmt: skip
-def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
-    """Train the missing trials of the suites, then print and write their tables and reports. Repeat the command to continue.
+def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, execution: Execution) -> None:
+    """Train the missing trials of suites, or of a grid that you give here, then print and write tables and reports.
+
+    Repeat the command to continue. A grid has --dataset, --methods and a --name, and any field of data, recipe or methods:
+    `run --dataset digits --imbalance-factor 10,50 --methods 'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
 
     Exit code 0: every trial that was asked for is finished; 3: some failed, now or before; 4: all failed; 2: bad input; 130:
     stopped by Ctrl-C or SIGTERM.
@@ -56,7 +68,7 @@ def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
     from bench.suites.advice import recipe_notes
     from bench.suites.group import fetch_data, planned
 
-    planned_into = planned(suites, execution.out, selection)
+    planned_into = planned(*_asked_for(suites, grid, selection, execution))
     for _, store in planned_into:  # of all, before the first begins
         refuse_committed(store.path)
     plans = [plan for plan, _ in planned_into]
@@ -77,6 +89,24 @@ def run_(suites: SUITES, selection: Selection, execution: Execution) -> None:
         statuses += here
         ended(here, store.path)
     raise SystemExit(ended(statuses))
+
+
+def _asked_for(
+    suites: Sequence[str] | None, grid: Grid, selection: Selection, execution: Execution
+) -> tuple[Sequence[str | Suite], Path, Selection]:
+    """What `planned` takes.
+
+    Raises:
+        UserError: neither suites nor a grid, or both.
+    """
+    if suites and grid.options():
+        raise UserError(f"{grid.options()[0]} is for a grid of your own, and {suites[0]} is a suite: give one or the other")
+    if not suites and not grid.options():
+        raise UserError("name a suite, see `list suites`, or give a grid with --dataset, --methods and --name")
+    if suites:
+        return suites, execution.out, selection
+    suite, left = grid.suite(execution.out, selection)
+    return [suite], execution.out, left
 
 
 def _show(store: Any, table: str) -> None:

@@ -21,8 +21,8 @@ def refuse_another(run: Path, file: Path | None) -> None:
     """
     mark = run / _MADE_BY
     other = Path(mark.read_text()) if mark.is_file() else None
-    if file and other and other.is_file() and not filecmp.cmp(file, other, shallow=False):
-        raise UserError(f"the run folder {run} is that of {other}, not of {file}: rename the file, or give another --out")
+    if file and other and other.is_file() and not (file.is_file() and filecmp.cmp(file, other, shallow=False)):
+        raise UserError(f"the run folder {run} is that of {other}, not of {file}: choose another name, or give another --out")
 
 
 def refuse_committed(run: Path) -> None:

@@ -16,6 +16,7 @@ from bench.running.backends.base import Backend, Job
 from bench.running.execution import PREDICTIONS, Execution
 from bench.running.progress import ProgressLine, summary
 from bench.running.sharing import settled
+from bench.suites.files import write
 from bench.suites.planning import Plan
 from lt_core import plugins
 from lt_core.errors import UserError
@@ -67,6 +68,8 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     runtime = execution.runtime()
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
+    if plan.suite.grid is not None and plan.suite.file:
+        write(plan.suite.grid, plan.suite.file)
     left = plan.minus(store)
     if left.todo:
         execution = settled(execution, left.todo, len(left.todo), lambda words: print(f"{plan.suite.name}: {words}", flush=True))

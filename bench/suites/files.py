@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import filecmp
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,38 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
             f"and would share its run folder: rename it, such as my_{path.name}"
         )
     return path
+
+
+def refuse_built_in(name: str, where: str) -> None:
+    """Raise if a suite or a tuning space of the benchmark has that ``name``, whose run folder it would share."""
+    if taken := _built_in(Path(name)):
+        raise UserError(
+            f"{where}: {name} is the name of {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark: choose "
+            f"another, such as my_{name}"
+        )
+
+
+def write(content: Mapping[str, Any], path: Path) -> None:
+    """Write a suite file that says ``content``."""
+    text = yaml.safe_dump(dict(content), sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:
+    """As `write`, to a file of the user's choice.
+
+    Raises:
+        UserError: it is no YAML file, has the name of a built-in suite, is there and says something else, or cannot be written.
+    """
+    if path.suffix not in (".yaml", ".yml") or not path.stem.strip("."):
+        raise UserError(f"{where} must name a YAML file, such as mine.yaml; got '{path}'")
+    refuse_built_in(path.stem, where)
+    if path.exists() and (not path.is_file() or read_file(path, dict) != content):
+        raise UserError(f"{where}: {path} is there and says something else: remove it, or choose another name")
+    try:
+        write(content, path)
+    except OSError as error:
+        raise UserError(f"{where}: {path} cannot be written: {error.strerror}") from None
 
 
 def own(path: Path) -> Path | None:

@@ -70,9 +70,9 @@ def suites_in(item: Suite | Group) -> tuple[Suite, ...]:
 
 
 def planned(
-    names: Sequence[str], out: Path, selection: Selection, say: Callable[[str], None] = print
+    asked: Sequence[str | Suite], out: Path, selection: Selection, say: Callable[[str], None] = print
 ) -> list[tuple[Plan, Store]]:
-    """The plans of all suites that ``names`` stand for, each suite once, with the stores under ``out`` that they subtract.
+    """The plans of all suites that are ``asked`` for, each suite once, with the stores under ``out`` that they subtract.
 
     A suite that came with a group and has nothing of ``selection`` is left out.
 
@@ -80,7 +80,7 @@ def planned(
         UserError: what `load` and `plan` raise, two suites of one name, a run folder that another file made, or nothing in any
             suite matches.
     """
-    loaded = [load(name) for name in names]
+    loaded = [load(item) if isinstance(item, str) else item for item in asked]
     suites: dict[str, Suite] = {}
     for suite in (suite for item in loaded for suite in suites_in(item)):
         other = suites.setdefault(suite.name, suite)
@@ -98,6 +98,7 @@ def planned(
                 raise
             say(f"{suite.name}: left out, nothing in it matches")
     if not plans:
+        names = [item if isinstance(item, str) else item.name for item in asked]
         raise UserError(f"nothing matches in any suite of {', '.join(names)}: see `plan {' '.join(names)}` for what there is")
     return plans
 

@@ -23,7 +23,7 @@ class Selection:
     ``float32``, or ``auto``: mixed where the processor has it.
 
     >>> Selection(only="cb_*", where="imbalance_factor=100", seeds="3")
-    Selection(only='cb_*', where={'imbalance_factor': '100'}, seeds=(0, 1, 2), epochs=None, ...)
+    Selection(only='cb_*', where={'imbalance_factor': '100'}, seeds=(0, 1, 2), seed=None, ...)
 
     Raises:
         UserError: a value that a field cannot have.
@@ -34,6 +34,7 @@ class Selection:
         None, "only trials on this data, e.g. dataset=cifar10,imbalance_factor=100; write a list as [50,30,10]"
     )
     seeds: Sequence[int] | None = param(None, "number of seeds, or a list such as 0,3,7 (one as =3), instead of the suite's")
+    seed: int | None = param(None, "this seed alone, such as the index of a task in a job array", low=0)
     epochs: int | None = param(None, "number of epochs; the recipe's schedule scales with it", low=1)
     precision: str | None = param(None, "mixed precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
     limit: int | None = param(None, "at most this many trials of each suite", low=1)
@@ -41,7 +42,10 @@ class Selection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", _where(self.where))
-        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        if self.seed is not None and self.seeds is not None:
+            raise UserError("--seed is one seed and --seeds several: give one of the two")
+        object.__setattr__(self, "seeds", _seeds(self.seeds) if self.seed is None else these_seeds([self.seed], "--seed"))
+        object.__setattr__(self, "seed", None)  # said by `seeds` from here on
         refuse_below(self)
 
 

@@ -30,13 +30,17 @@ from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
 @dataclass(frozen=True)
 class Suite:
-    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is where a user's own lies."""
+    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is where a user's own lies.
+
+    ``grid``: what that file is to say when the suite is run, if it was given on the command line.
+    """
 
     name: str
     about: str
     table: str  # the table that shows it
     specs: tuple[TrialSpec, ...] = field(repr=False)
     file: Path | None = None
+    grid: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,10 @@ class SuiteFile:
     methods: Any = param(
         help="list of labels or globs, or of {label: {parameter: value or list}}; '!…' drops a method or a family"
     )
-    set: Any = param(None, "{parameter: value} for every method that has it and does not give its own")
+    set: Any = param(None, "{parameter: value or list} for every method that has it and does not give its own")
     seeds: Any = param(3, "number of seeds, or a list of them")
     subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
-    table: str = param("cb", "table that shows the suite")
+    table: str = param("catalogue", "table that shows the suite")
     plugins: Any = param((), PLUGINS)
 
 
@@ -212,7 +216,8 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
                     own = {*cell, *parse_label(name)[1]}
                     given = {k: v for k, v in common.items() if k in plain.params and k not in own}
                     used |= set(given)
-                    yield resolve(name, {**cell, **given})
+                    for chosen in _grid(given, set(), f"{where}, set"):
+                        yield resolve(name, {**cell, **chosen})
                 except UserError as error:
                     raise UserError(f"{where}, methods: {error}") from None
     for key in common:

@@ -201,7 +201,7 @@ def test_two_files_of_one_name_do_not_share_a_run_folder(call, tmp_path):
     assert call("run", one, "--backend", "inline")[0] == 0
     for name in ("run", "plan"):
         code, _, err = call(name, two)
-        words = f"the run folder results/runs/mine is that of {one}, not of {two}: rename the file, or give another --out"
+        words = f"the run folder results/runs/mine is that of {one}, not of {two}: choose another name, or give another --out"
         assert code == 2 and words in err
     assert call("run", two, "--backend", "inline", "--out", "elsewhere")[0] == 0
     one = written(tmp_path / "a", "mine", methods=["softmax", "over_sampling"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import typer
 
 from bench.cli.app import app
+from bench.suites.grid import Grid
 from bench.suites.suite import load_suite, suite_names
 from bench.tuning.space import space_names
 from tests.bench.harness import ROOT
@@ -30,7 +32,11 @@ def parsed(words: list[str]) -> None:
     while hasattr(command, "commands"):
         context = command.make_context(words[0], [], parent=context, resilient_parsing=True)
         command, words = command.commands[words[0]], words[1:]
-    command.make_context("bench.py", list(words), parent=context)
+    given = command.make_context("bench.py", list(words), parent=context).params
+    grid = Grid(**{field.name: given.get(field.name) for field in dataclasses.fields(Grid)})
+    if "save_suite" in given and grid.options():
+        assert not given["suites"], "No such option"
+        grid.content()
 
 
 @pytest.mark.parametrize("page", every_page(), ids=lambda page: page.name)
@@ -38,12 +44,18 @@ def test_every_command_of_the_documentation_is_one_that_there_is(page):
     names = {"run": suite_names(), "plan": suite_names(), "features": suite_names(), "tune": space_names()}
     for words in page.every_command:
         parsed(words)
-        if words[0] in names and words[1].islower() and not words[1].endswith(".yaml"):
+        if words[0] in names and words[1][0] != "-" and words[1].islower() and not words[1].endswith(".yaml"):
             assert words[1] in names[words[0]], f"{page.name}: {' '.join(words)}"
 
 
 def test_commands_that_there_are_not_are_found():
-    for words, said in ((["run", "quick", "--colour", "red"], "[Nn]o such option"), (["plan"], "[Mm]issing")):
+    grid = ["run", "--dataset", "digits", "--methods", "softmax", "--name", "mine"]
+    for words, said in (
+        (["run", "quick", "--colour", "red"], "No such option"),
+        (["run", "quick", "--sseeds", "3"], "[Nn]o such option"),
+        ([*grid, "--colour", "red"], "unknown field"),
+        (["tune"], "[Mm]issing"),
+    ):
         with pytest.raises(Exception, match=said):
             parsed(words)
 

@@ -127,7 +127,7 @@ def test_fields_as_keywords_stand_in_for_those_of_the_records():
     assert bench.plan(suite, selection=asked).specs == words.specs
     assert {spec.seed for spec in bench.plan(suite, selection=asked, seeds=[9]).specs} == {9}, "a keyword wins"
     assert asked.seeds == (0, 1)
-    with pytest.raises(UserError, match="unknown option 'seedz'; the nearest is 'seeds'"):
+    with pytest.raises(UserError, match="unknown option 'seedz'; the nearest is 'seed'"):
         bench.plan(suite, seedz=2)
 
 

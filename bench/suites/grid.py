@@ -1,0 +1,197 @@
+"""A grid given on the command line: the content of a suite file that nobody has to write, and that can be saved as one."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
+
+import yaml
+
+from bench.suites.selection import Selection
+from lt_core.errors import UserError, unknown
+from lt_core.fields import param
+from lt_core.labels import cut_at_commas
+
+if TYPE_CHECKING:
+    from bench.suites.suite import Suite
+
+#: The recipe of a set, by its name, where ``--recipe`` names none.
+RECIPE_OF = {
+    "digits": "digits", "mnist": "digits", "fashion_mnist": "digits", "cifar10": "cifar_ldam", "cifar100": "cifar_ldam",
+    "imagenet_lt": "imagenet_lt_90", "places_lt": "places_lt_90", "inat2017": "inat_90", "inat2018": "inat_90",
+    "ilsvrc2012": "cui_ilsvrc",
+}  # fmt: skip
+_SOME_CLASSES_OR_SIZE = re.compile(r"_(\d+(v\d+)+|\d+px)$")
+_OF_THE_FILE = ("about", "subset_seeds", "table")  # keys of a suite file that a grid may give too
+_ASKED = ("epochs", "precision")  # fields of a selection that are the recipe's in a file
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What makes a suite without a file. ``fields``: ``key=value`` or ``key=value,value`` of data, recipe or methods.
+
+    >>> grid = Grid("digits", "softmax,cb_*", name="mine", fields=["imbalance_factor=10,50", "cb_beta=0.99,0.999"])
+    >>> grid.content()["data"], grid.content()["set"]
+    ({'dataset': 'digits', 'imbalance_factor': [10, 50]}, {'cb_beta': [0.99, 0.999]})
+    """
+
+    dataset: str | None = param(None, "in place of SUITE: image sets of a grid of your own, e.g. digits or cifar10,cifar100")
+    methods: str | None = param(None, "methods of the grid: labels and globs, e.g. 'softmax,ldam_drw,cb_*'; '!NAME' drops one")
+    recipe: str | None = param(None, "training recipe of the grid [default: the usual one of the image set]")
+    name: str | None = param(None, "name of the grid, and of its run folder")
+    fields: Sequence[str] | None = param(
+        None,
+        "a value of the grid's data, recipe or methods, or several: --imbalance-factor 10,50 is short for "
+        "--set imbalance_factor=10,50; may be repeated",
+    )
+    save_suite: Path | None = param(None, "also write the grid to this YAML file, which can be run as SUITE")
+
+    def options(self) -> list[str]:
+        """The options that were given."""
+        given = [field.name for field in dataclasses.fields(self) if getattr(self, field.name)]
+        names = [f"--{name.replace('_', '-')}" for name in given if name != "fields"]
+        return names + [f"--{text.partition('=')[0].replace('_', '-')}" for text in self.fields or ()]
+
+    def content(self, selection: Selection | None = None) -> dict[str, Any]:
+        """What the suite file of this grid says, with the seeds, the epochs and the precision of ``selection``.
+
+        Raises:
+            UserError: something is missing, or a field that neither data nor recipes nor methods have.
+        """
+        from bench.suites.suite import SuiteFile
+
+        asked = selection or Selection()
+        datasets, methods = _items("--dataset", self.dataset), _items("--methods", self.methods)
+        kinds: dict[str, dict[str, list[Any]]] = {"data": {}, "recipe": {}, "methods": {}, "file": {}}
+        for key, values in self._values().items():
+            kinds[_kind_of(key)][key] = values
+        recipe = {"base": [self.recipe or _usual_recipe(datasets)], **kinds["recipe"]}
+        recipe |= {key: [value] for key in _ASKED if (value := getattr(asked, key)) is not None}
+        of_file = {key: values[0] if len(values) == 1 else values for key, values in kinds["file"].items()}
+        data = _mappings({"dataset": datasets, **kinds["data"]}, _fields_that_may_be_listed())
+        said: dict[str, Any] = {
+            "about": f"{', '.join(methods)} on {', '.join(datasets)}",
+            "recipe": _one_or_list([one["base"] if len(one) == 1 else one for one in _mappings(recipe, ())]),
+            "data": _one_or_list(data),
+            "methods": methods,
+            "set": {key: values[0] if len(values) == 1 else values for key, values in kinds["methods"].items()} or None,
+            "seeds": None if asked.seeds is None else list(asked.seeds),
+            **of_file,
+        }
+        return {f.name: said[f.name] for f in dataclasses.fields(SuiteFile) if said.get(f.name) is not None}
+
+    def _values(self) -> dict[str, list[Any]]:
+        """``fields``, read."""
+        out: dict[str, list[Any]] = {}
+        for text in self.fields or ():
+            key, _, value = text.partition("=")
+            name = key.strip().replace("-", "_")
+            if name in out:
+                raise UserError(f"--set gives {name} twice: list its values, such as --set {name}=A,B")
+            try:
+                out[name] = [yaml.safe_load(item) for item in _items(f"--set {name}", value)]
+            except yaml.YAMLError:
+                raise UserError(f"--set {name} must be a value or values, such as 10 or 10,50; got '{value}'") from None
+        return out
+
+    def suite(self, out: Path, selection: Selection) -> tuple[Suite, Selection]:
+        """The suite, saved if that is asked for, and what of ``selection`` is not in it.
+
+        Args:
+            out: where runs are kept; a run of the suite keeps its file there, with its trials.
+
+        Raises:
+            UserError: what `content` and `parse_suite` raise, a name that is taken, or a file that is there.
+        """
+        from bench.suites.files import refuse_built_in, write_new
+        from bench.suites.suite import parse_suite
+
+        if not self.name:
+            raise UserError("a grid needs a name, which is that of its run folder: add --name, such as --name mine")
+        if Path(self.name).name != self.name or not self.name.strip("."):
+            raise UserError(f"--name must be a plain name, such as mine; got '{self.name}'")
+        refuse_built_in(self.name, "--name")
+        content = self.content(selection)
+        file = (out / self.name / f"{self.name}.yaml").resolve()
+        suite = dataclasses.replace(parse_suite(self.name, content, file), grid=content)
+        if self.save_suite:
+            if selection.only or selection.where or selection.limit:
+                raise UserError("--save-suite writes the whole grid: leave out --only, --where and --limit")
+            write_new(content, self.save_suite, "--save-suite")
+        return suite, dataclasses.replace(selection, seeds=None, epochs=None, precision=None)
+
+
+def _items(option: str, text: str | None) -> list[str]:
+    """What ``text`` lists.
+
+    Raises:
+        UserError: nothing, or an empty item.
+    """
+    if text is None:
+        raise UserError(f"a grid needs {option}: see `list {option.strip('-').rstrip('s')}s`")
+    items = [item.strip() for item in cut_at_commas(text) or [""]]
+    if not all(items):
+        raise UserError(f"{option} must list values, such as A or A,B; got '{text}'")
+    return items
+
+
+def _kind_of(key: str) -> str:
+    """What of a suite the field ``key`` belongs to."""
+    from lt_core.methods import METHODS, resolve
+    from lt_core.recipes import Recipe
+    from lt_core.spec import DataSpec
+
+    kinds = {
+        "file": set(_OF_THE_FILE),
+        "data": {field.name for field in dataclasses.fields(DataSpec)} - {"dataset"},
+        "recipe": {field.name for field in dataclasses.fields(Recipe)} - {"name"},
+        "methods": {name for label in METHODS for name in resolve(label).params},
+    }
+    for kind, names in kinds.items():
+        if key in names:
+            return kind
+    raise unknown("field", key, set().union(*kinds.values()), "--set")
+
+
+def _usual_recipe(datasets: Sequence[str]) -> str:
+    """The recipe that all of ``datasets`` have.
+
+    Raises:
+        UserError: there is none, or a set that is not known.
+    """
+    from lt_core.data.sets import DATASETS
+
+    for name in datasets:
+        if name not in DATASETS:
+            raise DATASETS.missing(name, "--dataset")
+    found = {RECIPE_OF.get(_SOME_CLASSES_OR_SIZE.sub("", name), "") for name in datasets}
+    if len(found) > 1 or "" in found:
+        raise UserError(f"no recipe is usual for {' and '.join(datasets)}: add --recipe, see `list recipes`")
+    return found.pop()
+
+
+def _fields_that_may_be_listed() -> set[str]:
+    """Fields of the data whose lists a suite file multiplies out; of others a list is one value."""
+    from lt_core.spec import DataSpec
+
+    return {name for name, hint in get_type_hints(DataSpec).items() if get_origin(hint) is not tuple}
+
+
+def _mappings(values: Mapping[str, list[Any]], listed: Collection[str]) -> list[dict[str, Any]]:
+    """Every combination of ``values``, but for keys in ``listed``, which keep their lists.
+
+    >>> _mappings({"a": [1, 2], "b": [3], "c": [4, 5]}, ["a"])
+    [{'a': [1, 2], 'b': 3, 'c': 4}, {'a': [1, 2], 'b': 3, 'c': 5}]
+    """
+    kept = {key: options if len(options) > 1 else options[0] for key, options in values.items()}
+    many = {key: options for key, options in values.items() if len(options) > 1 and key not in listed}
+    return [{**kept, **dict(zip(many, chosen, strict=True))} for chosen in itertools.product(*many.values())]
+
+
+def _one_or_list(items: list[Any]) -> Any:
+    return items[0] if len(items) == 1 else items

@@ -1,0 +1,147 @@
+"""A grid from the command line: what suite it makes, what is refused, and a run of one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from bench.cli.app import app
+from bench.cli.command import _fields_spelled_out
+from bench.records.store import Store
+from bench.suites.grid import RECIPE_OF, Grid
+from bench.suites.planning import plan
+from bench.suites.selection import Selection
+from bench.suites.suite import SuiteFile, load_suite
+from lt_core.data.sets import DATASETS
+from lt_core.errors import UserError
+from lt_core.methods import METHODS, resolve
+from lt_core.recipes import RECIPES, Recipe
+from lt_core.spec import DataSpec
+from tests.bench.harness import cli
+
+MINE = ["--dataset", "digits", "--methods", "softmax,cb_*", "--name", "mine"]
+
+
+def grid(*fields, **more):
+    return Grid(**{"dataset": "digits", "methods": "softmax", "name": "mine", "fields": fields, **more})
+
+
+def labels(suite):
+    return list(dict.fromkeys(spec.method.label for spec in suite.specs))
+
+
+def test_lists_are_multiplied_out(tmp_path):
+    asked = grid("imbalance_factor=10,50", "cb_beta=0.99,0.999", methods="softmax,cb_sigmoid")
+    suite, left = asked.suite(tmp_path, Selection(seeds="2"))
+    assert labels(suite) == ["softmax", "cb_sigmoid[cb_beta=0.99]", "cb_sigmoid[cb_beta=0.999]"]
+    assert len(suite.specs) == 3 * 2 * 2 and left == Selection()
+    assert suite.table == "catalogue", "a table of nobody's layout"
+
+
+def test_what_is_saved_asks_for_the_same_trials(tmp_path):
+    file = tmp_path / "saved.yaml"
+    asked = grid(
+        "imbalance_type=counts", "counts=[50,30,10,9,8,7,6,5,4,3],[40,30,10,9,8,7,6,5,4,3]", "lr=0.1,0.05", "subset_seeds=2",
+        methods="softmax,ldam[weights=inverse],!resampling", save_suite=file,
+    )  # fmt: skip
+    suite, _ = asked.suite(tmp_path, Selection(seeds="=4", epochs=3, precision="float32"))
+    assert {spec.recipe.epochs for spec in suite.specs} == {3} and {spec.recipe.lr for spec in suite.specs} == {0.1, 0.05}
+    assert {spec.data.counts[0] for spec in suite.specs} == {50, 40} and {spec.seed for spec in suite.specs} == {4}
+    assert load_suite(file).specs == suite.specs
+
+
+def test_an_epoch_from_the_selection_is_that_of_a_suite_file(tmp_path):
+    """A grid puts it into its file, a run of a file changes its recipe: the same trials."""
+    file = tmp_path / "base.yaml"
+    file.write_text(yaml.safe_dump(grid().content()))
+    assert plan(load_suite(file), epochs=2, seeds=2).specs == grid().suite(tmp_path, Selection(epochs=2, seeds=2))[0].specs
+
+
+def test_every_field_belongs_to_one_thing():
+    keys = [
+        {field.name for field in dataclasses.fields(DataSpec)},
+        {field.name for field in dataclasses.fields(Recipe)} - {"name"},
+        {name for label in METHODS for name in resolve(label).params},
+        {field.name for field in dataclasses.fields(SuiteFile)},
+    ]
+    assert sum(map(len, keys)) == len(set().union(*keys))
+    for name in ("plan", "run"):
+        command = get_command(app).commands[name]
+        own = {option for parameter in command.params for option in parameter.opts}
+        fields = [f"--{key.replace('_', '-')}" for key in set().union(*keys)]
+        as_options = {field for field in fields if _fields_spelled_out([field, "1"], own) == [field, "1"]}
+        alike = {"--dataset", "--methods", "--recipe", "--seeds", "--epochs", "--precision", "--set", "--plugins", "--data"}
+        assert as_options <= alike, "what is left has no other spelling than --set, or is an option of that meaning"
+    assert set(RECIPE_OF) <= set(DATASETS) and set(RECIPE_OF.values()) <= set(RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ([], "name a suite, see `list suites`, or give a grid with --dataset, --methods and --name"),
+        (["quick", "--cb-beta", "0.9"], "--cb-beta is for a grid of your own, and quick is a suite: give one or the other"),
+        (["--dataset", "digits", "--name", "mine"], "a grid needs --methods: see `list methods`"),
+        (["--methods", "softmax", "--name", "mine"], "a grid needs --dataset: see `list datasets`"),
+        (["--dataset", "digits", "--methods", "softmax"], "a grid needs a name, which is that of its run folder"),
+        ([*MINE[:-1], "a/b"], "--name must be a plain name, such as mine; got 'a/b'"),
+        ([*MINE[:-1], "quick"], "quick is the name of search_spaces/quick.yaml, which comes with the benchmark"),
+        ([*MINE, "--cb-betta", "0.9"], "--set: unknown field 'cb_betta'; the nearest is 'cb_beta'"),
+        ([*MINE, "--set", "lr=1,"], "--set lr must list values, such as A or A,B; got '1,'"),
+        ([*MINE, "--lr", "[1"], "--set lr must list values, such as A or A,B; got '[1'"),
+        ([*MINE, "--lr", "1", "--lr", "2"], "--set gives lr twice: list its values, such as --set lr=A,B"),
+        (["--methods", "softmax", *MINE[:2], *MINE[4:], "--gamma", "2"], "set gives gamma, which none of its methods has"),
+        (["--dataset", "digts", *MINE[2:]], "--dataset: unknown dataset 'digts'; the nearest is 'digits'"),
+        (["--dataset", "digits,cifar10", *MINE[2:]], "no recipe is usual for digits and cifar10: add --recipe"),
+        ([*MINE, "--seed", "1", "--seeds", "2"], "--seed is one seed and --seeds several: give one of the two"),
+        ([*MINE, "--save-suite", "mine.txt"], "--save-suite must name a YAML file, such as mine.yaml; got 'mine.txt'"),
+        ([*MINE, "--save-suite", "quick.yaml"], "--save-suite: quick is the name of search_spaces/quick.yaml"),
+        ([*MINE, "--only", "softmax", "--save-suite", "mine.yaml"], "leave out --only, --where and --limit"),
+    ],
+)
+def test_bad_input_is_one_sentence(command, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as refused:
+        app(["plan", "--out", str(tmp_path), *command], standalone_mode=False)
+    assert words in str(refused.value)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--seds", "--dry-run"])
+def test_an_unknown_option_is_refused_by_the_command_line(flag):
+    done = cli("plan", *MINE, flag)
+    assert done.returncode == 2 and f"No such option: {flag}" in done.stderr
+
+
+def test_fields_are_told_from_options():
+    assert _fields_spelled_out(["--lr=0.1", "--", "--lr", "1"], {"--set"}) == ["--set", "lr=0.1", "--", "--lr", "1"]
+    assert _fields_spelled_out(["--set", "a=1", "--verbose", "--n-max", "5"], {"--set", "--verbose"})[-2:] == ["--set", "n_max=5"]
+    assert _fields_spelled_out(["--n-max", "--verbose"], {"--verbose"}) == ["--n-max", "--verbose"], "it lacks its value"
+
+
+def test_another_file_is_not_overwritten(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("about: another\n")
+    with pytest.raises(UserError, match="is there and says something else"):
+        grid(save_suite=file).suite(tmp_path, Selection())
+    assert file.read_text() == "about: another\n"
+
+
+def test_a_grid_is_run_and_kept_with_its_trials(tmp_path):
+    """The user's way in: no file, more seeds later, and a file of the same name that asks for something else."""
+    small = ["--n-max", "30", "--validation", "10", "--epochs", "1", "--cb-beta", "0.9", "--backend", "inline"]
+    command = ["run", *MINE[:2], "--methods", "softmax,cb_softmax", *MINE[4:], *small, "--out", str(tmp_path)]
+    done = cli(*command, "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    assert "All methods" in done.stdout and "cb_softmax[cb_beta=0.9]" in done.stdout
+    done = cli(*command, "--seeds", "2")
+    assert done.returncode == 0 and "2 trials to run" in done.stdout, done.stdout + done.stderr
+    assert len(Store(tmp_path / "mine").statuses()) == 4
+    again = cli("plan", str(tmp_path / "mine" / "mine.yaml"), "--out", str(tmp_path))
+    assert "4 trials, 4 done, 0 failed, 0 left" in again.stdout, again.stdout + again.stderr
+    other = tmp_path / "mine.yaml"
+    other.write_text((tmp_path / "mine" / "mine.yaml").read_text().replace("0.9", "0.99"))
+    refused = cli("plan", str(other), "--out", str(tmp_path))
+    assert refused.returncode == 2 and "choose another name" in refused.stderr
