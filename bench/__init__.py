@@ -153,6 +153,8 @@ def tune(
     (given,) = with_fields(fields, execution or Execution())
     if given.keep:
         raise UserError(f"keep: a study keeps no {given.keep}: run the suite file of its winner with --keep {given.keep}")
+    if given.fail_fast:
+        raise UserError("fail_fast is for runs: a setting of a study whose trial fails counts as failed, and the study goes on")
     chosen = load_space(space) if isinstance(space, str | Path) else space
     given.runtime()  # what is not there is said before anything else
     store = Store.create(given.out / chosen.name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.exits import ended, stopped
+from bench.cli.exits import SOME_FAILED, ended, refuse, stopped
 from bench.cli.options import GRID, RUN, SELECTION, SKIP_DAMAGED, SUITES_OR_GRID, takes
 from bench.running.execution import Execution
 from bench.suites.grid import Grid
@@ -51,7 +51,7 @@ def plan_(
 
 @takes(
     *GRID, "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device", *SELECTION,
-    "trial_timeout", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
+    "trial_timeout", "fail_fast", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
 )  # fmt: skip
 def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, execution: Execution) -> None:
     """Train the missing trials of suites, or of a grid that you give here, then print and write tables and reports.
@@ -64,7 +64,7 @@ def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, exe
     """
     from bench.records.folder import refuse_committed
     from bench.running.backends import Interrupted
-    from bench.running.driver import run_plan
+    from bench.running.driver import FailedFast, run_plan
     from bench.suites.advice import recipe_notes
     from bench.suites.group import fetch_data, planned
 
@@ -83,6 +83,9 @@ def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, exe
             store = run_plan(plan, execution)
         except Interrupted:
             raise SystemExit(stopped()) from None
+        except FailedFast as error:
+            refuse(str(error))
+            raise SystemExit(SOME_FAILED) from None
         _show(store, plan.suite.table)
         known = store.statuses()
         here = [known.get(spec.trial_id, "") for spec in plan.specs]

@@ -22,11 +22,15 @@ from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.frozen.fetch import fetch_inputs
 from lt_core.labels import counted
-from lt_core.result import LOST, TrialResult
+from lt_core.result import LOST, OK, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.stages import check_divisible, stage_one
 from lt_core.training.runtime import Runtime
 from lt_core.training.trial import Progress
+
+
+class FailedFast(UserError):
+    """A trial failed, and the user asked for the run to stop there."""
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Driver:
 
     store: Store
     line: ProgressLine
+    fail_fast: bool = False
     lost: list[str] = field(default_factory=list)  # ids of trials that will be tried again when the others are done
     last_pass: bool = False
 
@@ -52,8 +57,13 @@ class Driver:
         kept = self.keep(result)
         if kept.status == LOST and not self.last_pass:
             self.lost.append(kept.trial_id)  # its retries may all have met the same dying node
-        else:
-            self.line.result(kept)
+            return
+        self.line.result(kept)
+        if self.fail_fast and kept.status != OK:
+            raise FailedFast(
+                f"the run stops at its first failed trial, as --fail-fast asks; every finished trial is kept, and "
+                f"`bench.py status {self.store.path}` lists causes"
+            )
 
     def tick(self) -> None:
         self.line.tick()
@@ -76,12 +86,12 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
         runtime = execution.beside_others(execution.runtime())
     backend = execution.scheduler()
     if execution.keep != PREDICTIONS:
-        execute(left, store, backend, runtime)
+        execute(left, store, backend, runtime, fail_fast=execution.fail_fast)
         return store
     todo = {spec.trial_id for spec in left.todo}
     before = {spec.trial_id for spec in plan.specs} - todo
     _tell_of_lacking(store, before, "--keep predictions with another --out runs them again")
-    execute(left, store, backend, replace(runtime, predictions=str(store.predictions.resolve())))
+    execute(left, store, backend, replace(runtime, predictions=str(store.predictions.resolve())), fail_fast=execution.fail_fast)
     _tell_of_lacking(store, todo, "the folder was full, or the node that ran them does not see it")
     return store
 
@@ -92,11 +102,20 @@ def _tell_of_lacking(store: Store, trial_ids: set[str], words: str) -> None:
         print(f"predictions of {lacking} of {counted(done, 'finished trial')} are not in {store.predictions}: {words}")
 
 
-def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: Callable[[str], None] = print) -> None:
+def execute(
+    plan: Plan,
+    store: Store,
+    backend: Backend,
+    runtime: Runtime,
+    say: Callable[[str], None] = print,
+    *,
+    fail_fast: bool = False,
+) -> None:
     """Run what ``plan`` leaves to do, into ``store``.
 
     Raises:
         Interrupted: the user asked to stop; what is finished is kept and compacted.
+        FailedFast: the first trial failed, and ``fail_fast`` asks to stop there.
         UserError: data that is not there, a method that several processes cannot train together, resources that can never be
             had, a folder that cannot be written.
     """
@@ -120,7 +139,7 @@ def execute(plan: Plan, store: Store, backend: Backend, runtime: Runtime, say: C
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
         start = time.monotonic()
         with compacted(store, line):
-            driver = Driver(store, line)
+            driver = Driver(store, line, fail_fast)
             backend.run(jobs, driver)
             if driver.lost:
                 driver.last_pass = True

@@ -46,6 +46,7 @@ class Execution:
     )
     device: str = param("auto", "auto, cpu or cuda")
     trial_timeout: float | None = param(None, "end a trial after this long", low=0.001)  # seconds
+    fail_fast: bool = param(False, "stop the run at the first trial that fails")
     checkpoint_every: float = param(30, "how often a trial saves its own state", low=0)  # seconds
     data: str | None = param(None, "where image sets are found (else LT_DATA, else downloaded)")
     out: Path = param(RUNS_DIR, "where runs are kept, one folder a suite")

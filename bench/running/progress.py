@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from dataclasses import replace
 from typing import TextIO
 
 from bench.records import HEADLINE
@@ -22,7 +23,7 @@ _LONG = 10.0  # seconds after which a running trial shows its epoch
 
 
 class ProgressLine:
-    """Counts trials and draws them: done, running, failed, rate, time left, best so far."""
+    """Counts trials and draws them: done, running, failed, rate, time left, best so far on one data column, else the last."""
 
     def __init__(
         self, specs: list[TrialSpec], already: int, workers: int, stream: TextIO | None = None, total: int | None = None
@@ -59,9 +60,12 @@ class ProgressLine:
             return
         # The validation split where there is one: "best" must not teach anybody the test part.
         score = _SHOWN(result.outcome(validation=result.validated))
-        if self.best is None or _SHOWN.better(score, self.best[0]):
-            part = "validation" if result.validated else "test"
-            self.best = (score, f"best {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {describe_trial(result.spec, self.data)}")
+        columns = {replace(data, subset_seed=0) for data in self.data}
+        if self.best is None or _SHOWN.better(score, self.best[0]) or len(columns) > 1:
+            # Of different data no figure is the better one: the last is shown, and not called the best.
+            word, part = "best" if len(columns) == 1 else "last", "validation" if result.validated else "test"
+            shown = f"{word} {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {describe_trial(result.spec, self.data)}"
+            self.best = (score, shown)
 
     def tick(self) -> None:
         if time.monotonic() - self.drawn > (0.2 if self.live else 30):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import resource
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import typer
 
@@ -15,6 +17,7 @@ import lt_core
 from bench.cli import app as door
 from bench.report.plots import PLOTS
 from bench.report.tables import TABLES
+from bench.running.progress import ProgressLine
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
@@ -25,6 +28,7 @@ from lt_core.pretrained import BACKBONES
 from lt_core.pretrained.registry import OTHERS
 from lt_core.recipes import RECIPES
 from tests.bench.harness import cli, command
+from tests.bench.synthetic import trial
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ from tests.bench.harness import cli, command
             ["run", "quick", "--device", "cuda", "--gpus-per-trial", "0"],
             "asks for a GPU and --gpus-per-trial 0 for none: drop one",
         ),
-        (["run"], "Missing argument"),
+        (["run"], "name a suite, see `list suites`"),
         (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
         (["list", "method"], "unknown kind 'method'; the nearest is 'methods'"),
         (["list", "methods", "zz*"], "no methods match 'zz*'"),
@@ -141,7 +145,7 @@ def test_run_ends_in_the_table_and_its_files(call, write_suite, tmp_path):
     for name in ("trials", "per_class", "curves"):
         assert (folder / f"{name}.parquet").is_file()
         assert f"{name}.parquet" in out
-    assert "Softmax" in out
+    assert "softmax" in out
     assert {p.suffix for p in (folder / "tables").iterdir()} == {".md", ".csv", ".tex", ".json"}
     for form in ("terminal", "md", "csv", "latex", "json"):
         code, out, _ = call("table", "cb", "--run", "tiny", "--format", form)
@@ -196,6 +200,27 @@ def test_a_job_script_can_tell_whether_trials_failed(call, write_suite, tmp_path
     assert call("run", all_of_one, *inline)[0] == 4
     code, _, err = call("run", write_suite("sound", methods=["softmax"], seeds=1), all_of_one, *inline)
     assert code == 3 and err.count("trials failed") == 1, "one suite of two is not all"
+
+
+@pytest.mark.parametrize("backend", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
+def test_fail_fast_stops_at_the_first_failed_trial(call, write_suite, backend):
+    suite = write_suite(methods=["ldam[scale=1e+38]", "softmax"], seeds=3)  # 12 trials, of which the first ones fail
+    code, out, err = call("run", suite, "--backend", backend, "--fail-fast")
+    assert (code, "the run stops at its first failed trial, as --fail-fast asks" in err) == (3, True), out + err
+    ended = pd.read_parquet("results/runs/tiny/trials.parquet")["status"]
+    assert "diverged" in set(ended) and len(ended) < 12
+    assert call("run", suite, "--backend", "inline")[0] == 3, "the same command without it goes on"
+    assert len(pd.read_parquet("results/runs/tiny/trials.parquet")) == 12
+
+
+@pytest.mark.parametrize(("factors", "shown"), [((10, 10), "best 60.0 %"), ((10, 50), "last 30.0 %")])
+def test_the_progress_line_compares_nothing_across_data(factors, shown):
+    """An imbalance factor of 10 is easier than one of 50, which is no method's merit."""
+    results = [trial(seed=i, factor=factor, recalls=[60 - 30 * i] * 10) for i, factor in enumerate(factors)]
+    line = ProgressLine([result.spec for result in results], already=0, workers=1, stream=io.StringIO())
+    for result in results:
+        line.result(result)
+    assert shown in line.text()
 
 
 def test_exit_codes_are_said_where_a_user_looks(call):
