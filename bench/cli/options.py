@@ -13,6 +13,7 @@ import typer
 
 from bench.report.formats import ENDINGS
 from bench.running.execution import Execution
+from bench.shipped import SPACES_DIR, SUITES_DIR
 from bench.suites.grid import Grid
 from bench.suites.selection import Selection
 from lt_core.fields import domains
@@ -23,11 +24,31 @@ def either(choices: Iterable[str]) -> str:
     return "|".join(choices)
 
 
+def _names_in(folder: Path) -> Callable[[str], list[str]]:
+    """How a shell completes the names of the YAML files in ``folder``."""
+    return lambda incomplete: sorted(path.stem for path in folder.glob(f"{incomplete}*.yaml"))
+
+
 SUITES_OR_GRID = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SUITE", help="suites or groups, by name or YAML file; see `list suites`; none with --dataset"),
+    typer.Argument(
+        metavar="SUITE",
+        help="suites or groups, by name or YAML file; see `list suites`; none with --dataset",
+        autocompletion=_names_in(SUITES_DIR),
+    ),
 ]
-SUITES = Annotated[list[str], typer.Argument(metavar="SUITE", help="suites or groups, by name or YAML file; see `list suites`")]
+SUITES = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SUITE", help="suites or groups, by name or YAML file; see `list suites`", autocompletion=_names_in(SUITES_DIR)
+    ),
+]
+SPACE = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPACE", help="a tuning space by name or YAML file; see `list spaces`", autocompletion=_names_in(SPACES_DIR)
+    ),
+]
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder")]
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
 BESIDE = Annotated[

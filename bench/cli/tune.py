@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.exits import ended, refuse, stopped
-from bench.cli.options import either, takes
+from bench.cli.options import SPACE, either, takes
 from bench.running.execution import Execution
 from bench.tuning.choices import PRUNERS, SAMPLERS
 
@@ -18,7 +18,7 @@ from bench.tuning.choices import PRUNERS, SAMPLERS
     "data", "out", "verbose",
 )  # fmt: skip
 def tune_(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="a tuning space by name or YAML file; see `list spaces`")],
+    space: SPACE,
     execution: Execution,
     retry_failed: bool,
     trials: Annotated[int | None, typer.Option(min=1, help="number of settings per study, instead of the space's")] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import resource
 import subprocess
@@ -27,7 +28,7 @@ from lt_core.models import MODELS
 from lt_core.pretrained import BACKBONES
 from lt_core.pretrained.registry import OTHERS
 from lt_core.recipes import RECIPES
-from tests.bench.harness import cli, command
+from tests.bench.harness import ROOT, cli, command
 from tests.bench.synthetic import trial
 
 
@@ -221,6 +222,18 @@ def test_the_progress_line_compares_nothing_across_data(factors, shown):
     for result in results:
         line.result(result)
     assert shown in line.text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("ver", ["verify"]), ("run quic", ["quick"]), ("tune digits_cb", ["digits_cb"]), ("run --fa", ["--fail-fast"])],
+)
+def test_a_shell_completes_commands_options_and_names(typed, found):
+    """As the script does that `lt-bench --install-completion` installs."""
+    asked = {"_LT_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"lt-bench {typed}", "COMP_CWORD": str(1 + typed.count(" "))}
+    code = "import sys; sys.argv = ['lt-bench']; from bench.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == found, done.stderr
 
 
 def test_exit_codes_are_said_where_a_user_looks(call):
