@@ -33,9 +33,11 @@ def list_(
         print(listing.aligned([[i["name"], i["about"]] for i in items], indent=""))
 
 
+@takes("only", "format")
 def table_(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="see `list tables`")],
     run: OF_RUN,
+    only: str | None,
     metric: Annotated[
         str | None, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")
     ] = None,
@@ -44,12 +46,16 @@ def table_(
     format: FORMAT = "terminal",
 ) -> None:
     """Print a table of a run."""
+    from bench.analysis.comparable import chosen
     from bench.records.beside import opened
     from bench.report.render import renderer
     from bench.report.tables import TABLES
 
-    store = opened(run, beside, skip_damaged)
-    print(renderer(format)(TABLES[name](store.frame(), metric, store.per_class())))
+    to_text, view, store = renderer(format), TABLES[name], opened(run, beside, skip_damaged)
+    frame = store.frame()
+    if only is not None:
+        frame = chosen(frame, only)
+    print(to_text(view(frame, metric, store.per_class())))
 
 
 def status_(run: RUN, skip_damaged: SKIP_DAMAGED = False) -> None:

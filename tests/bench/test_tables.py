@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.records import frames
 from bench.report.plots import PLOTS
 from bench.report.render import FORMATS
-from bench.report.tables import TABLES, compare
+from bench.report.render.terminal import draw
+from bench.report.tables import TABLES, Cell, Column, Row, Table, compare
 from bench.report.tables.layout import names_without_common
 from lt_core.errors import UserError
 from lt_core.fields import build
@@ -42,6 +44,11 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
 
 def table(*rows):
     return TABLES["cb"](pd.DataFrame(list(rows)))
+
+
+def made_up(results):
+    """The frames of trials and of their classes."""
+    return frames.trials(results, "made_up"), frames.per_class(results, "made_up")
 
 
 def cells(built):
@@ -174,6 +181,29 @@ def test_csv_and_json_hold_full_figures():
     assert line["n"] == "2"
     cell = json.loads(FORMATS["json"][0](built))["cells"][0]
     assert cell["mean"] == float(line["mean"])
+
+
+def test_a_terminal_too_narrow_for_a_table_shows_its_columns_below_one_another():
+    columns = tuple(Column(f"digits IF {factor}", f"m[scale={i}]", plain=True) for factor in (100, 10) for i in range(4))
+    table = Table("t", "title", "Class", columns, (Row("1 (head)", tuple(Cell(float(i), 1.0, 3) for i in range(8))),))
+    wide, narrow = draw(table, styled=False), draw(table, styled=False, width=80)
+    assert max(map(len, wide.splitlines())) > 80 >= max(map(len, narrow.splitlines()))
+    for text in (wide, narrow):
+        assert [text.count(f"m[scale={i}]") for i in range(4)] == [2, 2, 2, 2], "brackets are no markup"
+        assert all(f"{i}.00 ± 1.00" in text for i in range(8))
+    assert narrow.count("1 (head)") == 2 and wide.count("1 (head)") == 1
+
+
+def test_what_a_table_of_classes_leaves_out_is_told():
+    paper = [synthetic.trial(label) for label in ("softmax", "cb_softmax", "ldam_drw")]
+    frame, classes = made_up([*paper, synthetic.trial("focal")])
+    made = TABLES["per_class"](frame, classes=classes)
+    assert [column.name for column in made.columns] == ["images", "ERM", "ERM re-weighting", "LDAM DRW"]
+    assert any("1 other method" in note and "--only" in note for note in made.notes)
+    others = [synthetic.trial(label) for label in ("focal", "sigmoid", "over_sampling", "logit_adjusted")]
+    frame, classes = made_up([*paper, *others])
+    made = TABLES["per_class"](frame, classes=classes)
+    assert len(made.columns) == 1 + 7 and not any("--only" in note for note in made.notes)
 
 
 def test_latex_escapes_and_balances():

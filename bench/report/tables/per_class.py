@@ -14,6 +14,7 @@ from bench.report.tables.layout import columns_of
 from bench.report.tables.mm import kinds_of
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
+from lt_core.labels import counted
 from lt_core.result import OK
 
 #: Rows of the table, and points of a line in the chart; of more classes, neighbours by size share one.
@@ -23,10 +24,11 @@ _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
 
 def shown(frame: pd.DataFrame) -> dict[str, str]:
-    """Labels to show → their names: the paper's four where a run has two of them or more, else every method."""
+    """Labels to show → their names: the paper's four where they are most of a run, else every method."""
     rows = {label: kind for label, kind in kinds_of(frame).items() if kind.plain in _PAPER}
-    if len(rows) < 2:
-        return {str(label): str(label) for label in dict.fromkeys(frame["label"])}
+    labels = list(dict.fromkeys(map(str, frame["label"])))
+    if len(rows) < 2 or 2 * len(rows) < len(labels):
+        return {label: label for label in labels}
     return {label: kind.name for label, kind in sorted(rows.items(), key=lambda item: _PAPER.index(item[1].plain))}
 
 
@@ -103,5 +105,7 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
     )
     if width > 1:
         notes = [*notes, f"a row is the mean over {width} classes that are neighbours by size; per_class.parquet has each class"]
+    if left := frame["label"].nunique() - len(names):
+        notes = [*notes, f"shown are the rows of Kang et al. 2021; {counted(left, 'other method')} left out: choose with --only"]
     title = "Error rate of each class in % on the test part, from the largest class to the smallest"
     return Table("per_class", title, "Class by size", tuple(columns), rows, tuple(notes))
