@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from bench.running import scratch, stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
+from bench.running.backends.nodes import THEIRS, installed_by_ray, lacking, pinned
 from bench.running.backends.ray_start import (
     a_lack_of_memory_survived,
     open_to_strangers,
@@ -184,13 +185,19 @@ class RayTune:
         # The same code on every node, whatever is installed there.
         modules = {"py_modules": [str(_ROOT / name) for name in ("lt_core", "bench")]}
         try:
-            _started(address=self.address, runtime_env=modules, **options)
+            _started(address=self.address, **options)
+            versions = pinned()
+            more, words = installed_by_ray(lacking([*THEIRS, *versions]), versions)
+            ray.shutdown()  # an environment is a job's, and this one had none
+            _started(address=self.address, runtime_env={**modules, **more}, **options)
         except ConnectionError as error:
             # Ray tells of a token that is missing or wrong in its log alone.
             raise UserError(
                 f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
                 f"RAY_AUTH_TOKEN are the cluster's"
             ) from None
+        if words:
+            print(words, flush=True)
         if open_to_strangers(ray.get_runtime_context().gcs_address):
             print(
                 f"warning: the Ray cluster at {self.address} asks for no token: whoever reaches its ports can run code on "

@@ -1,0 +1,94 @@
+"""What nodes of a cluster must have to train trials, and how those that lack something get it: by Ray's runtime environment.
+
+A node needs Python, Ray, torch and torchvision, which belong to its hardware. The rest is small, and Ray installs it where it is
+missing, in the versions of the driver, for this run alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from lt_core.errors import UserError
+from lt_core.labels import counted
+
+#: What `lt_core` imports besides the standard library and `THEIRS`.
+OURS = ("filelock", "imbalanced-learn", "numpy", "pillow", "pyarrow", "scikit-learn", "scipy")
+#: What a node must bring, and what only these need.
+THEIRS = ("ray", "torch", "torchvision")
+_PATIENCE = 60.0  # seconds that a node may take to say what it has
+
+
+def pinned() -> dict[str, str]:
+    """Distributions that trials need, with all that they need themselves → their versions here, without `THEIRS`."""
+    from packaging.requirements import Requirement
+
+    versions: dict[str, str] = {}
+    wanted = list(OURS)
+    while wanted:
+        name = _normal(wanted.pop())
+        if name in versions or name in THEIRS:
+            continue
+        versions[name] = metadata.version(name)
+        needs = map(Requirement, metadata.requires(name) or ())
+        wanted += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return dict(sorted(versions.items()))
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def lacking(names: Sequence[str]) -> dict[str, list[str]]:
+    """Host → those of the distributions ``names`` that it lacks, for the nodes of the cluster that this process has joined.
+
+    A node that does not answer within a minute is taken to have them: it is busy, and a trial will say so.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def missing(wanted: list[str]) -> list[str]:  # inside, so that it travels by value: the node may lack this very package
+        from importlib import metadata
+
+        here = {(found.metadata["Name"] or "").lower().replace("_", "-") for found in metadata.distributions()}
+        return [name for name in wanted if name not in here]
+
+    asked = ray.remote(num_cpus=0)(missing)
+    nodes = {
+        asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(list(names)): node
+        for node in ray.nodes()
+        if node["Alive"]
+    }
+    done, late = ray.wait(list(nodes), num_returns=len(nodes), timeout=_PATIENCE)
+    for one in late:
+        ray.cancel(one, force=True)
+    found = {nodes[one]["NodeManagerHostname"] + ":" + str(nodes[one]["NodeManagerPort"]): ray.get(one) for one in done}
+    return {host: names for host, names in sorted(found.items()) if names}
+
+
+def installed_by_ray(missing: Mapping[str, Sequence[str]], versions: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """The runtime environment for a cluster with hosts that miss distributions, and a sentence that says so; both empty if none
+    does.
+
+    Args:
+        missing: host → names, as `lacking` finds them.
+        versions: of distributions that Ray can install.
+
+    Raises:
+        UserError: a host lacks what only it can bring.
+
+    >>> installed_by_ray({"node2:4": ["scipy"]}, {"numpy": "2.3.5", "scipy": "1.16.3"})[0]["pip"]["packages"]
+    ['scipy==1.16.3']
+    """
+    for host, names in missing.items():
+        if theirs := [name for name in names if name not in versions]:
+            raise UserError(f"node {host} lacks {' and '.join(theirs)}, which a node must bring: install it there")
+    needed = sorted({name for names in missing.values() for name in names})
+    if not needed:
+        return {}, ""
+    packages = [f"{name}=={versions[name].partition('+')[0]}" for name in needed]
+    # Everything is listed, and what a package needs besides is there: pip would bring another torch.
+    pip = {"packages": packages, "pip_check": False, "pip_install_options": ["--no-deps", "--disable-pip-version-check"]}
+    words = f"{counted(len(missing), 'node')} of the cluster {'lacks' if len(missing) == 1 else 'lack'} {', '.join(needed)}"
+    return {"pip": pip}, f"{words}: Ray installs {'it' if len(needed) == 1 else 'them'} for this run"
