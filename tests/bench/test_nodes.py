@@ -51,7 +51,7 @@ def test_only_what_is_missing_is_installed():
     more, words = installed_by_ray({"a:1": ["scipy"], "b:2": ["scipy", "numpy"]}, versions)
     assert more["pip"]["packages"] == ["numpy==2.3.5", "scipy==1.16.3"]
     assert words == "2 nodes of the cluster lack numpy, scipy: Ray installs them for this run"
-    with pytest.raises(UserError, match="^node a:1 lacks torch, which a node must bring: install it there$"):
+    with pytest.raises(UserError, match=r"^node a:1 lacks torch, which a node must bring: install it there$"):
         installed_by_ray({"a:1": ["torch"]}, versions)
 
 
@@ -72,7 +72,7 @@ def wheel_of(name: str, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_node_without_our_smaller_requirements_trains_all_the_same(tmp_path_factory):
-    """A node whose Python has all that this one has, but for imbalanced-learn and what it needs, and an index with these alone."""
+    """A node whose Python has all that this one has but imbalanced-learn and what it needs, and an index with these alone."""
     folder = tmp_path_factory.mktemp("n")
     missing = ("imbalanced-learn", "sklearn-compat")
     python, wheels, out = folder / "venv", folder / "wheels", folder / "out"
@@ -93,8 +93,8 @@ def test_a_node_without_our_smaller_requirements_trains_all_the_same(tmp_path_fa
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     environment = {**os.environ, **token, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PYTHONPATH": ""}
     command = [
-        str(python / "bin" / "python"), "-m", "ray.scripts.scripts", "start", "--block", "--head", f"--port={port}", "--num-cpus=1",
-        "--include-dashboard=false", f"--temp-dir={folder / 'h'}", "--object-store-memory=100000000", "--disable-usage-stats",
+        str(python / "bin" / "python"), "-m", "ray.scripts.scripts", "start", "--block", "--head", f"--port={port}",
+        "--num-cpus=1", "--include-dashboard=false", f"--temp-dir={folder / 'h'}", "--object-store-memory=100000000", "--disable-usage-stats",
     ]  # fmt: skip
     with open(folder / "log", "w") as log, pytest.MonkeyPatch.context() as patch:
         node = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
