@@ -94,7 +94,8 @@ def test_a_node_without_our_smaller_requirements_trains_all_the_same(tmp_path_fa
     environment = {**os.environ, **token, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PYTHONPATH": ""}
     command = [
         str(python / "bin" / "python"), "-m", "ray.scripts.scripts", "start", "--block", "--head", f"--port={port}",
-        "--num-cpus=1", "--include-dashboard=false", f"--temp-dir={folder / 'h'}", "--object-store-memory=100000000", "--disable-usage-stats",
+        "--num-cpus=1", "--include-dashboard=false", f"--temp-dir={folder / 'h'}", "--object-store-memory=100000000",
+        "--disable-usage-stats",
     ]  # fmt: skip
     with open(folder / "log", "w") as log, pytest.MonkeyPatch.context() as patch:
         node = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
