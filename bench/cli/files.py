@@ -28,6 +28,27 @@ def export_(
     print(wording.file_list(export(chosen, out, metric)))
 
 
+def site_(
+    run: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed and the submitted ones]"),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the website")] = Path("site-leaderboard"),
+    release: Annotated[str, typer.Option(metavar="NAME", help="also keep the leaderboard's files in archive/NAME")] = "",
+    skip_damaged: SKIP_DAMAGED = False,
+) -> None:
+    """Write the leaderboard as a website: a page for each data set, method and run, and the claims that were checked.
+
+    It can be read from the disk and without a network; to publish it, serve the folder as it is.
+    """
+    from bench.report.export import committed, runs, submitted
+    from bench.report.site import Site, write
+
+    chosen = runs(run, skip_damaged) if run else [*committed(skip_damaged), *submitted(skip_damaged)] or runs([], skip_damaged)
+    pages = write(Site(chosen), out, release)
+    print(f"{pages} pages; open {out / 'index.html'}")
+
+
 def merge_(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="runs by name or folder")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the joined run")],

@@ -145,6 +145,9 @@ def verify_(
         int | None,
         typer.Option(min=0, metavar="SEED", help="choose the same trials as an earlier call [default: other ones each time]"),
     ] = None,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="also write the outcome beside the run, for the website to show")
+    ] = False,
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
     """Train random trials of a run again and compare their figures.
@@ -168,5 +171,11 @@ def verify_(
             print(line)
         if verdicts:
             print(f"drawn with --sample-seed {seed}", flush=True)
+    if certificate:
+        from bench.records import certificate as written
+        from bench.records.provenance import provenance
+
+        told = [{"trial_id": v.trial_id, "label": v.label, "kind": v.kind, "words": v.words} for v in verdicts]
+        print(f"certificate  {written.write(store.path, seed, told, provenance())}")
     if not all(verdict.good for verdict in verdicts):
         raise SystemExit(1)

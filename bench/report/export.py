@@ -18,6 +18,9 @@ from bench.report.tables.leaderboard import DEFAULT, build
 from lt_core.errors import UserError
 
 RESULTS = Path("results")
+SUBMITTED = "submitted"
+#: What an export consists of.
+FILES = tuple(f"leaderboard.{ending}" for ending in ("md", "csv", "tex", "json", "html", "parquet"))
 
 
 def committed(skip_damaged: bool = False) -> list[Store]:
@@ -26,7 +29,16 @@ def committed(skip_damaged: bool = False) -> list[Store]:
 
     Not those of tuning spaces: each of their settings is a recipe of its own, and they stand in the table of their comparison.
     """
-    found = [path.parent for path in sorted(RESULTS.glob("*/trials.parquet"))]
+    return _stores_in(RESULTS, skip_damaged)
+
+
+def submitted(skip_damaged: bool = False) -> list[Store]:
+    """The runs of others that were submitted, each in a folder under results/submitted."""
+    return _stores_in(RESULTS / SUBMITTED, skip_damaged)
+
+
+def _stores_in(folder: Path, skip_damaged: bool) -> list[Store]:
+    found = [path.parent for path in sorted(folder.glob("*/trials.parquet"))]
     return [Store(folder, skip_damaged) for folder in found if not any(folder.glob("winner_*.yaml"))]
 
 
@@ -46,15 +58,18 @@ def runs(names: Sequence[str], skip_damaged: bool = False) -> list[Store]:
     return found
 
 
+def folder_of(store: Store) -> str:
+    """What a row's column ``run`` says. A folder somewhere else goes by its name: an export says nothing of where you work."""
+    return str(store.path if not store.path.is_absolute() else store.path.name)
+
+
 def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
     """The trials of all stores, with the column ``run``: the folder that a row is of.
 
     Raises:
         UserError: no trial, or trials of several versions of the protocol, whose figures are not comparable.
     """
-    # A folder somewhere else goes by its name: what is exported says nothing of where somebody works.
-    folders = [str(store.path if not store.path.is_absolute() else store.path.name) for store in stores]
-    frames = [store.frame().assign(run=folder) for store, folder in zip(stores, folders, strict=True) if len(store.frame())]
+    frames = [store.frame().assign(run=folder_of(store)) for store in stores if len(store.frame())]
     if not frames:
         raise UserError(f"no trial is finished in {', '.join(str(store.path) for store in stores)}: run it first")
     frame = pd.concat(frames, ignore_index=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.report import page as report
+from bench.report import site
 from tests.bench import synthetic
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -45,7 +46,7 @@ def opened(browser, file):
     """A function that opens the page; what went wrong and what was asked for are kept on it, and judged at the end."""
     contexts, troubles, asked = [], [], []
 
-    def open_page(width=1280, scheme="light"):
+    def open_page(width=1280, scheme="light", file=file):
         size = {"width": width, "height": 844}
         context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
         contexts.append(context)
@@ -161,3 +162,20 @@ def test_dark_follows_the_system_and_the_button(opened):
     until(light, f"{ink} !== '{before}'")
     light.reload()
     assert ground(light) == ground(dark), "the choice is kept"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
+def test_the_site_fits_and_draws_and_loads_only_what_lies_beside_it(opened, tmp_path, width, scheme):
+    run = synthetic.store(tmp_path / "results" / "mine", synthetic.run(LABELS, (10, 100), 3))
+    site.write(site.Site([run], tmp_path / "results"), tmp_path / "site", say=lambda words: None)
+    for name in ("index", "claims", "data/digits", "methods/cb_focal", "runs/mine"):
+        page = opened(width, scheme, tmp_path / "site" / f"{name}.html")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    until(page, "(document.querySelector('.panel').scrollIntoView(), document.querySelector('.panel').dataset.drawn)")
+    page = opened(width, scheme, tmp_path / "site" / "data" / "digits.html")
+    figure = page.locator("#board tbody tr td").first.bounding_box()
+    assert figure["x"] + figure["width"] <= width, "the figure that ranks is in sight"
+    box = page.locator("#leaderboard .scroll")
+    assert "more" in box.get_attribute("class"), "what goes on to the right shows it"
+    box.evaluate("(box) => box.scrollTo(box.scrollWidth, 0)")
+    until(page, "!document.querySelector('#leaderboard .scroll').classList.contains('more')")

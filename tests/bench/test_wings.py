@@ -12,7 +12,7 @@ from tests.import_graph import circle, import_graph
 #: The contract: a wing may import from wings named before it, never from one behind.
 WINGS = ("records", "analysis", "report", "suites", "running", "tuning", "cli")
 #: The rooms of the report, by the same rule.
-ROOMS = ("tables", "render", "charts", "plots", "page")
+ROOMS = ("tables", "render", "charts", "plots", "page", "site")
 BENCH = Path(bench.__file__).parent
 
 

@@ -14,14 +14,15 @@ from lt_core.metrics import METRICS, Metric
 _FIRST = HEADLINE
 #: Columns of the frame that are shown before and behind the figures, and what a page calls those that are not of the board alone:
 #: heading, what it means, and its digits; None: words.
-_BEFORE = ("label", "column", "rank")
+_BEFORE = ("label", _FIRST, "rank", "column")  # the figure that ranks is in sight on a phone
 _AFTER = (
     "average_rank", "rank_interval", "chance_best", "n", "failed", "collapsed", "seconds", "images_per_second", "gpu_hours",
-    "published", "difference", "verdict", "paper", "relative_accuracy", "run", "devices",
+    "published", "difference", "verdict", "paper", "relative_accuracy", "standing", "run", "devices",
 )  # fmt: skip
 _OTHERS: dict[str, tuple[str, str, int | None]] = {
     "label": ("method", "as `--only` and `list methods` write it", None),
     "seconds": ("training (s)", "mean seconds of training a trial", 1),
+    "standing": ("rows", "official, or submitted by somebody else", None),
     "images_per_second": ("images/s", "training images a second, mean", 0),
 }
 
@@ -59,13 +60,18 @@ class Board:
 
 
 def board(frame: pd.DataFrame) -> Board:
-    """The leaderboard of a run by balanced accuracy; columns without any value are left out."""
-    rows = in_words(leaderboard(frame, _FIRST, only_measured=True))
+    """The leaderboard of the trials of ``frame`` by balanced accuracy."""
+    return board_of(leaderboard(frame, _FIRST, only_measured=True))
+
+
+def board_of(rows: pd.DataFrame) -> Board:
+    """Rows of a `leaderboard` as the page shows them; columns without any value are left out."""
+    rows = in_words(rows)
     others = [metric for metric in METRICS.values() if not metric.on_request and metric.name not in _AFTER]
     shown = [metric.name for metric in others if not metric.complement]  # else another column says it
     figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
     said = _OTHERS | {name: (made.heading, made.about, made.digits) for name, made in BOARD_COLUMNS.items()} | figures
-    wanted = {name: said[name] for name in (*_BEFORE, *figures, *_AFTER) if _any(rows[name])}
+    wanted = {name: said[name] for name in dict.fromkeys((*_BEFORE, *figures, *_AFTER)) if name in rows and _any(rows[name])}
     headings = tuple(
         Heading(words, about, digits is not None, name in figures and not METRICS[name].lower_is_better)
         for name, (words, about, digits) in wanted.items()
@@ -88,7 +94,7 @@ def _words(metric: Metric) -> tuple[str, str, int]:
 def _any(values: pd.Series) -> bool:
     if values.name in ("failed", "collapsed"):
         return bool((values > 0).any())
-    if values.name in ("run", "devices"):  # what all rows share stands under provenance
+    if values.name in ("run", "devices", "standing"):  # what all rows share stands under provenance
         return values.nunique() > 1
     return bool((values.notna() & (values != "")).any())
 

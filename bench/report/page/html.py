@@ -33,20 +33,30 @@ def render(store: Store) -> str:
 
 
 def document(
-    frame: pd.DataFrame, title: str, drawn: Sequence[Any] = (), left_out: Sequence[tuple[str, str]] = (), run: bool = False
+    frame: pd.DataFrame,
+    title: str,
+    drawn: Sequence[Any] = (),
+    left_out: Sequence[tuple[str, str]] = (),
+    run: bool = False,
+    home: str = "",
+    plotly_file: str = "",
 ) -> str:
-    """The page of the trials of ``frame``; ``run``: they are a run's, of the name ``title``."""
-    import jinja2
+    """The page of the trials of ``frame``.
+
+    Args:
+        drawn: charts, and ``left_out`` (kind, reason) of those that cannot be drawn.
+        run: the trials are a run's, of the name ``title``.
+        home: address of the site's first page, where the page is one of a site.
+        plotly_file: address of plotly.js, which is a part of the page otherwise.
+    """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["data"] = lambda value: Markup(embedded(value))
-    return environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
         title=title,
+        home=home,
+        plotly_file=plotly_file,
         run=run,
         head=facts.header(frame),
         board=board.board(frame),
@@ -56,10 +66,22 @@ def document(
         provenance=facts.provenance(frame),
         subsets=facts.subsets(frame),
         commands=facts.commands(frame),
-        style=Markup((_TEMPLATES / "style.css").read_text()),
-        script=Markup((_TEMPLATES / "page.js").read_text()),
-        plotly=Markup(get_plotlyjs()) if drawn else "",
+        plotly=Markup(get_plotlyjs()) if drawn and not plotly_file else "",
     )
+
+
+def rendered(template: str, folder: Path | None = None, **values: Any) -> str:
+    """A template of this package, or of ``folder``, which may include those of this package."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*([folder] if folder else ()), _TEMPLATES]), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["data"] = lambda value: Markup(embedded(value))
+    style, script = (Markup((_TEMPLATES / name).read_text()) for name in ("style.css", "page.js"))
+    return environment.get_template(template).render(style=style, script=script, **values)
 
 
 def embedded(value: Any) -> str:

@@ -5,40 +5,52 @@
 
   // Leaderboard: filter and sort ------------------------------------------------------------------
   const body = document.querySelector("#board tbody");
-  const rows = all("tr", body);
-  const filter = document.querySelector("#filter");
-  const column = document.querySelector("#column");
+  if (body) leaderboard();
 
-  function sift() {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const text = (row.cells[0].textContent + " " + row.dataset.column).toLowerCase();
-      const kept = (!column.value || row.dataset.column === column.value) && words.every((word) => text.includes(word));
-      row.hidden = !kept;
-      shown += kept;
+  function leaderboard() {
+    const rows = all("tr", body);
+    const filter = document.querySelector("#filter");
+    const column = document.querySelector("#column");
+
+    function sift() {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      for (const row of rows) {
+        const text = (row.cells[0].textContent + " " + row.dataset.column).toLowerCase();
+        const kept = (!column.value || row.dataset.column === column.value) && words.every((word) => text.includes(word));
+        row.hidden = !kept;
+        shown += kept;
+      }
+      document.querySelector("#count").textContent = `${shown} of ${rows.length} rows`;
     }
-    document.querySelector("#count").textContent = `${shown} of ${rows.length} rows`;
-  }
-  filter.addEventListener("input", sift);
-  column.addEventListener("change", sift);
+    filter.addEventListener("input", sift);
+    column.addEventListener("change", sift);
 
-  all("#board thead th[aria-sort]").forEach((head, place, heads) => {
-    head.querySelector("button").addEventListener("click", () => {
-      const number = head.classList.contains("number");
-      const before = head.getAttribute("aria-sort");
-      const down = before === "none" ? head.dataset.down === "1" : before === "ascending";
-      heads.forEach((other) => other.setAttribute("aria-sort", "none"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const value = (row) => row.cells[place].dataset.value;
-      const empty = (row) => value(row) === "";
-      rows.sort((a, b) => {
-        if (empty(a) || empty(b)) return empty(a) - empty(b); // what was not measured comes last, either way round
-        const order = number ? value(a) - value(b) : value(a).localeCompare(value(b), "en", { numeric: true });
-        return down ? -order : order;
+    all("#board thead th[aria-sort]").forEach((head, place, heads) => {
+      head.querySelector("button").addEventListener("click", () => {
+        const number = head.classList.contains("number");
+        const before = head.getAttribute("aria-sort");
+        const down = before === "none" ? head.dataset.down === "1" : before === "ascending";
+        heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const value = (row) => row.cells[place].dataset.value;
+        const empty = (row) => value(row) === "";
+        rows.sort((a, b) => {
+          if (empty(a) || empty(b)) return empty(a) - empty(b); // what was not measured comes last, either way round
+          const order = number ? value(a) - value(b) : value(a).localeCompare(value(b), "en", { numeric: true });
+          return down ? -order : order;
+        });
+        body.append(...rows);
       });
-      body.append(...rows);
     });
+  }
+
+  // What goes on to the right fades out there ------------------------------------------------------
+  all(".scroll").forEach((box) => {
+    const mark = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 4);
+    box.addEventListener("scroll", mark);
+    addEventListener("resize", mark);
+    mark();
   });
 
   // Copy ------------------------------------------------------------------------------------------

@@ -1,0 +1,57 @@
+"""What `bench.py verify --certificate` leaves beside a run: which trials were run again, and what figures they gave."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lt_core.errors import UserError
+from lt_core.labels import counted
+
+FILE = "verified.json"
+
+
+def write(run: Path, sample_seed: int, verdicts: Iterable[Mapping[str, str]], provenance: Mapping[str, object]) -> Path:
+    """Write the certificate of the folder ``run``.
+
+    Args:
+        sample_seed: what drew the trials.
+        verdicts: ``trial_id``, ``label``, ``kind`` and ``words`` of each trial that was run again.
+        provenance: what ran them (commit, command).
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    file = run / FILE
+    content = {"sample_seed": sample_seed, "trials": list(verdicts), **provenance}
+    try:
+        file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written ({error.strerror})") from None
+    return file
+
+
+def words(run: Path) -> str:
+    """What the certificate of the folder ``run`` says, in a sentence; empty without one.
+
+    Raises:
+        UserError: the certificate is damaged.
+    """
+    file = run / FILE
+    if not file.is_file():
+        return ""
+    try:
+        kinds = Counter(trial["kind"] for trial in json.loads(file.read_text(encoding="utf-8"))["trials"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{file} is damaged: write it again with `bench.py verify {run} --certificate`") from None
+    said = ", ".join(f"{number} {_KINDS.get(kind, kind)}" for kind, number in kinds.most_common())
+    return f"{counted(kinds.total(), 'trial')} drawn at random and run again: {said}."
+
+
+_KINDS = {
+    "same": "with the same figures to the bit",
+    "replicate": "a replicate on another kind of device",
+    "OTHER": "with other figures",
+}

@@ -1,0 +1,112 @@
+"""What the pages of the site hold: data sets with the best of each data column, methods, claims. No page is written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bench.records import HEADLINE
+from bench.report.export import SUBMITTED
+from lt_core.labels import without_version
+from lt_core.metrics import METRICS
+
+_SHOWN = METRICS[HEADLINE]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A data column on the first page: its best row, and what else is significantly as good."""
+
+    column: str
+    methods: int
+    trials: int
+    best: str
+    figure: str  # of the best, mean ± standard deviation
+    tied: int  # methods that are not significantly different from the best
+    baseline: str  # figure of cross-entropy, if it was run
+
+
+@dataclass(frozen=True)
+class MethodPage:
+    """What is told of a method besides its rows."""
+
+    name: str
+    family: str
+    about: str
+    cite: str
+    parts: tuple[tuple[str, str], ...]  # group, choice
+    parameters: tuple[tuple[str, str, str, str], ...]  # name, meaning, default, domain
+    fidelity: tuple[str, ...] = ()  # lines of docs/fidelity.md
+
+
+def summaries(board: pd.DataFrame) -> list[Summary]:
+    """One line a data column, in the order of the board."""
+    out = []
+    for column, rows in board.groupby("column", sort=False):
+        done = rows[rows[HEADLINE].notna()].sort_values("rank", kind="stable")
+        if done.empty:
+            continue
+        best, baseline = done.iloc[0], done[done["label"] == "softmax"]
+        out.append(
+            Summary(
+                str(column), len(done), int(done["n"].sum()), str(best["label"]), _figure(best), int(done["tied"].sum()),
+                _figure(baseline.iloc[0]) if len(baseline) else "",
+            )
+        )  # fmt: skip
+    return out
+
+
+def _figure(row: pd.Series) -> str:
+    spread = row[f"{HEADLINE}_std"]
+    return f"{row[HEADLINE]:.2f}" + ("" if pd.isna(spread) else f" ± {spread:.2f}")
+
+
+def rows_of_methods(board: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Method → its rows, by name."""
+    names = board["method"].map(without_version)
+    return {str(name): rows for name, rows in sorted(board.groupby(names), key=lambda item: item[0])}
+
+
+def method_pages(names: Sequence[str], fidelity: Path) -> list[MethodPage]:
+    """What the registry and the page ``fidelity`` say of the methods ``names``; those of plug-in files that are not loaded have
+    their name alone.
+    """
+    from lt_core.identity import NEUTRAL
+    from lt_core.methods import METHODS
+
+    told = fidelity_of(fidelity.read_text(encoding="utf-8")) if fidelity.is_file() else {}
+    pages = []
+    for name in names:
+        if name not in METHODS:
+            pages.append(MethodPage(name, "", "of a plug-in file or a package that is not loaded here", "", (), ()))
+            continue
+        method = METHODS[name]
+        spec = method.resolve()
+        parts = tuple((group, choice) for group, choice in method.choices().items() if choice != NEUTRAL[group])
+        parameters = tuple((key, d.help, f"{spec.params[key]}", str(d)) for key, d in method.domains().items())
+        pages.append(MethodPage(name, method.family, method.about, method.cite, parts, parameters, told.get(name, ())))
+    return pages
+
+
+def fidelity_of(page: str) -> dict[str, tuple[str, ...]]:
+    """Method → the items of its section in docs/fidelity.md.
+
+    >>> fidelity_of("### `focal`\\n\\nFocal loss.\\n\\n- Source: x @ 1\\n- Compared: value.\\n\\n### `other`\\n")
+    {'focal': ('Source: x @ 1', 'Compared: value.'), 'other': ()}
+    """
+    sections = re.split(r"^### `([^`]+)`$", page, flags=re.M)[1:]
+    return {name: tuple(re.findall(r"^- (.*)$", text, re.M)) for name, text in zip(sections[::2], sections[1::2], strict=True)}
+
+
+def by_dataset(board: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Data set → its rows of the board."""
+    return {str(name): rows for name, rows in board.groupby(board["dataset"].map(without_version), sort=False)}
+
+
+def standing(run: Collection[str], submitted: Collection[str]) -> str:
+    """Whose the trials of a row are, by the folders of its runs: ``submitted`` where one is among those, else ``official``."""
+    return SUBMITTED if set(run) & set(submitted) else "official"

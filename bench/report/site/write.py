@@ -1,0 +1,137 @@
+"""The site's files. The same rows give the same bytes, and a page loads nothing but what lies beside it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from plotly.offline import get_plotlyjs
+
+from bench.analysis.leaderboard import leaderboard
+from bench.records import HEADLINE, certificate
+from bench.records.store import Store
+from bench.report import page
+from bench.report.export import FILES, SUBMITTED, export, folder_of, frame_of
+from bench.report.page.board import board_of
+from bench.report.page.charts import drawn
+from bench.report.page.html import rendered
+from bench.report.site import contents
+from bench.report.tables.claims import build as claims
+from lt_core.errors import UserError
+
+_TEMPLATES = Path(__file__).parent / "templates"
+FIDELITY = Path("docs/fidelity.md")
+ARCHIVE, PLOTLY = "archive", "plotly.js"
+_MARK = ".lt-bench-site"  # in a folder that a site was written to
+
+
+@dataclass
+class Site:
+    """What the site is made of.
+
+    Attributes:
+        stores: the runs whose rows it shows; those under ``results/submitted`` are shown as submitted.
+        evidence: folder of the runs that claims are checked against.
+    """
+
+    stores: Sequence[Store]
+    evidence: Path = Path("results")
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The trials of all runs."""
+        return frame_of(self.stores)
+
+    @cached_property
+    def board(self) -> pd.DataFrame:
+        """Their leaderboard, with what papers print for the same columns left out where nobody ran it."""
+        rows = leaderboard(self.frame, HEADLINE, only_measured=True)
+        submitted = {folder_of(store) for store in self.stores if store.path.parent.name == SUBMITTED}
+        return rows.assign(standing=[contents.standing(run, submitted) for run in rows["run"]])
+
+    def pages(self, archive: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """(path below the site's folder, text) of each page; ``archive``: names of the releases that are kept."""
+        sets, methods = contents.by_dataset(self.board), contents.rows_of_methods(self.board)
+        described = contents.method_pages(list(methods), FIDELITY)
+        runs = {store.path.name: store for store in self.stores}
+        yield "index.html", _page(
+            "index.html", "Leaderboard", "",
+            summaries={name: contents.summaries(rows) for name, rows in sets.items()},
+            facts=[("trials", f"{len(self.frame):,}"), ("methods", f"{len(methods)}"), ("data sets", f"{len(sets)}")],
+            methods=described, runs={name: certificate.words(runs[name].path) for name in sorted(runs)}, files=FILES,
+            archive=archive,
+        )  # fmt: skip
+        for name, rows in sets.items():
+            yield f"data/{name}.html", _page("data.html", name, "../", board=board_of(rows))
+        for method in described:
+            board = board_of(methods[method.name])
+            yield f"methods/{method.name}.html", _page("method.html", method.name, "../", board=board, method=method)
+        yield "claims.html", _page("claims.html", "Claims, checked", "", tables=claims(self.evidence))
+        for name, store in sorted(runs.items()):
+            charts = drawn(store)
+            yield (
+                f"runs/{name}.html",
+                page.document(store.frame(), name, *charts, run=True, home="../index.html", plotly_file=f"../{PLOTLY}"),
+            )
+
+
+def _page(template: str, title: str, up: str, **values: Any) -> str:
+    return rendered(template, _TEMPLATES, title=title, up=up, home=f"{up}index.html", plotly_file="", **values)
+
+
+def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] = print) -> int:
+    """Write ``site`` into the folder ``out``, in place of an earlier one there; the number of pages.
+
+    Args:
+        release: also keep the leaderboard's files under ``archive/<release>``; those of earlier releases stay.
+
+    Raises:
+        UserError: a folder that is not a site's and not empty, a release that is there and other, or a disk that takes nothing.
+    """
+    if out.exists() and not (out / _MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is there and no site of this program: give another --out, or remove it")
+    if release and (Path(release).name != release or not release.strip(".")):
+        raise UserError(f"--release must be a plain name, such as v0.1.0; got '{release}'")
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        (part / _MARK).touch()
+        if (out / ARCHIVE).is_dir():
+            shutil.copytree(out / ARCHIVE, part / ARCHIVE)
+        export(site.stores, part)
+        if release:
+            _keep(part, release)
+        archive = sorted(path.name for path in part.glob(f"{ARCHIVE}/*"))
+        pages = 0
+        for name, text in site.pages(archive):
+            (part / name).parent.mkdir(exist_ok=True)
+            (part / name).write_text(text, encoding="utf-8")
+            pages += 1
+            if name.startswith("runs/"):
+                say(f"  {name}")
+        (part / PLOTLY).write_text(get_plotlyjs(), encoding="utf-8")
+        if out.exists():
+            shutil.rmtree(out)
+        part.rename(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror or error}): give another --out") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return pages
+
+
+def _keep(part: Path, release: str) -> None:
+    """Copy the leaderboard's files into the archive of ``release``."""
+    folder = part / ARCHIVE / release
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in FILES:
+        kept = folder / file
+        if kept.exists() and kept.read_bytes() != (part / file).read_bytes():
+            raise UserError(f"release {release} is in the archive with other rows: give the new ones another name")
+        shutil.copyfile(part / file, kept)

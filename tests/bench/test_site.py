@@ -1,0 +1,119 @@
+"""The leaderboard as a website: its pages and files, what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.cli.app import app
+from bench.records import certificate
+from bench.report import export
+from bench.report.site import Site, contents, write
+from lt_core.errors import UserError
+from tests.bench import synthetic
+
+LABELS = ["softmax", "focal", "cb_focal[cb_beta=0.9]"]
+
+
+@pytest.fixture
+def stores(tmp_path):
+    """An official run and a submitted one, of the same data column."""
+    mine = synthetic.store(tmp_path / "results" / "mine", synthetic.run(LABELS, (10, 100), 3))
+    theirs = synthetic.store(tmp_path / "results" / "submitted" / "theirs", synthetic.run(["inverse"], (100,), 3))
+    return [mine, theirs]
+
+
+@pytest.fixture
+def site(stores, tmp_path):
+    write(Site(stores, tmp_path / "results"), tmp_path / "site", say=lambda words: None)
+    return tmp_path / "site"
+
+
+def links(page: Path) -> list[Path]:
+    """The files that a page links to."""
+    found = re.findall(r'(?:href|src)="([^"#:]+)(?:#[^"]*)?"', page.read_text())
+    return [(page.parent / link).resolve() for link in found]
+
+
+def test_every_page_is_there_and_every_link_leads_to_one(site):
+    pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    methods = {f"methods/{name}.html" for name in ("softmax", "focal", "cb_focal", "inverse")}
+    runs = {"runs/mine.html", "runs/theirs.html"}
+    assert pages == {"index.html", "claims.html", "leaderboard.html", "data/digits.html", *methods, *runs}
+    for page in site.rglob("*.html"):
+        for file in links(page):
+            assert file.exists(), f"{page.relative_to(site)} links to {file}"
+
+
+def test_the_first_page_names_the_best_of_each_column(site):
+    text = (site / "index.html").read_text()
+    assert "digits IF 100" in text and "digits IF 10<" in text
+    summary = {line.column: line for line in contents.summaries(pd.read_parquet(site / "leaderboard.parquet"))}
+    assert summary["digits IF 100"].methods == 4 and summary["digits IF 100"].trials == 12
+
+
+def test_a_methods_page_has_its_definition_its_fidelity_and_its_rows_alone(site, monkeypatch):
+    text = (site / "methods" / "cb_focal.html").read_text()
+    for words in ("Cui et al. 2019", "weights <code>effective_number</code>", "cb_beta", "richardaecn/class-balanced-loss"):
+        assert words in text, words
+    assert text.count("<tr data-column=") == 2 and "python bench.py run" in text
+
+
+def test_submitted_rows_are_told_from_official_ones(site):
+    text = (site / "data" / "digits.html").read_text()
+    assert text.count('data-value="submitted"') == 1 and text.count('data-value="official"') == 6
+    assert "submitted" not in (site / "methods" / "focal.html").read_text()
+
+
+def test_what_was_verified_is_told(stores, tmp_path):
+    verdicts = [{"trial_id": "a", "label": "softmax", "kind": kind, "words": ""} for kind in ("same", "same", "replicate")]
+    certificate.write(stores[0].path, 7, verdicts, {"git_commit": "c0ffee"})
+    write(Site(stores, tmp_path / "results"), tmp_path / "site", say=lambda words: None)
+    words = "3 trials drawn at random and run again: 2 with the same figures to the bit, 1 a replicate on another kind of device."
+    assert words in (tmp_path / "site" / "index.html").read_text()
+    (stores[0].path / certificate.FILE).write_text("{")
+    with pytest.raises(UserError, match=r"verified\.json is damaged: write it again with"):
+        certificate.words(stores[0].path)
+
+
+def test_the_same_rows_give_the_same_bytes_and_releases_stay(stores, tmp_path):
+    made = Site(stores, tmp_path / "results")
+    write(made, tmp_path / "site", release="v1", say=lambda words: None)
+    first = {path.relative_to(tmp_path / "site"): path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    write(Site(stores, tmp_path / "results"), tmp_path / "site", release="v1", say=lambda words: None)
+    for name, content in first.items():
+        assert (tmp_path / "site" / name).read_bytes() == content, name
+    fewer = Site(stores[:1], tmp_path / "results")
+    with pytest.raises(UserError, match="release v1 is in the archive with other rows"):
+        write(fewer, tmp_path / "site", release="v1")
+    assert (tmp_path / "site" / "methods" / "inverse.html").exists(), "what was there is there"
+    write(fewer, tmp_path / "site", release="v2", say=lambda words: None)
+    assert not (tmp_path / "site" / "methods" / "inverse.html").exists()
+    assert {path.name for path in (tmp_path / "site" / "archive").iterdir()} == {"v1", "v2"}
+    assert all((tmp_path / "site" / "archive" / "v1" / name).is_file() for name in export.FILES)
+
+
+def test_a_folder_that_is_no_site_is_left_alone(stores, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.tex").write_text("x")
+    for out, words in ((tmp_path / "precious", "no site of this program"), (tmp_path / "precious" / "thesis.tex", "no site")):
+        with pytest.raises(UserError, match=words):
+            write(Site(stores), out)
+    with pytest.raises(UserError, match="--release must be a plain name"):
+        write(Site(stores), tmp_path / "site", release="../x")
+    assert (tmp_path / "precious" / "thesis.tex").read_text() == "x"
+
+
+def test_the_command_takes_committed_and_submitted_runs(stores, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for store in stores:
+        store.compact()
+    app(["site", "--out", "site"], standalone_mode=False)
+    assert "open site/index.html" in capsys.readouterr().out
+    assert (tmp_path / "site" / "runs" / "theirs.html").is_file()
+    rows = json.loads((tmp_path / "site" / "leaderboard.json").read_text())
+    assert {row["label"] for row in rows} == {*LABELS, "inverse"}
