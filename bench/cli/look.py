@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import listing
+from bench.cli import kept, listing
 from bench.cli.options import BESIDE, FORMAT, OF_RUN, RANKS, RUN, SKIP_DAMAGED, either, takes
 from bench.records import HEADLINE
 from lt_core.errors import UserError, unknown
@@ -22,7 +22,7 @@ def list_(
     """List what is available, by name pattern."""
     if what not in listing.LISTINGS:
         raise unknown("kind", what, listing.LISTINGS)
-    items = listing.LISTINGS[what](pattern)
+    items = kept.listing(what, pattern, listing.LISTINGS[what])
     if as_json:
         print(json.dumps(items, indent=1, ensure_ascii=False))
     elif not items:
