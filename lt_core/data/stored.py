@@ -16,7 +16,7 @@ from lt_core.errors import UserError
 #: machine's memory, and where they would take a GPU's. They are numbers, and not what is left, so that a trial is the same
 #: everywhere.
 IN_MEMORY, ON_GPU = 2**28, 2**31
-_AT_ONCE = 2**22  # bytes of images that lie in memory while all are gone through
+_AT_ONCE = 2**20  # values of a stretch: sixteen bytes each while their squares are summed
 
 
 def stays_on_disk(size: int, device: torch.device) -> bool:
