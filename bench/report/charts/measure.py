@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-#: Where a long text is broken: behind a space or a comma, though not before a number or beside = and −, and before a bracket.
-_BREAKS = re.compile(r"(?<=[ ,])(?<![=−] )(?![=\d])|(?=[\[(])")
+#: Where a long text is broken: behind a comma or a space, though not beside = and − or before a number, and before a bracket.
+_BREAKS = re.compile(r"(?<=, )|(?<=[ ,])(?<![=−] )(?![ =\d])|(?=[\[(])")
 #: And where that is not enough.
 _MORE = re.compile("(?<=[_=])")
 _SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -30,15 +30,15 @@ def broken(text: str, room: float, size: float) -> str:
     """``text`` in as many lines as it needs to be no wider than ``room``, about equally long."""
     if extent(text, size) <= room:
         return text
-    least = _broken(text, room, size)
-    tries = (_broken(text, share * room, size) for share in _SHARES)
+    pieces = [part for whole in _BREAKS.split(text) for part in ([whole] if extent(whole, size) <= room else _MORE.split(whole))]
+    least = _filled(pieces, room, size)
+    tries = (_filled(pieces, share * room, size) for share in _SHARES)
     return next((made for made in tries if made.count("\n") == least.count("\n") and widest([made], size) <= room), least)
 
 
-def _broken(text: str, room: float, size: float) -> str:
+def _filled(pieces: Iterable[str], room: float, size: float) -> str:
     lines = [""]
-    pieces = _BREAKS.split(text)
-    for piece in (part for whole in pieces for part in ([whole] if extent(whole, size) <= room else _MORE.split(whole))):
+    for piece in pieces:
         if lines[-1] and extent((lines[-1] + piece).rstrip(), size) > room:
             lines.append("")
         lines[-1] += piece

@@ -92,7 +92,7 @@ def appearance(s: Series) -> dict[str, Any]:
 def _series(axis: Any, s: Series, place: int, crowd: int, aside: Callable[[float, float], float], look: Look) -> Any:
     """Draw a series; what stands for it in a legend. ``crowd``: how many spreads are bars, of which this is ``place``."""
     line = appearance(s) | {"linewidth": s.width * look.weight, "markersize": s.size * look.weight}
-    bars: dict[str, Any] = {"elinewidth": 0.7 * look.weight}
+    bars: dict[str, Any] = {"elinewidth": 0.7 * look.weight, "ecolor": (line["color"], 0.6)}
     if s.kind == "step":
         (handle,) = axis.step(s.x, s.y, where="post", **line)
     elif s.low and crowd:
