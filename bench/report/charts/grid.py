@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from bench.report.charts.chart import Chart, Panel
@@ -13,7 +14,7 @@ _ROW = 0.6  # letters between named rows
 _NAMED = 0.38  # of the width of a panel that names of its rows may take
 _TALLEST, _LOWEST = 22.0, 9.0  # letters that axes are high at most, unless their rows need more, and a matrix at least
 _BAR = 6.5  # letters for the scale of colours of a matrix
-TICKS = 20  # rows or columns of a matrix that are named
+_TICKS = 12  # rows or columns of a matrix that are named at most
 
 
 @dataclass(frozen=True)
@@ -111,5 +112,6 @@ def slants(panel: Panel, inner: float, look: Look) -> bool:
 
 
 def step(names: tuple[str, ...]) -> int:
-    """Every how many rows or columns of a matrix are named."""
-    return -(-len(names) // TICKS)
+    """Every how many rows or columns of a matrix are named: 1, 2, 5, 10, …"""
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    return next(every for every in steps if len(names) <= every * _TICKS)

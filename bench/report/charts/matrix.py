@@ -25,13 +25,13 @@ def add_heat(axis: Any, heat: Heat, slanted: bool, room: Room, look: Look) -> No
     down, across = range(0, len(heat.y), step(heat.y)), range(0, len(heat.x), step(heat.x))
     columns = [f"{i + 1}" for i in range(len(heat.x))] if heat.numbered else list(heat.x)
     if not slanted:
-        across = range(0, len(columns), max(across.step, every(columns, room.width, look.small)))
+        across = range(0, len(columns), across.step * every(columns[:: across.step], room.width, look.small))
     axis.set_xticks(across, [columns[i] for i in across], fontsize=look.small, **(SLANT if slanted else {}))
     rows = zip(down, room.names, strict=True)
     axis.set_yticks(down, [f"{name}  {i + 1}" if heat.numbered and name else name for i, name in rows])
     axis.tick_params(length=0)
     cell = room.width / len(heat.x)
-    size = min(look.small, look.small * 0.9 * cell / max(widest((w for row in heat.words for w in row), look.small), 1.0))
+    size = min(look.small, look.small * 0.82 * cell / max(widest((w for row in heat.words for w in row), look.small), 1.0))
     for i, row in enumerate(heat.words if size >= _LEAST else ()):
         for j, word in enumerate(row):
             red, green, blue, _ = shades(image.norm(values[i, j]))

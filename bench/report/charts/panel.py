@@ -37,8 +37,9 @@ def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Ser
     crowd = len(spread) if len(spread) > _BANDS else 0
     aside = _aside(panel, crowd)
     drawn = [(s, _series(axis, s, spread.index(s) if s in spread else 0, crowd, aside, look)) for s in panel.series]
-    _scale(axis, panel.x, "x", room, look, titled=room.titled_x, keep=bool(panel.heat))
-    _scale(axis, panel.y, "y", room, look, titled=room.titled_y, keep=bool(panel.heat))
+    whole = not panel.x.log and all(x == int(x) for s in panel.series for x in s.x)
+    _scale(axis, panel.x, "x", room, look, titled=room.titled_x, keep=bool(panel.heat), whole=whole)
+    _scale(axis, panel.y, "y", room, look, titled=room.titled_y, keep=bool(panel.heat), whole=False)
     if panel.rows:
         axis.set_yticks([place for place, _ in panel.y.ticks or ()], room.names)
     if panel.picture:
@@ -49,7 +50,7 @@ def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Ser
     return [(series, handle) for series, handle in drawn if series.listed]
 
 
-def _scale(axis: Any, made: Axis, which: str, room: Room, look: Look, titled: bool, keep: bool) -> None:
+def _scale(axis: Any, made: Axis, which: str, room: Room, look: Look, titled: bool, keep: bool, whole: bool) -> None:
     long = room.width if which == "x" else room.height
     if titled:
         getattr(axis, f"set_{which}label")(broken(made.title, long, look.font), fontsize=look.font, labelpad=0.3 * look.font)
@@ -64,6 +65,8 @@ def _scale(axis: Any, made: Axis, which: str, room: Room, look: Look, titled: bo
         slant = SLANT if made.slanted else {}
         own.set_ticks([place for place, _ in made.ticks][::shown], words[::shown], **slant)
         own.set_ticks([], minor=True)
+    elif whole:
+        own.get_major_locator().set_params(integer=True)
     if made.low is not None or made.high is not None:
         getattr(axis, f"set_{which}lim")(made.low, made.high)
 

@@ -74,8 +74,8 @@ def _panel(label: str, found: pd.DataFrame, column: str, words: str, first: bool
         series.append(
             Series(
                 f"generation {number + 1}", floats(rows.groupby(stretch)["rank"].mean()), floats(values["mean"]),
-                low=floats(values["mean"] - half), high=floats(values["mean"] + half), colour=number, shade=number / last, size=2.4,
-                width=0.9,
+                low=floats(values["mean"] - half), high=floats(values["mean"] + half), colour=number, shade=number / last,
+                size=2.4, width=0.9,
             )
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)

@@ -14,7 +14,7 @@ from lt_core.labels import counted
 if TYPE_CHECKING:
     from bench.records.store import Store
 
-_ROWS = 40  # methods, which is a page of a paper
+_ROWS = 30  # methods, which is a page of a paper
 _OURS, _BASELINE = 3, 0  # colours
 
 
