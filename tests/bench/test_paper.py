@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from bench.report.charts import Axis, Chart, Heat, Panel, Series
 from bench.report.charts.measure import broken, every, extent
-from bench.report.charts.palette import COLOURS, ramp
+from bench.report.charts.palette import COLOURS, ink, luminance, ramp
 from bench.report.charts.panel import appearance
 from bench.report.charts.paper import draw, save
 from bench.report.charts.style import STYLES, look
@@ -105,11 +107,15 @@ def test_fonts_are_embedded_as_truetype_and_text_of_svg_is_text(charts, kind, tm
         assert picture.width == 325
 
 
+def parts(colour):
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
 def seen(colour, eye):
     """A colour, ``#RRGGBB``, as an eye sees it, in CAM02-UCS, where about one is the least difference that anybody sees."""
     from colorspacious import cspace_convert
 
-    rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    rgb = np.array(parts(colour))
     if eye in ("all", "grey"):
         point = cspace_convert(rgb, "sRGB1", "CAM02-UCS")
         return point if eye == "all" else point * [1, 0, 0]
@@ -145,13 +151,25 @@ def test_ten_classes_and_eight_lines_without_marks_are_told_apart():
 
 def test_every_colour_of_a_line_is_seen_on_white():
     for colour in (*COLOURS, *(ramp(place / 10) for place in range(11))):
-        linear = [(v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for v in seen_rgb(colour)]
-        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]  # of WCAG 2, as its contrast
-        assert 1.05 / (luminance + 0.05) >= 2.2, colour  # yellow (#F0E442) has 1.3
+        assert 1.05 / (luminance(*parts(colour)) + 0.05) >= 2.2, colour  # the contrast of WCAG; yellow (#F0E442) has 1.3
 
 
-def seen_rgb(colour):
-    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+@given(st.tuples(*[st.floats(0, 1)] * 3))
+def test_what_is_written_on_a_colour_can_be_read(rgb):
+    on, text = luminance(*rgb), {"black": 0.0, "white": 1.0}[ink(*rgb)]
+    assert (max(on, text) + 0.05) / (min(on, text) + 0.05) > 4.5, "WCAG's bound for small text"
+
+
+def test_differences_without_room_for_words_have_their_signs():
+    def written(columns, diverging):
+        values = tuple((-1.0, 0.0, 0.5)[i % 3] for i in range(columns))
+        heat = Heat(("a",) * columns, ("b",), (values,), "u", (("12–34–56",) * columns,), -1.0, 1.0, diverging)
+        figure = draw(Chart("x", "X", (Panel("", Axis("x"), Axis("y"), heat=heat),)), look("paper", 1))
+        return [text.get_text() for text in figure.axes[0].texts]
+
+    assert written(2, True) == ["12–34–56"] * 2
+    assert written(9, True) == ["−", "", "+"] * 3 and written(9, False) == []
+    assert written(99, True) == []
 
 
 def test_spreads_of_many_lines_are_bars_beside_each_other_and_of_few_are_bands():

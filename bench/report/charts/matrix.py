@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.report.charts.chart import Heat, Picture
 from bench.report.charts.grid import Room, step
 from bench.report.charts.measure import broken, every, widest
-from bench.report.charts.palette import DIVERGING, RAMP
+from bench.report.charts.palette import DIVERGING, RAMP, ink
 from bench.report.charts.style import Look
 
 SLANT = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
@@ -30,13 +31,23 @@ def add_heat(axis: Any, heat: Heat, slanted: bool, room: Room, look: Look) -> No
     rows = zip(down, room.names, strict=True)
     axis.set_yticks(down, [f"{name}  {i + 1}" if heat.numbered and name else name for i, name in rows])
     axis.tick_params(length=0)
-    cell = room.width / len(heat.x)
-    size = min(look.small, look.small * 0.82 * cell / max(widest((w for row in heat.words for w in row), look.small), 1.0))
-    for i, row in enumerate(heat.words if size >= _LEAST else ()):
+    words, size = _words(heat, room, look)
+    for i, row in enumerate(words):
         for j, word in enumerate(row):
-            red, green, blue, _ = shades(image.norm(values[i, j]))
-            ink = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
-            axis.text(j, i, word, ha="center", va="center", fontsize=size, color=ink)
+            axis.text(j, i, word, ha="center", va="center", fontsize=size, color=ink(*shades(image.norm(values[i, j]))[:3]))
+
+
+def _words(heat: Heat, room: Room, look: Look) -> tuple[Sequence[Sequence[str]], float]:
+    """What is written into the cells, and its size: their words, or where these find no room the signs of differences, since both
+    ends of that scale are alike in grey, or nothing.
+    """
+    signs = [["" if not v else "+" if v > 0 else "−" for v in row] for row in heat.values] if heat.diverging else []
+    for words in (heat.words, signs):
+        needed = widest((word for row in words for word in row), look.small)
+        size = look.small * min(1.0, 0.82 * room.width / len(heat.x) / max(needed, 1.0), room.height / len(heat.y) / look.small)
+        if size >= _LEAST:
+            return words, size
+    return (), _LEAST
 
 
 def add_bar(axis: Any, heat: Heat, room: Room, look: Look) -> None:

@@ -26,6 +26,21 @@ def colour(number: int | None) -> str:
     return QUIET if number is None else COLOURS[number % len(COLOURS)]
 
 
+def luminance(red: float, green: float, blue: float) -> float:
+    """The relative luminance of a colour whose parts are in 0…1 (WCAG 2.2).
+
+    >>> luminance(1, 1, 1), luminance(0, 0, 0)
+    (1.0, 0.0)
+    """
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def ink(red: float, green: float, blue: float) -> str:
+    """Black or white, whichever can be read better on that colour: with a contrast of 4.58 or more."""
+    return "black" if luminance(red, green, blue) > 0.179 else "white"
+
+
 def ramp(place: float) -> str:
     """The colour at ``place`` in 0…1 of the dark part of the ramp, from green to violet: the darker, the later."""
     at = (1 - min(max(place, 0.0), 1.0)) * (_DARK - 1)
