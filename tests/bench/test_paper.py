@@ -240,3 +240,17 @@ def test_text_is_broken_where_a_reader_would_and_ticks_are_thinned():
 def test_looks_that_cannot_be_are_told(options, words):
     with pytest.raises(UserError, match=words):
         look(*options)
+
+
+def test_the_command_writes_what_it_is_asked_for_and_says_what_a_caption_needs(call, tmp_path):
+    store = synthetic.store(tmp_path / "run", synthetic.run(["softmax", "focal", "inverse"], (10, 50), 2))
+    words = ["plot", "factors", "--run", str(store.path)]
+    code, out, err = call(*words, "--columns", "1", "--format", "png")
+    assert code == 0 and "bars or bands: ± one standard deviation" in err
+    assert out == f"{store.path / 'plots' / 'factors.png'}\n"
+    with Image.open(out.strip()) as picture:
+        assert picture.width == 975, "3.25 inches of 300 dots"
+    code, _, err = call(*words, "--format", "pdf", "--out", str(tmp_path / "a.svg"))
+    assert code == 2 and "that is no pdf file: give one of --out and --format" in err
+    code, _, err = call(*words, "--format", "jpg")
+    assert code == 2 and "unknown format 'jpg'" in err
