@@ -8,7 +8,8 @@ import re
 import pytest
 
 from bench.cli import listing
-from docs.hooks import reference, site
+from bench.report.plots import PLOTS
+from docs.hooks import gallery, reference, site
 from lt_core.metrics import METRICS, metric
 from lt_core.parts import GROUPS
 
@@ -81,6 +82,23 @@ def test_what_is_outside_docs_is_found_but_not_in_code():
 def test_what_a_page_would_load_from_another_host_is_found():
     html = '<link rel="stylesheet" href="//fonts.example/css"><img src=https://a.example/b.png><script src="own.js"></script>'
     assert site.loaded(f'{html}<a href="https://c.example">no load</a>') == ["//fonts.example/css", "https://a.example/b.png"]
+
+
+def test_the_gallery_shows_every_kind_of_chart_of_committed_rows_by_the_command_that_draws_it():
+    assert list(gallery.SHOWN) == list(PLOTS)
+    text = gallery.sections()
+    assert re.findall(r"^## (\S+)$", text, re.M) == list(PLOTS)
+    assert len(re.findall(r"^    python bench\.py plot \S+ --run \S+", text, re.M)) == len(PLOTS)
+    assert re.findall(r"\(gallery/(\S+)-([12])\.svg\)", text) == [(kind, width) for kind in PLOTS for width in "12"]
+    assert all(gallery.chart(kind).notes for kind in PLOTS)
+
+
+def test_the_pictures_of_the_gallery_are_what_its_page_shows(monkeypatch):
+    monkeypatch.setattr(gallery, "PLOTS", {"ranks": PLOTS["ranks"]})  # the build of the documentation draws them all
+    drawn = dict(gallery.pictures())
+    assert list(drawn) == ["gallery/ranks-1.svg", "gallery/ranks-2.svg"]
+    one, two = (float(re.search(rb'<svg[^>]* width="([\d.]+)pt"', svg)[1]) for svg in drawn.values())
+    assert (one, two) == (3.25 * 72, 6.75 * 72)
 
 
 def test_every_promise_names_a_test_that_is_there():

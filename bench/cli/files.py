@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ import typer
 
 from bench.cli.options import BESIDE, OF_RUN, RANKS, RUN, SKIP_DAMAGED
 from bench.records import HEADLINE
-from lt_core.errors import UserError
+from bench.report.charts.style import FORMATS, STYLES, look
+from lt_core.errors import UserError, unknown
 
 
 def export_(
@@ -69,15 +71,28 @@ def plot_(
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="|".join(FORMATS), help="of the file, if --out does not say [default: svg]")
+    ] = None,
+    style: Annotated[str, typer.Option(metavar="|".join(STYLES), help="sizes of fonts and lines, and width")] = "paper",
+    columns: Annotated[int, typer.Option(metavar="1|2", help="columns of the page that the figure is wide")] = 2,
+    font_size: Annotated[float | None, typer.Option(metavar="POINTS", help="[default: 8 on paper, 16 on slides]")] = None,
 ) -> None:
-    """Draw a figure of a run."""
+    """Draw a figure of a run, ready for a paper of two columns or for slides."""
     from bench.records.beside import opened
     from bench.report.plots import PLOTS, write
 
+    chosen = look(style, columns, font_size)
+    if format is not None and format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    if out is not None and format is not None and out.suffix.lower() != f".{format}":
+        raise UserError(f"--out {out}: that is no {format} file: give one of --out and --format, or let them agree")
     draw, store = PLOTS[kind], opened(run, beside, skip_damaged)
-    file = out or store.path / "plots" / f"{kind}.svg"
-    write(draw(store, only), file)
+    file = out or store.path / "plots" / f"{kind}.{format or 'svg'}"
+    chart = draw(store, only)
+    write(chart, file, chosen)
     print(file)
+    print("\n".join(f"  {note}" for note in chart.notes), file=sys.stderr)  # what its caption must say
 
 
 def report_(

@@ -14,6 +14,7 @@ from bench.records.foreign import in_csv
 from bench.records.store import Store
 from bench.report.page import document
 from bench.report.render import text
+from bench.report.render.latex import to_latex
 from bench.report.tables.leaderboard import DEFAULT, build
 from lt_core.errors import UserError
 
@@ -95,7 +96,7 @@ def export(stores: Sequence[Store], out: Path, metric: str = HEADLINE) -> list[P
     texts = {
         "md": "\n\n".join([intro.rstrip(), *map(text.to_markdown, tables)]),
         "csv": rounded.map(in_csv).to_csv(index=False, lineterminator="\n").rstrip("\n"),
-        "tex": "\n\n".join(map(text.to_latex, tables)),
+        "tex": "\n\n\\clearpage\n".join(map(to_latex, tables)),  # TeX gives up where too many tables wait for their page
         "json": json.dumps(json.loads(rounded.to_json(orient="records", double_precision=6)), indent=1, ensure_ascii=False),
         "html": document(frame, "Leaderboard").rstrip("\n"),
     }

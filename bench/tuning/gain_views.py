@@ -43,7 +43,17 @@ def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
         for height, one in zip(heights, found.values(), strict=True):
             if one.interval:
                 series.append(
-                    Series(name, one.interval, (height, height), colour=colour, marks=False, listed=False, group=name, width=2.4)
+                    Series(
+                        name,
+                        one.interval,
+                        (height, height),
+                        kind="bar",
+                        colour=colour,
+                        marks=False,
+                        listed=False,
+                        group=name,
+                        width=2.4,
+                    )
                 )
         series.append(
             Series(
@@ -55,9 +65,10 @@ def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
     metric = ruler(space)
     ticks = tuple((-float(place), gain.name) for place, gain in enumerate(shown))
     x = Axis(f"gain in {metric.quantity}" + (" (points)" if metric.unit == "%" else ""))
-    panel = Panel("", x, Axis("study", low=0.4 - len(shown), high=0.6, ticks=ticks), tuple(series))
+    names = tuple(gain.name for gain in shown)
+    panel = Panel("", x, Axis("study", low=0.4 - len(shown), high=0.6, ticks=ticks), tuple(series), rows=names)
     title = f"{space.name}: gains over {space.baseline}"
-    return Chart("gains", title, (panel,), notes(space, store), columns=1, size=(7.0, 1.6 + 0.36 * len(shown)))
+    return Chart("gains", title, (panel,), notes(space, store))
 
 
 def notes(space: Space, store: Store) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""What MkDocs does beyond rendering docs/: the reference, the README as first page, and files outside docs/ that pages link to.
+"""What MkDocs does beyond rendering docs/: the reference, the gallery's pictures, the README as first page, and files outside
+docs/ that pages link to.
 
 Pages link to files of the repository by relative paths, which work on GitHub. Here such a file becomes a page or a file of the
 site, below repository/.
@@ -12,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from docs.hooks import reference
+from docs.hooks import gallery, reference
 
 ROOT = Path(__file__).parents[2]
 INDEX, OUTSIDE = "index.md", "repository/"
@@ -28,6 +29,8 @@ def on_files(files: Any, config: Any) -> Any:
     files.append(File.generated(config, INDEX, content=(ROOT / "README.md").read_text()))
     for name, text in reference.pages().items():
         files.append(File.generated(config, f"reference/{name}.md", content=text))
+    for name, picture in gallery.pictures():
+        files.append(File.generated(config, name, content=picture))
     waiting = [file for file in files if file.is_documentation_page()]
     while waiting:
         page = waiting.pop()
@@ -46,8 +49,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links by the places that files have in the site."""
-    return relinked(markdown, page.file.src_uri)
+    """Links by the places that files have in the site; the gallery with its sections."""
+    shown = f"{markdown}\n\n{gallery.sections()}" if page.file.src_uri == gallery.PAGE else markdown
+    return relinked(shown, page.file.src_uri)
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:

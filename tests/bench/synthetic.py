@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ from lt_core.result import OK, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
 
 IMAGES = 100  # of the test part, a class
+VARIED = ("softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]")
 _RECIPE = {"digits": "digits", "cifar100": "cifar_ldam"}
 
 
@@ -96,6 +98,18 @@ def store(path: Path, results: Iterable[TrialResult]) -> Store:
         (made.records / f"{result.trial_id}.json").write_bytes(encoded(result))
     made.compact()
     return Store(path)
+
+
+def varied(path: Path, labels: Sequence[str] = VARIED, factors: Sequence[float] = (10, 100), embedded: int = 1) -> Store:
+    """A run of which every kind of chart can be drawn. ``embedded``: trials with features, pictures and generations."""
+    results = run(labels, factors, 2)
+    figures = dict.fromkeys(("test_recall", "test_precision", "pseudo_recall", "pseudo_precision"), [0.5] * 10)
+    kept = {
+        "pictures": [picture()],
+        "embedding": [[float(c), c % 3.0, c] for c in range(10)],
+        "generations": [{"round": number, **figures, "taken": [number] * 10} for number in (0, 1)],
+    }
+    return store(path, [*(dataclasses.replace(r, **kept) for r in results[:embedded]), *results[embedded:]])
 
 
 def run(labels: Sequence[str], factors: Sequence[float] = (50,), seeds: int = 2, **options: Any) -> list[TrialResult]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
@@ -150,7 +149,7 @@ def test_ranks_are_averaged_and_have_intervals_and_chances(tmp_path):
     chart = drawn(tmp_path, "ranks", *noisy)
     (panel,) = chart.panels
     places = {s.key: s.x[0] for s in panel.series if s.kind == "points"}
-    bars = {s.key: s.x for s in panel.series if s.kind == "line"}
+    bars = {s.key: s.x for s in panel.series if s.kind == "bar"}
     assert set(places) == set(bars) == {"softmax", "focal", "inverse"} and places["inverse"] == min(places.values())
     assert all(low <= places[label] <= high for label, (low, high) in bars.items()) and max(high for _, high in bars.values()) > 2
     assert sum(int(s.words[0].split("(")[1].split(" ")[0]) for s in panel.series if s.kind == "points") in (99, 100, 101)
@@ -215,21 +214,8 @@ def test_a_run_without_a_finished_trial_is_told(tmp_path):
             drawn(tmp_path / kind, kind, bad)
 
 
-def varied(folder):
-    """A run of which every kind can be drawn."""
-    labels = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]"]
-    first, *others = synthetic.run(labels, (10, 100), 2)
-    figures = dict.fromkeys(("test_recall", "test_precision", "pseudo_recall", "pseudo_precision"), [0.5] * 10)
-    kept = {
-        "pictures": [synthetic.picture()],
-        "embedding": [[float(c), c % 3.0, c] for c in range(10)],
-        "generations": [{"round": number, **figures, "taken": [number] * 10} for number in (0, 1)],
-    }
-    return synthetic.store(folder / "run", [dataclasses.replace(first, **kept), *others])
-
-
 def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
-    store = varied(tmp_path)
+    store = synthetic.varied(tmp_path / "run")
     for kind in PLOTS:
         chart = PLOTS[kind](store)
         assert chart.panels and chart.title and chart.notes
@@ -243,7 +229,7 @@ def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
 def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
     """plotly's own schema refuses a name or a value that it does not know."""
     go = pytest.importorskip("plotly.graph_objects")
-    store = varied(tmp_path)
+    store = synthetic.varied(tmp_path / "run")
     for kind in PLOTS:
         for figure in web.figures(PLOTS[kind](store)):
             go.Figure(figure)

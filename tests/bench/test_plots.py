@@ -111,7 +111,7 @@ def test_generations_are_kept_and_drawn_class_by_class(store, tmp_path):
     assert frame["pseudo_precision"].isna().sum() == 2
     write(PLOTS["generations"](kept), tmp_path / "generations.svg")
     text = (tmp_path / "generations.svg").read_text()
-    assert "generation 2" in text and "pseudo-labels: recall (%)" in text
+    assert "generation 2" in text and "pseudo-labels:" in text
 
 
 def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
@@ -123,7 +123,7 @@ def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
     chart = PLOTS["generations"](kept)
     assert {panel.title for panel in chart.panels} == {"crest, 2 trials"}
     assert chart.panels[0].series[0].y == pytest.approx((95, 60, 10))  # head to tail, of the two alone
-    assert chart.notes[0] == "digits IF 10 β 20 %; means over trials"
+    assert chart.notes[0] == "digits IF 10 β 20 %; mean and standard deviation (n − 1) over trials"
     assert "drawn: the first of 2 data columns" in chart.notes
 
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
     kept = store(record("softmax", 0, [10, 90, 50]))
     with pytest.raises(UserError, match="no semi-supervised trial that is finished"):
         PLOTS["generations"](kept)
-    with pytest.raises(UserError, match=r"must end in .pdf, .png or .svg"):
+    with pytest.raises(UserError, match=r"must end in .pdf, .svg or .png"):
         write(PLOTS["per_class"](kept), tmp_path / "figure.jpg")
     with pytest.raises(UserError, match=r"--only 'x\*' matches no method of the run, which has softmax"):
         PLOTS["per_class"](kept, "x*")

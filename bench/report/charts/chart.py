@@ -30,7 +30,7 @@ class Series:
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    kind: str = "line"  # line, points, or step
+    kind: str = "line"  # line, points, step, or bar, which is an interval
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     error: tuple[float, ...] = ()
@@ -44,7 +44,7 @@ class Series:
     width: float = 1.2
     dashed: bool = False
     words: tuple[str, ...] = ()  # said of each point
-    written: str = ""  # where those words stand beside the point: above, above-left, above-right; else only on hovering
+    written: bool = False  # those words stand at the end of the row, on the page above the point; else only on hovering
 
     @property
     def key(self) -> str:
@@ -63,6 +63,16 @@ class Heat:
     low: float | None = None
     high: float | None = None
     diverging: bool = False  # around zero: blue is more, vermilion less
+
+    @property
+    def scale(self) -> tuple[object, ...]:
+        """Matrices of one scale share its drawing."""
+        return self.unit, self.low, self.high, self.diverging
+
+    @property
+    def numbered(self) -> bool:
+        """Things against themselves: their names stand once, at the rows, and on paper columns have the numbers of rows."""
+        return self.x == self.y
 
 
 @dataclass(frozen=True)
@@ -97,8 +107,10 @@ class Panel:
     heat: Heat | None = None
     picture: Picture | None = None
     regions: tuple[Region, ...] = ()
+    rows: tuple[str, ...] = ()  # names of the ticks of y, from the top, where each is a row of its own, as in a table
     bare: bool = False  # without y axis and grid: a diagram
     legend: bool = True
+    starts_row: bool = False  # of panels that belong together
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,8 @@ class Chart:
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
     columns: int = 3  # panels beside each other on paper
-    size: tuple[float, float] = (4.6, 3.4)  # of a panel on paper, in inches
+    least: float = 19.0  # width of a panel on paper, in letters, below which fewer stand beside each other
+    aspect: float = 0.72  # height of a panel over its width, unless rows with names or a picture decide
 
     def names(self) -> dict[str, str]:
         """Entries of the legend, in order: key → its series' name if that is the same in all panels, else the key."""

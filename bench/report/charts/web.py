@@ -57,6 +57,8 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
+    if panel.rows:
+        layout["height"] = max(_HEIGHT, 110 + 34 * len(panel.rows))
     if panel.picture:
         _picture(layout, panel.picture)
     elif panel.bare:
@@ -117,8 +119,7 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
     if s.words:
         trace["text"] = [_safe(word) for word in s.words]
     if s.written:
-        place = {"above-left": "top right", "above-right": "top left", "above": "top center"}
-        trace |= {"textposition": place[s.written], "cliponaxis": False, "textfont": {"size": 12}}
+        trace |= {"textposition": "top center", "cliponaxis": False, "textfont": {"size": 12}}
     spread = " ± %{error_y.array:.3~g}" if s.error else ""
     said = "<br>%{text}" if s.words else ""
     trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}%{{x}}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"
@@ -185,7 +186,14 @@ def _marker(s: Series) -> str:
 
 
 def _dash(s: Series) -> str:
-    return "dash" if s.dashed else WEB_DASHES[(s.colour or 0) // len(MARKERS) % len(WEB_DASHES)]
+    number = s.colour or 0
+    return (
+        "dash"
+        if s.dashed
+        else "solid"
+        if s.kind == "bar"
+        else WEB_DASHES[(number // len(MARKERS) if s.marks else number) % len(WEB_DASHES)]
+    )
 
 
 def _numbers(values: Any) -> list[float | None]:

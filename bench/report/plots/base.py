@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bench.analysis.comparable import BASELINE, chosen, comparable, machines, measured_on
-from bench.records.columns import LABEL_HEADINGS, describe, group_name
+from bench.records.columns import LABEL_HEADINGS, data_column, describe, group_name
 from lt_core.errors import UserError
 from lt_core.result import OK
 
 if TYPE_CHECKING:
     from bench.records.store import Store
+    from bench.report.charts import Panel
     from lt_core.result import TrialResult
+    from lt_core.spec import DataSpec
 
 #: Methods in one chart: more lines than this, nobody tells apart.
 MOST = 8
@@ -85,6 +87,24 @@ def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> t
     return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how}"]
 
 
+def one_scale(panels: Sequence[Panel]) -> tuple[Panel, ...]:
+    """The panels, of which those with matrices of one unit share their scale of colours, so that a colour says the same in all of
+    them. Ends that a matrix names stay; around zero both are equally far.
+    """
+    ends: dict[str, tuple[float, float]] = {}
+    for heat in (panel.heat for panel in panels if panel.heat):
+        found = [value for row in heat.values for value in row if value is not None] or [0.0]
+        low, high = (-max(map(abs, found)), max(map(abs, found))) if heat.diverging else (min(found), max(found))
+        before = ends.get(heat.unit, (low, high))
+        ends[heat.unit] = min(low, before[0]), max(high, before[1])
+    return tuple(
+        replace(panel, heat=replace(panel.heat, low=ends[panel.heat.unit][0], high=ends[panel.heat.unit][1]))
+        if panel.heat and panel.heat.low is None
+        else panel
+        for panel in panels
+    )
+
+
 def counted(sizes: pd.Series) -> str:
     """``n = 3``, or ``n = 2–3`` where it differs from point to point."""
     low, high = int(sizes.min()), int(sizes.max())
@@ -98,6 +118,18 @@ def spread(values: pd.Series) -> pd.Series:
 
 def floats(values: Any) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
+
+
+def first_trials(results: Iterable[TrialResult]) -> dict[tuple[str, DataSpec], TrialResult]:
+    """Of each label and data column the trial with the lowest draw and seed, in the order of labels, sets and factors."""
+    found: dict[tuple[str, DataSpec], TrialResult] = {}
+    for result in sorted(results, key=lambda r: (r.spec.data.subset_seed, r.spec.seed)):
+        found.setdefault((result.spec.method.label, data_column(result.spec.data)), result)
+    return dict(sorted(found.items(), key=lambda item: _order(*item[0])))
+
+
+def _order(label: str, data: DataSpec) -> tuple[bool, str, str, str, int, float]:
+    return label != BASELINE, label, data.dataset, data.imbalance_type, data.n_max, -data.imbalance_factor
 
 
 def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:

@@ -43,7 +43,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     ]
     if len(data_columns(frame)) > len(columns):
         words.append("drawn: the largest imbalance factor of each data set")
-    return Chart("calibration", "Calibration", tuple(panels), (*words, *left, *notes), size=(5.2, 4.0))
+    return Chart("calibration", "Calibration", tuple(panels), (*words, *left, *notes), aspect=0.85)
 
 
 def _series(results: list[TrialResult], label: str, number: int) -> Series:

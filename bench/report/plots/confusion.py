@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis.comparable import BASELINE
 from bench.report.charts import Axis, Chart, Heat, Panel
-from bench.report.plots.base import DataColumn, best, data_columns, finished, hardest, records
+from bench.report.plots.base import DataColumn, best, data_columns, finished, hardest, one_scale, records
 from lt_core.errors import UserError
 from lt_core.metrics import MATRIX_CLASSES
 
@@ -34,7 +34,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     found = records(store, rows[rows["label"].isin(labels)])
     without = {r.trial_id: len(r.train_counts) for results in found.values() for r in results if not r.confusion}
     found = {label: [r for r in results if r.confusion] for label, results in found.items()}
-    panels = tuple(panel for column in columns for panel in _column(column, labels, found))
+    panels = one_scale([panel for column in columns for panel in _column(column, labels, found)])
     many = _many(columns, without)
     if not panels and many:
         raise UserError(f"there is no confusion matrix of {many}; `plot per_class` draws the error of each class")
@@ -42,7 +42,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     words += [f"left out: {many}"] if many else []
     if len(data_columns(frame)) > len(columns):
         words.append("drawn: the largest imbalance factor of each data set")
-    return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes), size=(4.6, 3.8))
+    return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes))
 
 
 def _many(columns: list[DataColumn], without: dict[str, int]) -> str:
@@ -62,17 +62,20 @@ def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialRe
     order = np.argsort(-np.array(counts), kind="stable")
     names = tuple((f"{c}", f"{c} ({counts[c]})") for c in order)
     means = {label: np.mean([_rows(r)[np.ix_(order, order)] for r in results], axis=0) for label, results in mine.items()}
+    first = next(iter(means))
     panels = [
-        _panel(f"{column.name}: {label} (n = {len(mine[label])})", names, matrix, "of the class (%)", 0.0, 100.0)
+        _panel(f"{column.name}: {label} (n = {len(mine[label])})", names, matrix, "of the class (%)", first=label == first)
         for label, matrix in means.items()
     ]
     if BASELINE in means:
-        others = {label: matrix - means[BASELINE] for label, matrix in means.items() if label != BASELINE}
-        most = max((float(np.nanmax(np.abs(matrix))) for matrix in others.values()), default=0.0) or 1.0
+        others = [label for label in means if label != BASELINE]
         panels += [
-            _panel(f"{column.name}: {label} − {BASELINE}", names, matrix, "difference (points)", -most, most)
-            for label, matrix in others.items()
-        ]
+            _panel(
+                f"{column.name}: {label} − {BASELINE}", names, means[label] - means[BASELINE], "difference (points)", True,
+                first=label == others[0],
+            )
+            for label in others
+        ]  # fmt: skip
     return panels
 
 
@@ -83,10 +86,17 @@ def _rows(result: TrialResult) -> np.ndarray:
         return 100 * matrix / matrix.sum(axis=1, keepdims=True)
 
 
-def _panel(title: str, names: tuple[tuple[str, str], ...], matrix: np.ndarray, unit: str, low: float, high: float) -> Panel:
+def _panel(
+    title: str, names: tuple[tuple[str, str], ...], matrix: np.ndarray, unit: str, difference: bool = False, first: bool = False
+) -> Panel:
     values = tuple(tuple(None if np.isnan(v) else round(float(v), 2) for v in row) for row in matrix)
     small = len(names) <= _WRITTEN
-    words = tuple(tuple("" if v is None or abs(v) < 0.5 else f"{v:.0f}" for v in row) for row in values) if small else ()
+    words = tuple(tuple(map(_word, row)) for row in values) if small else ()
     across, down = zip(*names, strict=True)
-    heat = Heat(across, down, values, unit, words, low, high, diverging=low < 0)
-    return Panel(title, Axis("predicted class"), Axis("true class (training images)"), heat=heat)
+    low, high = (None, None) if difference else (0.0, 100.0)
+    heat = Heat(across, down, values, unit, words, low, high, diverging=difference)
+    return Panel(title, Axis("predicted class"), Axis("true class (training images)"), heat=heat, starts_row=first)
+
+
+def _word(value: float | None) -> str:
+    return "" if value is None or not round(value) else f"{value:.0f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""Learning curves: accuracy by epoch on the validation split and on the test set, with bands over seeds."""
+"""Learning curves: accuracy by epoch on the validation split and on the test set, with their spread over seeds."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def draw(store: Store, only: str = "*") -> Chart:
     if not panels:
         raise UserError(f"{store.path} has no learning curve of two points or more: there is nothing to draw")
     more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
-    band = "line: mean, band: ± one standard deviation (n − 1) over trials; the figures of the tables are those of the last epoch"
+    said = "mean ± one standard deviation (n − 1) over trials, as bars or bands; tables have the figures of the last epoch"
     width = len(_PARTS) if len(parts) == len(_PARTS) else 3
-    return Chart("curves", "Learning curves", tuple(panels), (band, *more, *left, *notes), columns=width)
+    return Chart("curves", "Learning curves", tuple(panels), (said, *more, *left, *notes), columns=width)
 
 
 def _series(points: pd.DataFrame, label: str, name: str, number: int) -> Series | None:

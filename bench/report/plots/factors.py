@@ -1,4 +1,4 @@
-"""Error against imbalance factor, one line a method, with bands of one standard deviation over seeds."""
+"""Error against imbalance factor, one line a method, with one standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def draw(store: Store, only: str = "*") -> Chart:
         panels.append(Panel(group, x, Axis("error rate on the test set (%)", low=0), series))
     if not panels:
         raise UserError(f"{store.path} has one imbalance factor a data set: error against it needs two or more")
-    band = "band: ± one standard deviation (n − 1) over trials"
-    return Chart("factors", "Error against imbalance factor", tuple(panels), (band, *left, *notes))
+    said = "bars or bands: ± one standard deviation (n − 1) over trials"
+    return Chart("factors", "Error against imbalance factor", tuple(panels), (said, *left, *notes))
 
 
 def _series(rows: pd.DataFrame, label: str, number: int) -> Series:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.records.columns import DATA, HEADINGS, describe
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import finished, floats
+from bench.report.plots.base import finished, floats, spread
 from bench.report.tables.per_class import width_of
 from lt_core.errors import UserError
 from lt_core.labels import counted
@@ -22,10 +22,12 @@ _ROWS = (
     ("test_recall", "test set: recall (%)"),
     ("taken", "pseudo-labels taken (images)"),
 )
+_METHODS = 6  # rows of panels
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """A row of panels a method, means over trials; the darker the line, the later the generation.
+    """A row of panels a method, means and spread over trials; the darker the line, the later the generation. Methods with a
+    single generation are left out where others have more, and so is a quantity that none of those drawn has.
 
     Raises:
         UserError: the run has no semi-supervised trial.
@@ -41,31 +43,41 @@ def draw(store: Store, only: str = "*") -> Chart:
     keys = ["trial_id", "round"]
     found = found.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
     found["rank"] = found.groupby(keys).cumcount()
-    labels = list(dict.fromkeys(found["label"]))
+    rounds = found.groupby("label", sort=False)["round"].nunique()
+    several = rounds.index[rounds > 1] if (rounds > 1).any() else rounds.index
+    found = found[found["label"].isin(several[:_METHODS])]
+    kinds = [(column, words) for column, words in _ROWS if found[column].fillna(0).any()]
     panels = [
-        _panel(label, found[found["label"] == label], column, words, legend=place == 0 or column == "taken")
-        for place, (label, (column, words)) in enumerate((a, b) for a in labels for b in _ROWS)
+        _panel(label, found[found["label"] == label], column, words, first=column == kinds[0][0])
+        for label in several[:_METHODS]
+        for column, words in kinds
     ]
     title = "Recall and precision by class, generation by generation"
     width = width_of(found)
-    joined = [f"a point is the mean over {width} classes that are neighbours by size"] if width > 1 else []
-    notes = [f"{where}; means over trials", *joined, *notes]
-    return Chart("generations", title, tuple(panels), tuple(notes), columns=len(_ROWS), size=(3.2, 2.5))
+    said = [f"{where}; mean and standard deviation (n − 1) over trials"]
+    said += [f"a point is the mean over {width} classes that are neighbours by size"] if width > 1 else []
+    said += ["left out: methods with one generation"] if len(several) < len(rounds) else []
+    said += (
+        [f"drawn: the first {_METHODS} of {len(several)} methods; choose others with --only"] if len(several) > _METHODS else []
+    )
+    return Chart("generations", title, tuple(panels), (*said, *notes), columns=len(kinds), least=13.5, aspect=0.8)
 
 
-def _panel(label: str, found: pd.DataFrame, column: str, words: str, legend: bool) -> Panel:
+def _panel(label: str, found: pd.DataFrame, column: str, words: str, first: bool) -> Panel:
     last, width = max(1, int(found["round"].max())), width_of(found)
     series = []
     for generation, rows in found.groupby("round"):
-        stretches = rows.groupby(rows["rank"] // width)
-        values = stretches[column].mean() * (1 if column == "taken" else 100)
-        number = int(generation)
+        stretch, number = rows["rank"] // width, int(generation)
+        of_trials = rows.groupby([stretch, "trial_id"])[column].mean() * (1 if column == "taken" else 100)
+        values = of_trials.groupby(level=0).agg(["mean", "std"])
+        half = spread(values["std"])
         series.append(
             Series(
-                f"generation {number + 1}", floats(stretches["rank"].mean()), floats(values),
-                shade=0.15 + 0.85 * number / last, size=3, width=1.5,
+                f"generation {number + 1}", floats(rows.groupby(stretch)["rank"].mean()), floats(values["mean"]),
+                low=floats(values["mean"] - half), high=floats(values["mean"] + half), colour=number, shade=number / last,
+                size=2.4, width=0.9,
             )
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)
     title = f"{label}, {counted(found['trial_id'].nunique(), 'trial')}"
-    return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), legend=legend)
+    return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), starts_row=first)

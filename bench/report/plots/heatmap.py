@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.records.nested import params_of
 from bench.report.charts import Axis, Chart, Heat, Panel
-from bench.report.plots.base import data_columns, finished
+from bench.report.plots.base import data_columns, finished, one_scale
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def draw(store: Store, only: str = "*") -> Chart:
     held = bool(frame["validation_balanced_accuracy"].notna().all())
     part = "validation split" if held else "test set"
     figure = "validation_balanced_accuracy" if held else "balanced_accuracy"
-    panels = tuple(_panel(column.name, column.rows, figure, part) for column in data_columns(frame))
+    panels = one_scale([_panel(column.name, column.rows, figure, part) for column in data_columns(frame)])
     words = [f"mean over trials, on the {part}" + ("" if held else ", since nothing was held out: choose nothing by it")]
     if len(rests) > 1:
         words.append("drawn: the largest of several grids, which differ in other parameters")
-    return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes), size=(4.8, 3.2))
+    return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes))
 
 
 def _beta(params: Mapping[str, Any]) -> float | None:

@@ -46,7 +46,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         panels.append(Panel(column.name, x, Axis("accuracy (%)"), series))
     words = [
         "5×: five times as many test images of the largest class (left) or of the smallest; 1×: all alike, balanced accuracy",
-        "expected accuracy by the recalls on the test set; band: 95 % interval of the mean (Student's t) over trials",
+        "expected accuracy by the recalls on the test set; bars or bands: 95 % interval of the mean (Student's t) over trials",
     ]
     more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
     return Chart("priors", "Accuracy against the test's class frequencies", tuple(panels), (*words, *more, *left, *notes))

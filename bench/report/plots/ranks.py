@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.analysis.comparable import chosen
+from bench.analysis.comparable import BASELINE, chosen
 from bench.analysis.ranking import rank
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import best, finished
@@ -13,6 +13,9 @@ from lt_core.labels import counted
 
 if TYPE_CHECKING:
     from bench.records.store import Store
+
+_ROWS = 30  # methods, which is a page of a paper
+_OURS, _BASELINE = 3, 0  # colours
 
 
 def draw(store: Store, only: str = "*") -> Chart:
@@ -25,7 +28,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     ranking = rank(frame)
     if len(ranking.ranks) < 3:
         raise UserError(f"{store.path} has {len(ranking.ranks)} methods on all of its data columns: ranks need three or more")
-    kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only))
+    kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only), _ROWS)
     shown = [label for label in ranking.ranks if label in kept]
     columns = counted(ranking.columns, "data column")
     words = [f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}, 1 the best"]
@@ -40,21 +43,21 @@ def draw(store: Store, only: str = "*") -> Chart:
         words.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
     series: list[Series] = []
     for place, label in enumerate(shown):
-        average, colour = ranking.ranks[label], kept.index(label)
+        average, colour = ranking.ranks[label], _BASELINE if label == BASELINE else _OURS
         ends = ranking.intervals.get(label)
         said = f"{average:.2f}"
         if ends is not None:
-            series.append(Series(label, ends, (-place, -place), colour=colour, marks=False, listed=False, width=3.0))
+            series.append(Series(label, ends, (-place, -place), kind="bar", colour=colour, marks=False, listed=False, width=2.4))
             said += f" ({100 * ranking.chances[label]:.0f} %)"
         series.append(
             Series(
-                label, (average,), (-place,), kind="points", colour=colour, listed=False, words=(said,), written="above", size=6.0
+                label, (average,), (-place,), kind="points", colour=colour, listed=False, words=(said,), written=True, size=5.0
             )
         )
     ticks = tuple((-float(place), label) for place, label in enumerate(shown))
     x, y = (
         Axis("average rank", low=0.5, high=len(ranking.ranks) + 0.5),
-        Axis("method", low=0.5 - len(shown), high=0.8, ticks=ticks),
+        Axis("method", low=0.4 - len(shown), high=0.6, ticks=ticks),
     )
-    panel = Panel(f"{columns}, {len(ranking.ranks)} methods", x, y, tuple(series), legend=False)
-    return Chart("ranks", "Average ranks", (panel,), (*words, *left, *notes), size=(8.0, 1.4 + 0.42 * len(shown)))
+    panel = Panel(f"{columns}, {len(ranking.ranks)} methods", x, y, tuple(series), rows=tuple(shown), legend=False)
+    return Chart("ranks", "Average ranks", (panel,), (*words, *left, *notes))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.comparable import chosen
-from bench.records.columns import data_column, describe_trial
+from bench.records.columns import describe_trial
 from bench.report.charts import Axis, Chart, Panel, Picture
+from bench.report.plots.base import first_trials
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 
@@ -26,28 +27,15 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: no trial of the run kept pictures.
     """
     wanted = store.having("pictures") & set(chosen(store.frame(), only)["trial_id"])
-    first: dict[tuple[str, DataSpec], TrialResult] = {}
-    for result in store.results_of(wanted):
-        key = (result.spec.method.label, data_column(result.spec.data))
-        if result.pictures and (key not in first or _place(result) < _place(first[key])):
-            first[key] = result
+    first = first_trials(result for result in store.results_of(wanted) if result.pictures)
     if not first:
         raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")
     beside = [data for _, data in first]
-    panels = [_panel(first[key], shown, beside) for key in sorted(first, key=_order) for shown in first[key].pictures]
+    panels = [_panel(result, shown, beside) for result in first.values() for shown in result.pictures]
     notes = ["rows: real images of the largest class, what the generator makes of them, real images of the smaller class"]
     if len(panels) > _PANELS:
         notes.append(f"drawn: the first {_PANELS} of {len(panels)} generators; choose others with --only")
-    return Chart("translations", "Images that generators make", tuple(panels[:_PANELS]), tuple(notes), columns=2, size=(4.4, 2.0))
-
-
-def _order(key: tuple[str, DataSpec]) -> tuple[str, str, str, int, float]:
-    label, data = key
-    return label, data.dataset, data.imbalance_type, data.n_max, -data.imbalance_factor
-
-
-def _place(result: TrialResult) -> tuple[int, int]:
-    return result.spec.data.subset_seed, result.spec.seed
+    return Chart("translations", "Images that generators make", tuple(panels[:_PANELS]), tuple(notes), columns=2)
 
 
 def _panel(result: TrialResult, shown: Mapping[str, Any], beside: Sequence[DataSpec]) -> Panel:

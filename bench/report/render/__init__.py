@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.report.formats import ENDINGS
 from bench.report.render import text
+from bench.report.render.latex import to_latex
 from bench.report.render.terminal import to_terminal
 from bench.report.tables.table import Table
 from lt_core.errors import unknown
@@ -13,7 +14,7 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     "terminal": to_terminal,
     "md": text.to_markdown,
     "csv": text.to_csv,
-    "latex": text.to_latex,
+    "latex": to_latex,
     "json": text.to_json,
 }
 #: Format → renderer, and the ending of a file that holds it (none for what only a screen shows).

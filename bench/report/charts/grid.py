@@ -1,0 +1,117 @@
+"""Which panels stand beside each other, and how much room each has."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from bench.report.charts.chart import Chart, Panel
+from bench.report.charts.measure import broken, lines, widest
+from bench.report.charts.style import Look
+
+_LINE = 1.2  # letters from line to line
+_ROW = 0.6  # letters between named rows
+_NAMED = 0.38  # of the width of a panel that names of its rows may take
+_TALLEST, _LOWEST = 22.0, 9.0  # letters that axes are high at most, unless their rows need more, and a matrix at least
+_BAR = 6.5  # letters for the scale of colours of a matrix
+_TICKS = 12  # rows or columns of a matrix that are named at most
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a panel has, in points: the width and height of its axes, and of all with what stands beside them. ``names``: of its
+    rows, broken to fit. ``titled_x`` and ``titled_y``: whether its axes have titles; one that the panel below or the neighbour to
+    the left has too is written once.
+    """
+
+    width: float
+    height: float
+    all: float
+    names: tuple[str, ...]
+    titled_x: bool = True
+    titled_y: bool = True
+
+
+@dataclass(frozen=True)
+class Place:
+    panel: Panel
+    row: int
+    column: int
+    room: Room
+    bar: bool  # whether the scale of colours stands beside it, which it shares with those to its left
+
+
+def places(chart: Chart, look: Look) -> tuple[list[Place], list[float]]:
+    """The panels of a chart, as many beside each other as fit and no more than the chart asks for; and the height of each row."""
+    columns = max(1, min(len(chart.panels), chart.columns, int(look.points / (chart.least * look.font))))
+    rows: list[list[Panel]] = []
+    for panel in chart.panels:
+        if not rows or len(rows[-1]) == columns or (panel.starts_row and columns > 1):
+            rows.append([])
+        rows[-1].append(panel)
+    at: dict[tuple[int, int], Panel] = {}
+    for i, row in enumerate(rows):
+        shift = columns - len(row) if row[0].heat and len(rows) > 1 else 0  # so that their scales of colours stand at the right
+        at |= {(i, shift + j): panel for j, panel in enumerate(row)}
+    found = []
+    for (i, j), panel in at.items():
+        left, right, below = at.get((i, j - 1)), at.get((i, j + 1)), at.get((i + 1, j))
+        titled = below is None or below.x.title != panel.x.title, left is None or left.y.title != panel.y.title
+        named = left is None or titled[1] or _names(left) != _names(panel)
+        room = _room(panel, chart.aspect, look, columns, titled, named)
+        found.append(Place(panel, i, j, room, bar=bool(panel.heat) and not _same_scale(panel, right)))
+    return found, [max(place.room.all for place in found if place.row == i) for i in range(len(rows))]
+
+
+def _same_scale(panel: Panel, other: Panel | None) -> bool:
+    return bool(other and panel.heat and other.heat and panel.heat.scale == other.heat.scale)
+
+
+def _names(panel: Panel) -> tuple[str, ...]:
+    """Names that stand at rows."""
+    return panel.picture.rows if panel.picture else panel.heat.y[:: step(panel.heat.y)] if panel.heat else panel.rows
+
+
+def _room(panel: Panel, aspect: float, look: Look, columns: int, titled: tuple[bool, bool], named: bool) -> Room:
+    em, small, width = look.font, look.small, look.points / columns
+    names = tuple(broken(name, _NAMED * width, small) for name in _names(panel))
+    left = widest(names, small) + 1.5 * em if names else 0.5 * em if panel.bare or panel.y.ticks == () else 3 * em
+    left += lines([panel.y.title]) * 1.7 * em if panel.y.title else 0.0
+    if panel.heat:  # of a row of matrices one has the names and another the scale of colours; all are equally wide
+        left, right = left / columns, _BAR * em / columns
+    else:
+        right = em + max((widest(s.words, small) for s in panel.series if s.written), default=0.0)
+    inner = max(width - left - right, 5 * em)
+    tall = min(aspect * inner, _TALLEST * em)
+    if names:
+        tall = len(names) * (lines(names) * _LINE + _ROW) * small
+    if panel.heat:
+        tall = max(tall, _LOWEST * em)
+    if panel.picture:
+        with panel.picture.sheet() as sheet:
+            tall = inner * sheet.height / sheet.width
+    above = lines([broken(panel.title, inner, em)]) * _LINE * em + (1.5 * em if panel.regions else 0.5 * em)
+    under = 0.0 if panel.bare or panel.x.ticks == () else _under(panel, inner, look) + 0.7 * em
+    if panel.x.title and titled[0]:
+        under += (lines([broken(panel.x.title, inner, em)]) * _LINE + 0.4) * em
+    return Room(inner, tall, above + tall + under + 0.6 * em, names if named else ("",) * len(names), *titled)
+
+
+def _under(panel: Panel, inner: float, look: Look) -> float:
+    """Height of the words at the ticks of x."""
+    words = tuple(word for _, word in panel.x.ticks or ()) if panel.x.slanted else panel.heat.x if panel.heat else ()
+    return widest(words, look.small) * 0.75 + look.small if panel.x.slanted or slants(panel, inner, look) else 1.2 * look.small
+
+
+def slants(panel: Panel, inner: float, look: Look) -> bool:
+    """Whether the names of a matrix's columns are too long to stand beside each other."""
+    if panel.heat is None or panel.heat.numbered:
+        return False
+    names = panel.heat.x[:: step(panel.heat.x)]
+    return (widest(names, look.small) + 0.5 * look.small) * len(names) > inner
+
+
+def step(names: tuple[str, ...]) -> int:
+    """Every how many rows or columns of a matrix are named: 1, 2, 5, 10, …"""
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    return next(every for every in steps if len(names) <= every * _TICKS)

@@ -1,0 +1,56 @@
+"""How much room text takes, in points, and where it is broken so that it fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+#: Where a long text is broken: behind a comma or a space, though not beside = and − or before a number, and before a bracket.
+_BREAKS = re.compile(r"(?<=, )|(?<=[ ,])(?<![=−] )(?![ =\d])|(?=[\[(])")
+#: And where that is not enough.
+_MORE = re.compile("(?<=[_=])")
+_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@lru_cache(maxsize=4096)
+def extent(text: str, size: float) -> float:
+    """The width of one line in a font of that size."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text, size=size).get_extents().x1) if text.strip() else 0.0
+
+
+def widest(texts: Iterable[str], size: float) -> float:
+    """The width of the widest line."""
+    return max((extent(line, size) for text in texts for line in text.split("\n")), default=0.0)
+
+
+def broken(text: str, room: float, size: float) -> str:
+    """``text`` in as many lines as it needs to be no wider than ``room``, about equally long."""
+    if extent(text, size) <= room:
+        return text
+    pieces = [part for whole in _BREAKS.split(text) for part in ([whole] if extent(whole, size) <= room else _MORE.split(whole))]
+    least = _filled(pieces, room, size)
+    tries = (_filled(pieces, share * room, size) for share in _SHARES)
+    return next((made for made in tries if made.count("\n") == least.count("\n") and widest([made], size) <= room), least)
+
+
+def _filled(pieces: Iterable[str], room: float, size: float) -> str:
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and extent((lines[-1] + piece).rstrip(), size) > room:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.strip() for line in lines)
+
+
+def lines(texts: Iterable[str]) -> int:
+    """The most lines that one of ``texts`` has."""
+    return max((text.count("\n") + 1 for text in texts), default=1)
+
+
+def every(words: Sequence[str], room: float, size: float) -> int:
+    """Which ticks are written so that ``words`` beside each other do not touch in ``room``: all (1), every second (2), …"""
+    needed = (widest(words, size) + 0.6 * size) * len(words)
+    return max(1, -int(-needed // max(room, 1.0)))

@@ -1,0 +1,66 @@
+"""How large a figure is drawn: for one column of a paper or for two, or for slides. Imports nothing that takes time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lt_core.errors import UserError, unknown
+
+#: Endings of the files that a figure can be written to.
+FORMATS = ("pdf", "svg", "png")
+#: Sizes of fonts, in points, below and above which no layout holds.
+SMALLEST, LARGEST = 5.0, 24.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """``width`` of the figure in inches, size of its ``font`` in points, ``weight`` of its lines and marks beside those of a
+    paper, and dots per inch of a PNG.
+
+    >>> Look(3.25, 8).small
+    7.0
+    """
+
+    width: float
+    font: float
+    weight: float = 1.0
+    dpi: int = 300
+
+    @property
+    def small(self) -> float:
+        """Size, in points, of what stands at ticks and in legends."""
+        return self.font * 7 / 8
+
+    @property
+    def points(self) -> float:
+        """Width of the figure in points."""
+        return 72 * self.width
+
+
+#: Name → how a figure over one column looks, and one over two. On paper they fit CVPR, IEEE and ACM; a slide is 13.3 inches wide.
+STYLES = {
+    "paper": (Look(3.25, 8.0), Look(6.75, 8.0)),
+    "slides": (Look(6.0, 16.0, 1.8, 150), Look(12.0, 16.0, 1.8, 150)),
+}
+PAPER = STYLES["paper"][1]
+
+
+def look(style: str = "paper", columns: int = 2, font: float | None = None) -> Look:
+    """The look of a figure over ``columns`` columns, 1 or 2. ``font``: another size in points.
+
+    >>> look("paper", columns=1).width
+    3.25
+
+    Raises:
+        UserError: there is no such style, no such width, or nobody could read that font.
+    """
+    if style not in STYLES:
+        raise unknown("style", style, STYLES)
+    if columns not in (1, 2):
+        raise UserError(f"--columns {columns}: a figure is as wide as one column or two: give 1 or 2")
+    chosen = STYLES[style][columns - 1]
+    if font is None:
+        return chosen
+    if not SMALLEST <= font <= LARGEST:
+        raise UserError(f"--font-size {font:g}: give a size between {SMALLEST:g} and {LARGEST:g} points")
+    return Look(chosen.width, font, chosen.weight, chosen.dpi)
