@@ -81,6 +81,20 @@ class Trained(nn.Module):
             features = self.network.backbone(images)
             return self.loss.logits(self.network.classify(features).float()), features.float()
 
+    @property
+    def backbone(self) -> nn.Module:
+        """Images [B, channels, H, W] to features [B, width]."""
+        return self.network.backbone
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits [B, C] of ``images`` [B, channels, H, W], computed in float32."""
+        return self.said(images)[0]
+
+    @torch.no_grad()
+    def predicted(self, images: Tensor) -> Tensor:
+        """Class probabilities [B, C] of ``images``, as the trial predicted."""
+        return self.probabilities(self.said(images, exact=False)[0])
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Class probabilities [B, C] of ``logits``, with the method's correction."""
         return self.posthoc.probabilities(logits, self.loss, self.counts)
@@ -88,7 +102,7 @@ class Trained(nn.Module):
     @torch.no_grad()
     def forward(self, pixels: Tensor) -> Tensor:
         """Class probabilities [B, C] of ``pixels`` uint8 [B, H, W, channels], as the trial predicted."""
-        return self.probabilities(self.said(self.images(pixels), exact=False)[0])
+        return self.predicted(self.images(pixels))
 
 
 def save(spec: TrialSpec, stage: Stage, path: Path) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import RUN, SKIP_DAMAGED
+from bench.cli.options import RUN, SKIP_DAMAGED, takes
+from lt_core.errors import unknown
 
 METHODS = Annotated[str, typer.Option("--only", "--method", metavar="GLOB", help="only these methods or labels")]
 
@@ -27,4 +28,34 @@ def weights_(
 
     store = Store.open(run, skip_damaged)
     for file in export(store, kept_trials(store, only), out):
+        print(file)
+
+
+@takes("device", "data")
+def explain_(
+    run: RUN,
+    device: str,
+    data: str | None,
+    only: METHODS = "*",
+    kind: Annotated[str, typer.Option(metavar="NAME[KEY=VALUE,…]", help="see `list explanations`")] = "gradcam",
+    images: Annotated[int, typer.Option(min=1, metavar="N", help="test pictures")] = 8,
+    of: Annotated[str, typer.Option(metavar="true|predicted", help="the class that maps are about")] = "true",
+    skip_damaged: SKIP_DAMAGED = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+) -> None:
+    """Draw where networks look: heat maps over test pictures, methods side by side, classes from head to tail.
+
+    For trials that were run with --keep weights. The first draw and seed of each method is shown, in a figure for each data
+    column; the first method chooses the pictures, of each class one that it tells right and one that it tells wrong.
+    """
+    from bench.explaining import pictures
+    from bench.explaining.outcome import write_figures
+    from bench.records.store import Store
+    from lt_core.explain import explanation
+    from lt_core.training.runtime import Runtime
+
+    if of not in pictures.OF:
+        raise unknown("class", of, pictures.OF, "--of")
+    store, chosen = Store.open(run, skip_damaged), explanation(kind)
+    for file in write_figures(store, only, chosen, images, of, Runtime(data_dir=data, device=device), out):
         print(file)

@@ -208,7 +208,12 @@ class Batches:
 
 def as_evaluated(pixels: Tensor, recipe: Recipe, scale: Tensor, shift: Tensor) -> Tensor:
     """`Batches.for_evaluation`, of a training whose normalisation is ``scale`` and ``shift`` [channels]."""
-    return _normalised(centre(pixels, recipe.evaluated_at, recipe.crop) if recipe.crop else pixels, scale, shift)
+    return _normalised(cut_for_evaluation(pixels, recipe), scale, shift)
+
+
+def cut_for_evaluation(pixels: Tensor, recipe: Recipe) -> Tensor:
+    """What of stored ``pixels`` uint8 [B, H, W, channels] a network is given in evaluation: all, or the centre."""
+    return centre(pixels, recipe.evaluated_at, recipe.crop) if recipe.crop else pixels
 
 
 def _normalised(pixels: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
