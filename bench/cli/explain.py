@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import RUN, SKIP_DAMAGED, takes
+from bench.cli.options import FORMAT, RUN, SKIP_DAMAGED, takes
 from lt_core.errors import unknown
 
 METHODS = Annotated[str, typer.Option("--only", "--method", metavar="GLOB", help="only these methods or labels")]
@@ -38,7 +38,11 @@ def explain_(
     data: str | None,
     only: METHODS = "*",
     kind: Annotated[str, typer.Option(metavar="NAME[KEY=VALUE,…]", help="see `list explanations`")] = "gradcam",
-    images: Annotated[int, typer.Option(min=1, metavar="N", help="test pictures")] = 8,
+    images: Annotated[int | None, typer.Option(min=1, metavar="N", help="test pictures [default: 8; with --scores 200]")] = None,
+    scored: Annotated[
+        bool, typer.Option("--scores", help="print what maps are worth, over all trials, and draw nothing")
+    ] = False,
+    format: FORMAT = "terminal",
     of: Annotated[str, typer.Option(metavar="true|predicted", help="the class that maps are about")] = "true",
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
@@ -49,13 +53,18 @@ def explain_(
     column; the first method chooses the pictures, of each class one that it tells right and one that it tells wrong.
     """
     from bench.explaining import pictures
-    from bench.explaining.outcome import write_figures
+    from bench.explaining.outcome import score_tables, write_figures
     from bench.records.store import Store
+    from bench.report.render import renderer
     from lt_core.explain import explanation
     from lt_core.training.runtime import Runtime
 
     if of not in pictures.OF:
         raise unknown("class", of, pictures.OF, "--of")
     store, chosen = Store.open(run, skip_damaged), explanation(kind)
-    for file in write_figures(store, only, chosen, images, of, Runtime(data_dir=data, device=device), out):
+    runtime = Runtime(data_dir=data, device=device)
+    if scored:
+        print("\n\n".join(map(renderer(format), score_tables(store, only, chosen, images or 200, runtime))))
+        return
+    for file in write_figures(store, only, chosen, images or 8, of, runtime, out):
         print(file)

@@ -1,4 +1,4 @@
-"""Figures of heat maps as files."""
+"""Heat maps of a run as figures in files, and their scores as tables."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from pathlib import Path
 from bench.explaining.figure import draw
 from bench.explaining.kept import by_data, kept_trials
 from bench.explaining.pictures import sheet
+from bench.explaining.scores import scores
+from bench.explaining.tables import Figure, by_method
 from bench.records.columns import describe
 from bench.records.store import Store
 from bench.report.charts.paper import save
+from bench.report.tables.table import Table
 from lt_core.explain import Explanation
-from lt_core.labels import format_label
+from lt_core.labels import counted, format_label
 from lt_core.result import TrialResult
 from lt_core.training.runtime import Runtime
 
 _METHODS = 8  # beside each other
+_FIGURES = {
+    "accuracy": Figure("accuracy %", 100, lower_is_better=False),
+    "inside": Figure("heat on the object %", 100, lower_is_better=False),
+    "tail_inside": Figure("heat, smaller classes %", 100, lower_is_better=False),
+    "pointing": Figure("hottest place on it %", 100, lower_is_better=False),
+    "deletion": Figure("deletion %", 100, lower_is_better=True),
+    "insertion": Figure("insertion %", 100, lower_is_better=False),
+}
 
 
 def write_figures(
@@ -49,12 +60,42 @@ def write_figures(
         yield named
 
 
+def score_tables(store: Store, only: str, explanation: Explanation, images: int, runtime: Runtime) -> Iterator[Table]:
+    """A table of scores for each data column of the run, over all of its trials with weights.
+
+    Args:
+        images: test pictures, as many of each class.
+
+    Raises:
+        UserError: what cannot be explained or is not there.
+    """
+    groups, trials = by_data(kept_trials(store, only)), store.frame()
+    for data, results in groups.items():
+        measured = scores(store, results, explanation, images, runtime).join(trials.set_index("trial_id")["accuracy"])
+        notes = [
+            f"{_written(explanation)}, looking for the picture's class; {counted(len(results), 'trial')}, the same pictures",
+            "deletion, insertion: area under the class's probability as the hottest places are hidden first, or shown first; "
+            "what is hidden has the mean colour of the training images (Petsiuk et al. 2018)",
+        ]
+        if "area" in measured:
+            notes.append(
+                f"by chance {100 * measured['area'].mean():.1f} % of the heat lies on the object, its share of the area; heat "
+                "counts from the coldest place on"
+            )
+        yield by_method("explain", f"What heat maps are worth: {describe(data, groups)}", measured, trials, _FIGURES, notes)
+
+
+def _written(explanation: Explanation) -> str:
+    """With all of its parameters but what changes no map."""
+    values = {f.name: getattr(explanation, f.name) for f in fields(explanation) if f.name != "batch"}
+    return format_label(explanation.name, values)
+
+
 def _notes(explanation: Explanation, of: str, shown: list[TrialResult], labels: int) -> list[str]:
     """What must be known to read a figure."""
-    values = {f.name: getattr(explanation, f.name) for f in fields(explanation) if f.name != "batch"}
     about = {"true": "the picture's class", "predicted": "the class that the method predicts"}[of]
     notes = [
-        f"{format_label(explanation.name, values)}, looking for {about}; each map is scaled to its own hottest place",
+        f"{_written(explanation)}, looking for {about}; each map is scaled to its own hottest place",
         "rows: classes from the largest to the smallest with their training images; of each the first test pictures that "
         f"{shown[0].spec.method.label} tells right and wrong, in turn",
         "below each map: what the method says, and how sure it is",

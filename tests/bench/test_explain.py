@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,13 @@ from PIL import Image
 from torch import nn
 
 import bench
-from bench.explaining.kept import kept_trials
+from bench.explaining.kept import kept_trials, network
 from bench.explaining.pictures import chosen_pictures, sheet
+from bench.explaining.scores import smaller_half
 from bench.records.store import Store
+from lt_core.data.sources import load_set
 from lt_core.explain import explanation
+from lt_core.explain.scores import pointing, share_inside
 from lt_core.training.runtime import Runtime
 from tests.bench.harness import TINY
 from tests.bench.test_frozen import BACKBONE, SUITE
@@ -151,3 +156,50 @@ def test_the_frozen_track_is_refused(call, tmp_path, monkeypatch):
     code, _, err = call("explain", "mine", "--plugin", "backbone.py")
     assert code == 2 and "softmax: a trial of the frozen track is given features of pictures" in err
     assert len(kept_trials(Store.open(tmp_path / "results/runs/mine"))) == 1
+
+
+# Scores --------------------------------------------------------------------------------------------------------------------
+
+
+def test_scores_by_the_command_line_are_those_of_the_maps(call, write_suite, tmp_path):
+    data = {"dataset": "digits_context80_9v5", "imbalance_factor": 4, "n_max": 60}
+    store = bench.run(
+        write_suite(**{**SHORT, "recipe": {"base": "digits", "epochs": 2}, "data": data}),
+        backend="inline",
+        keep="weights",
+        out=tmp_path,
+    )
+    code, out, err = call("explain", str(store.path), "--scores", "--images", "30", "--format", "json")
+    assert code == 0, err
+    table = json.loads(out[out.index("{") :])
+    cells = {(cell["row"], cell["column"]): cell for cell in table["cells"]}
+    images = load_set(data["dataset"])
+    positions = np.concatenate([np.arange(15), np.arange(50, 65)])
+    assert images.test_labels[positions].tolist() == [0] * 15 + [1] * 15
+    pixels, labels = torch.from_numpy(images.test_pixels(positions)), torch.from_numpy(images.test_labels[positions])
+    shares, tails, hits = [], [], []
+    for result in kept_trials(store, "softmax"):
+        trained = network(store, result)
+        heat = explanation("gradcam").heat(trained, trained.images(pixels), labels)
+        mask = (pixels == pixels[..., :1]).all(dim=-1)
+        shares.append(share_inside(heat, mask).mean().item())
+        tails.append(share_inside(heat, mask)[15:].mean().item())
+        hits.append(pointing(heat, mask).mean().item())
+    for column, values in (("heat on the object %", shares), ("heat, smaller classes %", tails), ("hottest place on it %", hits)):
+        assert cells["softmax", column]["mean"] == pytest.approx(100 * np.mean(values), abs=1e-3)
+        assert cells["softmax", column]["n"] == 2
+    for column in ("accuracy %", "deletion %", "insertion %"):
+        assert 0 < cells["over_sampling", column]["mean"] < 100
+    assert any(note.startswith("by chance 25.0 %") for note in table["notes"])
+
+
+def test_where_objects_are_unknown_there_are_no_shares(kept, call):
+    code, out, err = call("explain", str(kept.path), "--scores", "--only", "softmax", "--images", "20")
+    assert code == 0, err
+    assert "deletion" in out and "on the object" not in out
+    assert out.count("What heat maps are worth") == 2
+
+
+def test_the_smaller_half_of_the_classes():
+    assert sorted(smaller_half([9, 1, 5, 7]).tolist()) == [1, 2]
+    assert smaller_half([9, 1, 5]).tolist() == [1]
