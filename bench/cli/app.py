@@ -43,6 +43,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": look.compare_, "priors": look.priors_, "leaderboard": look.leaderboard_, "export": files.export_,
     "merge": files.merge_, "verify": run.verify_, "features": features.features_, "check": check.check_, "claims": look.claims_,
     "plot": files.plot_, "report": files.report_, "site": files.site_, "weights": explain.weights_, "explain": explain.explain_,
+    "geometry": explain.geometry_,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name, cls=GridCommand if _name in ("plan", "run") else Command)(with_plugins(_command))

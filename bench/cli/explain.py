@@ -68,3 +68,20 @@ def explain_(
         return
     for file in write_figures(store, only, chosen, images or 8, of, runtime, out):
         print(file)
+
+
+@takes("device", "data")
+def geometry_(
+    run: RUN, device: str, data: str | None, only: METHODS = "*", skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal"
+) -> None:
+    """Show how features lie: spread, silhouette and nearest centre of large and small classes, and neural collapse.
+
+    For trials that were run with --keep weights.
+    """
+    from bench.explaining.geometry import geometry_tables
+    from bench.records.store import Store
+    from bench.report.render import renderer
+    from lt_core.training.runtime import Runtime
+
+    to_text, runtime = renderer(format), Runtime(data_dir=data, device=device)
+    print("\n\n".join(map(to_text, geometry_tables(Store.open(run, skip_damaged), only, runtime))))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.analysis.comparable import BASELINE, chosen, reported
+from bench.analysis.comparable import BASELINE, chosen, one_budget, reported
 from bench.records import side_files
-from bench.records.columns import data_column, describe_trial
+from bench.records.columns import LABEL_HEADINGS, data_column, describe_trial
 from bench.records.store import Store
 from lt_core.errors import UserError
 from lt_core.result import OK, TrialResult
@@ -39,6 +39,14 @@ def kept_trials(store: Store, only: str = "*") -> list[TrialResult]:
 def _order(result: TrialResult) -> tuple[bool, str, int, int]:
     label = result.spec.method.label
     return label != BASELINE, label, result.spec.data.subset_seed, result.spec.seed
+
+
+def of_one_budget(store: Store, results: Sequence[TrialResult]) -> tuple[list[TrialResult], list[str]]:
+    """Those of ``results`` that may stand in one table, such as trials of as many epochs, and notes on what they are."""
+    rows = store.frame()
+    kept, notes = one_budget(rows[rows["trial_id"].isin([result.trial_id for result in results])], LABEL_HEADINGS)
+    there = set(kept["trial_id"])
+    return [result for result in results if result.trial_id in there], notes
 
 
 def by_data(results: Iterable[TrialResult]) -> dict[DataSpec, list[TrialResult]]:

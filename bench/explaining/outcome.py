@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from bench.explaining.figure import draw
-from bench.explaining.kept import by_data, kept_trials
+from bench.explaining.kept import by_data, kept_trials, of_one_budget
 from bench.explaining.pictures import sheet
 from bench.explaining.scores import scores
 from bench.explaining.tables import Figure, by_method
@@ -45,11 +45,12 @@ def write_figures(
     Raises:
         UserError: what cannot be drawn or written.
     """
-    groups = by_data(kept_trials(store, only))
+    results, _ = of_one_budget(store, kept_trials(store, only))
+    groups = by_data(results)
     file = out or store.path / "plots" / f"explain-{explanation.name}.svg"
-    for data, results in groups.items():
+    for data, mine in groups.items():
         first: dict[str, TrialResult] = {}
-        for result in results:
+        for result in mine:
             first.setdefault(result.spec.method.label, result)
         shown = list(first.values())[:_METHODS]
         words = describe(data, groups)
@@ -69,11 +70,12 @@ def score_tables(store: Store, only: str, explanation: Explanation, images: int,
     Raises:
         UserError: what cannot be explained or is not there.
     """
-    groups, trials = by_data(kept_trials(store, only)), store.frame()
-    for data, results in groups.items():
-        measured = scores(store, results, explanation, images, runtime).join(trials.set_index("trial_id")["accuracy"])
+    results, budget = of_one_budget(store, kept_trials(store, only))
+    groups, trials = by_data(results), store.frame()
+    for data, mine in groups.items():
+        measured = scores(store, mine, explanation, images, runtime).join(trials.set_index("trial_id")["accuracy"])
         notes = [
-            f"{_written(explanation)}, looking for the picture's class; {counted(len(results), 'trial')}, the same pictures",
+            f"{_written(explanation)}, looking for the picture's class; {counted(len(mine), 'trial')}, the same pictures",
             "deletion, insertion: area under the class's probability as the hottest places are hidden first, or shown first; "
             "what is hidden has the mean colour of the training images (Petsiuk et al. 2018)",
         ]
@@ -82,7 +84,9 @@ def score_tables(store: Store, only: str, explanation: Explanation, images: int,
                 f"by chance {100 * measured['area'].mean():.1f} % of the heat lies on the object, its share of the area; heat "
                 "counts from the coldest place on"
             )
-        yield by_method("explain", f"What heat maps are worth: {describe(data, groups)}", measured, trials, _FIGURES, notes)
+        yield by_method(
+            "explain", f"What heat maps are worth: {describe(data, groups)}", measured, trials, _FIGURES, [*notes, *budget]
+        )
 
 
 def _written(explanation: Explanation) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from bench.explaining.kept import network
 from bench.records.store import Store
-from lt_core.data.loader import cut_for_evaluation
+from lt_core import asked
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
-from lt_core.errors import UserError
 from lt_core.explain import Explanation
-from lt_core.features import BATCH, PIXELS
-from lt_core.frozen.label import Frozen
 from lt_core.result import TrialResult
 from lt_core.trained import Trained
 from lt_core.training.runtime import Runtime
@@ -70,53 +65,23 @@ def sheet(
     Raises:
         UserError: weights or images that are not there, features in place of pictures, or a network that cannot be explained so.
     """
-    first, device = results[0], runtime.torch_device()
-    networks = [sees_pictures(network(store, result)).to(device) for result in results]
+    first = results[0]
+    networks = [asked.sees_pictures(network(store, result)).to(runtime.torch_device()) for result in results]
     images = load_set(first.spec.data.dataset, runtime.data_dir)
-    guessed = predictions(networks[0], images.test_pixels, len(images.test_labels)).argmax(axis=1)
+    guessed = asked.probabilities(networks[0], images.test_pixels, len(images.test_labels)).argmax(axis=1)
     positions = chosen_pictures(images.test_labels, guessed == images.test_labels, first.train_counts, pictures)
     pixels, labels = images.test_pixels(positions), np.asarray(images.test_labels[positions])
     columns = [_column(trained, explanation, pixels, labels, of) for trained in networks]
     names = DATASETS[first.spec.data.dataset].class_names or tuple(map(str, range(len(first.train_counts))))
-    seen = cut_for_evaluation(torch.from_numpy(pixels), first.spec.recipe).numpy()
-    return Sheet(seen, labels, first.train_counts, names, columns)
+    return Sheet(asked.shown(networks[0], pixels), labels, first.train_counts, names, columns)
 
 
 def _column(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray, of: str) -> Column:
-    said = predictions(trained, pixels.__getitem__, len(pixels))
+    said = asked.probabilities(trained, pixels.__getitem__, len(pixels))
     predicted = said.argmax(axis=1)
     sought = predicted if of == "predicted" else labels
-    images = trained.images(on(pixels, trained.scale.device))
-    heat = explanation.heat(trained, images, on(sought, images.device)).cpu().numpy()
+    heat = asked.heat(trained, explanation, pixels, sought)
     return Column(trained.spec.method.label, heat, sought, predicted, said.max(axis=1))
-
-
-def sees_pictures(trained: Trained) -> Trained:
-    """``trained``.
-
-    Raises:
-        UserError: it is of the frozen track.
-    """
-    if Frozen.of(trained.spec.recipe.model):
-        raise UserError(
-            f"{trained.spec.method.label}: a trial of the frozen track is given features of pictures and keeps no network that "
-            "looks at any: explain one whose backbone is trained"
-        )
-    return trained
-
-
-def on(values: np.ndarray, device: torch.device) -> Tensor:
-    """``values`` on the device."""
-    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
-
-
-def predictions(trained: Trained, read: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
-    """Class probabilities [N, C] of the pictures that ``read(positions)`` gives, in batches that fit into memory."""
-    made, at_once = [], max(1, min(BATCH, PIXELS // (trained.shape[0] * trained.shape[1])))
-    for start in range(0, count, at_once):
-        pixels = read(np.arange(start, min(start + at_once, count)))
-        made.append(trained(on(pixels, trained.scale.device)).cpu().numpy())
-    return np.concatenate(made)
 
 
 def chosen_pictures(labels: np.ndarray, right: np.ndarray, train_counts: Sequence[int], wanted: int) -> np.ndarray:

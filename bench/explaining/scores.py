@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from bench.explaining.kept import network
-from bench.explaining.pictures import on, sees_pictures
 from bench.records.store import Store
-from lt_core.data.loader import cut_for_evaluation
+from lt_core import asked
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
 from lt_core.explain import Explanation
-from lt_core.explain.scores import deletion, insertion, pointing, share_inside
 from lt_core.result import TrialResult
-from lt_core.trained import Trained
 from lt_core.training.runtime import Runtime
-
-_STEPS = 20
-_AT_ONCE = 100  # pictures
 
 
 def scores(
-    store: Store,
-    results: Sequence[TrialResult],
-    explanation: Explanation,
-    pictures: int,
-    runtime: Runtime,
+    store: Store, results: Sequence[TrialResult], explanation: Explanation, pictures: int, runtime: Runtime
 ) -> pd.DataFrame:
-    """A row a trial, by its id: deletion and insertion; where the set says where objects are, the shares of heat on them
-    (``inside``; ``tail_inside``, on the smaller half of the classes), how often the hottest place lies there (``pointing``), and
-    the objects' share of the ``area``.
+    """A row a trial, by its id: the means of `lt_core.asked.scores`, and the share of heat on the object on the smaller half of
+    the classes (``tail_inside``).
 
     Args:
         results: trials that share their test part.
-        pictures: test pictures, as many of each class; what is hidden in them has the mean colour of the training images.
+        pictures: test pictures, as many of each class.
 
     Raises:
         UserError: as `bench.explaining.pictures.sheet`.
@@ -50,9 +37,11 @@ def scores(
     masks = None if mask_of is None else mask_of(pixels)
     rows = {}
     for result in results:
-        trained = sees_pictures(network(store, result)).to(runtime.torch_device())
-        tail = np.isin(labels, smaller_half(result.train_counts))
-        rows[result.trial_id] = _scored(trained, explanation, pixels, labels, masks, tail)
+        trained = asked.sees_pictures(network(store, result)).to(runtime.torch_device())
+        found = asked.scores(trained, explanation, pixels, labels, masks)
+        if "inside" in found:
+            found["tail_inside"] = found["inside"][np.isin(labels, smaller_half(result.train_counts))]
+        rows[result.trial_id] = {name: float(values.mean()) for name, values in found.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -71,39 +60,3 @@ def smaller_half(train_counts: Sequence[int]) -> np.ndarray:
     """The classes that fewer images were trained on; of an odd number the middle one is not among them."""
     order = np.argsort(-np.asarray(train_counts), kind="stable")
     return order[-(-len(order) // 2) :]
-
-
-def _scored(
-    trained: Trained,
-    explanation: Explanation,
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    masks: np.ndarray | None,
-    tail: np.ndarray,
-) -> dict[str, float]:
-    found: dict[str, list[Tensor]] = {}
-    for start in range(0, len(labels), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        stored, sought = on(pixels[part], trained.scale.device), on(labels[part], trained.scale.device)
-        heat = explanation.heat(trained, trained.images(stored), sought)
-        for name, values in _of_batch(trained, trained.images(stored), sought, heat):
-            found.setdefault(name, []).append(values)
-        if masks is not None:
-            shown = on(255 * masks[part, :, :, None].astype(np.uint8), heat.device)
-            mask = cut_for_evaluation(shown, trained.spec.recipe)[..., 0] > 127
-            found.setdefault("inside", []).append(share_inside(heat, mask))
-            found.setdefault("pointing", []).append(pointing(heat, mask))
-            found.setdefault("area", []).append(mask.float().mean(dim=(1, 2)))
-    whole = {name: torch.cat(parts).cpu().numpy() for name, parts in found.items()}
-    if "inside" in whole:
-        whole["tail_inside"] = whole["inside"][tail]
-    return {name: float(each.mean()) for name, each in whole.items()}
-
-
-def _of_batch(trained: Trained, images: Tensor, labels: Tensor, heat: Tensor) -> Iterator[tuple[str, Tensor]]:
-    def predict(shown: Tensor) -> Tensor:
-        return trained.predicted(shown).gather(1, labels[:, None])[:, 0].float()
-
-    grey = torch.zeros_like(images)
-    yield "deletion", deletion(predict, images, heat, grey, _STEPS)
-    yield "insertion", insertion(predict, images, heat, grey, _STEPS)

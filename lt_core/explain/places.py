@@ -41,16 +41,17 @@ class Place:
 def found(classifier: Explainable, images: Tensor) -> Place | None:
     """The place whose maps say where the classifier looks; None: its network keeps no places, as a perceptron does not.
 
-    A backbone may name the module itself (``seen``). Else it is the last one, in the order of computation, with places on which
-    the logits depend: of a transformer the output of a layer norm, tokens [B, t, K]; of other networks any output
-    [B, K, h, w] (or [B, h, w, K]) of more than one place. In a vision transformer with a class token the outputs depend on no
-    other token of its last block, so that its first layer norm is found there, the usual choice for Grad-CAM.
+    A backbone may name the module itself (``seen``), or say that there is none. Else it is the last one, in the order of
+    computation, with places on which the logits depend: of a transformer the output of a layer norm, tokens [B, t, K]; of other
+    networks any output [B, K, h, w] (or [B, h, w, K]) of more than one place. In a vision transformer with a class token the
+    outputs depend on no other token of its last block, so that its first layer norm is found there, the usual choice for Grad-CAM.
 
     Args:
         images: normalised, [B, channels, H, W], of which the first is looked at.
     """
-    if module := getattr(classifier.backbone, "seen", None):
-        return Place(module, _channels_first)
+    if hasattr(classifier.backbone, "seen"):
+        named = cast(nn.Module | None, classifier.backbone.seen)
+        return Place(named, _channels_first) if named is not None else None
     seen: list[tuple[nn.Module, Tensor]] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> Any:

@@ -37,6 +37,9 @@ class Fixed(Sampling):
 class MeanProbability(nn.Module):
     """Logarithm of the members' mean class probability: logits whose softmax is that mean."""
 
+    seen = None  # each member has maps of its own (`lt_core.explain`)
+    called = "an ensemble"  # in messages
+
     def __init__(self, members: Iterable[Net], losses: Iterable[Loss]) -> None:
         super().__init__()
         self.members, self.losses = nn.ModuleList(members), list(losses)

@@ -47,7 +47,7 @@ def kept(tmp_path_factory):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 20), st.randoms())
 def test_pictures_are_different_ones_and_go_from_head_to_tail(counts, wanted, random):
-    labels = np.repeat(np.arange(len(counts)), 12)
+    labels = np.repeat(np.arange(len(counts)), 20)
     right = np.array([random.random() < 0.5 for _ in labels])
     found = chosen_pictures(labels, right, counts, wanted)
     assert len(found) == wanted == len(set(found.tolist()))
