@@ -44,7 +44,7 @@ def found(classifier: Explainable, images: Tensor) -> Place | None:
     A backbone may name the module itself (``seen``), or say that there is none. Else it is the last one, in the order of
     computation, with places on which the logits depend: of a transformer the output of a layer norm, tokens [B, t, K]; of other
     networks any output [B, K, h, w] (or [B, h, w, K]) of more than one place. In a vision transformer with a class token the
-    outputs depend on no other token of its last block, so that its first layer norm is found there, the usual choice for Grad-CAM.
+    outputs depend on no other token of its last block, so that its first layer norm is found there, as is usual for Grad-CAM.
 
     Args:
         images: normalised, [B, channels, H, W], of which the first is looked at.

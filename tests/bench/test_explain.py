@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -23,7 +25,9 @@ from lt_core.explain import explanation
 from lt_core.explain.scores import pointing, share_inside
 from lt_core.training.runtime import Runtime
 from tests.bench.harness import TINY
+from tests.bench.pages import Page
 from tests.bench.test_frozen import BACKBONE, SUITE
+from tests.bench.test_guide import run_page
 
 SHORT = {
     "recipe": {"base": "digits", "epochs": 4},
@@ -203,3 +207,20 @@ def test_where_objects_are_unknown_there_are_no_shares(kept, call):
 def test_the_smaller_half_of_the_classes():
     assert sorted(smaller_half([9, 1, 5, 7]).tolist()) == [1, 2]
     assert smaller_half([9, 1, 5]).tolist() == [1]
+
+
+# The page ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_on_explanations(call, tmp_path):
+    """Its commands on one trial of two epochs, and its blocks of Python in processes of their own."""
+    page = Page("docs/explain.md")
+    said = run_page(page, call, tmp_path)
+    assert "deletion %" in said["explain mine --scores --images 50"] and "NC4 %" in said["geometry mine"]
+    assert (tmp_path / "where.png").stat().st_size > 10_000
+    printed = []
+    for block in page.python():
+        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    assert printed == ["softmax torch.Size([500, 10])\n", "18 torch.Size([10, 64])\n"]
