@@ -30,7 +30,7 @@ def draw(sheet: Sheet, title: str, notes: Sequence[str]) -> Figure:
     made = Figure(figsize=(width, height))
     top, bottom = 1 - 0.62 / height, (0.12 + 0.14 * len(words)) / height
     grid = made.add_gridspec(
-        rows, columns, left=1.2 / width, right=1 - 0.1 / width, top=top, bottom=bottom + 0.2 / height, hspace=0.3
+        rows, columns, left=1.2 / width, right=1 - 0.1 / width, top=top, bottom=bottom + 0.2 / height, hspace=0.16
     )
     made.text(0.1 / width, 1 - 0.1 / height, title, fontsize=9, va="top")
     made.text(0.1 / width, bottom - 0.06 / height, "\n".join(words), fontsize=6.5, va="top", linespacing=1.3)

@@ -12,6 +12,7 @@ from bench.records.store import Store
 from lt_core import asked
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
+from lt_core.errors import UserError
 from lt_core.explain import Explanation
 from lt_core.result import TrialResult
 from lt_core.training.runtime import Runtime
@@ -34,7 +35,12 @@ def scores(
     images, mask_of = load_set(data, runtime.data_dir), DATASETS[data].mask
     positions = of_every_class(images.test_labels, pictures)
     pixels, labels = images.test_pixels(positions), np.asarray(images.test_labels[positions])
-    masks = None if mask_of is None else mask_of(pixels)
+    masks = None if mask_of is None else np.asarray(mask_of(pixels))
+    if masks is not None and (masks.shape != pixels.shape[:3] or masks.dtype != bool):
+        raise UserError(
+            f"dataset {data}: mask gives {masks.dtype} of shape {list(masks.shape)} for {len(pixels)} pictures: let it give true "
+            f"or false for each of their pixels, {list(pixels.shape[:3])}"
+        )
     rows = {}
     for result in results:
         trained = asked.sees_pictures(network(store, result)).to(runtime.torch_device())

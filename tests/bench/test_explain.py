@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from bench.explaining.kept import kept_trials, network
 from bench.explaining.pictures import chosen_pictures, sheet
 from bench.explaining.scores import smaller_half
 from bench.records.store import Store
+from lt_core.data.sets import DATASETS
 from lt_core.data.sources import load_set
 from lt_core.explain import explanation
 from lt_core.explain.scores import pointing, share_inside
@@ -195,6 +197,14 @@ def test_scores_by_the_command_line_are_those_of_the_maps(call, write_suite, tmp
     for column in ("accuracy %", "deletion %", "insertion %"):
         assert 0 < cells["over_sampling", column]["mean"] < 100
     assert any(note.startswith("by chance 25.0 %") for note in table["notes"])
+
+
+def test_a_mask_of_another_form_is_refused(kept, call, monkeypatch):
+    for mask in (lambda pixels: pixels > 0, lambda pixels: pixels[..., 0]):
+        info = replace(DATASETS["digits"], mask=mask)
+        monkeypatch.setitem(DATASETS._items, "digits", info)
+        code, _, err = call("explain", str(kept.path), "--scores", "--images", "20")
+        assert code == 2 and "dataset digits: mask gives" in err and "[20, 8, 8]" in err
 
 
 def test_where_objects_are_unknown_there_are_no_shares(kept, call):
