@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import FORMAT, RUN, SKIP_DAMAGED, takes
-from lt_core.errors import unknown
+from lt_core.errors import UserError, unknown
 
 METHODS = Annotated[str, typer.Option("--only", "--method", metavar="GLOB", help="only these methods or labels")]
 
@@ -61,6 +61,10 @@ def explain_(
 
     if of not in pictures.OF:
         raise unknown("class", of, pictures.OF, "--of")
+    if scored and (out is not None or of != pictures.OF[0]):
+        raise UserError("--scores prints tables about the pictures' own classes and draws nothing: drop --out and --of")
+    if not scored and format != "terminal":
+        raise UserError("--format is of the tables that --scores prints: give that too, or --out for a figure")
     store, chosen = Store.open(run, skip_damaged), explanation(kind)
     runtime = Runtime(data_dir=data, device=device)
     if scored:

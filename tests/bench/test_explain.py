@@ -132,6 +132,10 @@ def test_explanations_are_listed(call):
         (["--of", "right"], "--of: unknown class 'right'"),
         (["--only", "nothing"], "--only 'nothing' matches no method of the run"),
         (["--out", "a.gif"], "must end in"),
+        (["--scores", "--out", "a.png"], "drop --out and --of"),
+        (["--scores", "--of", "predicted"], "drop --out and --of"),
+        (["--format", "md"], "--format is of the tables that --scores prints"),
+        (["--scores", "--format", "html"], "unknown format 'html'"),
         (["--device", "cuda:9"], "device"),
     ],
 )
