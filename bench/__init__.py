@@ -141,7 +141,7 @@ def tune(
     """
     from bench.records.folder import claim
     from bench.records.store import Store
-    from bench.running.execution import Execution
+    from bench.running.execution import KEPT, Execution
     from bench.running.sharing import settled
     from bench.suites.selection import with_fields
     from bench.tuning import driver, winners
@@ -152,7 +152,8 @@ def tune(
     load_all(plugins)
     (given,) = with_fields(fields, execution or Execution())
     if given.keep:
-        raise UserError(f"keep: a study keeps no {given.keep}: run the suite file of its winner with --keep {given.keep}")
+        kinds = " and no ".join(KEPT[given.keep])
+        raise UserError(f"keep: a study keeps no {kinds}: run the suite file of its winner with --keep {given.keep}")
     if given.fail_fast:
         raise UserError("fail_fast is for runs: a setting of a study whose trial fails counts as failed, and the study goes on")
     chosen = load_space(space) if isinstance(space, str | Path) else space

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from lt_core.errors import UserError
+from lt_core.side_file import PREDICTIONS
 
-#: The key of a record's environment that holds the SHA-256 of its file; records of trials that kept none lack it.
-DIGEST_KEY = "predictions"
 #: What stands for the logarithm of 0: float16 ends at −65504, and e^−60000 is 0 in any precision.
 _ZERO = np.float16(-60000)
 
@@ -97,13 +94,8 @@ class Kept:
     validation: Predictions | None = None
 
 
-def path_of(folder: str | Path, trial_id: str) -> Path:
-    """The file of a trial in the folder of a run's predictions."""
-    return Path(folder) / f"{trial_id}.npz"
-
-
 def save(path: Path, kept: Kept) -> str:
-    """Write ``kept`` beside, fsync, rename; the SHA-256 of the file in hexadecimal digits. Equal predictions give equal files.
+    """Write ``kept`` whole or not at all; the SHA-256 of the file in hexadecimal digits. Equal predictions give equal files.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
@@ -114,18 +106,7 @@ def save(path: Path, kept: Kept) -> str:
         arrays |= {"validation_log_probabilities": held.log_probabilities, "validation_labels": held.labels}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+    return PREDICTIONS.write(path, buffer.getbuffer())
 
 
 def load(path: Path, sha256: str) -> Kept:
@@ -137,19 +118,7 @@ def load(path: Path, sha256: str) -> Kept:
     Raises:
         UserError: there is no such file, or it is not the one that the trial wrote.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"the predictions {path} cannot be read ({error.strerror}): copy the file from where the trial was run, or run the "
-            "trial with --keep predictions into a fresh --out"
-        ) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise UserError(
-            f"the predictions {path} are damaged or another trial's (SHA-256 {found[:8]}…, and {sha256[:8]}… by the record): "
-            "copy the file again, or run the trial with --keep predictions into a fresh --out"
-        )
+    content = PREDICTIONS.read(path, sha256)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             parts = [

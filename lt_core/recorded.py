@@ -27,7 +27,7 @@ _KINDS: dict[str, type] = {
 _ENVIRONMENT: dict[str, type] = {
     "device": str, "device_name": str, "threads": int, "precision": str, "data_fingerprint": str, "subset_fingerprint": str,
     "git_commit": str, "git_dirty": bool, "torch": str, "python": str, "command": str, "packages": dict, "plugins": list,
-    "predictions": str,
+    "predictions": str, "weights": str,
 }  # fmt: skip
 _WORDS: dict[type, str] = {str: "text", list: "list", dict: "mapping", int: "whole number of 0 or more", bool: "true or false"}
 _SHARES = ("test_accuracy", "test_balanced_accuracy")

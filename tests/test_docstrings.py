@@ -33,6 +33,7 @@ LT_CORE = (
     "lt_core.spec.DataSpec",
     "lt_core.spec.TrialSpec",
     "lt_core.testing",
+    "lt_core.trained.Trained",
     "lt_core.training.run_trial",
 )
 BENCH = ("bench", *(f"bench.{name}" for name in bench.__all__ if name not in ("Plan", "Space", "Suite")))  # what load_… make

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import lt_core
-from bench.cli import check, data, features, files, look, run, tune
+from bench.cli import check, data, explain, features, files, look, run, tune
 from bench.cli.command import Command, GridCommand
 from bench.cli.exits import refuse
 from bench.cli.options import with_plugins
@@ -42,7 +42,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "list": look.list_, "plan": run.plan_, "run": run.run_, "tune": tune.tune_, "table": look.table_, "status": look.status_,
     "compare": look.compare_, "priors": look.priors_, "leaderboard": look.leaderboard_, "export": files.export_,
     "merge": files.merge_, "verify": run.verify_, "features": features.features_, "check": check.check_, "claims": look.claims_,
-    "plot": files.plot_, "report": files.report_, "site": files.site_,
+    "plot": files.plot_, "report": files.report_, "site": files.site_, "weights": explain.weights_, "explain": explain.explain_,
+    "geometry": explain.geometry_,
 }  # fmt: skip
 for _name, _command in _COMMANDS.items():
     app.command(_name, cls=GridCommand if _name in ("plan", "run") else Command)(with_plugins(_command))

@@ -155,7 +155,22 @@ def _metric_words(metric: Metric) -> str:
     return words + ("; where predictions are kept" if metric.needs_predictions else "")
 
 
-_KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics)
+def explanations(pattern: str) -> Items:
+    from lt_core.explain import EXPLANATIONS
+    from lt_core.fields import domains
+
+    found = {name: EXPLANATIONS[name] for name in EXPLANATIONS.names(pattern)}
+    return [
+        {
+            "name": name,
+            "about": " ".join((kind.__doc__ or "").split("\n\n")[0].split()),
+            "parameters": {key: {"domain": str(domain), "help": domain.help} for key, domain in domains(kind).items()},
+        }
+        for name, kind in found.items()
+    ]
+
+
+_KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics, explanations)
 LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}
 
 

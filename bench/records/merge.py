@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.records import predictions
+from bench.records import side_files
 from bench.records.columns import MACHINE
 from bench.records.store import Store
 from lt_core.errors import UserError
@@ -28,7 +28,8 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
     """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
 
     Of a trial that several hold a finished record wins over a failed one, and of equals the first. What other kinds of device
-    measured for it is left out, and told. Predictions go with their record.
+    measured for it is left out, and told. Predictions and weights go with
+    their record.
 
     Raises:
         UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing
@@ -55,7 +56,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
         for result in added:
-            predictions.copy(result.trial_id, homes[result.trial_id], target)
+            side_files.copy(result.trial_id, homes[result.trial_id], target)
             target.write(result)
     target.compact()
     return len(added), shared

@@ -22,8 +22,9 @@ from bench.records.folder import refuse_committed
 from bench.records.record import decoded, encoded, result_of
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.errors import UserError, unknown
-from lt_core.predictions import DIGEST_KEY, load, path_of
+from lt_core.predictions import load
 from lt_core.result import UNSETTLED, TrialResult
+from lt_core.side_file import PREDICTIONS
 
 _load = lru_cache(maxsize=1)(load)  # several metrics look at the predictions of one trial after another
 
@@ -234,8 +235,12 @@ class Store:
 
     def _read(self, path: Path) -> TrialResult:
         result = result_of(path, *self._loaded(path))
-        digest = result.environment.get(DIGEST_KEY)
-        return replace(result, kept=partial(_load, path_of(self.predictions, result.trial_id), digest)) if digest else result
+        digest = result.environment.get(PREDICTIONS.name)
+        return (
+            replace(result, kept=partial(_load, PREDICTIONS.path(self.predictions, result.trial_id), digest))
+            if digest
+            else result
+        )
 
     def _loaded(self, path: Path) -> tuple[dict[str, Any], bool]:
         """What stands in a record, and whether a digest vouches for it."""

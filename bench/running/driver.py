@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from bench.records import predictions
+from bench.records import side_files
 from bench.records.folder import claim
 from bench.records.provenance import provenance
 from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
-from bench.running.execution import PREDICTIONS, Execution
+from bench.running.execution import KEPT, Execution
 from bench.running.progress import ProgressLine, summary
 from bench.running.sharing import settled
 from bench.suites.files import write
@@ -23,6 +24,7 @@ from lt_core.errors import UserError
 from lt_core.frozen.fetch import fetch_inputs
 from lt_core.labels import counted
 from lt_core.result import LOST, OK, TrialResult
+from lt_core.side_file import SIDE_FILES, SideFile
 from lt_core.spec import TrialSpec
 from lt_core.stages import check_divisible, stage_one
 from lt_core.training.runtime import Runtime
@@ -85,21 +87,23 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
         execution = settled(execution, left.todo, len(left.todo), lambda words: print(f"{plan.suite.name}: {words}", flush=True))
         runtime = execution.beside_others(execution.runtime())
     backend = execution.scheduler()
-    if execution.keep != PREDICTIONS:
-        execute(left, store, backend, runtime, fail_fast=execution.fail_fast)
-        return store
+    kinds = [kind for kind in SIDE_FILES if execution.keep and kind.name in KEPT[execution.keep]]
     todo = {spec.trial_id for spec in left.todo}
     before = {spec.trial_id for spec in plan.specs} - todo
-    _tell_of_lacking(store, before, "--keep predictions with another --out runs them again")
-    execute(left, store, backend, replace(runtime, predictions=str(store.predictions.resolve())), fail_fast=execution.fail_fast)
-    _tell_of_lacking(store, todo, "the folder was full, or the node that ran them does not see it")
+    for kind in kinds:
+        _tell_of_lacking(store, kind, before, f"--keep {kind.name} with another --out runs them again")
+    folders: dict[str, Any] = {kind.name: str(side_files.folder(store, kind).resolve()) for kind in kinds}
+    execute(left, store, backend, replace(runtime, **folders), fail_fast=execution.fail_fast)
+    for kind in kinds:
+        _tell_of_lacking(store, kind, todo, "the folder was full, or the node that ran them does not see it")
     return store
 
 
-def _tell_of_lacking(store: Store, trial_ids: set[str], words: str) -> None:
-    lacking, done = predictions.without(store, trial_ids)
+def _tell_of_lacking(store: Store, kind: SideFile, trial_ids: set[str], words: str) -> None:
+    lacking, done = side_files.without(store, kind, trial_ids)
     if lacking:
-        print(f"predictions of {lacking} of {counted(done, 'finished trial')} are not in {store.predictions}: {words}")
+        place = side_files.folder(store, kind)
+        print(f"{kind.name} of {lacking} of {counted(done, 'finished trial')} are not in {place}: {words}")
 
 
 def execute(

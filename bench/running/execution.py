@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lt_core.training.runtime import Runtime
 
 BACKENDS = ("ray", "inline")
-PREDICTIONS = "predictions"
+#: What `keep` can be → the kinds of files that are left (names of `lt_core.side_file`).
+KEPT = {"predictions": ("predictions",), "weights": ("weights",), "all": ("predictions", "weights")}
 AUTO = "auto"
 
 
@@ -55,8 +56,9 @@ class Execution:
     )
     keep: str | None = param(
         None,
-        "what each trial leaves beside its record: log-probabilities of the test part and the validation split, for `priors`",
-        choices=(PREDICTIONS,),
+        "what each trial leaves beside its record: log-probabilities of the test part and the validation split, for `priors`; "
+        "its trained network, for `explain`, `geometry` and `weights`; or both",
+        choices=tuple(KEPT),
     )
     verbose: bool = param(False, "Ray's own messages too")
 

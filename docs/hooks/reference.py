@@ -168,6 +168,7 @@ def tables_and_plots() -> str:
         "Tables and plots",
         ("Tables", "`bench.py table NAME --run RUN` prints one.", listing.tables("*")),
         ("Plots", "`bench.py plot NAME --run RUN` draws one.", listing.plots("*")),
+        ("Explanations", "`bench.py explain RUN --kind NAME` draws heat maps.", listing.explanations("*")),
     )
 
 

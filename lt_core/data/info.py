@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from lt_core.data.registered import Definition
 from lt_core.data.standard import Standard
 
@@ -56,6 +58,8 @@ class DatasetInfo:
             class has how many images is known from the set alone.
         validation_each: images of each class in a validation part of the set's own; 0: it has none, and validation images are
             training images that are held out.
+        mask: pixels uint8 [N, height, width, channels] → where the object is in each, bool [N, height, width]; None: it is not
+            known.
     """
 
     name: str
@@ -67,6 +71,7 @@ class DatasetInfo:
     class_names: tuple[str, ...] = ()
     by_class: bool = True
     validation_each: int = 0
+    mask: Callable[[np.ndarray], np.ndarray] | None = field(default=None, compare=False)
 
     @property
     def classes(self) -> int:

@@ -161,9 +161,7 @@ class Batches:
 
     def for_evaluation(self, pixels: Tensor) -> Tensor:
         """Stored ``pixels`` uint8 [B, H, W, channels] as the network is given them in evaluation: float32 [B, channels, H, W]."""
-        if self.recipe.crop:
-            pixels = centre(pixels, self.recipe.evaluated_at, self.recipe.crop)
-        return self.normalise(pixels)
+        return as_evaluated(pixels, self.recipe, self.scale, self.shift)
 
     def plain(self, positions: Tensor) -> Tensor:
         """Pixels at ``positions`` as they are stored: uint8 [B, H, W, channels]."""
@@ -205,7 +203,21 @@ class Batches:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 [B, H, W, channels] to float32 [B, channels, H, W]."""
-        return torch.addcmul(self.shift, pixels, self.scale).permute(0, 3, 1, 2)
+        return _normalised(pixels, self.scale, self.shift)
+
+
+def as_evaluated(pixels: Tensor, recipe: Recipe, scale: Tensor, shift: Tensor) -> Tensor:
+    """`Batches.for_evaluation`, of a training whose normalisation is ``scale`` and ``shift`` [channels]."""
+    return _normalised(cut_for_evaluation(pixels, recipe), scale, shift)
+
+
+def cut_for_evaluation(pixels: Tensor, recipe: Recipe) -> Tensor:
+    """What of stored ``pixels`` uint8 [B, H, W, channels] a network is given in evaluation: all, or the centre."""
+    return centre(pixels, recipe.evaluated_at, recipe.crop) if recipe.crop else pixels
+
+
+def _normalised(pixels: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    return torch.addcmul(shift, pixels, scale).permute(0, 3, 1, 2)
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:

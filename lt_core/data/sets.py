@@ -6,8 +6,10 @@ import fnmatch
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
+
+import numpy as np
 
 from lt_core.data.info import ClassesOf, DatasetInfo, Found, Made, Source
 from lt_core.data.registered import Definition, find
@@ -148,12 +150,33 @@ def _digits() -> Any:
     return read_digits()
 
 
+def _digits_in_context(telling: float) -> Any:
+    from lt_core.data.planted import read_digits_in_context
+
+    return read_digits_in_context(telling)
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    from lt_core.data.planted import grey
+
+    return grey(pixels)
+
+
 _TEN = tuple("0123456789")
 dataset(
     name="digits", about="handwritten digits of scikit-learn, 8×8 grey, embedded",
     train_counts=(128, 132, 127, 133, 131, 132, 131, 129, 124, 130), test_count=500, image_shape=(8, 8, 1), class_names=_TEN,
     source=Made(_digits, kept=True),
 )  # fmt: skip
+for _percent, _words in (
+    (80, "whose colour tells the class of 80 % in training, and nothing in the test"),
+    (0, "that tells nothing"),
+):
+    dataset(
+        name=f"digits_context{_percent}", about=f"those digits, 16×16 colour, before a background {_words}",
+        train_counts=DATASETS["digits"].train_counts, test_count=500, image_shape=(16, 16, 3), class_names=_TEN,
+        source=Made(partial(_digits_in_context, _percent / 100), kept=True), mask=_grey,
+    )  # fmt: skip
 dataset(
     name="mnist", about="handwritten digits, 28×28 grey",
     train_counts=(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949), test_count=10_000, image_shape=(28, 28, 1),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lt_core.errors import UserError, unknown
-from lt_core.labels import parse_label
+from lt_core.labels import format_label, parse_label
 from lt_core.models.heads import Head, initialise
 from lt_core.registry import Registry
 
@@ -149,6 +149,13 @@ def resolved_model(label: str) -> str:
     name, options = parse_label(label)
     resolve = MODELS[name].resolve if name in MODELS else None
     return resolve(options) if resolve else label
+
+
+def without_weights(label: str) -> str:
+    """``label`` with random weights in place of a file's: the form of a network into which other weights are read."""
+    name, options = parse_label(label)
+    random = {key: text for key, text in options.items() if key not in ("weights", "trained")}
+    return label if MODELS[name].sees else format_label(name, random)
 
 
 def seen_shape(label: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -10,12 +10,14 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from lt_core.data.loader import Split
+from lt_core.data.loader import Batches, Split
 from lt_core.declaration import resolve
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.identity import NEUTRAL
 from lt_core.models.heads import Head, initialise
+from lt_core.models.length import of_length
+from lt_core.models.registry import Net, build_model, without_weights
 from lt_core.moved import as_written
 from lt_core.parts import Part, build_parts, part
 from lt_core.protocols import Trainable, TrainableClassifier
@@ -34,6 +36,7 @@ class Stage:
         evaluate: whether it is evaluated at points of the learning curve and at its end.
         chosen: what was chosen for it on the validation split, by name; it goes into the record.
         pictures: makes the record's pictures, as `lt_core.generation.pictures` does, if somebody asks for them.
+        features_by: the training whose features of images it is given in place of images.
     """
 
     training: Trainable
@@ -41,6 +44,21 @@ class Stage:
     evaluate: bool = True
     chosen: dict[str, float] = field(default_factory=dict)
     pictures: Callable[[], list[dict[str, Any]]] | None = None
+    features_by: TrainableClassifier | None = None
+
+    @property
+    def classifier(self) -> TrainableClassifier:
+        """The training of a stage that is evaluated."""
+        assert self.evaluate
+        return cast(TrainableClassifier, self.training)
+
+    @property
+    def whole(self) -> tuple[Net, Batches]:
+        """The network that predicts, from images on, and what makes batches of these."""
+        last, first = self.classifier, self.features_by
+        return (
+            (Net(first.evaluated.backbone, last.evaluated.classifier), first.batches) if first else (last.evaluated, last.batches)
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,33 @@ class StageContext:
             return initialise(head.build(width, len(self.split.counts)), self.spec.recipe.head_init)
 
 
+@dataclass(frozen=True)
+class Blueprint:
+    """Makes untrained networks of a trial, into which kept weights are read.
+
+    Args:
+        shape: height, width and channels of what they are given.
+    """
+
+    spec: TrialSpec
+    shape: tuple[int, int, int]
+    classes: int
+
+    def plain(self, spec: TrialSpec | None = None) -> Net:
+        """What `StageContext.training` makes for ``spec``, such as that of a first stage, or for the trial."""
+        spec = spec or self.spec
+        parts = build_parts(spec.method.params, spec.method.name)
+        head, step = cast(Head, parts["head"]), cast(Step, parts["step"])
+        return build_model(
+            without_weights(spec.recipe.model), self.shape, self.classes, head,
+            change=lambda backbone: step.backbone(of_length(backbone, spec.recipe.feature_length)),
+        )  # fmt: skip
+
+    def classifier(self, width: int) -> nn.Module:
+        """A head of the method's own for features of ``width``."""
+        return cast(Head, build_parts(self.spec.method.params)["head"]).build(width, self.classes)
+
+
 class Stages(Part):
     """The trainings of a trial, one after another; the last of them is evaluated."""
 
@@ -90,6 +135,10 @@ class Stages(Part):
             images: that an epoch of plain training draws.
         """
         return 3.0 * images * step_of(spec).cost * self.epochs(spec)
+
+    def network(self, made: Blueprint) -> Net:
+        """A network of the form that the last training leaves, untrained: weights that were kept are read into it."""
+        return made.plain()
 
     @abstractmethod
     def trainings(self, context: StageContext) -> Iterator[Stage]:
@@ -137,6 +186,10 @@ class FromStageOne(Stages):
         first = context.training(spec=shared)
         yield Stage(first, shared_as=shared)
         yield from self.after(first, context)
+
+    def network(self, made: Blueprint) -> Net:
+        backbone = made.plain(self.stage_one_of(made.spec)).backbone
+        return Net(backbone, made.classifier(cast(int, backbone.width)))
 
     @abstractmethod
     def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:

@@ -10,11 +10,12 @@ from torch import Generator, Tensor
 
 from lt_core.features import by_batches
 from lt_core.fields import param
+from lt_core.models.registry import Net
 from lt_core.parts import part
 from lt_core.protocols import Predictor, TrainableClassifier
 from lt_core.sampling import Instance, Sampling
 from lt_core.spec import TrialSpec
-from lt_core.stages.base import FromStageOne, Stage, StageContext
+from lt_core.stages.base import Blueprint, FromStageOne, Stage, StageContext
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class Curriculum(FromStageOne):
             mine = (images.labels == label).nonzero()[:, 0]
             place[mine[loss[mine].argsort(stable=True)]] = torch.arange(len(mine), device=loss.device) / len(mine)
         return place
+
+    def network(self, made: Blueprint) -> Net:
+        return made.plain()
 
     def epochs(self, spec: TrialSpec) -> int:
         return spec.recipe.epochs

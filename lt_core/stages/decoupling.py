@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -24,12 +24,14 @@ from lt_core.parts import part
 from lt_core.protocols import TrainableClassifier
 from lt_core.recipes import Recipe
 from lt_core.spec import TrialSpec
-from lt_core.stages.base import FromStageOne, Stage, StageContext, second_recipe
+from lt_core.stages.base import Blueprint, FromStageOne, Stage, StageContext, second_recipe
 
 
 @dataclass(frozen=True)
 class Retrain(FromStageOne):
     """A second, shorter training with the method's own loss, weights and sampling."""
+
+    on_features: ClassVar[bool] = False  # whether it is given the first stage's features in place of images
 
     retrain: float = param(
         0.15, "epochs of the second stage, as a fraction of the first's; 0: there is none", low=0, tune=(0.05, 0.15, 0.5)
@@ -41,13 +43,16 @@ class Retrain(FromStageOne):
     def epochs(self, spec: TrialSpec) -> int:
         return self.second(spec.recipe).epochs if self.retrain else 0
 
+    def network(self, made: Blueprint) -> Net:
+        return super().network(made) if self.retrain else made.plain(self.stage_one_of(made.spec))
+
     def second(self, recipe: Recipe) -> Recipe:
         """The recipe of the second stage."""
         return second_recipe(recipe, self.retrain, self.retrain_lr)
 
     def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
         if self.retrain:
-            yield Stage(self.second_stage(first, context))
+            yield Stage(self.second_stage(first, context), features_by=first if self.on_features else None)
 
     @abstractmethod
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
@@ -102,8 +107,15 @@ class LearnableWeightScaling(OnKeptFeatures):
     """LWS: backbone and classifier stay; one scale a class is trained."""
 
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
-        model = Net(first.evaluated.backbone, Scaled(first.evaluated.classifier, len(context.split.counts)))
+        model = self._scaled(first.evaluated, len(context.split.counts))
         return self.head_trained(context, model, [model.backbone, first.evaluated.classifier])
+
+    def network(self, made: Blueprint) -> Net:
+        first = made.plain(self.stage_one_of(made.spec))
+        return self._scaled(first, made.classes) if self.retrain else first
+
+    def _scaled(self, first: Net, classes: int) -> Net:
+        return Net(first.backbone, Scaled(first.classifier, classes))
 
 
 @part("stages", "fine_tune")
@@ -119,6 +131,8 @@ class FineTune(Retrain):
 @part("stages", "features")
 class OnFeatures(Retrain):
     """cRT on stored features of all images without augmentation; synthesis, if any, makes features, not pixels."""
+
+    on_features: ClassVar[bool] = True
 
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
         def stored(images: Images) -> Images:
@@ -165,6 +179,10 @@ class NearestClassMean(FromStageOne):
         means = sums / context.split.counts.float()[:, None]
         yield Stage(context.training(model=Net(first.evaluated.backbone, NearestMean(centre, means)), epochs=0))
 
+    def network(self, made: Blueprint) -> Net:
+        first = made.plain(self.stage_one_of(made.spec))
+        return Net(first.backbone, NearestMean(torch.zeros(first.width), torch.zeros(made.classes, first.width)))
+
 
 @part("stages", "tau_norm")
 class TauNormalisation(FromStageOne):
@@ -203,3 +221,7 @@ class TauNormalisation(FromStageOne):
         classifier.weight = nn.Parameter(weight / norms**tau)
         last = context.training(model=Net(first.evaluated.backbone, classifier), epochs=0)
         yield Stage(last, chosen={"norm_tau": tau})
+
+    def network(self, made: Blueprint) -> Net:
+        first = made.plain(self.stage_one_of(made.spec))
+        return Net(first.backbone, nn.Linear(first.width, made.classes, bias=False))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from lt_core.features import probabilities_of
 from lt_core.fields import param
+from lt_core.losses.base import Loss
 from lt_core.losses.cross_entropy import Softmax
 from lt_core.models.registry import Net
-from lt_core.parts import part
+from lt_core.parts import build_parts, part
 from lt_core.protocols import Predictor
 from lt_core.sampling import Sampling, balanced_part
 from lt_core.spec import TrialSpec
-from lt_core.stages.base import Stage, StageContext, Stages
+from lt_core.stages.base import Blueprint, Stage, StageContext, Stages
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,21 @@ class Fixed(Sampling):
 class MeanProbability(nn.Module):
     """Logarithm of the members' mean class probability: logits whose softmax is that mean."""
 
-    def __init__(self, members: list[Predictor]) -> None:
+    seen = None  # each member has maps of its own (`lt_core.explain`)
+    called = "an ensemble"  # in messages
+
+    def __init__(self, members: Iterable[Net], losses: Iterable[Loss]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(member.evaluated for member in members)
-        self.losses = [member.loss for member in members]
+        self.members, self.losses = nn.ModuleList(members), list(losses)
         self.width = 0
 
     def forward(self, images: Tensor) -> Tensor:
         said = [loss.probabilities(loss.logits(net(images).float())) for net, loss in zip(self.members, self.losses, strict=True)]
         return torch.stack([p / p.sum(dim=1, keepdim=True) for p in said]).mean(dim=0).clamp_min(1e-38).log()
+
+
+def _joined(members: Iterable[Net], losses: Iterable[Loss]) -> Net:
+    return Net(MeanProbability(members, losses), nn.Identity())
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,12 @@ class _Ensemble(Stages):
             yield Stage(member)
             made.append(member)
             pool = self.next_pool(pool, made, context)
-        yield Stage(context.training(model=Net(MeanProbability(made), nn.Identity()), epochs=0, loss=Softmax()))
+        whole = _joined((member.evaluated for member in made), (member.loss for member in made))
+        yield Stage(context.training(model=whole, epochs=0, loss=Softmax()))
+
+    def network(self, made: Blueprint) -> Net:
+        loss = cast(Loss, build_parts(made.spec.method.params)["loss"])
+        return _joined((made.plain() for _ in range(self.members)), [loss] * self.members)
 
     def next_pool(self, pool: Tensor, made: list[Predictor], context: StageContext) -> Tensor:
         """Positions that the next member's part is drawn from."""

@@ -30,6 +30,11 @@ class TwoBranches(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
         self.width = 2 * backbone.width
 
+    @property
+    def seen(self) -> nn.Module:
+        """What shows where it looks (`lt_core.explain`): the last that both branches see."""
+        return self.shared.groups[-1]
+
     def trunk(self, images: Tensor) -> Tensor:
         """What both branches get."""
         hidden = self.shared.begin(images)

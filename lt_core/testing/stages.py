@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from pathlib import Path
 
+import torch
+
+from lt_core.features import probabilities_of
 from lt_core.spec import TrialSpec
 from lt_core.stages import Stages, stages_of
 from lt_core.testing.check import check, expect, label_with, methods_with
 from lt_core.testing.trials import CPU, fitting_spec, split_of
+from lt_core.trained import load, save
 from lt_core.training.trial import stage_context
 
 
@@ -25,6 +31,23 @@ def it_ends_with_a_classifier(stages: type[Stages]) -> None:
             last.training.run_epoch()
     expect(last is not None, "it makes no training at all")
     expect(last and last.evaluate, "its last training is not evaluated, and so there are no figures")
+
+
+@check("stages")
+def its_weights_are_read_back(stages: type[Stages]) -> None:
+    """Kept weights are read into the network that it says its last training leaves, and predict the same."""
+    spec, split = spec_with(stages), split_of([16, 8, 4])
+    last = None
+    for last in stages_of(spec).trainings(stage_context(spec, split, CPU)):
+        for _ in range(last.training.epochs):
+            last.training.run_epoch()
+    assert last is not None
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "kept.safetensors"
+        classifier = load(file, save(spec, last, file))
+    there = last.features_by.split.test if last.features_by else last.classifier.split.test
+    same = torch.equal(classifier(there.pixels), probabilities_of(last.classifier, last.classifier.split.test))
+    expect(same, "the network that was read predicts otherwise: `network` is of another form than what is trained")
 
 
 @check("stages")

@@ -63,7 +63,7 @@ def led(steps: Steps, spec: TrialSpec, runtime: Runtime) -> Iterator[Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-team-", ignore_cleanup_errors=True)))
         store = str(folder / "meeting")
-        quiet = replace(runtime, predictions=None, time_limit=None)
+        quiet = replace(runtime, predictions=None, weights=None, time_limit=None)
         others = []
         for rank in range(1, runtime.ranks):
             others.append(_Other(spec, replace(quiet, rank=rank), store, folder))

@@ -26,6 +26,7 @@ class Runtime:
     checkpoint: str | None = None  # file for the trial's own checkpoint; None: none is written
     stages: str | None = None  # folder of the stages that several trials share; None: each trains its own
     predictions: str | None = None  # folder in which the trial leaves what it predicts, by its id; None: it leaves nothing
+    weights: str | None = None  # likewise, in which it leaves its trained network
     checkpoint_every: float = 30.0  # seconds between two checkpoints, so that only long trials write one
     embed: bool = False  # keep what is there to look at: test images by their features, images that were made
     time_limit: float | None = None  # seconds, after which the trial ends with status timeout

@@ -9,11 +9,12 @@ import math
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -22,12 +23,15 @@ from lt_core.data.loader import Split
 from lt_core.data.trial_images import draw_images
 from lt_core.errors import in_a_line
 from lt_core.frozen.label import Frozen
-from lt_core.predictions import DIGEST_KEY, Kept, path_of, save
+from lt_core.predictions import Kept
+from lt_core.predictions import save as save_predictions
 from lt_core.protocols import Trainable, TrainableClassifier
 from lt_core.result import DIVERGED, FAILED, OOM, TIMEOUT, TrialResult
+from lt_core.side_file import PREDICTIONS, WEIGHTS, SideFile
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import Stage, StageContext, extra_images, stages_of
 from lt_core.stages.checking import check_divisible, check_trial
+from lt_core.trained import save as save_weights
 from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
@@ -191,7 +195,7 @@ class _Trial:
             self.book.finished.append(copy.deepcopy(stage.training.state()))  # a later stage may go on with the same weights
             self.book.epochs += stage.training.epochs
             if self.images.hidden is not None:
-                self.book.rounds.append(diagnose(_classifier(stage), self.split, self.images.hidden, len(self.book.rounds)))
+                self.book.rounds.append(diagnose(stage.classifier, self.split, self.images.hidden, len(self.book.rounds)))
                 self.clock.add("evaluate")
         assert stage is not None
         yield self._result(stage)
@@ -219,7 +223,7 @@ class _Trial:
             training.restore(self.under_way)
             self.under_way = None
         if not training.epochs and stage.evaluate:
-            self._evaluate(_classifier(stage), math.nan)
+            self._evaluate(stage.classifier, math.nan)
         while training.epoch < training.epochs:
             loss = training.run_epoch()
             self.book.images_seen += training.images_seen
@@ -227,9 +231,9 @@ class _Trial:
             last = training.epoch == training.epochs
             if not math.isfinite(loss):
                 raise Stopped(DIVERGED, f"training loss became {loss} in epoch {self._epoch(training)} of {self.epochs}")
-            measured = stage.evaluate and (last or training.epoch % _classifier(stage).recipe.curve_step == 0)
+            measured = stage.evaluate and (last or training.epoch % stage.classifier.recipe.curve_step == 0)
             if measured:
-                self._evaluate(_classifier(stage), loss)
+                self._evaluate(stage.classifier, loss)
             self._save(training, last)
             limit = self.runtime.time_limit
             if limit and not last and sum(self.clock.seconds.values()) > limit:
@@ -257,7 +261,7 @@ class _Trial:
             self.saved = time.perf_counter()
 
     def _result(self, stage: Stage) -> TrialResult:
-        training = _classifier(stage)
+        training = stage.classifier
         if self.test is None:  # the last training was over when the trial was taken up again, or another trial's
             self._evaluate(training, math.nan)
             self.book.curve.pop()
@@ -286,25 +290,22 @@ class _Trial:
                 **({"features_fingerprint": self.images.features} if self.images.features else {}),
                 "resumed_at": self.book.resumed_at,
                 **({"chosen": stage.chosen} if stage.chosen else {}),
-                **self._kept(),
+                **self._left(PREDICTIONS, self.runtime.predictions, self._save_predictions),
+                **self._left(WEIGHTS, self.runtime.weights, partial(save_weights, self.spec, stage)),
             },
         )
 
-    def _kept(self) -> dict[str, str]:
-        """What the record says of the predictions, once they are kept. A full disk costs them, not the trial."""
-        if not self.runtime.predictions:
-            return {}
+    def _save_predictions(self, path: Path) -> str:
         assert self.test is not None
-        path = path_of(self.runtime.predictions, self.spec.trial_id)
-        try:
-            held_out = self.validation.predictions() if self.validation else None
-            return {DIGEST_KEY: save(path, Kept(self.test.predictions(), held_out))}
-        except OSError as error:
-            warnings.warn(f"no predictions are written to {path}: {error}", stacklevel=2)
+        return save_predictions(path, Kept(self.test.predictions(), self.validation.predictions() if self.validation else None))
+
+    def _left(self, kind: SideFile, folder: str | None, save: Callable[[Path], str]) -> dict[str, str]:
+        """What the record says of a file that ``save`` leaves beside it. A full disk costs the file, not the trial."""
+        if not folder:
             return {}
-
-
-def _classifier(stage: Stage) -> TrainableClassifier:
-    """The training of a stage that is evaluated."""
-    assert stage.evaluate
-    return cast(TrainableClassifier, stage.training)
+        path = kind.path(folder, self.spec.trial_id)
+        try:
+            return {kind.name: save(path)}
+        except OSError as error:
+            warnings.warn(f"no {kind.name} are written to {path}: {error}", stacklevel=2)
+            return {}

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 import bench
-from bench.records import predictions
+from bench.records import predictions, side_files
 from bench.records.merge import merge
 from bench.records.store import Store
 from lt_core.errors import UserError
-from lt_core.predictions import DIGEST_KEY
 from lt_core.result import TrialResult
+from lt_core.side_file import PREDICTIONS
 from tests.bench.harness import TINY, cli, same
 
 ONE_EPOCH = {"recipe": {"base": "digits", "epochs": 1}, "methods": ["softmax", "logit_adjusted"], "seeds": 1}
@@ -45,7 +45,7 @@ def test_each_trial_leaves_a_file_whose_digest_its_record_has(kept):
         assert made.test.confusion.tolist() == result.confusion
         assert made.validation.confusion.tolist() == result.validation_confusion
     assert len(list((kept.path / "predictions").iterdir())) == len(kept.frame()) == 4
-    assert predictions.without(kept, kept.frame()["trial_id"]) == (0, 4)
+    assert side_files.without(kept, PREDICTIONS, kept.frame()["trial_id"]) == (0, 4)
 
 
 def test_figures_are_those_of_a_run_without(kept, write_suite, tmp_path):
@@ -65,7 +65,7 @@ def test_finished_trials_without_are_not_run_again_and_told(write_suite, tmp_pat
     assert len(list((store.path / "predictions").iterdir())) == 1
     after = {path.name: path.stat().st_mtime_ns for path in store.records.iterdir()}
     assert len(after) == 2 and {name: after[name] for name in before} == before
-    assert sum(DIGEST_KEY in result.environment for result in store.results()) == 1
+    assert sum(PREDICTIONS.name in result.environment for result in store.results()) == 1
     bench.run(write_suite(**ONE_EPOCH), **options)
     assert "predictions of" not in capsys.readouterr().out, "who asks for none hears of none"
 
@@ -99,12 +99,12 @@ def test_a_damaged_a_missing_and_another_trials_file_are_refused_by_name(copy):
     (folder / f"{third.trial_id}.npz").unlink()
     with pytest.raises(UserError, match=rf"{third.trial_id}\.npz cannot be read"):
         predictions.read(copy, third.trial_id, third.environment)
-    assert predictions.without(copy, copy.frame()["trial_id"]) == (1, 4)
+    assert side_files.without(copy, PREDICTIONS, copy.frame()["trial_id"]) == (1, 4)
 
 
 def test_records_from_before_have_none(copy):
     old = next(copy.results()).to_record()
-    del old["environment"][DIGEST_KEY]
+    del old["environment"][PREDICTIONS.name]
     result = TrialResult.from_record(old)
     assert predictions.read(copy, result.trial_id, result.environment) is None
 

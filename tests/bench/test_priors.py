@@ -16,7 +16,8 @@ from lt_core import label_shift
 from lt_core.errors import UserError
 from lt_core.label_shift import BBSE, EM, KNOWN
 from lt_core.metrics import METRICS
-from lt_core.predictions import DIGEST_KEY, Kept, Predictions, path_of, save
+from lt_core.predictions import Kept, Predictions, save
+from lt_core.side_file import PREDICTIONS
 from tests.bench import synthetic
 from tests.bench.harness import cli
 
@@ -34,8 +35,8 @@ def with_predictions(folder, result, seed, validation=True):
         return Predictions.of(scores / scores.sum(axis=1, keepdims=True), labels)
 
     kept = Kept(made(IMAGES), made(20) if validation else None)
-    digest = save(path_of(folder, result.trial_id), kept)
-    return replace(result, confusion=kept.test.confusion.tolist(), environment={**result.environment, DIGEST_KEY: digest})
+    digest = save(PREDICTIONS.path(folder, result.trial_id), kept)
+    return replace(result, confusion=kept.test.confusion.tolist(), environment={**result.environment, PREDICTIONS.name: digest})
 
 
 @pytest.fixture

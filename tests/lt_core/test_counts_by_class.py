@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lt_core.metrics import METRICS
-from lt_core.predictions import DIGEST_KEY, load, path_of
+from lt_core.predictions import load
 from lt_core.result import TrialResult
+from lt_core.side_file import PREDICTIONS
 from lt_core.training import Runtime, evaluate, run_trial
 from lt_core.training.loop import Training
 
@@ -94,7 +95,7 @@ def test_a_trial_of_many_classes_has_every_figure_but_calibration_by_class(metho
             if not metric.measured and metric.name != "class_ece":
                 assert metric(other) == pytest.approx(metric(one), rel=0, abs=0, nan_ok=True), metric.name
         assert METRICS["accuracy"](one) <= METRICS["top5_accuracy"](one) <= 1
-    kept = load(path_of(tmp_path, made.trial_id), made.environment[DIGEST_KEY])
+    kept = load(PREDICTIONS.path(tmp_path, made.trial_id), made.environment[PREDICTIONS.name])
     assert kept.test.confusion.tolist() == whole.confusion
 
 

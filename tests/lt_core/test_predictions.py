@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as arrays
 
 from lt_core.errors import UserError
 from lt_core.metrics import METRICS, TOP, Outcome, calibration_bins, class_calibration_bins
-from lt_core.predictions import DIGEST_KEY, Kept, Predictions, load, path_of, save
+from lt_core.predictions import Kept, Predictions, load, save
+from lt_core.side_file import PREDICTIONS
 from lt_core.training import Runtime, run_trial
 from lt_core.training.evaluate import classes_before
 
@@ -74,7 +75,7 @@ def trial(request, make_spec, tmp_path_factory):
 
 def test_a_trial_leaves_what_its_record_counts(trial):
     result, folder = trial
-    kept = load(path_of(folder, result.trial_id), result.environment[DIGEST_KEY])
+    kept = load(PREDICTIONS.path(folder, result.trial_id), result.environment[PREDICTIONS.name])
     assert [file.name for file in folder.iterdir()] == [f"{result.trial_id}.npz"]
     assert kept.test.confusion.tolist() == result.confusion
     assert kept.validation.confusion.tolist() == result.validation_confusion
@@ -85,7 +86,7 @@ def test_metrics_made_of_it_are_those_of_the_record(trial):
     classes to the two images whose fifth and sixth float16 cannot tell apart.
     """
     result, folder = trial
-    test = load(path_of(folder, result.trial_id), result.environment[DIGEST_KEY]).test
+    test = load(PREDICTIONS.path(folder, result.trial_id), result.environment[PREDICTIONS.name]).test
     confidence, right = test.probabilities.max(axis=1), (test.predicted == test.labels).astype(float)
     bins = calibration_bins(confidence, right), class_calibration_bins(test.probabilities, test.labels)
     before = classes_before(torch.from_numpy(test.log_probabilities), torch.from_numpy(test.labels.astype(int))).numpy()
@@ -101,20 +102,20 @@ def test_what_is_kept_changes_no_figure_and_no_id(trial, make_spec, figures):
     result, _ = trial
     plain = run_trial(result.spec)
     assert figures(plain) == figures(result) and plain.trial_id == result.trial_id
-    assert DIGEST_KEY not in plain.environment
+    assert PREDICTIONS.name not in plain.environment
 
 
 def test_the_same_trial_leaves_the_same_file(trial, tmp_path):
     result, _ = trial
     again = run_trial(result.spec, Runtime(predictions=str(tmp_path)))
-    assert again.environment[DIGEST_KEY] == result.environment[DIGEST_KEY]
+    assert again.environment[PREDICTIONS.name] == result.environment[PREDICTIONS.name]
 
 
 def test_a_folder_that_cannot_be_written_costs_the_predictions_and_not_the_trial(make_spec, tmp_path):
     (tmp_path / "file").touch()
     with pytest.warns(UserWarning, match="no predictions are written to .*file"):
         result = run_trial(make_spec(epochs=1), Runtime(predictions=str(tmp_path / "file")))
-    assert result.status == "ok" and DIGEST_KEY not in result.environment
+    assert result.status == "ok" and PREDICTIONS.name not in result.environment
 
 
 # What can be wrong with a file ------------------------------------------------------------------------
@@ -123,7 +124,7 @@ def test_a_folder_that_cannot_be_written_costs_the_predictions_and_not_the_trial
 @pytest.fixture
 def written(tmp_path):
     made = Predictions.of(np.random.default_rng(0).dirichlet(np.ones(3), 20), np.arange(20) % 3)
-    file = path_of(tmp_path, "abc")
+    file = PREDICTIONS.path(tmp_path, "abc")
     return file, save(file, Kept(made))
 
 
@@ -142,7 +143,7 @@ def test_every_flipped_byte_is_found(written):
 
 def test_another_trials_file_is_refused(written, tmp_path):
     file, _ = written
-    other = save(path_of(tmp_path, "other"), Kept(Predictions.of(np.eye(3), np.arange(3))))
+    other = save(PREDICTIONS.path(tmp_path, "other"), Kept(Predictions.of(np.eye(3), np.arange(3))))
     with pytest.raises(UserError, match=r"abc\.npz are damaged or another trial's \(SHA-256 [0-9a-f]{8}…, and [0-9a-f]{8}…"):
         load(file, other)
 

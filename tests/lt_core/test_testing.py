@@ -55,6 +55,15 @@ def sampling(order: str) -> str:
     return f"{head}    def epoch(self, labels, counts, generator, progress=0.0):\n        return {order}"
 
 
+#: A network of another form than the method's own.
+OTHER_FORM = """
+def of_another_form(context):
+    net = context.training().model
+    no_bias = nn.Linear(net.width, len(context.split.counts), bias=False)
+    return Stage(context.training(model=type(net)(net.backbone, no_bias)))
+"""
+
+
 def of_group(group: str, methods: dict[str, str], before: str = "") -> str:
     """A part of ``group`` whose methods, by what stands behind ``def``, give these values."""
     head = f'{before}\n\n\n@part("{group}", "wrong")\nclass Wrong({group.capitalize()}):\n    """Wrong."""\n'
@@ -249,6 +258,10 @@ WRONG = {
     "it_says_what_it_costs": (
         of_group("stages", {"trainings(self, context)": "iter([Stage(context.training())])", "work(self, spec, images)": "0"}),
         "its work is 0",
+    ),
+    "its_weights_are_read_back": (
+        of_group("stages", {"trainings(self, context)": "iter([of_another_form(context)])"}, OTHER_FORM),
+        "are damaged, or not in the layout of this version",
     ),
     "its_model_can_be_built": ("recipe('wrong', model='resnet3')", "unknown model 'resnet3'; the nearest is 'resnet3"),
     "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short is of 17 letters"),

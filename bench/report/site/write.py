@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from plotly.offline import get_plotlyjs
 
 from bench.analysis.leaderboard import leaderboard
 from bench.records import HEADLINE, certificate
@@ -93,6 +92,8 @@ def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] =
     Raises:
         UserError: a folder that is not a site's and not empty, a release that is there and other, or a disk that takes nothing.
     """
+    from plotly.offline import get_plotlyjs
+
     if out.exists() and not (out / _MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there and no site of this program: give another --out, or remove it")
     if release and (Path(release).name != release or not release.strip(".")):

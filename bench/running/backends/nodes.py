@@ -14,7 +14,7 @@ from lt_core.errors import UserError
 from lt_core.labels import counted
 
 #: What `lt_core` imports besides the standard library and `THEIRS`.
-OURS = ("filelock", "imbalanced-learn", "numpy", "pillow", "pyarrow", "scikit-learn", "scipy")
+OURS = ("filelock", "imbalanced-learn", "numpy", "pillow", "pyarrow", "safetensors", "scikit-learn", "scipy")
 #: What a node must bring, and what only these need.
 THEIRS = ("ray", "torch", "torchvision")
 _PATIENCE = 60.0  # seconds that a node may take to say what it has

@@ -1,0 +1,91 @@
+"""Commands on trained networks that a run has kept (`run --keep weights`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import FORMAT, RUN, SKIP_DAMAGED, takes
+from lt_core.errors import UserError, unknown
+
+METHODS = Annotated[str, typer.Option("--only", "--method", metavar="GLOB", help="only these methods or labels")]
+
+
+def weights_(
+    run: RUN,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the copies")],
+    only: METHODS = "*",
+    skip_damaged: SKIP_DAMAGED = False,
+) -> None:
+    """Copy the trained networks of a run, each checked and named after its trial, for use elsewhere.
+
+    For trials that were run with --keep weights. `lt_core.trained.load` reads the files.
+    """
+    from bench.explaining.kept import export, kept_trials
+    from bench.records.store import Store
+
+    store = Store.open(run, skip_damaged)
+    for file in export(store, kept_trials(store, only), out):
+        print(file)
+
+
+@takes("device", "data")
+def explain_(
+    run: RUN,
+    device: str,
+    data: str | None,
+    only: METHODS = "*",
+    kind: Annotated[str, typer.Option(metavar="NAME[KEY=VALUE,…]", help="see `list explanations`")] = "gradcam",
+    images: Annotated[int | None, typer.Option(min=1, metavar="N", help="test pictures [default: 8; with --scores 200]")] = None,
+    scored: Annotated[
+        bool, typer.Option("--scores", help="print what maps are worth, over all trials, and draw nothing")
+    ] = False,
+    format: FORMAT = "terminal",
+    of: Annotated[str, typer.Option(metavar="true|predicted", help="the class that maps are about")] = "true",
+    skip_damaged: SKIP_DAMAGED = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+) -> None:
+    """Draw where networks look: heat maps over test pictures, methods side by side, classes from head to tail.
+
+    For trials that were run with --keep weights. The first draw and seed of each method is shown, in a figure for each data
+    column; the first method chooses the pictures, of each class one that it tells right and one that it tells wrong.
+    """
+    from bench.explaining import pictures
+    from bench.explaining.outcome import score_tables, write_figures
+    from bench.records.store import Store
+    from bench.report.render import renderer
+    from lt_core.explain import explanation
+    from lt_core.training.runtime import Runtime
+
+    if of not in pictures.OF:
+        raise unknown("class", of, pictures.OF, "--of")
+    if scored and (out is not None or of != pictures.OF[0]):
+        raise UserError("--scores prints tables about the pictures' own classes and draws nothing: drop --out and --of")
+    if not scored and format != "terminal":
+        raise UserError("--format is of the tables that --scores prints: give that too, or --out for a figure")
+    store, chosen = Store.open(run, skip_damaged), explanation(kind)
+    runtime = Runtime(data_dir=data, device=device)
+    if scored:
+        print("\n\n".join(map(renderer(format), score_tables(store, only, chosen, images or 200, runtime))))
+        return
+    for file in write_figures(store, only, chosen, images or 8, of, runtime, out):
+        print(file)
+
+
+@takes("device", "data")
+def geometry_(
+    run: RUN, device: str, data: str | None, only: METHODS = "*", skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal"
+) -> None:
+    """Show how features lie: spread, silhouette and nearest centre of large and small classes, and neural collapse.
+
+    For trials that were run with --keep weights.
+    """
+    from bench.explaining.geometry import geometry_tables
+    from bench.records.store import Store
+    from bench.report.render import renderer
+    from lt_core.training.runtime import Runtime
+
+    to_text, runtime = renderer(format), Runtime(data_dir=data, device=device)
+    print("\n\n".join(map(to_text, geometry_tables(Store.open(run, skip_damaged), only, runtime))))

@@ -1,0 +1,1 @@
+"""What trained networks are asked afterwards: where they look, and how their features lie. For trials with kept weights."""

@@ -1,0 +1,135 @@
+"""What a trained classifier says of many pictures: in batches that fit into memory, with arrays in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lt_core.data.loader import cut_for_evaluation
+from lt_core.errors import UserError
+from lt_core.explain import Explanation
+from lt_core.explain.scores import deletion, insertion, pointing, share_inside
+from lt_core.features import BATCH, PIXELS
+from lt_core.frozen.label import Frozen
+from lt_core.trained import Trained
+
+#: Pixels uint8 [n, H, W, channels] of the pictures at these positions [n].
+Read = Callable[[np.ndarray], np.ndarray]
+_STEPS = 20  # in which deletion and insertion change all places
+_AT_ONCE = 100  # pictures that are scored at once
+
+
+def sees_pictures(trained: Trained) -> Trained:
+    """``trained``.
+
+    Raises:
+        UserError: it is of the frozen track.
+    """
+    if Frozen.of(trained.spec.recipe.model):
+        raise UserError(
+            f"{trained.spec.method.label}: a trial of the frozen track is given features of pictures and keeps no network that "
+            "looks at any: name a method whose backbone is trained"
+        )
+    return trained
+
+
+def probabilities(trained: Trained, read: Read, count: int) -> np.ndarray:
+    """Class probabilities [count, C] of the pictures at positions from 0 on, as the trial predicted."""
+    return np.concatenate([trained(pixels).cpu().numpy() for pixels in _batches(trained, read, count)])
+
+
+def features(trained: Trained, read: Read, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits [count, C] and features [count, d] of the pictures at positions from 0 on, in float32.
+
+    Raises:
+        UserError: it is of several networks, which share no features.
+    """
+    if not trained.network.width:
+        raise UserError(
+            f"{trained.spec.method.label} is an ensemble, whose networks have no features in common: name other methods"
+        )
+    with torch.no_grad():
+        made = [trained.said(trained.images(pixels)) for pixels in _batches(trained, read, count)]
+    logits, found = (torch.cat(parts).cpu().numpy() for parts in zip(*made, strict=True))
+    return logits, found
+
+
+def slopes(trained: Trained, at: np.ndarray) -> np.ndarray:
+    """The slopes of the logits along the features [C, d] at features ``at`` [d]: the weights, where the classifier is linear."""
+
+    def logits(point: Tensor) -> Tensor:
+        return trained.loss.logits(trained.network.classify(point[None]).float())[0]
+
+    found = torch.autograd.functional.jacobian(logits, torch.from_numpy(at).float().to(trained.scale.device))
+    return np.asarray(found.cpu().numpy())
+
+
+def shown(trained: Trained, pixels: np.ndarray) -> np.ndarray:
+    """What of stored ``pixels`` uint8 [N, H, W, channels] the network is given: all, or the centre."""
+    return np.asarray(cut_for_evaluation(torch.from_numpy(pixels), trained.spec.recipe).numpy())
+
+
+def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How much each place counts for the class that is looked for: float32 [N, H, W], by what the network is given.
+
+    Args:
+        pixels: uint8 [N, H, W, channels], as they are stored.
+        labels: int [N], the class that is looked for in each.
+
+    Raises:
+        UserError: the network has nothing that this explanation could look at.
+    """
+    images = trained.images(_on(trained, pixels))
+    return np.asarray(explanation.heat(trained, images, _on(trained, labels)).cpu().numpy())
+
+
+def scores(
+    trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray, masks: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """What the maps of each picture are worth, [N] each: ``deletion`` and ``insertion``, where what is hidden has the mean colour
+    of the training images; with masks also the share of heat ``inside``, ``pointing``, and the object's share of the ``area``.
+
+    Args:
+        pixels, labels: as in `heat`.
+        masks: bool [N, H, W], where the object is in the pictures as they are stored; None: it is not known.
+
+    Raises:
+        UserError: see `heat`.
+    """
+    parts: list[dict[str, Tensor]] = []
+    for start in range(0, len(labels), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        images, sought = trained.images(_on(trained, pixels[part])), _on(trained, labels[part])
+        found = explanation.heat(trained, images, sought)
+        parts.append(_of_batch(trained, images, sought, found))
+        if masks is not None:
+            shown = _on(trained, 255 * masks[part, :, :, None].astype(np.uint8))
+            mask = cut_for_evaluation(shown, trained.spec.recipe)[..., 0] > 127
+            parts[-1] |= {
+                "inside": share_inside(found, mask),
+                "pointing": pointing(found, mask),
+                "area": mask.float().mean(dim=(1, 2)),
+            }
+    return {name: torch.cat([made[name] for made in parts]).cpu().numpy() for name in parts[0]}
+
+
+def _of_batch(trained: Trained, images: Tensor, labels: Tensor, found: Tensor) -> dict[str, Tensor]:
+    def predict(shown: Tensor) -> Tensor:
+        return trained.predicted(shown).gather(1, labels[:, None])[:, 0].float()
+
+    hidden = torch.zeros_like(images)
+    areas = (score(predict, images, found, hidden, _STEPS) for score in (deletion, insertion))
+    return dict(zip(("deletion", "insertion"), areas, strict=True))
+
+
+def _batches(trained: Trained, read: Read, count: int) -> Iterator[Tensor]:
+    at_once = max(1, min(BATCH, PIXELS // (trained.shape[0] * trained.shape[1])))
+    for start in range(0, count, at_once):
+        yield _on(trained, read(np.arange(start, min(start + at_once, count))))
+
+
+def _on(trained: Trained, values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(trained.scale.device)

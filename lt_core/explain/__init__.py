@@ -1,0 +1,9 @@
+"""Where a trained classifier looks: heat maps over pictures, and what they are worth. Pure functions of a network and pictures.
+
+explainable ──► places (where its map of the picture is) ──► kinds: heat [B, H, W] ──► scores
+"""
+
+from lt_core.explain import gradcam, gradient, rise  # noqa: F401  (they register)
+from lt_core.explain.base import EXPLANATIONS, Explainable, Explanation, Softmaxed, explanation
+
+__all__ = ["EXPLANATIONS", "Explainable", "Explanation", "Softmaxed", "explanation"]

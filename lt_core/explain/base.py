@@ -1,0 +1,96 @@
+"""What an explanation is, and what it may ask of a classifier."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from lt_core.fields import build
+from lt_core.labels import parse_label
+from lt_core.registry import Registry
+
+
+class Explainable(Protocol):
+    """A classifier in evaluation mode; `lt_core.trained.Trained` is one. B is a batch, C the number of classes."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        """What is looked through for a map of the picture."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """[B, C] for normalised ``images`` [B, channels, H, W], in float32, with their slopes."""
+
+    def predicted(self, images: Tensor) -> Tensor:
+        """[B, C] class probabilities of normalised ``images``, without slopes."""
+
+
+class Softmaxed:
+    """Any network from normalised images to logits, whose probabilities are their softmax.
+
+    >>> Softmaxed(nn.Sequential(nn.Flatten(), nn.Linear(4, 2))).predicted(torch.zeros(1, 1, 2, 2)).sum().item()
+    1.0
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.backbone = network.eval()
+
+    def logits(self, images: Tensor) -> Tensor:
+        out: Tensor = self.backbone(images)
+        return out
+
+    @torch.no_grad()
+    def predicted(self, images: Tensor) -> Tensor:
+        return self.logits(images).softmax(dim=1)
+
+
+@dataclass(frozen=True)
+class Explanation(ABC):
+    """A way to say how much each place of a picture counts for a class; its fields are its parameters."""
+
+    name: ClassVar[str] = ""
+
+    @abstractmethod
+    def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
+        """How much each place of each picture counts: float32 [B, H, W], 0 or more, in no unit that pictures share.
+
+        Args:
+            images: normalised, [B, channels, H, W].
+            labels: int64 [B], the class that is looked for in each.
+
+        Raises:
+            UserError: the network has nothing that this explanation could look at.
+        """
+
+
+EXPLANATIONS: Registry[type[Explanation]] = Registry("explanation")
+E = TypeVar("E", bound=type[Explanation])
+
+
+def explains(name: str) -> Callable[[E], E]:
+    """Class decorator: register an explanation under ``name``."""
+
+    def register(cls: E) -> E:
+        made = dataclass(frozen=True)(cls)
+        made.name = name
+        EXPLANATIONS.add(name, made)
+        return cast(E, made)
+
+    return register
+
+
+def explanation(label: str) -> Explanation:
+    """The explanation that ``label`` names, a name or ``name[key=value,…]``.
+
+    >>> explanation("rise[masks=500]").masks
+    500
+
+    Raises:
+        UserError: there is none of that name, or a parameter that it does not have or that lies outside its domain.
+    """
+    name, values = parse_label(label)
+    return build(EXPLANATIONS[name], values, name)

@@ -1,0 +1,49 @@
+"""Grad-CAM (Selvaraju et al. 2017, ICCV, section 3): a network's last maps, weighed by how the class's logit rises with them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lt_core.errors import UserError
+from lt_core.explain import places
+from lt_core.explain.base import Explainable, Explanation, explains
+from lt_core.fields import param
+from lt_core.models.registry import called
+
+
+def weighed(maps: Tensor, slopes: Tensor) -> Tensor:
+    """max(0, Σ_k α_k A^k) with α_k the mean slope over all places (Eq. 1 and 2): [B, h, w].
+
+    >>> maps = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])
+    >>> weighed(maps, torch.tensor([[[[2.0, 4.0]], [[-1.0, -1.0]]]]))
+    tensor([[[3., 0.]]])
+
+    Args:
+        maps: A, [B, K, h, w].
+        slopes: of the class's logit along them, [B, K, h, w].
+    """
+    return (slopes.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1).relu()
+
+
+def enlarged(heat: Tensor, height: int, width: int) -> Tensor:
+    """Heat [B, h, w] at the size of the pictures, linear between the middles of its places: [B, height, width]."""
+    return F.interpolate(heat[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+@explains("gradcam")
+class GradCAM(Explanation):
+    """Where the network's last maps speak for the class (Selvaraju et al. 2017): one pass forward and back."""
+
+    batch: int = param(32, "pictures that are computed at once", low=1)
+
+    def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
+        place = places.found(classifier, images)
+        if place is None:
+            raise UserError(
+                f"{called(classifier.backbone)} keeps no map of the picture that gradcam could weigh: use --kind rise or gradient"
+            )
+        parts = zip(images.split(self.batch), labels.split(self.batch), strict=True)
+        found = [weighed(*places.seen_at(place, classifier, some, theirs)) for some, theirs in parts]
+        return enlarged(torch.cat(found), *images.shape[2:])

@@ -1,0 +1,25 @@
+"""The slope along each pixel (Simonyan et al. 2014, ICLR workshop, section 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lt_core.explain.base import Explainable, Explanation, explains
+from lt_core.fields import param
+
+
+@explains("gradient")
+class Gradient(Explanation):
+    """How much the class's logit moves with each pixel, at most over channels (Simonyan et al. 2014); of any network."""
+
+    batch: int = param(32, "pictures that are computed at once", low=1)
+
+    def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
+        found = []
+        for some, theirs in zip(images.split(self.batch), labels.split(self.batch), strict=True):
+            pixels = some.detach().clone().requires_grad_()
+            with torch.enable_grad():
+                (slopes,) = torch.autograd.grad(classifier.logits(pixels).gather(1, theirs[:, None]).sum(), pixels)
+            found.append(slopes.abs().amax(dim=1))
+        return torch.cat(found)
