@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
-import yaml
-
 from bench.suites.selection import Selection
 from lt_core.errors import UserError, unknown
 from lt_core.fields import param
@@ -87,6 +85,8 @@ class Grid:
 
     def _values(self) -> dict[str, list[Any]]:
         """``fields``, read."""
+        import yaml
+
         out: dict[str, list[Any]] = {}
         for text in self.fields or ():
             key, _, value = text.partition("=")
