@@ -86,6 +86,8 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
         named = [picture.get(key) for key in ("label", "made_of")] if isinstance(picture, dict) else [None]
         if not all(type(label) is int and 0 <= label < classes for label in named) or not _is_text(picture, "png"):
             raise ValueError("pictures lack a label or a png")
+        if not all(type(value) in (int, float, str) for value in picture.get("scores", {}).values()):
+            raise ValueError("scores of pictures are no figures")
 
 
 def check_sums(values: Mapping[str, Any]) -> None:

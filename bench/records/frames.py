@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.records.columns import NUMBERS, data_values
-from bench.records.layout import ENVIRONMENT, SECONDS, VALIDATION, metric_columns, trial_columns
+from bench.records.layout import ENVIRONMENT, MADE, SECONDS, VALIDATION, metric_columns, trial_columns
 from bench.records.nested import written, written_spec
 from lt_core.metrics import collapsed, on_curves
 from lt_core.result import OK, SCHEMA, TrialResult
@@ -20,7 +20,7 @@ from lt_core.result import OK, SCHEMA, TrialResult
 def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
     """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
     frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(trial_columns()))
-    numbers = [*metric_columns(), *VALIDATION, "oracle_accuracy", *SECONDS, *NUMBERS]
+    numbers = [*metric_columns(), *VALIDATION, "oracle_accuracy", *MADE, *SECONDS, *NUMBERS]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -56,6 +56,9 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
             row.update({f"validation_{k}": v for k, v in on_curves(result.outcome(validation=True)).items()})
         # The best epoch on the test part: what much public code reports. It chooses nothing here.
         row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
+        scored = [picture["scores"] for picture in result.pictures if "scores" in picture]
+        if scored:
+            row.update({name: sum(scores[name] for scores in scored) / len(scored) for name in MADE})
     return row
 
 

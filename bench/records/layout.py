@@ -16,6 +16,8 @@ ENVIRONMENT = (
     "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
     "torch", "python",
 )  # fmt: skip
+#: Means over classes of what made images are worth (`lt_core.generation.scores`), where a run asked for it.
+MADE = ("inception_accuracy", "judge_accuracy", "kid", "near_copies")
 #: Fields of a record that only some runs ask for, and that no frame holds.
 EXTRAS = ("embedding", "pictures")
 # The order in which files have had their columns from the first. A metric that is not named here stands behind them all.
@@ -25,7 +27,7 @@ _METRICS = (
     "ece", "h_mean", "worst_class", "class_ece", *TEST_PRIORS, "top5_accuracy",
 )  # fmt: skip
 _BEHIND = (
-    "collapsed", "searched", *VALIDATION, "oracle_accuracy", "train_images", *SECONDS, "images_per_second", *ENVIRONMENT,
+    "collapsed", "searched", *VALIDATION, "oracle_accuracy", *MADE, "train_images", *SECONDS, "images_per_second", *ENVIRONMENT,
     "protocol", "schema", "environment", "spec",
 )  # fmt: skip
 

@@ -67,7 +67,7 @@ def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFr
         if columns:
             return frame
         missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)
-        figures = layout.metric_columns()
+        figures = (*layout.metric_columns(), *layout.MADE)
         return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})
     except Damaged:
         raise

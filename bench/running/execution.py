@@ -52,7 +52,9 @@ class Execution:
     data: str | None = param(None, "where image sets are found (else LT_DATA, else downloaded)")
     out: Path = param(RUNS_DIR, "where runs are kept, one folder a suite")
     embed: bool = param(
-        False, "keep what `plot tsne` and `plot translations` draw: test images by their features, images that generators make"
+        False,
+        "keep what `plot tsne` and `plot translations` draw: test images by their features, and images that generators make, "
+        "which are scored",
     )
     keep: str | None = param(
         None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,32 @@ import torch
 from torch import Tensor
 
 from lt_core.data.loader import Split
+from lt_core.generation.scores import MOST, Judge, scores
 from lt_core.generation.translation import Translation
 
 COLUMNS = 8
 _WHITE = 255
 
 
-def pictures(translation: Translation, split: Split) -> list[dict[str, Any]]:
-    """For each class that is filled up: its label, that of the largest class, and a PNG (base64) of three rows of eight pictures,
-    images of the largest class, what the generator makes of them, and real images of the class (as many as there are).
+def pictures(translation: Translation, split: Split, judge: Callable[[], Judge]) -> list[dict[str, Any]]:
+    """For each class that is filled up: its label, that of the largest class, a PNG (base64) of three rows of eight pictures,
+    images of the largest class, what the generator makes of them, and real images of the class (as many as there are), and the
+    `scores` of what it makes of all images of the largest class, or of the first thousand.
+
+    Args:
+        judge: makes the one that scores; it is asked for once, and only if something is made.
     """
     made = []
+    seen = judge() if translation.gans else None
     for label in translation.gans:
-        sources, real = (split.train.pixels[translation.of_class[c][:COLUMNS]] for c in (translation.head, label))
-        rows = [sources, translation.make(sources, torch.full((len(sources),), label, device=sources.device)), real]
-        made.append({"label": label, "made_of": translation.head, "png": _png([row.cpu() for row in rows])})
+        of_head, of_class = (translation.of_class[c] for c in (translation.head, label))
+        sources, real = (split.train.pixels[places] for places in (of_head[:MOST], of_class))
+        images = translation.make(sources, torch.full((len(sources),), label, device=sources.device))
+        rows = [part[:COLUMNS].cpu() for part in (sources, images, real)]
+        assert seen is not None
+        unseen = split.test.pixels[(split.test.labels == label).nonzero()[:, 0]]
+        figures = scores(images, label, real, unseen, seen)
+        made.append({"label": label, "made_of": translation.head, "png": _png(rows), "scores": figures})
     return made
 
 

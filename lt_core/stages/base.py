@@ -14,6 +14,7 @@ from lt_core.data.loader import Batches, Split
 from lt_core.declaration import resolve
 from lt_core.errors import UserError
 from lt_core.fields import param
+from lt_core.generation.scores import Judge
 from lt_core.identity import NEUTRAL
 from lt_core.models.heads import Head, initialise
 from lt_core.models.length import of_length
@@ -35,7 +36,8 @@ class Stage:
         shared_as: the trial whose training it is, if all trials that begin with it share it.
         evaluate: whether it is evaluated at points of the learning curve and at its end.
         chosen: what was chosen for it on the validation split, by name; it goes into the record.
-        pictures: makes the record's pictures, as `lt_core.generation.pictures` does, if somebody asks for them.
+        pictures: makes the record's pictures, as `lt_core.generation.pictures` does, if somebody asks for them; what
+            makes their judge is given to it.
         features_by: the training whose features of images it is given in place of images.
     """
 
@@ -43,7 +45,7 @@ class Stage:
     shared_as: TrialSpec | None = None
     evaluate: bool = True
     chosen: dict[str, float] = field(default_factory=dict)
-    pictures: Callable[[], list[dict[str, Any]]] | None = None
+    pictures: Callable[[Callable[[], Judge]], list[dict[str, Any]]] | None = None
     features_by: TrainableClassifier | None = None
 
     @property

@@ -128,7 +128,7 @@ class Joint(Stages):
         translation, before = self.translation(context), self.before(context.spec.recipe, context.split.counts)
         if before:
             yield Stage(TranslatorTraining(translation, before), evaluate=False)
-        yield Stage(self.last(context, translation), pictures=lambda: pictures(translation, context.split))
+        yield Stage(self.last(context, translation), pictures=functools.partial(pictures, translation, context.split))
 
     @abstractmethod
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:

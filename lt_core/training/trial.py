@@ -23,6 +23,7 @@ from lt_core.data.loader import Split
 from lt_core.data.trial_images import draw_images
 from lt_core.errors import in_a_line
 from lt_core.frozen.label import Frozen
+from lt_core.generation.scores import Judge
 from lt_core.predictions import Kept
 from lt_core.predictions import save as save_predictions
 from lt_core.protocols import Trainable, TrainableClassifier
@@ -36,6 +37,7 @@ from lt_core.training import checkpoint
 from lt_core.training.diagnosis import diagnose
 from lt_core.training.embedding import embedding
 from lt_core.training.evaluate import Evaluation, curve_row, evaluate
+from lt_core.training.judging import judge
 from lt_core.training.loop import Training
 from lt_core.training.ranks import led
 from lt_core.training.runtime import Runtime, autocast_dtype, describe, kind_of_device, out_of_memory
@@ -280,7 +282,7 @@ class _Trial:
             curve=self.book.curve,
             generations=self.book.rounds,
             embedding=embedding(training, training.split.test) if self.runtime.embed else [],
-            pictures=stage.pictures() if self.runtime.embed and stage.pictures else [],
+            pictures=stage.pictures(self._judge) if self.runtime.embed and stage.pictures else [],
             seconds=self.clock.seconds,
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={
@@ -294,6 +296,9 @@ class _Trial:
                 **self._left(WEIGHTS, self.runtime.weights, partial(save_weights, self.spec, stage)),
             },
         )
+
+    def _judge(self) -> Judge:
+        return judge(self.spec, self.runtime, self.kind, self.context.make_training, self.context.device)
 
     def _save_predictions(self, path: Path) -> str:
         assert self.test is not None

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.records import frames
+from bench.records.layout import MADE
 from bench.report.plots import PLOTS
 from bench.report.render import FORMATS
 from bench.report.render.terminal import draw
@@ -38,6 +39,7 @@ def row(label: str, seed: int, accuracy: float, validation: float = np.nan, **ch
         "precision": "float32", "searched": False, "label_fraction": 1.0, "unlabelled_ratio": 0.0,
         "unlabelled_imbalance_factor": 50.0, "unlabelled_order": "same",
         "unlabelled_labelled": False, "subset_seed": 0, "collapsed": False,
+        **dict.fromkeys(MADE, np.nan),
     }  # fmt: skip
     return {**values, **changes}
 
@@ -365,6 +367,23 @@ def test_the_papers_figures_stand_beside_as_they_are_printed_and_for_f1_alone():
     assert not any(
         c.published for c in TABLES["joint"](pd.DataFrame([joint_row("softmax", 0, 0.4, balanced_accuracy=0.5)]), "acsa").columns
     )
+
+
+def test_scores_of_made_images_stand_beside_the_figures_of_their_trials():
+    spec = TrialSpec(build(DataSpec, {"dataset": "mnist_4v9", "imbalance_factor": 50}), resolve("softmax"), RECIPES["digits"])
+    common = {"dataset": "mnist_4v9", "imbalance_factor": 50.0, "spec": json.dumps(spec.to_dict()), "minority_f1": 0.5}
+    made = {"inception_accuracy": 0.25, "judge_accuracy": 0.98, "kid": 0.125, "near_copies": 0.0}
+    rows = [row("softmax", seed, 0.5, **common) for seed in (0, 1)]
+    rows += [row("joint_aug", seed, 0.5, **common, **{**made, "kid": 0.125 * (1 + 2 * seed)}) for seed in (0, 1)]
+    built = TABLES["joint"](pd.DataFrame(rows))
+    headings = [column.heading for column in built.columns]
+    place = headings.index("KID")
+    assert headings[place - 1 : place + 2] == ["taken for it %", "KID", "near-copies %"]
+    aug = cells(built)["Joint, AUG"]
+    assert (aug[place - 1].mean, aug[place].mean, aug[place].n, aug[place + 1].mean) == (25.0, 0.25, 2, 0.0)
+    assert cells(built)["Vanilla"][place].mean is None
+    assert any("it is right on 98.0 % of real test images" in note for note in built.notes)
+    assert "KID" not in [column.heading for column in TABLES["joint"](pd.DataFrame(rows[:2])).columns]
 
 
 def test_parameters_that_only_some_joint_rows_have_are_named_in_the_row():

@@ -43,4 +43,7 @@ def _panel(result: TrialResult, shown: Mapping[str, Any], beside: Sequence[DataS
     names = DATASETS[data.dataset].class_names or tuple(map(str, range(len(counts))))
     head, tail = shown["made_of"], shown["label"]
     rows = (f"{names[head]} ({counts[head]})", f"as {names[tail]}", f"{names[tail]} ({counts[tail]})")
-    return Panel(describe_trial(result.spec, beside), Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)
+    title = describe_trial(result.spec, beside)
+    if scores := shown.get("scores"):
+        title += f"; {100 * scores['inception_accuracy']:.0f} % are taken for {names[tail]}"
+    return Panel(title, Axis(), Axis(), picture=Picture(shown["png"], rows), bare=True)

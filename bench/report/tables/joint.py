@@ -10,7 +10,7 @@ from bench.analysis.comparable import one_budget
 from bench.analysis.published import published
 from bench.records.columns import HEADINGS, group_name
 from bench.records.nested import params_of, specs_of
-from bench.report.tables.cells import cells_of
+from bench.report.tables.cells import cells_of, mean_cell
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.data.longtail import training_sizes
@@ -48,6 +48,8 @@ _ROWS = {
     "joint_aug": "Joint, AUG",
 }
 _JOINT = ("joint_aug", "joint_alt")
+#: What made images are worth: heading, column of the frame, and the unit that it is shown in.
+_MADE = (("taken for it %", "inception_accuracy", 100), ("KID", "kid", 1), ("near-copies %", "near_copies", 100))
 
 
 def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
@@ -66,6 +68,12 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
         group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
         columns.append(Column(group, f"{min(sizes)} (IF {factor:.3g})", plain=True))
         cells.append({names[label]: cell for label, cell in cells_of(figure, rows, names).items()})
+        if metric == "minority_f1" and "inception_accuracy" in rows and rows["inception_accuracy"].notna().any():
+            notes.append(_judged(rows, min(sizes)))
+            for heading, name, unit in _MADE:
+                columns.append(Column(group, heading, plain=True))
+                by_label = (unit * rows.dropna(subset=[name]).set_index("label")[name]).groupby(level=0)
+                cells.append({names[str(label)]: mean_cell(values.to_numpy()) for label, values in by_label})
     if metric == "minority_f1":
         for count, printed in _printed("celeba").items():
             columns.append(Column("CelebA, paper", f"{count}", published=True))
@@ -89,6 +97,16 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     title = f"Joint generation and classification: {figure.title} (layout of Sahoo et al. 2020)"
     table = Table("joint", title, "Method", tuple(columns), lines, tuple(notes))
     return rank_columns(table, lower_is_better=figure.lower_is_better)
+
+
+def _judged(rows: pd.DataFrame, smallest: int) -> str:
+    """Who judges the images made at one number of images of the smallest class, and what its word is worth."""
+    judge = 100 * rows["judge_accuracy"].mean()
+    return (
+        f"images made for the smallest class of {smallest}: the share that a classifier trained on balanced real images takes "
+        f"for the class (it is right on {judge:.1f} % of real test images), the kernel inception distance of its features to "
+        "real test images, and the share nearer to a training image than any real test image is"
+    )
 
 
 def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:

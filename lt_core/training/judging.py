@@ -1,0 +1,63 @@
+"""The judge of made images: the trial's own network and recipe, trained on balanced real images. Trials of a run share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lt_core.data.loader import Images
+from lt_core.data.sets import DATASETS
+from lt_core.data.trial_images import draw_images
+from lt_core.declaration import resolve
+from lt_core.features import features_of, probabilities_of
+from lt_core.generation.scores import Judge
+from lt_core.protocols import TrainableClassifier
+from lt_core.spec import DataSpec, TrialSpec
+from lt_core.training import checkpoint
+from lt_core.training.evaluate import evaluate
+from lt_core.training.runtime import Runtime
+
+
+def judges_trial(spec: TrialSpec) -> TrialSpec:
+    """The trial that trains the judge of ``spec``: cross-entropy on as many images of each class as the smallest class has."""
+    counts = DATASETS[spec.data.dataset].train_counts
+    return replace(spec, data=DataSpec(spec.data.dataset, n_max=min(counts)), method=resolve("softmax"), seed=0)
+
+
+def judge(spec: TrialSpec, runtime: Runtime, kind: str, made: Callable[..., TrainableClassifier], device: torch.device) -> Judge:
+    """The judge of the images that ``spec`` makes, from the folder of shared stages if it is there, else trained now.
+
+    Args:
+        kind: of this device, as `runtime.kind_of_device` says it.
+        made: `lt_core.training.loop.Training`.
+    """
+    own = judges_trial(spec)
+    split = draw_images(own.data, device, runtime.data_dir).split
+    training = made(own, split, device)
+    if runtime.stages:
+        with checkpoint.held(Path(runtime.stages), f"{own.trial_id}.{kind}", True) as file:
+            stored = checkpoint.load(file, own.trial_id, kind)
+            if stored is None:
+                _train(training)
+                checkpoint.save(file, own.trial_id, kind, {"training": training.state()})
+            else:
+                training.restore(stored["training"])
+    else:
+        _train(training)
+
+    def say(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        images = Images(pixels, pixels.new_zeros(len(pixels), dtype=torch.int64))
+        return probabilities_of(training, images), features_of(training, images)
+
+    recipe = own.recipe
+    about = f"{recipe.model}, {recipe.epochs} epochs on {min(split.counts.tolist()):g} real images of each class"
+    return Judge(say, evaluate(training, split.test).accuracy, about)
+
+
+def _train(training: TrainableClassifier) -> None:
+    while training.epoch < training.epochs:
+        training.run_epoch()
