@@ -155,7 +155,9 @@ def tune(
         kinds = " and no ".join(KEPT[given.keep])
         raise UserError(f"keep: a study keeps no {kinds}: run the suite file of its winner with --keep {given.keep}")
     if given.fail_fast:
-        raise UserError("fail_fast is for runs: a setting of a study whose trial fails counts as failed, and the study goes on")
+        raise UserError(
+            "fail_fast applies to runs only: in a study, a setting with a failed trial counts as failed and the study continues"
+        )
     chosen = load_space(space) if isinstance(space, str | Path) else space
     given.runtime()  # what is not there is said before anything else
     store = Store.create(given.out / chosen.name)

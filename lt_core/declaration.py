@@ -135,7 +135,7 @@ def resolve(label: str, overrides: Mapping[str, Any] | None = None) -> MethodSpe
     'ldam[weights=inverse,power=0.5]'
     >>> resolve("focal[gama=2]")
     Traceback (most recent call last):
-    lt_core.errors.UserError: focal: unknown parameter 'gama'; the nearest is 'gamma'
+    lt_core.errors.UserError: focal: unknown parameter 'gama': did you mean 'gamma'?
     """
     name, values = parse_label(label)
     return METHODS[name].resolve({**values, **(overrides or {})})

@@ -40,4 +40,4 @@ def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> User
     place = f"{where}: " if where else ""
     if hint is None:
         return UserError(f"{place}unknown {kind} '{word}': there are none to choose from")
-    return UserError(f"{place}unknown {kind} '{word}'; the nearest is '{hint}'")
+    return UserError(f"{place}unknown {kind} '{word}': did you mean '{hint}'?")

@@ -40,10 +40,13 @@ def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         UserError: all are of a search.
     """
     searched = frame["searched"].astype(bool)
-    words = f"{counted(searched.sum(), 'trial')} of a search on the validation split left out: the winner is shown on fresh seeds"
+    words = (
+        f"{counted(searched.sum(), 'trial')} of a hyperparameter search left out: only the winner of a search is shown, on "
+        "new seeds"
+    )
     kept = frame[~searched & (frame["status"] != PRUNED)]  # what a study stopped is neither a figure nor a failure
     if searched.any() and kept.empty:
-        raise UserError(f"{words}, and none is there")
+        raise UserError(f"{words}, and the run has no trial of a winner yet")
     return kept, [words] if searched.any() else []
 
 
@@ -86,7 +89,7 @@ def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame
     """
     frame, searched = reported(frame)
     if frame.empty:
-        raise UserError("the run has no trial yet: start it with `bench.py run`")
+        raise UserError("the run has no trials yet: start it with `bench.py run`")
     kept, left_out, drawing = [], list[LeftOut](), [key for key in DATA if key not in column]
     for _, rows in frame.groupby("dataset", sort=False):
         budget, others = _largest(rows, BUDGET)

@@ -67,7 +67,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     """
     frame, _ = reported(frame)
     if frame.empty:
-        raise UserError("there is no trial yet: start with `bench.py run quick`")
+        raise UserError("there are no trials yet: start with `bench.py run quick`")
     frame = frame.reset_index(drop=True)
     run = frame["run"] if "run" in frame else frame["suite"]
     texts, data_of = frame[_TEXTS], _data_of_suites(frame)

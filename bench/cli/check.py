@@ -21,5 +21,5 @@ def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="plu
     for case, cause, _ in testing.run_checks(cases):
         failed += bool(cause)
         print(f"FAIL  {case}: {cause}" if cause else f"ok    {case}", flush=True)
-    print(f"{counted(len(cases), 'check')}: {len(cases) - failed} hold, {failed} do not")
+    print(f"{counted(len(cases), 'check')}: {len(cases) - failed} passed, {failed} failed")
     raise SystemExit(1 if failed else 0)

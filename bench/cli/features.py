@@ -21,7 +21,7 @@ def features_(suites: SUITES, execution: Execution) -> None:
     trials = [(s.data, s.recipe) for name in suites for suite in suites_in(load(name)) for s in suite.specs]
     wanted = [(data, recipe) for data, recipe in trials if Frozen.of(recipe.model)]
     if not wanted:
-        raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
+        raise UserError(f"none of the suites {', '.join(suites)} has a frozen backbone: see `list suites`")
     runtime = execution.runtime()
     fetch_inputs(wanted, runtime.data_dir, str(runtime.torch_device()))
     print(f"features are ready: {counted(len({(data.dataset, recipe.model) for data, recipe in wanted}), 'set')}")

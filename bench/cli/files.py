@@ -61,7 +61,7 @@ def merge_(
     from bench.records.store import Store
 
     added, shared = merge([Store.open(run, skip_damaged) for run in runs], out)
-    print(f"{out}: {added} records added, {shared} trials were there more than once")
+    print(f"{out}: {added} records added, {shared} trials occurred more than once")
 
 
 def plot_(
@@ -106,7 +106,7 @@ def report_(
     from bench.report import page
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--out {out}: a report is an HTML page: name a file that ends in .html")
+        raise UserError(f"--out {out}: a report is an HTML page, so the file name must end in .html")
     store = opened(run, beside, skip_damaged)
     file = out or store.path / "report.html"
     page.write(store, file)

@@ -26,7 +26,7 @@ def list_(
     if as_json:
         print(json.dumps(items, indent=1, ensure_ascii=False))
     elif not items:
-        raise UserError(f"no {what} match '{pattern}': see `list {what}`")
+        raise UserError(f"no {what} match '{pattern}': `list {what}` shows them all")
     elif what == "methods":
         print(listing.methods_listing(items))
     else:

@@ -103,9 +103,9 @@ def _asked_for(
         UserError: neither suites nor a grid, or both.
     """
     if suites and grid.options():
-        raise UserError(f"{grid.options()[0]} is for a grid of your own, and {suites[0]} is a suite: give one or the other")
+        raise UserError(f"{grid.options()[0]} defines a grid of your own, but {suites[0]} is a suite: give one or the other")
     if not suites and not grid.options():
-        raise UserError("name a suite, see `list suites`, or give a grid with --dataset, --methods and --name")
+        raise UserError("name a suite (see `list suites`), or define a grid with --dataset, --methods and --name")
     if suites:
         return suites, execution.out, selection
     suite, left = grid.suite(execution.out, selection)
@@ -132,7 +132,7 @@ def _show(store: Any, table: str) -> None:
     print(f"report   {write_report(store)}", flush=True)
     for shipped in committed():
         if shipped.path.name == store.path.name:
-            print(f"beside the committed rows: python bench.py compare {store.path} --beside {shipped.path}", flush=True)
+            print(f"compare with the committed rows: python bench.py compare {store.path} --beside {shipped.path}", flush=True)
 
 
 @takes("device", "data")
@@ -170,7 +170,7 @@ def verify_(
         for line in spread(verdicts):
             print(line)
         if verdicts:
-            print(f"drawn with --sample-seed {seed}", flush=True)
+            print(f"these trials were chosen with --sample-seed {seed}", flush=True)
     if certificate:
         from bench.records import certificate as written
         from bench.records.provenance import provenance

@@ -63,8 +63,8 @@ class Driver:
         self.line.result(kept)
         if self.fail_fast and kept.status != OK:
             raise FailedFast(
-                f"the run stops at its first failed trial, as --fail-fast asks; every finished trial is kept, and "
-                f"`bench.py status {self.store.path}` lists causes"
+                "the run stops at its first failed trial because of --fail-fast; all finished trials are kept, and `bench.py "
+                f"status {self.store.path}` shows the cause"
             )
 
     def tick(self) -> None:

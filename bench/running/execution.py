@@ -67,23 +67,32 @@ class Execution:
         object.__setattr__(self, "gpus_per_trial", _number_or_auto(self.gpus_per_trial))
         refuse_below(self)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UserError(f"--device must be auto, cpu, cuda or one of several, such as cuda:1; got '{self.device}'")
+            raise UserError(f"--device must be auto, cpu, cuda, or a numbered GPU such as cuda:1; got '{self.device}'")
         if self.address is not None and not re.fullmatch(r"auto|local|(ray://)?[^\s:/]+:\d+", self.address):
             raise UserError(f"--address must be auto, HOST:PORT or ray://HOST:PORT; got '{self.address}'")
         if self.backend == "inline" and self.address:
-            raise UserError("--address is a Ray cluster's, and --backend inline does without Ray: drop one of them")
+            raise UserError("--address names a Ray cluster, but --backend inline does not use Ray: remove one of the two options")
         if self.gpus_per_trial == AUTO and (self.backend == "inline" or (self.processes_per_trial or 1) > 1):
-            alone = "--backend inline runs one" if self.backend == "inline" else "each of its processes takes a whole one"
-            raise UserError(f"--gpus-per-trial auto is for several trials on one GPU, and {alone}: drop it")
+            alone = (
+                ("--backend inline runs one trial at a time")
+                if self.backend == "inline"
+                else "each process of a trial needs a whole GPU"
+            )
+            raise UserError(f"--gpus-per-trial auto lets several trials share a GPU, but {alone}: omit it")
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
-            raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
+            raise UserError(
+                f"--device {self.device} needs a GPU, but --gpus-per-trial 0 gives a trial none: remove one of the two options"
+            )
         gpus = self._told or 0
         if self.backend == "inline" and 0 < gpus < 1:
-            raise UserError(f"--gpus-per-trial {gpus:g} is for several trials at once, and --backend inline runs one: drop it")
+            raise UserError(
+                f"--gpus-per-trial {gpus:g} lets several trials share a GPU, but --backend inline runs one trial at a time: "
+                "omit it"
+            )
         if (gpus > 1 and not float(gpus).is_integer()) or (gpus and self.processes not in (1, gpus)):
             raise UserError(
-                f"--gpus-per-trial {gpus:g} cannot be shared by {self.processes} processes, each of which takes a whole one: "
-                "give a trial as many GPUs as processes, or leave --processes-per-trial out"
+                f"--gpus-per-trial {gpus:g} does not fit {self.processes} processes, each of which needs a whole GPU: request "
+                "as many GPUs as processes, or omit --processes-per-trial"
             )
         for key, domain in domains(Execution).items():
             value = getattr(self, key)
@@ -120,11 +129,11 @@ class Execution:
 
         there = torch.cuda.device_count()
         if self.backend == "inline" and (self._told or 0) > there:
-            raise UserError(f"--gpus-per-trial {self._told:g} asks for more GPUs than this machine has ({there})")
+            raise UserError(f"--gpus-per-trial {self._told:g} needs more GPUs than this machine has ({there}): lower it")
         if self.backend == "inline" and self.gpus is None and 0 < there < self.processes:
             raise UserError(
-                f"--processes-per-trial {self.processes} asks for a GPU for each process, and this machine has {there}: lower "
-                "it, or train on the CPUs with --device cpu"
+                f"--processes-per-trial {self.processes} needs one GPU per process, but this machine has {there}: lower it, "
+                "or train on CPUs with --device cpu"
             )
         from lt_core.training.runtime import Runtime
 

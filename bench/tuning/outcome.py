@@ -37,7 +37,9 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
             files.append(store.path / f"winner_{one.study.name}.yaml")
             files[-1].write_text(suite_text(space, one, store.path))
     except OSError as error:
-        raise UserError(f"{store.path} cannot be written ({error.strerror}): make room and give the same command again") from None
+        raise UserError(
+            f"{store.path} cannot be written ({error.strerror}): free some disk space and run the same command again"
+        ) from None
     if space.baseline:
         files.append(store.path / "plots" / "gains.svg")
         paper.save(paper.draw(gain_views.chart(space, gains(space, found, store), store)), files[-1])

@@ -71,7 +71,8 @@ class Search:
             self.optuna.set_user_attr("begun_with", facts)
         elif changed := ", ".join(key for key in facts if begun.get(key) != facts[key]):
             raise UserError(
-                f"study {self.study.name} was begun with another choice of {changed}: choose another --out, or undo the change"
+                f"study {self.study.name} was started with a different choice of {changed}: choose another --out, or undo the "
+                "change"
             )
 
     def _retry(self) -> None:

@@ -127,20 +127,25 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
     draws = seeds_of(file.subset_seeds, "subset_seeds", where)
     data = tuple(data_of(file.data, draws, where))
     if any(not d.validation for d in data):
-        raise UserError(f"{where}: data needs 'validation: N', images a class held out: tuning looks at nothing else")
+        raise UserError(
+            f"{where}: data needs 'validation: N', the number of validation images per class: tuning uses only "
+            "the validation split"
+        )
     objectives = tuple(map(str, listed(file.objectives)))
     for objective in objectives:
         _check_objective(objective, data, where)
     if len(objectives) != len({metric_of(objective).name for objective in objectives}) or not objectives:
-        raise UserError(f"{where}: objectives must be one, or a list of different ones; see `list metrics`")
+        raise UserError(f"{where}: objectives must be one metric, or a list of different metrics; see `list metrics`")
     if not file.trials and not file.gpu_hours and file.sampler != "grid":
-        raise UserError(f"{where}: give a budget, trials or gpu_hours")
+        raise UserError(f"{where}: give a budget: either trials or gpu_hours")
     _check_pruner(file, objectives, len(seeds) * len(data), where)
     if not isinstance(file.studies, dict) or not file.studies:
         raise UserError(f"{where}: studies must be a mapping such as {{cb: {{methods: cb_focal, space: {{…}}}}}}")
     for key in file.studies:
         if not re.fullmatch(r"[\w.-]+", str(key)):
-            raise UserError(f"{where}: a study's name names files: '{key}' must be of letters, digits, '_', '.' and '-'")
+            raise UserError(
+                f"{where}: a study's name is used in file names, so '{key}' may contain only letters, digits, '_', '.' and '-'"
+            )
     recipe = recipe_of(file.recipe, where)
     shared = file.shared or {}
     if not isinstance(shared, dict):
@@ -182,7 +187,7 @@ def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
     metric = metric_of(name, "objective", where)
     if metric.needs_calibration:
         raise UserError(
-            f"{where}: objective {name} is made of confidences, which are kept of the test part alone: choose another"
+            f"{where}: objective {name} is computed from confidences, which are kept for the test set only: choose another"
         )
     for spec in data:
         info = DATASETS[spec.dataset]
@@ -198,6 +203,8 @@ def _check_pruner(file: _File, objectives: Sequence[str], trials: int, where: st
     if file.pruner == "none":
         return
     if len(objectives) > 1 or metric_of(objectives[0]).column not in ON_CURVES:
-        raise UserError(f"{where}: pruner {file.pruner} goes with one objective, {' or '.join(ON_CURVES)}")
+        raise UserError(f"{where}: pruner {file.pruner} needs a single objective, {' or '.join(ON_CURVES)}")
     if trials > 1:
-        raise UserError(f"{where}: pruner {file.pruner} needs settings of one trial, not {trials}: give one seed and one subset")
+        raise UserError(
+            f"{where}: pruner {file.pruner} needs settings with one trial each, not {trials}: give one seed and one subset seed"
+        )

@@ -44,7 +44,7 @@ def test_the_backbone_of_the_page_is_short_and_its_commands_run(folder, call):
         code, out, err = call(*words, *(["--backend", "inline"] if words[0] == "run" else []))
         assert code == 0, err + out
         if words[0] == "check":
-            assert out.endswith("\n5 checks: 5 hold, 0 do not\n")
+            assert out.endswith("\n5 checks: 5 passed, 0 failed\n")
     assert [words[0] for words in PAGE.commands] == ["check", "plan", "run"]
     (model,) = models_in(folder / "results" / "runs" / "own")
     assert re.fullmatch(r"mine@[0-9a-f]{8}", model)

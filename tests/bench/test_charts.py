@@ -34,7 +34,7 @@ def test_error_against_imbalance_factor_has_a_band_of_one_deviation(tmp_path):
     deviation = math.sqrt(50)
     assert line.low == pytest.approx((10, 35 - deviation)) and line.high == pytest.approx((10, 35 + deviation))
     assert panel.x.log and "%" in panel.y.title
-    with pytest.raises(UserError, match="one imbalance factor a data set"):
+    with pytest.raises(UserError, match="only one imbalance factor per data set"):
         drawn(tmp_path / "other", "factors", trial(factor=10))
 
 
@@ -77,12 +77,12 @@ def test_the_points_by_class_frequencies_are_the_leaderboards_columns(tmp_path):
 def test_one_trial_has_no_interval_and_balanced_classes_have_no_head(tmp_path):
     line = series(drawn(tmp_path / "one", "priors", trial()).panels[0], "softmax")
     assert line.low == line.high == line.y
-    with pytest.raises(UserError, match="balanced classes alone, of which none is head or tail"):
+    with pytest.raises(UserError, match="balanced classes only, which have neither head nor tail"):
         drawn(tmp_path / "balanced", "priors", trial(factor=1))
     alone = synthetic.store(tmp_path / "alone", [trial()])
     for path in (*alone.records.iterdir(), alone.path / "per_class.parquet"):
         path.unlink()
-    with pytest.raises(UserError, match=r"no recalls of these trials: fetch its per_class\.parquet too"):
+    with pytest.raises(UserError, match=r"no per-class recalls of these trials: copy the run's per_class\.parquet"):
         PLOTS["priors"](type(alone)(alone.path))
 
 
@@ -194,7 +194,7 @@ def test_the_grid_of_class_balanced_loss_is_of_the_validation_split(tmp_path):
     assert heat.values == ((50, 60), (70, None)) and "validation split" in heat.unit and "validation split" in chart.title
     heat = (chart := drawn(tmp_path / "other", "heatmap", *results[3:])).panels[0].heat
     assert "test set" in heat.unit and "choose nothing by it" in chart.notes[0]
-    with pytest.raises(UserError, match="no two settings of a class-balanced loss"):
+    with pytest.raises(UserError, match="does not have two settings of a class-balanced loss"):
         drawn(tmp_path / "none", "heatmap", trial())
 
 

@@ -68,4 +68,4 @@ def test_what_cannot_be_is_refused_before_anything_starts(own, call):
     code, _, err = call("run", "moving.yaml", "--out", "runs")
     assert code == 2 and "range_loss moves features (regularizer range)" in err
     code, _, err = call("features", "trained.yaml")
-    assert code == 2 and "no suite of trained.yaml has a frozen backbone" in err
+    assert code == 2 and "none of the suites trained.yaml has a frozen backbone" in err

@@ -191,7 +191,7 @@ def test_another_recipe_is_another_column_however_it_was_changed(frame, change):
         and "n = 6" not in text
         and "(n=6)" not in text
     )
-    with pytest.raises(UserError, match="no other method shares images and seeds"):
+    with pytest.raises(UserError, match="no other method was run on the same images and seeds"):
         compare(rows[(rows["label"] != "focal")].assign(label=rows["label"] + rows["recipe"]), "softmaxdigits")
 
 
@@ -401,7 +401,7 @@ def test_columns_and_order_are_the_readers_choice(frame):
     (table,) = build(board, "acsa", choose("few,seconds,command"), sort="seconds")
     assert [column.name for column in table.columns] == ["ACSA", "few", "seconds", "command"]
     assert [row.label for row in table.rows] == ["softmax", "focal", "inverse"]  # the fastest first
-    with pytest.raises(UserError, match="the nearest is 'few'"):
+    with pytest.raises(UserError, match="did you mean 'few'"):
         choose("acsa,fwe")
     with pytest.raises(UserError, match="unknown column to sort by"):
         build(board, "acsa", sort="verdict")
@@ -510,7 +510,7 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
 
 def test_an_empty_run_and_mixed_protocols_are_told(tmp_path):
     empty = Store.create(tmp_path / "empty")
-    with pytest.raises(UserError, match=r"no trial is finished in .*empty: run it first"):
+    with pytest.raises(UserError, match=r"no trial has finished in .*empty: run it first"):
         frame_of([empty])
     other = replace(trial(seed=1), spec=replace(trial(seed=1).spec, protocol=2))
     stores = [synthetic.store(tmp_path / "a", [trial()]), synthetic.store(tmp_path / "b", [other])]
@@ -527,8 +527,8 @@ def test_one_seed_has_no_interval_and_says_so(frame):
 def test_the_command_line_tells_bad_input_in_a_sentence(tmp_path):
     store = synthetic.store(tmp_path / "run", [trial()])
     for arguments, words in (
-        (["leaderboard", "--run", str(store.path), "--metric", "acs"], "the nearest is 'acsa'"),
-        (["leaderboard", "--run", str(store.path), "--only", "nothing*"], "matches no method there: softmax"),
+        (["leaderboard", "--run", str(store.path), "--metric", "acs"], "did you mean 'acsa'"),
+        (["leaderboard", "--run", str(store.path), "--only", "nothing*"], "matches none of the methods: softmax"),
         (["leaderboard", "--run", str(store.path), "--format", "pdf"], "unknown format 'pdf'"),
         (["export", "--run", str(store.path), "--out", "/proc/nowhere"], "cannot be written"),
         (["report", str(store.path), "--out", "/proc/nowhere/a.html"], "cannot be written"),

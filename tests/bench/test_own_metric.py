@@ -180,9 +180,9 @@ def test_an_objective_that_fails_on_real_predictions_fails_its_setting(tmp_path,
 @pytest.mark.parametrize(
     ("objectives", "words"),
     [
-        ("ece", "objective ece is made of confidences, which are kept of the test part alone"),
+        ("ece", "objective ece is computed from confidences, which are kept for the test set only"),
         ("nowhere", "objective nowhere has no value, and digits here has classes of"),
-        (["acsa", "balanced_accuracy"], "objectives must be one, or a list of different ones"),
+        (["acsa", "balanced_accuracy"], "objectives must be one metric, or a list of different metrics"),
         (["worst", "seconds"], "unknown objective 'worst'"),
     ],
 )
@@ -196,7 +196,7 @@ def test_objectives_that_no_setting_would_have_are_refused(registry, objectives,
 def test_an_objective_may_go_by_the_name_that_tables_have(registry):
     assert space(objectives="acsa").objectives == ("acsa",)
     assert space(objectives="error", pruner="asha").objectives == ("error",)
-    with pytest.raises(UserError, match="goes with one objective"):
+    with pytest.raises(UserError, match="needs a single objective"):
         space(objectives="macro_f1", pruner="asha")
 
 

@@ -43,7 +43,7 @@ def test_the_page_holds_the_board_the_charts_and_where_they_come_from(run):
         assert words in page, words
     drawn = set(re.findall(r'id="data-(\w+)"', page))
     assert drawn == set(PLOTS) - {"heatmap", "generations", "tsne", "translations"}
-    assert "this run has no two settings of a class-balanced loss: there is no grid to draw" in page
+    assert "this run does not have two settings of a class-balanced loss, so there is no grid to draw" in page
     for text in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S):
         assert json.loads(text)[0]["data"]
 
@@ -136,17 +136,17 @@ def test_a_run_of_parquet_alone_has_a_page(run):
     for path in store.records.iterdir():
         path.unlink()
     page = own(report.render(type(store)(store.path)))
-    assert "this chart is drawn from records" in page and 'id="data-factors"' in page
+    assert "which this chart needs" in page and 'id="data-factors"' in page
 
 
 def test_nothing_to_report_and_nowhere_to_write_are_told(run, tmp_path):
-    with pytest.raises(UserError, match="has no trial yet"):
+    with pytest.raises(UserError, match="has no trials yet"):
         report.render(run())
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         report.write(run(trial()), tmp_path / "file" / "report.html")
     for folder in (Path(), tmp_path):
-        with pytest.raises(UserError, match="is a folder: give a file such as"):
+        with pytest.raises(UserError, match="is a folder: name a file such as"):
             report.write(run(trial()), folder)
     assert not list(tmp_path.glob(".*.part"))
 

@@ -170,7 +170,7 @@ def test_the_machines_are_named_and_a_mixture_shows():
 
 
 def test_an_empty_run():
-    with pytest.raises(UserError, match="has no trial yet"):
+    with pytest.raises(UserError, match="has no trials yet"):
         TABLES["cb"](pd.DataFrame([row("softmax", 0, 0.8)]).iloc[:0])
 
 
@@ -221,7 +221,7 @@ def test_any_figure_and_its_direction():
     assert [(r.label, r.cells[0].mean, r.cells[0].rank) for r in few.rows] == [("sigmoid", 50.0, 1), ("softmax", 20.0, 2)]
     ece = TABLES["cb"](pd.DataFrame(rows), "ece")
     assert [c[0].rank for c in cells(ece).values()] == [2, 1]
-    with pytest.raises(UserError, match="unknown metric 'erorr'; the nearest is 'error'"):
+    with pytest.raises(UserError, match="unknown metric 'erorr': did you mean 'error'"):
         TABLES["catalogue"](pd.DataFrame(rows), "erorr")
 
 

@@ -62,7 +62,7 @@ def test_every_command_of_the_page_runs(folder):
     assert re.search(r"ash +40 █{40}\n  birch +12 █{12}\n", shown)
     assert "58 training images" in said[" ".join(next(words for words in PAGE.commands if "drawn" in words))]
     assert said["data verify mine"] == "mine: every file is as it was\n"
-    assert said["check moths.py"].endswith("4 checks: 4 hold, 0 do not\n")
+    assert said["check moths.py"].endswith("4 checks: 4 passed, 0 failed\n")
     frame = Store(folder / "results" / "runs" / "mine").frame()
     assert set(frame["status"]) == {"ok"} and len(frame) == 3
     assert frame["dataset"].iloc[0].startswith("mine@") and frame["imbalance_factor"].iloc[0] == pytest.approx(40 / 12)

@@ -45,7 +45,7 @@ def test_a_label_is_filled_in_from_what_is_known(frozen, weights):
         ("frozen[backbone=resnet19]", "unknown backbone 'resnet19'"),
         ("frozen[size=many]", "size must be a number of pixels, got 'many'"),
         ("frozen[resolution=3]", "unknown option 'resolution'"),
-        ("frozen[backbone=resnet18,weights=IMAGENET]", "unknown weights 'IMAGENET'; the nearest is 'IMAGENET1K_V1'"),
+        ("frozen[backbone=resnet18,weights=IMAGENET]", "unknown weights 'IMAGENET': did you mean 'IMAGENET1K_V1'"),
         ("frozen[weights=nowhere/at_all.pth]", "there is no file of weights nowhere/at_all.pth"),
         ("frozen[backbone=tiny]", "comes without weights: give weights=FILE"),
     ],

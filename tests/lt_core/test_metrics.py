@@ -222,7 +222,7 @@ def test_what_is_recorded_is_one_value_a_column():
 def test_a_metric_goes_by_its_name_or_its_column():
     assert metric_of("acsa") is metric_of("balanced_accuracy") is METRICS["acsa"]
     assert metric_of("accuracy") is METRICS["accuracy"]
-    with pytest.raises(UserError, match="x: unknown objective 'balanced_acuracy'; the nearest is 'balanced_accuracy'"):
+    with pytest.raises(UserError, match="x: unknown objective 'balanced_acuracy': did you mean 'balanced_accuracy'"):
         metric_of("balanced_acuracy", "objective", "x")
 
 

@@ -147,7 +147,7 @@ def test_sets_of_a_user_are_known_by_their_names(mine):
     version = known("mine").version
     assert DATASETS.versioned("mine_2v0") == f"mine_2v0@{version}"
     assert load("mine_2v0").train_labels.tolist() == [0] * 3 + [1] * 8
-    with pytest.raises(UserError, match=r"unknown set of pictures 'mien'; the nearest is 'mine'"):
+    with pytest.raises(UserError, match=r"unknown set of pictures 'mien': did you mean 'mine'"):
         known("mien")
 
 

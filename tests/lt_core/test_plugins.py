@@ -291,7 +291,7 @@ def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_
             "x = 1\n",
             ": it registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)",
         ),
-        (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los'; the nearest is 'loss'"),
+        (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los': did you mean 'loss'"),
         (LOSS.replace('"my_loss")', '"focal")'), ", line 13: loss 'focal' is there already: choose another name"),
         (LOSS.replace('"my_method", "mine"', '"ldam", "mine"'), ", line 23: method 'ldam' is there already: choose another name"),
         (LOSS.replace('"my_method", "mine"', '"my method", "mine"'), ", line 23: method 'my method' must be of letters, digits"),
@@ -301,7 +301,7 @@ def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_
         ),
         (
             LOSS.replace("space=", "strech=2.0, space="),
-            ", line 23: my_method: unknown parameter 'strech'; the nearest is 'stretch'",
+            ", line 23: my_method: unknown parameter 'strech': did you mean 'stretch'",
         ),
         (
             LOSS.replace('("stretch",)', '("tau",)'),

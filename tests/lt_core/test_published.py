@@ -100,8 +100,8 @@ def test_grey_pictures_are_repeated_in_three_channels():
 @pytest.mark.parametrize(
     ("label", "shape", "words"),
     [
-        ("resnet51", COLOUR, "unknown model 'resnet51'; the nearest is 'resnet5"),
-        ("resnext50_32x4", COLOUR, "the nearest is 'resnext50_32x4d'"),
+        ("resnet51", COLOUR, "unknown model 'resnet51': did you mean 'resnet5"),
+        ("resnext50_32x4", COLOUR, "did you mean 'resnext50_32x4d'"),
         ("alexnet", COLOUR, "model alexnet does not take pictures of 32×32 pixels"),
         ("vit_b_16", GREY, "model vit_b_16 does not take pictures of 8×8 pixels"),
         ("vgg11", GREY, "model vgg11 does not take pictures of 8×8 pixels"),
@@ -112,7 +112,7 @@ def test_grey_pictures_are_repeated_in_three_channels():
         ("resnet18[trained=head]", COLOUR, "trained=head would leave random weights as they are: give weights too"),
         ("vit_b_16[weights=c867db91,trained=last_block]", COLOUR, "vit_b_16 has no row of blocks"),
         ("resnet18[weights=pretrained]", COLOUR, "does not say which file: write resnet18[weights=f37072fd]"),
-        ("timm/resnt18", COLOUR, "the nearest is 'timm/resnet18'"),
+        ("timm/resnt18", COLOUR, "did you mean 'timm/resnet18'"),
         ("timm/resnet18.best", COLOUR, "timm has no weights best of resnet18: resnet18.a1_in1k, "),
         ("timm/deit_tiny_distilled_patch16_224", COLOUR, "is not one linear layer"),
     ],

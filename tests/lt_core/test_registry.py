@@ -26,7 +26,7 @@ def test_a_glob_lists_in_order_of_registration(fruit):
 
 @pytest.mark.parametrize(("typed", "meant"), [("aple", "apple"), ("banana", "Banana"), ("APRICOTS", "apricot")])
 def test_a_wrong_name_is_answered_with_the_nearest(fruit, typed, meant):
-    with pytest.raises(UserError, match=f"^unknown fruit '{typed}'; the nearest is '{meant}'$"):
+    with pytest.raises(UserError, match=f"^unknown fruit '{typed}': did you mean '{meant}'\\?$"):
         fruit[typed]
 
 
@@ -57,7 +57,7 @@ def test_nearest_of_nothing_is_none():
     ],
 )
 def test_what_users_write_is_corrected(ask, hint):
-    with pytest.raises(UserError, match=f"the nearest is '{hint}'"):
+    with pytest.raises(UserError, match=f"did you mean '{hint}'"):
         ask()
 
 

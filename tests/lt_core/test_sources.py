@@ -380,9 +380,9 @@ def test_some_classes_of_a_set_are_a_set_of_their_own():
     [
         ("digits_3v12", "dataset digits_3v12: needs different classes of digits, from 0 to 9"),
         ("digits_3v3", "dataset digits_3v3: needs different classes of digits, from 0 to 9"),
-        ("digit_3v5", "unknown dataset 'digit_3v5'; the nearest is 'digits'"),
-        ("digits_3", "unknown dataset 'digits_3'; the nearest is 'digits'"),
-        ("digits_03v5", "unknown dataset 'digits_03v5'; the nearest is 'digits'"),  # one set has one name
+        ("digit_3v5", "unknown dataset 'digit_3v5': did you mean 'digits'"),
+        ("digits_3", "unknown dataset 'digits_3': did you mean 'digits'"),
+        ("digits_03v5", "unknown dataset 'digits_03v5': did you mean 'digits'"),  # one set has one name
     ],
 )
 def test_classes_that_there_are_not_are_refused(name, words):

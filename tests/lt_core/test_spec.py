@@ -155,7 +155,7 @@ def test_defaults_left_out_or_written_out_give_the_same_id(name):
         ({"imbalance_type": "counts", "imbalance_factor": 1}, "counts goes with imbalance_type counts"),
         ({"imbalance_type": "counts", "imbalance_factor": 1, "counts": [0] * 10}, "counts must be in"),
         ({"imbalance_type": "linear"}, "imbalance_type must be in exp | step"),
-        ({"dataset": "digit"}, "nearest is 'digits'"),
+        ({"dataset": "digit"}, "did you mean 'digits'"),
         ({"subset_seed": -1}, "subset_seed must be in"),
         ({"validation": -1}, "validation must be in"),
         ({"n_max": -1}, "n_max must be in"),

@@ -263,7 +263,7 @@ def test_a_stage_one_of_stages_or_of_another_head_is_refused(make_spec):
         spec = make_spec(label, data=DATA)
         with pytest.raises(UserError, match=words):
             stages_of(spec).check(spec)
-    with pytest.raises(UserError, match="stage_one: unknown method 'softmux'; the nearest is 'softmax'"):
+    with pytest.raises(UserError, match="stage_one: unknown method 'softmux': did you mean 'softmax'"):
         resolve("crt[stage_one=softmux]")
 
 

@@ -371,9 +371,9 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
     assert mark.name == "parametrize" and mark.args[0] == "check" and all(isinstance(case, Case) for case in mark.args[1])
     assert mark.kwargs["ids"](mark.args[1][0]) == "loss-sound-it_is_what_its_group_expects"
     assert parametrize_with_checks(method=["sound"], loss=["sound"]).args[1] != []
-    with pytest.raises(UserError, match="unknown loss 'sond'; the nearest is 'sound'"):
+    with pytest.raises(UserError, match="unknown loss 'sond': did you mean 'sound'"):
         parametrize_with_checks(loss=["sond"])
-    with pytest.raises(UserError, match="unknown kind 'losss'; the nearest is 'loss'"):
+    with pytest.raises(UserError, match="unknown kind 'losss': did you mean 'loss'"):
         parametrize_with_checks(losss=["sound"])
 
 

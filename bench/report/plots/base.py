@@ -49,7 +49,7 @@ def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) ->
     notes += [measured_on(frame)] if len(machines(frame)) > 1 else []
     frame = frame[frame["status"] == OK]
     if frame.empty:
-        raise UserError(f"{store.path} has no finished trial of these methods: there is nothing to draw")
+        raise UserError(f"{store.path} has no finished trial of these methods, so there is nothing to draw")
     return frame, notes
 
 
@@ -142,5 +142,5 @@ def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
     for result in store.results_of(labels):
         found.setdefault(labels[result.trial_id], []).append(result)
     if not found:
-        raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
+        raise UserError(f"{store.path} contains Parquet files but not the records of these trials, which this chart needs")
     return found

@@ -37,7 +37,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     panels = one_scale([panel for column in columns for panel in _column(column, labels, found)])
     many = _many(columns, without)
     if not panels and many:
-        raise UserError(f"there is no confusion matrix of {many}; `plot per_class` draws the error of each class")
+        raise UserError(f"confusion matrices are not available for {many}: draw the error of each class with `plot per_class`")
     words = [f"mean over trials; each row sums to 100 %; difference: method − {BASELINE}, in points"]
     words += [f"left out: {many}"] if many else []
     if len(data_columns(frame)) > len(columns):

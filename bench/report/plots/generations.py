@@ -35,7 +35,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame, notes = finished(store, only, HEADINGS)
     found = store.generations().merge(frame[["trial_id", "label", *DATA]], on="trial_id")
     if found.empty:
-        raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
+        raise UserError(f"{store.path} has no finished semi-supervised trial, so there is nothing to draw")
     columns = [rows for _, rows in found.groupby(DATA, sort=False, dropna=False)]
     found, where = columns[0], describe(columns[0].iloc[0], (rows.iloc[0] for rows in columns))
     if len(columns) > 1:

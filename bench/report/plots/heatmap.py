@@ -37,7 +37,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     if len(rests):  # a deferred class-balanced loss is another method, with a grid of its own
         frame = frame[frame["_rest"] == rests.idxmax()]
     if frame.groupby(["_beta", "_loss"]).ngroups < 2:
-        raise UserError(f"{store.path} has no two settings of a class-balanced loss: there is no grid to draw")
+        raise UserError(f"{store.path} does not have two settings of a class-balanced loss, so there is no grid to draw")
     held = bool(frame["validation_balanced_accuracy"].notna().all())
     part = "validation split" if held else "test set"
     figure = "validation_balanced_accuracy" if held else "balanced_accuracy"

@@ -27,7 +27,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame, notes = finished(store, only)
     frame = frame[frame["train_seconds"] > 0]
     if frame.empty:
-        raise UserError(f"{store.path} has no finished trial with its training seconds: there is nothing to draw")
+        raise UserError(f"{store.path} has no finished trial with a recorded training time, so there is nothing to draw")
     labels, left = best(frame, others_shown=True)
     made = [_panel(column, labels) for column in data_columns(frame)]
     words = "bars: ± one standard deviation (n − 1) over trials; the line joins methods that none beats in both"

@@ -33,10 +33,10 @@ def draw(store: Store, only: str = "*") -> Chart:
     labels, left = best(frame)
     columns = [column for column in data_columns(frame) if column.factor > 1]
     if not columns:
-        raise UserError(f"{store.path} has trials on balanced classes alone, of which none is head or tail")
+        raise UserError(f"{store.path} has trials on balanced classes only, which have neither head nor tail")
     accuracies = _accuracies(store.per_class(), frame[frame["label"].isin(labels)])
     if accuracies.empty:
-        raise UserError(f"{store.path} has no recalls of these trials: fetch its per_class.parquet too")
+        raise UserError(f"{store.path} has no per-class recalls of these trials: copy the run's per_class.parquet there too")
     x = Axis("more of the head ← test → more of the tail", log=True, ticks=_TICKS)
     panels = []
     for column in columns[:_COLUMNS]:

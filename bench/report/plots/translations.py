@@ -29,7 +29,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     wanted = store.having("pictures") & set(chosen(store.frame(), only)["trial_id"])
     first = first_trials(result for result in store.results_of(wanted) if result.pictures)
     if not first:
-        raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")
+        raise UserError(f"{store.path} has no trial with kept images: run a method that generates images, with --embed")
     beside = [data for _, data in first]
     panels = [_panel(result, shown, beside) for result in first.values() for shown in result.pictures]
     notes = ["rows: real images of the largest class, what the generator makes of them, real images of the smaller class"]

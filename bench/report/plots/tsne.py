@@ -30,7 +30,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     wanted = store.having("embedding") & set(chosen(store.frame(), only)["trial_id"])
     shown = first_trials(result for result in store.results_of(wanted) if result.embedding)
     if not shown:
-        raise UserError(f"{store.path} has no embedded trial: run it with --embed")
+        raise UserError(f"{store.path} has no trial with kept features: run it with --embed")
     beside = [data for _, data in shown]
     panels = [_panel(result, beside) for result in list(shown.values())[:_PANELS]]
     notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images), the largest first"]

@@ -32,7 +32,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     counts = {(a, b): outcomes(wide[a] - wide[b]) for a in labels for b in labels if a != b}
     shared = {sum(found) for found in counts.values()}
     if not shared or shared == {0}:
-        raise UserError(f"{store.path} has no two methods that share images and seeds: there is nothing to compare")
+        raise UserError(f"{store.path} does not have two methods with the same images and seeds, so there is nothing to compare")
     values = tuple(
         tuple(
             None if a == b or not sum(counts[a, b]) else round((counts[a, b][0] - counts[a, b][2]) / sum(counts[a, b]), 4)

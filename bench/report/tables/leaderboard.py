@@ -68,7 +68,7 @@ def build(
         raise unknown("column to sort by", sort, [*METRICS, "average_rank"])
     fits = [only is None or matches(only, label) for label in board["label"]]
     if not any(fits):
-        raise UserError(f"--only '{only}' matches no method there: {', '.join(dict.fromkeys(board['label']))}")
+        raise UserError(f"--only '{only}' matches none of the methods: {', '.join(dict.fromkeys(board['label']))}")
     board = board.assign(_shown=fits)
     wanted = [metric, *(column for column in columns if column != metric)]
     made = []

@@ -79,7 +79,7 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
         UserError: another metric, which classes do not have.
     """
     if metric != "error":
-        raise UserError(f"table per_class shows the error of each class, not {metric}: drop --metric")
+        raise UserError(f"table per_class shows the error of each class, not {metric}: omit --metric")
     frame, notes = one_budget(frame)
     names = shown(frame)
     found = list(by_class(frame[frame["label"].isin(list(names))], per_class))

@@ -44,7 +44,7 @@ def build(frame: pd.DataFrame, accuracies_of: Callable[[pd.DataFrame], pd.DataFr
     kept = shown[shown.index.isin(accuracies.index)]
     if kept.empty:
         raise UserError(
-            "no finished trial of these methods on imbalanced classes has predictions: run it with --keep predictions"
+            "no finished trial of these methods on imbalanced classes has kept predictions: run them with --keep predictions"
         )
     if len(kept) < len(shown):
         notes.append(f"{counted(len(shown) - len(kept), 'finished trial')} without predictions left out")
