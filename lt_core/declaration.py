@@ -115,7 +115,7 @@ def method(
             raise unknown("parameter", key, [*made.domains(), *GROUPS], name)
     missing = set(space) - set(made.domains())
     if missing:
-        raise UserError(f"{name}: the space to tune names {missing.pop()}, which none of its parts has")
+        raise UserError(f"{name}: space names the parameter {missing.pop()}, which none of its parts has")
     return METHODS.add(name, made)
 
 

@@ -39,5 +39,5 @@ def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> User
     hint = nearest(str(word), valid)
     place = f"{where}: " if where else ""
     if hint is None:
-        return UserError(f"{place}unknown {kind} '{word}': there are none to choose from")
+        return UserError(f"{place}unknown {kind} '{word}': none is registered")
     return UserError(f"{place}unknown {kind} '{word}': did you mean '{hint}'?")

@@ -69,19 +69,24 @@ class DataSpec:
             raise DATASETS.missing(self.dataset)
         shaped = self.imbalance_type in ("exp", "step")
         if not shaped and self.imbalance_factor != 1:
-            raise UserError(f"{self.dataset}: imbalance_factor goes with exp and step, not with {self.imbalance_type}: drop it")
+            raise UserError(
+                f"{self.dataset}: imbalance_factor applies to imbalance_type exp and step, not to "
+                f"{self.imbalance_type}: remove it"
+            )
         if not shaped and self.n_max:
-            raise UserError(f"{self.dataset}: n_max goes with exp and step, not with {self.imbalance_type}: drop it")
+            raise UserError(
+                f"{self.dataset}: n_max applies to imbalance_type exp and step, not to {self.imbalance_type}: remove it"
+            )
         if self.imbalance_type == "natural" and self.class_order_seed is not None:
-            raise UserError(f"{self.dataset}: class_order_seed changes nothing with imbalance_type natural: drop it")
+            raise UserError(f"{self.dataset}: class_order_seed has no effect with imbalance_type natural: remove it")
         if bool(self.counts) != (self.imbalance_type == "counts"):
-            raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
+            raise UserError(f"{self.dataset}: counts and imbalance_type counts must be given together")
         self._check_unlabelled(shaped)
         self._check_by_class(shaped)
         if 0 < self.own_validation < self.validation:
             raise UserError(
-                f"{self.dataset}: validation {self.validation} asks for more images than each class has in the set's own "
-                f"validation part: set it to {self.own_validation} or less"
+                f"{self.dataset}: validation {self.validation} needs more images than each class has in the set's own "
+                f"validation split: set it to {self.own_validation} or less"
             )
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
             object.__setattr__(self, "n_max", DATASETS[self.dataset].n_max)
@@ -119,24 +124,30 @@ class DataSpec:
         smallest = DATASETS[self.dataset].n_max
         if self.imbalance_type in ("majority", "counts") or (shaped and self.n_max > smallest):
             raise UserError(
-                f"{self.dataset}: imbalance_type {self.imbalance_type} asks what each class has, which its list alone says: set "
-                f"it to natural, or to exp or step with an n_max of {smallest} or less, or cut a list and add it with `data add`"
+                f"{self.dataset}: imbalance_type {self.imbalance_type} depends on the size of each class, which is known only "
+                f"from the set's list: set it to natural, or to exp or step with n_max {smallest} or less, or make a list of "
+                "your own and add it with `data add`"
             )
         if self.held_out > smallest // 2 and not shaped:
             raise UserError(
-                f"{self.dataset}: validation {self.validation} asks for more images than its smallest class can give: it has "
-                f"{smallest}, of which it keeps at least half; set validation to {smallest // 2} or less"
+                f"{self.dataset}: validation {self.validation} needs more images than the smallest class can spare: it has "
+                f"{smallest} and must keep at least half; set validation to {smallest // 2} or less"
             )
 
     def _check_unlabelled(self, shaped: bool) -> None:
         if self.label_fraction < 1 and self.unlabelled_ratio:
-            raise UserError(f"{self.dataset}: label_fraction and unlabelled_ratio are two protocols: give one of them")
+            raise UserError(
+                f"{self.dataset}: label_fraction and unlabelled_ratio belong to different protocols: set only one of them"
+            )
         if self.unlabelled_ratio and not shaped:
-            raise UserError(f"{self.dataset}: unlabelled_ratio goes with exp and step, not with {self.imbalance_type}: drop it")
+            raise UserError(
+                f"{self.dataset}: unlabelled_ratio applies to imbalance_type exp and step, not to "
+                f"{self.imbalance_type}: remove it"
+            )
         if not self.unlabelled_ratio and (self.unlabelled_imbalance is not None or self.unlabelled_order != "same"):
-            raise UserError(f"{self.dataset}: unlabelled_imbalance and unlabelled_order go with unlabelled_ratio: give that too")
+            raise UserError(f"{self.dataset}: unlabelled_imbalance and unlabelled_order need unlabelled_ratio: set it too")
         if not self.semi_supervised and not self.unlabelled_labelled:
-            raise UserError(f"{self.dataset}: unlabelled_labelled goes with label_fraction or unlabelled_ratio: drop it")
+            raise UserError(f"{self.dataset}: unlabelled_labelled needs label_fraction or unlabelled_ratio: remove it")
 
 
 @dataclass(frozen=True)
@@ -189,13 +200,13 @@ class TrialSpec:
             ValueError, TypeError, KeyError: no trial can have these values.
         """
         if len(values) > len(dataclasses.fields(cls)):
-            raise ValueError(f"no trial has {', '.join(unknown_fields(values))}")
+            raise ValueError(f"unknown fields: {', '.join(unknown_fields(values))}")
         for name, value in (("seed", values["seed"]), ("protocol", values["protocol"])):
             if type(value) is not int or not 0 <= value <= _LARGEST:
-                raise ValueError(f"{name} is no whole number of 0 or more")
+                raise ValueError(f"{name} is not a non-negative integer")
         method = MethodSpec(**values["method"])
         if not (isinstance(method.name, str) and isinstance(method.label, str) and isinstance(method.params, dict)):
-            raise ValueError("method has a name, a label or params of another type")
+            raise ValueError("method has a name, a label or params of the wrong type")
         return cls(
             data=_built(DataSpec, values["data"]),
             method=dataclasses.replace(method, label=labelled(method.label, method.name, method.params)),

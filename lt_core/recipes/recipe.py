@@ -144,17 +144,17 @@ class Recipe:
         check(self, f"recipe {self.name}")
         if len(self.milestones) != len(self.drops):
             raise UserError(
-                f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop a milestone"
+                f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop per milestone"
             )
         if self.warmup and self.warmup_epochs:
             raise UserError(
-                f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both give the warm-up: "
-                "set one of them to 0"
+                f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both set the warm-up: set "
+                "one of them to 0"
             )
         if self.micro_batch >= self.batch_size:
             raise UserError(
-                f"recipe {self.name}: micro_batch={self.micro_batch} is no part of batch_size={self.batch_size}: make it "
-                "smaller, or 0"
+                f"recipe {self.name}: micro_batch={self.micro_batch} must be less than batch_size={self.batch_size}: lower "
+                "it, or set it to 0"
             )
         self._check_crop()
 
@@ -167,18 +167,20 @@ class Recipe:
             if len(values) != count:
                 raise refuse(f"{key} takes {count} numbers, got {len(values)}")
             if count == 2 and values[0] > values[1]:
-                raise refuse(f"{key} is from the smallest to the largest, got {values[0]:g} and {values[1]:g}")
+                raise refuse(f"{key} must go from the smallest to the largest, got {values[0]:g} and {values[1]:g}")
         plain = {f.name: f.default for f in fields(self)}
         for key in ("crop_area", "crop_ratio", "eval_resize"):
             if not self.crop and getattr(self, key) != plain[key]:
-                raise refuse(f"{key} goes with crop: give the side in pixels that the network is given, such as crop 224")
+                raise refuse(f"{key} needs crop, the side in pixels of the network's input: set it too, for example crop 224")
         for key in ("policy_operations", "policy_magnitude"):
             if self.policy != "randaugment" and getattr(self, key) != plain[key]:
-                raise refuse(f"{key} goes with policy randaugment, and policy is {self.policy}")
+                raise refuse(f"{key} applies to policy randaugment only, but policy is {self.policy}: change one of them")
         if self.crop and self.pad:
-            raise refuse(f"pad={self.pad} and crop={self.crop} both say what part of a picture is shown: set one of them to 0")
+            raise refuse(
+                f"pad={self.pad} and crop={self.crop} both determine which part of a picture is shown: set one of them to 0"
+            )
         if self.crop and self.evaluated_at < self.crop:
-            raise refuse(f"eval_resize={self.eval_resize} leaves no centre of crop={self.crop} pixels: make it as large")
+            raise refuse(f"eval_resize={self.eval_resize} is smaller than crop={self.crop}: make it at least as large")
 
     @property
     def evaluated_at(self) -> int:

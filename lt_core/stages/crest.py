@@ -72,11 +72,13 @@ class Crest(Stages):
     def check(self, spec: TrialSpec) -> None:
         if not spec.data.semi_supervised:
             raise UserError(
-                f"{spec.method.name} labels unlabelled images and the data has none: "
-                "set label_fraction below 1, or unlabelled_ratio above 0"
+                f"{spec.method.name} needs unlabelled images, but the data has none: set label_fraction below 1, or "
+                "unlabelled_ratio above 0"
             )
         if self.progressive and spec.method.params.get("step") != "fixmatch":
-            raise UserError(f"{spec.method.name}: progressive alignment is FixMatch's: set step=fixmatch, or progressive=false")
+            raise UserError(
+                f"{spec.method.name}: progressive alignment works only with FixMatch: set step=fixmatch, or progressive=false"
+            )
 
     def epochs(self, spec: TrialSpec) -> int:
         return self.generations * spec.recipe.epochs

@@ -194,12 +194,13 @@ class TauNormalisation(FromStageOne):
         super().check(spec)
         if self.norm_tau is None and not spec.data.validation:
             raise UserError(
-                f"{spec.method.name} chooses τ on a validation split and the data has none: "
-                "set validation to 1 or more, or give norm_tau"
+                f"{spec.method.name} chooses τ on a validation split, but the data has none: set validation to 1 or more, or "
+                "set norm_tau"
             )
         if self.stage_one_of(spec).method.params["head"] != "linear":
             raise UserError(
-                f"{spec.method.name} normalises a linear head, which stage_one {self.stage_one} has not: name another"
+                f"{spec.method.name} normalises a linear head, which stage_one {self.stage_one} does not have: choose another "
+                "stage_one"
             )
 
     def epochs(self, spec: TrialSpec) -> int:

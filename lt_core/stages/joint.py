@@ -78,7 +78,7 @@ class Joint(Stages):
     def check(self, spec: TrialSpec) -> None:
         if spec.data.semi_supervised:
             raise UserError(
-                f"{spec.method.name}: {self.name} knows no unlabelled images: drop label_fraction and unlabelled_ratio"
+                f"{spec.method.name}: {self.name} cannot use unlabelled images: remove label_fraction and unlabelled_ratio"
             )
 
     def before(self, recipe: Recipe, counts: Tensor) -> int:
@@ -166,7 +166,7 @@ class JointAlt(Joint):
             chosen = spec.method.params.get(group, NEUTRAL[group])
             if chosen != NEUTRAL[group]:
                 raise UserError(
-                    f"{spec.method.name}: joint_alt makes batches of its own: drop {group}={chosen}, or set stages=joint_aug"
+                    f"{spec.method.name}: joint_alt makes its own batches: remove {group}={chosen}, or set stages=joint_aug"
                 )
 
     def beside(self, recipe: Recipe, counts: Tensor) -> int:

@@ -87,9 +87,13 @@ class Bilateral(Step):
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if not isinstance(backbone, Backbone) or sum(len(group) for group in getattr(backbone, "groups", ())) < 2:
-            raise UserError(f"bbn doubles the last block of a backbone, and {called(backbone)} has no row of blocks")
+            raise UserError(
+                f"bbn duplicates the last block of a backbone, but {called(backbone)} does not consist of blocks in sequence"
+            )
         if not all(p.requires_grad for p in backbone.groups[-1][-1].parameters()):  # type: ignore[index]
-            raise UserError(f"bbn trains two copies of the last block, which {called(backbone)} keeps: train last_block, or all")
+            raise UserError(
+                f"bbn trains two copies of the last block, which {called(backbone)} keeps fixed: set trained to last_block or all"
+            )
         return TwoBranches(backbone)
 
     def bind(self, training: StepContext) -> BoundStep:

@@ -125,8 +125,8 @@ class MetaSampler(Meta):
         super().check(spec)
         if self.look_ahead == "optimizer" and spec.recipe.optimizer != "sgd":
             raise UserError(
-                f"{spec.method.name} looks ahead by SGD and recipe {spec.recipe.name} has {spec.recipe.optimizer}: "
-                "set look_ahead=gradient"
+                f"{spec.method.name} looks ahead with SGD, but recipe {spec.recipe.name} uses {spec.recipe.optimizer}: set "
+                "look_ahead=gradient"
             )
 
     def bind(self, training: StepContext) -> BoundStep:

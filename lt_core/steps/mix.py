@@ -96,7 +96,9 @@ class ManifoldMixup(Mixup):
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if len(getattr(backbone, "groups", ())) < 2:
-            raise UserError(f"manifold_mixup mixes hidden layers, and {called(backbone)} has no row of groups: use mixup")
+            raise UserError(
+                f"manifold_mixup mixes hidden layers, but {called(backbone)} does not consist of groups in sequence: use mixup"
+            )
         return backbone
 
 

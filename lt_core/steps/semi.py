@@ -40,8 +40,8 @@ class Semi(Step):
     def check(self, spec: TrialSpec) -> None:
         if not spec.data.semi_supervised:
             raise UserError(
-                f"{spec.method.name} learns from unlabelled images and the data has none: "
-                "set label_fraction below 1, or unlabelled_ratio above 0"
+                f"{spec.method.name} learns from unlabelled images, but the data has none: set label_fraction below 1, or "
+                "unlabelled_ratio above 0"
             )
 
 
@@ -166,7 +166,8 @@ class MeanTeacher(Semi):
         super().check(spec)
         if not spec.recipe.ema:
             raise UserError(
-                f"{spec.method.name} learns from averaged weights and recipe {spec.recipe.name} keeps none: set its ema"
+                f"{spec.method.name} learns from averaged weights, but recipe {spec.recipe.name} does not average them: set "
+                "ema in the recipe"
             )
 
     def bind(self, training: StepContext) -> BoundStep:

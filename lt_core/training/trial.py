@@ -237,7 +237,7 @@ class _Trial:
             self._save(training, last)
             limit = self.runtime.time_limit
             if limit and not last and sum(self.clock.seconds.values()) > limit:
-                raise Stopped(TIMEOUT, f"over the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
+                raise Stopped(TIMEOUT, f"exceeded the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
             yield Progress(self._epoch(training), self.epochs, self.book.curve[-1] if measured else None)
             self.clock.skip()
 

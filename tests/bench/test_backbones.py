@@ -81,7 +81,7 @@ def test_a_price_needs_no_weights(folder, call):
     code, out, err = call("plan", "absent.yaml")
     assert code == 0 and "2 by timing a few steps on this machine" in out, err
     code, _, err = call("run", "absent.yaml", "--backend", "inline")
-    assert code == 2 and "the weights 00000000 of resnet18 are not here" in err and err.count("\n") == 1
+    assert code == 2 and "the weights 00000000 of resnet18 were not found" in err and err.count("\n") == 1
 
 
 def test_a_large_network_is_priced_by_as_few_pictures_as_a_step_has_time_for(monkeypatch):

@@ -40,7 +40,7 @@ from tests.bench.synthetic import trial
         (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
         (["run", "quick", "--only", "ldam", "--only", "focal"], "--only was given 2 times: give it once, as --only GLOB"),
         (["run", "quick", "--out", ""], "--out has an empty value: give it a value, or omit the option"),
-        (["export", "--run", "quick", "--run="], "--run is empty"),
+        (["export", "--run", "quick", "--run="], "--run has an empty value"),
         (
             ["report", "results/quick", "--out", "page.txt"],
             "--out page.txt: a report is an HTML page, so the file name must end in .html",
@@ -55,7 +55,7 @@ from tests.bench.synthetic import trial
         (["run", "quick", "--only", "x*", "--backend", "inline"], "--only 'x*' matches no method of suite quick"),
         (["run", "mnist", "--backend", "inline", "--data", "/nowhere"], "the data folder /nowhere does not exist"),
         (["run", "quick", "--backend", "inline", "--out", "/dev/null"], "the run folder /dev/null/quick cannot be written"),
-        (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not there"),
+        (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not available"),
         (
             ["run", "quick", "--device", "cuda", "--gpus-per-trial", "0"],
             "needs a GPU, but --gpus-per-trial 0 gives a trial none: remove one",

@@ -24,7 +24,7 @@ def no_gpu(monkeypatch):
 
 def test_the_gpus_of_a_cluster_are_not_those_of_its_driver(no_gpu):
     assert Execution(device="cuda", address="head:6379").runtime().device == "cuda"
-    with pytest.raises(UserError, match="device cuda is not there"):
+    with pytest.raises(UserError, match="device cuda is not available"):
         Execution(device="cuda").runtime()
 
 

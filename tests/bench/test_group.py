@@ -109,7 +109,7 @@ def test_data_that_a_later_suite_lacks_are_missed_before_the_first_begins(call, 
     path = write_group(suites=[str(tmp_path / "one.yaml"), far])
     code, out, err = call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"))
     assert (code, out) == (2, "")
-    assert "nowhere does not exist: give --data (or LT_DATA) a folder that holds cifar10" in err
+    assert "nowhere does not exist: set --data (or LT_DATA) to a folder that contains cifar10" in err
     assert not (tmp_path / "results").exists()
     # What is left out needs no data.
     assert call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"), "--where", "dataset=digits")[0] == 0

@@ -157,7 +157,9 @@ def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
 
 def test_one_that_fails_takes_no_run_down(tmp_path, registry):
     metric("broken", "a figure that fails")(lambda outcome: 1 / 0)
-    with pytest.warns(UserWarning, match="metric broken is left empty where it fails: ZeroDivisionError") as told:
+    with pytest.warns(
+        UserWarning, match="metric broken fails for some trials and is left empty there: ZeroDivisionError"
+    ) as told:
         store = synthetic.store(tmp_path / "run", [trial(seed=seed) for seed in (0, 1)])
         frame = store.frame()
     assert len(told) == 1
@@ -213,7 +215,7 @@ def test_an_objective_may_go_by_the_name_that_tables_have(registry):
     ],
 )
 def test_a_name_that_another_column_has_is_refused_where_it_is_declared(registry, name, declared):
-    with pytest.raises(UserError, match=f"^metric {name}: '.+' is the name of another column of results or leaderboard"):
+    with pytest.raises(UserError, match=f"^metric {name}: '.+' is already a column of the results or the leaderboard"):
         metric(name, "something else", **declared)
     assert name not in registry
 

@@ -166,9 +166,7 @@ def test_damaged_parquet_without_records_is_named(suite, store, finished):
     whole = file.read_bytes()
     file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     assert len(Store(store.path).frame()) == 1
-    with pytest.raises(
-        UserError, match=r"per_class\.parquet is damaged \(its digest differs .*\): copy it again"
-    ):
+    with pytest.raises(UserError, match=r"per_class\.parquet is damaged \(its digest differs .*\): copy it again"):
         Store(store.path).per_class()
 
 

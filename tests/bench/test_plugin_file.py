@@ -140,7 +140,7 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
         files(EDITED)
         code, _, err = call("verify", "tiny", "--sample", "4", *options)
         assert code == 2 and err.count("\n") == 1
-        assert f"{words}{also}: give that file with --plugin" in err
+        assert f"{words}{also}: pass that file with --plugin" in err
     files(LOSS)
     code, out, _ = call("verify", "tiny", "--sample", "4", "--plugin", plugin)
     assert (code, out.count("the same figures")) == (0, 4)

@@ -35,7 +35,7 @@ from tests.bench.spaces import STUDY, space
         ({"sampler": "grid", "studies": {"la": STUDY}}, "the grid sampler needs a list of values"),
         (
             {"studies": {"la": {"methods": ["softmax", "fixmatch"], "space": {"recipe.lr": [0.05]}}}},
-            "fixmatch learns from unlabelled images and the data has none",
+            "fixmatch learns from unlabelled images, but the data has none",
         ),
         ({"objectives": []}, "objectives must be one metric, or a list of different metrics"),
         ({"objectives": ["accuracy", "accuracy"]}, "objectives must be one metric, or a list of different metrics"),

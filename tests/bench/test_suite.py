@@ -65,11 +65,15 @@ NO_SPLIT = {"data": {"dataset": "digits", "imbalance_factor": 10}}
 @pytest.mark.parametrize(
     ("method", "changes", "words"),
     [
-        ("tau_norm", NO_SPLIT, "chooses τ on a validation split and the data has none: set validation to 1 or more"),
-        ("meta_weight_net[meta_set=validation]", NO_SPLIT, "meta set from a validation split and the data has none"),
-        ("bbn", {"recipe": {"base": "digits", "model": "mlp"}}, "doubles the last block of a backbone, and MLP has no row"),
-        ("manifold_mixup", {"recipe": {"base": "digits", "model": "mlp"}}, "mixes hidden layers, and MLP has no row"),
-        ("crt[stage_one=bbn]", {"recipe": {"base": "digits", "model": "mlp"}}, "MLP has no row"),
+        ("tau_norm", NO_SPLIT, "chooses τ on a validation split, but the data has none: set validation to 1 or more"),
+        ("meta_weight_net[meta_set=validation]", NO_SPLIT, "meta set from a validation split, but the data has none"),
+        (
+            "bbn",
+            {"recipe": {"base": "digits", "model": "mlp"}},
+            "duplicates the last block of a backbone, but MLP does not consist",
+        ),
+        ("manifold_mixup", {"recipe": {"base": "digits", "model": "mlp"}}, "mixes hidden layers, but MLP does not consist"),
+        ("crt[stage_one=bbn]", {"recipe": {"base": "digits", "model": "mlp"}}, "MLP does not consist of blocks"),
         ("crt[stage_one=ncm]", {}, "stage_one ncm has stages itself"),
     ],
 )
@@ -206,7 +210,7 @@ def test_a_validation_split_larger_than_the_data_can_give_is_refused_with_the_la
     full = {"dataset": "digits", "imbalance_factor": 1}
     code, _, err = call("plan", write_suite(data={**full, "validation": 500}))
     assert code == 2
-    assert "suite tiny: digits: validation 500 asks for more images than class 8 can give" in err, err
+    assert "suite tiny: digits: validation 500 needs more images than class 8 can spare" in err, err
     assert "set validation to 62 or less" in err
     for n_max, largest in ((124, 62), (100, 74)):
         data = {**full, "n_max": n_max}

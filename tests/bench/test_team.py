@@ -54,7 +54,7 @@ def test_a_run_that_is_killed_goes_on_to_the_figures_of_the_bare_loop(suite, tmp
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--processes-per-trial", "2"], "bbn cannot be trained by several processes together (its step, bbn, looks into"),
+        (["--processes-per-trial", "2"], "bbn cannot be trained by several processes together, because its step, bbn, accesses"),
         (["--gpus-per-trial", "2.5"], "--gpus-per-trial 2.5 does not fit 2 processes, each of which needs a whole GPU"),
         (["--gpus-per-trial", "4", "--processes-per-trial", "3"], "--gpus-per-trial 4 does not fit 3 processes"),
         (["--processes-per-trial", "0"], "should be greater than or equal to 1"),

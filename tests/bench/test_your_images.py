@@ -75,10 +75,10 @@ def test_the_plug_in_is_as_short_as_promised():
 def test_bad_input_is_one_sentence_and_exit_code_2(folder):
     for words, sentence in (
         (["data", "add", "mine", "--train", "nowhere"], r"error: .*nowhere does not exist: give a folder .*"),
-        (["data", "show", "mine"], r"error: unknown set of pictures 'mine': there are none to choose from"),
+        (["data", "show", "mine"], r"error: unknown set of pictures 'mine': none is registered"),
         (
             ["data", "add", "digits", "--train", "pictures/train"],
-            r"error: dataset 'digits' is there already: choose another name",
+            r"error: dataset 'digits' already exists: choose another name",
         ),
     ):
         done = cli(*words, cwd=folder)
@@ -114,8 +114,8 @@ def test_all_that_is_odd_about_files_is_told_when_a_set_is_added(folder, call):
     code, out, err = call("data", "add", "odd", "--train", str(train), "--test", str(root / "test"), "--size", "8")
     assert (code, err) == (0, "")
     assert all(line in out for line in (
-        "1 picture: CMYK", "1 picture: 16 bits a channel", "1 picture: animated: first frame",
-        "birch/empty.jpg (it is empty)", "birch/torn.png (", "birch/huge.png (it has more than 179 million pixels)",
+        "1 picture: CMYK", "1 picture: 16 bits per channel", "1 picture: animated, only the first frame is used",
+        "birch/empty.jpg (the file is empty)", "birch/torn.png (", "birch/huge.png (it exceeds the limit of 179 million pixels)",
         "3 unreadable files left out:", "1 picture that another with another label equals",
         "1 picture of the test part, also among the training pictures",
     )), out  # fmt: skip

@@ -31,12 +31,12 @@ def test_a_wrong_name_is_answered_with_the_nearest(fruit, typed, meant):
 
 
 def test_an_empty_registry_says_so():
-    with pytest.raises(UserError, match="there are none to choose from"):
+    with pytest.raises(UserError, match="none is registered"):
         Registry("fruit")["apple"]
 
 
 def test_a_name_is_given_once(fruit):
-    with pytest.raises(UserError, match="fruit 'apple' is there already"):
+    with pytest.raises(UserError, match="fruit 'apple' already exists"):
         fruit.add("apple", object())
     assert fruit.add("apple", fruit["apple"]) is fruit["apple"]  # a module imported twice is no conflict
 

@@ -150,9 +150,9 @@ def test_defaults_left_out_or_written_out_give_the_same_id(name):
     ("change", "words"),
     [
         ({"imbalance_factor": 0.01}, "imbalance_factor must be in"),
-        ({"imbalance_type": "natural"}, "imbalance_factor goes with exp and step"),
-        ({"counts": [1] * 10}, "counts goes with imbalance_type counts"),
-        ({"imbalance_type": "counts", "imbalance_factor": 1}, "counts goes with imbalance_type counts"),
+        ({"imbalance_type": "natural"}, "imbalance_factor applies to imbalance_type exp and step"),
+        ({"counts": [1] * 10}, "counts and imbalance_type counts must be given together"),
+        ({"imbalance_type": "counts", "imbalance_factor": 1}, "counts and imbalance_type counts must be given together"),
         ({"imbalance_type": "counts", "imbalance_factor": 1, "counts": [0] * 10}, "counts must be in"),
         ({"imbalance_type": "linear"}, "imbalance_type must be in exp | step"),
         ({"dataset": "digit"}, "did you mean 'digits'"),

@@ -164,7 +164,7 @@ WRONG = {
     "its_label_names_all_of_it": (
         loss(CE, "mode: str = param('a', 'which', tune=('a', 'b,c'))") + "\n" + declared(
             "loss='wrong', space=('mode',), neutral=NONE").replace("'wrong', 'mine'", "'wrong2', 'mine'"),
-        "is not of the form key=value",
+        "does not have the form key=value",
     ),
     "it_learns_with_a_class_of_one_image": (loss(f"{CE} / (n - 1)[y]"), "diverged: training loss became"),
     "it_takes_any_number_of_classes": (loss("F.cross_entropy(z + torch.zeros(10), y, reduction='none')"), "must match the size"),
