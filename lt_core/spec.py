@@ -27,7 +27,8 @@ _PLAIN = NEUTRAL | OPTIONAL_IN_ID
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images. ``subset_seed`` chooses them; the trial's own seed chooses initialisation and order.
+    """The images of a trial. ``subset_seed`` determines the draw, that is, which images of each class form the subset; the
+    trial's own seed determines initialisation and order.
 
     >>> from lt_core.data.longtail import class_sizes
     >>> data = DataSpec("cifar10", imbalance_factor=100)
@@ -36,32 +37,43 @@ class DataSpec:
     """
 
     dataset: str = param(help="name of an image set")
-    imbalance_type: str = param("exp", "shape of the class sizes", choices=("exp", "step", "majority", "natural", "counts"))
-    imbalance_factor: float = param(1.0, "largest class size / smallest; exp and step only", low=1)
-    n_max: int = param(0, "size of the largest class; 0: what every class can give", low=0)
-    counts: tuple[int, ...] = param((), "explicit class sizes, head to tail; imbalance_type counts only", low=1)
-    class_order_seed: int | None = param(None, "shuffles which class is head and which is tail; none: label order", low=0)
-    subset_seed: int = param(0, "chooses the images", low=0)
-    validation: int = param(0, "images a class for choosing hyperparameters, held out where the set has none of its own", low=0)
+    imbalance_type: str = param("exp", "profile of the class sizes", choices=("exp", "step", "majority", "natural", "counts"))
+    imbalance_factor: float = param(1.0, "size of the largest class / size of the smallest; exp and step only", low=1)
+    n_max: int = param(0, "size of the largest class; 0: the largest size that every class has", low=0)
+    counts: tuple[int, ...] = param((), "explicit class sizes, from head to tail; imbalance_type counts only", low=1)
+    class_order_seed: int | None = param(
+        None, "seed that shuffles the order of classes from head to tail; none: order of the labels", low=0
+    )
+    subset_seed: int = param(0, "seed of the draw of images: which images of each class form the subset", low=0)
+    validation: int = param(
+        0, "images per class in the validation split, held out from training unless the set has its own", low=0
+    )
 
     label_fraction: float = param(
         1.0,
-        "share β of each class's images that keep their labels, rounded up; the rest is unlabelled",
+        "share β of each class's images that keep their labels, rounded up; the others are unlabelled",
         above=0,
         high=1,
         optional_in_id=True,
     )
     unlabelled_ratio: float = param(
         0.0,
-        "size λ of the largest unlabelled class, in units of n_max; 0: there is no unlabelled set of its own",
+        "size λ of the largest class of a separate unlabelled set, in units of n_max; 0: no separate unlabelled set",
         low=0,
         optional_in_id=True,
     )
-    unlabelled_imbalance: float | None = param(None, "its imbalance factor; none: that of the subset", low=1, optional_in_id=True)
-    unlabelled_order: str = param(
-        "same", "whether its head is the subset's head or tail", choices=("same", "reversed"), optional_in_id=True
+    unlabelled_imbalance: float | None = param(
+        None, "imbalance factor of the unlabelled set; none: as in the subset", low=1, optional_in_id=True
     )
-    unlabelled_labelled: bool = param(True, "the labelled images are in the unlabelled stream too (CReST)", optional_in_id=True)
+    unlabelled_order: str = param(
+        "same",
+        "order of the classes in the unlabelled set: the subset's head first, or its tail first",
+        choices=("same", "reversed"),
+        optional_in_id=True,
+    )
+    unlabelled_labelled: bool = param(
+        True, "whether the labelled images are also in the unlabelled stream (CReST)", optional_in_id=True
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -98,7 +110,7 @@ class DataSpec:
 
     @property
     def own_validation(self) -> int:
-        """Images of each class in the set's own validation part, of which ``validation`` are taken; 0 if it has none."""
+        """Images per class in the set's own validation split, of which ``validation`` are used; 0 if it has none."""
         return DATASETS[self.dataset].validation_each if self.dataset in DATASETS else 0
 
     @property
@@ -118,7 +130,7 @@ class DataSpec:
         )
 
     def _check_by_class(self, shaped: bool) -> None:
-        """Refuse what no plan could say of a set whose classes are counted only when its list is read."""
+        """Reject what depends on class sizes if these are known only from the set's list."""
         if self.dataset not in DATASETS or DATASETS[self.dataset].by_class:
             return
         smallest = DATASETS[self.dataset].n_max
@@ -155,7 +167,7 @@ class MethodSpec:
     """A method with every part and parameter filled in.
 
     ``params`` is flat: the choice for each part (``loss``, ``weights``, …) and the parameters of the chosen parts.
-    ``label`` is how people write it; it does not enter the id. Made by `lt_core.methods.resolve`.
+    ``label`` is its short form for people; it does not enter the ID. Made by `lt_core.methods.resolve`.
     """
 
     name: str
@@ -165,7 +177,7 @@ class MethodSpec:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial. Its id is a pure function of this.
+    """One trial. Its ID is a pure function of these fields.
 
     >>> from lt_core.methods import resolve
     >>> from lt_core.recipes import RECIPES

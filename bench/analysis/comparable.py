@@ -33,11 +33,11 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
 def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows of ``frame`` (a row a trial) whose test figures may be shown, and a note on those left out.
 
-    Left out are trials of a search, among which the validation split chooses: a table of them would choose by the test part. The
-    winner of a search is run on fresh seeds.
+    Trials of a hyperparameter search are left out: the validation split chooses among them, and a table of them would invite
+    choosing by the test set. The winner of a search is run on new seeds.
 
     Raises:
-        UserError: all are of a search.
+        UserError: all trials belong to a search.
     """
     searched = frame["searched"].astype(bool)
     words = (
@@ -157,7 +157,7 @@ def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
         f"{name}, {counted(round(threads), 'thread') if threads == threads else 'unknown threads'}, {precision}"
         for name, threads, precision in kinds
     ]
-    return sorted(words) or ["nothing yet"]
+    return sorted(words) or ["no machine yet"]
 
 
 def measured_on(frame: pd.DataFrame) -> str:

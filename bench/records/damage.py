@@ -1,4 +1,4 @@
-"""Records that cannot be read: all of them are told of at once, each with its fix."""
+"""Records that cannot be read: all of them are reported at once, each with its fix."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def problem(path: Path, error: Exception) -> str:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What goes wrong in reading the record in ``path`` is told in a sentence.
+    """Reports an error in reading the record in ``path`` in one sentence.
 
     Raises:
-        UserError: something did.
+        UserError: the record cannot be read.
     """
     try:
         yield

@@ -17,7 +17,7 @@ def refuse_another(run: Path, file: Path | None) -> None:
     A file that is gone was moved or renamed, and one of the same content asks the same question.
 
     Raises:
-        UserError: the other file is there and says something else.
+        UserError: the other file still exists and has different content.
     """
     mark = run / _MADE_BY
     other = Path(mark.read_text()) if mark.is_file() else None

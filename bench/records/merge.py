@@ -1,4 +1,4 @@
-"""Runs of several machines made one."""
+"""Merges runs from several machines."""
 
 from __future__ import annotations
 

@@ -25,34 +25,35 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Execution:
-    """Where trials run, with what, and where their records go. Nothing of it enters a trial's id.
+    """Where and with which resources trials run, and where their records are stored. None of it enters a trial's ID.
 
     >>> Execution(backend="inline", data="~/images").out
     PosixPath('results/runs')
 
     Raises:
-        UserError: a value that a field cannot have, or a device that was asked for and ruled out at once.
+        UserError: an invalid value, or options that contradict each other.
     """
 
-    backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process", choices=BACKENDS)
+    backend: str = param("ray", "what schedules trials: Ray Tune, or a simple loop in this process", choices=BACKENDS)
     address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
-    cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
+    cpus_per_trial: float = param(1, "number of CPUs, and therefore threads, per trial", low=0.01)
     gpus_per_trial: float | str | None = param(
         None,
-        "GPUs of a trial, fractions allowed; auto: as many share one as train fastest [default: one a process]",
+        "number of GPUs per trial, possibly a fraction; auto: measure how many trials should share a GPU [default: one per "
+        "process]",
         low=0,
     )
     processes_per_trial: int | None = param(
-        None, "processes that train each trial together [default: its GPUs, if it has several]", low=1
+        None, "number of processes that train each trial together [default: its number of GPUs]", low=1
     )
-    device: str = param("auto", "auto, cpu or cuda")
-    trial_timeout: float | None = param(None, "end a trial after this long", low=0.001)  # seconds
-    fail_fast: bool = param(False, "stop the run at the first trial that fails")
-    checkpoint_every: float = param(30, "how often a trial saves its own state", low=0)  # seconds
-    data: str | None = param(None, "where image sets are found (else LT_DATA, else downloaded)")
-    out: Path = param(RUNS_DIR, "where runs are kept, one folder a suite")
+    device: str = param("auto", "device to train on: auto, cpu or cuda")
+    trial_timeout: float | None = param(None, "stop a trial after this time", low=0.001)  # seconds
+    fail_fast: bool = param(False, "stop the run when a trial fails")
+    checkpoint_every: float = param(30, "interval at which a trial saves a checkpoint", low=0)  # seconds
+    data: str | None = param(None, "folder with image sets [default: LT_DATA, or download]")
+    out: Path = param(RUNS_DIR, "folder for runs, with one subfolder per suite")
     embed: bool = param(
-        False, "keep what `plot tsne` and `plot translations` draw: test images by their features, images that generators make"
+        False, "keep what `plot tsne` and `plot translations` need: features of test images, and generated images"
     )
     keep: str | None = param(
         None,
@@ -60,7 +61,7 @@ class Execution:
         "its trained network, for `explain`, `geometry` and `weights`; or both",
         choices=tuple(KEPT),
     )
-    verbose: bool = param(False, "Ray's own messages too")
+    verbose: bool = param(False, "also show Ray's own messages")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
@@ -106,24 +107,24 @@ class Execution:
 
     @property
     def _told(self) -> float | None:
-        """GPUs of a trial, as far as a number was given."""
+        """GPUs per trial, if a number was given."""
         return None if isinstance(self.gpus_per_trial, str) else self.gpus_per_trial
 
     @property
     def gpus(self) -> float | None:
-        """GPUs of a trial; None: one for each of its processes, where there are GPUs."""
+        """GPUs per trial; None: one for each of its processes, if there are GPUs."""
         return 0.0 if self._told is None and self.device == "cpu" else self._told
 
     @property
     def cpus(self) -> float:
-        """CPUs of a trial: one for each of several processes, if fewer were asked for."""
+        """CPUs per trial: at least one for each of several processes."""
         return max(self.cpus_per_trial, self.processes if self.processes > 1 else 0)
 
     def runtime(self) -> Runtime:
         """This machine's side of the trials.
 
         Raises:
-            UserError: a device that is not there.
+            UserError: the device is not available.
         """
         import torch
 

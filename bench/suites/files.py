@@ -15,7 +15,7 @@ from lt_core import plugins
 from lt_core.errors import UserError, unknown
 
 #: What the key ``plugins`` means in any of these files.
-PLUGINS = "list of plug-in files, relative to this one, that define methods, parts, models, data sets, recipes or metrics"
+PLUGINS = "list of plug-in files, relative to this file, that define methods, parts, models, data sets, recipes or metrics"
 
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:

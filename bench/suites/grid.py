@@ -38,16 +38,18 @@ class Grid:
     ({'dataset': 'digits', 'imbalance_factor': [10, 50]}, {'cb_beta': [0.99, 0.999]})
     """
 
-    dataset: str | None = param(None, "in place of SUITE: image sets of a grid of your own, e.g. digits or cifar10,cifar100")
-    methods: str | None = param(None, "methods of the grid: labels and globs, e.g. 'softmax,ldam_drw,cb_*'; '!NAME' drops one")
-    recipe: str | None = param(None, "training recipe of the grid [default: the usual one of the image set]")
-    name: str | None = param(None, "name of the grid, and of its run folder")
+    dataset: str | None = param(None, "instead of SUITE: image sets of your own grid, e.g. digits or cifar10,cifar100")
+    methods: str | None = param(
+        None, "methods of the grid, as labels or globs, e.g. 'softmax,ldam_drw,cb_*'; '!NAME' excludes one"
+    )
+    recipe: str | None = param(None, "training recipe of the grid [default: the default recipe of the image set]")
+    name: str | None = param(None, "name of the grid and of its run folder")
     fields: Sequence[str] | None = param(
         None,
-        "a value of the grid's data, recipe or methods, or several: --imbalance-factor 10,50 is short for "
-        "--set imbalance_factor=10,50; may be repeated",
+        "one or several values of a field of the grid's data, recipe or methods; --imbalance-factor 10,50 is short for --set "
+        "imbalance_factor=10,50; may be repeated",
     )
-    save_suite: Path | None = param(None, "also write the grid to this YAML file, which can be run as SUITE")
+    save_suite: Path | None = param(None, "also write the grid to this YAML file, which can then be run as SUITE")
 
     def options(self) -> list[str]:
         """The options that were given."""

@@ -34,8 +34,8 @@ class Group:
 class _File:
     """The keys of a group file."""
 
-    about: str = param(help="what they are together, in a line")
-    suites: Any = param(help="list of suites by name or file, in the order in which they run")
+    about: str = param(help="description of the group, in one line")
+    suites: Any = param(help="list of suites, by name or file, in the order in which they run")
     plugins: Any = param((), PLUGINS)
 
 

@@ -29,15 +29,19 @@ class Selection:
         UserError: a value that a field cannot have.
     """
 
-    only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'; '=softmax' is that label alone")
-    where: Mapping[str, Any] | None = param(
-        None, "only trials on this data, e.g. dataset=cifar10,imbalance_factor=100; write a list as [50,30,10]"
+    only: str | None = param(
+        None, "only these methods or labels, as a glob, e.g. 'cb_*'; '=softmax' matches only the label itself"
     )
-    seeds: Sequence[int] | None = param(None, "number of seeds, or a list such as 0,3,7 (one as =3), instead of the suite's")
-    seed: int | None = param(None, "this seed alone, such as the index of a task in a job array", low=0)
-    epochs: int | None = param(None, "number of epochs; the recipe's schedule scales with it", low=1)
-    precision: str | None = param(None, "mixed precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
-    limit: int | None = param(None, "at most this many trials of each suite", low=1)
+    where: Mapping[str, Any] | None = param(
+        None, "only trials on data with these values, e.g. dataset=cifar10,imbalance_factor=100; a list is written [50,30,10]"
+    )
+    seeds: Sequence[int] | None = param(
+        None, "number of seeds, or a list such as 0,3,7 (=3 for the seed 3 alone), instead of the suite's seeds"
+    )
+    seed: int | None = param(None, "run only this seed, such as the index of a task in a job array", low=0)
+    epochs: int | None = param(None, "number of epochs, with which the recipe's schedule scales", low=1)
+    precision: str | None = param(None, "precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
+    limit: int | None = param(None, "run at most this many trials of each suite", low=1)
     retry_failed: bool = param(False, "run failed trials again")
 
     def __post_init__(self) -> None:

@@ -47,16 +47,16 @@ class Suite:
 class SuiteFile:
     """The keys of a suite file."""
 
-    about: str = param(help="the question, in a line")
-    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}, or a list of either")
-    data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
+    about: str = param(help="the question that the suite answers, in one line")
+    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …} to modify one; or a list of these")
+    data: Any = param(help="mapping with keys of DataSpec, or a list of such mappings")
     methods: Any = param(
-        help="list of labels or globs, or of {label: {parameter: value or list}}; '!…' drops a method or a family"
+        help="list whose items are labels, globs, or {label: {parameter: value or list}}; '!…' excludes a method or a family"
     )
-    set: Any = param(None, "{parameter: value or list} for every method that has it and does not give its own")
-    seeds: Any = param(3, "number of seeds, or a list of them")
-    subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
-    table: str = param("catalogue", "table that shows the suite")
+    set: Any = param(None, "{parameter: value or list}, applied to each method that has the parameter and does not set it itself")
+    seeds: Any = param(3, "number of seeds, or a list of seeds")
+    subset_seeds: Any = param(1, "number of subsets drawn from the images, or a list of their seeds")
+    table: str = param("catalogue", "table in which the results are shown")
     plugins: Any = param((), PLUGINS)
 
 

@@ -18,18 +18,18 @@ RECIPE = "recipe."
 class SearchAxis:
     """One thing to tune: a parameter or part of the method, or ``recipe.<field>``."""
 
-    name: str = param(help="what is tuned")
+    name: str = param(help="name of the hyperparameter")
     low: float | None = param(None, "smallest value")
     high: float | None = param(None, "largest value")
     scale: str = param(
         "linear",
-        "log: in the logarithm; complement: in the logarithm of 1 − value (for β)",
+        "linear; log: linear in log(value); complement: linear in log(1 − value), for β",
         choices=("linear", "log", "complement"),
     )
-    values: Any = param(None, "list of values, in place of low and high")
-    grid: Any = param(None, "values that the grid sampler tries, where there are low and high")
-    when: Any = param(None, "{axis, part or method: value or list}: only then is it tuned")
-    whole: bool = param(False, "whole numbers alone; set from the parameter's type")
+    values: Any = param(None, "list of values, instead of low and high")
+    grid: Any = param(None, "values for the grid sampler, together with low and high")
+    when: Any = param(None, "{axis, part or method: value or list}: condition under which it is tuned")
+    whole: bool = param(False, "only integers; set from the parameter's type")
 
     def __post_init__(self) -> None:
         for key in ("values", "grid"):

@@ -1,4 +1,4 @@
-"""A study in Optuna: settings are asked of it and scores told to it; it lies in a journal that optuna-dashboard reads."""
+"""A study in Optuna, which proposes settings and receives scores. It is stored in a journal that optuna-dashboard can read."""
 
 from __future__ import annotations
 

@@ -74,23 +74,25 @@ class Space:
 class _File:
     """The keys of a tuning space."""
 
-    about: str = param(help="the question, in a line")
+    about: str = param(help="the question that the space answers, in one line")
     recipe: Any = param(help="as in a suite")
-    data: Any = param(help="as in a suite; with a validation split, since nothing else is looked at")
+    data: Any = param(help="as in a suite; must have a validation split, because tuning uses nothing else")
     studies: Any = param(
-        help="{name: {methods: label or list, space: {axis: …}, paper: {axis: value}}}; each has the same budget"
+        help="{name: {methods: label or list, space: {axis: …}, paper: {axis: value}}}; all studies have the same budget"
     )
-    shared: Any = param((), "{axis: …} that every study has beside its own; an axis of its own replaces it")
-    baseline: str = param("", "a study: every other one is compared with it, as tuned and as declared")
-    seeds: Any = param(1, "a setting's score is the mean over these")
-    subset_seeds: Any = param(1, "and over these draws of the images")
-    fresh_seeds: int = param(5, "the chosen setting and the paper's are run again on this many other seeds", low=1, high=MOST)
-    fresh_subset_seeds: int = param(0, "and on this many other draws of the images; 0: on those of the search", low=0, high=MOST)
-    trials: int = param(0, "settings that each study tries; 0: as many as gpu_hours allows", low=0)
-    gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
+    shared: Any = param((), "{axis: …}, added to the axes of every study; a study's own axis of the same name takes precedence")
+    baseline: str = param("", "name of a study with which all others are compared, both tuned and with its default setting")
+    seeds: Any = param(1, "seeds; the score of a setting is the mean over them")
+    subset_seeds: Any = param(1, "subset seeds; the score is also the mean over these subsets")
+    fresh_seeds: int = param(5, "number of new seeds on which the chosen setting and the paper's are run again", low=1, high=MOST)
+    fresh_subset_seeds: int = param(
+        0, "number of new subsets of the images for that; 0: the subsets of the search", low=0, high=MOST
+    )
+    trials: int = param(0, "number of settings per study; 0: limited only by gpu_hours", low=0)
+    gpu_hours: float = param(0.0, "budget of each study in trial hours × GPUs per trial (1 on a CPU); 0: no limit", low=0)
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
-    pruner: str = param("none", "whether trials without promise are stopped", choices=PRUNERS)
-    objectives: Any = param("balanced_accuracy", "a metric that is sought on the validation split, or a list of them")
+    pruner: str = param("none", "algorithm that stops unpromising trials", choices=PRUNERS)
+    objectives: Any = param("balanced_accuracy", "metric to optimise on the validation split, or a list of metrics")
     plugins: Any = param((), PLUGINS)
 
 

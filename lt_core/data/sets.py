@@ -164,7 +164,7 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 _TEN = tuple("0123456789")
 dataset(
-    name="digits", about="handwritten digits of scikit-learn, 8×8 grey, embedded",
+    name="digits", about="scikit-learn's handwritten digits, 8×8 grey, included in the package",
     train_counts=(128, 132, 127, 133, 131, 132, 131, 129, 124, 130), test_count=500, image_shape=(8, 8, 1), class_names=_TEN,
     source=Made(_digits, kept=True),
 )  # fmt: skip

@@ -77,8 +77,9 @@ class _Bilateral(BoundStep):
 class Bilateral(Step):
     """Two branches with one classifier: α·CE(z, y_c) + (1 − α)·CE(z, y_r), z = W·2[α·f_c ; (1 − α)·f_r] (Eq. 1, 2 and 5).
 
-    The conventional branch gets the images that the sampling draws, the re-balancing branch those of the reversed sampler, and
-    α = 1 − (t/T)². At test both see the image, with α = 1/2. The released code shares all but the last residual block.
+    The conventional branch gets the images that the sampling draws, the re-balancing branch those of the reversed sampler, and α
+    = 1 − (t/T)². At test time both see the image, with α = 1/2. As in the released code, the branches share all layers but the
+    last residual block.
     """
 
     @property

@@ -30,10 +30,12 @@ class Meta(Step):
 
     meta_set: str = param(
         "train",
-        "where meta images come from: the training subset, images beyond it, or the validation split",
+        "source of the meta images: the training subset, images outside it, or the validation split",
         choices=("train", "extra", "validation"),
     )
-    meta_images: int = param(10, "meta images a class, from train or extra; a class with fewer gives all; 0: all of train", low=0)
+    meta_images: int = param(
+        10, "meta images per class, from train or extra; a class with fewer contributes all of its images; 0: all of train", low=0
+    )
 
     @property
     def cost(self) -> float:

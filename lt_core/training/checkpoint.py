@@ -25,7 +25,7 @@ _DIGEST = 32  # bytes of a SHA-256
 
 
 def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
-    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial, and is told of once for a folder.
+    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial, and is reported once per folder.
 
     Args:
         kind: of the device that the state was trained on, as `runtime.kind_of_device` says it.

@@ -1,4 +1,4 @@
-"""One trial from spec to result, with its failures told instead of raised."""
+"""One trial from spec to result, with failures reported instead of raised."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ from tests.bench.synthetic import trial
             ["status", "digits_cb"],
             "digits_cb has not been run here, so run 'digits_cb' does not exist: `bench.py tune digits_cb`",
         ),
-        (["status", "quick"], "there is no run 'quick'"),
+        (["status", "quick"], "run 'quick' does not exist"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
@@ -258,7 +258,7 @@ def test_every_command_refuses_an_option_given_twice_unless_it_takes_several():
             if option.multiple:
                 assert one.make_parser(context).parse_args(given)[0][option.name] == ["1", "2"]
             else:
-                with pytest.raises(UserError, match="is given 2 times"):
+                with pytest.raises(UserError, match="was given 2 times"):
                     one.parse_args(context, given)
 
 

@@ -74,7 +74,7 @@ NO_SPLIT = {"data": {"dataset": "digits", "imbalance_factor": 10}}
         ),
         ("manifold_mixup", {"recipe": {"base": "digits", "model": "mlp"}}, "mixes hidden layers, but MLP does not consist"),
         ("crt[stage_one=bbn]", {"recipe": {"base": "digits", "model": "mlp"}}, "MLP does not consist of blocks"),
-        ("crt[stage_one=ncm]", {}, "stage_one ncm has stages itself"),
+        ("crt[stage_one=ncm]", {}, "stage_one ncm has several stages itself"),
     ],
 )
 def test_what_the_data_or_the_model_lacks_is_said_before_anything_starts(method, changes, words):
@@ -151,7 +151,7 @@ def test_two_datasets_and_two_draws_of_the_images():
         ({"data": {"dataset": "digits", "imbalance_factor": 0.5}}, "imbalance_factor must be in [1, inf), got 0.5"),
         ({"data": {"dataset": "digits", "imbalance_factor": 200, "n_max": 100}}, "leaves class 8 without images"),
         ({"data": {"dataset": "digits", "imbalance_factor": "ten"}}, "imbalance_factor must be a number, got 'ten'"),
-        ({"data": {"dataset": "digits", "n_max": 500}}, "asks for 500 images of class 0, which has 128"),
+        ({"data": {"dataset": "digits", "n_max": 500}}, "needs 500 images of class 0, which has only 128"),
         ({"seeds": 0}, "seeds must be a number of seeds from 1 to 10,000, or a list such as [0, 1, 2]; got 0"),
         ({"seeds": 10**20}, "seeds must be a number of seeds from 1 to 10,000"),
         ({"seeds": [0, 2**32]}, "seeds must be whole numbers from 0 to 4,294,967,295"),

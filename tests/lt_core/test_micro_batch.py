@@ -61,11 +61,11 @@ def test_batch_norm_sees_a_part():
 @pytest.mark.parametrize(
     ("method", "why"),
     [
-        ("mixup", r"makes more of a batch than its mean loss \(step mixup\)"),
-        ("fixmatch", r"makes more of a batch than its mean loss \(step fixmatch\)"),
+        ("mixup", r"needs more than the mean loss of a batch \(step mixup\)"),
+        ("fixmatch", r"needs more than the mean loss of a batch \(step fixmatch\)"),
         ("range_loss", r"compares the features of a batch \(regularizer range\)"),
-        ("influence_balanced[mean=weights]", r"divides by weights that the network's outputs give \(weights influence\)"),
-        ("large_margin_softmax", r"counts steps by batches that it is given \(head large_margin\)"),
+        ("influence_balanced[mean=weights]", r"divides by weights that depend on the network's outputs \(weights influence\)"),
+        ("large_margin_softmax", r"counts its steps by batches \(head large_margin\)"),
     ],
 )
 def test_what_needs_a_whole_batch_says_so(method, why):

@@ -181,7 +181,7 @@ def test_what_is_missing_of_it_is_told_with_where_to_get_it(tmp_path, imagenette
         UserError, match=r"imagenette_lt: no folder in .*empty or up to two below it has train/n01440764/ILSVRC"
     ) as e:
         load("imagenette_lt", tmp_path / "empty")
-    assert "imagenette2-320.tgz of github.com/fastai/imagenette" in str(e.value) and "\n" not in str(e.value)
+    assert "imagenette2-320.tgz from github.com/fastai/imagenette" in str(e.value) and "\n" not in str(e.value)
     (imagenette / "val" / "n03888257" / "n03888257_9671.JPEG").unlink()
     with pytest.raises(UserError, match=r"n03888257_9671\.JPEG"):
         load("imagenette_lt_8px", imagenette)
@@ -397,7 +397,7 @@ def remove(path):
     ("spoil", "words"),
     [
         (lambda d: remove(d / "ImageNet_LT_train.txt"), r"no ImageNet_LT_train.txt in .*/data or up to two folders below it: put"
-         r" .* \(lists: github.com/.*; pictures: ILSVRC 2012 of image-net.org\)"),
+         r" .* \(lists: github.com/.*; pictures: ILSVRC 2012 from image-net.org\)"),
         (lambda d: remove(d / "ImageNet_LT_test.txt"), "no ImageNet_LT_test.txt in "),
         (lambda d: change(d / "ImageNet_LT_train.txt", b"train/n00000000/0-0.png 0\n", b""),
          r"is not the ImageNet_LT_train.txt that papers use \(10 lines, expected 11\): download"),

@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often a prediction of some confidence is right, mean over seeds."""
+"""Reliability diagrams: accuracy against confidence, mean over seeds."""
 
 from __future__ import annotations
 

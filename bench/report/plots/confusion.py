@@ -1,4 +1,4 @@
-"""Confusion matrices, classes from head to tail: cross-entropy, the best methods, and what each changes."""
+"""Confusion matrices with classes from head to tail: cross-entropy, the best methods, and the differences between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Balanced accuracy against training seconds, with the Pareto front: methods that no other beats in both."""
+"""Balanced accuracy against training time, with the Pareto front: methods that no other method beats in both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error of every class, head to tail, one line a method."""
+"""Error of every class from head to tail, one line per method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accuracy against the class frequencies of the test, from as long-tailed as training to long-tailed the other way round."""
+"""Accuracy against class frequencies of the test set, from long-tailed as in training to long-tailed in reverse."""
 
 from __future__ import annotations
 

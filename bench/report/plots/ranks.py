@@ -1,4 +1,4 @@
-"""Average ranks over data columns, each with the interval that the spread of its trials leaves it."""
+"""Mean ranks over data columns, with 95 % intervals."""
 
 from __future__ import annotations
 

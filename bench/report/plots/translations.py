@@ -1,4 +1,4 @@
-"""What generators make of images of the largest class: one panel a method, data column and class (runs made with --embed)."""
+"""Images of the largest class as translated by generators, by method, data column and class (for runs with --embed)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test images by their features, t-SNE in two dimensions, coloured by class: one panel a method (runs made with --embed)."""
+"""t-SNE of the features of test images, coloured by class, one panel per method (for runs with --embed)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every method against every other over trials that share images and seeds: pairs won, tied and lost by balanced accuracy."""
+"""Every pair of methods, over trials with the same images and seed: pairs won, tied and lost by balanced accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table 2 of Cui et al. 2019: error rate by loss and imbalance factor, with the picked class-balanced loss."""
+"""Table 2 of Cui et al. 2019: error rate by loss and imbalance factor, with the class-balanced loss chosen by validation."""
 
 from __future__ import annotations
 

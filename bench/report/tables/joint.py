@@ -1,4 +1,4 @@
-"""The table of joint generation and classification (Sahoo et al. 2020): what to do about a minority, by its number of images."""
+"""Table of joint generation and classification (Sahoo et al. 2020): methods by the number of images of the minority class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maximum-margin paper's table: losses × ways of rebalancing, long-tailed and step, with per-class error beside it."""
+"""Table of the maximum-margin paper (Kang et al. 2021): losses × rebalancing methods, long-tailed and step imbalance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error of every class, head to tail, methods side by side (Kang et al. 2021 show class-balanced, LDAM-DRW and MM-DRW so)."""
+"""Error of every class from head to tail, with methods side by side (as in Kang et al. 2021)."""
 
 from __future__ import annotations
 
