@@ -95,14 +95,14 @@ def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame
         budget, others = _largest(rows, BUDGET)
         drawn = [_largest(cells, drawing) for _, cells in budget.groupby(list(column), sort=False, dropna=False)]
         kept += [cells for cells, _ in drawn]
-        left_out += [_left_out(other, budget, "of another budget", BUDGET) for other in others]
+        left_out += [_left_out(other, budget, "with a different budget", BUDGET) for other in others]
         left_out += [_left_out(other, cells, "on other data", drawing) for cells, rest in drawn for other in rest]
     return pd.concat(kept), searched, left_out
 
 
 def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequence[str]) -> LeftOut:
     row, other = rows[list(keys)].iloc[0], shown[list(keys)].iloc[0]
-    unlike = f"{', '.join(differences(row, [other]))} in place of {', '.join(differences(other, [row]))}"
+    unlike = f"{', '.join(differences(row, [other]))} instead of {', '.join(differences(other, [row]))}"
     return LeftOut(str(rows["dataset"].iloc[0]), len(rows), which, unlike)
 
 
@@ -117,7 +117,7 @@ def budget_words(frame: pd.DataFrame) -> str:
     """``recipe digits, model small_cnn, 40 epochs, figures of the last epoch``, and what was held out."""
     row = frame.iloc[0]
     held = sorted({int(v) for v in frame["validation"] if v})
-    out = f", {' or '.join(map(str, held))} images a class held out for validation" if held else ""
+    out = f", {' or '.join(map(str, held))} images per class held out for validation" if held else ""
     return f"recipe {row.recipe}, model {row.model}, {counted(row.epochs, 'epoch')}, figures of the last epoch{out}"
 
 
@@ -126,14 +126,14 @@ def given_features(frame: pd.DataFrame) -> list[str]:
     notes = []
     for dataset, model in frame[["dataset", "model"]].drop_duplicates().itertuples(index=False):
         before = "a network that was trained on other pictures"
-        seen = f"the packaged one and torchvision's on ImageNet{_seen(dataset)}"
+        seen = f"the packaged one and torchvision's were trained on ImageNet{_seen(dataset)}"
         if on_features(model):
             notes.append(
-                f"classifiers on features of {before} and is not trained further ({seen}): these figures say nothing of learning "
-                "features"
+                f"classifiers on features of {before} and is not trained further ({seen}), so these figures do not measure "
+                "how well features are learnt"
             )
         elif trained_further(model):
-            notes.append(f"a network that was trained before is trained further, in whole or in part ({seen})")
+            notes.append(f"a pretrained network is trained further, in whole or in part ({seen})")
     return list(dict.fromkeys(notes))
 
 
@@ -142,7 +142,7 @@ def _seen(dataset: str) -> str:
     source = DATASETS[dataset].source if dataset in DATASETS else None
     if isinstance(source, Standard) and source.imagenet:
         return f", {source.imagenet}"
-    return ", which shows CIFAR's kinds of objects" if dataset.startswith("cifar") else ""
+    return ", which contains the kinds of objects in CIFAR" if dataset.startswith("cifar") else ""
 
 
 def machines(frame: pd.DataFrame) -> list[str]:
@@ -154,7 +154,7 @@ def machines(frame: pd.DataFrame) -> list[str]:
 def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
     """Kinds of device, the values of `MACHINE`, in words and in order; of none of them: that nothing is there yet."""
     words = [
-        f"{name}, {counted(round(threads), 'thread') if threads == threads else 'unknown threads'}, {precision}"
+        f"{name}, {counted(round(threads), 'thread') if threads == threads else 'an unknown number of threads'}, {precision}"
         for name, threads, precision in kinds
     ]
     return sorted(words) or ["no machine yet"]

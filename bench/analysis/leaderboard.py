@@ -158,8 +158,10 @@ def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
     words: dict[str, list[str]] = {}
     for (column, run, by, failed), rows in rest.groupby(["_column", "run", "_by", "_failed"], sort=False):
         trials = f"{counted(len(rows), 'failed trial' if failed else 'trial')} of {run}"
-        first = " (a run of your own comes first)" if Path(by).parent == RUNS_DIR and not failed else ""
-        words.setdefault(column, []).append(f"{trials}, since {by} has the same {'finished' if failed else 'ones'}{first}")
+        first = " (your own runs take precedence)" if Path(by).parent == RUNS_DIR and not failed else ""
+        words.setdefault(column, []).append(
+            f"{trials}, because {by} has the same {'trials, which finished' if failed else 'trials'}{first}"
+        )
     return {column: "; ".join(found) for column, found in words.items()}
 
 

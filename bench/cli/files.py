@@ -34,7 +34,9 @@ def export_(
 def site_(
     run: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed and the submitted ones]"),
+        typer.Option(
+            metavar="RUN", help="a run by name or folder; may be repeated [default: the committed and the submitted runs]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the website")] = Path("site-leaderboard"),
     release: Annotated[str, typer.Option(metavar="NAME", help="also keep the leaderboard's files in archive/NAME")] = "",

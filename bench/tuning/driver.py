@@ -159,7 +159,7 @@ def tune(
         hours = f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
         budget = counted(space.trials, "setting") if space.trials else hours
         each = len(space.seeds) * len(space.data)
-        trials = f"{counted(each, 'trial')} a setting, {workers} at a time"
+        trials = f"{counted(each, 'trial')} per setting, {workers} at a time"
         say(f"{space.name}: {counted(len(searches), 'study', 'studies')}, {budget} each, {trials}")
         with compacted(store, line):
             backend.run(tuner, tuner)

@@ -59,7 +59,7 @@ def suite_text(space: Space, one: Found, folder: Path) -> str:
     spec = space.specs(one.study, one.setting)[0]
     changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
     values = {
-        "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study has not seen",
+        "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study did not use",
         "recipe": {"base": spec.recipe.name, **changes},
         "data": [_changed(data) for data in space.fresh_data],
         "methods": [one.study.method(one.setting).label],

@@ -139,7 +139,7 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     call("run", write_suite(), "--backend", "inline", "--limit", "5")
     code, out, _ = call("plan", write_suite())
     assert "16 trials, 5 done, 0 failed, 11 left" in out
-    assert "11 trials estimated from finished ones" in out
+    assert "11 trials estimated from finished trials" in out
 
 
 def test_run_ends_in_the_table_and_its_files(call, write_suite, tmp_path):

@@ -81,10 +81,10 @@ def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, resul
     assert len(line.x) == len(table.rows) == 199 and line.x[:2] == (20, 61)
     assert line.y[0] == pytest.approx(error[:41].mean()) and line.y[-1] == pytest.approx(error[41 * 198 :].mean())
     assert line.words[0] == "41 classes of 969–1000 training images" and line.words[-1].startswith("24 classes of 2 ")
-    assert any("a point is the mean over 41 classes that are neighbours by size, of 8,142" in note for note in chart.notes)
+    assert any("each point is the mean over 41 classes of similar size, out of 8,142" in note for note in chart.notes)
     assert [row.label for row in table.rows][:2] == ["1–41 (head)", "42–82"] and table.rows[-1].label == "8119–8142 (tail)"
     assert table.rows[0].cells[0].text == "969–1000" and table.rows[0].cells[1].mean == pytest.approx(error[:41].mean())
-    assert any("a row is the mean over 41 classes" in note for note in table.notes)
+    assert any("each row is the mean over 41 classes" in note for note in table.notes)
     # Regions end where the classes do, not where a stretch does.
     few = next(region for region in chart.panels[0].regions if region.name == "few")
     assert few.low == sum(count >= 20 for count in results[0].train_counts) - 0.5 and few.high == CLASSES - 0.5
@@ -95,7 +95,7 @@ def test_the_page_is_hardly_larger_than_that_of_ten_classes(store, tmp_path):
     small = page.render(synthetic.store(tmp_path / "run", synthetic.run(["softmax", "focal"])))
     large = page.render(store)
     assert len(large) < len(small) + 200_000
-    assert "8,142 classes" in large and "keep counts by class alone" in large
+    assert "8,142 classes" in large and "keep only counts per class" in large
 
 
 def test_two_machines_measured_the_same_if_their_counts_are_the_same(results):

@@ -109,7 +109,10 @@ def test_a_study_seeks_it(two_worst, tmp_path):
         assert found.values == [sum(sorted(made.outcome(validation=True).recall)[:2]) / 2, made.seconds["train"]]
     table = summary.table(asked, [winners.winner(one)], store)
     best = max(found.values[0] for found in one.optuna.trials)
-    assert table.notes[0] == "mean recall of the two worst classes in %, mean over the data columns; n counts draws and seeds"
+    assert (
+        table.notes[0]
+        == "mean recall of the two worst classes in %, mean over the data columns; n counts combinations of subset and seed"
+    )
     assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
 
 
@@ -171,7 +174,7 @@ def test_one_that_fails_takes_no_run_down(tmp_path, registry):
 def test_an_objective_that_fails_on_real_predictions_fails_its_setting(tmp_path, registry):
     metric("perfect", "1 for perfect predictions, else an error")(lambda outcome: 1 / int(outcome.recall.min()))
     asked = space(objectives="perfect", trials=1, studies={"la": STUDY}, recipe={"base": "digits", "epochs": 1})
-    with pytest.warns(UserWarning, match="metric perfect is left empty"):
+    with pytest.warns(UserWarning, match="metric perfect fails for some trials and is left empty"):
         (one,) = tuning.tune(asked, Store.create(tmp_path / "tiny"), Inline(), Runtime(), say=lambda words: None)
     (only,) = one.optuna.trials
     assert only.state.name == "FAIL" and only.user_attrs["cause"] == "objective perfect has no value for what was predicted"

@@ -110,7 +110,7 @@ def test_free_metrics_are_columns_of_the_leaderboard_and_of_no_table_by_default(
     heads = next(line for line in text.splitlines() if "worst class" in line)
     assert heads.split("ACSA")[1].split() == ["worst", "class", "H-mean", "G-mean", "forward", "50", "forward", "5", "backward",
                                               "5", "backward", "50"]  # fmt: skip
-    assert text.count("forward 50: accuracy on a test set with the head 50 times as frequent as the tail") == 1
+    assert text.count("forward 50: accuracy on a test set in which the head is 50 times as frequent as the tail") == 1
     _, plain, _ = call("leaderboard", "--run", run)
     assert not any(words in plain for words in ("forward", "H-mean", "worst", "rel. acc."))
     code, text, _ = call("table", "catalogue", "--run", run, "--metric", "backward_50", "--format", "md")

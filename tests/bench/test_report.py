@@ -83,7 +83,7 @@ def test_failures_are_grouped_and_say_how_to_try_again(run):
         ("failed", "RuntimeError: no", 7, 5),
         ("lost", "its node died", 1, 1),
     ]
-    assert found[0].command == "python bench.py run synthetic --retry-failed" and "runs again by itself" in found[1].remedy
+    assert found[0].command == "python bench.py run synthetic --retry-failed" and "runs it again automatically" in found[1].remedy
     assert found[1].command == "python bench.py run synthetic" and found[1].first[0].startswith("focal, digits IF 50, seed 1 (")
 
 

@@ -59,10 +59,10 @@ def test_every_command_of_the_page_runs(folder, call):
     shown = said["data show places_lt --data data"]
     assert re.search(r"Places_LT_train.txt: 11 images of 3 classes, known md5\n", shown)
     assert re.search(r"test +\S+Places_LT_test.txt: 6 images of 3 classes, known md5; the validation set of Places365", shown)
-    assert "all 17 are below" in shown and "not yet: the first run writes" in shown and "factor 3, Gini 0.242" in shown
+    assert "all 17 were found below" in shown and "not yet; the first run writes" in shown and "factor 3, Gini 0.242" in shown
     assert "places_lt_32px: 2 methods × 1 imbalance (natural IF 3) × 3 seeds" in said["plan places.yaml"]
     assert said["data verify places_lt_32px --data data"] == "places_lt_32px: every file is as it was\n"
-    assert "validation    no Places_LT_val.txt whose pictures are there too" in shown
+    assert "validation    Places_LT_val.txt or its pictures not found" in shown
     written = said["data list inat2018 --annotations data/train2018.json"]
     assert "iNaturalist18_train.txt: 11 images of 3 classes, the copy found in many repositories" in written
     assert (folder / "data" / "iNaturalist18_val.txt").read_bytes() == listing("test", animals)

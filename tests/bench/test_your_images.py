@@ -116,7 +116,7 @@ def test_all_that_is_odd_about_files_is_told_when_a_set_is_added(folder, call):
     assert all(line in out for line in (
         "1 picture: CMYK", "1 picture: 16 bits per channel", "1 picture: animated, only the first frame is used",
         "birch/empty.jpg (the file is empty)", "birch/torn.png (", "birch/huge.png (it exceeds the limit of 179 million pixels)",
-        "3 unreadable files left out:", "1 picture that another with another label equals",
-        "1 picture of the test part, also among the training pictures",
+        "3 unreadable files left out:", "1 picture identical to one with another label",
+        "1 picture in the test set and also in the training set",
     )), out  # fmt: skip
     assert "3 classes, 70 training images (40…12 a class)" in out

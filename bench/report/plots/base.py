@@ -81,8 +81,8 @@ def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> t
     means = cells.groupby("label").agg(["size", "mean"]).sort_values(["size", "mean"], ascending=False, kind="stable")
     first = [label for label in labels if label == BASELINE]
     kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
-    words = f"the {most - len(first)} best of {len(labels)} methods by mean balanced accuracy on the test set"
-    words += ", those on most data columns first" if means["size"].nunique() > 1 else ""
+    words = f"the best {most - len(first)} of {len(labels)} methods by mean balanced accuracy on the test set"
+    words += ", with those run on the most data columns first" if means["size"].nunique() > 1 else ""
     how = "" if others_shown else "; choose others with --only"
     return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how}"]
 

@@ -49,7 +49,7 @@ def _many(columns: list[DataColumn], without: dict[str, int]) -> str:
     """Which columns have trials ``without`` a matrix (trial id → classes), and why; empty if none has."""
     found = {column.name: [without[i] for i in column.rows["trial_id"] if i in without] for column in columns}
     words = ", ".join(f"{name} ({max(classes):,} classes)" for name, classes in found.items() if classes)
-    return f"{words}, since records of more than {MATRIX_CLASSES} classes keep counts by class alone" if words else ""
+    return f"{words}, because records of more than {MATRIX_CLASSES} classes keep only counts per class" if words else ""
 
 
 def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialResult]]) -> list[Panel]:

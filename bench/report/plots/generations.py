@@ -39,7 +39,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     columns = [rows for _, rows in found.groupby(DATA, sort=False, dropna=False)]
     found, where = columns[0], describe(columns[0].iloc[0], (rows.iloc[0] for rows in columns))
     if len(columns) > 1:
-        notes = [f"drawn: the first of {len(columns)} data columns", *notes]
+        notes = [f"only the first of {len(columns)} data columns is drawn", *notes]
     keys = ["trial_id", "round"]
     found = found.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
     found["rank"] = found.groupby(keys).cumcount()

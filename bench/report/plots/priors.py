@@ -48,8 +48,8 @@ def draw(store: Store, only: str = "*") -> Chart:
         "5×: five times as many test images of the largest class (left) or of the smallest; 1×: all alike, balanced accuracy",
         "expected accuracy by the recalls on the test set; bars or bands: 95 % interval of the mean (Student's t) over trials",
     ]
-    more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
-    return Chart("priors", "Accuracy against the test's class frequencies", tuple(panels), (*words, *more, *left, *notes))
+    more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []
+    return Chart("priors", "Accuracy against class frequencies of the test set", tuple(panels), (*words, *more, *left, *notes))
 
 
 def _accuracies(classes: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:

@@ -31,16 +31,16 @@ def draw(store: Store, only: str = "*") -> Chart:
     kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only), _ROWS)
     shown = [label for label in ranking.ranks if label in kept]
     columns = counted(ranking.columns, "data column")
-    words = [f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}, 1 the best"]
+    words = [f"mean rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}; 1 is best"]
     if ranking.intervals:
         words.append(
-            "bars: 95 % of the ranks that a method may truly have on these data columns, by the spreads and n of its figures; "
-            "in %, its chance of being the best of all"
+            "bars: 95 % interval of a method's rank on these data columns, from the standard deviations and n of its "
+            "figures; percentage: probability that it is the best"
         )
     else:
-        words.append("no intervals: some data column has no two draws or seeds that methods share")
+        words.append("no intervals, because in some data column the methods share fewer than two subsets or seeds")
     if ranking.friedman is not None:
-        words.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
+        words.append(f"Friedman's test of equal ranks, treating the data columns as a random sample: p = {ranking.friedman:.3g}")
     series: list[Series] = []
     for place, label in enumerate(shown):
         average, colour = ranking.ranks[label], _BASELINE if label == BASELINE else _OURS

@@ -23,13 +23,13 @@ def footnotes(table: Table, marks: str = "best bold, second underlined") -> list
         return list(table.notes)
     said = [marks] if any(cell.rank for cell in cells) else []
     if any(cell.tied for cell in cells):
-        said.append(f"{TIED} not told apart from the best (block model, Tukey's range, α = 0.05)")
+        said.append(f"{TIED} not significantly different from the best (block model, Tukey's range, α = 0.05)")
     if any(cell.untested for cell in cells):
-        said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all")
+        said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or an identical difference in all")
     if shared == 1:
-        figures = "one trial a figure (n = 1): no spread"
+        figures = "one trial per figure (n = 1), so no standard deviation"
     elif shared:
         figures = f"mean ± standard deviation (n − 1) over trials, n = {shared}"
     else:
-        figures = "mean ± standard deviation (n − 1) over trials, n beside each figure"
+        figures = "mean ± standard deviation (n − 1) over trials, n next to each figure"
     return ["; ".join([figures, *said]), *table.notes]

@@ -18,7 +18,7 @@ from lt_core.labels import method_of
 from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 
-SHOWN = "trials of its two losses on iNaturalist 2017 and 2018 and ILSVRC 2012, as imbalanced as they are"
+SHOWN = "trials of its two losses on iNaturalist 2017 and 2018 and ILSVRC 2012 with their natural imbalance"
 #: Set here → in the table, and in the paper's figures.
 _SETS = {
     "inat2017": ("iNaturalist 2017", "inaturalist2017"),
