@@ -130,7 +130,7 @@ def tune(
     ... fresh_seeds: 1
     ... ''')
     >>> store, (found,) = tune(file, backend="inline", out=file.parent)
-    my_focal: 1 study, 2 settings each, 1 trial a setting, 1 at a time
+    my_focal: 1 study, 2 settings each, 1 trial per setting, 1 at a time
     ...
     >>> found.setting
     {'method': 'focal', 'gamma': ...}

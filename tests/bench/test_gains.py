@@ -105,6 +105,6 @@ def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
     file.write_text(yaml.safe_dump({**EQUAL, "trials": 1, "studies": studies}))
     run = cli("tune", str(file), "--backend", "inline", "--out", str(tmp_path / "out"), "--fresh-subset-seeds", "2")
     assert run.returncode == 0, run.stderr
-    assert "beside softmax, tuned with the same budget" in run.stdout and "softmax (baseline)" in run.stdout
+    assert "compared with softmax, tuned with the same budget" in run.stdout and "softmax (baseline)" in run.stdout
     assert "| over_sampling |" in (tmp_path / "out" / "mine" / "tables" / "gains.md").read_text()
     assert (tmp_path / "out" / "mine" / "plots" / "gains.svg").exists()

@@ -62,14 +62,14 @@ def test_tables_and_leaderboard_show_top_five(call, store):
 def test_a_figure_of_pairs_is_refused_in_a_sentence(call, store, tmp_path):
     code, _, err = call("plot", "confusion", "--run", str(store.path), "--out", str(tmp_path / "confusion.svg"))
     assert code == 2 and len(err.strip().splitlines()) == 1
-    assert "confusion matrices are not available for cifar100 IF 500 (8,142 classes), since records" in err
+    assert "confusion matrices are not available for cifar100 IF 500 (8,142 classes), because records" in err
     assert "draw the error of each class with `plot per_class`" in err and not (tmp_path / "confusion.svg").exists()
 
 
 def test_beside_a_set_of_few_classes_those_of_many_are_left_out_and_named(tmp_path):
     chart = PLOTS["confusion"](synthetic.store(tmp_path / "run", [trial(), replace(many(), spec=many("focal", 3).spec)]))
     assert [panel.title for panel in chart.panels] == ["digits IF 50: softmax (n = 1)"]
-    assert any(note.startswith("left out: cifar100 IF 500 (8,142 classes), since records") for note in chart.notes)
+    assert any(note.startswith("left out: cifar100 IF 500 (8,142 classes), because records") for note in chart.notes)
 
 
 def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, results):

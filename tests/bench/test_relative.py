@@ -95,7 +95,7 @@ def test_tables_show_it_to_whoever_asks_and_the_page_where_it_is(board, tmp_path
     table = build(made, "acsa", choose("relative_accuracy,reference"))[0]
     text = FORMATS["terminal"][0](table)
     assert "rel. acc." in text and "90.00" in text and "80.00 (n=1), softmax on digits IF 1" in text
-    assert "accuracy in % of the reference's" in text
+    assert "accuracy in % of that of plain cross-entropy" in text
     page = board_of_page(synthetic.store(tmp_path / "with", [trial(), balanced(56)]).frame())
     without = board_of_page(synthetic.store(tmp_path / "without", [trial()]).frame())
     shown = [{heading.name for heading in found.headings} for found in (page, without)]

@@ -96,7 +96,7 @@ def test_what_a_study_stopped_is_no_failure(run):
 def test_two_commits_in_one_run_are_both_told(run):
     other = trial(seed=1, environment={"git_commit": "beef", "git_dirty": True})
     provenance = dict(facts.provenance(run(trial(), trial(seed=2), other).frame()))
-    assert provenance["code"] == [("commit c0ffee, clean", 2), ("commit beef, with changes that are not committed", 1)]
+    assert provenance["code"] == [("commit c0ffee, clean", 2), ("commit beef, with uncommitted changes", 1)]
 
 
 def test_subsets_of_two_data_columns_are_told_apart(run):

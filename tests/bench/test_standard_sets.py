@@ -69,7 +69,7 @@ def test_every_command_of_the_page_runs(folder, call):
     frame = Store(folder / "results" / "runs" / "places").frame()
     assert set(frame["status"]) == {"ok"} and set(frame["dataset"]) == {"places_lt_32px"} and set(frame["train_images"]) == {11}
     _, again, _ = call("data", "show", "places_lt_32px", "--data", "data", "--out", "profile.svg")
-    assert re.search(r"\nplaces_lt_32px: 3 classes, 11 training images \(6…2 a class\), 6 test images, 32 × 32 pixels\n", again)
+    assert re.search(r"\nplaces_lt_32px: 3 classes, 11 training images \(6…2 per class\), 6 test images, 32 × 32 pixels\n", again)
     assert (folder / "profile.svg").exists()
 
 

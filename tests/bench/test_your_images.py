@@ -57,7 +57,7 @@ def test_every_command_of_the_page_runs(folder):
     added, shown = (
         next(text for words, text in said.items() if words.startswith(f"data {what} mine")) for what in ("add", "show")
     )
-    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 a class\), 12 test images, 32 × 32 pixels", added)
+    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 per class\), 12 test images, 32 × 32 pixels", added)
     assert "factor 3.33333, Gini 0.292; 0 many-shot, 1 medium-shot and 2 few-shot classes" in shown
     assert re.search(r"ash +40 █{40}\n  birch +12 █{12}\n", shown)
     assert "58 training images" in said[" ".join(next(words for words in PAGE.commands if "drawn" in words))]
@@ -119,4 +119,4 @@ def test_all_that_is_odd_about_files_is_told_when_a_set_is_added(folder, call):
         "3 unreadable files left out:", "1 picture identical to one with another label",
         "1 picture in the test set and also in the training set",
     )), out  # fmt: skip
-    assert "3 classes, 70 training images (40…12 a class)" in out
+    assert "3 classes, 70 training images (40…12 per class)" in out
