@@ -57,7 +57,7 @@ def test_every_command_of_the_page_runs(folder):
     added, shown = (
         next(text for words, text in said.items() if words.startswith(f"data {what} mine")) for what in ("add", "show")
     )
-    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 per class\), 12 test images, 32 × 32 pixels", added)
+    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 per class\), 12 test images, 32 × 32", added)
     assert "factor 3.33333, Gini 0.292; 0 many-shot, 1 medium-shot and 2 few-shot classes" in shown
     assert re.search(r"ash +40 █{40}\n  birch +12 █{12}\n", shown)
     assert "58 training images" in said[" ".join(next(words for words in PAGE.commands if "drawn" in words))]
