@@ -73,7 +73,7 @@ def plot_(
     only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels, as a glob")] = "*",
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG file [default: in the run's folder]")] = None,
     format: Annotated[
         str | None, typer.Option(metavar="|".join(FORMATS), help="of the file, if --out does not say [default: svg]")
     ] = None,

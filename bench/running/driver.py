@@ -95,7 +95,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     folders: dict[str, Any] = {kind.name: str(side_files.folder(store, kind).resolve()) for kind in kinds}
     execute(left, store, backend, replace(runtime, **folders), fail_fast=execution.fail_fast)
     for kind in kinds:
-        _tell_of_lacking(store, kind, todo, "the folder was full, or the node that ran them does not see it")
+        _tell_of_lacking(store, kind, todo, "the disk was full, or the node that ran the trials cannot access this folder")
     return store
 
 

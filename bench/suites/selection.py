@@ -47,7 +47,7 @@ class Selection:
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", _where(self.where))
         if self.seed is not None and self.seeds is not None:
-            raise UserError("--seed is one seed and --seeds several: give one of the two")
+            raise UserError("--seed selects one seed and --seeds several: give only one of the two")
         object.__setattr__(self, "seeds", _seeds(self.seeds) if self.seed is None else these_seeds([self.seed], "--seed"))
         object.__setattr__(self, "seed", None)  # said by `seeds` from here on
         refuse_below(self)
@@ -82,10 +82,12 @@ def _where(given: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
         return given
     pairs = [pair.partition("=") for pair in cut_at_commas(given) or [""]]
     if not all(key.strip() and value.strip() for key, _, value in pairs):
-        raise UserError(f"--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '{given}'")
+        raise UserError(
+            f"--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '{given}'"
+        )
     keys = [key.strip() for key, _, _ in pairs]
     if len(set(keys)) < len(keys):
-        raise UserError(f"--where takes one value for each key; got '{given}'")
+        raise UserError(f"--where takes one value per key; got '{given}'")
     return {key: value.strip() for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
@@ -100,5 +102,5 @@ def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
     except ValueError:
         seeds = []
     if not seeds:
-        raise UserError(f"--seeds must be a number of seeds from 1 up, or seeds such as 0,3,7; got '{given}'")
+        raise UserError(f"--seeds must be a number of seeds, at least 1, or a list of seeds such as 0,3,7; got '{given}'")
     return first_seeds(seeds[0], "--seeds", "seeds such as 0,3,7") if counted else these_seeds(seeds, "--seeds")

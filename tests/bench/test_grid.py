@@ -101,7 +101,7 @@ def test_every_field_belongs_to_one_thing():
             ["--dataset", "digits,cifar10", *MINE[2:]],
             "there is no default recipe for digits and cifar10: choose one with --recipe",
         ),
-        ([*MINE, "--seed", "1", "--seeds", "2"], "--seed is one seed and --seeds several: give one of the two"),
+        ([*MINE, "--seed", "1", "--seeds", "2"], "--seed selects one seed and --seeds several: give only one of the two"),
         ([*MINE, "--save-suite", "mine.txt"], "--save-suite must name a YAML file, such as mine.yaml; got 'mine.txt'"),
         ([*MINE, "--save-suite", "quick.yaml"], "--save-suite: search_spaces/quick.yaml, which comes with the benchmark"),
         ([*MINE, "--only", "softmax", "--save-suite", "mine.yaml"], "remove --only, --where and --limit"),

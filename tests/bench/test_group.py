@@ -135,13 +135,22 @@ def test_where_keeps_the_trials_on_such_data(call, write_suite, tmp_path):
         ("imbalance_factor=much", "--where: imbalance_factor must be a number, got 'much'"),
         ("imbalance_factor=0.5", "--where: imbalance_factor must be in [1, inf), got 0.5"),
         ("imbalance_type=stp", "--where: imbalance_type must be in exp | step | majority | natural | counts, got 'stp'"),
-        ("imbalance_factor", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
-        ("counts=50,30,10", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
-        ("counts=[50,30", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
+        (
+            "imbalance_factor",
+            "--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '",
+        ),
+        (
+            "counts=50,30,10",
+            "--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '",
+        ),
+        (
+            "counts=[50,30",
+            "--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '",
+        ),
         ("counts=50", "--where: counts must be a list such as [3,2,1], got '50'"),
         ("counts=[50,30]", "--where counts=[50,30] matches no trial of suite tiny, which has []"),
-        ("imbalance_factor=", "--where must be such as"),
-        ("n_max=100,n_max=50", "--where takes one value for each key"),
+        ("imbalance_factor=", "--where needs KEY=VALUE pairs, such as"),
+        ("n_max=100,n_max=50", "--where takes one value per key"),
     ],
 )
 def test_a_where_that_is_refused(call, write_suite, where, says):

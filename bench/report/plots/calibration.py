@@ -42,7 +42,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         "below the diagonal, a method is overconfident; ECE: expected calibration error, mean over trials",
     ]
     if len(data_columns(frame)) > len(columns):
-        words.append("drawn: the largest imbalance factor of each data set")
+        words.append("only the largest imbalance factor of each data set is drawn")
     return Chart("calibration", "Calibration", tuple(panels), (*words, *left, *notes), aspect=0.85)
 
 

@@ -41,7 +41,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     words = [f"mean over trials; each row sums to 100 %; difference: method − {BASELINE}, in points"]
     words += [f"left out: {many}"] if many else []
     if len(data_columns(frame)) > len(columns):
-        words.append("drawn: the largest imbalance factor of each data set")
+        words.append("only the largest imbalance factor of each data set is drawn")
     return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes))
 
 

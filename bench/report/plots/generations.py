@@ -55,7 +55,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     title = "Recall and precision by class, generation by generation"
     width = width_of(found)
     said = [f"{where}; mean and standard deviation (n − 1) over trials"]
-    said += [f"a point is the mean over {width} classes that are neighbours by size"] if width > 1 else []
+    said += [f"each point is the mean over {width} classes of similar size"] if width > 1 else []
     said += ["left out: methods with one generation"] if len(several) < len(rounds) else []
     said += (
         [f"drawn: the first {_METHODS} of {len(several)} methods; choose others with --only"] if len(several) > _METHODS else []
@@ -80,4 +80,4 @@ def _panel(label: str, found: pd.DataFrame, column: str, words: str, first: bool
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)
     title = f"{label}, {counted(found['trial_id'].nunique(), 'trial')}"
-    return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), starts_row=first)
+    return Panel(title, Axis("class, from most to fewest labels"), y, tuple(series), starts_row=first)

@@ -42,9 +42,12 @@ def draw(store: Store, only: str = "*") -> Chart:
     part = "validation split" if held else "test set"
     figure = "validation_balanced_accuracy" if held else "balanced_accuracy"
     panels = one_scale([_panel(column.name, column.rows, figure, part) for column in data_columns(frame)])
-    words = [f"mean over trials, on the {part}" + ("" if held else ", since nothing was held out: choose nothing by it")]
+    words = [
+        f"mean over trials, on the {part}"
+        + ("" if held else ", because no validation split was held out; do not choose hyperparameters by it")
+    ]
     if len(rests) > 1:
-        words.append("drawn: the largest of several grids, which differ in other parameters")
+        words.append("only the largest of several grids, which differ in other parameters, is drawn")
     return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes))
 
 

@@ -45,7 +45,8 @@ def draw(store: Store, only: str = "*") -> Chart:
         series = tuple(_series(found[label], label, number) for number, label in enumerate(labels) if label in found)
         panels.append(Panel(column.name, x, Axis("accuracy (%)"), series))
     words = [
-        "5×: five times as many test images of the largest class (left) or of the smallest; 1×: all alike, balanced accuracy",
+        "5×: five times as many test images of the largest class (left) or of the smallest (right); 1×: equal class sizes, "
+        "which gives balanced accuracy",
         "expected accuracy by the recalls on the test set; bars or bands: 95 % interval of the mean (Student's t) over trials",
     ]
     more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []

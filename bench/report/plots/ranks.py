@@ -27,7 +27,10 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame, notes = finished(store, "*")
     ranking = rank(frame)
     if len(ranking.ranks) < 3:
-        raise UserError(f"{store.path} has {len(ranking.ranks)} methods on all of its data columns: ranks need three or more")
+        raise UserError(
+            f"{store.path} has {len(ranking.ranks)} methods that were run on all of its data columns, but ranks "
+            "need at least three"
+        )
     kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only), _ROWS)
     shown = [label for label in ranking.ranks if label in kept]
     columns = counted(ranking.columns, "data column")

@@ -33,12 +33,18 @@ def draw(store: Store, only: str = "*") -> Chart:
         raise UserError(f"{store.path} has no trial with kept features: run it with --embed")
     beside = [data for _, data in shown]
     panels = [_panel(result, beside) for result in list(shown.values())[:_PANELS]]
-    notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images), the largest first"]
+    notes = [
+        "each panel shows one trial; t-SNE preserves neighbourhoods, not distances",
+        "legend: class (number of training images), the largest first",
+    ]
     if any(len(_drawn(result)) < len(result.train_counts) for result in shown.values()):
         notes.append(f"drawn: of more than {_CLASSES} classes at most {_CLASSES}, from the largest to the smallest")
     if len(shown) > _PANELS:
-        notes.append(f"drawn: the first {_PANELS} of {len(shown)} methods and data columns; choose others with --only")
-    return Chart("tsne", "Test images by their features", tuple(panels), tuple(notes), least=13.5, aspect=0.9)
+        notes.append(
+            f"only the first {_PANELS} of {len(shown)} combinations of method and data column are drawn; choose "
+            "others with --only"
+        )
+    return Chart("tsne", "Features of test images", tuple(panels), tuple(notes), least=13.5, aspect=0.9)
 
 
 def _drawn(result: TrialResult) -> np.ndarray:

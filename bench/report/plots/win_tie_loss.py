@@ -45,7 +45,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     )
     heat = Heat(tuple(labels), tuple(labels), values, "(wins − losses) / pairs", words, -1.0, 1.0, diverging=True)
     n = f"{min(shared)}" if len(shared) == 1 else f"{min(shared)} to {max(shared)}"
-    said = f"in a cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
+    said = f"each cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
     said += "; where these find no room, which of wins (+) and losses (−) are more"
     panel = Panel("balanced accuracy on the test set", Axis("against"), Axis("method"), heat=heat)
     return Chart("win_tie_loss", "Wins, ties and losses", (panel,), (said, *left, *notes))
