@@ -45,7 +45,7 @@ def test_seeds_are_a_number_of_them_or_a_list_in_text_and_in_python(given, seeds
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        *((text, "a number of seeds from 1 up, or seeds such as 0,3,7") for text in ("many", "5,", "", [])),
+        *((text, "a number of seeds, at least 1, or a list of seeds such as 0,3,7") for text in ("many", "5,", "", [])),
         *((n, "a number of seeds from 1 to 10,000, or seeds such as 0,3,7") for n in ("0", "-1", 0, -2, "10001", 10**20)),
         *((seeds, "whole numbers from 0 to 4,294,967,295") for seeds in ("0,-1", [0, -1], f"={2**32}", [10**20])),
     ],
