@@ -14,8 +14,8 @@
     0  softmax     0     ok
     1  softmax     1     ok
 
-Which trials and how they are run are records of their own, `Selection` and `Execution`, whose fields the functions here also take
-as keywords, and the command line as options.
+Which trials are run, and how, is described by two records, `Selection` and `Execution`. The functions here also accept their
+fields as keywords, and the command line as options.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def run(
     plugins: str | Path | Sequence[str | Path] = (),
     **fields: Any,
 ) -> Store:
-    """Run what is missing of ``suite`` into ``out``/<suite> and return its store.
+    """Run the missing trials of ``suite`` into ``out``/<suite> and return its store.
 
     Args:
-        selection: which of its trials; all of them if it is left out.
-        execution: where they run, and with what; Ray on this machine if it is left out.
+        selection: which of its trials to run [default: all].
+        execution: where and with which resources they run [default: Ray on this machine].
         plugins: Python files that register what the suite names, as ``--plugin`` on the command line.
-        fields: fields of either in place of what they say, so that ``run("quick", only="cb_*", backend="inline")`` is short for
+        fields: override fields of either, so that ``run("quick", only="cb_*", backend="inline")`` is short for
             ``run("quick", selection=Selection(only="cb_*"), execution=Execution(backend="inline"))``.
 
     >>> import tempfile
@@ -83,8 +83,8 @@ def run(
     [4]
 
     Raises:
-        UserError: bad input, missing data, resources that can never be had, an unwritable folder.
-        bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; what is finished is kept.
+        UserError: bad input, missing data, resources that are not available, an unwritable folder.
+        bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; finished trials are kept.
     """
     from bench.running.driver import run_plan
     from bench.running.execution import Execution
@@ -107,17 +107,17 @@ def tune(
     plugins: str | Path | Sequence[str | Path] = (),
     **fields: Any,
 ) -> tuple[Store, list[Found]]:
-    """Search every study of ``space`` on the validation split, then run the winners on fresh seeds.
+    """Search every study of ``space`` on the validation split, then run the winners on new seeds.
 
     Args:
         study_seed: seed of the samplers.
-        retry_failed: try settings that failed again, and run failed trials of winners again.
-        execution: where trials run, and with what; Ray on this machine if it is left out.
+        retry_failed: repeat failed settings, and failed trials of winners.
+        execution: where and with which resources trials run [default: Ray on this machine].
         plugins: Python files that register what the space names, as ``--plugin`` on the command line.
-        fields: fields of `Execution` in place of what ``execution`` says: ``tune("digits_cb", backend="inline")``.
+        fields: override fields of ``execution``, as in ``tune("digits_cb", backend="inline")``.
 
     Returns:
-        The store, in which all trials lie, and what each study found.
+        The store, which contains all trials, and what each study found.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp(), "my_focal.yaml")
@@ -130,14 +130,14 @@ def tune(
     ... fresh_seeds: 1
     ... ''')
     >>> store, (found,) = tune(file, backend="inline", out=file.parent)
-    my_focal: 1 study, 2 settings each, 1 trial a setting, 1 at a time
+    my_focal: 1 study, 2 settings each, 1 trial per setting, 1 at a time
     ...
     >>> found.setting
     {'method': 'focal', 'gamma': ...}
 
     Raises:
-        UserError: bad input, missing data, resources that can never be had, an unwritable folder.
-        bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; the studies go on from there.
+        UserError: bad input, missing data, resources that are not available, an unwritable folder.
+        bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; the studies can be continued.
     """
     from bench.records.folder import claim
     from bench.records.store import Store
@@ -155,7 +155,9 @@ def tune(
         kinds = " and no ".join(KEPT[given.keep])
         raise UserError(f"keep: a study keeps no {kinds}: run the suite file of its winner with --keep {given.keep}")
     if given.fail_fast:
-        raise UserError("fail_fast is for runs: a setting of a study whose trial fails counts as failed, and the study goes on")
+        raise UserError(
+            "fail_fast applies to runs only: in a study, a setting with a failed trial counts as failed and the study continues"
+        )
     chosen = load_space(space) if isinstance(space, str | Path) else space
     given.runtime()  # what is not there is said before anything else
     store = Store.create(given.out / chosen.name)

@@ -106,8 +106,8 @@ def _first_worker(driver: Process) -> Process:
 
 FAULTS = {
     "driver: SIGKILL": Fault(_signalled(signal.SIGKILL), -signal.SIGKILL),
-    "driver: SIGTERM": Fault(_signalled(signal.SIGTERM), 130, "Give the same command again to go on"),
-    "driver: SIGINT × 5": Fault(_signalled(signal.SIGINT, 5), 130, "Give the same command again to go on"),
+    "driver: SIGTERM": Fault(_signalled(signal.SIGTERM), 130, "run the same command again to continue"),
+    "driver: SIGINT × 5": Fault(_signalled(signal.SIGINT, 5), 130, "run the same command again to continue"),
     "driver: SIGSTOP": Fault(_held_up(lambda driver: driver), 0),
     "worker: SIGKILL": Fault(_killed(_first_worker), 0),
     "worker: SIGSTOP": Fault(_held_up(_first_worker), 0),

@@ -28,7 +28,7 @@ class Augment(Part):
 
 @part("augment", "none")
 class NoAugment(Augment):
-    """The recipe's augmentation alone."""
+    """Only the recipe's augmentation."""
 
     captured: ClassVar[bool] = True
 
@@ -38,10 +38,10 @@ class NoAugment(Augment):
 
 @part("augment", "tail")
 class Tail(Augment):
-    """The rarer the class, the more often its images are turned, scaled, and changed in contrast and brightness.
+    """Images of rarer classes are more often rotated, scaled, and changed in contrast and brightness.
 
-    An image of class c is changed with probability tail_strength · (1 − n_c/n_max): never in the largest class. The turn is
-    uniform within ±tail_angle degrees, the scale within 1 ± 0.2, contrast within 1 ± 0.3, brightness within ± 0.3 standard
+    An image of class c is changed with probability tail_strength · (1 − n_c/n_max), so never in the largest class. The rotation
+    is uniform within ±tail_angle degrees, the scale within 1 ± 0.2, contrast within 1 ± 0.3, brightness within ± 0.3 standard
     deviations. All images of a batch are changed in one operation on the device.
     """
 
@@ -49,9 +49,9 @@ class Tail(Augment):
     captured: ClassVar[bool] = True
 
     tail_strength: float = param(
-        0.8, "probability for the rarest classes; 0 changes nothing", low=0, high=1, tune=(0.5, 0.8, 1.0)
+        0.8, "probability of augmentation for the rarest classes; 0: no augmentation", low=0, high=1, tune=(0.5, 0.8, 1.0)
     )
-    tail_angle: float = param(15.0, "largest turn, degrees", low=0, high=180)
+    tail_angle: float = param(15.0, "largest rotation angle in degrees", low=0, high=180)
 
     def bind(self, counts: Tensor) -> Augmentation | None:
         if self.tail_strength == 0:

@@ -23,5 +23,5 @@ def data_root(given: str | None, name: str) -> Path:
     """
     root = Path(given or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
     if (given or "LT_DATA" in os.environ) and not root.is_dir():
-        raise UserError(f"the data folder {root} does not exist: give --data (or LT_DATA) a folder that holds {name}")
+        raise UserError(f"the data folder {root} does not exist: set --data (or LT_DATA) to a folder that contains {name}")
     return root

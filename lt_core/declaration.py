@@ -115,7 +115,7 @@ def method(
             raise unknown("parameter", key, [*made.domains(), *GROUPS], name)
     missing = set(space) - set(made.domains())
     if missing:
-        raise UserError(f"{name}: the space to tune names {missing.pop()}, which none of its parts has")
+        raise UserError(f"{name}: space names the parameter {missing.pop()}, which none of its parts has")
     return METHODS.add(name, made)
 
 
@@ -135,7 +135,7 @@ def resolve(label: str, overrides: Mapping[str, Any] | None = None) -> MethodSpe
     'ldam[weights=inverse,power=0.5]'
     >>> resolve("focal[gama=2]")
     Traceback (most recent call last):
-    lt_core.errors.UserError: focal: unknown parameter 'gama'; the nearest is 'gamma'
+    lt_core.errors.UserError: focal: unknown parameter 'gama': did you mean 'gamma'?
     """
     name, values = parse_label(label)
     return METHODS[name].resolve({**values, **(overrides or {})})

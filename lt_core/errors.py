@@ -27,17 +27,17 @@ def in_a_line(error: BaseException) -> str:
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """The valid word most like ``word``; None if there are no valid words."""
+    """The valid word that is most similar to ``word``; None if there are no valid words."""
     words = list(valid)
     close = difflib.get_close_matches(word.lower(), [w.lower() for w in words], n=1, cutoff=0.0)
     return next((w for w in words if close and w.lower() == close[0]), None)
 
 
 def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> UserError:
-    """The error for a word that is none of ``valid``; names the nearest one."""
+    """The error for a word that is not in ``valid``; it suggests the most similar one."""
     valid = sorted(valid)
     hint = nearest(str(word), valid)
     place = f"{where}: " if where else ""
     if hint is None:
-        return UserError(f"{place}unknown {kind} '{word}': there are none to choose from")
-    return UserError(f"{place}unknown {kind} '{word}'; the nearest is '{hint}'")
+        return UserError(f"{place}unknown {kind} '{word}': none is registered")
+    return UserError(f"{place}unknown {kind} '{word}': did you mean '{hint}'?")

@@ -23,12 +23,12 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
     match = _LABEL.match(label)
     items = cut_at_commas(match[2] or "") if match else None
     if not match or items is None:
-        raise UserError(f"'{label}' is not of the form name or name[key=value,key=value]")
+        raise UserError(f"'{label}' does not have the form name or name[key=value,key=value]")
     values = {}
     for item in filter(None, items):
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise UserError(f"'{item}' in '{label}' is not of the form key=value")
+            raise UserError(f"'{item}' in '{label}' does not have the form key=value")
         values[key.strip()] = value.strip()
     return match[1], values
 

@@ -80,7 +80,9 @@ def part(group: str, name: str) -> Callable[[P], P]:
             for choice in registry if other != group else ():
                 shared = {f.name for f in fields(made)} & {f.name for f in fields(registry[choice])}
                 if shared:
-                    raise UserError(f"{group} {name} and {other} {choice} both have a parameter {shared.pop()}: rename one")
+                    raise UserError(
+                        f"{group} {name} and {other} {choice} both have a parameter {shared.pop()}: rename one of them"
+                    )
         GROUPS[group].add(name, made)
         return cast(P, made)
 

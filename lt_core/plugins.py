@@ -99,7 +99,9 @@ def activate(plugin: Plugin) -> None:
         try:
             exec(compile(plugin.text, plugin.path, "exec", dont_inherit=True), vars(module))
             if not recorder.entries:
-                raise UserError("it registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)")
+                raise UserError(
+                    "the file registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)"
+                )
         except (Exception, SystemExit) as error:
             place = place_in("".join(traceback.format_exception(error)))
             forget(plugin.version)

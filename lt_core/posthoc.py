@@ -22,7 +22,7 @@ class Posthoc(Part):
 
 @part("posthoc", "none")
 class NoPosthoc(Posthoc):
-    """What the loss says."""
+    """The prediction of the loss, unchanged."""
 
     def probabilities(self, logits: Tensor, loss: Loss, counts: Tensor) -> Tensor:
         return loss.probabilities(logits)
@@ -30,9 +30,9 @@ class NoPosthoc(Posthoc):
 
 @part("posthoc", "prior_division")
 class PriorDivision(Posthoc):
-    """Threshold moving: p_c / π_c^τ, renormalised. In logarithms, so that no class underflows."""
+    """Threshold moving: p_c / π_c^τ, renormalised. Computed in logarithms, so that no class underflows."""
 
-    posthoc_tau: float = param(1.0, "power τ of the prior; 0 changes nothing", low=0)
+    posthoc_tau: float = param(1.0, "power τ of the prior; 0: no correction", low=0)
 
     def probabilities(self, logits: Tensor, loss: Loss, counts: Tensor) -> Tensor:
         if self.posthoc_tau == 0:
@@ -45,7 +45,7 @@ class PriorDivision(Posthoc):
 class LogitAdjustment(Posthoc):
     """argmax of z − τ·log π (Menon et al. 2021, Eq. 9). With a softmax and τ = 1 it agrees with `PriorDivision`."""
 
-    posthoc_tau: float = param(1.0, "strength τ; 0 changes nothing", low=0, tune=(0.5, 1.0, 1.5, 2.0))
+    posthoc_tau: float = param(1.0, "strength τ of the correction; 0: no correction", low=0, tune=(0.5, 1.0, 1.5, 2.0))
 
     def probabilities(self, logits: Tensor, loss: Loss, counts: Tensor) -> Tensor:
         return loss.probabilities(logits - self.posthoc_tau * torch.log(counts / counts.sum()).to(logits))

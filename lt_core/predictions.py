@@ -128,4 +128,4 @@ def load(path: Path, sha256: str) -> Kept:
             ]
             return Kept(*parts)
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise UserError(f"the predictions {path} are not in the layout of this version ({error})") from None
+        raise UserError(f"the predictions {path} have a layout that this version cannot read ({error})") from None

@@ -29,7 +29,7 @@ _ENVIRONMENT: dict[str, type] = {
     "git_commit": str, "git_dirty": bool, "torch": str, "python": str, "command": str, "packages": dict, "plugins": list,
     "predictions": str, "weights": str,
 }  # fmt: skip
-_WORDS: dict[type, str] = {str: "text", list: "list", dict: "mapping", int: "whole number of 0 or more", bool: "true or false"}
+_WORDS: dict[type, str] = {str: "text", list: "list", dict: "mapping", int: "non-negative integer", bool: "true or false"}
 _SHARES = ("test_accuracy", "test_balanced_accuracy")
 _BY_CLASS = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
 _NUMBERS = {int, float}
@@ -43,18 +43,18 @@ def check_fields(values: Mapping[str, Any]) -> None:
     """
     for name, value in values.items():
         if name in _KINDS and type(value) is not _KINDS[name]:
-            raise ValueError(f"{name} is no {_WORDS[_KINDS[name]]}")
+            raise ValueError(f"{name} has the wrong type, expected: {_WORDS[_KINDS[name]]}")
     counts = values.get("train_counts", ())
     if counts and not (set(map(type, counts)) == {int} and min(counts) >= 0 and max(counts) <= _LARGEST):
-        raise ValueError("train_counts has a value that is no whole number of 0 or more")
+        raise ValueError("train_counts has a value that is not a non-negative integer")
     measured = [*values.get("seconds", {}).values(), values["images_per_second"]]
     if not set(map(type, measured)) <= _NUMBERS or not all(value >= 0 or value != value for value in measured):
-        raise ValueError("seconds or images_per_second have a value that is no number of 0 or more")
+        raise ValueError("seconds or images_per_second has a value that is not a non-negative number")
     curve = values.get("curve", ())
     if not set(map(type, curve)) <= {dict}:
-        raise ValueError("curve has a point that is no mapping")
+        raise ValueError("curve has a point that is not a mapping")
     if not set(map(type, chain.from_iterable(map(dict.values, curve)))) <= {*_NUMBERS, type(None)}:
-        raise ValueError("curve has a value that is no number")
+        raise ValueError("curve has a value that is not a number")
     _check_environment(values.get("environment", {}))
 
 
@@ -69,7 +69,7 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
     """
     classes, curve = len(values["train_counts"]), values["curve"]
     if not (classes and curve):
-        raise ValueError("a finished trial has train_counts and a curve")
+        raise ValueError("a finished trial needs train_counts and a curve")
     shares = [point.get(name) for name in _SHARES for point in curve]
     if None in shares or min(shares) < 0 or max(shares) > 1:
         raise ValueError("curve lacks an accuracy between 0 and 1")
@@ -79,7 +79,7 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
     if values.get("embedding"):
         points = _array("embedding", np.array(values["embedding"]), (len(values["embedding"]), 3), -_LARGEST)
         if points[:, 2].min() < 0 or points[:, 2].max() >= classes:
-            raise ValueError("embedding has a label that is none")
+            raise ValueError("embedding has a label that is not a class")
     for made in values.get("generations", ()):
         _check_generation(made, classes)
     for picture in values.get("pictures", ()):
@@ -120,7 +120,7 @@ def _check_outcome(part: str, outcome: Outcome, classes: int) -> None:
     for name, counts in outcome.counts.items():
         _array(f"{part}class_counts {name}", counts, (classes,))
     if not 0 < outcome.images.sum() < math.inf:
-        raise ValueError(f"{part}confusion and {part}class_counts count no image")
+        raise ValueError(f"{part}confusion and {part}class_counts do not count any images")
     if outcome.calibration is not None:
         _array("calibration", outcome.calibration, (3, BINS))
     if outcome.class_calibration is not None:
@@ -132,10 +132,10 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
         value: Any = environment.get(name)
         right = isinstance(value, str) if kind is str else type(value) is kind
         if value is not None and (not right or (isinstance(value, int) and not 0 <= value <= _LARGEST)):
-            raise ValueError(f"environment has a {name} that is no {_WORDS[kind]}")
+            raise ValueError(f"environment: {name} has the wrong type, expected: {_WORDS[kind]}")
     gpus = environment.get("gpus", 0)
     if type(gpus) not in _NUMBERS or not 0 <= gpus <= _LARGEST:
-        raise ValueError("environment has gpus that are no number")
+        raise ValueError("environment: gpus is not a number")
     for plugin in environment.get("plugins") or ():
         if not (_is_text(plugin, "file") and _is_text(plugin, "sha256")):
             raise ValueError("environment has plugins without file and sha256")
@@ -145,24 +145,24 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
 
 def _check_generation(made: Any, classes: int) -> None:
     if not (isinstance(made, dict) and type(made.get("round")) is int and 0 <= made["round"] <= _LARGEST):
-        raise ValueError("rounds lack their number")
+        raise ValueError("rounds have no number")
     if made.keys() != {"round", *_BY_CLASS}:
-        raise ValueError(f"rounds have other columns than {', '.join(_BY_CLASS)}")
+        raise ValueError(f"rounds must have the columns {', '.join(_BY_CLASS)}")
     for name in _BY_CLASS:
         if not isinstance(made[name], list) or len(made[name]) != classes:
-            raise ValueError(f"rounds have a {name} that is no list of {classes} numbers")
+            raise ValueError(f"rounds: {name} is not a list of {classes} numbers")
         there = [value for value in made[name] if value is not None]
         if not set(map(type, there)) <= _NUMBERS or not all(0 <= value <= _LARGEST for value in there):
-            raise ValueError(f"rounds have a {name} with a value that is no number of 0 or more")
+            raise ValueError(f"rounds: {name} has a value that is not a non-negative number")
     if set(map(type, made["taken"])) != {int}:
-        raise ValueError("rounds have a number of pseudo-labelled images that is none")
+        raise ValueError("rounds: the number of pseudo-labelled images is not a non-negative integer")
 
 
 def _array(name: str, array: np.ndarray, shape: Sequence[int], low: float = 0) -> np.ndarray:
     if array.shape != tuple(shape):
-        raise ValueError(f"{name} is not of the shape {' × '.join(map(str, shape))}")
+        raise ValueError(f"{name} does not have the shape {' × '.join(map(str, shape))}")
     if array.dtype.kind not in "iuf" or not low <= array.min():  # NaN is not either
-        raise ValueError(f"{name} has a value that is no number" + (" of 0 or more" if low == 0 else ""))
+        raise ValueError(f"{name} has a value that is not a number" + (" that is 0 or more" if low == 0 else ""))
     return array
 
 

@@ -37,10 +37,10 @@ class Registry(Generic[T]):
     def add(self, name: str, item: T) -> T:
         if name in self._items and self._items[name] is not item:
             file = f", from plug-in {self._files[name].path}" if name in self._files else ""
-            raise UserError(f"{self.kind} '{name}' is there already{file}: choose another name")
+            raise UserError(f"{self.kind} '{name}' already exists{file}: choose another name")
         if name not in self._items and (recorder := _recorder.get()) and recorder.file_registers():
             if not re.fullmatch(r"[\w.-]+", name):
-                raise UserError(f"{self.kind} '{name}' must be of letters, digits, '_', '.' and '-': rename it")
+                raise UserError(f"{self.kind} '{name}' may contain only letters, digits, '_', '.' and '-': rename it")
             self._files[name] = recorder
             recorder.entries.append((self, name))
         self._items[name] = item
@@ -86,7 +86,7 @@ class Registry(Generic[T]):
         loaded = f"; another version of it is loaded ({self.versioned(plain)})" if self._has(plain) else ""
         place = f"{where}: " if where else ""
         words = f"{self.kind} {name} comes from a plug-in file that is not loaded{loaded}"
-        return UserError(f"{place}{words}: give that file with --plugin")
+        return UserError(f"{place}{words}: pass that file with --plugin")
 
     def __getitem__(self, name: str) -> T:
         if name not in self:

@@ -47,22 +47,22 @@ class NoRegularizer(Regularizer):
 
 @part("regularizer", "range")
 class Range(Regularizer):
-    """λ·(α·intra + β·inter): classes narrow, their centres apart (range loss: Zhang et al. 2017, ICCV, Eq. 2 to 5).
+    """λ·(α·intra + β·inter): compact classes with distant centres (range loss: Zhang et al. 2017, ICCV, Eq. 2 to 5).
 
     intra = Σ_i k / Σ_{j≤k} 1/D_ij over the classes of the batch, D_ij the j-th largest squared distance between two images
     of class i: the harmonic mean of its k largest ranges. inter = max(0, M − D_centre), D_centre the smallest squared
-    distance between two class centres of the batch. A class of one image has no range, a batch of one class no inter term,
-    and a class with fewer than k pairs uses those that it has.
+    distance between two class centres of the batch. A class with one image has no range, a batch with one class has no inter
+    term, and a class with fewer than k pairs uses all of its pairs.
 
-    The paper's α = 5e-5, β = 1e-4 and M = 2e4 belong to its features, 512 numbers with no normalisation; the defaults here
-    belong to averages of 64 rectified channels.
+    The paper's α = 5e-5, β = 1e-4 and M = 2e4 are for its features, 512 numbers without normalisation; the defaults here are for
+    averages of 64 rectified channels.
     """
 
-    range_weight: float = param(1.0, "λ; 0 adds nothing", low=0, tune=(0.1, 1.0))
-    range_alpha: float = param(1e-4, "α, weight of the intra-class range", low=0)
-    range_beta: float = param(0.01, "β, weight of the inter-class margin", low=0)
-    range_margin: float = param(10.0, "M, squared distance that centres should keep", above=0)
-    range_k: int = param(2, "k, number of largest ranges in the harmonic mean", low=1)
+    range_weight: float = param(1.0, "weight λ of the term; 0: no term", low=0, tune=(0.1, 1.0))
+    range_alpha: float = param(1e-4, "weight α of the intra-class range", low=0)
+    range_beta: float = param(0.01, "weight β of the inter-class margin", low=0)
+    range_margin: float = param(10.0, "M: squared distance that class centres should keep", above=0)
+    range_k: int = param(2, "k: number of largest ranges in the harmonic mean", low=1)
 
     def bind(self) -> FeatureTerm | None:
         if self.range_weight == 0:

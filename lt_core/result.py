@@ -131,9 +131,9 @@ class TrialResult:
             check_fields(values)
             made = cls(spec=TrialSpec.from_dict(record["spec"]), **values)
             if made.trial_id != record["trial_id"]:
-                raise ValueError(f"its spec is that of trial {made.trial_id}, and its trial_id another")
+                raise ValueError(f"its spec belongs to trial {made.trial_id}, but its trial_id is different")
             if made.status not in STATUSES:
-                raise ValueError(f"its status is none of {', '.join(STATUSES)}")
+                raise ValueError(f"its status is not one of {', '.join(STATUSES)}")
             if made.status == OK:
                 check_measured(values, made.outcome(), made.outcome(validation=True) if made.validated else None)
         except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, ValueError) as error:
@@ -155,9 +155,9 @@ def refuse_newer(record: Any) -> None:
         ValueError: it is no record at all.
     """
     if not isinstance(record, dict) or type(record.get("schema")) is not int:
-        raise ValueError("it holds no record of a trial")
+        raise ValueError("it is not the record of a trial")
     if record["schema"] > SCHEMA:
-        raise NewerVersion(f"it has schema {record['schema']}, and this version reads {SCHEMA}")
+        raise NewerVersion(f"it has schema {record['schema']}, but this version reads up to {SCHEMA}")
     if unknown := record.keys() - _FIELDS:
         raise NewerVersion(f"it has a field '{min(unknown)}', which this version does not know")
 

@@ -46,7 +46,7 @@ class _Weighted(Sampling):
 
 @part("sampling", "class_balanced")
 class ClassBalanced(_Weighted):
-    """Over-sampling: every class as likely as another (weight 1/n_y an image); "mean" in Bi-Sampling."""
+    """Over-sampling: all classes equally likely (weight 1/n_y per image); "mean" in Bi-Sampling."""
 
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         return 1.0 / counts
@@ -54,7 +54,7 @@ class ClassBalanced(_Weighted):
 
 @part("sampling", "square_root")
 class SquareRoot(_Weighted):
-    """A class as likely as the square root of its size (Kang et al. 2020, section 4.1, q = 1/2)."""
+    """Class probability in proportion to the square root of the class size (Kang et al. 2020, section 4.1, q = 1/2)."""
 
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         return counts**-0.5
@@ -62,7 +62,7 @@ class SquareRoot(_Weighted):
 
 @part("sampling", "reverse")
 class Reverse(_Weighted):
-    """A class the likelier the smaller, ∝ 1/n_c (weight 1/n_y² an image): the re-balancing branch of BBN (Zhou et al. 2020)."""
+    """Class probability ∝ 1/n_c (weight 1/n_y² per image): the re-balancing branch of BBN (Zhou et al. 2020)."""
 
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         return counts**-2.0
@@ -78,7 +78,7 @@ class Progressive(_Weighted):
 
 @part("sampling", "parabolic")
 class Parabolic(_Weighted):
-    """Class probability (1 − t²)·n_c/N + t²/C, with t from 0 to 1 over training (the one-run form of He et al. 2021)."""
+    """Class probability (1 − t²)·n_c/N + t²/C, with t from 0 to 1 over training (the single-run variant of He et al. 2021)."""
 
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         return Progressive().image_weights(counts, progress**2)
@@ -96,7 +96,7 @@ def balanced_part(labels: Tensor, classes: int, generator: Generator) -> Tensor:
 
 @part("sampling", "under")
 class Under(Sampling):
-    """Under-sampling: as many images of each class as the smallest has, drawn afresh each epoch, without replacement."""
+    """Under-sampling: from each class as many images as the smallest class has, drawn without replacement in each epoch."""
 
     def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         return balanced_part(labels, len(counts), generator)

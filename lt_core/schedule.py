@@ -27,7 +27,7 @@ class Schedule(Part):
 
 @part("schedule", "always")
 class Always(Schedule):
-    """From the first step on."""
+    """Rebalancing from the first step on."""
 
     def start(self, epochs: int) -> int:
         return 0
@@ -35,11 +35,11 @@ class Always(Schedule):
 
 @part("schedule", "deferred")
 class Deferred(Schedule):
-    """Deferred re-weighting or re-sampling, DRW and DRS: only the last part of training (Cao et al. 2019, algorithm 1)."""
+    """Deferred re-weighting or re-sampling (DRW, DRS), applied only in the last part of training (Cao et al. 2019, algorithm
+    1).
+    """
 
-    defer: float = param(
-        0.8, "fraction of training before rebalancing starts; at 1 it never does", low=0, high=1, tune=(0.6, 0.8, 0.9)
-    )
+    defer: float = param(0.8, "fraction of training before rebalancing starts; 1: never", low=0, high=1, tune=(0.6, 0.8, 0.9))
 
     def start(self, epochs: int) -> int:
         return round(self.defer * epochs)

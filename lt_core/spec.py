@@ -27,7 +27,8 @@ _PLAIN = NEUTRAL | OPTIONAL_IN_ID
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images. ``subset_seed`` chooses them; the trial's own seed chooses initialisation and order.
+    """The images of a trial. ``subset_seed`` determines the draw, that is, which images of each class form the subset; the
+    trial's own seed determines initialisation and order.
 
     >>> from lt_core.data.longtail import class_sizes
     >>> data = DataSpec("cifar10", imbalance_factor=100)
@@ -36,32 +37,43 @@ class DataSpec:
     """
 
     dataset: str = param(help="name of an image set")
-    imbalance_type: str = param("exp", "shape of the class sizes", choices=("exp", "step", "majority", "natural", "counts"))
-    imbalance_factor: float = param(1.0, "largest class size / smallest; exp and step only", low=1)
-    n_max: int = param(0, "size of the largest class; 0: what every class can give", low=0)
-    counts: tuple[int, ...] = param((), "explicit class sizes, head to tail; imbalance_type counts only", low=1)
-    class_order_seed: int | None = param(None, "shuffles which class is head and which is tail; none: label order", low=0)
-    subset_seed: int = param(0, "chooses the images", low=0)
-    validation: int = param(0, "images a class for choosing hyperparameters, held out where the set has none of its own", low=0)
+    imbalance_type: str = param("exp", "profile of the class sizes", choices=("exp", "step", "majority", "natural", "counts"))
+    imbalance_factor: float = param(1.0, "size of the largest class / size of the smallest; exp and step only", low=1)
+    n_max: int = param(0, "size of the largest class; 0: the largest size that every class has", low=0)
+    counts: tuple[int, ...] = param((), "explicit class sizes, from head to tail; imbalance_type counts only", low=1)
+    class_order_seed: int | None = param(
+        None, "seed that shuffles the order of classes from head to tail; none: order of the labels", low=0
+    )
+    subset_seed: int = param(0, "seed of the draw of images: which images of each class form the subset", low=0)
+    validation: int = param(
+        0, "images per class in the validation split, held out from training unless the set has its own", low=0
+    )
 
     label_fraction: float = param(
         1.0,
-        "share β of each class's images that keep their labels, rounded up; the rest is unlabelled",
+        "share β of each class's images that keep their labels, rounded up; the others are unlabelled",
         above=0,
         high=1,
         optional_in_id=True,
     )
     unlabelled_ratio: float = param(
         0.0,
-        "size λ of the largest unlabelled class, in units of n_max; 0: there is no unlabelled set of its own",
+        "size λ of the largest class of a separate unlabelled set, in units of n_max; 0: no separate unlabelled set",
         low=0,
         optional_in_id=True,
     )
-    unlabelled_imbalance: float | None = param(None, "its imbalance factor; none: that of the subset", low=1, optional_in_id=True)
-    unlabelled_order: str = param(
-        "same", "whether its head is the subset's head or tail", choices=("same", "reversed"), optional_in_id=True
+    unlabelled_imbalance: float | None = param(
+        None, "imbalance factor of the unlabelled set; none: as in the subset", low=1, optional_in_id=True
     )
-    unlabelled_labelled: bool = param(True, "the labelled images are in the unlabelled stream too (CReST)", optional_in_id=True)
+    unlabelled_order: str = param(
+        "same",
+        "order of the classes in the unlabelled set: the subset's head first, or its tail first",
+        choices=("same", "reversed"),
+        optional_in_id=True,
+    )
+    unlabelled_labelled: bool = param(
+        True, "whether the labelled images are also in the unlabelled stream (CReST)", optional_in_id=True
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -69,19 +81,24 @@ class DataSpec:
             raise DATASETS.missing(self.dataset)
         shaped = self.imbalance_type in ("exp", "step")
         if not shaped and self.imbalance_factor != 1:
-            raise UserError(f"{self.dataset}: imbalance_factor goes with exp and step, not with {self.imbalance_type}: drop it")
+            raise UserError(
+                f"{self.dataset}: imbalance_factor applies to imbalance_type exp and step, not to "
+                f"{self.imbalance_type}: remove it"
+            )
         if not shaped and self.n_max:
-            raise UserError(f"{self.dataset}: n_max goes with exp and step, not with {self.imbalance_type}: drop it")
+            raise UserError(
+                f"{self.dataset}: n_max applies to imbalance_type exp and step, not to {self.imbalance_type}: remove it"
+            )
         if self.imbalance_type == "natural" and self.class_order_seed is not None:
-            raise UserError(f"{self.dataset}: class_order_seed changes nothing with imbalance_type natural: drop it")
+            raise UserError(f"{self.dataset}: class_order_seed has no effect with imbalance_type natural: remove it")
         if bool(self.counts) != (self.imbalance_type == "counts"):
-            raise UserError(f"{self.dataset}: counts goes with imbalance_type counts, and only with it")
+            raise UserError(f"{self.dataset}: counts and imbalance_type counts must be given together")
         self._check_unlabelled(shaped)
         self._check_by_class(shaped)
         if 0 < self.own_validation < self.validation:
             raise UserError(
-                f"{self.dataset}: validation {self.validation} asks for more images than each class has in the set's own "
-                f"validation part: set it to {self.own_validation} or less"
+                f"{self.dataset}: validation {self.validation} needs more images than each class has in the set's own "
+                f"validation split: set it to {self.own_validation} or less"
             )
         if not self.n_max and shaped:  # resolved here, so that the id does not depend on a default
             object.__setattr__(self, "n_max", DATASETS[self.dataset].n_max)
@@ -93,7 +110,7 @@ class DataSpec:
 
     @property
     def own_validation(self) -> int:
-        """Images of each class in the set's own validation part, of which ``validation`` are taken; 0 if it has none."""
+        """Images per class in the set's own validation split, of which ``validation`` are used; 0 if it has none."""
         return DATASETS[self.dataset].validation_each if self.dataset in DATASETS else 0
 
     @property
@@ -113,30 +130,36 @@ class DataSpec:
         )
 
     def _check_by_class(self, shaped: bool) -> None:
-        """Refuse what no plan could say of a set whose classes are counted only when its list is read."""
+        """Reject what depends on class sizes if these are known only from the set's list."""
         if self.dataset not in DATASETS or DATASETS[self.dataset].by_class:
             return
         smallest = DATASETS[self.dataset].n_max
         if self.imbalance_type in ("majority", "counts") or (shaped and self.n_max > smallest):
             raise UserError(
-                f"{self.dataset}: imbalance_type {self.imbalance_type} asks what each class has, which its list alone says: set "
-                f"it to natural, or to exp or step with an n_max of {smallest} or less, or cut a list and add it with `data add`"
+                f"{self.dataset}: imbalance_type {self.imbalance_type} depends on the size of each class, which is known only "
+                f"from the set's list: set it to natural, or to exp or step with n_max {smallest} or less, or make a list of "
+                "your own and add it with `data add`"
             )
         if self.held_out > smallest // 2 and not shaped:
             raise UserError(
-                f"{self.dataset}: validation {self.validation} asks for more images than its smallest class can give: it has "
-                f"{smallest}, of which it keeps at least half; set validation to {smallest // 2} or less"
+                f"{self.dataset}: validation {self.validation} needs more images than the smallest class can spare: it has "
+                f"{smallest} and must keep at least half; set validation to {smallest // 2} or less"
             )
 
     def _check_unlabelled(self, shaped: bool) -> None:
         if self.label_fraction < 1 and self.unlabelled_ratio:
-            raise UserError(f"{self.dataset}: label_fraction and unlabelled_ratio are two protocols: give one of them")
+            raise UserError(
+                f"{self.dataset}: label_fraction and unlabelled_ratio belong to different protocols: set only one of them"
+            )
         if self.unlabelled_ratio and not shaped:
-            raise UserError(f"{self.dataset}: unlabelled_ratio goes with exp and step, not with {self.imbalance_type}: drop it")
+            raise UserError(
+                f"{self.dataset}: unlabelled_ratio applies to imbalance_type exp and step, not to "
+                f"{self.imbalance_type}: remove it"
+            )
         if not self.unlabelled_ratio and (self.unlabelled_imbalance is not None or self.unlabelled_order != "same"):
-            raise UserError(f"{self.dataset}: unlabelled_imbalance and unlabelled_order go with unlabelled_ratio: give that too")
+            raise UserError(f"{self.dataset}: unlabelled_imbalance and unlabelled_order need unlabelled_ratio: set it too")
         if not self.semi_supervised and not self.unlabelled_labelled:
-            raise UserError(f"{self.dataset}: unlabelled_labelled goes with label_fraction or unlabelled_ratio: drop it")
+            raise UserError(f"{self.dataset}: unlabelled_labelled needs label_fraction or unlabelled_ratio: remove it")
 
 
 @dataclass(frozen=True)
@@ -144,7 +167,7 @@ class MethodSpec:
     """A method with every part and parameter filled in.
 
     ``params`` is flat: the choice for each part (``loss``, ``weights``, …) and the parameters of the chosen parts.
-    ``label`` is how people write it; it does not enter the id. Made by `lt_core.methods.resolve`.
+    ``label`` is its short form for people; it does not enter the ID. Made by `lt_core.methods.resolve`.
     """
 
     name: str
@@ -154,7 +177,7 @@ class MethodSpec:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial. Its id is a pure function of this.
+    """One trial. Its ID is a pure function of these fields.
 
     >>> from lt_core.methods import resolve
     >>> from lt_core.recipes import RECIPES
@@ -189,13 +212,13 @@ class TrialSpec:
             ValueError, TypeError, KeyError: no trial can have these values.
         """
         if len(values) > len(dataclasses.fields(cls)):
-            raise ValueError(f"no trial has {', '.join(unknown_fields(values))}")
+            raise ValueError(f"unknown fields: {', '.join(unknown_fields(values))}")
         for name, value in (("seed", values["seed"]), ("protocol", values["protocol"])):
             if type(value) is not int or not 0 <= value <= _LARGEST:
-                raise ValueError(f"{name} is no whole number of 0 or more")
+                raise ValueError(f"{name} is not a non-negative integer")
         method = MethodSpec(**values["method"])
         if not (isinstance(method.name, str) and isinstance(method.label, str) and isinstance(method.params, dict)):
-            raise ValueError("method has a name, a label or params of another type")
+            raise ValueError("method has a name, a label or params of the wrong type")
         return cls(
             data=_built(DataSpec, values["data"]),
             method=dataclasses.replace(method, label=labelled(method.label, method.name, method.params)),

@@ -23,7 +23,7 @@ class Synthesis(Part):
 
 @part("synthesis", "none")
 class NoSynthesis(Synthesis):
-    """The images that there are."""
+    """No synthetic images."""
 
     def fill(self, points: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         return points, labels
@@ -34,9 +34,13 @@ class _Smote(Synthesis):
     """Every class with fewer than share · n_max images is filled up to that number."""
 
     smote_share: float = param(
-        1.0, "share of the largest class up to which the others are filled; 0 adds none", low=0, high=1, tune=(0.5, 1.0)
+        1.0,
+        "size to which the other classes are filled up, as a share of the largest class; 0: none",
+        low=0,
+        high=1,
+        tune=(0.5, 1.0),
     )
-    smote_k: int = param(5, "k, nearest neighbours of the same class to interpolate with; at most n_c − 1 are used", low=1)
+    smote_k: int = param(5, "k: number of nearest neighbours of the same class to interpolate with, at most n_c − 1", low=1)
 
     def fill(self, points: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         sizes = np.bincount(labels)
@@ -87,8 +91,8 @@ class Smote(_Smote):
 
 @part("synthesis", "borderline_smote")
 class BorderlineSmote(_Smote):
-    """SMOTE from those images alone of whose ten nearest neighbours at least half are of other classes, but not all
-    (Borderline-SMOTE1: Han et al. 2005, section 3). A class that has no such image stays as it is.
+    """SMOTE only from images of whose ten nearest neighbours at least half, but not all, belong to other classes
+    (Borderline-SMOTE1: Han et al. 2005, section 3). A class without such images is not changed.
     """
 
     def sampler(self, neighbours: int, others: int) -> Any:

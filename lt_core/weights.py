@@ -56,7 +56,7 @@ class Weights(Part):
 
 @part("weights", "none")
 class NoWeights(Weights):
-    """Every class weighs 1."""
+    """All classes have weight 1."""
 
     def bind(self, counts: Tensor) -> Tensor:
         return torch.ones_like(counts)
@@ -66,7 +66,7 @@ class NoWeights(Weights):
 class Inverse(Weights):
     """w_c ∝ n_c^(−power): inverse class frequency at 1, its square root at 1/2."""
 
-    power: float = param(1.0, "exponent; 1 inverse frequency, 0.5 inverse square root, 0 no weights", low=0, tune=(0.5, 1.0))
+    power: float = param(1.0, "exponent; 1: inverse frequency, 0.5: inverse square root, 0: no weights", low=0, tune=(0.5, 1.0))
 
     def bind(self, counts: Tensor) -> Tensor:
         return _sum_to_classes(counts**-self.power)
@@ -76,10 +76,10 @@ class Inverse(Weights):
 class EffectiveNumber(Weights):
     """w_c ∝ (1 − β)/(1 − β^n_c): class-balanced weights by the effective number of images (Cui et al. 2019, Eq. 2 and 11).
 
-    1 − β^n is −expm1(n·log β): in float32 the plain form loses its digits at β = 0.9999.
+    1 − β^n is −expm1(n·log β): in float32, the direct form loses precision at β = 0.9999.
     """
 
-    cb_beta: float = param(0.9999, "β; 0 gives no weights, →1 inverse frequency", low=0, below=1, tune=(0.9, 0.99, 0.999, 0.9999))
+    cb_beta: float = param(0.9999, "β; 0: no weights, →1: inverse frequency", low=0, below=1, tune=(0.9, 0.99, 0.999, 0.9999))
 
     def bind(self, counts: Tensor) -> Tensor:
         if self.cb_beta == 0:
@@ -95,26 +95,26 @@ class Influence(Weights):
     The product is the size of the image's gradient at the last layer, its influence on the decision boundary; p is the
     softmax of the outputs and h the features.
 
-    By the paper the weight is a constant to the gradient, which is ``ib_gradient`` stopped. The public code (pseulki/IB-Loss,
-    losses.py) differentiates through it. For an image nearly known the slope by its logits is then only ε/(influence + ε) of
-    that, and its features are pushed to grow. The code also has α = 1000, and takes a hundredth of the learning rate as soon as
-    the weights are in force (``ib_rate`` 0.01). A gradient step is as long with α = 10 and the whole rate, which are the
-    defaults here, but weight decay and what momentum holds from before then count a hundred times as much as in the code.
-    The method influence_balanced declares the code's three choices.
+    In the paper, the weight is a constant in the gradient, which is ``ib_gradient`` stopped. The public code (pseulki/IB-Loss,
+    losses.py) differentiates through it. For an image that is nearly classified, the gradient with respect to its logits is then
+    only ε/(influence + ε) of that, and its features are driven to grow. The code also sets α = 1000 and divides the learning rate
+    by 100 as soon as the weights apply (``ib_rate`` 0.01). A gradient step has the same length with α = 10 and the full rate,
+    which are the defaults here, but weight decay and earlier momentum then have a hundred times the effect that they have in the
+    code. The method influence_balanced declares the code's three choices.
     """
 
-    ib_alpha: float = param(10.0, "α, a factor on all weights", above=0, tune=(10.0, 100.0, 1000.0))
-    ib_epsilon: float = param(1e-3, "ε, which bounds the weight of an image that is known for certain", above=0)
+    ib_alpha: float = param(10.0, "α: a factor on all weights", above=0, tune=(10.0, 100.0, 1000.0))
+    ib_epsilon: float = param(1e-3, "ε: limits the weight of an image that is classified with certainty", above=0)
     ib_gradient: str = param(
         "stopped",
-        "whether the weight is a constant (the paper) or the gradient goes through it (the public code)",
+        "whether the weight is treated as a constant (the paper) or the gradient flows through it (the public code)",
         choices=("stopped", "through"),
     )
     ib_rate: float = param(1.0, "factor on the learning rate while the weights are in force; 0.01 in the public code", above=0)
 
     @property
     def whole_batch(self) -> str:
-        return "" if self.mean == "images" else "divides by weights that the network's outputs give"
+        return "" if self.mean == "images" else "divides by weights that depend on the network's outputs"
 
     @property
     def rate(self) -> float:

@@ -92,10 +92,10 @@ GREY16 = Image.fromarray(np.full((6, 6), 40_000, np.uint16))
 #: Content, colour, and the note that decoding makes.
 KINDS = {
     "CMYK": (written("JPEG", Image.new("CMYK", (6, 6), (0, 255, 255, 0))), (255, 0, 0), "CMYK"),
-    "16 bits": (written("PNG", GREY16), (156, 156, 156), "16 bits a channel"),
+    "16 bits": (written("PNG", GREY16), (156, 156, 156), "16 bits per channel"),
     "animated": (
         written("GIF", Image.new("RGB", (6, 6), (0, 0, 255)), save_all=True, append_images=[Image.new("RGB", (6, 6))]),
-        (0, 0, 255), "animated: first frame",
+        (0, 0, 255), "animated, only the first frame is used",
     ),
     "palette": (written("PNG", Image.new("P", (6, 6), 0)), (0, 0, 0), ""),
     "one pixel": (written("PNG", Image.new("RGB", (1, 1), (9, 8, 7))), (9, 8, 7), ""),

@@ -1,4 +1,4 @@
-"""Methods over shared draws and seeds: a block model with a spread for each method, and what it tells apart.
+"""Methods over shared draws and seeds: a block model with a standard deviation for each method, and its tests of differences.
 
 A figure is its method's mean + an effect of the draw and seed (the block) + an error whose spread is the method's own. The effect
 of the block cancels in differences and is taken out before spreads are estimated. That is always done, and no test asks first
@@ -30,8 +30,8 @@ def by_draw(values: np.ndarray, draws: Sequence[object]) -> np.ndarray:
     """``values`` [trials, methods], of these ``draws`` [trials] of the images, as blocks.
 
     With three draws or more, the means over the seeds of each. The means keep their precision, and the other methods make up for
-    most of the degrees of freedom. Fifteen blocks of 5 draws × 3 seeds would tell equal methods apart in 30 % of experiments if a
-    third of a method's variance were its own on a draw (`benchmarks/told_apart.py`).
+    most of the degrees of freedom. Fifteen blocks of 5 draws × 3 seeds would declare equal methods different in 30 % of
+    experiments if a third of a method's variance were its own on a draw (`benchmarks/told_apart.py`).
     """
     names = list(dict.fromkeys(draws))
     if not DRAWS_ENOUGH <= len(names) < len(values):
@@ -136,8 +136,8 @@ def contrasts(values: np.ndarray, reference: int, chosen: bool = False) -> Contr
 
 
 def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
-    """How surely each method is told apart from the one that came out best: p-values adjusted for that choice and for the
-    number of methods.
+    """p-values for the difference between each method and the best one, adjusted for having picked the best and for the number of
+    methods.
 
     Tukey's studentized range, step by step: what is furthest from the best is held against the range of all methods, the next one
     against that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed test.
@@ -160,8 +160,8 @@ def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
 
 
 def marks(values: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which columns of ``values`` are not told apart from column ``best``, and which are not tested against it: [methods] each,
-    bool, as `p_from_best` says. Where no method has two trials nothing is marked: n = 1 says it all.
+    """Which columns of ``values`` are not significantly different from column ``best``, and which are not tested against it:
+    [methods] each, bool, as in `p_from_best`. Where no method has two trials nothing is marked: n = 1 says it all.
     """
     p, several = p_from_best(values, best), bool((np.isfinite(values).sum(axis=0) > 1).any())
     others = np.arange(values.shape[1]) != best

@@ -23,35 +23,49 @@ class BoardColumn:
 
 _COLUMNS = (
     BoardColumn("column", "data", "data set and imbalance factor"),
-    BoardColumn("rank", "rank", "by mean balanced accuracy within its data column; 1 is the best", 0),
+    BoardColumn("rank", "rank", "rank by mean balanced accuracy within the data column; 1 is best", 0),
     BoardColumn(
-        "average_rank", "average rank", "over all data columns of the run; only of methods that all of them have", 2,
+        "average_rank", "average rank", "mean rank over all data columns of the run, for methods that were run on all of them", 2,
         short="avg. rank", lower_is_better=True,
     ),
     BoardColumn(
-        "rank_interval", "95 % of ranks", "where the method may stand in its data column, by the spread and n of the figures"
+        "rank_interval",
+        "95 % of ranks",
+        "95 % interval of the method's rank in its data column, from the standard deviations and n of the figures"
     ),
-    BoardColumn("chance_best", "chance best (%)", "that no other method of the data column is better", 0, short="chance best"),
+    BoardColumn(
+        "chance_best",
+        "chance best (%)",
+        "probability that no other method of the data column is better", 0, short="chance best"
+    ),
     BoardColumn("tied"),
     BoardColumn("untested"),
-    BoardColumn("n", "n", "finished trials behind each figure", 0),
-    BoardColumn("failed", "failed", "trials that did not finish; never averaged", 0),
-    BoardColumn("collapsed", "collapsed", "finished trials that predict hardly more than one class; averaged all the same", 0),
-    BoardColumn("gpu_hours", "GPU hours", "of all trials of the row", 2),
-    BoardColumn("published", "published accuracy (%)", "as the paper prints it", 2, short="published"),
-    BoardColumn("difference", "measured − published", "points of accuracy", 2, short="difference"),
-    BoardColumn("verdict", "verdict", "measured beside published; of another budget, it is no reproduction"),
-    BoardColumn("paper", "paper", "where the published figure stands"),
+    BoardColumn("n", "n", "number of finished trials that each figure is averaged over", 0),
+    BoardColumn("failed", "failed", "number of trials that did not finish; they are not averaged", 0),
     BoardColumn(
-        "relative_accuracy", "relative accuracy (%)", "accuracy over that of plain cross-entropy on as many balanced images", 2,
+        "collapsed", "collapsed", "number of finished trials that predict hardly more than one class; they are averaged too", 0,
+    ),
+    BoardColumn("gpu_hours", "GPU hours", "total GPU time of the row's trials", 2),
+    BoardColumn("published", "published accuracy (%)", "accuracy as printed in the paper", 2, short="published"),
+    BoardColumn("difference", "measured − published", "difference in points of accuracy", 2, short="difference"),
+    BoardColumn(
+        "verdict", "verdict", "whether the published accuracy is reproduced; not assessed where the training budgets differ",
+    ),
+    BoardColumn("paper", "paper", "source of the published figure"),
+    BoardColumn(
+        "relative_accuracy",
+        "relative accuracy (%)",
+        "accuracy as a share of that of plain cross-entropy on the same number of balanced images", 2,
         short="rel. acc.", lower_is_better=False,
     ),
-    BoardColumn("reference", "reference", "the trials that relative accuracy is relative to"),
-    BoardColumn("run", "run", "the folder that the trials of the row are of"),
+    BoardColumn("reference", "reference", "trials used as the reference of the relative accuracy"),
+    BoardColumn("run", "run", "folder of the row's trials"),
     BoardColumn(
-        "devices", "measured on", "processor, threads and precision; on another kind the figures of one trial differ"
+        "devices",
+        "measured on",
+        "processor, threads and precision; the figures of a trial differ slightly between kinds of device"
     ),
     BoardColumn("left_out"),
-    BoardColumn("command", "command", "what runs the trials of the row again"),
+    BoardColumn("command", "command", "command that runs the row's trials again"),
 )  # fmt: skip
 BOARD_COLUMNS = {column.name: column for column in _COLUMNS}

@@ -37,22 +37,24 @@ class Check:
 
     run: str = param(help="a committed run")
     order: Any = param((), "labels, from the worst to the best: every neighbouring pair is compared")
-    metric: str = param(HEADLINE, "by which")
-    data: str = param("*", "glob on data columns in words, such as 'cifar10 IF 50'")
-    by: Any = param((), "[low, high]: size of the difference that is claimed")
-    columns: Any = param((), "[lower, higher]: two columns of the frame, compared within each trial, in place of methods")
-    tail: Any = param((), "[lower, higher]: two columns a class of pseudo-labels, compared in the rarer third of the classes")
-    labels: str = param("*", "glob on the labels of those trials")
+    metric: str = param(HEADLINE, "metric to compare")
+    data: str = param("*", "glob on the names of data columns, such as 'cifar10 IF 50'")
+    by: Any = param((), "[low, high]: size of the claimed difference")
+    columns: Any = param((), "[lower, higher]: two columns of the frame to compare within each trial, instead of methods")
+    tail: Any = param(
+        (), "[lower, higher]: two per-class columns of the pseudo-labels to compare in the rarest third of the classes"
+    )
+    labels: str = param("*", "glob on the labels of these trials")
 
 
 @dataclass(frozen=True)
 class Claim:
     """A sentence of a paper, where it stands, and what would show it."""
 
-    claim: str = param(help="what is said")
-    source: str = param(help="who says it, and where")
-    checks: tuple[Check, ...] = param(help="what is looked at")
-    remark: str = param("", "what must be known to read the figures")
+    claim: str = param(help="the claim, in a sentence")
+    source: str = param(help="paper that makes the claim, and where")
+    checks: tuple[Check, ...] = param(help="comparisons that test the claim")
+    remark: str = param("", "remark needed to interpret the figures")
 
 
 @dataclass(frozen=True)

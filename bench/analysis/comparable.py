@@ -33,17 +33,20 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
 def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows of ``frame`` (a row a trial) whose test figures may be shown, and a note on those left out.
 
-    Left out are trials of a search, among which the validation split chooses: a table of them would choose by the test part. The
-    winner of a search is run on fresh seeds.
+    Trials of a hyperparameter search are left out: the validation split chooses among them, and a table of them would invite
+    choosing by the test set. The winner of a search is run on new seeds.
 
     Raises:
-        UserError: all are of a search.
+        UserError: all trials belong to a search.
     """
     searched = frame["searched"].astype(bool)
-    words = f"{counted(searched.sum(), 'trial')} of a search on the validation split left out: the winner is shown on fresh seeds"
+    words = (
+        f"{counted(searched.sum(), 'trial')} of a hyperparameter search left out: only the winner of a search is shown, on "
+        "new seeds"
+    )
     kept = frame[~searched & (frame["status"] != PRUNED)]  # what a study stopped is neither a figure nor a failure
     if searched.any() and kept.empty:
-        raise UserError(f"{words}, and none is there")
+        raise UserError(f"{words}, and the run has no trial of a winner yet")
     return kept, [words] if searched.any() else []
 
 
@@ -86,20 +89,20 @@ def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame
     """
     frame, searched = reported(frame)
     if frame.empty:
-        raise UserError("the run has no trial yet: start it with `bench.py run`")
+        raise UserError("the run has no trials yet: start it with `bench.py run`")
     kept, left_out, drawing = [], list[LeftOut](), [key for key in DATA if key not in column]
     for _, rows in frame.groupby("dataset", sort=False):
         budget, others = _largest(rows, BUDGET)
         drawn = [_largest(cells, drawing) for _, cells in budget.groupby(list(column), sort=False, dropna=False)]
         kept += [cells for cells, _ in drawn]
-        left_out += [_left_out(other, budget, "of another budget", BUDGET) for other in others]
+        left_out += [_left_out(other, budget, "with a different budget", BUDGET) for other in others]
         left_out += [_left_out(other, cells, "on other data", drawing) for cells, rest in drawn for other in rest]
     return pd.concat(kept), searched, left_out
 
 
 def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequence[str]) -> LeftOut:
     row, other = rows[list(keys)].iloc[0], shown[list(keys)].iloc[0]
-    unlike = f"{', '.join(differences(row, [other]))} in place of {', '.join(differences(other, [row]))}"
+    unlike = f"{', '.join(differences(row, [other]))} instead of {', '.join(differences(other, [row]))}"
     return LeftOut(str(rows["dataset"].iloc[0]), len(rows), which, unlike)
 
 
@@ -114,7 +117,7 @@ def budget_words(frame: pd.DataFrame) -> str:
     """``recipe digits, model small_cnn, 40 epochs, figures of the last epoch``, and what was held out."""
     row = frame.iloc[0]
     held = sorted({int(v) for v in frame["validation"] if v})
-    out = f", {' or '.join(map(str, held))} images a class held out for validation" if held else ""
+    out = f", {' or '.join(map(str, held))} images per class held out for validation" if held else ""
     return f"recipe {row.recipe}, model {row.model}, {counted(row.epochs, 'epoch')}, figures of the last epoch{out}"
 
 
@@ -123,14 +126,14 @@ def given_features(frame: pd.DataFrame) -> list[str]:
     notes = []
     for dataset, model in frame[["dataset", "model"]].drop_duplicates().itertuples(index=False):
         before = "a network that was trained on other pictures"
-        seen = f"the packaged one and torchvision's on ImageNet{_seen(dataset)}"
+        seen = f"the packaged one and torchvision's were trained on ImageNet{_seen(dataset)}"
         if on_features(model):
             notes.append(
-                f"classifiers on features of {before} and is not trained further ({seen}): these figures say nothing of learning "
-                "features"
+                f"classifiers on features of {before} and is not trained further ({seen}), so these figures do not measure "
+                "how well features are learnt"
             )
         elif trained_further(model):
-            notes.append(f"a network that was trained before is trained further, in whole or in part ({seen})")
+            notes.append(f"a pretrained network is trained further, in whole or in part ({seen})")
     return list(dict.fromkeys(notes))
 
 
@@ -139,7 +142,7 @@ def _seen(dataset: str) -> str:
     source = DATASETS[dataset].source if dataset in DATASETS else None
     if isinstance(source, Standard) and source.imagenet:
         return f", {source.imagenet}"
-    return ", which shows CIFAR's kinds of objects" if dataset.startswith("cifar") else ""
+    return ", which contains the kinds of objects in CIFAR" if dataset.startswith("cifar") else ""
 
 
 def machines(frame: pd.DataFrame) -> list[str]:
@@ -151,10 +154,10 @@ def machines(frame: pd.DataFrame) -> list[str]:
 def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
     """Kinds of device, the values of `MACHINE`, in words and in order; of none of them: that nothing is there yet."""
     words = [
-        f"{name}, {counted(round(threads), 'thread') if threads == threads else 'unknown threads'}, {precision}"
+        f"{name}, {counted(round(threads), 'thread') if threads == threads else 'an unknown number of threads'}, {precision}"
         for name, threads, precision in kinds
     ]
-    return sorted(words) or ["nothing yet"]
+    return sorted(words) or ["no machine yet"]
 
 
 def measured_on(frame: pd.DataFrame) -> str:

@@ -67,7 +67,10 @@ def compare(
         raise unknown("baseline", baseline, sorted(set(frame["label"])))
     tables = [wide for wide in columns_of(frame, column).values() if baseline in wide]
     if not tables:
-        raise UserError(f"no trial of '{baseline}' is finished: there is nothing to compare against")
+        raise UserError(
+            f"no trial of the baseline '{baseline}' has finished, so there is nothing to compare with: run it, or "
+            "choose another baseline"
+        )
     found = [(wide, blocks.contrasts(as_blocks(wide), wide.columns.get_loc(baseline))) for wide in tables]
     sign = -1 if lower_is_better else 1
     made = [
@@ -77,7 +80,7 @@ def compare(
     ]
     made = [one for one in made if one.pairs]
     if not made:
-        raise UserError(f"no other method shares images and seeds with '{baseline}': run them in one suite")
+        raise UserError(f"no other method was run on the same images and seeds as '{baseline}': run them in one suite")
     tested = [one.p for one in made if not np.isnan(one.p)]
     adjusted = iter(holm(tested))
     made = [one if np.isnan(one.p) else _with(one, next(adjusted)) for one in made]

@@ -55,19 +55,19 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
         trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
         rank in the column and average_rank over the columns of the method's suite; rank_interval, of 95 % and in words, and
-        chance_best, in %, within the column (empty and NaN where it has no two shared seeds); tied: not told apart from the
-        column's best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a GPU);
-        published accuracy in %, paper, difference (measured − published, points) and verdict; relative_accuracy in % and the
-        reference that it is relative to (`bench.analysis.relative`); run, the folders that the trials are of; devices, the kinds
-        that they were measured on; left_out, what other runs have of the column and is not counted; command that runs the row
-        again. Of run and devices a row has a tuple each: see `in_words`.
+        chance_best, in %, within the column (empty and NaN where it has no two shared seeds); tied: not significantly different
+        from the column's best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a
+        GPU); published accuracy in %, paper, difference (measured − published, points) and verdict; relative_accuracy in % and
+        the reference that it is relative to (`bench.analysis.relative`); run, the folders that the trials are of; devices, the
+        kinds that they were measured on; left_out, what other runs have of the column and is not counted; command that runs the
+        row again. Of run and devices a row has a tuple each: see `in_words`.
 
     Raises:
         UserError: there are no trials.
     """
     frame, _ = reported(frame)
     if frame.empty:
-        raise UserError("there is no trial yet: start with `bench.py run quick`")
+        raise UserError("there are no trials yet: start with `bench.py run quick`")
     frame = frame.reset_index(drop=True)
     run = frame["run"] if "run" in frame else frame["suite"]
     texts, data_of = frame[_TEXTS], _data_of_suites(frame)
@@ -158,13 +158,17 @@ def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
     words: dict[str, list[str]] = {}
     for (column, run, by, failed), rows in rest.groupby(["_column", "run", "_by", "_failed"], sort=False):
         trials = f"{counted(len(rows), 'failed trial' if failed else 'trial')} of {run}"
-        first = " (a run of your own comes first)" if Path(by).parent == RUNS_DIR and not failed else ""
-        words.setdefault(column, []).append(f"{trials}, since {by} has the same {'finished' if failed else 'ones'}{first}")
+        first = " (your own runs take precedence)" if Path(by).parent == RUNS_DIR and not failed else ""
+        words.setdefault(column, []).append(
+            f"{trials}, because {by} has the same {'trials, which finished' if failed else 'trials'}{first}"
+        )
     return {column: "; ".join(found) for column, found in words.items()}
 
 
 def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """``rows`` of one column with their rank, 1 the best, how sure it is, and what is not told apart from the best."""
+    """``rows`` of one column with their rank, 1 the best, how sure it is, and what is not significantly different from the
+    best.
+    """
     lower = METRICS[metric].lower_is_better
     rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
     pairs = trials.pivot_table(index=REPEATS, columns="label", values=metric, aggfunc="mean", dropna=False)

@@ -38,7 +38,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-ALPHA = 0.05  # below it two figures are told apart
+ALPHA = 0.05  # below it, two figures differ significantly
 #: Figures closer than this, absolutely and for large ones relatively, are equal. They are counts over a fixed test part, added up
 #: and divided in float64. The order of the sums moves a figure in % by some 1e-14; one image more or less of 100,000, in one
 #: trial of a hundred, moves its mean by 1e-5 in %, by 1e-7 as a fraction.
@@ -46,7 +46,7 @@ NOISE = 1e-9
 
 
 def settled(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """``values`` with those made equal, to the least of them, that floating-point noise alone tells apart. NaN stays.
+    """``values``, of which those that differ only by floating-point noise are set to the smallest of them. NaN is kept.
 
     Whatever ranks, sorts into wins and losses, or looks for ties goes through this, so that all agree on what a tie is.
     """

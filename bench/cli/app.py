@@ -18,7 +18,7 @@ from lt_core.errors import UserError
 
 app = typer.Typer(
     name="lt-bench",
-    help="Long-tailed image classification: methods × imbalance factors × hyperparameters × seeds, measured and tabled.",
+    help="A benchmark of long-tailed image classification: methods × imbalance factors × hyperparameters × seeds.",
     add_completion=True,
     no_args_is_help=False,
     rich_markup_mode=None,

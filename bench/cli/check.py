@@ -9,9 +9,9 @@ import typer
 
 
 def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="plug-in files")]) -> None:
-    """Check what plug-in files register as the benchmark checks its own: one line per check.
+    """Run the benchmark's own checks on everything that plug-in files register, with one line per check.
 
-    Exit code 0: every check holds; 1: some do not; 2: a file cannot be loaded.
+    Exit code 0: every check passes; 1: some fail; 2: a file cannot be loaded.
     """
     from lt_core import testing
     from lt_core.labels import counted
@@ -21,5 +21,5 @@ def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="plu
     for case, cause, _ in testing.run_checks(cases):
         failed += bool(cause)
         print(f"FAIL  {case}: {cause}" if cause else f"ok    {case}", flush=True)
-    print(f"{counted(len(cases), 'check')}: {len(cases) - failed} hold, {failed} do not")
+    print(f"{counted(len(cases), 'check')}: {len(cases) - failed} passed, {failed} failed")
     raise SystemExit(1 if failed else 0)

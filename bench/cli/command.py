@@ -25,11 +25,11 @@ class Command(TyperCommand):
         values, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in dict.fromkeys(given):
             if option.opts[0].startswith("-") and "" in _listed(values.get(option.name)):
-                raise UserError(f"{max(option.opts, key=len)} is empty: give it a value, or leave it out")
+                raise UserError(f"{max(option.opts, key=len)} has an empty value: give it a value, or omit the option")
             # A flag says the same however often it is given; an argument cannot be given twice.
             if given.count(option) > 1 and not (option.multiple or getattr(option, "is_flag", False)):
                 name, value = max(option.opts, key=len), option.metavar or "VALUE"
-                raise UserError(f"{name} is given {given.count(option)} times; give it once, as {name} {value}")
+                raise UserError(f"{name} was given {given.count(option)} times: give it once, as {name} {value}")
         return super().parse_args(ctx, args)
 
 

@@ -16,32 +16,33 @@ app = typer.Typer(
 )
 
 _SHOWN = 50  # differences that `verify` names
-_NAME = Annotated[str, typer.Argument(metavar="NAME", help="a set that was added, or a standard one such as imagenet_lt")]
-_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="where a standard set is found [default: LT_DATA]")]
-_PLACE = "a folder with one folder a class, a list of `relative/path label`, COCO's annotations (.json), or Parquet files"
+_NAME = Annotated[str, typer.Argument(metavar="NAME", help="a set that you added, or a standard set such as imagenet_lt")]
+_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="folder that contains the standard set [default: LT_DATA]")]
+_PLACE = "a folder with one folder per class, a list with lines `relative/path label`, COCO annotations (.json), or Parquet files"
 
 
 @app.command("add", cls=Command)
 def add_(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="its name in suites: `data: {dataset: NAME}`")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="name of the set in suites: `data: {dataset: NAME}`")],
     train: Annotated[str, typer.Option(metavar="DIR|LIST|PARQUET", help=f"the training set: {_PLACE}")],
     test: Annotated[
         str,
-        typer.Option(metavar="DIR|LIST|PARQUET", help="the test set; without it, some training images of each class"),
+        typer.Option(metavar="DIR|LIST|PARQUET", help="the test set [default: some training images of each class]"),
     ] = "",
     root: Annotated[
-        str, typer.Option(metavar="DIR", help="folder that paths in lists are relative to [default: the list's folder]")
+        str, typer.Option(metavar="DIR", help="folder that the paths in lists are relative to [default: the list's folder]")
     ] = "",
-    size: Annotated[int, typer.Option(help="height and width in pixels at which pictures are decoded", min=1)] = 64,
+    size: Annotated[int, typer.Option(help="height and width of the decoded pictures, in pixels", min=1)] = 64,
     test_each: Annotated[
-        int, typer.Option(help="without --test: test images of each class; 0: a fifth of the smallest class", min=0)
+        int, typer.Option(help="without --test: number of test images per class; 0: a fifth of the smallest class", min=0)
     ] = 0,
-    split_seed: Annotated[int, typer.Option(help="without --test: seed of the choice of test images", min=0)] = 0,
+    split_seed: Annotated[int, typer.Option(help="without --test: seed for choosing the test images", min=0)] = 0,
 ) -> None:
-    """Add a set of pictures: read every file once, decode it, and register the set for this user.
+    """Add a set of pictures: read and decode every file once, and register the set for this user.
 
-    The same command again does nothing anew; after a kill it goes on. Other pictures under the same name are another version of
-    the set, and share no trial with the former ones. Pictures are scaled (shorter side, bicubic) and the centre is cut out.
+    Repeating the command adds nothing, and continues after an interruption. Different pictures under the same name become a new
+    version of the set, which shares no trials with the old one. Pictures are scaled by their shorter side (bicubic) and cropped
+    to the centre.
     """
     from bench.cli.data_wording import added_words
     from lt_core.data.pictures.added import add_set
@@ -56,9 +57,9 @@ def show_(
     data: _DATA = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="also draw the class sizes, as PDF, SVG or PNG")] = None,
 ) -> None:
-    """Show what a set holds: classes, imbalance, picture sizes, problems with files, disk space.
+    """Show the contents of a set: classes, imbalance, picture sizes, problems with files, disk space.
 
-    Of a standard set: which lists were found, whether they are those that papers use, and where the pictures are.
+    For a standard set, also show which lists were found, whether papers use the same lists, and where the pictures are.
     """
     from bench.cli.data_wording import facts_words, profile_words, standard_words
     from lt_core.data.pictures.added import known, manifest_of
@@ -85,7 +86,7 @@ def show_(
 
 @app.command("verify", cls=Command)
 def verify_(name: _NAME, data: _DATA = None) -> None:
-    """Read every file of a set again and compare it with the manifest. Exit code 1: something has changed."""
+    """Read every file of a set again and compare it with the manifest. Exit code 1: some files have changed."""
     from lt_core.data.pictures.added import known
     from lt_core.data.pictures.standard import decoded, located, standard
     from lt_core.data.pictures.verify import verify_set
@@ -103,10 +104,11 @@ def verify_(name: _NAME, data: _DATA = None) -> None:
 
 @app.command("list", cls=Command)
 def list_(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="a standard set whose lists are made of annotations: inat2018")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a standard set whose lists are made from annotations: inat2018")],
     annotations: Annotated[Path, typer.Option(metavar="FILE", help="annotations in COCO format, such as train2018.json")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE|DIR", help="the list, or its folder [default: that of the annotations]")
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="the list to write, or its folder [default: the folder of the annotations]"),
     ] = None,
 ) -> None:
     """Write the list of a standard set from its annotations: one line `relative/path label` per picture, as ImageNet-LT does."""

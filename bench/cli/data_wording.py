@@ -24,7 +24,10 @@ def added_words(added: Added) -> str:
     lines = [f"{definition.name}@{definition.version}: {_sizes(definition)}", *_odd(facts(definition, added.manifest))]
     lines += [f"  {note}" for note in added.notes]
     if added.former:
-        lines.append(f"  it was {definition.name}@{added.former} before: those rows stay and never share a cell with new ones")
+        lines.append(
+            f"  it was {definition.name}@{added.former} before: rows of that version are kept, and never share a "
+            "cell with new rows"
+        )
     use = f"data: {{dataset: {definition.name}, imbalance_type: natural}}"
     return "\n".join([*lines, f"  see `data show {definition.name}`; in a suite: {use}"])
 
@@ -33,13 +36,13 @@ def facts_words(definition: Definition, found: Facts) -> str:
     """All that is known of a set, a line a kind."""
     smallest, median, largest = (f"{short} × {long}" for short, long in found.sides)
     disk = ", ".join(f"{room:.3g} GB at {size}" for size, room in found.disk.items())
-    given = f", test {definition.test}" if definition.test else f", test images chosen by seed {definition.split_seed}"
+    given = f", test {definition.test}" if definition.test else f", with test images chosen by seed {definition.split_seed}"
     lines = [
         f"{DATASETS.versioned(definition.name)}: {_sizes(definition)}",
         f"  from          {definition.train}{given}",
         _imbalance(definition.train_counts),
         f"  picture sizes {smallest} to {largest}, median {median} pixels",
-        f"  decoded       at {definition.size} pixels; a cache takes {disk} pixels",
+        f"  decoded       at {definition.size} pixels; the cache takes {disk} pixels",
         f"  fingerprint   {definition.fingerprint}",
     ]
     return "\n".join(lines + _odd(found))
@@ -53,20 +56,18 @@ def standard_words(source: Standard, at: Located) -> str:
         labels_words("training", at.train),
         f"{labels_words('test', at.test)}; {source.tests}",
         *_own_validation(source, at),
-        f"  pictures      all {pictures:,} are below {definition.root}",
+        f"  pictures      all {pictures:,} were found below {definition.root}",
     ]
     if not key_at(at):
         room = f"{gigabytes(pictures, source.size):.3g} GB at {source.size} pixels"
-        lines += [_imbalance(definition.train_counts), f"  decoded       not yet: the first run writes {room}"]
+        lines += [_imbalance(definition.train_counts), f"  decoded       not yet; the first run writes {room}"]
     return "\n".join(lines)
 
 
 def _own_validation(source: Standard, at: Located) -> list[str]:
     if not source.validation:
         return []
-    missing = (
-        f"  validation    no {source.validation.list.name} whose pictures are there too: needed by suites with validation alone"
-    )
+    missing = f"  validation    {source.validation.list.name} or its pictures not found; only suites with validation need them"
     return [labels_words("validation", at.validation) if at.validation else missing]
 
 
@@ -98,7 +99,7 @@ def _imbalance(counts: Sequence[int]) -> str:
 def _sizes(definition: Definition) -> str:
     counts = definition.train_counts
     classes = counted(len(counts), "class", "classes")
-    training = f"{sum(counts):,} training images ({max(counts):,}…{min(counts):,} a class)"
+    training = f"{sum(counts):,} training images ({max(counts):,}…{min(counts):,} per class)"
     return f"{classes}, {training}, {definition.test_count:,} test images, {definition.size} × {definition.size} pixels"
 
 
@@ -106,14 +107,14 @@ def _odd(found: Facts) -> list[str]:
     """Lines on files that are worth a look."""
     lines = [f"  {counted(count, 'picture')}: {note}" for note, count in found.notes.items()]
     if found.small:
-        lines.append(f"  {counted(found.small, 'picture')} smaller than that, scaled up")
+        lines.append(f"  {counted(found.small, 'picture')} smaller than that and scaled up")
     if found.unreadable:
         named = [f"{picture} ({reason})" for picture, reason in found.unreadable]
         lines.append(f"  {counted(len(named), 'unreadable file')} left out:{_named(named)}")
     for pictures, words in (
-        (found.copies, "that another of the same part equals"),
-        (found.relabelled, "that another with another label equals"),
-        (found.shared, "of the test part, also among the training pictures"),
+        (found.copies, "identical to another one of the same split"),
+        (found.relabelled, "identical to one with another label"),
+        (found.shared, "in the test set and also in the training set"),
     ):
         if pictures:
             lines.append(f"  {counted(len(pictures), 'picture')} {words}:{_named(pictures)}")

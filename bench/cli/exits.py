@@ -20,7 +20,7 @@ def refuse(message: str) -> int:
 
 def stopped() -> int:
     """The exit code of a run that was asked to stop, by Ctrl-C or SIGTERM."""
-    print("stopped; every finished trial is kept. Give the same command again to go on.")
+    print("Stopped. All finished trials are kept; run the same command again to continue.")
     return STOPPED
 
 
@@ -30,6 +30,6 @@ def ended(statuses: Sequence[str], folder: Path | None = None) -> int:
 
     failed = len(statuses) - statuses.count(OK)
     if failed and folder:
-        remedy = f"see `bench.py status {folder}` for the causes; --retry-failed runs them again"
+        remedy = f"`bench.py status {folder}` shows the causes, and --retry-failed runs the failed trials again"
         print(f"{failed} of {len(statuses)} trials failed: {remedy}", file=sys.stderr, flush=True)
     return 0 if not failed else ALL_FAILED if failed == len(statuses) else SOME_FAILED

@@ -8,9 +8,10 @@ from bench.running.execution import Execution
 
 @takes("device", "data")
 def features_(suites: SUITES, execution: Execution) -> None:
-    """Compute the features of the suites' image sets by their frozen backbones, once. Repeat the command to continue.
+    """Compute the features that the suites need from their frozen backbones. Repeat the command to continue.
 
-    `run` does it by itself; this command does it ahead, on a machine with a GPU, say. Features are kept in the folder LT_CACHE.
+    `run` does this automatically; use this command to do it beforehand, for example on a machine with a GPU. Features are stored
+    in the folder LT_CACHE.
     """
     from bench.suites.group import load, suites_in
     from lt_core.errors import UserError
@@ -21,7 +22,7 @@ def features_(suites: SUITES, execution: Execution) -> None:
     trials = [(s.data, s.recipe) for name in suites for suite in suites_in(load(name)) for s in suite.specs]
     wanted = [(data, recipe) for data, recipe in trials if Frozen.of(recipe.model)]
     if not wanted:
-        raise UserError(f"no suite of {', '.join(suites)} has a frozen backbone: see `list suites`")
+        raise UserError(f"none of the suites {', '.join(suites)} has a frozen backbone: see `list suites`")
     runtime = execution.runtime()
     fetch_inputs(wanted, runtime.data_dir, str(runtime.torch_device()))
     print(f"features are ready: {counted(len({(data.dataset, recipe.model) for data, recipe in wanted}), 'set')}")

@@ -16,9 +16,10 @@ from lt_core.errors import UserError, unknown
 
 def export_(
     run: Annotated[
-        list[str] | None, typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed ones]")
+        list[str] | None,
+        typer.Option(metavar="RUN", help="a run by name or folder; may be repeated [default: the committed runs]"),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the files")] = Path("results") / "leaderboard",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder to write the files to")] = Path("results") / "leaderboard",
     metric: RANKS = HEADLINE,
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
@@ -33,7 +34,9 @@ def export_(
 def site_(
     run: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="a run by name or folder; repeat it [default: the committed and the submitted ones]"),
+        typer.Option(
+            metavar="RUN", help="a run by name or folder; may be repeated [default: the committed and the submitted runs]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the website")] = Path("site-leaderboard"),
     release: Annotated[str, typer.Option(metavar="NAME", help="also keep the leaderboard's files in archive/NAME")] = "",
@@ -53,24 +56,24 @@ def site_(
 
 def merge_(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="runs by name or folder")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the joined run")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the merged run")],
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
-    """Join runs from several machines into one."""
+    """Merge runs from several machines into one."""
     from bench.records.merge import merge
     from bench.records.store import Store
 
     added, shared = merge([Store.open(run, skip_damaged) for run in runs], out)
-    print(f"{out}: {added} records added, {shared} trials were there more than once")
+    print(f"{out}: {added} records added, {shared} trials occurred more than once")
 
 
 def plot_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],
     run: OF_RUN,
-    only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels")] = "*",
+    only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels, as a glob")] = "*",
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG file [default: in the run's folder]")] = None,
     format: Annotated[
         str | None, typer.Option(metavar="|".join(FORMATS), help="of the file, if --out does not say [default: svg]")
     ] = None,
@@ -99,14 +102,14 @@ def report_(
     run: RUN,
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="an HTML file; else report.html in the run's folder")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="HTML file [default: report.html in the run's folder]")] = None,
 ) -> None:
     """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
     from bench.records.beside import opened
     from bench.report import page
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--out {out}: a report is an HTML page: name a file that ends in .html")
+        raise UserError(f"--out {out}: a report is an HTML page, so the file name must end in .html")
     store = opened(run, beside, skip_damaged)
     file = out or store.path / "report.html"
     page.write(store, file)

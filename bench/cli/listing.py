@@ -58,7 +58,7 @@ def datasets(pattern: str) -> Items:
         for info in map(DATASETS.__getitem__, names)
     ]
     others = {
-        "<set>_3v5": "selected classes of any of them, here 3 and 5, renumbered from 0: cifar10_3v5, mnist_1v7v9",
+        "<set>_3v5": "the named classes of a set, here 3 and 5, renumbered from 0: cifar10_3v5, mnist_1v7v9",
         "<set>_64px": "a set of 224 pixels with its pictures at another size: imagenet_lt_64px",
     }
     return [*found, *({"name": name, "about": about} for name, about in others.items())] if pattern == "*" else found
@@ -152,7 +152,7 @@ def _metric_words(metric: Metric) -> str:
     words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # which may say it already
     words += "; on the test set only" if metric.needs_calibration else ""
     words += f"; up to {MATRIX_CLASSES} classes" if metric.needs_confusion else ""
-    return words + ("; where predictions are kept" if metric.needs_predictions else "")
+    return words + ("; needs kept predictions" if metric.needs_predictions else "")
 
 
 def explanations(pattern: str) -> Items:

@@ -16,7 +16,7 @@ from lt_core.errors import UserError, unknown
 
 def list_(
     what: Annotated[str, typer.Argument(metavar=either(listing.LISTINGS))],
-    pattern: Annotated[str, typer.Argument(metavar="GLOB", help="such as 'cb_*'")] = "*",
+    pattern: Annotated[str, typer.Argument(metavar="GLOB", help="a glob on names, such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List what is available, by name pattern."""
@@ -26,7 +26,7 @@ def list_(
     if as_json:
         print(json.dumps(items, indent=1, ensure_ascii=False))
     elif not items:
-        raise UserError(f"no {what} match '{pattern}': see `list {what}`")
+        raise UserError(f"no {what} match '{pattern}': `list {what}` shows them all")
     elif what == "methods":
         print(listing.methods_listing(items))
     else:
@@ -39,7 +39,7 @@ def table_(
     run: OF_RUN,
     only: str | None,
     metric: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="figure to show and to sort by; see `list metrics`")
+        str | None, typer.Option(metavar="METRIC", help="metric to show and to sort by; see `list metrics`")
     ] = None,
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
@@ -59,7 +59,7 @@ def table_(
 
 
 def status_(run: RUN, skip_damaged: SKIP_DAMAGED = False) -> None:
-    """Count a run's trials, and group its failures by cause."""
+    """Count the trials of a run, and group its failures by cause."""
     from bench.cli import wording
     from bench.records.store import Store
 
@@ -69,12 +69,12 @@ def status_(run: RUN, skip_damaged: SKIP_DAMAGED = False) -> None:
 def compare_(
     run: RUN,
     against: Annotated[str, typer.Option(metavar="LABEL", help="the baseline")] = "softmax",
-    metric: Annotated[str, typer.Option(metavar="METRIC", help="figure to compare; see `list metrics`")] = HEADLINE,
+    metric: Annotated[str, typer.Option(metavar="METRIC", help="metric to compare; see `list metrics`")] = HEADLINE,
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
-    """Compare every method of a run with a baseline, in pairs of trials that share images and seeds."""
+    """Compare every method of a run with a baseline, over pairs of trials with the same images and seed."""
     from bench.records.beside import opened
     from bench.report.render import renderer
     from bench.report.tables.compare import build
@@ -84,9 +84,10 @@ def compare_(
 
 @takes("only", "format")
 def priors_(run: RUN, only: str | None, skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal") -> None:
-    """Show accuracy on test sets with other class frequencies: as they are, with known and with estimated frequencies.
+    """Show accuracy on test sets with other class frequencies, for methods without adaptation and adapted to known or estimated
+    frequencies.
 
-    For trials that were run with --keep predictions.
+    Requires trials that were run with --keep predictions.
     """
     from bench.analysis.label_shift import under_priors
     from bench.records.store import Store
@@ -100,14 +101,18 @@ def priors_(run: RUN, only: str | None, skip_damaged: SKIP_DAMAGED = False, form
 @takes("only", "format")
 def leaderboard_(
     only: str | None,
-    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="by name or folder; repeatable [default: all]")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="a run by name or folder; may be repeated [default: all runs]")
+    ] = None,
     metric: RANKS = HEADLINE,
-    sort: Annotated[str | None, typer.Option(metavar="METRIC|average_rank", help="sort by this instead of the metric")] = None,
-    columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns, such as acsa,few,seconds,command")] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="METRIC|average_rank", help="column to sort by, instead of the metric")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="LIST", help="columns to show, such as acsa,few,seconds,command")] = None,
     skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
-    """Rank the methods of one or several runs in each data column, next to the figures of papers."""
+    """Rank the methods of one or several runs in each data column, next to published figures."""
     from bench.analysis.leaderboard import leaderboard
     from bench.report.export import frame_of, runs
     from bench.report.render import renderer
@@ -119,10 +124,10 @@ def leaderboard_(
 
 
 def claims_(
-    runs: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs that serve as evidence")] = "results",
+    runs: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs to check the claims against")] = "results",
     format: FORMAT = "terminal",
 ) -> None:
-    """Check claims of papers against measured rows; ``--format md`` prints the page docs/results/claims.md."""
+    """Check claims of papers against measured results; ``--format md`` prints the page docs/results/claims.md."""
     from pathlib import Path
 
     from bench.report import claims

@@ -33,7 +33,7 @@ SUITES_OR_GRID = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SUITE",
-        help="suites or groups, by name or YAML file; see `list suites`; none with --dataset",
+        help="suites or groups, by name or YAML file (see `list suites`); omit with --dataset",
         autocompletion=_names_in(SUITES_DIR),
     ),
 ]
@@ -53,11 +53,11 @@ RUN = Annotated[str, typer.Argument(metavar="RUN", help="a run by name or folder
 OF_RUN = Annotated[str, typer.Option("--run", metavar="RUN", help="a run by name or folder")]
 BESIDE = Annotated[
     list[str] | None,
-    typer.Option("--beside", metavar="RUN", help="another run to show next to it, such as a committed one; may be repeated"),
+    typer.Option("--beside", metavar="RUN", help="another run to include, such as a committed one; may be repeated"),
 ]
 SKIP_DAMAGED = Annotated[
     bool,
-    typer.Option("--skip-damaged", help="leave out records that cannot be read, and name them, in place of stopping there"),
+    typer.Option("--skip-damaged", help="skip records that cannot be read, and name them, instead of stopping"),
 ]
 FORMAT = Annotated[str, typer.Option(metavar=either(ENDINGS))]
 PLUGINS = Annotated[
@@ -65,7 +65,7 @@ PLUGINS = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
-        help="a Python file of your own that registers methods, parts, models, data sets, recipes or metrics; may be repeated",
+        help="your own Python file that registers methods, parts, models, data sets, recipes or metrics; may be repeated",
     ),
 ]
 RANKS = Annotated[str, typer.Option(metavar="METRIC", help="metric to rank by; see `list metrics`")]

@@ -26,9 +26,9 @@ def plan_(
     grid: Grid,
     selection: Selection,
     execution: Execution,
-    workers: Annotated[int, typer.Option(min=1, help="number of trials at a time that the estimate assumes")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="number of parallel trials assumed in the estimate")] = 2,
     measure_gpu: Annotated[
-        bool, typer.Option("--measure-gpu", help="also train on this machine's GPU to see how many trials share it best")
+        bool, typer.Option("--measure-gpu", help="also measure on this machine's GPU how many trials should share it")
     ] = False,
 ) -> None:
     """Show what a run would do and cost, without starting it."""
@@ -54,13 +54,13 @@ def plan_(
     "trial_timeout", "fail_fast", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
 )  # fmt: skip
 def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, execution: Execution) -> None:
-    """Train the missing trials of suites, or of a grid that you give here, then print and write tables and reports.
+    """Train the missing trials of suites, or of a grid defined by options, then print and write tables and reports.
 
-    Repeat the command to continue. A grid has --dataset, --methods and a --name, and any field of data, recipe or methods:
-    `run --dataset digits --imbalance-factor 10,50 --methods 'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
+    Repeat the command to continue. A grid needs --dataset, --methods and --name, and accepts any field of data, recipe or
+    methods: `run --dataset digits --imbalance-factor 10,50 --methods 'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
 
-    Exit code 0: every trial that was asked for is finished; 3: some failed, now or before; 4: all failed; 2: bad input; 130:
-    stopped by Ctrl-C or SIGTERM.
+    Exit code 0: all selected trials have finished; 3: some failed, now or earlier; 4: all failed; 2: bad input; 130: stopped by
+    Ctrl-C or SIGTERM.
     """
     from bench.records.folder import refuse_committed
     from bench.running.backends import Interrupted
@@ -103,9 +103,9 @@ def _asked_for(
         UserError: neither suites nor a grid, or both.
     """
     if suites and grid.options():
-        raise UserError(f"{grid.options()[0]} is for a grid of your own, and {suites[0]} is a suite: give one or the other")
+        raise UserError(f"{grid.options()[0]} defines a grid of your own, but {suites[0]} is a suite: give one or the other")
     if not suites and not grid.options():
-        raise UserError("name a suite, see `list suites`, or give a grid with --dataset, --methods and --name")
+        raise UserError("name a suite (see `list suites`), or define a grid with --dataset, --methods and --name")
     if suites:
         return suites, execution.out, selection
     suite, left = grid.suite(execution.out, selection)
@@ -132,7 +132,7 @@ def _show(store: Any, table: str) -> None:
     print(f"report   {write_report(store)}", flush=True)
     for shipped in committed():
         if shipped.path.name == store.path.name:
-            print(f"beside the committed rows: python bench.py compare {store.path} --beside {shipped.path}", flush=True)
+            print(f"compare with the committed rows: python bench.py compare {store.path} --beside {shipped.path}", flush=True)
 
 
 @takes("device", "data")
@@ -140,10 +140,14 @@ def verify_(
     run: RUN,
     device: str,
     data: str | None,
-    sample: Annotated[int, typer.Option(min=1, metavar="N", help="trials to run again")] = 5,
+    sample: Annotated[int, typer.Option(min=1, metavar="N", help="number of trials to run again")] = 5,
     sample_seed: Annotated[
         int | None,
-        typer.Option(min=0, metavar="SEED", help="choose the same trials as an earlier call [default: other ones each time]"),
+        typer.Option(
+            min=0,
+            metavar="SEED",
+            help="seed for choosing the trials, as printed by an earlier call [default: new trials each time]",
+        ),
     ] = None,
     certificate: Annotated[
         bool, typer.Option("--certificate", help="also write the outcome beside the run, for the website to show")
@@ -152,8 +156,8 @@ def verify_(
 ) -> None:
     """Train random trials of a run again and compare their figures.
 
-    On the same kind of device the figures must agree to the bit; exit code 1 if those of one trial do not. On another kind
-    (processor, threads, precision or torch) they are a replicate, and the spread between the two is told.
+    On the same kind of device the figures must agree to the bit, otherwise the exit code is 1. On another kind
+    (processor, threads, precision or torch) they count as a replicate, and the differences are reported.
     """
     import secrets
 
@@ -170,7 +174,7 @@ def verify_(
         for line in spread(verdicts):
             print(line)
         if verdicts:
-            print(f"drawn with --sample-seed {seed}", flush=True)
+            print(f"these trials were chosen with --sample-seed {seed}", flush=True)
     if certificate:
         from bench.records import certificate as written
         from bench.records.provenance import provenance

@@ -21,20 +21,24 @@ def tune_(
     space: SPACE,
     execution: Execution,
     retry_failed: bool,
-    trials: Annotated[int | None, typer.Option(min=1, help="number of settings per study, instead of the space's")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="number of settings per study, instead of the number in the space")
+    ] = None,
     sampler: Annotated[str | None, typer.Option(metavar=either(SAMPLERS), help="algorithm that proposes settings")] = None,
     pruner: Annotated[str | None, typer.Option(metavar=either(PRUNERS), help="algorithm that stops unpromising trials")] = None,
-    fresh_seeds: Annotated[int | None, typer.Option(min=1, help="number of new seeds that the winner is run on")] = None,
-    fresh_subset_seeds: Annotated[int | None, typer.Option(min=0, help="number of new subsets of the images, likewise")] = None,
-    study_seed: Annotated[int, typer.Option(min=0, help="seed of the sampler")] = 0,
-    plan: Annotated[bool, typer.Option("--plan", help="show what it would do and cost, and start nothing")] = False,
+    fresh_seeds: Annotated[int | None, typer.Option(min=1, help="number of new seeds on which the winner is run")] = None,
+    fresh_subset_seeds: Annotated[
+        int | None, typer.Option(min=0, help="number of new subsets of the images on which the winner is run")
+    ] = None,
+    study_seed: Annotated[int, typer.Option(min=0, help="random seed of the sampler")] = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="show what would run and what it would cost, without starting it")] = False,
 ) -> None:
-    """Search for the best hyperparameters on the validation split, then test the winner on fresh seeds.
+    """Search for the best hyperparameters on the validation split, then test the winner on new seeds.
 
     If the space names a baseline, the result includes the gain of every method over it, tuned with the same budget.
 
-    Exit code 0: every trial of the search and of the test ended well or was stopped by the pruner; 3: some failed, now or
-    before; 4: all failed; 2: bad input; 130: stopped by Ctrl-C or SIGTERM.
+    Exit code 0: all trials of the search and of the test have finished or were stopped by the pruner; 3: some failed, now or
+    earlier; 4: all failed; 2: bad input; 130: stopped by Ctrl-C or SIGTERM.
     """
     import bench
     from bench.cli import tune_wording

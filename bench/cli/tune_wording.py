@@ -19,7 +19,7 @@ def space_words(space: Space, workers: int) -> str:
     lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices()
     shared = space.shared_axes()
     if shared:
-        lines.append(f"  every study by {', '.join(shared)}")
+        lines.append(f"  every study tunes {', '.join(shared)}")
     if space.baseline:
         lines.append(f"  every study is compared with {space.baseline}")
     for study in space.studies:
@@ -32,7 +32,7 @@ def space_words(space: Space, workers: int) -> str:
         specs = space.specs(study, study.first)
         fresh = space.specs(study, study.first, fresh=True)
         cost = prices.estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
-        searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on fresh {fresh_words(space)}"
+        searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on new {fresh_words(space)}"
         lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")
         seconds += cost
     return "\n".join(
@@ -42,7 +42,7 @@ def space_words(space: Space, workers: int) -> str:
 
 def fresh_words(space: Space) -> str:
     """On what the winners are confirmed."""
-    return "seeds" if space.fresh_data == space.data else "draws and seeds"
+    return "seeds" if space.fresh_data == space.data else "subsets and seeds"
 
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:

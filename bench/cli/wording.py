@@ -46,18 +46,18 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     if plan.todo:
         basis = []
         if estimate.measured:
-            basis.append(f"{counted(estimate.measured, 'trial')} estimated from finished ones")
+            basis.append(f"{counted(estimate.measured, 'trial')} estimated from finished trials")
         if estimate.calibrated:
             basis.append(f"{estimate.calibrated} by timing a few steps on this machine")
         if estimate.counted:
             basis.append(f"{estimate.counted} by counting operations, relative to {estimate.beside}")
         each = estimate.seconds / len(plan.todo)
         lines.append(
-            f"  cost of what is left: {duration(estimate.seconds)} of trial time, {duration(each)} per trial; about "
+            f"  remaining cost: {duration(estimate.seconds)} of trial time, {duration(each)} per trial; about "
             f"{duration(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
         )
     else:
-        lines.append("  nothing is left to run")
+        lines.append("  nothing left to run")
     return "\n".join(lines)
 
 
@@ -73,8 +73,8 @@ def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
     for plan in plans:
         counts.update(plan.counts())
     return (
-        f"{len(plans)} suites: {_counts_words(counts)}\n"
-        f"  cost of what is left: {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"
+        f"{len(plans)} suites: {_counts_words(counts)}\n  remaining cost: {duration(seconds)} of trial time; about "
+        f"{duration(seconds / workers)} with {workers} at a time"
     )
 
 

@@ -51,7 +51,7 @@ def words(run: Path) -> str:
 
 
 _KINDS = {
-    "same": "with the same figures to the bit",
+    "same": "with figures identical to the bit",
     "replicate": "a replicate on another kind of device",
-    "OTHER": "with other figures",
+    "OTHER": "with different figures",
 }

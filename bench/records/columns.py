@@ -6,7 +6,7 @@
     REPEATS   the draw and the seed: the trials of one method and data column differ in them
     PAIR      COLUMN and REPEATS: two trials that share all of it differ in their method alone
 
-All is derived from `DataSpec`, so that a new field tells data columns apart from the first day.
+All is derived from `DataSpec`, so that a new field distinguishes data columns from the start.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def data_values(data: DataSpec, train_counts: Sequence[int] = ()) -> dict[str, A
 
 
 def imbalance_factor(data: DataSpec, train_counts: Sequence[int] = ()) -> float:
-    """As asked for; for shapes without a factor, largest / smallest class of the subset.
+    """The imbalance factor of the spec; for shapes without one, largest / smallest class of the subset.
 
-    Where the set is of a plug-in file that is not loaded, ``train_counts``, images of each class that were trained on, speak for
-    it; without them the factor is 1.
+    If the set comes from a plug-in file that is not loaded, ``train_counts`` (training images of each class) is used instead;
+    without it the factor is 1.
     """
     if data.imbalance_type in ("exp", "step"):
         return data.imbalance_factor
@@ -104,7 +104,8 @@ def data_column(data: DataSpec) -> DataSpec:
 
 
 def describe(data: Data, among: Iterable[Data] = ()) -> str:
-    """Data in words: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``; ``digits IF 50, n_max 60`` beside data of another n_max.
+    """A description of data: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``; ``digits IF 50, n_max 60`` beside data of another
+    n_max.
 
     Args:
         data: a spec, or a row of the results frame.

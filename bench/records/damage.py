@@ -1,4 +1,4 @@
-"""Records that cannot be read: all of them are told of at once, each with its fix."""
+"""Records that cannot be read: all of them are reported at once, each with its fix."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ UNREADABLE = (ValueError, KeyError, TypeError, OSError)
 def problem(path: Path, error: Exception) -> str:
     """What is wrong with the record in ``path``, and what to do."""
     if isinstance(error, Misnamed) and error.rename:
-        return f"record {path} {error}: rename it to {error.rename}"
+        return f"record {path} {error}: rename the file to {error.rename}"
     if isinstance(error, Misnamed):
-        return f"record {path} {error}: delete it, or its trial would count twice"
+        return f"record {path} {error}: delete the file, because otherwise its trial would count twice"
     if isinstance(error, NewerVersion):
         words = "was written by a newer version of the benchmark, or is damaged"
-        return f"record {path} {words} ({error}): update the benchmark before you delete anything"
+        return f"record {path} {words} ({error}): try a newer version of the benchmark before you delete it"
     if isinstance(error, OSError):
-        return f"record {path} cannot be read ({error.strerror or error}): mend that, or move the file away"
-    return f"record {path} is damaged ({error}): delete it and its trial will be run again"
+        return f"record {path} cannot be read ({error.strerror or error}): make it readable, or move it elsewhere"
+    return f"record {path} is damaged ({error}): delete it, and its trial will run again"
 
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What goes wrong in reading the record in ``path`` is told in a sentence.
+    """Reports an error in reading the record in ``path`` in one sentence.
 
     Raises:
-        UserError: something did.
+        UserError: the record cannot be read.
     """
     try:
         yield

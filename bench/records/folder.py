@@ -17,12 +17,12 @@ def refuse_another(run: Path, file: Path | None) -> None:
     A file that is gone was moved or renamed, and one of the same content asks the same question.
 
     Raises:
-        UserError: the other file is there and says something else.
+        UserError: the other file still exists and has different content.
     """
     mark = run / _MADE_BY
     other = Path(mark.read_text()) if mark.is_file() else None
     if file and other and other.is_file() and not (file.is_file() and filecmp.cmp(file, other, shallow=False)):
-        raise UserError(f"the run folder {run} is that of {other}, not of {file}: choose another name, or give another --out")
+        raise UserError(f"the run folder {run} belongs to {other}, not to {file}: rename the file, or choose another --out")
 
 
 def refuse_committed(run: Path) -> None:
@@ -35,9 +35,9 @@ def refuse_committed(run: Path) -> None:
     """
     records = run / "records"
     if records.is_dir() and tracked(records):
-        raise UserError(f"{run} holds committed rows, which no command overwrites: choose another --out, or leave it out")
+        raise UserError(f"{run} holds committed rows, which no command overwrites: choose another --out, or omit it")
     if run.resolve().parent == ROOT / "results":
-        raise UserError(f"{run} would lie among the committed rows of the benchmark: choose another --out, or leave it out")
+        raise UserError(f"{run} would be inside the folder of the benchmark's committed rows: choose another --out, or omit it")
 
 
 def claim(run: Path, file: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Runs of several machines made one."""
+"""Merges runs from several machines."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
                 shared += 1
                 others += _differs(known, result, store)
         if others:
-            words = "their other figures, of another kind of device, are left out"
-            say(f"{counted(others, 'trial')} of {store.path} found there already: {words}")
+            words = "the figures there come from another kind of device and are not merged"
+            say(f"{counted(others, 'trial')} of {store.path} already exist in the target run: {words}")
     target = Store.create(out)
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]
@@ -69,7 +69,8 @@ def _differs(known: TrialResult, other: TrialResult, store: Store) -> bool:
     kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]
     if kind[0] == kind[1]:
         raise UserError(
-            f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has other figures "
-            f"than in another run, on the same kind of machine ({kind[0][0]}): find out which is wrong with `bench.py verify`"
+            f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has different "
+            f"figures in another run on the same kind of machine ({kind[0][0]}): run `bench.py verify` on both to find out "
+            "which is wrong"
         )
     return True

@@ -103,7 +103,9 @@ def _replace(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):  # on a disk that has become read-only this fails too
             beside.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written ({error.strerror or error}): make room; the records are kept") from None
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}): free some disk space; the records themselves are safe"
+        ) from None
 
 
 def _content(path: Path) -> bytes:
@@ -113,7 +115,7 @@ def _content(path: Path) -> bytes:
         raise Damaged(error.strerror or str(error)) from None
     digest = _digests(path.parent).get(path.name)
     if digest is not None and hashlib.sha256(content).hexdigest() != digest:
-        raise Damaged(f"it is not what {_DIGESTS} says")
+        raise Damaged(f"its digest differs from the one in {_DIGESTS}")
     return content
 
 

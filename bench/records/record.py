@@ -54,13 +54,13 @@ def decoded(content: bytes) -> tuple[dict[str, Any], bool]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(record, dict):
-        raise ValueError(f"it holds a {type(record).__name__}")
+        raise ValueError(f"it is a JSON {type(record).__name__}, not an object")
     meant = record.pop("sha256", None) is not None or record.get("schema") == SEALED
     if record.get("schema") == SEALED:
         record["schema"] = SCHEMA
     if meant and not whole:
         refuse_newer(record)
-        raise ValueError("it is not what its digest says")
+        raise ValueError("its content does not match its digest")
     return record, whole
 
 
@@ -79,11 +79,11 @@ def result_of(path: Path, record: dict[str, Any], vouched: bool) -> TrialResult:
         raise
     except ValueError as error:
         if vouched:  # so it was written like this
-            raise NewerVersion(f"its digest is right, and yet {error}") from None
+            raise NewerVersion(f"its digest is correct, but {error}") from None
         raise
     if path.name != f"{result.trial_id}.json":
         there = path.with_name(f"{result.trial_id}.json")
-        what = f"is a copy of {there.name}" if there.exists() else f"is that of trial {result.trial_id}"
+        what = f"is a copy of {there.name}" if there.exists() else f"contains trial {result.trial_id}"
         raise Misnamed(what, there.name if not there.exists() else "")
     return result
 

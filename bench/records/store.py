@@ -82,10 +82,10 @@ class Store:
                 return cls(path, skip_damaged)
         for folder, begin in ((SUITES_DIR, "run"), (SPACES_DIR, "tune")):
             if (folder / f"{run}.yaml").is_file():
-                raise UserError(f"{run} has not been run here, so there is no run '{run}': `bench.py {begin} {run}` starts it")
+                raise UserError(f"{run} has not been run here, so run '{run}' does not exist: `bench.py {begin} {run}` starts it")
         there = [p.name for p in RUNS_DIR.glob("*") if p.is_dir()]
         if not there:
-            raise UserError(f"there is no run '{run}', and none under {RUNS_DIR}: start one with `bench.py run quick`")
+            raise UserError(f"run '{run}' does not exist, and {RUNS_DIR} contains no runs: start one with `bench.py run quick`")
         raise unknown("run", str(run), there)
 
     @classmethod
@@ -120,7 +120,7 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise UserError(
-                    f"another process is running trials into {self.path}: wait for it, or choose another --out"
+                    f"another process is writing trials to {self.path}: wait until it has finished, or choose another --out"
                 ) from None
             for left in self.records.glob(".*.part"):  # of a writer that was killed
                 left.unlink(missing_ok=True)
@@ -144,7 +144,8 @@ class Store:
             with suppress(OSError):  # on a disk that has become read-only this fails too
                 beside.unlink(missing_ok=True)
             raise UserError(
-                f"{path} cannot be written ({error.strerror}): make room and give the same command again; nothing is lost"
+                f"{path} cannot be written ({error.strerror}): free some disk space and run the same command again; nothing "
+                "is lost"
             ) from None
         self._frames = self._having = None
         self.derived.clear()
@@ -212,7 +213,9 @@ class Store:
             UserError: the run has its Parquet alone.
         """
         if not self._record_entries() and (self.path / "trials.parquet").is_file():
-            raise UserError(f"{self.path} has its Parquet alone, and {what} needs the records: fetch its folder records/ too")
+            raise UserError(
+                f"{self.path} contains only Parquet files, but {what} needs the records: copy the run's folder records/ there too"
+            )
 
     def _results(self, files: Iterable[Path]) -> Iterator[TrialResult]:
         damages = Damages()
@@ -230,7 +233,7 @@ class Store:
         if new and not self.skip_damaged:
             raise UserError(str(damages))
         if new:
-            warnings.warn(f"left out of {self.path}: {damages}", stacklevel=3)
+            warnings.warn(f"unreadable records left out of {self.path}: {damages}", stacklevel=3)
         self._left_out |= damages.found
 
     def _read(self, path: Path) -> TrialResult:
@@ -303,7 +306,7 @@ class Store:
             return parquet.stamp_of(self.path, name) == stamp
         except parquet.Damaged as error:
             path = parquet.file_of(self.path, name)
-            warnings.warn(f"{path} is damaged ({error}) and is made again from the records", stacklevel=2)
+            warnings.warn(f"{path} is damaged ({error}) and is rebuilt from the records", stacklevel=2)
             return False
 
     def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
@@ -333,7 +336,9 @@ class Store:
         return self._frames[name]
 
     def _damaged(self, path: Path, error: Exception) -> UserError:
-        remedy = "delete it and it will be made again from the records" if self._record_entries() else "fetch it again"
+        remedy = (
+            "delete it, and it will be rebuilt from the records" if self._record_entries() else ("copy it again from its source")
+        )
         return UserError(f"{path} is damaged ({error}): {remedy}")
 
 
@@ -341,4 +346,4 @@ def _refuse_twice(trials: pd.DataFrame) -> None:
     """Parquet may be written by another hand."""
     twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
     if len(twice):
-        raise parquet.Damaged(f"trial {twice.iloc[0]} stands in it twice")
+        raise parquet.Damaged(f"it contains trial {twice.iloc[0]} twice")

@@ -8,13 +8,13 @@ from bench.report.render import renderer
 from bench.report.tables.claims import VERDICT, build
 
 _INTRODUCTION = """\
-What papers say of methods for imbalanced classes, held against rows that this project measured. Each line is one pair of methods,
-or of figures, on one data column: the difference, in points, and its 95 % interval over draws of the images and seeds. A claim
-holds where every line is as claimed, holds in part where some are and none is the opposite, is mixed where lines disagree, and is
-contradicted where some are the opposite and none is as claimed. These are our data, networks and budgets, which each line names
-by its run; a paper's own may give another answer.
+This page compares claims that papers make about methods for imbalanced classes with results that this project measured. Each row
+is one pair of methods, or of figures, on one data column, with the difference in points and its 95 % interval over subsets and
+seeds. A claim holds if every row is as claimed, holds in part if some rows are and none shows the opposite, is mixed if rows
+disagree, and is contradicted if some rows show the opposite and none is as claimed. The results are for our data, networks and
+budgets, which the run of each row determines; those of a paper may lead to another answer.
 
-This page is written by `python bench.py claims --format md`, from the committed rows under `results/`.
+`python bench.py claims --format md` writes this page from the committed rows under `results/`.
 """
 
 
@@ -22,5 +22,5 @@ def page(folder: Path) -> str:
     """All claims as a Markdown page, by the runs under ``folder``."""
     made = build(folder)
     summary = [f"| {table.title} | {table.notes[0].removeprefix(VERDICT)} |" for table in made]
-    head = ["# Claims, checked", _INTRODUCTION, "\n".join(["| claim | our rows say |", "|---|---|", *summary])]
+    head = ["# Claims checked", _INTRODUCTION, "\n".join(["| claim | our result |", "|---|---|", *summary])]
     return "\n\n".join([*head, *map(renderer("md"), made)]) + "\n"

@@ -55,7 +55,7 @@ def runs(names: Sequence[str], skip_damaged: bool = False) -> list[Store]:
         own = [Store(path.parent, skip_damaged) for path in sorted(RUNS_DIR.glob("*/records"))]
         found = [*own, *committed(skip_damaged)]
     if not found:
-        raise UserError(f"there is no run under {RESULTS} or {RUNS_DIR}: start one with `bench.py run quick`")
+        raise UserError(f"there are no runs under {RESULTS} or {RUNS_DIR}: start one with `bench.py run quick`")
     return found
 
 
@@ -72,12 +72,15 @@ def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
     """
     frames = [store.frame().assign(run=folder_of(store)) for store in stores if len(store.frame())]
     if not frames:
-        raise UserError(f"no trial is finished in {', '.join(str(store.path) for store in stores)}: run it first")
+        raise UserError(f"no trial has finished in {', '.join(str(store.path) for store in stores)}: run it first")
     frame = pd.concat(frames, ignore_index=True)
     versions = sorted(frame["protocol"].unique())
     if len(versions) > 1:
         which = "; ".join(f"{v}: {', '.join(frame.loc[frame['protocol'] == v, 'suite'].unique())}" for v in versions)
-        raise UserError(f"these runs are of several versions of the protocol ({which}) and not comparable: choose with --run")
+        raise UserError(
+            f"these runs use different versions of the protocol ({which}) and cannot be compared: select runs of "
+            "one version with --run"
+        )
     return frame
 
 

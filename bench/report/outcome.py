@@ -24,7 +24,8 @@ def write_tables(store: Store, name: str) -> tuple[Table, list[Path]]:
         files = render.write(table, folder)
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror}): make room, then `bench.py table {name} --run {store.path}`"
+            f"{folder} cannot be written ({error.strerror}): free some disk space, then run `bench.py table {name} --run "
+            f"{store.path}`"
         ) from None
     for kind in view.plots if (store.frame()["status"] == OK).any() else ():
         file = store.path / "plots" / f"{kind}.svg"
@@ -32,7 +33,7 @@ def write_tables(store: Store, name: str) -> tuple[Table, list[Path]]:
             write_plot(PLOTS[kind](store), file)
             files.append(file)
         except Exception as error:  # a chart is not worth a run, whose rows are written by now
-            print(f"plot {kind} is left out: {error}", file=sys.stderr)
+            print(f"plot {kind} was not drawn: {error}", file=sys.stderr)
     return table, files
 
 
@@ -42,5 +43,5 @@ def write_report(store: Store) -> str:
     try:
         page.write(store, file)
     except Exception as error:
-        return f"not written ({error}): try `bench.py report {store.path}`"
+        return f"not written ({error}): run `bench.py report {store.path}` to try again"
     return str(file)

@@ -63,8 +63,8 @@ class Driver:
         self.line.result(kept)
         if self.fail_fast and kept.status != OK:
             raise FailedFast(
-                f"the run stops at its first failed trial, as --fail-fast asks; every finished trial is kept, and "
-                f"`bench.py status {self.store.path}` lists causes"
+                "the run stops at its first failed trial because of --fail-fast; all finished trials are kept, and `bench.py "
+                f"status {self.store.path}` shows the cause"
             )
 
     def tick(self) -> None:
@@ -95,7 +95,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     folders: dict[str, Any] = {kind.name: str(side_files.folder(store, kind).resolve()) for kind in kinds}
     execute(left, store, backend, replace(runtime, **folders), fail_fast=execution.fail_fast)
     for kind in kinds:
-        _tell_of_lacking(store, kind, todo, "the folder was full, or the node that ran them does not see it")
+        _tell_of_lacking(store, kind, todo, "the disk was full, or the node that ran the trials cannot access this folder")
     return store
 
 

@@ -25,36 +25,36 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Execution:
-    """Where trials run, with what, and where their records go. Nothing of it enters a trial's id.
+    """Where and with which resources trials run, and where their records are stored. None of it enters a trial's ID.
 
     >>> Execution(backend="inline", data="~/images").out
     PosixPath('results/runs')
 
     Raises:
-        UserError: a value that a field cannot have, or a device that was asked for and ruled out at once.
+        UserError: an invalid value, or options that contradict each other.
     """
 
-    backend: str = param("ray", "who schedules: Ray Tune, or a plain loop in this process", choices=BACKENDS)
+    backend: str = param("ray", "what schedules trials: Ray Tune, or a simple loop in this process", choices=BACKENDS)
     address: str | None = param(None, "an existing Ray cluster to join, e.g. auto or ray://head:10001")
-    cpus_per_trial: float = param(1, "CPUs of a trial, and its threads", low=0.01)
+    cpus_per_trial: float = param(1, "number of CPUs, and therefore threads, per trial", low=0.01)
     gpus_per_trial: float | str | None = param(
         None,
-        "GPUs of a trial, fractions allowed; auto: as many share one as train fastest [default: one a process]",
+        "number of GPUs per trial, possibly a fraction; auto: measure how many trials should share a GPU [default: one per "
+        "process]",
         low=0,
     )
     processes_per_trial: int | None = param(
-        None, "processes that train each trial together [default: its GPUs, if it has several]", low=1
+        None, "number of processes that train each trial together [default: its number of GPUs]", low=1
     )
-    device: str = param("auto", "auto, cpu or cuda")
-    trial_timeout: float | None = param(None, "end a trial after this long", low=0.001)  # seconds
-    fail_fast: bool = param(False, "stop the run at the first trial that fails")
-    checkpoint_every: float = param(30, "how often a trial saves its own state", low=0)  # seconds
-    data: str | None = param(None, "where image sets are found (else LT_DATA, else downloaded)")
-    out: Path = param(RUNS_DIR, "where runs are kept, one folder a suite")
+    device: str = param("auto", "device to train on: auto, cpu or cuda")
+    trial_timeout: float | None = param(None, "stop a trial after this time", low=0.001)  # seconds
+    fail_fast: bool = param(False, "stop the run when a trial fails")
+    checkpoint_every: float = param(30, "interval at which a trial saves a checkpoint", low=0)  # seconds
+    data: str | None = param(None, "folder with image sets [default: LT_DATA, or download]")
+    out: Path = param(RUNS_DIR, "folder for runs, with one subfolder per suite")
     embed: bool = param(
         False,
-        "keep what `plot tsne` and `plot translations` draw: test images by their features, and images that generators make, "
-        "which are scored",
+        "keep what `plot tsne` and `plot translations` need: features of test images, and generated images, which are also scored",
     )
     keep: str | None = param(
         None,
@@ -62,30 +62,39 @@ class Execution:
         "its trained network, for `explain`, `geometry` and `weights`; or both",
         choices=tuple(KEPT),
     )
-    verbose: bool = param(False, "Ray's own messages too")
+    verbose: bool = param(False, "also show Ray's own messages")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
         object.__setattr__(self, "gpus_per_trial", _number_or_auto(self.gpus_per_trial))
         refuse_below(self)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UserError(f"--device must be auto, cpu, cuda or one of several, such as cuda:1; got '{self.device}'")
+            raise UserError(f"--device must be auto, cpu, cuda, or a numbered GPU such as cuda:1; got '{self.device}'")
         if self.address is not None and not re.fullmatch(r"auto|local|(ray://)?[^\s:/]+:\d+", self.address):
             raise UserError(f"--address must be auto, HOST:PORT or ray://HOST:PORT; got '{self.address}'")
         if self.backend == "inline" and self.address:
-            raise UserError("--address is a Ray cluster's, and --backend inline does without Ray: drop one of them")
+            raise UserError("--address names a Ray cluster, but --backend inline does not use Ray: remove one of the two options")
         if self.gpus_per_trial == AUTO and (self.backend == "inline" or (self.processes_per_trial or 1) > 1):
-            alone = "--backend inline runs one" if self.backend == "inline" else "each of its processes takes a whole one"
-            raise UserError(f"--gpus-per-trial auto is for several trials on one GPU, and {alone}: drop it")
+            alone = (
+                ("--backend inline runs one trial at a time")
+                if self.backend == "inline"
+                else "each process of a trial needs a whole GPU"
+            )
+            raise UserError(f"--gpus-per-trial auto lets several trials share a GPU, but {alone}: omit it")
         if self.gpus_per_trial == 0 and self.device.startswith("cuda"):
-            raise UserError(f"--device {self.device} asks for a GPU and --gpus-per-trial 0 for none: drop one of them")
+            raise UserError(
+                f"--device {self.device} needs a GPU, but --gpus-per-trial 0 gives a trial none: remove one of the two options"
+            )
         gpus = self._told or 0
         if self.backend == "inline" and 0 < gpus < 1:
-            raise UserError(f"--gpus-per-trial {gpus:g} is for several trials at once, and --backend inline runs one: drop it")
+            raise UserError(
+                f"--gpus-per-trial {gpus:g} lets several trials share a GPU, but --backend inline runs one trial at a time: "
+                "omit it"
+            )
         if (gpus > 1 and not float(gpus).is_integer()) or (gpus and self.processes not in (1, gpus)):
             raise UserError(
-                f"--gpus-per-trial {gpus:g} cannot be shared by {self.processes} processes, each of which takes a whole one: "
-                "give a trial as many GPUs as processes, or leave --processes-per-trial out"
+                f"--gpus-per-trial {gpus:g} does not fit {self.processes} processes, each of which needs a whole GPU: request "
+                "as many GPUs as processes, or omit --processes-per-trial"
             )
         for key, domain in domains(Execution).items():
             value = getattr(self, key)
@@ -99,34 +108,34 @@ class Execution:
 
     @property
     def _told(self) -> float | None:
-        """GPUs of a trial, as far as a number was given."""
+        """GPUs per trial, if a number was given."""
         return None if isinstance(self.gpus_per_trial, str) else self.gpus_per_trial
 
     @property
     def gpus(self) -> float | None:
-        """GPUs of a trial; None: one for each of its processes, where there are GPUs."""
+        """GPUs per trial; None: one for each of its processes, if there are GPUs."""
         return 0.0 if self._told is None and self.device == "cpu" else self._told
 
     @property
     def cpus(self) -> float:
-        """CPUs of a trial: one for each of several processes, if fewer were asked for."""
+        """CPUs per trial: at least one for each of several processes."""
         return max(self.cpus_per_trial, self.processes if self.processes > 1 else 0)
 
     def runtime(self) -> Runtime:
         """This machine's side of the trials.
 
         Raises:
-            UserError: a device that is not there.
+            UserError: the device is not available.
         """
         import torch
 
         there = torch.cuda.device_count()
         if self.backend == "inline" and (self._told or 0) > there:
-            raise UserError(f"--gpus-per-trial {self._told:g} asks for more GPUs than this machine has ({there})")
+            raise UserError(f"--gpus-per-trial {self._told:g} needs more GPUs than this machine has ({there}): lower it")
         if self.backend == "inline" and self.gpus is None and 0 < there < self.processes:
             raise UserError(
-                f"--processes-per-trial {self.processes} asks for a GPU for each process, and this machine has {there}: lower "
-                "it, or train on the CPUs with --device cpu"
+                f"--processes-per-trial {self.processes} needs one GPU per process, but this machine has {there}: lower it, "
+                "or train on CPUs with --device cpu"
             )
         from lt_core.training.runtime import Runtime
 

@@ -35,7 +35,7 @@ def threads_beside_others(threads: int, say: Callable[[str], None] = print) -> i
     turn: two threads beside busy processes were a tenth as fast as one, whether they spin meanwhile or sleep (docs/speed.md).
     """
     if threads > cpus():
-        say(f"this machine has {cpus()} CPUs: each trial computes with as many threads in place of {threads}")
+        say(f"this machine has {cpus()} CPUs: each trial uses that many threads instead of {threads}")
     threads = min(threads, cpus())
     if threads == 1:
         return 1
@@ -43,8 +43,8 @@ def threads_beside_others(threads: int, say: Callable[[str], None] = print) -> i
     if share is None or (1 - share) * cpus() > threads - 0.5:
         return threads
     say(
-        f"other processes use {100 * share:.0f} % of the CPUs: each trial computes with one thread in place of {threads}, which "
-        "would wait for each other"
+        f"other processes use {100 * share:.0f} % of the CPUs: each trial uses one thread instead of {threads}, which would "
+        "only wait for one another"
     )
     return 1
 

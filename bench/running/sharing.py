@@ -53,7 +53,7 @@ class Sharing:
 
     def __str__(self) -> str:
         told = ", ".join(f"{rate:,.0f} with {n}" for n, rate in sorted(self.rates.items()))
-        share = "each trial takes a whole GPU" if self.trials == 1 else f"{self.trials} trials share a GPU"
+        share = "each trial gets a whole GPU" if self.trials == 1 else f"{self.trials} trials share a GPU"
         return f"{share}: {self.network} trains {told} at once (images/s, measured in {self.seconds:.0f} s)"
 
 
@@ -89,7 +89,7 @@ def measured_here(specs: Sequence[TrialSpec]) -> Sharing:
     import torch
 
     if not torch.cuda.device_count():
-        raise UserError("--measure-gpu measures this machine's GPU, and it has none that torch can use: leave it out")
+        raise UserError("--measure-gpu needs a GPU that torch can use, but this machine has none: omit it")
     return measured(_heaviest(specs))
 
 
@@ -124,8 +124,8 @@ def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float =
             except _Failed as failed:  # for lack of memory, say
                 if not rates:
                     raise UserError(
-                        f"--gpus-per-trial auto: {spec.recipe.model} cannot be trained on one GPU, not even alone ({failed}): "
-                        "give a number of GPUs in place of auto to see how a trial fails"
+                        f"--gpus-per-trial auto: {spec.recipe.model} cannot be trained on one GPU even when it has the GPU to "
+                        f"itself ({failed}): give a number instead of auto to see the error of a single trial"
                     ) from None
                 break
             if len(rates) > 1 and rates[number] < GAIN * max(rate for n, rate in rates.items() if n != number):

@@ -50,7 +50,7 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
     store.needs_records("verify")
     done = [result for result in store.results() if result.status == OK]
     if not done:
-        raise UserError(f"{store.path} has no finished trial to verify")
+        raise UserError(f"{store.path} has no finished trial to verify: run it first")
     drawn = random.Random(seed).sample(done, min(sample, len(done)))
     for stored in drawn:
         _needs_plugins(stored)
@@ -65,10 +65,10 @@ def _needs_plugins(stored: TrialResult) -> None:
     for made_by in stored.environment.get("plugins", ()):
         if any(made_by["sha256"].startswith(version) for version in missing):
             file, sha256 = made_by["file"], made_by["sha256"][:8]
-            other = f", and another of that name is loaded ({here[file]}…)" if file in here else ""
+            other = f", but another file of that name is loaded ({here[file]}…)" if file in here else ""
             raise UserError(
-                f"trial {stored.trial_id} ({stored.spec.method.label}) was run with the plug-in file {file} of SHA-256 {sha256}…"
-                f"{other}: give that file with --plugin"
+                f"trial {stored.trial_id} ({stored.spec.method.label}) was run with the plug-in file {file} of SHA-256 "
+                f"{sha256}…{other}: pass that file with --plugin"
             )
 
 
@@ -79,12 +79,15 @@ def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
     if again.status != OK:
         return Verdict(*names, OTHER, f"{again.status}: {again.cause}")
     if figures_of(again) == figures_of(stored):
-        return Verdict(*names, SAME, "the same figures" + (f", though {device}" if device else ""), bool(device))
+        return Verdict(*names, SAME, "identical figures" + (f", though {device}" if device else ""), bool(device))
     difference = 100 * (again.metrics()["accuracy"] - stored.metrics()["accuracy"])
     words = f"accuracy {difference:+.2f} points; "
     if images or not device:
         return Verdict(
-            *names, OTHER, words + (f"other images: {images}" if images else "on the same kind of device: this should not be")
+            *names,
+            OTHER,
+            words
+            + (f"different images: {images}" if images else "on the same kind of device, where figures should be identical"),
         )
     return Verdict(*names, REPLICATE, words + device, True, difference)
 
@@ -103,7 +106,7 @@ def spread(verdicts: Sequence[Verdict]) -> list[str]:
         return []
     methods = dict.fromkeys(verdict.method for verdict in replicates)
     groups = {"all": replicates} | ({m: [v for v in replicates if v.method == m] for m in methods} if len(methods) > 1 else {})
-    lines = ["a replicate on another kind of device: accuracy here − stored in points, mean ± standard deviation (n − 1)"]
+    lines = ["replicates on another kind of device: accuracy here − stored accuracy in points, mean ± standard deviation (n − 1)"]
     for name, group in groups.items():
         differences = [verdict.difference for verdict in group]
         deviation = f" ± {stdev(differences):.2f}" if len(group) > 1 else ""

@@ -18,7 +18,7 @@ def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:
         if steps and recipe.ema**steps > _UNTRAINED:
             fitting = math.floor(1000 * _UNTRAINED ** (1 / steps)) / 1000
             notes.append(
-                f"after {steps:,} steps the averaged weights of recipe {recipe.name} (ema {recipe.ema:g}) still hold "
+                f"after {steps:,} steps the averaged weights of recipe {recipe.name} (ema {recipe.ema:g}) still contain "
                 f"{100 * recipe.ema**steps:.0f} % of the untrained network: set ema to {fitting:g} or less"
             )
     return notes

@@ -15,7 +15,7 @@ from lt_core import plugins
 from lt_core.errors import UserError, unknown
 
 #: What the key ``plugins`` means in any of these files.
-PLUGINS = "list of plug-in files, relative to this one, that define methods, parts, models, data sets, recipes or metrics"
+PLUGINS = "list of plug-in files, relative to this file, that define methods, parts, models, data sets, recipes or metrics"
 
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
@@ -26,7 +26,9 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
     """
     path = Path(name)
     if not path.stem.strip("."):
-        raise UserError(f"{kind} file {path} names no run folder: rename it, such as mine.yaml")
+        raise UserError(
+            f"{kind} file {path} has a name that cannot be used for a run folder: rename it, for example to mine.yaml"
+        )
     if path.suffix not in (".yaml", ".yml"):
         path = folder / f"{name}.yaml"
         if not path.is_file():
@@ -34,8 +36,8 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
     elif path.is_file() and (taken := _built_in(path)) and not filecmp.cmp(path, taken, shallow=False):
         place = f"{where}: " if where else ""
         raise UserError(
-            f"{place}{kind} file {path} has the name of {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, "
-            f"and would share its run folder: rename it, such as my_{path.name}"
+            f"{place}{kind} file {path} has the same name as {taken.relative_to(SUITES_DIR.parent)}, which comes with the "
+            f"benchmark, and would share its run folder: rename it, for example to my_{path.name}"
         )
     return path
 
@@ -44,8 +46,8 @@ def refuse_built_in(name: str, where: str) -> None:
     """Raise if a suite or a tuning space of the benchmark has that ``name``, whose run folder it would share."""
     if taken := _built_in(Path(name)):
         raise UserError(
-            f"{where}: {name} is the name of {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark: choose "
-            f"another, such as my_{name}"
+            f"{where}: {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, is already called {name}: "
+            f"choose another name, such as my_{name}"
         )
 
 
@@ -65,11 +67,11 @@ def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:
         raise UserError(f"{where} must name a YAML file, such as mine.yaml; got '{path}'")
     refuse_built_in(path.stem, where)
     if path.exists() and (not path.is_file() or read_file(path, dict) != content):
-        raise UserError(f"{where}: {path} is there and says something else: remove it, or choose another name")
+        raise UserError(f"{where}: {path} already exists with different content: remove it, or choose another name")
     try:
         write(content, path)
     except OSError as error:
-        raise UserError(f"{where}: {path} cannot be written: {error.strerror}") from None
+        raise UserError(f"{where}: {path} cannot be written ({error.strerror}): choose another place") from None
 
 
 def own(path: Path) -> Path | None:
@@ -89,7 +91,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' occurs twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -109,7 +111,9 @@ def read_file(path: Path, keys: type, kind: str = "suite") -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UserError(f"{kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{kind} file {path} must hold keys: {', '.join(f.name for f in dataclasses.fields(keys))}")
+        raise UserError(
+            f"{kind} file {path} must be a mapping with the keys {', '.join(f.name for f in dataclasses.fields(keys))}"
+        )
     _load_plugins(values.get("plugins") or [], path, kind)
     return values
 

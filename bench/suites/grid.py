@@ -38,16 +38,18 @@ class Grid:
     ({'dataset': 'digits', 'imbalance_factor': [10, 50]}, {'cb_beta': [0.99, 0.999]})
     """
 
-    dataset: str | None = param(None, "in place of SUITE: image sets of a grid of your own, e.g. digits or cifar10,cifar100")
-    methods: str | None = param(None, "methods of the grid: labels and globs, e.g. 'softmax,ldam_drw,cb_*'; '!NAME' drops one")
-    recipe: str | None = param(None, "training recipe of the grid [default: the usual one of the image set]")
-    name: str | None = param(None, "name of the grid, and of its run folder")
+    dataset: str | None = param(None, "instead of SUITE: image sets of your own grid, e.g. digits or cifar10,cifar100")
+    methods: str | None = param(
+        None, "methods of the grid, as labels or globs, e.g. 'softmax,ldam_drw,cb_*'; '!NAME' excludes one"
+    )
+    recipe: str | None = param(None, "training recipe of the grid [default: the default recipe of the image set]")
+    name: str | None = param(None, "name of the grid and of its run folder")
     fields: Sequence[str] | None = param(
         None,
-        "a value of the grid's data, recipe or methods, or several: --imbalance-factor 10,50 is short for "
-        "--set imbalance_factor=10,50; may be repeated",
+        "one or several values of a field of the grid's data, recipe or methods; --imbalance-factor 10,50 is short for --set "
+        "imbalance_factor=10,50; may be repeated",
     )
-    save_suite: Path | None = param(None, "also write the grid to this YAML file, which can be run as SUITE")
+    save_suite: Path | None = param(None, "also write the grid to this YAML file, which can then be run as SUITE")
 
     def options(self) -> list[str]:
         """The options that were given."""
@@ -92,11 +94,11 @@ class Grid:
             key, _, value = text.partition("=")
             name = key.strip().replace("-", "_")
             if name in out:
-                raise UserError(f"--set gives {name} twice: list its values, such as --set {name}=A,B")
+                raise UserError(f"--set gives {name} twice: give all values in one option, such as --set {name}=A,B")
             try:
                 out[name] = [yaml.safe_load(item) for item in _items(f"--set {name}", value)]
             except yaml.YAMLError:
-                raise UserError(f"--set {name} must be a value or values, such as 10 or 10,50; got '{value}'") from None
+                raise UserError(f"--set {name} needs one value or several, such as 10 or 10,50; got '{value}'") from None
         return out
 
     def suite(self, out: Path, selection: Selection) -> tuple[Suite, Selection]:
@@ -112,16 +114,16 @@ class Grid:
         from bench.suites.suite import parse_suite
 
         if not self.name:
-            raise UserError("a grid needs a name, which is that of its run folder: add --name, such as --name mine")
+            raise UserError("a grid needs a name, which is also the name of its run folder: add --name, such as --name mine")
         if Path(self.name).name != self.name or not self.name.strip("."):
-            raise UserError(f"--name must be a plain name, such as mine; got '{self.name}'")
+            raise UserError(f"--name must be a simple name without a path, such as mine; got '{self.name}'")
         refuse_built_in(self.name, "--name")
         content = self.content(selection)
         file = (out / self.name / f"{self.name}.yaml").resolve()
         suite = dataclasses.replace(parse_suite(self.name, content, file), grid=content)
         if self.save_suite:
             if selection.only or selection.where or selection.limit:
-                raise UserError("--save-suite writes the whole grid: leave out --only, --where and --limit")
+                raise UserError("--save-suite writes the whole grid: remove --only, --where and --limit")
             write_new(content, self.save_suite, "--save-suite")
         return suite, dataclasses.replace(selection, seeds=None, epochs=None, precision=None)
 
@@ -136,7 +138,7 @@ def _items(option: str, text: str | None) -> list[str]:
         raise UserError(f"a grid needs {option}: see `list {option.strip('-').rstrip('s')}s`")
     items = [item.strip() for item in cut_at_commas(text) or [""]]
     if not all(items):
-        raise UserError(f"{option} must list values, such as A or A,B; got '{text}'")
+        raise UserError(f"{option} needs one value or several, such as A or A,B; got '{text}'")
     return items
 
 
@@ -171,7 +173,7 @@ def _usual_recipe(datasets: Sequence[str]) -> str:
             raise DATASETS.missing(name, "--dataset")
     found = {RECIPE_OF.get(_SOME_CLASSES_OR_SIZE.sub("", name), "") for name in datasets}
     if len(found) > 1 or "" in found:
-        raise UserError(f"no recipe is usual for {' and '.join(datasets)}: add --recipe, see `list recipes`")
+        raise UserError(f"there is no default recipe for {' and '.join(datasets)}: choose one with --recipe, see `list recipes`")
     return found.pop()
 
 

@@ -34,8 +34,8 @@ class Group:
 class _File:
     """The keys of a group file."""
 
-    about: str = param(help="what they are together, in a line")
-    suites: Any = param(help="list of suites by name or file, in the order in which they run")
+    about: str = param(help="description of the group, in one line")
+    suites: Any = param(help="list of suites, by name or file, in the order in which they run")
     plugins: Any = param((), PLUGINS)
 
 
@@ -85,7 +85,9 @@ def planned(
     for suite in (suite for item in loaded for suite in suites_in(item)):
         other = suites.setdefault(suite.name, suite)
         if other != suite:
-            raise UserError(f"{other.file} and {suite.file} would share the run folder {out / suite.name}: rename one of them")
+            raise UserError(
+                f"{other.file} and {suite.file} would share the run folder {out / suite.name}: rename one of the two files"
+            )
     asked_for = {item.name for item in loaded if isinstance(item, Suite)}
     plans: list[tuple[Plan, Store]] = []
     for suite in suites.values():
@@ -96,10 +98,13 @@ def planned(
         except NothingMatches:
             if suite.name in asked_for:
                 raise
-            say(f"{suite.name}: left out, nothing in it matches")
+            say(f"{suite.name}: skipped because no trial of it matches")
     if not plans:
         names = [item if isinstance(item, str) else item.name for item in asked]
-        raise UserError(f"nothing matches in any suite of {', '.join(names)}: see `plan {' '.join(names)}` for what there is")
+        raise UserError(
+            f"no trial matches in any of the suites {', '.join(names)}: see `plan {' '.join(names)}` for the "
+            "trials that they contain"
+        )
     return plans
 
 
@@ -118,14 +123,14 @@ def _group(name: str, values: Mapping[str, Any], known: dict[str, Suite], check:
     where = f"group {name}"
     file = build(_File, values, where)
     if not isinstance(file.suites, list) or not file.suites:
-        raise UserError(f"{where}: suites must be a list of at least one suite, such as [quick, mnist]")
+        raise UserError(f"{where}: suites must be a list of one or more suites, such as [quick, mnist]")
     suites: dict[str, Suite] = {}
     for entry in map(str, file.suites):
         path = file_of(entry, SUITES_DIR, where=where)
         if "suites" in read_file(path, SuiteFile):
             itself = "itself" if path.stem == name else f"the group {path.stem}"
-            raise UserError(f"{where} contains {itself}: name suites only")
+            raise UserError(f"{where} contains {itself}: a group may list only suites")
         if path.stem in suites:
-            raise UserError(f"{where} names the suite {path.stem} twice: drop one")
+            raise UserError(f"{where} names the suite {path.stem} twice: remove one of them")
         suites[path.stem] = _suite(path, known, check)
     return Group(name, file.about, tuple(suites.values()))

@@ -29,21 +29,25 @@ class Selection:
         UserError: a value that a field cannot have.
     """
 
-    only: str | None = param(None, "only these methods or labels, e.g. 'cb_*'; '=softmax' is that label alone")
-    where: Mapping[str, Any] | None = param(
-        None, "only trials on this data, e.g. dataset=cifar10,imbalance_factor=100; write a list as [50,30,10]"
+    only: str | None = param(
+        None, "only these methods or labels, as a glob, e.g. 'cb_*'; '=softmax' matches only the label itself"
     )
-    seeds: Sequence[int] | None = param(None, "number of seeds, or a list such as 0,3,7 (one as =3), instead of the suite's")
-    seed: int | None = param(None, "this seed alone, such as the index of a task in a job array", low=0)
-    epochs: int | None = param(None, "number of epochs; the recipe's schedule scales with it", low=1)
-    precision: str | None = param(None, "mixed precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
-    limit: int | None = param(None, "at most this many trials of each suite", low=1)
+    where: Mapping[str, Any] | None = param(
+        None, "only trials on data with these values, e.g. dataset=cifar10,imbalance_factor=100; a list is written [50,30,10]"
+    )
+    seeds: Sequence[int] | None = param(
+        None, "number of seeds, or a list such as 0,3,7 (=3 for the seed 3 alone), instead of the suite's seeds"
+    )
+    seed: int | None = param(None, "run only this seed, such as the index of a task in a job array", low=0)
+    epochs: int | None = param(None, "number of epochs, with which the recipe's schedule scales", low=1)
+    precision: str | None = param(None, "precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
+    limit: int | None = param(None, "run at most this many trials of each suite", low=1)
     retry_failed: bool = param(False, "run failed trials again")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", _where(self.where))
         if self.seed is not None and self.seeds is not None:
-            raise UserError("--seed is one seed and --seeds several: give one of the two")
+            raise UserError("--seed selects one seed and --seeds several: give only one of the two")
         object.__setattr__(self, "seeds", _seeds(self.seeds) if self.seed is None else these_seeds([self.seed], "--seed"))
         object.__setattr__(self, "seed", None)  # said by `seeds` from here on
         refuse_below(self)
@@ -78,10 +82,12 @@ def _where(given: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
         return given
     pairs = [pair.partition("=") for pair in cut_at_commas(given) or [""]]
     if not all(key.strip() and value.strip() for key, _, value in pairs):
-        raise UserError(f"--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '{given}'")
+        raise UserError(
+            f"--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '{given}'"
+        )
     keys = [key.strip() for key, _, _ in pairs]
     if len(set(keys)) < len(keys):
-        raise UserError(f"--where takes one value for each key; got '{given}'")
+        raise UserError(f"--where takes one value per key; got '{given}'")
     return {key: value.strip() for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
@@ -96,5 +102,5 @@ def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
     except ValueError:
         seeds = []
     if not seeds:
-        raise UserError(f"--seeds must be a number of seeds from 1 up, or seeds such as 0,3,7; got '{given}'")
+        raise UserError(f"--seeds must be a number of seeds, at least 1, or a list of seeds such as 0,3,7; got '{given}'")
     return first_seeds(seeds[0], "--seeds", "seeds such as 0,3,7") if counted else these_seeds(seeds, "--seeds")

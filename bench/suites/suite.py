@@ -47,16 +47,16 @@ class Suite:
 class SuiteFile:
     """The keys of a suite file."""
 
-    about: str = param(help="the question, in a line")
-    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …}, or a list of either")
-    data: Any = param(help="one mapping, or a list of them, of DataSpec's keys")
+    about: str = param(help="the question that the suite answers, in one line")
+    recipe: Any = param(help="name of a recipe, or {base: name, key: value, …} to modify one; or a list of these")
+    data: Any = param(help="mapping with keys of DataSpec, or a list of such mappings")
     methods: Any = param(
-        help="list of labels or globs, or of {label: {parameter: value or list}}; '!…' drops a method or a family"
+        help="list whose items are labels, globs, or {label: {parameter: value or list}}; '!…' excludes a method or a family"
     )
-    set: Any = param(None, "{parameter: value or list} for every method that has it and does not give its own")
-    seeds: Any = param(3, "number of seeds, or a list of them")
-    subset_seeds: Any = param(1, "number of draws of the images, or a list of seeds")
-    table: str = param("catalogue", "table that shows the suite")
+    set: Any = param(None, "{parameter: value or list}, applied to each method that has the parameter and does not set it itself")
+    seeds: Any = param(3, "number of seeds, or a list of seeds")
+    subset_seeds: Any = param(1, "number of subsets drawn from the images, or a list of their seeds")
+    table: str = param("catalogue", "table in which the results are shown")
     plugins: Any = param((), PLUGINS)
 
 
@@ -83,7 +83,7 @@ def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
     path = file_of(name, SUITES_DIR)
     values = read_file(path, SuiteFile)
     if "suites" in values:
-        raise UserError(f"{path.stem} is a group of suites, not a suite: name one of its suites here")
+        raise UserError(f"{path.stem} is a group of suites: name one of its suites instead")
     return parse_suite(path.stem, values, own(path), check)
 
 
@@ -96,7 +96,7 @@ def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None, 
         raise UserError(f"{where}: set must be a mapping such as {{cb_beta: 0.999}}; got {file.set!r}")
     methods = list(_methods(file.methods, file.set or {}, where))
     if not methods:
-        raise UserError(f"{where}: methods names none: give at least one, see `list methods`")
+        raise UserError(f"{where}: methods is empty: name at least one method, see `list methods`")
     data = list(data_of(file.data, seeds_of(file.subset_seeds, "subset_seeds", where), where))
     seeds = seeds_of(file.seeds, "seeds", where)
     specs = [TrialSpec(d, m, recipe, s) for recipe in recipes for d in data for m in methods for s in seeds]
@@ -148,7 +148,7 @@ def _check_table(name: str, specs: Sequence[TrialSpec], where: str) -> None:
         raise unknown("table", name, TABLES, where)
     if not any(map(TABLES[name].shows, specs)):
         raise UserError(
-            f"{where}: table {name} shows {TABLES[name].rows}, and the suite has none: choose another, see `list tables`"
+            f"{where}: table {name} shows {TABLES[name].rows}, but the suite has none: choose another table, see `list tables`"
         )
 
 
@@ -159,7 +159,7 @@ def recipe_of(value: Any, where: str) -> Recipe:
     changes = {"base": value} if isinstance(value, str) else dict(value)
     base = _known(RECIPES, str(changes.pop("base", "")), where)
     if "name" in changes:
-        raise UserError(f"{where}, recipe: a changed recipe keeps the name of its base, {base.name}: drop 'name'")
+        raise UserError(f"{where}, recipe: a modified recipe keeps the name of its base, {base.name}: remove 'name'")
     return with_versions(build(Recipe, {**dataclasses.asdict(base), **changes}, f"{where}, recipe"))
 
 
@@ -201,7 +201,9 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
     dropped = [entry[1:] for entry in entries if isinstance(entry, str) and entry.startswith("!")]
     for name in dropped:
         if not any(name in (m.name, m.family) for m in map(METHODS.__getitem__, METHODS)):
-            raise UserError(f"{where}, methods: '!{name}' drops no method and no family: see `list methods`")
+            raise UserError(
+                f"{where}, methods: '!{name}' excludes nothing, because no method or family has that name: see `list methods`"
+            )
     for entry in [e for e in entries if not (isinstance(e, str) and e.startswith("!"))]:
         for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
             # A glob stands for all methods that it matches, as declared.
@@ -222,7 +224,9 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
                     raise UserError(f"{where}, methods: {error}") from None
     for key in common:
         if key not in used:
-            raise UserError(f"{where}: set gives {key}, which none of its methods has: drop it, or see `list methods`")
+            raise UserError(
+                f"{where}: set gives {key}, but none of the suite's methods has that parameter: remove it, or see `list methods`"
+            )
 
 
 def _grid(values: Mapping[str, Any], lists: set[str], where: str) -> Iterator[dict[str, Any]]:

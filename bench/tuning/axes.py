@@ -18,28 +18,28 @@ RECIPE = "recipe."
 class SearchAxis:
     """One thing to tune: a parameter or part of the method, or ``recipe.<field>``."""
 
-    name: str = param(help="what is tuned")
+    name: str = param(help="name of the hyperparameter")
     low: float | None = param(None, "smallest value")
     high: float | None = param(None, "largest value")
     scale: str = param(
         "linear",
-        "log: in the logarithm; complement: in the logarithm of 1 − value (for β)",
+        "linear; log: linear in log(value); complement: linear in log(1 − value), for β",
         choices=("linear", "log", "complement"),
     )
-    values: Any = param(None, "list of values, in place of low and high")
-    grid: Any = param(None, "values that the grid sampler tries, where there are low and high")
-    when: Any = param(None, "{axis, part or method: value or list}: only then is it tuned")
-    whole: bool = param(False, "whole numbers alone; set from the parameter's type")
+    values: Any = param(None, "list of values, instead of low and high")
+    grid: Any = param(None, "values for the grid sampler, together with low and high")
+    when: Any = param(None, "{axis, part or method: value or list}: condition under which it is tuned")
+    whole: bool = param(False, "only integers; set from the parameter's type")
 
     def __post_init__(self) -> None:
         for key in ("values", "grid"):
             given = getattr(self, key)
             if given is not None and (not isinstance(given, (list, tuple)) or not given):
-                raise UserError(f"{self.name}: {key} must be a list of one value or more, got {given!r}")
+                raise UserError(f"{self.name}: {key} must be a list of at least one value, got {given!r}")
         if self.when is not None and not isinstance(self.when, dict):
             raise UserError(f"{self.name}: when must be a mapping such as {{method: cb_focal}}, got {self.when!r}")
         if (self.values is None) == (self.low is None or self.high is None):
-            raise UserError(f"{self.name}: give low and high, or values")
+            raise UserError(f"{self.name}: give either low and high, or values")
         if self.values is None and self.low >= self.high:  # type: ignore[operator]
             raise UserError(f"{self.name}: low {self.low:g} must be less than high {self.high:g}")
         if (self.scale == "log" and self.low is not None and self.low <= 0) or (
@@ -70,7 +70,7 @@ class SearchAxis:
             UserError: none are given.
         """
         if self.values is None and self.grid is None:
-            raise UserError(f"{self.name}: the grid sampler needs its values: give grid: [{self.low:g}, …, {self.high:g}]")
+            raise UserError(f"{self.name}: the grid sampler needs a list of values: give grid: [{self.low:g}, …, {self.high:g}]")
         return list(self.values if self.values is not None else self.grid)
 
     def holds(self, value: Any) -> bool:

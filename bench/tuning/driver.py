@@ -154,12 +154,12 @@ def tune(
         start = time.monotonic()
         tuner = Tuner(searches, store, runtime, line, gpus, retry_failed)
         if tuner.over():
-            say(f"{space.name}: the budget of every study is spent, nothing to search")
+            say(f"{space.name}: every study has used its whole budget, so there is nothing left to search")
             return searches
         hours = f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
         budget = counted(space.trials, "setting") if space.trials else hours
         each = len(space.seeds) * len(space.data)
-        trials = f"{counted(each, 'trial')} a setting, {workers} at a time"
+        trials = f"{counted(each, 'trial')} per setting, {workers} at a time"
         say(f"{space.name}: {counted(len(searches), 'study', 'studies')}, {budget} each, {trials}")
         with compacted(store, line):
             backend.run(tuner, tuner)
@@ -167,7 +167,7 @@ def tune(
         for search in searches:
             if search.failures:
                 last = max(search.optuna.trials, key=lambda t: t.number if "cause" in t.user_attrs else -1)
-                say(f"study {search.study.name}: its last {search.failures} settings failed: {last.user_attrs['cause']}")
+                say(f"study {search.study.name}: the last {search.failures} settings all failed: {last.user_attrs['cause']}")
     return searches
 
 

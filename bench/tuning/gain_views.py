@@ -15,7 +15,7 @@ from bench.tuning.gains import Gain, ruler
 from bench.tuning.space import Space
 from lt_core.labels import counted, duration
 
-_OVER_DECLARED, _OVER_TUNED = "over the baseline as declared", "over the tuned baseline"
+_OVER_DECLARED, _OVER_TUNED = "over the untuned baseline", "over the tuned baseline"
 
 
 def table(space: Space, gains: Sequence[Gain], store: Store) -> Table:
@@ -29,7 +29,7 @@ def table(space: Space, gains: Sequence[Gain], store: Store) -> Table:
             f"{gain.trials}", duration(gain.seconds), gain.found.label(),
         )  # fmt: skip
         rows.append(Row(name, (gain.declared, gain.tuned, *(Cell(text=word) for word in words))))
-    title = f"{space.name}: {ruler(space).title} beside {space.baseline}, tuned with the same budget"
+    title = f"{space.name}: {ruler(space).title} compared with {space.baseline}, tuned with the same budget"
     return Table("gains", title, "Study", tuple(Column("", head, plain=True) for head in heads), tuple(rows), notes(space, store))
 
 
@@ -78,12 +78,13 @@ def notes(space: Space, store: Store) -> tuple[str, ...]:
     shared = ", ".join(space.shared_axes())
     fresh = f"{counted(len({d.subset_seed for d in space.fresh_data}), 'draw')} × {counted(len(space.fresh_seeds), 'seed')}"
     return (
-        f"each study tried {budget}, the declared one first, over its own hyperparameters"
+        f"each study tried {budget}, starting with its default one, over its own hyperparameters"
         + (f" and {shared}" if shared else "")
-        + f"; the best by the validation split over {searched} was chosen",
-        f"all figures are of the test set, on {fresh} that no search has seen: mean ± standard deviation",
-        "gains: tuned method − baseline over trials of the same images and seed; interval and p: of the gain over the tuned "
-        f"baseline, t-tests in a block model with moderated spreads, Holm's correction; significant where p < {ALPHA:g}",
+        + f"; the best on the validation split, over {searched}, was chosen",
+        f"all figures are for the test set, on {fresh} that no search used: mean ± standard deviation",
+        "gains: tuned method − baseline over trials with the same images and seed; interval and p refer to the gain over the "
+        "tuned baseline (t-tests in a block model with moderated standard deviations, Holm's correction; significant if p < "
+        f"{ALPHA:g})",
         measured_on(store.frame()),
         *given_features(store.frame()),
     )

@@ -47,10 +47,12 @@ def open_storage(path: Path) -> Any:
         return optuna.storages.JournalStorage(_sealed(optuna.storages.journal.JournalFileBackend, seal)(str(path)))
     except OSError as error:
         words = f"the journal {path} cannot be opened ({error.strerror or error})"
-        raise UserError(f"{words}: mend that, or choose another --out") from None
+        raise UserError(f"{words}: make it readable and writable, or choose another --out") from None
     except Exception as error:  # of Optuna, which trusts what it reads
         words = f"the journal {path} is damaged ({' '.join(str(error).split()) or type(error).__name__})"
-        remedy = "put a copy of it back, or delete it: its studies begin anew, and no trial that has a record is run again"
+        remedy = (
+            "restore a copy of it, or delete it: its studies then start again, but trials that have a record are not repeated"
+        )
         raise UserError(f"{words}: {remedy}") from None
 
 
@@ -71,13 +73,13 @@ class _Seal:
         if self.file.exists():
             digest, _, size = self.file.read_text().partition("  ")
             if not size.strip().isdecimal() or hashlib.sha256(whole[: int(size)]).hexdigest() != digest:
-                raise ValueError(f"it is not what {self.file.name} says")
+                raise ValueError("its content does not match its digest")
         if not whole.endswith(b"\n"):
             whole = whole[: whole.rfind(b"\n") + 1]
             self.path.write_bytes(whole)
         for number, line in enumerate(whole.splitlines(), 1):
             if not isinstance(json.loads(line), dict):
-                raise ValueError(f"line {number} is no entry of a journal")
+                raise ValueError(f"line {number} is not a journal entry")
         self.grow()
 
     def grow(self) -> None:

@@ -37,7 +37,9 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
             files.append(store.path / f"winner_{one.study.name}.yaml")
             files[-1].write_text(suite_text(space, one, store.path))
     except OSError as error:
-        raise UserError(f"{store.path} cannot be written ({error.strerror}): make room and give the same command again") from None
+        raise UserError(
+            f"{store.path} cannot be written ({error.strerror}): free some disk space and run the same command again"
+        ) from None
     if space.baseline:
         files.append(store.path / "plots" / "gains.svg")
         paper.save(paper.draw(gain_views.chart(space, gains(space, found, store), store)), files[-1])
@@ -57,7 +59,7 @@ def suite_text(space: Space, one: Found, folder: Path) -> str:
     spec = space.specs(one.study, one.setting)[0]
     changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
     values = {
-        "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study has not seen",
+        "about": f"the winner of study {one.study.name} of tuning space {space.name}, on seeds that the study did not use",
         "recipe": {"base": spec.recipe.name, **changes},
         "data": [_changed(data) for data in space.fresh_data],
         "methods": [one.study.method(one.setting).label],

@@ -1,4 +1,4 @@
-"""A study in Optuna: settings are asked of it and scores told to it; it lies in a journal that optuna-dashboard reads."""
+"""A study in Optuna, which proposes settings and receives scores. It is stored in a journal that optuna-dashboard can read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ class Search:
             self.optuna.set_user_attr("begun_with", facts)
         elif changed := ", ".join(key for key in facts if begun.get(key) != facts[key]):
             raise UserError(
-                f"study {self.study.name} was begun with another choice of {changed}: choose another --out, or undo the change"
+                f"study {self.study.name} was started with a different choice of {changed}: choose another --out, or undo the "
+                "change"
             )
 
     def _retry(self) -> None:

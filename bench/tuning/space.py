@@ -74,23 +74,25 @@ class Space:
 class _File:
     """The keys of a tuning space."""
 
-    about: str = param(help="the question, in a line")
+    about: str = param(help="the question that the space answers, in one line")
     recipe: Any = param(help="as in a suite")
-    data: Any = param(help="as in a suite; with a validation split, since nothing else is looked at")
+    data: Any = param(help="as in a suite; must have a validation split, because tuning uses nothing else")
     studies: Any = param(
-        help="{name: {methods: label or list, space: {axis: …}, paper: {axis: value}}}; each has the same budget"
+        help="{name: {methods: label or list, space: {axis: …}, paper: {axis: value}}}; all studies have the same budget"
     )
-    shared: Any = param((), "{axis: …} that every study has beside its own; an axis of its own replaces it")
-    baseline: str = param("", "a study: every other one is compared with it, as tuned and as declared")
-    seeds: Any = param(1, "a setting's score is the mean over these")
-    subset_seeds: Any = param(1, "and over these draws of the images")
-    fresh_seeds: int = param(5, "the chosen setting and the paper's are run again on this many other seeds", low=1, high=MOST)
-    fresh_subset_seeds: int = param(0, "and on this many other draws of the images; 0: on those of the search", low=0, high=MOST)
-    trials: int = param(0, "settings that each study tries; 0: as many as gpu_hours allows", low=0)
-    gpu_hours: float = param(0.0, "hours of trials × GPUs a trial (1 on a CPU) that each study may take; 0: no limit", low=0)
+    shared: Any = param((), "{axis: …}, added to the axes of every study; a study's own axis of the same name takes precedence")
+    baseline: str = param("", "name of a study with which all others are compared, both tuned and with its default setting")
+    seeds: Any = param(1, "seeds; the score of a setting is the mean over them")
+    subset_seeds: Any = param(1, "subset seeds; the score is also the mean over these subsets")
+    fresh_seeds: int = param(5, "number of new seeds on which the chosen setting and the paper's are run again", low=1, high=MOST)
+    fresh_subset_seeds: int = param(
+        0, "number of new subsets of the images for that; 0: the subsets of the search", low=0, high=MOST
+    )
+    trials: int = param(0, "number of settings per study; 0: limited only by gpu_hours", low=0)
+    gpu_hours: float = param(0.0, "budget of each study in trial hours × GPUs per trial (1 on a CPU); 0: no limit", low=0)
     sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
-    pruner: str = param("none", "whether trials without promise are stopped", choices=PRUNERS)
-    objectives: Any = param("balanced_accuracy", "a metric that is sought on the validation split, or a list of them")
+    pruner: str = param("none", "algorithm that stops unpromising trials", choices=PRUNERS)
+    objectives: Any = param("balanced_accuracy", "metric to optimise on the validation split, or a list of metrics")
     plugins: Any = param((), PLUGINS)
 
 
@@ -127,20 +129,25 @@ def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) 
     draws = seeds_of(file.subset_seeds, "subset_seeds", where)
     data = tuple(data_of(file.data, draws, where))
     if any(not d.validation for d in data):
-        raise UserError(f"{where}: data needs 'validation: N', images a class held out: tuning looks at nothing else")
+        raise UserError(
+            f"{where}: data needs 'validation: N', the number of validation images per class: tuning uses only "
+            "the validation split"
+        )
     objectives = tuple(map(str, listed(file.objectives)))
     for objective in objectives:
         _check_objective(objective, data, where)
     if len(objectives) != len({metric_of(objective).name for objective in objectives}) or not objectives:
-        raise UserError(f"{where}: objectives must be one, or a list of different ones; see `list metrics`")
+        raise UserError(f"{where}: objectives must be one metric, or a list of different metrics; see `list metrics`")
     if not file.trials and not file.gpu_hours and file.sampler != "grid":
-        raise UserError(f"{where}: give a budget, trials or gpu_hours")
+        raise UserError(f"{where}: give a budget: either trials or gpu_hours")
     _check_pruner(file, objectives, len(seeds) * len(data), where)
     if not isinstance(file.studies, dict) or not file.studies:
         raise UserError(f"{where}: studies must be a mapping such as {{cb: {{methods: cb_focal, space: {{…}}}}}}")
     for key in file.studies:
         if not re.fullmatch(r"[\w.-]+", str(key)):
-            raise UserError(f"{where}: a study's name names files: '{key}' must be of letters, digits, '_', '.' and '-'")
+            raise UserError(
+                f"{where}: a study's name is used in file names, so '{key}' may contain only letters, digits, '_', '.' and '-'"
+            )
     recipe = recipe_of(file.recipe, where)
     shared = file.shared or {}
     if not isinstance(shared, dict):
@@ -182,7 +189,7 @@ def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
     metric = metric_of(name, "objective", where)
     if metric.needs_calibration:
         raise UserError(
-            f"{where}: objective {name} is made of confidences, which are kept of the test part alone: choose another"
+            f"{where}: objective {name} is computed from confidences, which are kept for the test set only: choose another"
         )
     for spec in data:
         info = DATASETS[spec.dataset]
@@ -198,6 +205,8 @@ def _check_pruner(file: _File, objectives: Sequence[str], trials: int, where: st
     if file.pruner == "none":
         return
     if len(objectives) > 1 or metric_of(objectives[0]).column not in ON_CURVES:
-        raise UserError(f"{where}: pruner {file.pruner} goes with one objective, {' or '.join(ON_CURVES)}")
+        raise UserError(f"{where}: pruner {file.pruner} needs a single objective, {' or '.join(ON_CURVES)}")
     if trials > 1:
-        raise UserError(f"{where}: pruner {file.pruner} needs settings of one trial, not {trials}: give one seed and one subset")
+        raise UserError(
+            f"{where}: pruner {file.pruner} needs settings with one trial each, not {trials}: give one seed and one subset seed"
+        )

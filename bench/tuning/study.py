@@ -89,15 +89,15 @@ def study_of(name: str, value: Any, shared: Mapping[str, Any], recipe: Recipe, w
     """
     needed = {"methods"} if shared else {"methods", "space"}
     if not isinstance(value, dict) or not needed <= set(value) <= {"methods", "space", "paper"}:
-        raise UserError(f"{where}: give methods, space and, if there is one, paper: the setting that it was published with")
+        raise UserError(f"{where}: give methods, space and optionally paper, the setting that was published")
     methods, space, paper = tuple(map(str, listed(value["methods"]))), value.get("space", {}), value.get("paper") or {}
     if not methods:
-        raise UserError(f"{where}: methods is empty: give a label or a list of them")
+        raise UserError(f"{where}: methods is empty: give a label or a list of labels")
     for key, given in (("space", space), ("paper", paper)):
         if not isinstance(given, dict):
             raise UserError(f"{where}: {key} must be a mapping such as {{gamma: …}}, got {given!r}")
     if len(methods) == 1 and not space and not shared:
-        raise UserError(f"{where}: space names nothing to tune: give it an axis, such as {{gamma: {{low: 0, high: 2}}}}")
+        raise UserError(f"{where}: space is empty: give at least one axis, such as {{gamma: {{low: 0, high: 2}}}}")
     try:
         axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in {**shared, **space}.items()]
         axes.sort(key=lambda axis: axis.name not in GROUPS)  # what is chosen among parts decides what else there is to tune
@@ -134,7 +134,9 @@ def _ordered(axes: Sequence[SearchAxis], methods: Sequence[str]) -> list[SearchA
         there = {axis.name for axis in placed}
         ready = [axis for axis in left if not set(axis.when or {}) & (set(names) - there)]
         if not ready:
-            raise UserError(f"{left[0].name}: its when goes round in a circle: {', '.join(axis.name for axis in left)}")
+            raise UserError(
+                f"{left[0].name}: its `when` conditions depend on each other in a circle: {', '.join(axis.name for axis in left)}"
+            )
         placed.append(ready[0])
         left.remove(ready[0])
     return placed
@@ -177,7 +179,7 @@ def _checked(study: Study, axis: SearchAxis) -> SearchAxis:
     for value in axis.grid or ():
         if not axis.holds(made([value])[0]):
             raise UserError(
-                f"{axis.name}: {value} of its grid lies outside {short(low)} to {short(high)}: widen it, or drop the value"
+                f"{axis.name}: {value} of its grid is outside {short(low)} to {short(high)}: widen the range, or remove the value"
             )
     return replace(axis, grid=None if axis.grid is None else made(axis.grid))
 
@@ -199,7 +201,9 @@ def _first(study: Study, given: Mapping[str, Any]) -> Setting:
         wanted = {axis.name: given[axis.name]} if axis.name in given else {}
         setting[axis.name] = study.checked({**setting, **wanted}, axis.name)
         if not axis.holds(setting[axis.name]):
-            raise UserError(f"paper: {axis.name} = {short(setting[axis.name])} lies outside the space: widen it, or give another")
+            raise UserError(
+                f"paper: {axis.name} = {short(setting[axis.name])} is outside the space: widen its range, or give another value"
+            )
     return setting
 
 

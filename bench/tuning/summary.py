@@ -33,9 +33,10 @@ def table(space: Space, found: Sequence[Found], store: Store) -> Table:
     heads = ("setting", "validation, as chosen", "validation, fresh seeds", "test, fresh seeds", "optimism", "gap")
     counts = [f"{one.study.name}: proposed by {' and '.join(one.search.samplers)}, {_counts(one.search)}" for one in found]
     notes = (
-        f"{metric_of(objective).title}, mean over the data columns; n counts draws and seeds",
+        f"{metric_of(objective).title}, mean over the data columns; n counts combinations of subset and seed",
         "chosen on the validation split alone",
-        "optimism, gap: what the choice promised (validation, its own seeds) − what it keeps (fresh seeds), there and on test",
+        "optimism: validation figure as chosen − validation figure on fresh seeds; gap: validation figure as chosen − test "
+        "figure on fresh seeds",
         *counts,
         measured_on(store.frame()),
     )

@@ -52,7 +52,7 @@ def winner(search: Search) -> Found:
     """
     state = optuna_().trial.TrialState.COMPLETE
     if not search.optuna.get_trials(deepcopy=False, states=(state,)):
-        raise NothingFinished(f"no setting of study {search.study.name} was finished: see `status` for the causes")
+        raise NothingFinished(f"study {search.study.name} has no finished setting: `bench.py status` shows the causes")
     front = tuple(search.optuna.best_trials)
     sign = -1 if search.optuna.directions[0].name == "MAXIMIZE" else 1
     best = min(front, key=lambda t: (sign * t.values[0], t.number))

@@ -50,7 +50,7 @@ def _decode_once(
             raise
         except Exception as error:
             raise UserError(
-                f"{info.name}: {files[0].parent} holds the set but cannot be read ({error}): fetch it again"
+                f"{info.name}: {files[0].parent} contains the set but cannot be read ({error}): download it again"
             ) from error
         write_cache(folder, made)
         cached = read_cache(folder, info.name) or made
@@ -60,18 +60,18 @@ def _decode_once(
 def hold_against_published(info: DatasetInfo, found: ImageSet, place: Path) -> None:
     """Raise unless ``found`` is the set that its name promises: rows of other images under that name would be believed."""
     assert isinstance(info.source, Found)
-    own = "fetch it again, or add images of your own under a name of their own with `data add`"
+    own = "download it again, or add your own images under another name with `data add`"
     counts = tuple(np.bincount(found.train_labels, minlength=info.classes).tolist())
     tested = len(found.test_labels)
     if (counts, tested) != (info.train_counts, info.test_count):
         raise UserError(
-            f"{info.name}: {place} holds {sum(counts):,} training and {tested:,} test images, the published set "
+            f"{info.name}: {place} holds {sum(counts):,} training and {tested:,} test images, but the published set has "
             f"{sum(info.train_counts):,} and {info.test_count:,}"
-            + (", with other numbers of each class" if sum(counts) == sum(info.train_counts) else "")
+            + (", and the classes have different sizes" if sum(counts) == sum(info.train_counts) else "")
             + f": {own}"
         )
     if info.source.fingerprint and found.fingerprint != info.source.fingerprint:
-        raise UserError(f"{info.name}: {place} holds as many images as the published set, but they are not the same: {own}")
+        raise UserError(f"{info.name}: {place} contains as many images as the published set, but different ones: {own}")
 
 
 # Parquet shards ---------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def _stack(info: DatasetInfo, pictures: Iterable[tuple[str, bytes | Path, object
     images, labels = [], []
     for place, content, label in pictures:
         if not isinstance(label, int) or not 0 <= label < info.classes:
-            raise UserError(f"{place}: the label is {label!r}, and {info.name} has the classes 0 to {info.classes - 1}")
+            raise UserError(f"{place}: the label is {label!r}, but the classes of {info.name} are 0 to {info.classes - 1}")
         images.append(_decoded(info, place, content))
         labels.append(label)
     return np.stack(images), np.asarray(labels)
@@ -128,13 +128,15 @@ def _decoded(info: DatasetInfo, place: str, content: bytes | Path) -> np.ndarray
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as picture:
             alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
             if alpha and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
-                raise UserError(f"{place}: the picture is transparent in places, which {info.name} is not: fetch it again")
+                raise UserError(
+                    f"{place}: the picture has transparent pixels, which pictures of {info.name} do not: download it again"
+                )
             image = np.asarray(picture.convert("L" if channels == 1 else "RGB")).reshape(picture.height, picture.width, -1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{place}: the picture cannot be decoded ({reason(error)}): fetch {info.name} again") from None
+        raise UserError(f"{place}: the picture cannot be decoded ({reason(error)}): download {info.name} again") from None
     if image.shape != info.image_shape:
         size = f"{image.shape[1]} × {image.shape[0]}"
-        raise UserError(f"{place}: the picture has {size} pixels, and those of {info.name} {width} × {height}")
+        raise UserError(f"{place}: the picture has {size} pixels, but pictures of {info.name} have {width} × {height}")
     return image
 
 
@@ -185,7 +187,7 @@ def _find_tree(root: Path, source: Found) -> list[Path]:
 def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, ImagesAndLabels]:
     folders = sorted({f.parent.name for f in files})
     if len(folders) != info.classes:
-        raise UserError(f"{files[0].parents[1]}: {len(folders)} class folders, {info.name} has {info.classes} classes")
+        raise UserError(f"{files[0].parents[1]}: {len(folders)} class folders, but {info.name} has {info.classes} classes")
     labels = _class_labels(info, folders, str(files[0].parents[1]))
 
     def part(which: str) -> ImagesAndLabels:
@@ -200,8 +202,8 @@ def _class_labels(info: DatasetInfo, folders: list[str], place: str) -> dict[str
         folders = sorted(folders, key=int)
         if [int(folder) for folder in folders] not in ([*range(len(folders))], [*range(1, len(folders) + 1)]):
             raise UserError(
-                f"{place}: the class folders are numbered {', '.join(folders[:3])} … {folders[-1]}, with gaps: number them from "
-                f"0 to {len(folders) - 1}, or name them as the classes are called"
+                f"{place}: the class folders are numbered {', '.join(folders[:3])} … {folders[-1]}, with gaps: number them "
+                f"from 0 to {len(folders) - 1}, or use the class names"
             )
     elif info.class_names:
         names = [name.replace("/", "_") for name in info.class_names]
@@ -220,15 +222,15 @@ def _download(info: DatasetInfo, source: Found, root: Path) -> ImageSet:
 
     try:
         if not source.torchvision:
-            raise OSError("no download is known")
+            raise OSError("no source for a download is known")
         for train in (True, False):
             getattr(torchvision.datasets, source.torchvision)(str(root), train=train, download=True)
     except (OSError, RuntimeError, tarfile.TarError, pickle.UnpicklingError) as error:
         places = ", ".join(source.aliases)
         raise UserError(
-            f"{info.name} was not found under {root} (looked for Parquet shards train*/test*.parquet, torchvision's folders, and "
-            f"train/<class>/ and test/<class>/ pictures, in {places}) and could not be downloaded ({reason(error)}): put one of "
-            f"them there, or point --data (or LT_DATA) at a folder that has it"
+            f"{info.name} was not found under {root} (looked for Parquet shards train*/test*.parquet, torchvision's folders, "
+            f"and train/<class>/ and test/<class>/ pictures, in {places}) and could not be downloaded ({reason(error)}): put "
+            "one of these there, or set --data (or LT_DATA) to a folder that contains it"
         ) from error
     return _decode_once(info, _find_torchvision(root, source), _read_torchvision)
 

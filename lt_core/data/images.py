@@ -102,7 +102,7 @@ def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.nda
             raise UserError(f"{name}: {part} labels must lie in 0…{info.classes - 1}")
         absent = set(range(info.classes)) - set(np.unique(labels).tolist())
         if absent:
-            raise UserError(f"{name}: the {part} part has no image of class {min(absent)}")
+            raise UserError(f"{name}: the {part} set has no image of class {min(absent)}")
     (train_images, train_labels), (test_images, test_labels) = canonical(*train), canonical(*test)
     key = fingerprint(train_images, train_labels, test_images, test_labels)
     return ImageSet(name, train_images, train_labels, test_images, test_labels, key)
@@ -123,7 +123,7 @@ def read_cache(folder: Path, name: str) -> ImageSet | None:
     try:
         return _read(folder, name)
     except Exception as error:  # of many kinds: for a damaged head older versions of numpy raise what its tokenizer does
-        warnings.warn(f"the decoded images in {folder} are damaged ({error}) and are made anew", stacklevel=2)
+        warnings.warn(f"the decoded images in {folder} are damaged ({error}) and are decoded again", stacklevel=2)
         return None
 
 
@@ -134,7 +134,7 @@ def _read(folder: Path, name: str) -> ImageSet:
     as_they_are = (key, *((file, file.stat().st_ino, file.stat().st_mtime_ns) for file in files.values()))
     if as_they_are not in _checked:
         if fingerprint(*arrays.values()) != key:
-            raise ValueError("its fingerprint is another")
+            raise ValueError("the fingerprint does not match")
         for array in arrays.values():
             let_go(array)
         _checked.add(as_they_are)
@@ -155,7 +155,7 @@ def write_cache(folder: Path, images: ImageSet) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     except OSError as error:
-        warnings.warn(f"images are not cached, since {folder.parent} cannot be written: {error}", stacklevel=2)
+        warnings.warn(f"images are not cached because {folder.parent} cannot be written: {error}", stacklevel=2)
         return
     try:
         for array in _ARRAYS:

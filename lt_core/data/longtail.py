@@ -54,7 +54,9 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
     elif spec.imbalance_type == "counts":
         ranked = list(spec.counts)
         if len(ranked) != classes:
-            raise UserError(f"counts has {len(ranked)} numbers but {spec.dataset} has {classes} classes: give one a class")
+            raise UserError(
+                f"counts has {len(ranked)} numbers, but {spec.dataset} has {classes} classes: give one number per class"
+            )
     else:
         ranked = []
     order = class_order(spec, classes)
@@ -69,12 +71,12 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
     largest = n_max if int(n_max * (1.0 / n_max)) else n_max - 1  # 49 · (1/49) is 0.999… in float64
     for label, (size, pool) in enumerate(zip(sizes, available, strict=True)):
         if size < 1:
-            hint = f"; the largest factor that leaves one is {largest}" if spec.imbalance_type in ("exp", "step") else ""
+            hint = f": the largest factor that leaves one image is {largest}" if spec.imbalance_type in ("exp", "step") else ""
             raise UserError(f"{spec.dataset}: {_profile(spec)} leaves class {label} without images{hint}")
         if size > pool:
             raise UserError(
-                f"{spec.dataset}: {_profile(spec)} asks for {size} images of class {label}, which has {pool}: "
-                f"lower n_max to {min(available)} or less"
+                f"{spec.dataset}: {_profile(spec)} needs {size} images of class {label}, which has only {pool}: lower n_max "
+                f"to {min(available)} or less"
             )
     return sizes
 
@@ -116,9 +118,9 @@ def subset_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
     poorest = min(range(len(spare)), key=spare.__getitem__)
     largest = spare[poorest]
     if held_out > largest:
-        words = f"{spec.dataset}: validation {held_out} asks for more images than class {poorest} can give"
-        subset = f"it has {available[poorest]}, of which the subset takes {sizes[poorest]} and keeps at least half"
-        remedy = f"set validation to {largest} or less" if largest else "set validation to 0, or lower the imbalance"
+        words = f"{spec.dataset}: validation {held_out} needs more images than class {poorest} can spare"
+        subset = f"it has {available[poorest]}, of which the subset uses {sizes[poorest]} and must keep at least half"
+        remedy = f"set validation to {largest} or less" if largest else "set validation to 0, or lower the imbalance factor"
         raise UserError(f"{words}: {subset}; {remedy}")
     return [min(size, pool - held_out) for size, pool in zip(sizes, available, strict=True)]
 

@@ -102,7 +102,7 @@ def _read(path: Path, mtime: int, size: int) -> Definition:
     try:
         return replace(Definition.of(json.loads(path.read_text("utf-8"))), name=path.stem)
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} does not define an image set ({error}): `data add {path.stem}` writes it anew") from error
+        raise UserError(f"{path} does not define an image set ({error}): write it again with `data add {path.stem}`") from error
 
 
 def names() -> list[str]:
@@ -130,7 +130,7 @@ def write(definition: Definition) -> Path:
         beside.write_text(json.dumps(asdict(definition), indent=1, ensure_ascii=False), "utf-8")
         beside.replace(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): set LT_SETS to a folder of yours") from error
+        raise UserError(f"{path} cannot be written ({error.strerror}): set LT_SETS to a folder that you can write to") from error
     return path
 
 
@@ -138,5 +138,6 @@ def check_name(name: str) -> None:
     """Raise for a name that a set cannot have."""
     if not _NAME.fullmatch(name) or re.search(r"_\d+(v\d+)+$", name):
         raise UserError(
-            f"'{name}' cannot name an image set: take letters, digits, '_', '.' and '-'; an end such as _3v5 means classes"
+            f"'{name}' is not a valid name for an image set: use letters, digits, '_', '.' and '-', and no ending such as "
+            "_3v5, which selects classes"
         )

@@ -111,11 +111,11 @@ def _standard(name: str, source: Standard) -> DatasetInfo:
 def _part(whole: DatasetInfo, name: str, labels: tuple[int, ...]) -> DatasetInfo:
     if not whole.by_class:
         raise UserError(
-            f"dataset {name}: which class of {whole.name} has how many images is known from its list alone: make a list of these "
-            "classes, and add it with `data add`"
+            f"dataset {name}: the class sizes of {whole.name} are known only from its list: make a list of these classes, and "
+            "add it with `data add`"
         )
     if max(labels) >= whole.classes or len(set(labels)) < len(labels):
-        raise UserError(f"dataset {name}: needs different classes of {whole.name}, from 0 to {whole.classes - 1}")
+        raise UserError(f"dataset {name}: the name must list different classes of {whole.name}, from 0 to {whole.classes - 1}")
     return replace(
         whole,
         name=name,
@@ -164,7 +164,7 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 _TEN = tuple("0123456789")
 dataset(
-    name="digits", about="handwritten digits of scikit-learn, 8×8 grey, embedded",
+    name="digits", about="scikit-learn's handwritten digits, 8×8 grey, included in the package",
     train_counts=(128, 132, 127, 133, 131, 132, 131, 129, 124, 130), test_count=500, image_shape=(8, 8, 1), class_names=_TEN,
     source=Made(_digits, kept=True),
 )  # fmt: skip

@@ -63,15 +63,15 @@ def own_validation(spec: DataSpec, images: Validated) -> np.ndarray | None:
         return None
     if images.validation_labels is None:
         raise UserError(
-            f"{spec.dataset}: validation {spec.validation} takes images of the set's own validation part, and its list with its "
-            "pictures is not in the data folder: put it beside the others, see `data show`, or set validation to 0"
+            f"{spec.dataset}: validation {spec.validation} uses the set's own validation split, but its list or its pictures "
+            "are not in the data folder: put them beside the others (see `data show`), or set validation to 0"
         )
     return images.validation_labels
 
 
 @singledispatch
 def _load(source: object, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
-    raise TypeError(f"dataset {info.name} has a source of unknown kind: {source!r}")
+    raise TypeError(f"dataset {info.name} has a source of an unknown kind: {source!r}")
 
 
 @_load.register
@@ -101,7 +101,7 @@ def _(source: Made, info: DatasetInfo, name: str, data_dir: str | None) -> Image
         raise
     except Exception as error:
         raise UserError(
-            f"dataset {info.name} cannot be made ({type(error).__name__}: {reason(error)}): mend its read()"
+            f"dataset {info.name} cannot be created ({type(error).__name__}: {reason(error)}): fix its read()"
         ) from error
     if source.kept:
         write_cache(cache_dir() / name, made)

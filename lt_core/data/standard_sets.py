@@ -14,7 +14,7 @@ and docs/standard-sets.md says how.
 from lt_core.data.standard import ListFile, Part, Standard
 
 _LISTS = "lists: github.com/facebookresearch/classifier-balancing, folder data"
-_ILSVRC = "pictures: ILSVRC 2012 of image-net.org"
+_ILSVRC = "pictures: ILSVRC 2012 from image-net.org"
 _INAT = "pictures and annotations: github.com/visipedia/inat_comp, folder {}"
 
 #: The sets by the names that suites have for them.
@@ -29,10 +29,10 @@ STANDARD = {
             ListFile("ImageNet_LT_test.txt", 50_000, ("5f5f97c738923e877c5c78accce6744f", "467b330a78bb8245c16feea52be4c559"))
         ),
         validation=Part(ListFile("ImageNet_LT_val.txt", 20_000, ("ef44f8e43fbc904809a77216042e7498",))),
-        tests="the validation part of ILSVRC 2012, 50 a class",
+        tests="the validation set of ILSVRC 2012, 50 per class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, or val/….JPEG",
         get=f"{_LISTS}/ImageNet_LT; {_ILSVRC}",
-        imagenet="whose classes and training pictures these are",
+        imagenet="from which these classes and training pictures come",
     ),
     "places_lt": Standard(
         title="Places-LT (Liu et al. 2019)",
@@ -63,9 +63,9 @@ STANDARD = {
         validation=Part(
             ListFile("Places_LT_val.txt", 7_300, ("2f6e727cd6c99c7b7fdecc9876875b1b", "82c2d809e9429344f9f9a2c0d7adca36"))
         ),
-        tests="the validation part of Places365, 100 a class",
+        tests="the validation set of Places365, 100 per class",
         pictures="train/airfield/….jpg and val/airfield/….jpg, or data_256/a/airfield/….jpg and val_256/….jpg",
-        get=f"{_LISTS}/Places_LT; pictures: Places365-Standard, 256 × 256, of places2.csail.mit.edu",
+        get=f"{_LISTS}/Places_LT; pictures: Places365-Standard, 256 × 256, from places2.csail.mit.edu",
     ),
     "inat2017": Standard(
         title="iNaturalist 2017 (Van Horn et al. 2018)",
@@ -74,7 +74,7 @@ STANDARD = {
         sizes=(3919, 9),
         train=Part(ListFile("iNaturalist17_train.txt", 579_184), annotations="train2017.json"),
         test=Part(ListFile("iNaturalist17_val.txt", 95_986), annotations="val2017.json"),
-        tests="the validation part of the competition, whose test labels are not public",
+        tests="the competition's validation set, because the test labels are not public",
         pictures="train_val_images/Aves/…/….jpg",
         get=_INAT.format("2017"),
     ),
@@ -89,7 +89,7 @@ STANDARD = {
         test=Part(
             ListFile("iNaturalist18_val.txt", 24_426, ("b7ed52f3854c157c487cc3be9deb8abf",)), annotations="val2018.json"
         ),
-        tests="the validation part of the competition, whose test labels are not public, 3 a class",
+        tests="the competition's validation set, 3 per class, because the test labels are not public",
         pictures="train_val2018/Aves/2820/….jpg",
         get=f"{_INAT.format('2018')}; {_LISTS}/iNaturalist18",
     ),
@@ -101,7 +101,7 @@ STANDARD = {
             ListFile("ImageNet_train.txt", 1_281_167, git="7c3218a52079ea1c067ea2999deab7f398fcdc14"), folders="train/n*"
         ),
         test=Part(ListFile("ImageNet_val.txt", 50_000, ("37369baa8b718ba5d2d147f541c6336b",)), folders="val/n*"),
-        tests="its validation part, whose test labels are not public, 50 a class",
+        tests="its validation set, 50 per class, because the test labels are not public",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG, as torchvision's ImageNet has them",
         get=f"{_ILSVRC}; {_LISTS}/ImageNet",
         imagenet="which is this set",
@@ -112,9 +112,9 @@ STANDARD = {
         sizes=(300, 215, 154, 110, 79, 56, 40, 29, 20, 15),
         train=Part(ListFile("imagenette_LT_train.txt", 1018, ("bb0767e87ef1ba5dc04ed02919a5be76",), shipped=True)),
         test=Part(ListFile("imagenette_LT_val.txt", 500, ("653bb4dda96b35b80c69cc995526a73d",), shipped=True)),
-        tests="of the validation part of Imagenette, 50 a class",
+        tests="from the validation set of Imagenette, 50 per class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG",
-        get="pictures: imagenette2-320.tgz of github.com/fastai/imagenette; the lists come with the benchmark",
-        imagenet="whose classes these are, and whose training part has 95 % of the test pictures",
+        get="pictures: imagenette2-320.tgz from github.com/fastai/imagenette; the lists come with the benchmark",
+        imagenet="which contains these classes and, in its training set, 95 % of the test pictures",
     ),
 }  # fmt: skip

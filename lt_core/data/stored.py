@@ -94,8 +94,8 @@ class Stored:
     def _refuse(self) -> UserError:
         size = self.shape.numel() / 1e9
         return UserError(
-            f"the method asks for all images at once, and {len(self):,} of them, {size:.1f} GB, stay on disk: take fewer (n_max, "
-            "imbalance_factor), or a set of a smaller size"
+            f"the method needs all {len(self):,} images in memory at once, but their {size:.1f} GB stay on disk: use fewer "
+            "images (n_max, imbalance_factor), or a set with smaller pictures"
         )
 
     def __getattr__(self, name: str) -> Any:

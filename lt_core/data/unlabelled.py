@@ -34,8 +34,8 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
         labelled = [math.ceil(round(spec.label_fraction * n, 9)) for n in sizes]
         if labelled == sizes:
             raise UserError(
-                f"{spec.dataset}: with label_fraction {spec.label_fraction:g} every image keeps its label, since the share of "
-                "each class is rounded up: lower label_fraction or raise n_max"
+                f"{spec.dataset}: with label_fraction {spec.label_fraction:g} every image keeps its label, because the number "
+                "of labelled images per class is rounded up: lower label_fraction or raise n_max"
             )
         return labelled, [n - k for n, k in zip(sizes, labelled, strict=True)]
     if not spec.unlabelled_ratio:

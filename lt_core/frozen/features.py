@@ -117,7 +117,7 @@ def _all_views(frozen: Frozen, images: ImageSet, device: str, progress: Progress
         if found is None:
             _make(folder, frozen, images, view, device, partial(_told_of_all, progress, before, sum(sizes)))
             found = _read(folder, images, view)
-            assert found is not None, "features that were just written cannot be read"
+            assert found is not None, "the features that were just written cannot be read"
         read.append(found)
     digests = " ".join(digest for parts in read for digest, _ in parts.values())
     digest = hashlib.sha256(digests.encode()).hexdigest()[:16]
@@ -150,7 +150,8 @@ def _make(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str
                 compute(folder, frozen, images, view, device, progress)
     except OSError as error:
         raise UserError(
-            f"features cannot be kept in {folder.parent} ({error.strerror or error}): set LT_CACHE to a folder with room"
+            f"features cannot be stored in {folder.parent} ({error.strerror or error}): set LT_CACHE to a folder with enough "
+            "space"
         ) from error
 
 
@@ -162,7 +163,7 @@ def _read(folder: Path, images: ImageSet, view: int) -> _Parts | None:
         for part in parts_of(images, view):
             with open(folder / f"{part}.npy", "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != meta[part]:
-                    raise ValueError(f"{part}.npy is not what was written")
+                    raise ValueError(f"{part}.npy has changed")
             found[part] = str(meta[part]), np.load(folder / f"{part}.npy", mmap_mode="r")
         return found
     except (FileNotFoundError, NotADirectoryError):

@@ -50,7 +50,7 @@ class Frozen:
             return None
         missing = [key for key in _NEEDED if key not in options]
         if missing:
-            raise UserError(f"{model} gives no {missing[0]}: write {resolved(options)}")
+            raise UserError(f"{model} lacks {missing[0]}: write {resolved(options)}")
         views = _views(options.get("views", "1"), model)
         return cls(options["backbone"], _pixels(options["size"], model), options["weights"], views)
 

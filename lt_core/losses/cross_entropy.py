@@ -56,7 +56,7 @@ class Focal(_OneVersusAll):
     of an exact zero, so that gradients stay finite at any logit.
     """
 
-    gamma: float = param(1.0, "focusing γ; at 0 the loss is sigmoid cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
+    gamma: float = param(1.0, "focusing parameter γ; at 0 the loss is sigmoid cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
 
     def bind(self, counts: Tensor) -> LossFn:
         return lambda logits, labels: self._binary(_signs(logits, labels) * logits).sum(dim=1)
@@ -75,17 +75,17 @@ class Focal(_OneVersusAll):
 
 @part("loss", "focal_softmax")
 class FocalSoftmax(Loss):
-    """(1 − p_y)^γ · −log p_y with p = softmax(z): the variant that many repositories use under the name focal.
+    """(1 − p_y)^γ · −log p_y with p = softmax(z): the variant that many repositories call focal loss.
 
-    With a weight w of the image there are two ways. Lin et al. 2017 weigh what has been modulated, w·(1 − p_y)^γ·−log p_y.
-    LDAM-DRW's `FocalLoss` modulates what has been weighted: with v = w·−log p_y it is (1 − e^(−v))^γ·v, and the mean of a batch
-    is over images. ``focal_on`` says which; without weights they are the same.
+    An image weight w can enter in two ways. Lin et al. 2017 weight the modulated loss, w·(1 − p_y)^γ·−log p_y.
+    `FocalLoss` of LDAM-DRW modulates the weighted loss: with v = w·−log p_y it is (1 − e^(−v))^γ·v, averaged over the images of a
+    batch. ``focal_on`` selects the variant; without weights they are the same.
     """
 
-    gamma: float = param(1.0, "focusing γ; at 0 the loss is softmax cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
+    gamma: float = param(1.0, "focusing parameter γ; at 0 the loss is softmax cross-entropy", low=0, tune=(0.5, 1.0, 2.0))
     focal_on: str = param(
         "cross_entropy",
-        "what the modulator takes: the cross-entropy (Lin et al. 2017) or its product with the weight (LDAM-DRW's code)",
+        "input of the modulating factor: the cross-entropy (Lin et al. 2017) or its product with the weight (code of LDAM-DRW)",
         choices=("cross_entropy", "weighted_cross_entropy"),
     )
 
@@ -126,7 +126,7 @@ class LogitAdjusted(Loss):
     """−log softmax(z + τ·log π)_y, with π the class frequencies of the training subset.
 
     Logit adjustment (Menon et al. 2021, Eq. 10), bias compensation; τ = 1 is Balanced Softmax (Ren et al. 2020,
-    Eq. 4). At test time the plain logits decide.
+    Eq. 4). Predictions use the plain logits.
     """
 
     tau: float = param(1.0, "strength τ of the prior; at 0 the loss is cross-entropy", low=0, tune=(0.5, 1.0, 1.5, 2.0))

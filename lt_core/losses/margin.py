@@ -67,13 +67,11 @@ def runner_up(outputs: Tensor, labels: Tensor) -> Tensor:
 class LDAM(_Cosine):
     """CE(s·(z − Δ_y·onehot(y)), y) with Δ_c ∝ n_c^(−1/4), the largest of them max_margin (Cao et al. 2019, Eq. 12 and 13).
 
-    The logits are cosines, so it belongs with the cosine head.
+    The logits must be cosines, so use it with the cosine head.
     """
 
-    max_margin: float = param(
-        0.5, "margin of the smallest class, on cosine logits; at 0 there is no margin", low=0, tune=(0.3, 0.5, 0.7)
-    )
-    scale: float = param(30.0, "factor s on the cosines", above=0, tune=(10.0, 20.0, 30.0))
+    max_margin: float = param(0.5, "margin of the smallest class, on cosine logits; 0: no margin", low=0, tune=(0.3, 0.5, 0.7))
+    scale: float = param(30.0, "scale s of the cosines", above=0, tune=(10.0, 20.0, 30.0))
 
     def margins(self, counts: Tensor) -> Tensor:
         """Δ_c for class sizes ``counts``: [C]."""
@@ -90,23 +88,25 @@ class LDAM(_Cosine):
 
 @part("loss", "mm")
 class MaximumMargin(_Cosine):
-    """CE(s·(z − b·onehot(y)), y) with a margin b of each image's own (Kang et al. 2021, ICIP).
+    """CE(s·(z − b·onehot(y)), y) with a separate margin b for each image (Kang et al. 2021, ICIP).
 
-    d = z_y − max_{j≠y} z_j, without gradient, is how far the image is from the decision boundary; b = exp(−d − γ·m) on
-    the right side of it, exp(d − m) on the wrong side: largest at the boundary, and smaller for what is right already.
-    m is max_margin, or max_margin − Δ_y with LDAM's margins Δ (the largest of them 0.5) in the mixed form.
+    d = z_y − max_{j≠y} z_j, without gradient, is the image's distance from the decision boundary; b = exp(−d − γ·m) on the
+    correct side of it and exp(d − m) on the wrong side, so that the margin is largest at the boundary. m is max_margin, or
+    max_margin − Δ_y with LDAM's margins Δ (the largest of them 0.5) in the mixed form.
 
-    The released code takes z_y from the column of the *first* image's label for the whole batch, and hides the true
-    class from the maximum by setting it to 0; ``released_code`` does the same, for comparison.
+    The released code takes z_y from the column of the *first* image's label for the whole batch, and excludes the true class from
+    the maximum by setting it to 0; ``released_code`` reproduces this for comparison.
     """
 
     max_margin: float = param(
-        0.5, "m; the larger, the smaller the margins, and none in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
+        0.5, "m: larger values give smaller margins, and none in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
     )
-    mm_gamma: float = param(1.1, "γ: how much less right answers are pushed than wrong ones", low=0, tune=(1.1, 1.4, 1.528))
-    scale: float = param(30.0, "factor s on the cosines", above=0, tune=(19.0, 30.0))
-    mixed: bool = param(False, "subtract LDAM's margin of the class from m, so that rare classes get more")
-    released_code: bool = param(False, "compute d as the public code does, mistakes included")
+    mm_gamma: float = param(
+        1.1, "γ: reduces the push on correct predictions relative to wrong ones", low=0, tune=(1.1, 1.4, 1.528)
+    )
+    scale: float = param(30.0, "scale s of the cosines", above=0, tune=(19.0, 30.0))
+    mixed: bool = param(False, "subtract LDAM's margin of the class from m, so that rare classes get larger margins")
+    released_code: bool = param(False, "compute d as in the public code, including its mistakes")
 
     def bind(self, counts: Tensor) -> LossFn:
         offset = self._offset(counts)

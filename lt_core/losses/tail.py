@@ -17,18 +17,22 @@ from lt_core.parts import part
 class SoftmaxEqualization(Loss):
     """−log(e^z_y / Σ_k w_k·e^z_k), w_k = 1 − β·T_λ(f_k)·(1 − [k = y]) (Tan et al. 2020, CVPR, Eq. 8 to 10).
 
-    A class with a frequency f_k = n_k/N below λ (T_λ = 1) is pushed down by no other class's image while β = 1. The paper
-    draws β: 1 with probability γ, else 0. Here stands the expectation over one β an image, γ·L(β=1) + (1 − γ)·L(β=0): the
-    same gradient on average, and no noise. Where λ exceeds every frequency, L(β=1) is 0 and cross-entropy times 1 − γ is left.
-    Public code (zhangyongshun/BagofTricks-LT, equalization_loss.py) draws a β for each image *and class*, whose expectation is
-    another one: nearly all images then spare some rare classes and push others.
+    A class with a frequency f_k = n_k/N below λ (T_λ = 1) is not suppressed by images of other classes while β = 1. The paper
+    draws β: 1 with probability γ, else 0. This implementation uses the expectation over one β per image, γ·L(β=1) + (1 −
+    γ)·L(β=0), which has the same mean gradient without noise. If λ exceeds every frequency, L(β=1) is 0 and (1 − γ) times
+    cross-entropy remains. Public code (zhangyongshun/BagofTricks-LT, equalization_loss.py) draws one β per image *and class*,
+    which has a different expectation: nearly every image then protects some rare classes and suppresses others.
     """
 
     seql_gamma: float = param(
-        0.9, "γ: how often rare classes are spared; at 0 the loss is cross-entropy", low=0, high=1, tune=(0.5, 0.9, 0.99)
+        0.9,
+        "γ: probability with which rare classes are protected; at 0 the loss is cross-entropy",
+        low=0,
+        high=1,
+        tune=(0.5, 0.9, 0.99),
     )
     seql_lambda: float | None = param(
-        None, "λ: frequency n_c/N below which a class is rare; none: 1/(2C), 0.05 at ten classes", low=0, high=1
+        None, "λ: frequency n_c/N below which a class counts as rare; none: 1/(2C), which is 0.05 for ten classes", low=0, high=1
     )
 
     def rare(self, counts: Tensor) -> Tensor:
@@ -65,9 +69,9 @@ class SoftmaxEqualization(Loss):
 
 @part("loss", "cdt")
 class ClassDependentTemperatures(Loss):
-    """−log softmax(z_c/a_c)_y with a_c = (n_max/n_c)^γ (Ye et al. 2020, arXiv 2001.01385). At test time plain logits decide.
+    """−log softmax(z_c/a_c)_y with a_c = (n_max/n_c)^γ (Ye et al. 2020, arXiv 2001.01385). Predictions use the plain logits.
 
-    Rare classes need larger logits in training, which makes up for how far their features move between training and test.
+    Rare classes need larger logits in training, which compensates for the shift of their features between training and test.
     """
 
     cdt_gamma: float = param(0.1, "exponent γ; at 0 the loss is cross-entropy", low=0, tune=(0.05, 0.1, 0.2, 0.3))
@@ -90,14 +94,15 @@ class LabelAwareSmoothing(Loss):
     """−(1 − ε_y)·log p_y − ε_y/(C − 1)·Σ_{c≠y} log p_c (MiSLAS: Zhong et al. 2021, CVPR, section 3.2).
 
     ε_c = ε_K + (ε_1 − ε_K)·sin(π(n_c − n_K)/(2(n_1 − n_K))), the concave form, from ε_1 for the largest class, n_1, to ε_K for
-    the smallest, n_K: the larger the class, the more certain the network is of it. Where all are equal, ε_1 holds for all.
-    So the paper. Its code (dvlab-research/MiSLAS, methods.py) spreads ε over all C classes, the label's own too: the label is
-    left with 1 − ε + ε/C, which is this loss at ε·(C − 1)/C.
+    the smallest, n_K: larger classes are smoothed more, because the network is more confident about them. If all classes have the
+    same size, all use ε_1.
+    This is the paper's formula. Its code (dvlab-research/MiSLAS, methods.py) spreads ε over all C classes including the label,
+    which keeps 1 − ε + ε/C; that equals this loss at ε·(C − 1)/C.
     """
 
-    smooth_head: float = param(0.3, "ε_1, of the largest class", low=0, below=1, tune=(0.2, 0.3, 0.4))
+    smooth_head: float = param(0.3, "smoothing ε_1 of the largest class", low=0, below=1, tune=(0.2, 0.3, 0.4))
     smooth_tail: float = param(
-        0.0, "ε_K, of the smallest class; where both are 0 the loss is cross-entropy", low=0, below=1, tune=(0.0, 0.1)
+        0.0, "smoothing ε_K of the smallest class; if both are 0, the loss is cross-entropy", low=0, below=1, tune=(0.0, 0.1)
     )
 
     def smoothing(self, counts: Tensor) -> Tensor:

@@ -6,10 +6,13 @@ _SPACE = ("identity_weight", "cycle_weight", "minority_gamma", "gan_share")
 _NOTHING = Neutral({"gan_share": 0.0})
 
 method(
-    "joint_aug", "generation", "classes filled up with the largest one's images, translated by CycleGANs trained before (AUG)", "Sahoo et al. 2020, ECCV workshops",
+    "joint_aug", "generation",
+    "classes filled up with images of the largest class, translated by CycleGANs that are trained first (AUG)",
+    "Sahoo et al. 2020, ECCV workshops",
     stages="joint_aug", space=_SPACE, neutral=_NOTHING,
 )  # fmt: skip
 method(
-    "joint_alt", "generation", "the same with CycleGANs and classifier trained in turn, its loss flowing back (ALT)", "Sahoo et al. 2020, ECCV workshops",
+    "joint_alt", "generation",
+    "as joint_aug, but CycleGANs and classifier are trained in turn, and the classification loss also trains the generators (ALT)", "Sahoo et al. 2020, ECCV workshops",
     stages="joint_alt", space=(*_SPACE, "gan_length"), neutral=_NOTHING,
 )  # fmt: skip

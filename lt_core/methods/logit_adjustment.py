@@ -7,7 +7,7 @@ method(
     "Menon et al. 2021, ICLR, Eq. 10", loss="logit_adjusted", space=("tau",), neutral=Neutral({"tau": 0.0}),
 )  # fmt: skip
 method(
-    "logit_adjusted_posthoc", "logit_adjustment", "prior taken off the logits after training",
+    "logit_adjusted_posthoc", "logit_adjustment", "prior subtracted from the logits after training",
     "Menon et al. 2021, ICLR, Eq. 9", posthoc="logit_adjustment", space=("posthoc_tau",), neutral=Neutral({"posthoc_tau": 0.0}),
 )  # fmt: skip
 method(

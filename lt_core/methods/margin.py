@@ -20,20 +20,23 @@ method(
 _NO_MARGIN = {"head": "linear", "scale": 1.0, "max_margin": 1e4}  # exp(−m) is 0 in float32
 
 method(
-    "mm", "margin", "maximum margin of each image's own on cosine logits", "Kang et al. 2021, ICIP (arXiv 2206.05380)",
+    "mm", "margin", "maximum margin, specific to each image, on cosine logits", "Kang et al. 2021, ICIP (arXiv 2206.05380)",
     loss="mm", head="cosine", space=("max_margin", "mm_gamma", "scale"), neutral=Neutral(_NO_MARGIN),
 )  # fmt: skip
 method(
     "mm_drw", "margin", "maximum margin with deferred re-weighting", "Kang et al. 2021, ICIP",
-    loss="mm", head="cosine", weights="effective_number", mean="weights", schedule="deferred", space=("max_margin", "mm_gamma", "scale", "cb_beta"),
+    loss="mm", head="cosine", weights="effective_number", mean="weights", schedule="deferred",
+    space=("max_margin", "mm_gamma", "scale", "cb_beta"),
     neutral=Neutral({**_NO_MARGIN, "defer": 1.0}),
 )  # fmt: skip
 method(
-    "mm_ldam_drw", "margin", "maximum margin less LDAM's margin of the class, deferred re-weighting", "Kang et al. 2021 (HMM-LDAM in the public code)",
+    "mm_ldam_drw", "margin", "maximum margin minus LDAM's margin of the class, with deferred re-weighting",
+    "Kang et al. 2021 (HMM-LDAM in the public code)",
     loss="mm", mixed=True, head="cosine", weights="effective_number", mean="weights", schedule="deferred",
     space=("max_margin", "mm_gamma", "scale", "cb_beta"), neutral=Neutral({**_NO_MARGIN, "defer": 1.0}),
 )  # fmt: skip
 method(
     "hinge", "margin", "multi-class hinge", "Crammer and Singer 2001, JMLR; row of Cao et al. 2019, table 2",
-    loss="hinge", neutral=Neutral({}, equals="hinge", reason="a piecewise linear loss is cross-entropy at no setting"),
+    loss="hinge",
+    neutral=Neutral({}, equals="hinge", reason="a piecewise linear loss does not equal cross-entropy at any setting"),
 )  # fmt: skip

@@ -6,21 +6,26 @@ from lt_core.declaration import Neutral, method
 _NEVER = {"schedule": "deferred", "defer": 1.0}
 
 method(
-    "meta_weight_net", "meta_learning", "image weights as a learnt function of the loss, on ten extra images a class", "Shu et al. 2019, NeurIPS",
+    "meta_weight_net", "meta_learning", "image weights as a function of the loss, learnt on ten extra images per class",
+    "Shu et al. 2019, NeurIPS",
     step="meta_weight_net", meta_set="extra", through_weights=True, space=("mwn_lr",), neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
-    "l2rw", "meta_learning", "image weights by the gradient of ten extra images a class", "Ren et al. 2018, ICML",
+    "l2rw", "meta_learning", "image weights from the gradient on ten extra images per class", "Ren et al. 2018, ICML",
     step="l2rw", meta_set="extra", neutral=Neutral(_NEVER),
 )  # fmt: skip
 # The released configurations: 2,000 of stage one's 13,000 steps, from its peak rate down a cosine, softmax before, a fresh
 # classifier after, and all training images, class by class, as the meta set (config/CIFAR10_LT/balms_imba200.yaml, main.py).
 method(
-    "balanced_meta_softmax", "meta_learning", "classifier retrained with Balanced Softmax and learnt class rates, backbone kept (BALMS)", "Ren et al. 2020, NeurIPS, section 3.3",
-    stages="crt", stage_one="softmax", kept_norms="training", retrain=0.154, step="meta_sampler", meta_images=0, look_ahead="optimizer", loss="logit_adjusted",
+    "balanced_meta_softmax", "meta_learning",
+    "classifier retrained with Balanced Softmax and learnt class rates on a fixed backbone (BALMS)",
+    "Ren et al. 2020, NeurIPS, section 3.3",
+    stages="crt", stage_one="softmax", kept_norms="training", retrain=0.154, step="meta_sampler", meta_images=0,
+    look_ahead="optimizer", loss="logit_adjusted",
     space=("retrain", "retrain_lr", "sampler_lr"), neutral=Neutral({"retrain": 0.0}),
 )  # fmt: skip
 method(
-    "meta_sampler_one_stage", "meta_learning", "Balanced Softmax with learnt class rates, all in one training (ours)", "after Ren et al. 2020, NeurIPS, which has two stages",
+    "meta_sampler_one_stage", "meta_learning", "Balanced Softmax with learnt class rates in a single training (ours)",
+    "based on Ren et al. 2020, NeurIPS, which uses two stages",
     step="meta_sampler", loss="logit_adjusted", space=("sampler_lr",), neutral=Neutral({**_NEVER, "tau": 0.0}),
 )  # fmt: skip

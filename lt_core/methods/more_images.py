@@ -11,22 +11,24 @@ method(
     synthesis="borderline_smote", space=("smote_share",), neutral=Neutral({"smote_share": 0.0}),
 )  # fmt: skip
 method(
-    "tail_augmentation", "synthesis", "over-sampling with the stronger augmentation the rarer the class", "our source slides",
-    augment="tail", sampling="class_balanced", space=("tail_strength",), neutral=Neutral({"tail_strength": 0.0}, equals="over_sampling", reason="augmentation of the tail is added to over-sampling"),
+    "tail_augmentation", "synthesis", "over-sampling with stronger augmentation for rarer classes", "our source slides",
+    augment="tail", sampling="class_balanced", space=("tail_strength",),
+    neutral=Neutral({"tail_strength": 0.0}, equals="over_sampling", reason="augmentation of the tail is combined with over-sampling"),
 )  # fmt: skip
 method(
-    "mixup", "mixing", "images and labels mixed", "Zhang et al. 2018, ICLR",
+    "mixup", "mixing", "mixed images and labels (mixup)", "Zhang et al. 2018, ICLR",
     step="mixup", space=("mix_alpha",), neutral=Neutral({"mix_alpha": 0.0}),
 )  # fmt: skip
 method(
-    "manifold_mixup", "mixing", "hidden layers and labels mixed", "Verma et al. 2019, ICML",
+    "manifold_mixup", "mixing", "mixed hidden features and labels (manifold mixup)", "Verma et al. 2019, ICML",
     step="manifold_mixup", space=("mix_alpha",), neutral=Neutral({"mix_alpha": 0.0}),
 )  # fmt: skip
 method(
-    "remix", "mixing", "mixup whose label favours the rarer class", "Chou et al. 2020, ECCV workshops, Eq. 6",
+    "remix", "mixing", "mixup in which the label favours the rarer class (Remix)", "Chou et al. 2020, ECCV workshops, Eq. 6",
     step="remix", space=("mix_alpha",), neutral=Neutral({"mix_alpha": 0.0}),
 )  # fmt: skip
 method(
-    "range_loss", "representation", "cross-entropy with narrow classes and centres apart", "Zhang et al. 2017, ICCV",
+    "range_loss", "representation", "cross-entropy with compact classes and distant class centres (range loss)",
+    "Zhang et al. 2017, ICCV",
     regularizer="range", space=("range_weight",), neutral=Neutral({"range_weight": 0.0}),
 )  # fmt: skip

@@ -10,7 +10,8 @@ method(
     sampling="class_balanced", neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
-    "under_sampling", "resampling", "n_min images a class an epoch, drawn afresh (US)", "Buda et al. 2018, Neural Networks",
+    "under_sampling", "resampling", "n_min images per class and epoch, drawn anew each epoch (US)",
+    "Buda et al. 2018, Neural Networks",
     sampling="under", neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
@@ -26,22 +27,30 @@ method(
     sampling="class_balanced", schedule="deferred", space=("defer",), neutral=Neutral({"defer": 1.0}),
 )  # fmt: skip
 method(
-    "square_root_sampling", "resampling", "classes drawn by the square root of their size", "Kang et al. 2020, ICLR, section 4.1",
+    "square_root_sampling", "resampling", "classes drawn in proportion to the square root of their size",
+    "Kang et al. 2020, ICLR, section 4.1",
     sampling="square_root", neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
-    "progressive_sampling", "resampling", "from instance-balanced to class-balanced over training", "Kang et al. 2020, ICLR, Eq. 2",
+    "progressive_sampling", "resampling", "progressively balanced sampling, from instance-balanced to class-balanced",
+    "Kang et al. 2020, ICLR, Eq. 2",
     sampling="progressive", neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
-    "reverse_sampling", "resampling", "classes drawn by the inverse of their size", "Zhou et al. 2020, CVPR (BBN), section 4.2",
+    "reverse_sampling", "resampling", "classes drawn in proportion to the inverse of their size",
+    "Zhou et al. 2020, CVPR (BBN), section 4.2",
     sampling="reverse", neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
-    "easy_ensemble", "resampling", "models on balanced parts of their own, averaged (EasyEnsemble)", "Liu, Wu and Zhou 2009, IEEE TSMC-B",
-    stages="easy_ensemble", space=("members",), neutral=Neutral({}, equals="easy_ensemble", reason="each model sees a part of the images, whatever the number of models"),
+    "easy_ensemble", "resampling", "average of models trained on different balanced subsets (EasyEnsemble)",
+    "Liu, Wu and Zhou 2009, IEEE TSMC-B",
+    stages="easy_ensemble", space=("members",),
+    neutral=Neutral({}, equals="easy_ensemble", reason="each model sees only part of the images, regardless of the number of models"),
 )  # fmt: skip
 method(
-    "balance_cascade", "resampling", "as EasyEnsemble, dropping what is known well between models (BalanceCascade)", "Liu, Wu and Zhou 2009, IEEE TSMC-B",
-    stages="balance_cascade", space=("members",), neutral=Neutral({}, equals="balance_cascade", reason="each model sees a part of the images, whatever the number of models"),
+    "balance_cascade", "resampling",
+    "like EasyEnsemble, but well-classified images are removed before the next model (BalanceCascade)",
+    "Liu, Wu and Zhou 2009, IEEE TSMC-B",
+    stages="balance_cascade", space=("members",),
+    neutral=Neutral({}, equals="balance_cascade", reason="each model sees only part of the images, regardless of the number of models"),
 )  # fmt: skip

@@ -3,7 +3,8 @@
 from lt_core.declaration import Neutral, method
 
 method(
-    "seql", "tail_losses", "images of other classes do not push rare classes down (softmax equalisation loss)", "Tan et al. 2020, CVPR, Eq. 8 to 10",
+    "seql", "tail_losses", "images of other classes do not suppress rare classes (softmax equalisation loss)",
+    "Tan et al. 2020, CVPR, Eq. 8 to 10",
     loss="seql", space=("seql_gamma",), neutral=Neutral({"seql_gamma": 0.0}),
 )  # fmt: skip
 method(
@@ -11,14 +12,17 @@ method(
     loss="cdt", space=("cdt_gamma",), neutral=Neutral({"cdt_gamma": 0.0}),
 )  # fmt: skip
 method(
-    "label_aware_smoothing", "tail_losses", "labels smoothed the more the larger the class (LAS of MiSLAS)", "Zhong et al. 2021, CVPR, section 3.2",
+    "label_aware_smoothing", "tail_losses", "more label smoothing for larger classes (LAS of MiSLAS)",
+    "Zhong et al. 2021, CVPR, section 3.2",
     loss="label_aware_smoothing", space=("smooth_head", "smooth_tail"), neutral=Neutral({"smooth_head": 0.0, "smooth_tail": 0.0}),
 )  # fmt: skip
 method(
-    "large_margin_softmax", "margin", "an angle that counts m times for the right class (L-Softmax)", "Liu et al. 2016, ICML",
+    "large_margin_softmax", "margin", "angle to the correct class multiplied by m (L-Softmax)", "Liu et al. 2016, ICML",
     head="large_margin", space=("lm_margin",), neutral=Neutral({"head": "linear"}),  # at m = 1 it still lacks the bias
 )  # fmt: skip
 method(
-    "influence_balanced", "reweighting", "deferred weights by the inverse of an image's influence (IB)", "Park et al. 2021, ICCV, Eq. 10",
-    weights="influence", ib_alpha=1000.0, ib_gradient="through", ib_rate=0.01, schedule="deferred", defer=0.5, space=("ib_alpha",), neutral=Neutral({"defer": 1.0}),
+    "influence_balanced", "reweighting", "deferred weights by the inverse influence of each image (IB)",
+    "Park et al. 2021, ICCV, Eq. 10",
+    weights="influence", ib_alpha=1000.0, ib_gradient="through", ib_rate=0.01, schedule="deferred", defer=0.5,
+    space=("ib_alpha",), neutral=Neutral({"defer": 1.0}),
 )  # fmt: skip

@@ -217,7 +217,10 @@ class Metric:
         except Exception as error:
             if self.name not in _FAILED:
                 _FAILED.add(self.name)
-                warnings.warn(f"metric {self.name} is left empty where it fails: {type(error).__name__}: {error}", stacklevel=2)
+                warnings.warn(
+                    f"metric {self.name} fails for some trials and is left empty there: {type(error).__name__}: {error}",
+                    stacklevel=2,
+                )
             return math.nan
 
     def of_column(self, values: Any) -> Any:
@@ -262,10 +265,10 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
         UserError: a name that cannot be a column's, or a name or a column that something else goes by.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"metric '{name}' will be the name of a column: write it in lower-case letters, digits and '_'")
+        raise UserError(f"metric '{name}' becomes the name of a column: use lower-case letters, digits and '_'")
     for word in (name, declared.get("column", name)):
         if word in RESERVED:
-            raise UserError(f"metric {name}: '{word}' is the name of another column of results or leaderboard: choose another")
+            raise UserError(f"metric {name}: '{word}' is already a column of the results or the leaderboard: choose another name")
 
     def declare(function: Compute) -> Metric:
         compute = function.compute if isinstance(function, Metric) else function
@@ -273,7 +276,7 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
         for other in METRICS.values():
             shared = {made.name, made.column} & {other.name, other.column}
             if shared and other.name != name and other.compute is not compute:
-                raise UserError(f"metrics {other.name} and {name} both go by '{shared.pop()}': rename one of them")
+                raise UserError(f"metrics {other.name} and {name} share the name '{shared.pop()}': rename one of them")
         return METRICS.add(name, made)
 
     return declare

@@ -125,7 +125,7 @@ for _name, _factor in TEST_PRIORS.items():
     )(under_prior(_name))  # fmt: skip
 
 
-@metric("images_per_second", "images a second in training", short="images/s", unit="", measured=True)
+@metric("images_per_second", "training images per second", short="images/s", unit="", measured=True)
 def images_per_second(outcome: Outcome) -> float:
     return outcome.images_per_second
 

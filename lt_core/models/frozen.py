@@ -38,8 +38,8 @@ MODELS.add(
     MODEL,
     ModelInfo(
         MODEL,
-        "features of a pretrained backbone that is not trained, computed once for each image set: "
-        "frozen[backbone=efficientnet_lite0,size=112], or a network of torchvision",
+        "features of a fixed pretrained backbone, computed once per image set: frozen[backbone=efficientnet_lite0,size=112], "
+        "or a network of torchvision",
         _build,
         resolved,
         _sees,

@@ -137,17 +137,17 @@ class LargeMarginLinear(nn.Module):
 @part("head", "large_margin")
 class LargeMarginHead(Head):
     """Large-margin softmax (Liu et al. 2016, ICML, Eq. 5 to 7): W·x without bias; in training the output of the label is
-    (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ), with ψ ≤ cos in `angular_margin`. λ falls by a hundredth a step, so that the
-    network begins as a plain one. With the softmax loss.
+    (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ), with ψ ≤ cos in `angular_margin`. λ decreases by a hundredth per step, so that the
+    network starts as a plain one. Use it with the softmax loss.
     """
 
-    lm_margin: int = param(2, "m: how many times the angle counts; at 1 there is no margin", low=1, high=4, tune=(2, 3, 4))
-    lm_lambda: float = param(100.0, "λ of the first training step", low=0)
+    lm_margin: int = param(2, "m: factor on the angle; 1: no margin", low=1, high=4, tune=(2, 3, 4))
+    lm_lambda: float = param(100.0, "λ at the first training step", low=0)
     lm_lambda_min: float = param(5.0, "smallest λ", low=0)
 
     @property
     def whole_batch(self) -> str:
-        return "counts steps by batches that it is given"
+        return "counts its steps by batches"
 
     def build(self, width: int, classes: int) -> nn.Module:
         return LargeMarginLinear(width, classes, self.lm_margin, self.lm_lambda, self.lm_lambda_min)

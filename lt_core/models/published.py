@@ -61,7 +61,10 @@ def _keep(backbone: Backbone, trained: str) -> None:
     """Leave all but what is ``trained`` as it is: of a row of blocks, all before the last one."""
     if trained == LAST_BLOCK:
         if not isinstance(backbone, InGroups):
-            raise UserError(f"{backbone.called} has no row of blocks, of which the last could be trained: trained is all or head")
+            raise UserError(
+                f"trained=last_block is not possible, because {backbone.called} does not consist of blocks in "
+                "sequence: use all or head"
+            )
         blocks = [block for group in backbone.groups for block in group.children()]
         backbone.kept = (backbone.stem, *blocks[:-1])
     elif trained == HEAD:
@@ -79,22 +82,22 @@ def _check(name: str, info: BackboneInfo, height: int, width: int) -> None:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"model {name} does not take pictures of {height}×{width} pixels ({in_a_line(error)})") from error
+        raise UserError(f"model {name} cannot process pictures of {height}×{width} pixels ({in_a_line(error)})") from error
     if found != (2, info.width):
-        raise UserError(f"model {name} gives features of shape {list(found)[1:]}, and its classifier is given {info.width}")
+        raise UserError(f"model {name} gives features of shape {list(found)[1:]}, but its classifier expects {info.width}")
 
 
 def _model(name: str, info: BackboneInfo) -> ModelInfo:
     def build(shape: tuple[int, int, int], weights: str = NONE, trained: str = ALL) -> Backbone:
         height, width, channels = shape
         if channels not in (1, 3):
-            raise UserError(f"model {name} is for pictures in grey or in three colours, not of {channels} channels")
+            raise UserError(f"model {name} needs pictures with one or three channels, not {channels}")
         if trained not in _TRAINED:
             raise unknown("part that is trained", trained, _TRAINED, name)
         if trained != ALL and weights == NONE:
-            raise UserError(f"model {name}: trained={trained} would leave random weights as they are: give weights too")
+            raise UserError(f"model {name}: trained={trained} would keep random weights: set weights too")
         if weights != NONE and not is_digest(weights):
-            raise UserError(f"model {name}: weights={weights} does not say which file: write {resolve({'weights': weights})}")
+            raise UserError(f"model {name}: weights={weights} does not identify a file: write {resolve({'weights': weights})}")
         _check(name, info, height, width)
         network = info.headless(height)
         if weights != NONE and not _outline(network):

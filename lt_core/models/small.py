@@ -24,7 +24,7 @@ class SmallBlock(nn.Module):
 
 
 class SmallCNN(Backbone):
-    """Three 3×3 convolutions with batch norm, 16-32-64 channels, one pooling, global average: features of 64."""
+    """Three 3×3 convolutions with batch norm (16, 32, 64 channels), one pooling layer and global average pooling; 64 features."""
 
     captured = True
 

@@ -81,7 +81,9 @@ def _register(depth: int, factor: int) -> None:
         return WideResNet(depth, factor, shape[2], shortcut, norm_momentum, norm_eps)
 
     name = f"wrn{depth}_{factor}"
-    MODELS.add(name, ModelInfo(name, f"wide residual network of {depth} layers, {factor} times as wide, leaky ReLU", build))
+    MODELS.add(
+        name, ModelInfo(name, f"wide residual network with {depth} layers, widening factor {factor} and leaky ReLU", build)
+    )
 
 
 for _depth, _factor in ((28, 2), (28, 8)):

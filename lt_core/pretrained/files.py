@@ -45,7 +45,7 @@ def digest_named(info: BackboneInfo, weights: str = PRETRAINED) -> str:
     if weights == PRETRAINED and info.packaged:
         return adopt(info.packaged(), info.name)
     if weights == PRETRAINED:
-        raise UserError(f"backbone {info.name} comes without weights: give weights=FILE")
+        raise UserError(f"backbone {info.name} has no published weights: give weights=FILE")
     if weights in known:
         return known[weights]
     if is_digest(weights):
@@ -62,7 +62,7 @@ def adopt(path: Path, backbone: str) -> str:
         UserError: there is no such file, or the cache cannot be written.
     """
     if not path.is_file():
-        raise UserError(f"there is no file of weights {path}: give the path of one, or weights={PRETRAINED}")
+        raise UserError(f"the weights file {path} does not exist: give the path of one, or weights={PRETRAINED}")
     digest = digest_of(path)
     kept = _kept(backbone, digest)
     if not kept.is_file() or digest_of(kept) != digest:
@@ -72,7 +72,7 @@ def adopt(path: Path, backbone: str) -> str:
             shutil.copyfile(path, beside)
             beside.replace(kept)
         except OSError as error:
-            raise UserError(f"{kept.parent} cannot keep weights ({error.strerror}): set LT_CACHE to another folder") from None
+            raise UserError(f"{kept.parent} cannot store weights ({error.strerror}): set LT_CACHE to another folder") from None
     return digest
 
 
@@ -93,7 +93,8 @@ def find(info: BackboneInfo, digest: str) -> Path:
             found = digest_of(path)
             if found != digest:
                 raise UserError(
-                    f"{path} was changed or damaged (its SHA-256 begins with {found}, not {digest}): install or fetch it again"
+                    f"{path} has been changed or damaged (its SHA-256 begins with {found}, not {digest}): install or download "
+                    "it again"
                 )
             return path
     return _downloaded(info, digest, looked)
@@ -112,14 +113,14 @@ def _downloaded(info: BackboneInfo, digest: str, looked: list[Path]) -> Path:
     places = " and ".join(map(str, looked))
     name = next((name for name, known in info.digests.items() if known == digest), None)
     if name is None or info.packaged:
-        raise UserError(f"the weights {digest} of {info.name} are not here (looked for {places}): give weights=FILE once")
+        raise UserError(f"the weights {digest} of {info.name} were not found (looked for {places}): give weights=FILE once")
     path = _kept(info.name, digest)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(info.urls[name], str(path), hash_prefix=digest, progress=False)
     except Exception as error:
         raise UserError(
-            f"the weights {name} of {info.name} are not here (looked for {places}) and could not be downloaded "
-            f"({in_a_line(error)}): fetch {info.urls[name]} elsewhere and give weights=FILE"
+            f"the weights {name} of {info.name} were not found (looked for {places}) and could not be downloaded "
+            f"({in_a_line(error)}): download {info.urls[name]} on another machine and give weights=FILE"
         ) from error
     return path

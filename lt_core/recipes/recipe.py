@@ -31,10 +31,11 @@ class Recipe:
     name: str = param(help="name under which the recipe is registered")
     model: str = param(help="model label, e.g. resnet32 or resnet32[shortcut=avgpool]")
     epochs: int = param(200, "passes over the training subset", low=1, high=1_000_000)
-    batch_size: int = param(128, "images a step; a last smaller batch is kept", low=1)
+    batch_size: int = param(128, "images per step; a smaller last batch is kept", low=1)
     micro_batch: int = param(
         0,
-        "images of a step that are computed at once, their gradients summed; batch norm sees no more of them; 0: all",
+        "images of a batch that are computed at once, with gradients summed over the parts; batch norm sees one part at a "
+        "time; 0: all",
         low=0,
         optional_in_id=True,
     )
@@ -43,118 +44,123 @@ class Recipe:
     momentum: float = param(0.9, "momentum of SGD", low=0, below=1)
     nesterov: bool = param(False, "Nesterov momentum")
     weight_decay: float = param(2e-4, "L2 penalty on every parameter, batch norm included", low=0)
-    warmup: float = param(0.0, "fraction of training with linear warm-up; scales with epochs", low=0, high=1)
-    warmup_epochs: int = param(0, "epochs of linear warm-up, whatever the length of training", low=0, optional_in_id=True)
-    warmup_by: str = param("epoch", "warm-up moves once an epoch (from lr/k) or every step (from 0)", choices=("epoch", "step"))
+    warmup: float = param(0.0, "fraction of training with linear warm-up, which scales with epochs", low=0, high=1)
+    warmup_epochs: int = param(0, "epochs of linear warm-up, independent of the length of training", low=0, optional_in_id=True)
+    warmup_by: str = param(
+        "epoch", "whether warm-up raises the rate once per epoch (from lr/k) or at every step (from 0)", choices=("epoch", "step")
+    )
     decay: str = param(
         "steps",
-        "fall of the rate: at milestones, along half a cosine by step or by epoch, or along the first 7/16 (FixMatch) or 1/16 "
-        "(CReST) of one",
+        "decay of the learning rate: at milestones, along half a cosine by step or by epoch, or along the first 7/16 "
+        "(FixMatch) or 1/16 (CReST) of a cosine",
         choices=("steps", "cosine", "cosine_by_epoch", "cosine_7_16", "cosine_1_16"),
         optional_in_id=True,
     )
-    steps: int = param(
-        0, "steps an epoch, of as many passes as it takes; 0: one pass over what is drawn", low=0, optional_in_id=True
-    )
+    steps: int = param(0, "steps per epoch, with as many passes over the data as needed; 0: one pass", low=0, optional_in_id=True)
     ema: float = param(
-        0.0, "decay of the averaged weights, which are then evaluated; 0: none", low=0, below=1, optional_in_id=True
+        0.0,
+        "decay of the moving average of the weights, which is then evaluated; 0: no average",
+        low=0,
+        below=1,
+        optional_in_id=True,
     )
     ema_norms: str = param(
         "copied",
-        "batch norm's statistics in the averaged network: the network's, or averaged as weights are",
+        "batch norm statistics of the averaged network: copied from the network, or averaged like weights",
         choices=("copied", "averaged"),
         optional_in_id=True,
     )
     shrink: float = param(
         0.0,
-        "share that every weight and every statistic of batch norm loses a step (decoupled weight decay)",
+        "fraction by which every weight and batch norm statistic shrinks per step (decoupled weight decay)",
         low=0,
         below=1,
         optional_in_id=True,
     )
-    decay_norms: bool = param(True, "weight decay on batch norm and biases too", optional_in_id=True)
+    decay_norms: bool = param(True, "apply weight decay to batch norm and biases too", optional_in_id=True)
     milestones: tuple[float, ...] = param((), "fractions of training at which the rate drops", low=0, high=1)
-    drops: tuple[float, ...] = param((), "multiples of the base rate from each milestone on", low=0)
-    pad: int = param(0, "random crop after padding by this many pixels a side", low=0)
-    pad_with: str = param("black", "what the padding shows", choices=("black", "reflection"), optional_in_id=True)
+    drops: tuple[float, ...] = param((), "multiple of the base rate from each milestone on", low=0)
+    pad: int = param(0, "random crop after padding by this many pixels on each side", low=0)
+    pad_with: str = param("black", "content of the padding", choices=("black", "reflection"), optional_in_id=True)
     flip: bool = param(False, "random horizontal flip")
     crop: int = param(
         0,
-        "side of the square that the network is given: in training a part of the stored picture, drawn and scaled; 0: all of it",
+        "side of the network's square input in pixels: in training, a random part of the stored picture, rescaled; 0: the "
+        "whole picture",
         low=0,
         optional_in_id=True,
     )
     crop_area: tuple[float, ...] = param(
-        (0.08, 1.0), "smallest and largest share of the picture that is cropped", above=0, high=1, optional_in_id=True
+        (0.08, 1.0), "smallest and largest area of a random crop, as a share of the picture", above=0, high=1, optional_in_id=True
     )
     crop_ratio: tuple[float, ...] = param(
-        (3 / 4, 4 / 3), "smallest and largest width of a crop over its height", above=0, optional_in_id=True
+        (3 / 4, 4 / 3), "smallest and largest ratio of width to height of a random crop", above=0, optional_in_id=True
     )
     eval_resize: int = param(
         0,
-        "shorter side to which a picture is scaled for evaluation, before its centre is cropped; 0: 8/7 of crop, 256 for 224",
+        "length to which a picture's shorter side is scaled for evaluation, before the centre crop; 0: 8/7 of crop, 256 for 224",
         low=0,
         optional_in_id=True,
     )
     jitter: tuple[float, ...] = param(
-        (0.0, 0.0, 0.0), "most by which brightness, contrast and saturation are changed, as shares", low=0, optional_in_id=True
+        (0.0, 0.0, 0.0), "largest relative change of brightness, contrast and saturation", low=0, optional_in_id=True
     )
     policy: str = param(
         "none",
-        "further changes of training pictures, after crop, flip and jitter",
+        "augmentation policy for training pictures, applied after crop, flip and jitter",
         choices=("none", "randaugment", "trivialaugment"),
         optional_in_id=True,
     )
-    policy_operations: int = param(2, "operations of RandAugment a picture", low=1, optional_in_id=True)
-    policy_magnitude: int = param(9, "their magnitude", low=0, high=30, optional_in_id=True)
+    policy_operations: int = param(2, "RandAugment operations per picture", low=1, optional_in_id=True)
+    policy_magnitude: int = param(9, "magnitude of the RandAugment operations", low=0, high=30, optional_in_id=True)
     normalize: str = param(
         "subset",
-        "pixel normalisation: by the mean and deviation of the subset, of CIFAR, of ImageNet (what most pretrained networks "
-        "expect) or of iNaturalist, x/128 − 1, 2x/255 − 1, x/255, or none",
+        "pixel normalisation: by the mean and standard deviation of the subset, of CIFAR, of ImageNet (which most pretrained "
+        "networks expect) or of iNaturalist; x/128 − 1; 2x/255 − 1; x/255; or none",
         choices=("subset", "cifar", "cifar_pixels", "imagenet", "inat", "signed", "symmetric", "unit", "none"),
     )
     head_init: str = param(
         "he",
-        "initialisation of linear classifiers: Kaiming or Xavier normal, or a deviation of 0.01, with biases of 0; or PyTorch's "
-        "default",
+        "initialisation of linear classifiers: Kaiming normal, Xavier normal or a standard deviation of 0.01, each with zero "
+        "biases; or PyTorch's default",
         choices=("he", "glorot", "small", "pytorch"),
         optional_in_id=True,
     )
     label_smoothing: float = param(
         0.0,
-        "share ε of every label that is spread over all classes: the loss is its mean under that mixture; 0: none",
+        "label smoothing ε: the share of each label that is spread over all classes; 0: none",
         low=0,
         below=1,
         optional_in_id=True,
     )
     feature_length: float = param(
         0.0,
-        "length that the features of every image are brought to before the classifier, a factor on the logits; 0: as they are",
+        "length to which the features of every image are scaled before the classifier, a factor on the logits; 0: no scaling",
         low=0,
         optional_in_id=True,
     )
     precision: str = param(
         "auto",
-        "bfloat16 autocast, float32, or bfloat16 where it is the faster one by rule",
+        "bfloat16 autocast, float32, or auto: bfloat16 where a fixed rule says that it is faster",
         choices=("auto", "bfloat16", "float32"),
     )
-    eval_every: int = param(0, "epochs between points of the learning curve; 0: about 20 points a trial", low=0)
+    eval_every: int = param(0, "epochs between points of the learning curve; 0: about 20 points per trial", low=0)
 
     def __post_init__(self) -> None:
         check(self, f"recipe {self.name}")
         if len(self.milestones) != len(self.drops):
             raise UserError(
-                f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop a milestone"
+                f"recipe {self.name}: {len(self.milestones)} milestones but {len(self.drops)} drops: give one drop per milestone"
             )
         if self.warmup and self.warmup_epochs:
             raise UserError(
-                f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both give the warm-up: "
-                "set one of them to 0"
+                f"recipe {self.name}: warmup={self.warmup:g} and warmup_epochs={self.warmup_epochs} both set the warm-up: set "
+                "one of them to 0"
             )
         if self.micro_batch >= self.batch_size:
             raise UserError(
-                f"recipe {self.name}: micro_batch={self.micro_batch} is no part of batch_size={self.batch_size}: make it "
-                "smaller, or 0"
+                f"recipe {self.name}: micro_batch={self.micro_batch} must be less than batch_size={self.batch_size}: lower "
+                "it, or set it to 0"
             )
         self._check_crop()
 
@@ -167,18 +173,20 @@ class Recipe:
             if len(values) != count:
                 raise refuse(f"{key} takes {count} numbers, got {len(values)}")
             if count == 2 and values[0] > values[1]:
-                raise refuse(f"{key} is from the smallest to the largest, got {values[0]:g} and {values[1]:g}")
+                raise refuse(f"{key} must go from the smallest to the largest, got {values[0]:g} and {values[1]:g}")
         plain = {f.name: f.default for f in fields(self)}
         for key in ("crop_area", "crop_ratio", "eval_resize"):
             if not self.crop and getattr(self, key) != plain[key]:
-                raise refuse(f"{key} goes with crop: give the side in pixels that the network is given, such as crop 224")
+                raise refuse(f"{key} needs crop, the side in pixels of the network's input: set it too, for example crop 224")
         for key in ("policy_operations", "policy_magnitude"):
             if self.policy != "randaugment" and getattr(self, key) != plain[key]:
-                raise refuse(f"{key} goes with policy randaugment, and policy is {self.policy}")
+                raise refuse(f"{key} applies to policy randaugment only, but policy is {self.policy}: change one of them")
         if self.crop and self.pad:
-            raise refuse(f"pad={self.pad} and crop={self.crop} both say what part of a picture is shown: set one of them to 0")
+            raise refuse(
+                f"pad={self.pad} and crop={self.crop} both determine which part of a picture is shown: set one of them to 0"
+            )
         if self.crop and self.evaluated_at < self.crop:
-            raise refuse(f"eval_resize={self.eval_resize} leaves no centre of crop={self.crop} pixels: make it as large")
+            raise refuse(f"eval_resize={self.eval_resize} is smaller than crop={self.crop}: make it at least as large")
 
     @property
     def evaluated_at(self) -> int:

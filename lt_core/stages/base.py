@@ -172,12 +172,14 @@ class FromStageOne(Stages):
     def check(self, spec: TrialSpec) -> None:
         base = self.stage_one_of(spec)
         if base.method.params["stages"] != NEUTRAL["stages"]:
-            raise UserError(f"{spec.method.name}: stage_one {self.stage_one} has stages itself: name a method of one training")
+            raise UserError(
+                f"{spec.method.name}: stage_one {self.stage_one} has several stages itself: name a method with a single training"
+            )
         ours, theirs = step_of(spec).extra_images, step_of(base).extra_images
         if ours and theirs and ours != theirs:
             raise UserError(
-                f"{spec.method.name} looks at {ours} extra images a class and stage_one {self.stage_one} at {theirs}: "
-                "give both the same meta_images"
+                f"{spec.method.name} uses {ours} extra images per class, but stage_one {self.stage_one} uses {theirs}: set "
+                "the same meta_images for both"
             )
 
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec:

@@ -27,13 +27,14 @@ def check_trial(spec: TrialSpec) -> None:
             made.check(one)
             if one.recipe.micro_batch and made.whole_batch:
                 raise UserError(
-                    f"{one.method.name} {made.whole_batch} ({group} {made.name}), and recipe {one.recipe.name} computes batches "
-                    f"in parts of {one.recipe.micro_batch}: set micro_batch to 0, and a batch_size that fits into the memory"
+                    f"{one.method.name} {made.whole_batch} ({group} {made.name}), but recipe {one.recipe.name} computes "
+                    f"batches in parts of {one.recipe.micro_batch}: set micro_batch to 0, and batch_size to a value that fits "
+                    "into memory"
                 )
             if frozen and made.beyond_features:
                 raise UserError(
-                    f"{spec.method.name} {made.beyond_features} ({group} {made.name}), and a frozen backbone's features are what "
-                    "they are: leave the method out, or name a model that is trained on pictures"
+                    f"{spec.method.name} {made.beyond_features} ({group} {made.name}), but the features of a frozen backbone "
+                    "are fixed: leave out the method, or choose a model that is trained on pictures"
                 )
 
 
@@ -47,21 +48,23 @@ def check_divisible(spec: TrialSpec) -> None:
         step = build_parts(one.method.params)["step"]
         if not cast(Step, step).divisible:
             raise UserError(
-                f"{spec.method.name} cannot be trained by several processes together (its step, {step.name}, looks into the "
-                "network): give each trial one GPU, or one process"
+                f"{spec.method.name} cannot be trained by several processes together, because its step, {step.name}, accesses "
+                "the inside of the network: give each trial one GPU, or one process"
             )
 
 
 def _check_recipe(recipe: Recipe) -> None:
     if recipe.pad or recipe.flip:
         raise UserError(
-            f"recipe {recipe.name} crops or flips pictures, and a frozen backbone gives features instead: "
-            "set pad to 0 and flip to false (with views=8, say, the model's features are those of crops and mirror images too)"
+            f"recipe {recipe.name} crops or flips pictures, but a frozen backbone gives features instead: set pad to 0 and "
+            "flip to false (with views=8, say, the model's features are those of crops and mirror images too)"
         )
     if recipe.crop or any(recipe.jitter) or recipe.policy != "none":
         raise UserError(
-            f"recipe {recipe.name} changes pictures (crop, jitter or policy), and a frozen backbone gives features instead: "
-            "leave them at 0 and none (with views=8, say, the model's features are those of crops and mirror images too)"
+            f"recipe {recipe.name} changes pictures (crop, jitter or policy), but a frozen backbone gives features instead: "
+            "leave these at 0 and none (with views=8, say, the model's features are those of crops and mirror images too)"
         )
     if recipe.normalize not in ("subset", "none"):
-        raise UserError(f"recipe {recipe.name}: normalize {recipe.normalize} is for pixels, not for features: set subset or none")
+        raise UserError(
+            f"recipe {recipe.name}: normalize {recipe.normalize} applies to pixels, not to features: use subset or none"
+        )

@@ -50,33 +50,37 @@ def align_powers(generations: int, t_min: float) -> list[float]:
 
 @part("stages", "crest")
 class Crest(Stages):
-    """Train, predict the unlabelled images, keep the most confident of each predicted class c at the rate μ_c, add them to the
-    labelled set, start again from scratch. Those of one generation replace those of the one before. CReST+ also aligns
-    predictions, the more to a uniform distribution the later the generation (``progressive``).
+    """Train, predict the unlabelled images, keep the most confident predictions of each class c at the rate μ_c, add these images
+    to the labelled set, and train again from scratch. The pseudo-labels of each generation replace those of the one before.
+    CReST+ also aligns predictions, in later generations with a more uniform distribution (``progressive``).
 
-    The public code has the ideal profile γ^(−l/(L−1)) where the paper has N_l, the number of labelled images, which is that
-    profile rounded up: with a tenth of the labels the rates differ by up to 6 % on CIFAR-10 and 26 % on CIFAR-100.
+    The public code uses the ideal profile γ^(−l/(L−1)) where the paper uses N_l, the number of labelled images, which is that
+    profile rounded up. With 10 % of the labels, the rates differ by up to 6 % on CIFAR-10 and 26 % on CIFAR-100.
     """
 
-    generations: int = param(6, "trainings in all", low=1, tune=(2, 4, 6))
-    crest_alpha: float = param(1 / 3, "α, exponent of the rates; 0 keeps all", low=0, tune=(0.2, 1 / 3, 0.5, 1.0))
+    generations: int = param(6, "total number of trainings", low=1, tune=(2, 4, 6))
+    crest_alpha: float = param(
+        1 / 3, "exponent α of the class rates; 0 keeps all predictions", low=0, tune=(0.2, 1 / 3, 0.5, 1.0)
+    )
     crest_profile: str = param(
         "counts",
-        "class sizes behind rates and targets: the labelled images', or the ideal profile of the imbalance factor",
+        "class sizes for rates and targets: those of the labelled images, or the ideal profile of the imbalance factor",
         choices=("counts", "ideal"),
     )
-    progressive: bool = param(False, "align predictions with t falling from 1 to crest_t_min (CReST+)")
-    crest_t_min: float = param(0.5, "t of the last generation", low=0, high=1, tune=(0.0, 0.5, 0.8))
-    rebalance: bool = param(True, "keep by class rates; else every prediction, as plain self-training does")
+    progressive: bool = param(False, "progressive distribution alignment, with t falling from 1 to crest_t_min (CReST+)")
+    crest_t_min: float = param(0.5, "t in the last generation", low=0, high=1, tune=(0.0, 0.5, 0.8))
+    rebalance: bool = param(True, "keep pseudo-labels by class rates; false: keep all, as in plain self-training")
 
     def check(self, spec: TrialSpec) -> None:
         if not spec.data.semi_supervised:
             raise UserError(
-                f"{spec.method.name} labels unlabelled images and the data has none: "
-                "set label_fraction below 1, or unlabelled_ratio above 0"
+                f"{spec.method.name} needs unlabelled images, but the data has none: set label_fraction below 1, or "
+                "unlabelled_ratio above 0"
             )
         if self.progressive and spec.method.params.get("step") != "fixmatch":
-            raise UserError(f"{spec.method.name}: progressive alignment is FixMatch's: set step=fixmatch, or progressive=false")
+            raise UserError(
+                f"{spec.method.name}: progressive alignment works only with FixMatch: set step=fixmatch, or progressive=false"
+            )
 
     def epochs(self, spec: TrialSpec) -> int:
         return self.generations * spec.recipe.epochs

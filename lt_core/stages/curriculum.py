@@ -39,12 +39,17 @@ class EasyFirst(Sampling):
 
 @part("stages", "curriculum")
 class Curriculum(FromStageOne):
-    """Trains afresh on class-balanced draws from the easiest ``easy`` of every class, a share that grows to all of them
-    over the first ``pace`` of training; the rest is plain. Difficulty is the loss of an image under the stage-one model.
+    """Trains from scratch on class-balanced draws from the easiest share ``easy`` of every class, which grows to all images over
+    the first ``pace`` of training; the rest of training is plain. The difficulty of an image is its loss under the stage-one
+    model.
     """
 
-    easy: float = param(0.3, "share of each class, the easiest, that training begins with", above=0, high=1, tune=(0.1, 0.3, 0.5))
-    pace: float = param(0.5, "fraction of training after which it is plain; 0: it always is", low=0, high=1, tune=(0.3, 0.5, 0.7))
+    easy: float = param(
+        0.3, "share of each class, its easiest images, with which training starts", above=0, high=1, tune=(0.1, 0.3, 0.5)
+    )
+    pace: float = param(
+        0.5, "fraction of training after which all images are used; 0: from the start", low=0, high=1, tune=(0.3, 0.5, 0.7)
+    )
 
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         if self.pace == 0:

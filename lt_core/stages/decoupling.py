@@ -34,10 +34,13 @@ class Retrain(FromStageOne):
     on_features: ClassVar[bool] = False  # whether it is given the first stage's features in place of images
 
     retrain: float = param(
-        0.15, "epochs of the second stage, as a fraction of the first's; 0: there is none", low=0, tune=(0.05, 0.15, 0.5)
+        0.15, "epochs of the second stage as a fraction of those of the first; 0: no second stage", low=0, tune=(0.05, 0.15, 0.5)
     )
     retrain_lr: float = param(
-        1.0, "its first learning rate, in units of the recipe's; it falls along a cosine", above=0, tune=(0.1, 1.0)
+        1.0,
+        "initial learning rate of the second stage as a multiple of the recipe's; it decays along a cosine",
+        above=0,
+        tune=(0.1, 1.0),
     )
 
     def epochs(self, spec: TrialSpec) -> int:
@@ -70,7 +73,7 @@ class OnKeptFeatures(Retrain):
 
     kept_norms: str = param(
         "evaluation",
-        "batch norm of the kept backbone: with the first stage's statistics, or in training mode as in the public code",
+        "batch norm in the fixed backbone: with the statistics of the first stage, or in training mode as in the public code",
         choices=("evaluation", "training"),
     )
 
@@ -82,7 +85,7 @@ class OnKeptFeatures(Retrain):
 
 @part("stages", "crt")
 class ClassifierRetraining(OnKeptFeatures):
-    """cRT: the backbone stays, a fresh classifier is trained."""
+    """cRT: the backbone is fixed, and a new classifier is trained."""
 
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
         model = Net(first.evaluated.backbone, context.classifier(first.evaluated.width))
@@ -104,7 +107,7 @@ class Scaled(nn.Module):
 
 @part("stages", "lws")
 class LearnableWeightScaling(OnKeptFeatures):
-    """LWS: backbone and classifier stay; one scale a class is trained."""
+    """LWS: backbone and classifier are fixed, and one scale per class is trained."""
 
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
         model = self._scaled(first.evaluated, len(context.split.counts))
@@ -120,7 +123,7 @@ class LearnableWeightScaling(OnKeptFeatures):
 
 @part("stages", "fine_tune")
 class FineTune(Retrain):
-    """All weights go on from the first stage; the classifier is a fresh one if the method's head is another."""
+    """All weights are trained further; the classifier is a new one if the method's head differs from that of the first stage."""
 
     def second_stage(self, first: TrainableClassifier, context: StageContext) -> TrainableClassifier:
         same = first.spec.method.params["head"] == context.spec.method.params["head"]
@@ -130,7 +133,7 @@ class FineTune(Retrain):
 
 @part("stages", "features")
 class OnFeatures(Retrain):
-    """cRT on stored features of all images without augmentation; synthesis, if any, makes features, not pixels."""
+    """cRT on stored features of all images without augmentation; synthesis, if any, generates features instead of pixels."""
 
     on_features: ClassVar[bool] = True
 
@@ -166,7 +169,7 @@ class NearestMean(nn.Module):
 
 @part("stages", "ncm")
 class NearestClassMean(FromStageOne):
-    """NCM: the nearest class mean of the first stage's features decides. Nothing is trained."""
+    """NCM: prediction by the nearest class mean of the first stage's features. Nothing is trained."""
 
     def epochs(self, spec: TrialSpec) -> int:
         return 0
@@ -186,7 +189,7 @@ class NearestClassMean(FromStageOne):
 
 @part("stages", "tau_norm")
 class TauNormalisation(FromStageOne):
-    """τ-normalisation: w_c / ‖w_c‖^τ without a bias, τ that of the best balanced accuracy on the validation split."""
+    """τ-normalisation: w_c / ‖w_c‖^τ without a bias, with the τ of the best balanced accuracy on the validation split."""
 
     norm_tau: float | None = param(None, "τ; none: chosen from 0, 0.1, …, 2 on the validation split", low=0, high=2)
 
@@ -194,12 +197,13 @@ class TauNormalisation(FromStageOne):
         super().check(spec)
         if self.norm_tau is None and not spec.data.validation:
             raise UserError(
-                f"{spec.method.name} chooses τ on a validation split and the data has none: "
-                "set validation to 1 or more, or give norm_tau"
+                f"{spec.method.name} chooses τ on a validation split, but the data has none: set validation to 1 or more, or "
+                "set norm_tau"
             )
         if self.stage_one_of(spec).method.params["head"] != "linear":
             raise UserError(
-                f"{spec.method.name} normalises a linear head, which stage_one {self.stage_one} has not: name another"
+                f"{spec.method.name} normalises a linear head, which stage_one {self.stage_one} does not have: choose another "
+                "stage_one"
             )
 
     def epochs(self, spec: TrialSpec) -> int:

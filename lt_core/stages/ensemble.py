@@ -91,15 +91,15 @@ class _Ensemble(Stages):
 
 @part("stages", "easy_ensemble")
 class EasyEnsemble(_Ensemble):
-    """Every model is trained on a balanced part of its own, drawn from all images; their probabilities are averaged."""
+    """Each model is trained on its own balanced subset, drawn from all images; their probabilities are averaged."""
 
 
 @part("stages", "balance_cascade")
 class BalanceCascade(_Ensemble):
-    """As EasyEnsemble, but a model is drawn only images that those before it do not know well.
+    """Like EasyEnsemble, but each model is trained only on images that the earlier models do not classify well.
 
-    After each model the images of class c that the ensemble gives the highest probability of c are dropped, so that
-    n_c · (n_min/n_c)^(i/(T−1)) of them are left after i of T models: the paper's rule, for every class against the smallest.
+    After each model, the images of class c to which the ensemble assigns the highest probability of c are removed, so that n_c ·
+    (n_min/n_c)^(i/(T−1)) of them remain after i of T models: the paper's rule, applied to every class relative to the smallest.
     """
 
     def next_pool(self, pool: Tensor, made: list[Predictor], context: StageContext) -> Tensor:

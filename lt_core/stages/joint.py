@@ -59,26 +59,31 @@ class Joint(Stages):
 
     gan_share: float = param(
         1.0,
-        "share of the largest class up to which translated images fill the others; 0 adds none",
+        "size to which translated images fill up the other classes, as a share of the largest class; 0: none",
         low=0,
         high=1,
         tune=(0.5, 1.0),
     )
-    identity_weight: float = param(5.0, "α, weight of the identity loss", low=0, tune=(0.0, 1.0, 5.0))
-    cycle_weight: float = param(10.0, "β, weight of cycle consistency", low=0, tune=(1.0, 5.0, 10.0))
+    identity_weight: float = param(5.0, "weight α of the identity loss", low=0, tune=(0.0, 1.0, 5.0))
+    cycle_weight: float = param(10.0, "weight β of the cycle-consistency loss", low=0, tune=(1.0, 5.0, 10.0))
     minority_gamma: float = param(
-        1.0, "γ: images of smaller classes, made ones too, weigh 1/γ in the classification loss", above=0, tune=(0.25, 0.5, 1.0)
+        1.0,
+        "γ: images of smaller classes, including generated ones, have weight 1/γ in the classification loss",
+        above=0,
+        tune=(0.25, 0.5, 1.0),
     )
-    gan_length: float = param(1.0, "length of the CycleGANs' training before the classifier's, in trainings of that", low=0)
-    gan_lr: float = param(2e-4, "learning rate of the CycleGANs (Adam), linear to 0 in the second half", above=0)
-    gan_batch: int = param(16, "images of each class in a step of a CycleGAN", low=1)
-    gan_width: int = param(32, "channels of their first layer", low=1)
-    gan_blocks: int = param(3, "residual blocks of a generator", low=0)
+    gan_length: float = param(
+        1.0, "length of the CycleGANs' training before the classifier's, as a multiple of the classifier's training", low=0
+    )
+    gan_lr: float = param(2e-4, "learning rate of the CycleGANs (Adam); decays linearly to 0 in the second half", above=0)
+    gan_batch: int = param(16, "images per class in each step of a CycleGAN", low=1)
+    gan_width: int = param(32, "channels of the first layer of the CycleGANs", low=1)
+    gan_blocks: int = param(3, "residual blocks per generator", low=0)
 
     def check(self, spec: TrialSpec) -> None:
         if spec.data.semi_supervised:
             raise UserError(
-                f"{spec.method.name}: {self.name} knows no unlabelled images: drop label_fraction and unlabelled_ratio"
+                f"{spec.method.name}: {self.name} cannot use unlabelled images: remove label_fraction and unlabelled_ratio"
             )
 
     def before(self, recipe: Recipe, counts: Tensor) -> int:
@@ -141,7 +146,7 @@ def _counts(spec: TrialSpec) -> Tensor:
 
 @part("stages", "joint_aug")
 class JointAug(Joint):
-    """AUG: the CycleGANs are trained once, without a classifier; the classifier then on real and translated images together."""
+    """AUG: the CycleGANs are trained once, without a classifier; the classifier is then trained on real and translated images."""
 
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
         return self.classifier(context, translation.grown(context.split, translate=True))
@@ -149,13 +154,13 @@ class JointAug(Joint):
 
 @part("stages", "joint_alt")
 class JointAlt(Joint):
-    """ALT: an epoch of the CycleGANs with the classifier fixed, its loss flowing back into the generators, and an epoch of the
-    classifier with the generators fixed, in turn. An epoch has as many translated images as AUG's, made afresh.
+    """ALT: alternates between an epoch of the CycleGANs with a fixed classifier, whose loss also trains the generators, and an
+    epoch of the classifier with fixed generators. Each epoch has as many translated images as in AUG, generated anew.
     """
 
     gan_length: float = param(
         0.5,
-        "length of the CycleGANs' training before the first turn, in trainings of the classifier",
+        "length of the CycleGANs' training before the first turn, as a multiple of the classifier's training",
         low=0,
         tune=(0.0, 0.5, 1.0),
     )
@@ -166,7 +171,7 @@ class JointAlt(Joint):
             chosen = spec.method.params.get(group, NEUTRAL[group])
             if chosen != NEUTRAL[group]:
                 raise UserError(
-                    f"{spec.method.name}: joint_alt makes batches of its own: drop {group}={chosen}, or set stages=joint_aug"
+                    f"{spec.method.name}: joint_alt makes its own batches: remove {group}={chosen}, or set stages=joint_aug"
                 )
 
     def beside(self, recipe: Recipe, counts: Tensor) -> int:

@@ -56,12 +56,13 @@ class _Auxiliary(BoundFixMatch):
 class AuxiliaryBalanced(FixMatch):
     """FixMatch on the main classifier, plus λ·(L_cls + L_con) of an auxiliary one, which is evaluated (Eq. 1 to 4).
 
-    L_cls is the cross-entropy of labelled images, each of which takes part with probability n_min/n_y; L_con that between the
-    auxiliary prediction of a weak view, where it is confident, and of a strong view, each taking part with a probability that
-    falls from 1 towards n_min/n_q over training; it is summed over the strong views. Both train the features too.
+    L_cls is the cross-entropy of labelled images, each of which is included with probability n_min/n_y. L_con is the
+    cross-entropy between the auxiliary predictions on a weak view, if confident, and on a strong view, each included with a
+    probability that falls from 1 towards n_min/n_q over training; it is summed over the strong views. Both terms also train the
+    features.
     """
 
-    aux_weight: float = param(1.0, "λ, weight of the auxiliary classifier's losses", low=0)
+    aux_weight: float = param(1.0, "weight λ of the auxiliary classifier's losses", low=0)
 
     def check(self, spec: TrialSpec) -> None:
         super().check(spec)

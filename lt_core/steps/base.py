@@ -55,7 +55,7 @@ class Step(Part):
 
     @property
     def whole_batch(self) -> str:
-        return "makes more of a batch than its mean loss"
+        return "needs more than the mean loss of a batch"
 
     @property
     def extra_images(self) -> int:

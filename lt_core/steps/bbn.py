@@ -77,8 +77,9 @@ class _Bilateral(BoundStep):
 class Bilateral(Step):
     """Two branches with one classifier: α·CE(z, y_c) + (1 − α)·CE(z, y_r), z = W·2[α·f_c ; (1 − α)·f_r] (Eq. 1, 2 and 5).
 
-    The conventional branch gets the images that the sampling draws, the re-balancing branch those of the reversed sampler, and
-    α = 1 − (t/T)². At test both see the image, with α = 1/2. The released code shares all but the last residual block.
+    The conventional branch gets the images that the sampling draws, the re-balancing branch those of the reversed sampler, and α
+    = 1 − (t/T)². At test time both see the image, with α = 1/2. As in the released code, the branches share all layers but the
+    last residual block.
     """
 
     @property
@@ -87,9 +88,13 @@ class Bilateral(Step):
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if not isinstance(backbone, Backbone) or sum(len(group) for group in getattr(backbone, "groups", ())) < 2:
-            raise UserError(f"bbn doubles the last block of a backbone, and {called(backbone)} has no row of blocks")
+            raise UserError(
+                f"bbn duplicates the last block of a backbone, but {called(backbone)} does not consist of blocks in sequence"
+            )
         if not all(p.requires_grad for p in backbone.groups[-1][-1].parameters()):  # type: ignore[index]
-            raise UserError(f"bbn trains two copies of the last block, which {called(backbone)} keeps: train last_block, or all")
+            raise UserError(
+                f"bbn trains two copies of the last block, which {called(backbone)} keeps fixed: set trained to last_block or all"
+            )
         return TwoBranches(backbone)
 
     def bind(self, training: StepContext) -> BoundStep:

@@ -30,10 +30,12 @@ class Meta(Step):
 
     meta_set: str = param(
         "train",
-        "where meta images come from: the training subset, images beyond it, or the validation split",
+        "source of the meta images: the training subset, images outside it, or the validation split",
         choices=("train", "extra", "validation"),
     )
-    meta_images: int = param(10, "meta images a class, from train or extra; a class with fewer gives all; 0: all of train", low=0)
+    meta_images: int = param(
+        10, "meta images per class, from train or extra; a class with fewer contributes all of its images; 0: all of train", low=0
+    )
 
     @property
     def cost(self) -> float:
@@ -46,11 +48,11 @@ class Meta(Step):
     def check(self, spec: TrialSpec) -> None:
         if self.meta_set == "validation" and not spec.data.validation:
             raise UserError(
-                f"{spec.method.name} takes its meta set from a validation split and the data has none: "
-                "set validation to 1 or more, or meta_set to train"
+                f"{spec.method.name} takes its meta set from a validation split, but the data has none: set validation to 1 "
+                "or more, or meta_set to train"
             )
         if self.meta_set == "extra" and not self.meta_images:
-            raise UserError(f"{spec.method.name} takes extra meta images, but none a class: set meta_images to 1 or more")
+            raise UserError(f"{spec.method.name} takes extra meta images, but meta_images is 0: set it to 1 or more")
 
 
 class MetaStep(BoundStep):
@@ -61,7 +63,7 @@ class MetaStep(BoundStep):
         self.config, split = config, training.split
         sources: dict[str, Images | None] = {"train": split.train, "extra": split.extra, "validation": split.validation}
         meta = sources[config.meta_set]
-        assert meta is not None, "draw_images was not told of the extra images"
+        assert meta is not None, "draw_images did not receive the extra images"
         self.meta = meta
         self.batches = Batches(meta, training.recipe, training.batches) if config.meta_set == "extra" else training.batches
         of_class = [(meta.labels == c).nonzero()[:, 0] for c in range(len(split.counts))]

@@ -110,10 +110,11 @@ class MetaSampler(Meta):
     shuffled classes where ours are drawn, and batch norm is in training mode for meta images, too.
     """
 
-    sampler_lr: float = param(0.01, "learning rate of the rates (Adam)", above=0, tune=(0.01, 0.1))
+    sampler_lr: float = param(0.01, "learning rate of the class rates (Adam)", above=0, tune=(0.01, 0.1))
     look_ahead: str = param(
         "gradient",
-        "the classifier's virtual step: a plain gradient step, or the optimiser's, with momentum and weight decay, as released",
+        "virtual step of the classifier: a plain gradient step, or a step of the optimiser with momentum and weight decay, "
+        "as in the released code",
         choices=("gradient", "optimizer"),
     )
 
@@ -125,8 +126,8 @@ class MetaSampler(Meta):
         super().check(spec)
         if self.look_ahead == "optimizer" and spec.recipe.optimizer != "sgd":
             raise UserError(
-                f"{spec.method.name} looks ahead by SGD and recipe {spec.recipe.name} has {spec.recipe.optimizer}: "
-                "set look_ahead=gradient"
+                f"{spec.method.name} looks ahead with SGD, but recipe {spec.recipe.name} uses {spec.recipe.optimizer}: set "
+                "look_ahead=gradient"
             )
 
     def bind(self, training: StepContext) -> BoundStep:

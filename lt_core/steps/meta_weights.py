@@ -57,16 +57,16 @@ class _MetaWeightNet(MetaStep):
 
 @part("step", "meta_weight_net")
 class MetaWeightNet(Meta):
-    """An image's weight is a function of its loss, an MLP 1-100-1 with a sigmoid, learnt so that one step of the network with
-    these weights lowers the loss of the meta set (Shu et al. 2019, NeurIPS, Eq. 3 to 5). Weights of a batch sum to one, as in
-    the released code (xjtushujun/Meta-weight-net_class-imbalance, meta-weight-net-class-imbalance.py at 20c3276).
+    """The weight of an image is a function of its loss, an MLP 1-100-1 with a sigmoid, trained so that one step of the network
+    with these weights lowers the loss of the meta set (Shu et al. 2019, NeurIPS, Eq. 3 to 5). Weights of a batch sum to one, as
+    in the released code (xjtushujun/Meta-weight-net_class-imbalance, meta-weight-net-class-imbalance.py at 20c3276).
 
-    The paper holds the weights fixed while the virtual step takes its gradient; that code does not detach the losses that the
-    MLP sees, so that there the virtual step also goes where weights change. The real step holds them fixed in both.
+    The paper holds the weights fixed in the gradient of the virtual step. The code does not detach the losses that the MLP
+    receives, so that its virtual step also includes the gradient of the weights. The real step holds the weights fixed in both.
     """
 
     mwn_lr: float = param(1e-5, "learning rate of the weighting function", above=0, tune=(1e-5, 1e-3))
-    through_weights: bool = param(False, "the virtual step differentiates the weights too, as the released code does")
+    through_weights: bool = param(False, "differentiate through the weights in the virtual step too, as in the released code")
 
     def bind(self, training: StepContext) -> BoundStep:
         return _MetaWeightNet(training, self)
@@ -86,9 +86,9 @@ class _L2RW(MetaStep):
 
 @part("step", "l2rw")
 class LearningToReweight(Meta):
-    """An image's weight is how much a step down its loss lowers that of the meta set, or zero; weights of a batch sum to one
-    (L2RW: Ren et al. 2018, ICML, Eq. 6 to 8 and 12; uber-research/learning-to-reweight-examples, mnist/reweight.py at 0b616c9,
-    whose virtual step of rate 1 differs by a factor that the sum takes out).
+    """The weight of an image is the amount by which a gradient step on its loss lowers the loss of the meta set, or zero; the
+    weights of a batch sum to one (L2RW: Ren et al. 2018, ICML, Eq. 6 to 8 and 12; uber-research/learning-to-reweight-examples,
+    mnist/reweight.py at 0b616c9, whose virtual step with rate 1 differs by a factor that the normalisation removes).
     """
 
     def bind(self, training: StepContext) -> BoundStep:

@@ -56,9 +56,9 @@ class _Mixing(BoundStep):
 
 @part("step", "mixup")
 class Mixup(Step):
-    """Images λ·x_a + (1 − λ)·x_b of a batch, λ ~ Beta(α, α) (Zhang et al. 2018, ICLR)."""
+    """Mixed images λ·x_a + (1 − λ)·x_b of a batch, λ ~ Beta(α, α) (Zhang et al. 2018, ICLR)."""
 
-    mix_alpha: float = param(1.0, "α of the Beta distribution; 0 mixes nothing", low=0, tune=(0.2, 0.5, 1.0))
+    mix_alpha: float = param(1.0, "α of the Beta distribution; 0: no mixing", low=0, tune=(0.2, 0.5, 1.0))
     bound: ClassVar[type[_Mixing]] = _Mixing
     divisible: ClassVar[bool] = True
 
@@ -89,27 +89,30 @@ class _Manifold(_Mixing):
 
 @part("step", "manifold_mixup")
 class ManifoldMixup(Mixup):
-    """Mixup of the input or of a hidden layer, drawn for each batch (Verma et al. 2019, ICML)."""
+    """Mixup of the input or of a hidden layer, chosen at random for each batch (Verma et al. 2019, ICML)."""
 
     bound: ClassVar[type[_Mixing]] = _Manifold
     divisible: ClassVar[bool] = False
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         if len(getattr(backbone, "groups", ())) < 2:
-            raise UserError(f"manifold_mixup mixes hidden layers, and {called(backbone)} has no row of groups: use mixup")
+            raise UserError(
+                f"manifold_mixup mixes hidden layers, but {called(backbone)} does not consist of groups in sequence: use mixup"
+            )
         return backbone
 
 
 @part("step", "remix")
 class Remix(Mixup):
-    """Mixup whose label goes to the rarer class where the sizes differ much (Chou et al. 2020, ECCVW, Eq. 6).
+    """Mixup in which the label goes to the rarer class if class sizes differ strongly (Chou et al. 2020, ECCVW, Eq. 6).
 
-    With κ and τ: the label is b's alone where n_a/n_b ≥ κ and λ < τ, a's alone where n_a/n_b ≤ 1/κ and 1 − λ < τ, and mixed
-    by λ elsewhere.
+    The label is that of b if n_a/n_b ≥ κ and λ < τ, that of a if n_a/n_b ≤ 1/κ and 1 − λ < τ, and mixed by λ otherwise.
     """
 
-    remix_kappa: float = param(3.0, "κ, ratio of class sizes from which the rarer class may take the label", low=1)
-    remix_tau: float = param(0.5, "τ, largest share of the image that the more frequent class may have then", low=0, high=1)
+    remix_kappa: float = param(3.0, "κ: ratio of class sizes above which the label may go to the rarer class", low=1)
+    remix_tau: float = param(
+        0.5, "τ: largest share of the more frequent class in the image for which that happens", low=0, high=1
+    )
 
     def label_share(self, share: float, counts: Tensor, a: Tensor, b: Tensor) -> Tensor:
         ratio = counts[a] / counts[b]

@@ -29,8 +29,8 @@ _MEMORY = 128  # batches whose mean prediction stands for the model's (CReST's p
 class Semi(Step):
     """Adds λ_u times a term on a batch of unlabelled images to the loss of the labelled ones."""
 
-    unsup_weight: float = param(1.0, "λ_u, weight of the unlabelled term; 0: labelled images alone", low=0)
-    unsup_ratio: int = param(7, "μ, unlabelled images a step in units of the batch", low=1, tune=(1, 2, 7))
+    unsup_weight: float = param(1.0, "weight λ_u of the unlabelled term; 0: labelled images only", low=0)
+    unsup_ratio: int = param(7, "μ: unlabelled images per step, as a multiple of the batch size", low=1, tune=(1, 2, 7))
     views: ClassVar[int] = 1  # passes of an unlabelled image
 
     @property
@@ -40,8 +40,8 @@ class Semi(Step):
     def check(self, spec: TrialSpec) -> None:
         if not spec.data.semi_supervised:
             raise UserError(
-                f"{spec.method.name} learns from unlabelled images and the data has none: "
-                "set label_fraction below 1, or unlabelled_ratio above 0"
+                f"{spec.method.name} learns from unlabelled images, but the data has none: set label_fraction below 1, or "
+                "unlabelled_ratio above 0"
             )
 
 
@@ -121,9 +121,13 @@ class _PseudoLabel(BoundSemi):
 
 @part("step", "pseudo_label")
 class PseudoLabel(Semi):
-    """The model's own confident prediction is the label of the same view (Lee 2013, ICML workshops; threshold as in FixMatch)."""
+    """The model's confident prediction serves as the label of the same view (Lee 2013, ICML workshops; threshold as in
+    FixMatch).
+    """
 
-    threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
+    threshold: float = param(
+        0.95, "τ: confidence above which a prediction becomes a pseudo-label", low=0, high=1, tune=(0.8, 0.9, 0.95)
+    )
 
     def bind(self, training: StepContext) -> BoundStep:
         return _PseudoLabel(training, self)
@@ -154,11 +158,11 @@ class _MeanTeacher(BoundSemi):
 
 @part("step", "mean_teacher")
 class MeanTeacher(Semi):
-    """The averaged model's prediction of another view is the target, by squared distance, with a weight that ramps up as
+    """The target is the averaged model's prediction on another view, with a squared distance whose weight ramps up as
     exp(−5(1 − t)²) (Tarvainen and Valpola 2017, NeurIPS, section 3).
     """
 
-    consistency: float = param(100.0, "weight of the mean squared distance after the ramp", low=0, tune=(10.0, 100.0))
+    consistency: float = param(100.0, "weight of the mean squared distance after the ramp-up", low=0, tune=(10.0, 100.0))
     ramp: float = param(0.4, "fraction of training over which the weight ramps up", low=0, high=1)
     views: ClassVar[int] = 2
 
@@ -166,7 +170,8 @@ class MeanTeacher(Semi):
         super().check(spec)
         if not spec.recipe.ema:
             raise UserError(
-                f"{spec.method.name} learns from averaged weights and recipe {spec.recipe.name} keeps none: set its ema"
+                f"{spec.method.name} learns from averaged weights, but recipe {spec.recipe.name} does not average them: set "
+                "ema in the recipe"
             )
 
     def bind(self, training: StepContext) -> BoundStep:
@@ -262,31 +267,37 @@ def pass_rates(sampling: str, counts: Tensor) -> Tensor:
 
 @part("step", "fixmatch")
 class FixMatch(Semi):
-    """The confident prediction of a weak view is the label of a strong view (Sohn et al. 2020, NeurIPS, Eq. 3 and 4).
+    """The confident prediction on a weak view serves as the label of a strong view (Sohn et al. 2020, NeurIPS, Eq. 3 and 4).
 
-    With ``align`` predictions are first moved to q · target/said, renormalised, the target being the labelled class
-    distribution to the power t and said the model's mean prediction of the last 128 batches: distribution alignment
-    (Berthelot et al. 2020), with t < 1 that of CReST+ (Wei et al. 2021, section 3.3). Label and threshold come after it.
-    ``unlabelled_sampling`` lets pseudo-labels pass by class, and ``strong_views`` averages the loss over several strong views
-    (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021).
+    With ``align``, predictions q are first replaced by q · target/mean, renormalised, where target is the labelled class
+    distribution to the power t and mean is the model's mean prediction over the last 128 batches: distribution alignment
+    (Berthelot et al. 2020), or that of CReST+ if t < 1 (Wei et al. 2021, section 3.3). Label and threshold are computed
+    afterwards. ``unlabelled_sampling`` filters pseudo-labels by class, and ``strong_views`` averages the loss over several strong
+    views (Bi-Sampling: He et al. 2021; ABC: Lee et al. 2021).
     """
 
     beyond_features: ClassVar[str] = "changes pictures"
 
-    threshold: float = param(0.95, "τ, confidence from which a prediction is a label", low=0, high=1, tune=(0.8, 0.9, 0.95))
-    align: float | None = param(None, "t, power of the labelled distribution to align to; none: no alignment", low=0, high=1)
-    unlabelled_sampling: str = param(
-        "random", "pseudo-labels that pass: all, fewer of the head, fewer still", choices=("random", "mean", "reverse", "bis")
+    threshold: float = param(
+        0.95, "τ: confidence above which a prediction becomes a pseudo-label", low=0, high=1, tune=(0.8, 0.9, 0.95)
     )
-    strong_views: int = param(1, "strong views of each unlabelled image", low=1)
+    align: float | None = param(
+        None, "t: power of the labelled class distribution to align with; none: no alignment", low=0, high=1
+    )
+    unlabelled_sampling: str = param(
+        "random",
+        "pseudo-labels that are kept: all, fewer of the head classes, or fewer still",
+        choices=("random", "mean", "reverse", "bis"),
+    )
+    strong_views: int = param(1, "strong views per unlabelled image", low=1)
     strong_augment: str = param(
         "always",
-        "what strong views are made of: that of a method's public code, or two operations always on the weak view's crop",
+        "construction of strong views: as in a method's public code, or always two operations on the crop of the weak view",
         choices=tuple(POOLS),
     )
     align_to: str = param(
         "counts",
-        "labelled class distribution to align to: the labelled images', or the ideal profile of the imbalance factor",
+        "labelled class distribution to align with: that of the labelled images, or the ideal profile of the imbalance factor",
         choices=("counts", "ideal"),
     )
 

@@ -25,7 +25,7 @@ _DIGEST = 32  # bytes of a SHA-256
 
 
 def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
-    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial, and is told of once for a folder.
+    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial, and is reported once per folder.
 
     Args:
         kind: of the device that the state was trained on, as `runtime.kind_of_device` says it.
@@ -44,7 +44,11 @@ def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
         beside.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        _warn_once(path.parent, f"no checkpoint is written to {path} ({reason}), nor beside it while that lasts")
+        _warn_once(
+            path.parent,
+            f"checkpoint {path} cannot be written ({reason}); training continues without checkpoints in "
+            "this folder until that is resolved",
+        )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def read(path: Path) -> dict[str, Any]:
     stored = path.read_bytes()
     content = memoryview(stored)[_DIGEST:]
     if hashlib.sha256(content).digest() != stored[:_DIGEST]:
-        raise ValueError("its content is not what its digest says")
+        raise ValueError("its content does not match its digest")
     try:
         # Generator states must stay on the CPU; load_state_dict moves the rest.
         state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -82,10 +86,10 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
     except ValueError as error:
         with suppress(OSError):
             path.unlink(missing_ok=True)
-        reason = f"is damaged and is removed ({error})"
+        reason = f"is damaged and was removed ({error})"
     else:
         if state.get("layout") != LAYOUT:
-            ignored = "is of another version and is ignored"
+            ignored = "was written by another version and is ignored"
         elif state["trial_id"] != trial_id:
             return None
         elif state["kind"] == kind:
@@ -93,10 +97,11 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
         else:
             ignored = f"was written on {state['kind']} and is ignored on {kind}"
         _warn_once(
-            (path.parent, ignored), f"checkpoint {path} {ignored}: the trial is trained anew, and so are others with such a file"
+            (path.parent, ignored),
+            f"checkpoint {path} {ignored}: the trial starts again from the beginning, as do others with such a file",
         )
         return None
-    warnings.warn(f"checkpoint {path} {reason}: the trial is trained anew", stacklevel=2)
+    warnings.warn(f"checkpoint {path} {reason}: the trial starts again from the beginning", stacklevel=2)
     return None
 
 

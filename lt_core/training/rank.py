@@ -1,4 +1,4 @@
-"""A process that trains a trial together with the one that started it, and is told what by its standard input."""
+"""A process that trains a trial together with the process that started it, which sends instructions to its standard input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _end_with(stream: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Take the steps of the trial; what comes of them is told by process 0."""
+    """Take the steps of the trial; process 0 reports the results."""
     task = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
     spec, runtime = received(task["trial"]), Runtime(**task["runtime"])

@@ -93,5 +93,5 @@ def _explained(result: TrialResult, others: list[_Other]) -> TrialResult:
     if not dead:
         return result
     words = dead[0].last_words()
-    cause = f"process {dead[0].rank} of the {len(others) + 1} that trained the trial together ended ({words})"
+    cause = f"process {dead[0].rank} of the {len(others) + 1} that trained the trial together died ({words})"
     return replace(result, status=OOM if f"{OOM}:" in words else result.status, cause=cause)

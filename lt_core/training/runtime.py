@@ -39,7 +39,7 @@ class Runtime:
         if self.device == "auto":
             return replace(self, device="cuda" if torch.cuda.is_available() else "cpu").torch_device()
         if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(f"device {self.device} is not there: use --device cpu")
+            raise UserError(f"device {self.device} is not available: use --device cpu")
         if self.device == "cuda" and self.ranks > 1:
             return torch.device("cuda", self.rank)
         return torch.device(self.device)

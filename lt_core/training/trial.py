@@ -1,4 +1,4 @@
-"""One trial from spec to result, with its failures told instead of raised."""
+"""One trial from spec to result, with failures reported instead of raised."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ class _Trial:
             self._save(training, last)
             limit = self.runtime.time_limit
             if limit and not last and sum(self.clock.seconds.values()) > limit:
-                raise Stopped(TIMEOUT, f"over the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
+                raise Stopped(TIMEOUT, f"exceeded the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
             yield Progress(self._epoch(training), self.epochs, self.book.curve[-1] if measured else None)
             self.clock.skip()
 

@@ -44,7 +44,7 @@ def test_the_backbone_of_the_page_is_short_and_its_commands_run(folder, call):
         code, out, err = call(*words, *(["--backend", "inline"] if words[0] == "run" else []))
         assert code == 0, err + out
         if words[0] == "check":
-            assert out.endswith("\n5 checks: 5 hold, 0 do not\n")
+            assert out.endswith("\n5 checks: 5 passed, 0 failed\n")
     assert [words[0] for words in PAGE.commands] == ["check", "plan", "run"]
     (model,) = models_in(folder / "results" / "runs" / "own")
     assert re.fullmatch(r"mine@[0-9a-f]{8}", model)
@@ -81,7 +81,7 @@ def test_a_price_needs_no_weights(folder, call):
     code, out, err = call("plan", "absent.yaml")
     assert code == 0 and "2 by timing a few steps on this machine" in out, err
     code, _, err = call("run", "absent.yaml", "--backend", "inline")
-    assert code == 2 and "the weights 00000000 of resnet18 are not here" in err and err.count("\n") == 1
+    assert code == 2 and "the weights 00000000 of resnet18 were not found" in err and err.count("\n") == 1
 
 
 def test_a_large_network_is_priced_by_as_few_pictures_as_a_step_has_time_for(monkeypatch):

@@ -74,7 +74,7 @@ def test_of_two_budgets_the_one_with_more_trials_stands_and_the_other_is_told(so
     short = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, epochs=3))
     built = TABLES["cb3"](pd.DataFrame([*some, row(short, 0.1, 0.2)]))
     assert built.rows[1].cells[0].mean == pytest.approx(39.0) and built.rows[1].cells[0].n == 1
-    assert any("1 trial of another budget left out (epochs 3 in place of epochs 90)" in note for note in built.notes)
+    assert any("1 trial with a different budget left out (epochs 3 in place of epochs 90)" in note for note in built.notes)
 
 
 def test_what_is_no_row_of_the_paper_is_refused_or_left_out(some):

@@ -34,7 +34,7 @@ def test_error_against_imbalance_factor_has_a_band_of_one_deviation(tmp_path):
     deviation = math.sqrt(50)
     assert line.low == pytest.approx((10, 35 - deviation)) and line.high == pytest.approx((10, 35 + deviation))
     assert panel.x.log and "%" in panel.y.title
-    with pytest.raises(UserError, match="one imbalance factor a data set"):
+    with pytest.raises(UserError, match="only one imbalance factor per data set"):
         drawn(tmp_path / "other", "factors", trial(factor=10))
 
 
@@ -77,12 +77,12 @@ def test_the_points_by_class_frequencies_are_the_leaderboards_columns(tmp_path):
 def test_one_trial_has_no_interval_and_balanced_classes_have_no_head(tmp_path):
     line = series(drawn(tmp_path / "one", "priors", trial()).panels[0], "softmax")
     assert line.low == line.high == line.y
-    with pytest.raises(UserError, match="balanced classes alone, of which none is head or tail"):
+    with pytest.raises(UserError, match="balanced classes only, which have neither head nor tail"):
         drawn(tmp_path / "balanced", "priors", trial(factor=1))
     alone = synthetic.store(tmp_path / "alone", [trial()])
     for path in (*alone.records.iterdir(), alone.path / "per_class.parquet"):
         path.unlink()
-    with pytest.raises(UserError, match=r"no recalls of these trials: fetch its per_class\.parquet too"):
+    with pytest.raises(UserError, match=r"no per-class recalls of these trials: copy the run's per_class\.parquet"):
         PLOTS["priors"](type(alone)(alone.path))
 
 
@@ -91,7 +91,7 @@ def test_many_methods_are_the_best_and_cross_entropy(tmp_path):
     chart = drawn(tmp_path, "factors", *synthetic.run(labels, (10, 100), 1))
     assert chart.panels[0].series[0].key == "softmax" and len(chart.panels[0].series) == 8
     assert not {"focal", "hinge"} & {s.key for s in chart.panels[0].series}, "the two worst but cross-entropy"
-    assert any("the 7 best of 10 methods" in note and "and softmax" in note for note in chart.notes)
+    assert any("the best 7 of 10 methods" in note and "and softmax" in note for note in chart.notes)
 
 
 def test_confusion_is_the_mean_by_row_and_its_difference_to_cross_entropy(tmp_path):
@@ -136,7 +136,7 @@ def test_seconds_of_another_machine_are_not_compared(tmp_path):
     slow = trial(seed=1, seconds=90, environment={"device_name": "another CPU"})
     chart = drawn(tmp_path, "pareto", trial(seconds=1), trial("focal", seconds=1), slow)
     assert series(chart.panels[0], "softmax").x == (1,)
-    assert "digits IF 50: 1 trial of other machines left out" in chart.notes
+    assert "digits IF 50: 1 trial on other machines left out" in chart.notes
 
 
 def test_ranks_are_averaged_and_have_intervals_and_chances(tmp_path):
@@ -161,7 +161,7 @@ def test_one_trial_a_figure_has_a_rank_without_an_interval(tmp_path):
     chart = drawn(tmp_path, "ranks", *synthetic.run(["softmax", "focal", "inverse"], (10, 50, 100), 1))
     places = {s.key: (s.x[0], s.words[0]) for s in chart.panels[0].series}
     assert places == {"inverse": (1, "1.00"), "focal": (2, "2.00"), "softmax": (3, "3.00")}
-    assert any(note.startswith("no intervals: ") for note in chart.notes)
+    assert any(note.startswith("no intervals, because") for note in chart.notes)
 
 
 def test_ranks_are_those_among_all_methods_whichever_are_drawn(tmp_path):
@@ -193,8 +193,8 @@ def test_the_grid_of_class_balanced_loss_is_of_the_validation_split(tmp_path):
     assert (heat.x, heat.y) == (("focal γ=1", "focal γ=2"), ("0.9", "0.99"))
     assert heat.values == ((50, 60), (70, None)) and "validation split" in heat.unit and "validation split" in chart.title
     heat = (chart := drawn(tmp_path / "other", "heatmap", *results[3:])).panels[0].heat
-    assert "test set" in heat.unit and "choose nothing by it" in chart.notes[0]
-    with pytest.raises(UserError, match="no two settings of a class-balanced loss"):
+    assert "test set" in heat.unit and "do not choose hyperparameters by it" in chart.notes[0]
+    with pytest.raises(UserError, match="does not have two settings of a class-balanced loss"):
         drawn(tmp_path / "none", "heatmap", trial())
 
 
@@ -204,7 +204,7 @@ def test_reliability_is_the_mean_over_trials_of_what_is_right_at_a_confidence(tm
     assert line.x == pytest.approx((50, 90)) and line.y == pytest.approx((70, 70))
     # |60 − 50| / 2 + |60 − 90| / 2 = 20 and |80 − 50| / 2 + |80 − 90| / 2 = 20
     assert line.name == "softmax (ECE 20.0 %, n = 2)"
-    assert series(chart.panels[0], "as sure as right").x == (0, 100)
+    assert series(chart.panels[0], "perfect calibration").x == (0, 100)
 
 
 def test_a_run_without_a_finished_trial_is_told(tmp_path):

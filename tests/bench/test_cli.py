@@ -36,40 +36,43 @@ from tests.bench.synthetic import trial
     ("arguments", "says"),
     [
         (["rn"], "No such command 'rn'"),
-        (["run", "quik"], "unknown suite 'quik'; the nearest is 'quick'"),
+        (["run", "quik"], "unknown suite 'quik': did you mean 'quick'"),
         (["run", "quick", "--sedes", "3"], "No such option: --sedes"),
-        (["run", "quick", "--only", "ldam", "--only", "focal"], "--only is given 2 times; give it once, as --only GLOB"),
-        (["run", "quick", "--out", ""], "--out is empty: give it a value, or leave it out"),
-        (["export", "--run", "quick", "--run="], "--run is empty"),
+        (["run", "quick", "--only", "ldam", "--only", "focal"], "--only was given 2 times: give it once, as --only GLOB"),
+        (["run", "quick", "--out", ""], "--out has an empty value: give it a value, or omit the option"),
+        (["export", "--run", "quick", "--run="], "--run has an empty value"),
         (
             ["report", "results/quick", "--out", "page.txt"],
-            "--out page.txt: a report is an HTML page: name a file",
+            "--out page.txt: a report is an HTML page, so the file name must end in .html",
         ),
-        (["plan", "quick", "--where", "n_max=9", "--seeds=2", "--where=n_max=8"], "--where is given 2 times; give it once, as"),
-        (["data", "show", "mine", "--data", "here", "--data", "there"], "--data is given 2 times; give it once, as --data DIR"),
+        (["plan", "quick", "--where", "n_max=9", "--seeds=2", "--where=n_max=8"], "--where was given 2 times: give it once, as"),
+        (["data", "show", "mine", "--data", "here", "--data", "there"], "--data was given 2 times: give it once, as --data DIR"),
         (["run", "quick", "--seeds", "many"], "--seeds must be a number of seeds"),
         (["run", "quick", "--precision", "half"], "precision must be in auto | bfloat16 | float32, got 'half'"),
-        (["plot", "per_clas", "--run", "x"], "unknown plot 'per_clas'; the nearest is 'per_class'"),
+        (["plot", "per_clas", "--run", "x"], "unknown plot 'per_clas': did you mean 'per_class'"),
         (["run", "quick", "--epochs", "0"], "Invalid value for '--epochs'"),
-        (["run", "quick", "--backend", "inlin"], "unknown backend 'inlin'; the nearest is 'inline'"),
+        (["run", "quick", "--backend", "inlin"], "unknown backend 'inlin': did you mean 'inline'"),
         (["run", "quick", "--only", "x*", "--backend", "inline"], "--only 'x*' matches no method of suite quick"),
         (["run", "mnist", "--backend", "inline", "--data", "/nowhere"], "the data folder /nowhere does not exist"),
         (["run", "quick", "--backend", "inline", "--out", "/dev/null"], "the run folder /dev/null/quick cannot be written"),
-        (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not there"),
+        (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not available"),
         (
             ["run", "quick", "--device", "cuda", "--gpus-per-trial", "0"],
-            "asks for a GPU and --gpus-per-trial 0 for none: drop one",
+            "needs a GPU, but --gpus-per-trial 0 gives a trial none: remove one",
         ),
-        (["run"], "name a suite, see `list suites`"),
+        (["run"], "name a suite (see `list suites`)"),
         (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
-        (["list", "method"], "unknown kind 'method'; the nearest is 'methods'"),
+        (["list", "method"], "unknown kind 'method': did you mean 'methods'"),
         (["list", "methods", "zz*"], "no methods match 'zz*'"),
         (
             ["table", "cb", "--run", "quick"],
-            "quick has not been run here, so there is no run 'quick': `bench.py run quick`",
+            "quick has not been run here, so run 'quick' does not exist: `bench.py run quick`",
         ),
-        (["status", "digits_cb"], "digits_cb has not been run here, so there is no run 'digits_cb': `bench.py tune digits_cb`"),
-        (["status", "quick"], "there is no run 'quick'"),
+        (
+            ["status", "digits_cb"],
+            "digits_cb has not been run here, so run 'digits_cb' does not exist: `bench.py tune digits_cb`",
+        ),
+        (["status", "quick"], "run 'quick' does not exist"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):
@@ -136,7 +139,7 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     call("run", write_suite(), "--backend", "inline", "--limit", "5")
     code, out, _ = call("plan", write_suite())
     assert "16 trials, 5 done, 0 failed, 11 left" in out
-    assert "11 trials estimated from finished ones" in out
+    assert "11 trials estimated from finished trials" in out
 
 
 def test_run_ends_in_the_table_and_its_files(call, write_suite, tmp_path):
@@ -156,7 +159,7 @@ def test_run_ends_in_the_table_and_its_files(call, write_suite, tmp_path):
     code, _, err = call("table", "cb", "--run", "tiny", "--format", "pdf")
     assert (code, "unknown format 'pdf'" in err) == (2, True)
     code, _, err = call("table", "bc", "--run", "tiny")
-    assert (code, "unknown table 'bc'; the nearest is 'cb'" in err) == (2, True)
+    assert (code, "unknown table 'bc': did you mean 'cb'" in err) == (2, True)
     code, out, _ = call("status", "tiny")
     assert "4 trials: 4 ok" in out
 
@@ -183,7 +186,7 @@ def test_a_damaged_record_stops_a_run_with_one_sentence(call, write_suite, tmp_p
 def test_from_another_process_too(tmp_path):
     done = cli("run", "quik", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: unknown suite 'quik'; the nearest is 'quick'\n"
+    assert done.stderr == "error: unknown suite 'quik': did you mean 'quick'?\n"
 
 
 def test_a_job_script_can_tell_whether_trials_failed(call, write_suite, tmp_path):
@@ -193,7 +196,7 @@ def test_a_job_script_can_tell_whether_trials_failed(call, write_suite, tmp_path
     assert call("run", some, *inline, "--only", "softmax")[0] == 0
     for attempt in ("first", "again"):
         code, _, err = call("run", some, *inline)
-        assert (code, "2 of 4 trials failed: see `bench.py status results/runs/tiny`" in err) == (3, True), attempt
+        assert (code, "2 of 4 trials failed: `bench.py status results/runs/tiny`" in err) == (3, True), attempt
     assert call("run", some, *inline, "--only", "softmax")[0] == 0, "what was asked for is finished"
     code, _, err = call("run", some, *inline, "--only", "ldam*")
     assert (code, "2 of 2 trials failed" in err) == (4, True)
@@ -207,7 +210,7 @@ def test_a_job_script_can_tell_whether_trials_failed(call, write_suite, tmp_path
 def test_fail_fast_stops_at_the_first_failed_trial(call, write_suite, backend):
     suite = write_suite(methods=["ldam[scale=1e+38]", "softmax"], seeds=3)  # 12 trials, of which the first ones fail
     code, out, err = call("run", suite, "--backend", backend, "--fail-fast")
-    assert (code, "the run stops at its first failed trial, as --fail-fast asks" in err) == (3, True), out + err
+    assert (code, "the run stops at its first failed trial because of --fail-fast" in err) == (3, True), out + err
     ended = pd.read_parquet("results/runs/tiny/trials.parquet")["status"]
     assert "diverged" in set(ended) and len(ended) < 12
     assert call("run", suite, "--backend", "inline")[0] == 3, "the same command without it goes on"
@@ -255,7 +258,7 @@ def test_every_command_refuses_an_option_given_twice_unless_it_takes_several():
             if option.multiple:
                 assert one.make_parser(context).parse_args(given)[0][option.name] == ["1", "2"]
             else:
-                with pytest.raises(UserError, match="is given 2 times"):
+                with pytest.raises(UserError, match="was given 2 times"):
                     one.parse_args(context, given)
 
 

@@ -87,11 +87,11 @@ def test_without_two_pairs_or_a_spread_there_is_no_test():
 
 
 def test_what_cannot_be_compared_is_told():
-    with pytest.raises(UserError, match="unknown baseline 'softmux'; the nearest is 'softmax'"):
+    with pytest.raises(UserError, match="unknown baseline 'softmux': did you mean 'softmax'"):
         compare(frame(row("softmax", 0, 0.8)), "softmux")
-    with pytest.raises(UserError, match="no trial of 'softmax' is finished"):
+    with pytest.raises(UserError, match="no trial of the baseline 'softmax' has finished"):
         compare(frame(row("softmax", 0, np.nan, status="failed"), row("crt", 0, 0.8)), "softmax")
-    with pytest.raises(UserError, match="no other method shares images and seeds"):
+    with pytest.raises(UserError, match="no other method was run on the same images and seeds"):
         compare(frame(row("softmax", 0, 0.8), row("crt", 1, 0.8)), "softmax")
 
 

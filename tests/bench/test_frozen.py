@@ -57,7 +57,7 @@ def test_features_are_computed_ahead_and_a_run_on_ray_finds_them(own, call):
     assert {record["status"] for record in records} == {"ok"} and len(records) == 2
     assert len({record["environment"]["features_fingerprint"] for record in records}) == 1
     assert "model frozen[backbone=mine" in out
-    assert "these figures say nothing of learning features" in out
+    assert "these figures do not measure how well features are learnt" in out
 
 
 def test_what_cannot_be_is_refused_before_anything_starts(own, call):
@@ -68,4 +68,4 @@ def test_what_cannot_be_is_refused_before_anything_starts(own, call):
     code, _, err = call("run", "moving.yaml", "--out", "runs")
     assert code == 2 and "range_loss moves features (regularizer range)" in err
     code, _, err = call("features", "trained.yaml")
-    assert code == 2 and "no suite of trained.yaml has a frozen backbone" in err
+    assert code == 2 and "none of the suites trained.yaml has a frozen backbone" in err

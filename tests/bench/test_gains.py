@@ -96,7 +96,7 @@ def test_the_table_and_the_chart_say_the_same(tuned):
     assert isinstance(table, Table) and [row.label for row in table.rows] == ["softmax (baseline)", *(g.name for g in made[1:])]
     over_tuned = next(s for s in chart.panels[0].series if s.kind == "points" and s.name == "over the tuned baseline")
     assert [f"{x:+.2f}" for x in over_tuned.x] == [row.cells[3].text for row in table.rows[1:]]
-    assert any("3 draws × 1 seed that no search has seen" in note for note in table.notes)
+    assert any("3 draws × 1 seed that no search used" in note for note in table.notes)
 
 
 def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
@@ -105,6 +105,6 @@ def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
     file.write_text(yaml.safe_dump({**EQUAL, "trials": 1, "studies": studies}))
     run = cli("tune", str(file), "--backend", "inline", "--out", str(tmp_path / "out"), "--fresh-subset-seeds", "2")
     assert run.returncode == 0, run.stderr
-    assert "beside softmax, tuned with the same budget" in run.stdout and "softmax (baseline)" in run.stdout
+    assert "compared with softmax, tuned with the same budget" in run.stdout and "softmax (baseline)" in run.stdout
     assert "| over_sampling |" in (tmp_path / "out" / "mine" / "tables" / "gains.md").read_text()
     assert (tmp_path / "out" / "mine" / "plots" / "gains.svg").exists()

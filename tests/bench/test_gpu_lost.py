@@ -24,7 +24,7 @@ def no_gpu(monkeypatch):
 
 def test_the_gpus_of_a_cluster_are_not_those_of_its_driver(no_gpu):
     assert Execution(device="cuda", address="head:6379").runtime().device == "cuda"
-    with pytest.raises(UserError, match="device cuda is not there"):
+    with pytest.raises(UserError, match="device cuda is not available"):
         Execution(device="cuda").runtime()
 
 
@@ -35,7 +35,7 @@ def test_a_cluster_without_a_gpu_refuses_trials_that_must_have_one(monkeypatch):
     resources = {"CPU": 4.0}
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": resources}])
     asked = Execution(device="cuda", address="head:6379").scheduler()
-    with pytest.raises(UserError, match="no machine of this Ray has one: use --device cpu"):
+    with pytest.raises(UserError, match="no machine of this Ray cluster has one: use --device cpu"):
         asked.workers()
     resources["GPU"] = 2.0
     assert asked.workers() == 2
@@ -74,7 +74,7 @@ def test_the_bare_loop_ends_where_all_further_trials_would_fail(monkeypatch, los
     monkeypatch.setattr(inline, "gpu_is_lost", lambda: lost)
     monkeypatch.setattr(inline, "trial_steps", lambda spec, runtime: iter([TrialResult(spec, FAILED, "illegal address")]))
     if lost:
-        with pytest.raises(UserError, match=r"since trial [0-9a-f]{16} failed .illegal address.: give the same command again"):
+        with pytest.raises(UserError, match=r"when trial [0-9a-f]{16} failed .illegal address.: run the same command again"):
             Inline().run(jobs, Listener())
     else:
         Inline().run(jobs, Listener())

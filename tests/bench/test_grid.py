@@ -81,24 +81,30 @@ def test_every_field_belongs_to_one_thing():
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ([], "name a suite, see `list suites`, or give a grid with --dataset, --methods and --name"),
-        (["quick", "--cb-beta", "0.9"], "--cb-beta is for a grid of your own, and quick is a suite: give one or the other"),
+        ([], "name a suite (see `list suites`), or define a grid with --dataset, --methods and --name"),
+        (["quick", "--cb-beta", "0.9"], "--cb-beta defines a grid of your own, but quick is a suite: give one or the other"),
         (["--dataset", "digits", "--name", "mine"], "a grid needs --methods: see `list methods`"),
         (["--methods", "softmax", "--name", "mine"], "a grid needs --dataset: see `list datasets`"),
-        (["--dataset", "digits", "--methods", "softmax"], "a grid needs a name, which is that of its run folder"),
-        ([*MINE[:-1], "a/b"], "--name must be a plain name, such as mine; got 'a/b'"),
-        ([*MINE[:-1], "quick"], "quick is the name of search_spaces/quick.yaml, which comes with the benchmark"),
-        ([*MINE, "--cb-betta", "0.9"], "--set: unknown field 'cb_betta'; the nearest is 'cb_beta'"),
-        ([*MINE, "--set", "lr=1,"], "--set lr must list values, such as A or A,B; got '1,'"),
-        ([*MINE, "--lr", "[1"], "--set lr must list values, such as A or A,B; got '[1'"),
-        ([*MINE, "--lr", "1", "--lr", "2"], "--set gives lr twice: list its values, such as --set lr=A,B"),
-        (["--methods", "softmax", *MINE[:2], *MINE[4:], "--gamma", "2"], "set gives gamma, which none of its methods has"),
-        (["--dataset", "digts", *MINE[2:]], "--dataset: unknown dataset 'digts'; the nearest is 'digits'"),
-        (["--dataset", "digits,cifar10", *MINE[2:]], "no recipe is usual for digits and cifar10: add --recipe"),
-        ([*MINE, "--seed", "1", "--seeds", "2"], "--seed is one seed and --seeds several: give one of the two"),
+        (["--dataset", "digits", "--methods", "softmax"], "a grid needs a name, which is also the name of its run folder"),
+        ([*MINE[:-1], "a/b"], "--name must be a simple name without a path, such as mine; got 'a/b'"),
+        ([*MINE[:-1], "quick"], "search_spaces/quick.yaml, which comes with the benchmark, is already called quick"),
+        ([*MINE, "--cb-betta", "0.9"], "--set: unknown field 'cb_betta': did you mean 'cb_beta'"),
+        ([*MINE, "--set", "lr=1,"], "--set lr needs one value or several, such as A or A,B; got '1,'"),
+        ([*MINE, "--lr", "[1"], "--set lr needs one value or several, such as A or A,B; got '[1'"),
+        ([*MINE, "--lr", "1", "--lr", "2"], "--set gives lr twice: give all values in one option, such as --set lr=A,B"),
+        (
+            ["--methods", "softmax", *MINE[:2], *MINE[4:], "--gamma", "2"],
+            "set gives gamma, but none of the suite's methods has that parameter",
+        ),
+        (["--dataset", "digts", *MINE[2:]], "--dataset: unknown dataset 'digts': did you mean 'digits'"),
+        (
+            ["--dataset", "digits,cifar10", *MINE[2:]],
+            "there is no default recipe for digits and cifar10: choose one with --recipe",
+        ),
+        ([*MINE, "--seed", "1", "--seeds", "2"], "--seed selects one seed and --seeds several: give only one of the two"),
         ([*MINE, "--save-suite", "mine.txt"], "--save-suite must name a YAML file, such as mine.yaml; got 'mine.txt'"),
-        ([*MINE, "--save-suite", "quick.yaml"], "--save-suite: quick is the name of search_spaces/quick.yaml"),
-        ([*MINE, "--only", "softmax", "--save-suite", "mine.yaml"], "leave out --only, --where and --limit"),
+        ([*MINE, "--save-suite", "quick.yaml"], "--save-suite: search_spaces/quick.yaml, which comes with the benchmark"),
+        ([*MINE, "--only", "softmax", "--save-suite", "mine.yaml"], "remove --only, --where and --limit"),
     ],
 )
 def test_bad_input_is_one_sentence(command, words, tmp_path, monkeypatch):
@@ -124,7 +130,7 @@ def test_fields_are_told_from_options():
 def test_another_file_is_not_overwritten(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("about: another\n")
-    with pytest.raises(UserError, match="is there and says something else"):
+    with pytest.raises(UserError, match="already exists with different content"):
         grid(save_suite=file).suite(tmp_path, Selection())
     assert file.read_text() == "about: another\n"
 
@@ -144,4 +150,4 @@ def test_a_grid_is_run_and_kept_with_its_trials(tmp_path):
     other = tmp_path / "mine.yaml"
     other.write_text((tmp_path / "mine" / "mine.yaml").read_text().replace("0.9", "0.99"))
     refused = cli("plan", str(other), "--out", str(tmp_path))
-    assert refused.returncode == 2 and "choose another name" in refused.stderr
+    assert refused.returncode == 2 and "rename the file" in refused.stderr

@@ -67,10 +67,10 @@ def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"suites": ["quik"]}, "group both: unknown suite 'quik'; the nearest is 'quick'"),
-        ({"suites": ["full"]}, "group both contains the group full: name suites only"),
-        ({"suites": []}, "group both: suites must be a list of at least one suite"),
-        ({"suites": None}, "group both: suites must be a list of at least one suite"),
+        ({"suites": ["quik"]}, "group both: unknown suite 'quik': did you mean 'quick'"),
+        ({"suites": ["full"]}, "group both contains the group full: a group may list only suites"),
+        ({"suites": []}, "group both: suites must be a list of one or more suites"),
+        ({"suites": None}, "group both: suites must be a list of one or more suites"),
         ({"suites": ["quick", "quick"]}, "group both names the suite quick twice"),
         ({"seeds": 3}, "group both: unknown key 'seeds'"),
     ],
@@ -84,21 +84,21 @@ def test_groups_that_are_refused(call, write_group, changes, says):
 def test_a_group_that_contains_itself_is_refused(call, write_group):
     path = write_group()
     _, _, err = call("plan", write_group(suites=[path]))
-    assert "group both contains itself: name suites only" in err
+    assert "group both contains itself: a group may list only suites" in err
 
 
 def test_a_group_is_no_suite_for_the_library():
-    with pytest.raises(UserError, match="full is a group of suites, not a suite"):
+    with pytest.raises(UserError, match="full is a group of suites: name one of its suites instead"):
         bench.load_suite("full")
 
 
 def test_a_suite_of_a_group_that_has_nothing_of_what_is_asked_for_is_left_out(call, write_group, tmp_path):
     code, out, _ = call("run", write_group(), "--backend", "inline", "--only", "over*")
     assert code == 0
-    assert "one: left out, nothing in it matches" in out
+    assert "one: skipped because no trial of it matches" in out
     assert [p.name for p in (tmp_path / "results" / "runs").iterdir()] == ["two"]
     code, _, err = call("run", write_group(), "--backend", "inline", "--only", "x*")
-    assert (code, "nothing matches in any suite of" in err) == (2, True)
+    assert (code, "no trial matches in any of the suites" in err) == (2, True)
     # Named itself, it is missed.
     code, _, err = call("plan", str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml"), "--only", "over*")
     assert (code, "--only 'over*' matches no method of suite one" in err) == (2, True)
@@ -109,7 +109,7 @@ def test_data_that_a_later_suite_lacks_are_missed_before_the_first_begins(call, 
     path = write_group(suites=[str(tmp_path / "one.yaml"), far])
     code, out, err = call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"))
     assert (code, out) == (2, "")
-    assert "nowhere does not exist: give --data (or LT_DATA) a folder that holds cifar10" in err
+    assert "nowhere does not exist: set --data (or LT_DATA) to a folder that contains cifar10" in err
     assert not (tmp_path / "results").exists()
     # What is left out needs no data.
     assert call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"), "--where", "dataset=digits")[0] == 0
@@ -130,18 +130,27 @@ def test_where_keeps_the_trials_on_such_data(call, write_suite, tmp_path):
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("imbalance_factr=50", "--where: unknown key 'imbalance_factr'; the nearest is 'imbalance_factor'"),
+        ("imbalance_factr=50", "--where: unknown key 'imbalance_factr': did you mean 'imbalance_factor'"),
         ("imbalance_factor=100", "--where imbalance_factor=100 matches no trial of suite tiny, which has 10, 50"),
         ("imbalance_factor=much", "--where: imbalance_factor must be a number, got 'much'"),
         ("imbalance_factor=0.5", "--where: imbalance_factor must be in [1, inf), got 0.5"),
         ("imbalance_type=stp", "--where: imbalance_type must be in exp | step | majority | natural | counts, got 'stp'"),
-        ("imbalance_factor", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
-        ("counts=50,30,10", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
-        ("counts=[50,30", "--where must be such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '"),
+        (
+            "imbalance_factor",
+            "--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '",
+        ),
+        (
+            "counts=50,30,10",
+            "--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '",
+        ),
+        (
+            "counts=[50,30",
+            "--where needs KEY=VALUE pairs, such as dataset=cifar10,imbalance_factor=100 or counts=[50,30,10]; got '",
+        ),
         ("counts=50", "--where: counts must be a list such as [3,2,1], got '50'"),
         ("counts=[50,30]", "--where counts=[50,30] matches no trial of suite tiny, which has []"),
-        ("imbalance_factor=", "--where must be such as"),
-        ("n_max=100,n_max=50", "--where takes one value for each key"),
+        ("imbalance_factor=", "--where needs KEY=VALUE pairs, such as"),
+        ("n_max=100,n_max=50", "--where takes one value per key"),
     ],
 )
 def test_a_where_that_is_refused(call, write_suite, where, says):
@@ -184,7 +193,7 @@ def test_a_file_that_has_the_name_of_what_comes_with_the_benchmark_is_refused(ca
     for arguments in (("run", path), ("plan", path), ("plan", write_group(suites=[path])), ("tune", path)):
         code, _, err = call(*arguments)
         assert code == 2 and "which comes with the benchmark, and would share its run folder: rename it" in err, err
-    with pytest.raises(UserError, match="rename it, such as my_"):
+    with pytest.raises(UserError, match="rename it, for example to my_"):
         bench.load_suite(path)
     assert not (tmp_path / "results").exists()
 
@@ -197,11 +206,11 @@ def test_a_copy_of_a_built_in_suite_is_that_suite(tmp_path):
 def test_two_files_of_one_name_do_not_share_a_run_folder(call, tmp_path):
     one, two = written(tmp_path / "a", "mine"), written(tmp_path / "b", "mine", methods=["over_sampling"])
     code, _, err = call("plan", one, two)
-    assert code == 2 and "would share the run folder results/runs/mine: rename one of them" in err
+    assert code == 2 and "would share the run folder results/runs/mine: rename one of the two files" in err
     assert call("run", one, "--backend", "inline")[0] == 0
     for name in ("run", "plan"):
         code, _, err = call(name, two)
-        words = f"the run folder results/runs/mine is that of {one}, not of {two}: choose another name, or give another --out"
+        words = f"the run folder results/runs/mine belongs to {one}, not to {two}: rename the file, or choose another --out"
         assert code == 2 and words in err
     assert call("run", two, "--backend", "inline", "--out", "elsewhere")[0] == 0
     one = written(tmp_path / "a", "mine", methods=["softmax", "over_sampling"])
@@ -242,5 +251,5 @@ def test_runs_are_not_kept_beside_the_benchmarks_own_rows(call, tmp_path, monkey
     tiny = written(tmp_path, "tiny_of_the_tests")
     monkeypatch.chdir(ROOT)
     code, _, err = call("run", tiny, "--backend", "inline", "--out", out)
-    assert code == 2 and "tiny_of_the_tests would lie among the committed rows" in err
+    assert code == 2 and "tiny_of_the_tests would be inside the folder of the benchmark's committed rows" in err
     assert not (ROOT / "results" / "tiny_of_the_tests").exists()

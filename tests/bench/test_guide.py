@@ -104,7 +104,7 @@ def test_the_page_on_reading(call, tmp_path):
 def test_the_page_on_metrics(call, tmp_path):
     shutil.copytree(ROOT / "results" / "quick", tmp_path / "results" / "runs" / "quick")
     said = run_page(Page("docs/metrics.md"), call, tmp_path)
-    assert said["check two_worst.py"].endswith(" hold, 0 do not\n")
+    assert said["check two_worst.py"].endswith(" passed, 0 failed\n")
     assert "mean recall of the two worst classes" in list(said.values())[-1]
 
 

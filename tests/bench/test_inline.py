@@ -90,7 +90,7 @@ def test_the_time_limit_ends_a_trial(write_suite, tmp_path):
     suite = write_suite(recipe={"base": "digits", "epochs": 4000}, methods=["softmax"], seeds=1)
     frame = run(suite, tmp_path, trial_timeout=0.2).frame()
     assert set(frame["status"]) == {"timeout"}
-    assert frame["cause"].str.startswith("over the limit of 0.2 s in epoch").all()
+    assert frame["cause"].str.startswith("exceeded the limit of 0.2 s in epoch").all()
 
 
 def test_ctrl_c_keeps_what_is_finished(write_suite, tmp_path, monkeypatch):

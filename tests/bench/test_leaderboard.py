@@ -90,9 +90,10 @@ def test_the_users_own_run_comes_before_committed_rows_of_the_same_trials_and_th
     assert "results/runs/quick, results/quick" in softmax and "a CPU, 1 thread, float32 and another CPU" in softmax
     assert "measured on a CPU, 1 thread, float32 and another CPU, 1 thread, float32, in results/runs/quick, results/quick" in text
     assert "measured on a CPU, 1 thread, float32, in results/quick: focal" in text
-    assert "these are several kinds of device" in text
+    assert "figures of the same trial differ slightly between these kinds of device" in text
     assert (
-        "left out: 2 trials of results/quick, since results/runs/quick has the same ones (a run of your own comes first)" in text
+        "left out: 2 trials of results/quick, because results/runs/quick has the same trials (your own runs take precedence)"
+        in text
     )
 
 
@@ -113,7 +114,7 @@ def test_a_failed_run_of_ones_own_hides_no_finished_row_and_is_told(call, tmp_pa
     synthetic.store(tmp_path / "results" / "quick", [trial()])
     synthetic.store(tmp_path / "results" / "runs" / "quick", [trial(status=FAILED, cause="a bug")])
     _, text, _ = call("leaderboard")
-    assert "left out: 1 failed trial of results/runs/quick, since results/quick has the same finished" in text
+    assert "left out: 1 failed trial of results/runs/quick, because results/quick has the same trials, which finished" in text
 
 
 def test_a_page_of_several_kinds_of_device_has_a_column_for_them(both):
@@ -157,7 +158,7 @@ def test_only_shows_fewer_rows_and_changes_none(call, tmp_path):
     code, part, _ = call("leaderboard", "--run", run, "--format", "csv", "--only", "softmax")
     assert code == 0 and part.splitlines() and set(part.splitlines()) < set(whole.splitlines())
     _, text, _ = call("leaderboard", "--run", run, "--only", "softmax", "--columns", "average_rank")
-    assert "3.00" in text and "ranks and marks are those among all 3 methods of the column" in text
+    assert "3.00" in text and "ranks and marks refer to all 3 methods of the data column" in text
     assert "*" not in text.split("mean ±")[0], "the best is not shown"
 
 
@@ -186,12 +187,12 @@ def test_another_recipe_is_another_column_however_it_was_changed(frame, change):
     assert sum(f"[{next(iter(change))}=" in column for column in board["column"]) == 1
     text = FORMATS["terminal"][0](TABLES["catalogue"](rows))
     assert (
-        f"3 trials of another budget left out (digits[{next(iter(change))}=" in text
-        and "in place of digits)" in text
+        f"3 trials with a different budget left out (digits[{next(iter(change))}=" in text
+        and "instead of digits)" in text
         and "n = 6" not in text
         and "(n=6)" not in text
     )
-    with pytest.raises(UserError, match="no other method shares images and seeds"):
+    with pytest.raises(UserError, match="no other method was run on the same images and seeds"):
         compare(rows[(rows["label"] != "focal")].assign(label=rows["label"] + rows["recipe"]), "softmaxdigits")
 
 
@@ -240,7 +241,7 @@ def test_every_table_marks_what_is_not_told_apart(frame):
         text = FORMATS["terminal"][0](TABLES[name](frame(*close, *far, name=name)))
         marked = {row.split()[0] for row in text.splitlines() if row.rstrip().endswith("≈")}
         assert marked and not any("inverse" in row for row in marked)
-        assert "not told apart from the best (block model, Tukey's range, α = 0.05)" in text
+        assert "not significantly different from the best (block model, Tukey's range, α = 0.05)" in text
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -401,7 +402,7 @@ def test_columns_and_order_are_the_readers_choice(frame):
     (table,) = build(board, "acsa", choose("few,seconds,command"), sort="seconds")
     assert [column.name for column in table.columns] == ["ACSA", "few", "seconds", "command"]
     assert [row.label for row in table.rows] == ["softmax", "focal", "inverse"]  # the fastest first
-    with pytest.raises(UserError, match="the nearest is 'few'"):
+    with pytest.raises(UserError, match="did you mean 'few'"):
         choose("acsa,fwe")
     with pytest.raises(UserError, match="unknown column to sort by"):
         build(board, "acsa", sort="verdict")
@@ -510,25 +511,25 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
 
 def test_an_empty_run_and_mixed_protocols_are_told(tmp_path):
     empty = Store.create(tmp_path / "empty")
-    with pytest.raises(UserError, match=r"no trial is finished in .*empty: run it first"):
+    with pytest.raises(UserError, match=r"no trial has finished in .*empty: run it first"):
         frame_of([empty])
     other = replace(trial(seed=1), spec=replace(trial(seed=1).spec, protocol=2))
     stores = [synthetic.store(tmp_path / "a", [trial()]), synthetic.store(tmp_path / "b", [other])]
-    with pytest.raises(UserError, match=r"several versions of the protocol \(1: a; 2: b\)"):
+    with pytest.raises(UserError, match=r"different versions of the protocol \(1: a; 2: b\)"):
         frame_of(stores)
 
 
 def test_one_seed_has_no_interval_and_says_so(frame):
     text = FORMATS["terminal"][0](build(leaderboard(frame(*synthetic.run(["softmax", "focal"], seeds=1))), "acsa")[0])
-    assert "one trial a figure (n = 1): no spread" in text
+    assert "one trial per figure (n = 1), so no standard deviation" in text
     assert "≈" not in text and "±" not in text.split("\n\n")[1]
 
 
 def test_the_command_line_tells_bad_input_in_a_sentence(tmp_path):
     store = synthetic.store(tmp_path / "run", [trial()])
     for arguments, words in (
-        (["leaderboard", "--run", str(store.path), "--metric", "acs"], "the nearest is 'acsa'"),
-        (["leaderboard", "--run", str(store.path), "--only", "nothing*"], "matches no method there: softmax"),
+        (["leaderboard", "--run", str(store.path), "--metric", "acs"], "did you mean 'acsa'"),
+        (["leaderboard", "--run", str(store.path), "--only", "nothing*"], "matches none of the methods: softmax"),
         (["leaderboard", "--run", str(store.path), "--format", "pdf"], "unknown format 'pdf'"),
         (["export", "--run", str(store.path), "--out", "/proc/nowhere"], "cannot be written"),
         (["report", str(store.path), "--out", "/proc/nowhere/a.html"], "cannot be written"),

@@ -49,7 +49,7 @@ def test_a_run_says_that_its_trials_compute_with_one_thread(machine, capsys):
     machine(4, 0.75)
     asked, here = Execution(cpus_per_trial=2), Runtime(threads=2)
     assert asked.beside_others(here).threads == 1
-    assert "other processes use 75 % of the CPUs: each trial computes with one thread in place of 2" in capsys.readouterr().out
+    assert "other processes use 75 % of the CPUs: each trial uses one thread instead of 2" in capsys.readouterr().out
     assert Execution(cpus_per_trial=2, address="auto").beside_others(here) == here, (
         "the load of this machine is not the cluster's"
     )

@@ -62,17 +62,14 @@ def test_tables_and_leaderboard_show_top_five(call, store):
 def test_a_figure_of_pairs_is_refused_in_a_sentence(call, store, tmp_path):
     code, _, err = call("plot", "confusion", "--run", str(store.path), "--out", str(tmp_path / "confusion.svg"))
     assert code == 2 and len(err.strip().splitlines()) == 1
-    assert (
-        "no confusion matrix of cifar100 IF 500 (8,142 classes), since records of more than 200 classes keep counts by class"
-        in err
-    )
-    assert "`plot per_class` draws the error of each class" in err and not (tmp_path / "confusion.svg").exists()
+    assert "confusion matrices are not available for cifar100 IF 500 (8,142 classes), because records" in err
+    assert "draw the error of each class with `plot per_class`" in err and not (tmp_path / "confusion.svg").exists()
 
 
 def test_beside_a_set_of_few_classes_those_of_many_are_left_out_and_named(tmp_path):
     chart = PLOTS["confusion"](synthetic.store(tmp_path / "run", [trial(), replace(many(), spec=many("focal", 3).spec)]))
     assert [panel.title for panel in chart.panels] == ["digits IF 50: softmax (n = 1)"]
-    assert any(note.startswith("left out: cifar100 IF 500 (8,142 classes), since records") for note in chart.notes)
+    assert any(note.startswith("left out: cifar100 IF 500 (8,142 classes), because records") for note in chart.notes)
 
 
 def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, results):
@@ -84,10 +81,10 @@ def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, resul
     assert len(line.x) == len(table.rows) == 199 and line.x[:2] == (20, 61)
     assert line.y[0] == pytest.approx(error[:41].mean()) and line.y[-1] == pytest.approx(error[41 * 198 :].mean())
     assert line.words[0] == "41 classes of 969–1000 training images" and line.words[-1].startswith("24 classes of 2 ")
-    assert any("a point is the mean over 41 classes that are neighbours by size, of 8,142" in note for note in chart.notes)
+    assert any("each point is the mean over 41 classes of similar size, out of 8,142" in note for note in chart.notes)
     assert [row.label for row in table.rows][:2] == ["1–41 (head)", "42–82"] and table.rows[-1].label == "8119–8142 (tail)"
     assert table.rows[0].cells[0].text == "969–1000" and table.rows[0].cells[1].mean == pytest.approx(error[:41].mean())
-    assert any("a row is the mean over 41 classes" in note for note in table.notes)
+    assert any("each row is the mean over 41 classes" in note for note in table.notes)
     # Regions end where the classes do, not where a stretch does.
     few = next(region for region in chart.panels[0].regions if region.name == "few")
     assert few.low == sum(count >= 20 for count in results[0].train_counts) - 0.5 and few.high == CLASSES - 0.5
@@ -98,7 +95,7 @@ def test_the_page_is_hardly_larger_than_that_of_ten_classes(store, tmp_path):
     small = page.render(synthetic.store(tmp_path / "run", synthetic.run(["softmax", "focal"])))
     large = page.render(store)
     assert len(large) < len(small) + 200_000
-    assert "8,142 classes" in large and "keep counts by class alone" in large
+    assert "8,142 classes" in large and "keep only counts per class" in large
 
 
 def test_two_machines_measured_the_same_if_their_counts_are_the_same(results):

@@ -50,24 +50,24 @@ def test_runs_are_joined_and_a_finished_trial_wins_over_a_failed_one(store, resu
 def test_machines_of_one_kind_that_disagree_stop_the_merge(store, results, tmp_path):
     other = replace(results[0], confusion=results[1].confusion[::-1])
     target = tmp_path / "target"
-    with pytest.raises(UserError, match=f"trial {results[0].trial_id} .* other figures .* `bench.py verify`"):
+    with pytest.raises(UserError, match=f"trial {results[0].trial_id} .* different figures .* `bench.py verify`"):
         merge([store("a", *results), store("b", other)], target)
     assert not target.exists(), "nothing is written then"
     elsewhere = replace(other, environment={**other.environment, "device_name": "another CPU"})
     told: list[str] = []
     assert merge([store("a"), store("c", elsewhere)], target, told.append) == (2, 1)
     (words,) = told
-    assert words.startswith("1 trial of ") and "their other figures, of another kind of device, are left out" in words
+    assert words.startswith("1 trial of ") and "the figures there come from another kind of device and are not merged" in words
 
 
 def test_a_run_of_parquet_alone_is_neither_merged_nor_verified(store, results, tmp_path):
     run = store("run", *results)
     run.compact()
     shutil.rmtree(run.records)
-    with pytest.raises(UserError, match="has its Parquet alone, and merge needs the records"):
+    with pytest.raises(UserError, match="contains only Parquet files, but merge needs the records"):
         merge([Store.open(run.path)], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(UserError, match="has its Parquet alone, and verify needs the records"):
+    with pytest.raises(UserError, match="contains only Parquet files, but verify needs the records"):
         next(verify(Store.open(run.path), 1, Runtime()))
 
 
@@ -89,7 +89,7 @@ def test_a_row_that_is_run_again_gives_its_figures_and_a_forged_one_is_found(sto
     run = store("run", results[0], forged)
     found = {v.trial_id: v for v in verify(run, 5, Runtime())}
     assert found[results[0].trial_id].kind == SAME
-    assert found[forged.trial_id].kind == OTHER and "this should not be" in found[forged.trial_id].words
+    assert found[forged.trial_id].kind == OTHER and "where figures should be identical" in found[forged.trial_id].words
     with pytest.raises(UserError, match="no finished trial to verify"):
         next(verify(store("empty"), 1, Runtime()))
 
@@ -97,7 +97,7 @@ def test_a_row_that_is_run_again_gives_its_figures_and_a_forged_one_is_found(sto
 def test_both_through_the_command_line(store, results, tmp_path):
     a, b = store("a", results[0]), store("b", results[1])
     joined = cli("merge", str(a.path), str(b.path), "--out", str(tmp_path / "both"))
-    assert joined.returncode == 0 and "2 records added, 0 trials were there more than once" in joined.stdout
+    assert joined.returncode == 0 and "2 records added, 0 trials occurred more than once" in joined.stdout
     done = cli("verify", str(tmp_path / "both"), "--sample", "1")
     assert done.returncode == 0 and done.stdout.startswith("same "), done.stdout + done.stderr
     record = next((tmp_path / "both" / "records").glob("*.json"))
@@ -127,7 +127,7 @@ def test_rows_of_another_kind_of_device_are_a_replicate_whose_spread_is_told(cal
     other_images = {**results[0].environment, "device_name": "another CPU", "data_fingerprint": "0"}
     forged = replace(elsewhere(results[0], 10), environment=other_images)
     code, out, _ = call("verify", str(store("images", forged).path))
-    assert code == 1 and "other images: data_fingerprint 0 then" in out, "no other device explains other images"
+    assert code == 1 and "different images: data_fingerprint 0 then" in out, "no other device explains other images"
 
 
 def test_verify_draws_at_random_and_a_draw_can_be_repeated(call, store, results, monkeypatch):
@@ -137,5 +137,5 @@ def test_verify_draws_at_random_and_a_draw_can_be_repeated(call, store, results,
     monkeypatch.setattr("bench.running.verify.run_trial", lambda spec, runtime: by_id[spec.trial_id])
     draws = [call("verify", str(run.path), "--sample", "3")[1].splitlines() for _ in range(6)]
     assert len({tuple(sorted(draw[:3])) for draw in draws}) > 1, "always the same rows"
-    (seed,) = (line.split()[-1] for line in draws[0] if line.startswith("drawn with --sample-seed"))
+    (seed,) = (line.split()[-1] for line in draws[0] if line.startswith("these trials were chosen with --sample-seed"))
     assert call("verify", str(run.path), "--sample", "3", "--sample-seed", seed)[1].splitlines() == draws[0]

@@ -51,7 +51,7 @@ def test_only_what_is_missing_is_installed():
     more, words = installed_by_ray({"a:1": ["scipy"], "b:2": ["scipy", "numpy"]}, versions)
     assert more["pip"]["packages"] == ["numpy==2.3.5", "scipy==1.16.3"]
     assert words == "2 nodes of the cluster lack numpy, scipy: Ray installs them for this run"
-    with pytest.raises(UserError, match=r"^node a:1 lacks torch, which a node must bring: install it there$"):
+    with pytest.raises(UserError, match=r"^node a:1 lacks torch, which must be installed on each node: install it there$"):
         installed_by_ray({"a:1": ["torch"]}, versions)
 
 

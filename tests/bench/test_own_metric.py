@@ -109,7 +109,10 @@ def test_a_study_seeks_it(two_worst, tmp_path):
         assert found.values == [sum(sorted(made.outcome(validation=True).recall)[:2]) / 2, made.seconds["train"]]
     table = summary.table(asked, [winners.winner(one)], store)
     best = max(found.values[0] for found in one.optuna.trials)
-    assert table.notes[0] == "mean recall of the two worst classes in %, mean over the data columns; n counts draws and seeds"
+    assert (
+        table.notes[0]
+        == "mean recall of the two worst classes in %, mean over the data columns; n counts combinations of subset and seed"
+    )
     assert table.rows[1].cells[1].mean == pytest.approx(100 * best)
 
 
@@ -157,7 +160,9 @@ def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
 
 def test_one_that_fails_takes_no_run_down(tmp_path, registry):
     metric("broken", "a figure that fails")(lambda outcome: 1 / 0)
-    with pytest.warns(UserWarning, match="metric broken is left empty where it fails: ZeroDivisionError") as told:
+    with pytest.warns(
+        UserWarning, match="metric broken fails for some trials and is left empty there: ZeroDivisionError"
+    ) as told:
         store = synthetic.store(tmp_path / "run", [trial(seed=seed) for seed in (0, 1)])
         frame = store.frame()
     assert len(told) == 1
@@ -169,7 +174,7 @@ def test_one_that_fails_takes_no_run_down(tmp_path, registry):
 def test_an_objective_that_fails_on_real_predictions_fails_its_setting(tmp_path, registry):
     metric("perfect", "1 for perfect predictions, else an error")(lambda outcome: 1 / int(outcome.recall.min()))
     asked = space(objectives="perfect", trials=1, studies={"la": STUDY}, recipe={"base": "digits", "epochs": 1})
-    with pytest.warns(UserWarning, match="metric perfect is left empty"):
+    with pytest.warns(UserWarning, match="metric perfect fails for some trials and is left empty"):
         (one,) = tuning.tune(asked, Store.create(tmp_path / "tiny"), Inline(), Runtime(), say=lambda words: None)
     (only,) = one.optuna.trials
     assert only.state.name == "FAIL" and only.user_attrs["cause"] == "objective perfect has no value for what was predicted"
@@ -180,9 +185,9 @@ def test_an_objective_that_fails_on_real_predictions_fails_its_setting(tmp_path,
 @pytest.mark.parametrize(
     ("objectives", "words"),
     [
-        ("ece", "objective ece is made of confidences, which are kept of the test part alone"),
+        ("ece", "objective ece is computed from confidences, which are kept for the test set only"),
         ("nowhere", "objective nowhere has no value, and digits here has classes of"),
-        (["acsa", "balanced_accuracy"], "objectives must be one, or a list of different ones"),
+        (["acsa", "balanced_accuracy"], "objectives must be one metric, or a list of different metrics"),
         (["worst", "seconds"], "unknown objective 'worst'"),
     ],
 )
@@ -196,7 +201,7 @@ def test_objectives_that_no_setting_would_have_are_refused(registry, objectives,
 def test_an_objective_may_go_by_the_name_that_tables_have(registry):
     assert space(objectives="acsa").objectives == ("acsa",)
     assert space(objectives="error", pruner="asha").objectives == ("error",)
-    with pytest.raises(UserError, match="goes with one objective"):
+    with pytest.raises(UserError, match="needs a single objective"):
         space(objectives="macro_f1", pruner="asha")
 
 
@@ -213,7 +218,7 @@ def test_an_objective_may_go_by_the_name_that_tables_have(registry):
     ],
 )
 def test_a_name_that_another_column_has_is_refused_where_it_is_declared(registry, name, declared):
-    with pytest.raises(UserError, match=f"^metric {name}: '.+' is the name of another column of results or leaderboard"):
+    with pytest.raises(UserError, match=f"^metric {name}: '.+' is already a column of the results or the leaderboard"):
         metric(name, "something else", **declared)
     assert name not in registry
 

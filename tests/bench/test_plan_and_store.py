@@ -125,7 +125,7 @@ def test_a_damaged_record_is_named_and_left_alone(suite, store, finished, conten
     store.write(fake(finished, suite.specs[0]))
     bad = store.records / f"{suite.specs[1].trial_id}.json"
     bad.write_text(content)
-    with pytest.raises(UserError, match=f"{bad.name} is damaged .*delete it and its trial will be run again"):
+    with pytest.raises(UserError, match=f"{bad.name} is damaged .*delete it, and its trial will run again"):
         plan(suite, store)
     assert bad.read_text() == content
 
@@ -134,7 +134,7 @@ def test_a_record_of_a_newer_version_is_not_misread(suite, store, finished):
     store.write(fake(finished, suite.specs[0]))
     path = store.records / f"{suite.specs[0].trial_id}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
-    words = r"newer version of the benchmark, or is damaged \(it has schema 99.*: update the benchmark before you delete anything"
+    words = r"newer version of the benchmark, or is damaged \(it has schema 99.*: try a newer version"
     with pytest.raises(UserError, match=words):
         Store.open(store.path).frame()
 
@@ -149,12 +149,12 @@ def test_a_damaged_parquet_file_is_made_again_from_the_records(suite, store, fin
     for place in range(0, len(whole), len(whole) // 7):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         again = Store(store.path)
-        with pytest.warns(UserWarning, match=r"trials\.parquet is damaged .* made again from the records"):
+        with pytest.warns(UserWarning, match=r"trials\.parquet is damaged .* rebuilt from the records"):
             again.compact()
         pd.testing.assert_frame_equal(again.frame(), expected)
         assert file.read_bytes() == whole
     file.write_bytes(b"PAR1 not really")
-    with pytest.warns(UserWarning, match="made again"):
+    with pytest.warns(UserWarning, match="rebuilt"):
         assert Store(store.path).statuses() == {suite.specs[0].trial_id: "ok"}
 
 
@@ -166,7 +166,7 @@ def test_damaged_parquet_without_records_is_named(suite, store, finished):
     whole = file.read_bytes()
     file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     assert len(Store(store.path).frame()) == 1
-    with pytest.raises(UserError, match=r"per_class\.parquet is damaged \(it is not what parquet.sha256 says\): fetch it again"):
+    with pytest.raises(UserError, match=r"per_class\.parquet is damaged \(its digest differs .*\): copy it again"):
         Store(store.path).per_class()
 
 
@@ -178,7 +178,7 @@ def test_a_full_disk_loses_nothing(suite, store, finished, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match=r"No space left on device.*make room"):
+    with pytest.raises(UserError, match=r"No space left on device.*free some disk space"):
         store.write(fake(finished, suite.specs[1]))
     assert sorted(p.name for p in store.records.iterdir()) == before
 
@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def test_one_writer_at_a_time(store):
-    with store.lock(), pytest.raises(UserError, match="another process is running trials"), store.lock():
+    with store.lock(), pytest.raises(UserError, match="another process is writing trials"), store.lock():
         pass
     with store.lock():  # let go
         pass
@@ -198,10 +198,10 @@ def test_one_writer_at_a_time(store):
 
 def test_an_unknown_run_names_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="there is no run 'quik', and none"):
+    with pytest.raises(UserError, match="run 'quik' does not exist, and"):
         Store.open("quik")
     Store.create(tmp_path / "results" / "runs" / "quick")
-    with pytest.raises(UserError, match="unknown run 'quik'; the nearest is 'quick'"):
+    with pytest.raises(UserError, match="unknown run 'quik': did you mean 'quick'"):
         Store.open("quik")
 
 
@@ -229,7 +229,9 @@ def test_a_plan_says_when_averaged_weights_would_still_be_those_of_the_beginning
     short = replace(spec, recipe=replace(spec.recipe, epochs=4, steps=500, ema=0.999))
     assert recipe_notes([spec, long]) == []
     (note,) = recipe_notes([spec, short, short])
-    assert note.startswith("after 2,000 steps the averaged weights of recipe digits (ema 0.999) still hold 14 % of the untrained")
+    assert note.startswith(
+        "after 2,000 steps the averaged weights of recipe digits (ema 0.999) still contain 14 % of the untrained"
+    )
     assert note.endswith("set ema to 0.997 or less")
     fitting = replace(spec, recipe=replace(short.recipe, ema=0.997))
     assert recipe_notes([fitting]) == []
@@ -263,14 +265,17 @@ def test_a_copied_record_does_not_count_twice(call, tmp_path):
     record = next(run.records.glob("*.json"))
     copy = record.with_name("copy.json")
     shutil.copy(record, copy)
-    words = f"record results/runs/quick/records/copy.json is a copy of {record.name}: delete it, or its trial would count twice"
+    words = (
+        f"record results/runs/quick/records/copy.json is a copy of {record.name}"
+        ": delete the file, because otherwise its trial would count twice"
+    )
     for command in (
         ("table", "cb", "--run", "quick"), ("leaderboard",), ("compare", "quick"), ("report", "quick"), ("status", "quick"),
         ("verify", "quick"), ("merge", "quick", "--out", "both"), ("run", "quick", "--backend", "inline"),
     ):  # fmt: skip
         code, _, err = call(*command)
         assert (code, words in err) == (2, True), (command, err)
-    with pytest.raises(UserError, match="delete it, or its trial would count twice"):
+    with pytest.raises(UserError, match="delete the file, because otherwise its trial would count twice"):
         Store(run.path).compact()
     copy.unlink()
     assert len(Store(run.path).frame()) == 6
@@ -284,9 +289,9 @@ def test_the_copy_is_the_one_whose_name_is_not_the_trials(tmp_path, name):
     with pytest.raises(UserError, match=f"{name} is a copy of {record.name}"):
         list(Store(run.path).results())
     record.rename(record.with_name("5.json"))
-    with pytest.raises(UserError, match=rf"5.json is that of trial {record.stem}: rename it to {record.name}") as told:
+    with pytest.raises(UserError, match=rf"5.json contains trial {record.stem}: rename the file to {record.name}") as told:
         list(Store(run.path).results())
-    assert f"{name} is that of trial" in str(told.value), "and the other too"
+    assert f"{name} contains trial" in str(told.value), "and the other too"
 
 
 def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):
@@ -294,10 +299,10 @@ def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):
     (record,) = run.records.glob("*.json")
     trials = Store(run.path).frame()
     parquet.write(run.path, {"trials": pd.concat([trials, trials])}, run._stamp(run._record_entries()))
-    with pytest.raises(UserError, match=f"trials.parquet is damaged .trial {record.stem} stands in it twice.: delete it"):
+    with pytest.raises(UserError, match=f"trials.parquet is damaged .it contains trial {record.stem} twice.: delete it"):
         Store(run.path).frame()
     shutil.rmtree(run.records)
-    with pytest.raises(UserError, match=f"trial {record.stem} stands in it twice.: fetch it again"):
+    with pytest.raises(UserError, match=f"it contains trial {record.stem} twice.: copy it again"):
         Store(run.path).frame()
 
 

@@ -124,7 +124,7 @@ def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
     assert {panel.title for panel in chart.panels} == {"crest, 2 trials"}
     assert chart.panels[0].series[0].y == pytest.approx((95, 60, 10))  # head to tail, of the two alone
     assert chart.notes[0] == "digits IF 10 β 20 %; mean and standard deviation (n − 1) over trials"
-    assert "drawn: the first of 2 data columns" in chart.notes
+    assert "only the first of 2 data columns is drawn" in chart.notes
 
 
 def test_embeddings_of_two_shapes_of_one_factor_are_two_panels(store):
@@ -157,15 +157,15 @@ def test_only_takes_the_label_that_it_lists(store):
 
 def test_what_cannot_be_drawn_or_written_is_told(store, tmp_path):
     kept = store(record("softmax", 0, [10, 90, 50]))
-    with pytest.raises(UserError, match="no semi-supervised trial that is finished"):
+    with pytest.raises(UserError, match="no finished semi-supervised trial"):
         PLOTS["generations"](kept)
     with pytest.raises(UserError, match=r"must end in .pdf, .svg or .png"):
         write(PLOTS["per_class"](kept), tmp_path / "figure.jpg")
     with pytest.raises(UserError, match=r"--only 'x\*' matches no method of the run, which has softmax"):
         PLOTS["per_class"](kept, "x*")
-    with pytest.raises(UserError, match="has no trial yet"):
+    with pytest.raises(UserError, match="has no trials yet"):
         PLOTS["per_class"](Store.create(tmp_path / "empty"))
-    with pytest.raises(UserError, match="shows the error of each class, not few: drop --metric"):
+    with pytest.raises(UserError, match="shows the error of each class, not few: omit --metric"):
         TABLES["per_class"](kept.frame(), "few", kept.per_class())
     with pytest.raises(UserError, match="cannot be written"):
         write(
@@ -191,5 +191,5 @@ def test_pictures_are_drawn_pixel_by_pixel_with_what_they_are(store):
         times = enlarged.width // 20
         assert times > 1 and np.array_equal(np.asarray(enlarged), sheet.repeat(times, 0).repeat(times, 1))
     assert web["layout"]["yaxis"]["ticktext"] == ["2 (40)", "as 1", "1 (90)"]
-    with pytest.raises(UserError, match="no trial with pictures: run a method that makes images with --embed"):
+    with pytest.raises(UserError, match="no trial with kept images: run a method that generates images, with --embed"):
         PLOTS["translations"](kept, "softmax")

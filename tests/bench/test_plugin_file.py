@@ -136,11 +136,11 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
     suite, plugin = files()
     call("run", suite, "--backend", "inline", "--plugin", plugin)
     words = f"(stretch@{version(LOSS)}) was run with the plug-in file loss.py of SHA-256 {version(LOSS)}…"
-    for options, also in (((), ""), (("--plugin", plugin), f", and another of that name is loaded ({version(EDITED)}…)")):
+    for options, also in (((), ""), (("--plugin", plugin), f", but another file of that name is loaded ({version(EDITED)}…)")):
         files(EDITED)
         code, _, err = call("verify", "tiny", "--sample", "4", *options)
         assert code == 2 and err.count("\n") == 1
-        assert f"{words}{also}: give that file with --plugin" in err
+        assert f"{words}{also}: pass that file with --plugin" in err
     files(LOSS)
     code, out, _ = call("verify", "tiny", "--sample", "4", "--plugin", plugin)
     assert (code, out.count("the same figures")) == (0, 4)
@@ -272,7 +272,7 @@ def test_a_space_tunes_the_method_of_a_file_and_its_winner_runs_as_it_is(call, f
     assert code == 0, err
     files(EDITED)
     code, _, err = call("tune", str(path), "--backend", "inline")
-    assert (code, "study mine was begun with another choice of methods" in err) == (2, True)
+    assert (code, "study mine was started with a different choice of methods" in err) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["plan", "run", "table", "status", "list", "check"])
@@ -293,14 +293,14 @@ def test_a_file_that_is_wrong_is_refused_in_one_sentence_by_every_command(call, 
 
 def test_a_file_that_is_given_twice_is_checked_once(call, files):
     _, plugin = files("from lt_core.recipes import recipe\n\nrecipe('mine', model='mlp')\n")
-    assert call("check", plugin, plugin)[1].splitlines()[-1] == "1 check: 1 hold, 0 do not"
+    assert call("check", plugin, plugin)[1].splitlines()[-1] == "1 check: 1 passed, 0 failed"
 
 
 def test_check_prints_a_line_a_check_and_says_what_does_not_hold(call, files):
     _, plugin = files()
     code, out, _ = call("check", plugin)
     lines = out.splitlines()
-    assert code == 0 and lines[-1] == f"{len(lines) - 1} checks: {len(lines) - 1} hold, 0 do not"
+    assert code == 0 and lines[-1] == f"{len(lines) - 1} checks: {len(lines) - 1} passed, 0 failed"
     assert "ok    method stretch: At its neutral point it is the plainer method, to the bit" in lines
     assert "ok    loss stretched: It gives one number an image, [B], and averages nothing" in lines
     _, plugin = files(LOSS.replace('reduction="none"', 'reduction="mean"'))

@@ -56,7 +56,7 @@ def test_every_command_of_the_page_runs(folder):
         assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
         said[" ".join(words)] = done.stdout
     for name in ("vs_loss.py", "paste.py", "two_worst.py"):
-        assert said[f"check {name}"].endswith(" hold, 0 do not\n")
+        assert said[f"check {name}"].endswith(" passed, 0 failed\n")
     store = Store(folder / "results" / "runs" / "mine")
     (label,) = {x for x in store.frame()["label"] if re.fullmatch(r"my_vs@[0-9a-f]{8}", x)}
     assert set(store.frame()["status"]) == {"ok"} and len(store.frame()) == 6

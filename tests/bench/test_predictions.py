@@ -83,7 +83,7 @@ def test_predictions_that_could_not_be_written_are_told_at_the_end(write_suite, 
 def test_other_things_to_keep_are_refused(tmp_path, write_suite):
     with pytest.raises(UserError, match="unknown keep 'logits'"):
         bench.run(write_suite(), keep="logits")
-    with pytest.raises(UserError, match="a study keeps no predictions"):
+    with pytest.raises(UserError, match="a study does not keep predictions"):
         bench.tune("digits_cb", keep="predictions", out=tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_where_predictions_are_damaged_such_a_metric_is_empty_and_names_the_file
     Path("top_3.py").write_text(TOP_3)
     for file in copy.predictions.iterdir():
         file.write_bytes(b"")
-    words = r"metric top_3 is left empty where it fails: UserError: the predictions .*\.npz are damaged"
+    words = r"metric top_3 fails for some trials and is left empty there: UserError: the predictions .*\.npz are damaged"
     with pytest.warns(UserWarning, match=words):
         code, out, _ = call("table", "catalogue", "--run", str(copy.path), "--metric", "top_3", "--plugin", "top_3.py")
     assert code == 0 and "softmax" in out

@@ -83,7 +83,7 @@ def test_trials_without_predictions_are_left_out_and_told(store):
     (table,) = shown(store)
     assert "1 finished trial without predictions left out" in table.notes
     assert not any("sigmoid" in row.label for row in table.rows)
-    with pytest.raises(UserError, match=r"no finished trial .* has predictions: run it with --keep predictions"):
+    with pytest.raises(UserError, match=r"no finished trial .* has kept predictions: run them with --keep predictions"):
         shown(store, "sigmoid")
     with pytest.raises(UserError, match=r"--only 'crt' matches no method of the run, which has .*softmax"):
         shown(store, "crt")

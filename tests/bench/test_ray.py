@@ -21,7 +21,7 @@ from bench.records.store import Store
 from tests.bench.harness import TINY, cli, records, same, start, wait_for, workers
 
 EPOCHS = 12
-STOPPED = "stopped; every finished trial is kept. Give the same command again to go on."
+STOPPED = "Stopped. All finished trials are kept; run the same command again to continue."
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_resources_that_can_never_be_had(reference, tmp_path):
     suite, _ = reference
     done = cli("run", suite, "--out", str(tmp_path), "--cpus-per-trial", "4096")
     assert done.returncode == 2
-    assert "a trial asks for 4096 CPUs and 0 GPUs, but no machine has more than" in done.stderr
+    assert "each trial needs 4096 CPUs and 0 GPUs, but no machine has more than" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -33,7 +33,7 @@ def test_a_dead_daemon_is_told_and_a_driver_that_does_not_end_by_itself_is_ended
     assert isinstance(watch.lost, UserError)
     assert said == [str(watch.lost)]
     assert said[0].startswith("the other has died")
-    assert "every finished trial is kept: give the same command again" in said[0]
+    assert "All finished trials are kept; run the same command again" in said[0]
 
 
 def test_a_driver_that_ends_by_itself_is_left_to_it():

@@ -99,11 +99,12 @@ def test_all_bad_files_are_told_at_once_each_with_its_fix_and_are_left_alone(run
     assert code == 2 and err.startswith("error: 5 records cannot be read:\n")
     for words in (
         f"record {files[0]} is damaged (",
-        f"record {files[1]} is damaged (it holds a list): delete it and its trial will be run again",
+        f"record {files[1]} is damaged (it is a JSON list, not an object): delete it, and its trial will run again",
         f"record {files[2]} was written by a newer version of the benchmark, or is damaged (it has a field 'colour', which this "
-        "version does not know): update the benchmark before you delete anything",
-        f"record {run.records}/mine.json is that of trial {files[3].stem}: rename it to {files[3].name}",
-        f"record {run.records}/copy.json is a copy of {files[4].name}: delete it, or its trial would count twice",
+        "version does not know): try a newer version of the benchmark before you delete it",
+        f"record {run.records}/mine.json contains trial {files[3].stem}: rename the file to {files[3].name}",
+        f"record {run.records}/copy.json is a copy of {files[4].name}"
+        ": delete the file, because otherwise its trial would count twice",
     ):
         assert words in err
     assert {path.name: path.read_bytes() for path in run.records.iterdir()} == before
@@ -120,7 +121,7 @@ def test_the_rest_can_be_used_and_what_is_left_out_is_named_and_kept_out_of_parq
         ("merge", "--out", str(tmp_path / "both")),
     ):  # fmt: skip
         assert call(*command, str(run.path))[0] == 2, command
-        with pytest.warns(UserWarning, match=f"left out of {run.path}: 2 records cannot be read:") as told:
+        with pytest.warns(UserWarning, match=f"unreadable records left out of {run.path}: 2 records cannot be read:") as told:
             assert call(*command, str(run.path), "--skip-damaged")[0] == 0, command
         assert all(str(file) in str(told[0].message) for file in files[:2])
     assert {path.name: path.read_bytes() for path in run.path.glob("*.parquet")} == parquet
@@ -137,14 +138,17 @@ def test_a_warning_is_a_sentence_on_the_command_line(run):
     flipped(sorted(run.records.glob("*.json"))[0], 2000)
     words = [sys.executable, str(ROOT / "bench.py"), "status", str(run.path), "--skip-damaged"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert done.stderr.startswith(f"warning: left out of {run.path}: record {run.records}/") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith(f"warning: unreadable records left out of {run.path}: record {run.records}/")
+        and done.stderr.count("\n") == 1
+    )
     assert "5" in done.stdout
 
 
 def test_what_a_newer_version_wrote_is_never_called_damaged_alone(run):
     path = sorted(run.records.glob("*.json"))[0]
     whole = path.read_bytes()
-    newer = r"was written by a newer version of the benchmark, or is damaged .*: update the benchmark before you delete anything"
+    newer = r"was written by a newer version of the benchmark, or is damaged .*: try a newer version"
     for change in (
         lambda values: values.update(schema=3),
         lambda values: values.update(colour=1),

@@ -95,7 +95,7 @@ def test_tables_show_it_to_whoever_asks_and_the_page_where_it_is(board, tmp_path
     table = build(made, "acsa", choose("relative_accuracy,reference"))[0]
     text = FORMATS["terminal"][0](table)
     assert "rel. acc." in text and "90.00" in text and "80.00 (n=1), softmax on digits IF 1" in text
-    assert "accuracy in % of the reference's" in text
+    assert "accuracy in % of that of plain cross-entropy" in text
     page = board_of_page(synthetic.store(tmp_path / "with", [trial(), balanced(56)]).frame())
     without = board_of_page(synthetic.store(tmp_path / "without", [trial()]).frame())
     shown = [{heading.name for heading in found.headings} for found in (page, without)]
@@ -110,7 +110,7 @@ def test_free_metrics_are_columns_of_the_leaderboard_and_of_no_table_by_default(
     heads = next(line for line in text.splitlines() if "worst class" in line)
     assert heads.split("ACSA")[1].split() == ["worst", "class", "H-mean", "G-mean", "forward", "50", "forward", "5", "backward",
                                               "5", "backward", "50"]  # fmt: skip
-    assert text.count("forward 50: accuracy on a test set with the head 50 times as frequent as the tail") == 1
+    assert text.count("forward 50: accuracy on a test set in which the head is 50 times as frequent as the tail") == 1
     _, plain, _ = call("leaderboard", "--run", run)
     assert not any(words in plain for words in ("forward", "H-mean", "worst", "rel. acc."))
     code, text, _ = call("table", "catalogue", "--run", run, "--metric", "backward_50", "--format", "md")

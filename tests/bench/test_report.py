@@ -43,7 +43,7 @@ def test_the_page_holds_the_board_the_charts_and_where_they_come_from(run):
         assert words in page, words
     drawn = set(re.findall(r'id="data-(\w+)"', page))
     assert drawn == set(PLOTS) - {"heatmap", "generations", "tsne", "translations"}
-    assert "this run has no two settings of a class-balanced loss: there is no grid to draw" in page
+    assert "this run does not have two settings of a class-balanced loss, so there is no grid to draw" in page
     for text in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S):
         assert json.loads(text)[0]["data"]
 
@@ -83,7 +83,7 @@ def test_failures_are_grouped_and_say_how_to_try_again(run):
         ("failed", "RuntimeError: no", 7, 5),
         ("lost", "its node died", 1, 1),
     ]
-    assert found[0].command == "python bench.py run synthetic --retry-failed" and "runs again by itself" in found[1].remedy
+    assert found[0].command == "python bench.py run synthetic --retry-failed" and "runs it again automatically" in found[1].remedy
     assert found[1].command == "python bench.py run synthetic" and found[1].first[0].startswith("focal, digits IF 50, seed 1 (")
 
 
@@ -96,7 +96,7 @@ def test_what_a_study_stopped_is_no_failure(run):
 def test_two_commits_in_one_run_are_both_told(run):
     other = trial(seed=1, environment={"git_commit": "beef", "git_dirty": True})
     provenance = dict(facts.provenance(run(trial(), trial(seed=2), other).frame()))
-    assert provenance["code"] == [("commit c0ffee, clean", 2), ("commit beef, with changes that are not committed", 1)]
+    assert provenance["code"] == [("commit c0ffee, clean", 2), ("commit beef, with uncommitted changes", 1)]
 
 
 def test_subsets_of_two_data_columns_are_told_apart(run):
@@ -136,17 +136,17 @@ def test_a_run_of_parquet_alone_has_a_page(run):
     for path in store.records.iterdir():
         path.unlink()
     page = own(report.render(type(store)(store.path)))
-    assert "this chart is drawn from records" in page and 'id="data-factors"' in page
+    assert "which this chart needs" in page and 'id="data-factors"' in page
 
 
 def test_nothing_to_report_and_nowhere_to_write_are_told(run, tmp_path):
-    with pytest.raises(UserError, match="has no trial yet"):
+    with pytest.raises(UserError, match="has no trials yet"):
         report.render(run())
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         report.write(run(trial()), tmp_path / "file" / "report.html")
     for folder in (Path(), tmp_path):
-        with pytest.raises(UserError, match="is a folder: give a file such as"):
+        with pytest.raises(UserError, match="is a folder: name a file such as"):
             report.write(run(trial()), folder)
     assert not list(tmp_path.glob(".*.part"))
 

@@ -45,7 +45,7 @@ def test_seeds_are_a_number_of_them_or_a_list_in_text_and_in_python(given, seeds
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        *((text, "a number of seeds from 1 up, or seeds such as 0,3,7") for text in ("many", "5,", "", [])),
+        *((text, "a number of seeds, at least 1, or a list of seeds such as 0,3,7") for text in ("many", "5,", "", [])),
         *((n, "a number of seeds from 1 to 10,000, or seeds such as 0,3,7") for n in ("0", "-1", 0, -2, "10001", 10**20)),
         *((seeds, "whole numbers from 0 to 4,294,967,295") for seeds in ("0,-1", [0, -1], f"={2**32}", [10**20])),
     ],
@@ -71,11 +71,11 @@ def test_where_is_read_from_text_as_the_mapping_that_it_says():
         (Execution, {"cpus_per_trial": 0}, "cpus_per_trial must be 0.01 or more, got 0"),
         (Execution, {"gpus_per_trial": -1}, "gpus_per_trial must be 0 or more, got -1"),
         (Execution, {"trial_timeout": 0}, "trial_timeout must be 0.001 or more, got 0"),
-        (Execution, {"backend": "inlin"}, "unknown backend 'inlin'; the nearest is 'inline'"),
+        (Execution, {"backend": "inlin"}, "unknown backend 'inlin': did you mean 'inline'?"),
         (
             Execution,
             {"device": "cuda:1", "gpus_per_trial": 0},
-            "--device cuda:1 asks for a GPU and --gpus-per-trial 0 for none: drop one of them",
+            "--device cuda:1 needs a GPU, but --gpus-per-trial 0 gives a trial none: remove one of the two options",
         ),
     ],
 )
@@ -94,11 +94,11 @@ def test_words_that_are_names_stay_names():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"device": "tpu"}, "--device must be auto, cpu, cuda or one of several, such as cuda:1; got 'tpu'"),
+        ({"device": "tpu"}, "--device must be auto, cpu, cuda, or a numbered GPU such as cuda:1; got 'tpu'"),
         ({"device": "meta"}, "--device must be auto, cpu, cuda"),
         ({"address": "foo"}, "--address must be auto, HOST:PORT or ray://HOST:PORT; got 'foo'"),
-        ({"backend": "inline", "address": "auto"}, "--address is a Ray cluster's, and --backend inline does without Ray"),
-        ({"backend": "inline", "gpus_per_trial": 0.5}, "--gpus-per-trial 0.5 is for several trials at once"),
+        ({"backend": "inline", "address": "auto"}, "--address names a Ray cluster, but --backend inline does not use Ray"),
+        ({"backend": "inline", "gpus_per_trial": 0.5}, "--gpus-per-trial 0.5 lets several trials share a GPU"),
     ],
 )
 def test_an_execution_that_cannot_be_is_refused(given, message):
@@ -127,7 +127,7 @@ def test_fields_as_keywords_stand_in_for_those_of_the_records():
     assert bench.plan(suite, selection=asked).specs == words.specs
     assert {spec.seed for spec in bench.plan(suite, selection=asked, seeds=[9]).specs} == {9}, "a keyword wins"
     assert asked.seeds == (0, 1)
-    with pytest.raises(UserError, match="unknown option 'seedz'; the nearest is 'seed'"):
+    with pytest.raises(UserError, match="unknown option 'seedz': did you mean 'seed'"):
         bench.plan(suite, seedz=2)
 
 
@@ -138,7 +138,7 @@ def test_a_run_by_keywords_is_that_of_the_records(write_suite, tmp_path):
     assert one.path == tmp_path / "one" / "tiny" and two.path == tmp_path / "two" / "tiny"
     assert one.statuses() == two.statuses() and set(one.statuses().values()) == {"ok"} and len(one.statuses()) == 2
     for call in (bench.run, bench.tune):
-        with pytest.raises(UserError, match="unknown option 'backed'; the nearest is 'backend'"):
+        with pytest.raises(UserError, match="unknown option 'backed': did you mean 'backend'"):
             call(path, backed="inline")
 
 

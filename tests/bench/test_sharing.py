@@ -44,7 +44,7 @@ def test_processes_are_measured_side_by_side():
     (spec,) = suite(methods=["softmax"], seeds=1, data={**TINY["data"], "imbalance_factor": 10}).specs
     found = measured(spec, numbers=(1, 2), seconds=0.2)
     assert set(found.rates) == {1, 2} and min(found.rates.values()) > 0
-    assert str(found).startswith(("each trial takes a whole GPU", "2 trials share a GPU")) and spec.recipe.model in str(found)
+    assert str(found).startswith(("each trial gets a whole GPU", "2 trials share a GPU")) and spec.recipe.model in str(found)
 
 
 class Process:
@@ -84,7 +84,9 @@ def test_more_are_tried_until_memory_is_full_or_one_fails(monkeypatch):
 def test_a_network_that_cannot_be_trained_is_told(monkeypatch):
     monkeypatch.setattr(sharing, "_Process", Process)
     monkeypatch.setattr(Process, "begun", 3)
-    with pytest.raises(UserError, match=r"cannot be trained on one GPU, not even alone \(a process ended with code 1\): give"):
+    with pytest.raises(
+        UserError, match=r"cannot be trained on one GPU even when it has the GPU to itself \(a process ended with code 1\): give"
+    ):
         measured(suite().specs[0], (1, 2))
 
 
@@ -128,7 +130,7 @@ def test_a_plan_measures_where_there_is_a_gpu(monkeypatch, capsys, tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump(TINY))
     command = ["plan", str(file), "--out", str(tmp_path), "--measure-gpu"]
-    with pytest.raises(UserError, match="it has none that torch can use"):
+    with pytest.raises(UserError, match="needs a GPU that torch can use, but this machine has none"):
         app(command, standalone_mode=False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr(sharing, "measured", lambda spec: Sharing({1: 10.0, 2: 20.0}, spec.recipe.model, 30))
@@ -156,7 +158,7 @@ def test_a_run_on_ray_measures_where_the_gpu_is(tmp_path):
     file.write_text(yaml.safe_dump({**TINY, "methods": ["softmax"], "seeds": 2}))
     done = subprocess.run([sys.executable, "-c", PRETENDED, str(file)], capture_output=True, text=True, cwd=ROOT, timeout=250)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^tiny: (each trial takes a whole GPU|\d trials share a GPU): \S+ trains ", done.stdout, re.M), done.stdout
+    assert re.search(r"^tiny: (each trial gets a whole GPU|\d trials share a GPU): \S+ trains ", done.stdout, re.M), done.stdout
     at_once = re.search(r"^tiny: (\d) trials share", done.stdout, re.M)
     assert f"4 trials to run, {min(2, int(at_once[1])) if at_once else 1} at a time" in done.stdout
     assert done.stdout.count("'ok'") == 4
@@ -174,8 +176,8 @@ def test_a_number_is_left_as_it_is():
     [
         ({"gpus_per_trial": "many"}, "--gpus-per-trial must be a number of GPUs, such as 0.25, or auto; got 'many'"),
         ({"gpus_per_trial": "-1"}, "gpus_per_trial must be 0 or more"),
-        ({"gpus_per_trial": "auto", "backend": "inline"}, "--backend inline runs one: drop it"),
-        ({"gpus_per_trial": "auto", "processes_per_trial": 2}, "each of its processes takes a whole one: drop it"),
+        ({"gpus_per_trial": "auto", "backend": "inline"}, "--backend inline runs one trial at a time: omit it"),
+        ({"gpus_per_trial": "auto", "processes_per_trial": 2}, "each process of a trial needs a whole GPU: omit it"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(fields, words):

@@ -73,7 +73,9 @@ def test_what_was_verified_is_told(stores, tmp_path):
     verdicts = [{"trial_id": "a", "label": "softmax", "kind": kind, "words": ""} for kind in ("same", "same", "replicate")]
     certificate.write(stores[0].path, 7, verdicts, {"git_commit": "c0ffee"})
     write(Site(stores, tmp_path / "results"), tmp_path / "site", say=lambda words: None)
-    words = "3 trials drawn at random and run again: 2 with the same figures to the bit, 1 a replicate on another kind of device."
+    words = (
+        "3 trials drawn at random and run again: 2 with figures identical to the bit, 1 a replicate on another kind of device."
+    )
     assert words in (tmp_path / "site" / "index.html").read_text()
     (stores[0].path / certificate.FILE).write_text("{")
     with pytest.raises(UserError, match=r"verified\.json is damaged: write it again with"):
@@ -88,7 +90,7 @@ def test_the_same_rows_give_the_same_bytes_and_releases_stay(stores, tmp_path):
     for name, content in first.items():
         assert (tmp_path / "site" / name).read_bytes() == content, name
     fewer = Site(stores[:1], tmp_path / "results")
-    with pytest.raises(UserError, match="release v1 is in the archive with other rows"):
+    with pytest.raises(UserError, match="release v1 is already in the archive with different rows"):
         write(fewer, tmp_path / "site", release="v1")
     assert (tmp_path / "site" / "methods" / "inverse.html").exists(), "what was there is there"
     write(fewer, tmp_path / "site", release="v2", say=lambda words: None)
@@ -100,10 +102,13 @@ def test_the_same_rows_give_the_same_bytes_and_releases_stay(stores, tmp_path):
 def test_a_folder_that_is_no_site_is_left_alone(stores, tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.tex").write_text("x")
-    for out, words in ((tmp_path / "precious", "no site of this program"), (tmp_path / "precious" / "thesis.tex", "no site")):
+    for out, words in (
+        (tmp_path / "precious", "was not written by this program"),
+        (tmp_path / "precious" / "thesis.tex", "was not written"),
+    ):
         with pytest.raises(UserError, match=words):
             write(Site(stores), out)
-    with pytest.raises(UserError, match="--release must be a plain name"):
+    with pytest.raises(UserError, match="--release must be a simple name"):
         write(Site(stores), tmp_path / "site", release="../x")
     assert (tmp_path / "precious" / "thesis.tex").read_text() == "x"
 

@@ -45,8 +45,8 @@ def test_two_stage_and_semi_supervised_suites_end_in_tables_and_figures(tmp_path
     assert set(few["label_fraction"]) == {0.3} and set(few["subset_seed"]) == {0, 1} and (few["status"] == "ok").all()
     rounds = pd.read_parquet(tmp_path / "few" / "rounds.parquet")
     assert len(rounds) == 2 * 10 * (1 + 2 + 2)
-    assert "w/ CReST+" in done.stdout and "where a method has it: generations=2, unsup_ratio=1" not in done.stdout
-    assert "where a method has it: unsup_ratio=1" in done.stdout
+    assert "w/ CReST+" in done.stdout and "set for every method that has it: generations=2, unsup_ratio=1" not in done.stdout
+    assert "set for every method that has it: unsup_ratio=1" in done.stdout
     assert (tmp_path / "few" / "plots" / "generations.svg").read_text().startswith("<?xml")
     drawn = cli("plot", "tsne", "--run", str(tmp_path / "few"), "--out", str(tmp_path / "tsne.png"))
     assert drawn.returncode == 0, drawn.stderr

@@ -57,19 +57,19 @@ def test_every_command_of_the_page_runs(folder, call):
         assert code == 0, f"{words}: {err}{out}"
         said[" ".join(words)] = out
     shown = said["data show places_lt --data data"]
-    assert re.search(r"Places_LT_train.txt: 11 images of 3 classes, a known md5\n", shown)
-    assert re.search(r"test +\S+Places_LT_test.txt: 6 images of 3 classes, a known md5; the validation part of Places365", shown)
-    assert "all 17 are below" in shown and "not yet: the first run writes" in shown and "factor 3, Gini 0.242" in shown
+    assert re.search(r"Places_LT_train.txt: 11 images of 3 classes, known md5\n", shown)
+    assert re.search(r"test +\S+Places_LT_test.txt: 6 images of 3 classes, known md5; the validation set of Places365", shown)
+    assert "all 17 were found below" in shown and "not yet; the first run writes" in shown and "factor 3, Gini 0.242" in shown
     assert "places_lt_32px: 2 methods × 1 imbalance (natural IF 3) × 3 seeds" in said["plan places.yaml"]
     assert said["data verify places_lt_32px --data data"] == "places_lt_32px: every file is as it was\n"
-    assert "validation    no Places_LT_val.txt whose pictures are there too" in shown
+    assert "validation    Places_LT_val.txt or its pictures not found" in shown
     written = said["data list inat2018 --annotations data/train2018.json"]
-    assert "iNaturalist18_train.txt: 11 images of 3 classes, the copy that many repositories have" in written
+    assert "iNaturalist18_train.txt: 11 images of 3 classes, the copy found in many repositories" in written
     assert (folder / "data" / "iNaturalist18_val.txt").read_bytes() == listing("test", animals)
     frame = Store(folder / "results" / "runs" / "places").frame()
     assert set(frame["status"]) == {"ok"} and set(frame["dataset"]) == {"places_lt_32px"} and set(frame["train_images"]) == {11}
     _, again, _ = call("data", "show", "places_lt_32px", "--data", "data", "--out", "profile.svg")
-    assert re.search(r"\nplaces_lt_32px: 3 classes, 11 training images \(6…2 a class\), 6 test images, 32 × 32 pixels\n", again)
+    assert re.search(r"\nplaces_lt_32px: 3 classes, 11 training images \(6…2 per class\), 6 test images, 32 × 32 pixels\n", again)
     assert (folder / "profile.svg").exists()
 
 
@@ -99,10 +99,13 @@ def test_a_list_of_sets_has_their_sizes(call):
 def test_bad_input_is_one_sentence_and_exit_code_2(folder, call):
     for words, sentence in (
         (["data", "show", "imagenet_lt", "--data", "data"], r"error: imagenet_lt: no ImageNet_LT_train.txt in .*: put .*"),
-        (["data", "show", "imagenet_lt", "--data", "none"], r"error: the data folder .*/none does not exist: give --data .*"),
-        (["data", "verify", "places_lt", "--data", "data"], r"error: places_lt: its pictures have not been decoded.*"),
-        (["data", "list", "inat2018", "--annotations", "places.yaml"], r"error: places.yaml holds no annotations .*"),
-        (["data", "add", "inat2018", "--train", "data"], r"error: dataset 'inat2018' is there already: choose another name"),
+        (["data", "show", "imagenet_lt", "--data", "none"], r"error: the data folder .*/none does not exist: set --data .*"),
+        (
+            ["data", "verify", "places_lt", "--data", "data"],
+            r"error: places_lt: there is nothing to verify, because its pictures have not been decoded.*",
+        ),
+        (["data", "list", "inat2018", "--annotations", "places.yaml"], r"error: places.yaml does not contain annotations .*"),
+        (["data", "add", "inat2018", "--train", "data"], r"error: dataset 'inat2018' already exists: choose another name"),
     ):
         code, _, err = call(*words)
         assert code == 2 and re.fullmatch(sentence + "\n", err), err

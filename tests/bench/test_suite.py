@@ -55,7 +55,7 @@ def test_set_reaches_every_method_that_has_the_parameter_and_does_not_give_its_o
     few = {"dataset": "digits", "label_fraction": 0.5}
     (other,) = parse(data=few, methods=["fixmatch[unlabelled_sampling=bis]"], set={"sampling": "class_balanced"}, seeds=1).specs
     assert other.method.params["sampling"] == "class_balanced", "the name of one parameter may end in that of another"
-    with pytest.raises(UserError, match="set gives retrain, which none of its methods has"):
+    with pytest.raises(UserError, match="set gives retrain, but none of the suite's methods has that parameter"):
         parse(methods=["softmax"], set={"retrain": 0.5})
 
 
@@ -65,12 +65,16 @@ NO_SPLIT = {"data": {"dataset": "digits", "imbalance_factor": 10}}
 @pytest.mark.parametrize(
     ("method", "changes", "words"),
     [
-        ("tau_norm", NO_SPLIT, "chooses τ on a validation split and the data has none: set validation to 1 or more"),
-        ("meta_weight_net[meta_set=validation]", NO_SPLIT, "meta set from a validation split and the data has none"),
-        ("bbn", {"recipe": {"base": "digits", "model": "mlp"}}, "doubles the last block of a backbone, and MLP has no row"),
-        ("manifold_mixup", {"recipe": {"base": "digits", "model": "mlp"}}, "mixes hidden layers, and MLP has no row"),
-        ("crt[stage_one=bbn]", {"recipe": {"base": "digits", "model": "mlp"}}, "MLP has no row"),
-        ("crt[stage_one=ncm]", {}, "stage_one ncm has stages itself"),
+        ("tau_norm", NO_SPLIT, "chooses τ on a validation split, but the data has none: set validation to 1 or more"),
+        ("meta_weight_net[meta_set=validation]", NO_SPLIT, "meta set from a validation split, but the data has none"),
+        (
+            "bbn",
+            {"recipe": {"base": "digits", "model": "mlp"}},
+            "duplicates the last block of a backbone, but MLP does not consist",
+        ),
+        ("manifold_mixup", {"recipe": {"base": "digits", "model": "mlp"}}, "mixes hidden layers, but MLP does not consist"),
+        ("crt[stage_one=bbn]", {"recipe": {"base": "digits", "model": "mlp"}}, "MLP does not consist of blocks"),
+        ("crt[stage_one=ncm]", {}, "stage_one ncm has several stages itself"),
     ],
 )
 def test_what_the_data_or_the_model_lacks_is_said_before_anything_starts(method, changes, words):
@@ -88,7 +92,7 @@ def test_the_catalogue_holds_every_supervised_method():
 def test_a_method_or_a_family_can_be_dropped_from_a_glob():
     assert {s.method.name for s in parse(methods=["cb_*", "!cb_focal"]).specs} == {"cb_softmax", "cb_sigmoid"}
     assert {s.method.name for s in parse(methods=["ldam*", "softmax", "!margin"]).specs} == {"softmax"}
-    with pytest.raises(UserError, match="'!cb_foca' drops no method and no family"):
+    with pytest.raises(UserError, match="'!cb_foca' excludes nothing, because no method or family has that name"):
         parse(methods=["cb_*", "!cb_foca"])
 
 
@@ -134,26 +138,26 @@ def test_two_datasets_and_two_draws_of_the_images():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"metods": ["softmax"]}, "unknown key 'metods'; the nearest is 'methods'"),
-        ({"recipe": "digit"}, "unknown recipe 'digit'; the nearest is 'digits'"),
-        ({"recipe": {"base": "digits", "epoch": 3}}, "unknown key 'epoch'; the nearest is 'epochs'"),
+        ({"metods": ["softmax"]}, "unknown key 'metods': did you mean 'methods'"),
+        ({"recipe": "digit"}, "unknown recipe 'digit': did you mean 'digits'"),
+        ({"recipe": {"base": "digits", "epoch": 3}}, "unknown key 'epoch': did you mean 'epochs'"),
         ({"recipe": {"base": "digits", "epochs": 0}}, "epochs must be in [1, 1e+06], got 0"),
         ({"recipe": {"base": "digits", "model": "resnet33"}}, "unknown model 'resnet33'"),
-        ({"methods": ["sofmax"]}, "unknown method 'sofmax'; the nearest is 'softmax'"),
+        ({"methods": ["sofmax"]}, "unknown method 'sofmax': did you mean 'softmax'"),
         ({"methods": [{"cb_focal": {"cb_beta": 1.0}}]}, "cb_beta must be in [0, 1), got 1.0"),
-        ({"methods": [{"cb_focal": {"cb_bata": 0.9}}]}, "unknown parameter 'cb_bata'; the nearest is 'cb_beta'"),
+        ({"methods": [{"cb_focal": {"cb_bata": 0.9}}]}, "unknown parameter 'cb_bata': did you mean 'cb_beta'"),
         ({"methods": ["zz*"]}, "'zz*' matches no method"),
-        ({"data": {"dataset": "digit"}}, "unknown dataset 'digit'; the nearest is 'digits'"),
+        ({"data": {"dataset": "digit"}}, "unknown dataset 'digit': did you mean 'digits'"),
         ({"data": {"dataset": "digits", "imbalance_factor": 0.5}}, "imbalance_factor must be in [1, inf), got 0.5"),
         ({"data": {"dataset": "digits", "imbalance_factor": 200, "n_max": 100}}, "leaves class 8 without images"),
         ({"data": {"dataset": "digits", "imbalance_factor": "ten"}}, "imbalance_factor must be a number, got 'ten'"),
-        ({"data": {"dataset": "digits", "n_max": 500}}, "asks for 500 images of class 0, which has 128"),
+        ({"data": {"dataset": "digits", "n_max": 500}}, "needs 500 images of class 0, which has only 128"),
         ({"seeds": 0}, "seeds must be a number of seeds from 1 to 10,000, or a list such as [0, 1, 2]; got 0"),
         ({"seeds": 10**20}, "seeds must be a number of seeds from 1 to 10,000"),
         ({"seeds": [0, 2**32]}, "seeds must be whole numbers from 0 to 4,294,967,295"),
         ({"recipe": 3}, "recipe must be a name, or a mapping such as {base: digits, epochs: 20}; got 3"),
         ({"set": [1]}, "set must be a mapping such as {cb_beta: 0.999}; got [1]"),
-        ({"methods": ["!softmax"]}, "methods names none: give at least one"),
+        ({"methods": ["!softmax"]}, "methods is empty: name at least one"),
         ({"data": {"dataset": "digits", "imbalance_factor": []}}, "data: imbalance_factor is an empty list"),
         ({"methods": [{"cb_focal": {"gamma": []}}]}, "methods, cb_focal: gamma is an empty list"),
         ({"data": ["digits"]}, "an entry of data must be a mapping"),
@@ -173,20 +177,20 @@ def test_a_missing_key_and_a_file_that_is_no_suite(tmp_path):
     with pytest.raises(UserError, match="is not YAML"):
         load_suite(path)
     path.write_text("just words")
-    with pytest.raises(UserError, match="must hold keys"):
+    with pytest.raises(UserError, match="must be a mapping with the keys"):
         load_suite(path)
     with pytest.raises(UserError, match="cannot be read"):
         load_suite(tmp_path / "none.yaml")
-    with pytest.raises(UserError, match="unknown suite 'quik'; the nearest is 'quick'"):
+    with pytest.raises(UserError, match="unknown suite 'quik': did you mean 'quick'"):
         load_suite("quik")
 
 
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ("nosuch", "suite tiny: unknown table 'nosuch'; the nearest is"),
-        ("crest", "table crest shows trials with label_fraction below 1, and the suite has none"),
-        ("mm", "table mm shows trials of its losses, .* and the suite has none"),
+        ("nosuch", "suite tiny: unknown table 'nosuch': did you mean"),
+        ("crest", "table crest shows trials with label_fraction below 1, but the suite has none"),
+        ("mm", "table mm shows trials of its losses, .* but the suite has none"),
     ],
 )
 def test_a_table_that_cannot_show_the_suite_is_refused_before_anything_trains(table, words):
@@ -197,7 +201,7 @@ def test_a_table_that_cannot_show_the_suite_is_refused_before_anything_trains(ta
 def test_the_command_line_refuses_a_wrong_table_and_leaves_no_run_folder(call, write_suite, tmp_path):
     for name in ("run", "plan"):
         code, _, err = call(name, write_suite(table="nosuch"))
-        assert code == 2 and "suite tiny: unknown table 'nosuch'; the nearest is" in err
+        assert code == 2 and "suite tiny: unknown table 'nosuch': did you mean" in err
     assert not (tmp_path / "results").exists()
 
 
@@ -206,7 +210,7 @@ def test_a_validation_split_larger_than_the_data_can_give_is_refused_with_the_la
     full = {"dataset": "digits", "imbalance_factor": 1}
     code, _, err = call("plan", write_suite(data={**full, "validation": 500}))
     assert code == 2
-    assert "suite tiny: digits: validation 500 asks for more images than class 8 can give" in err, err
+    assert "suite tiny: digits: validation 500 needs more images than class 8 can spare" in err, err
     assert "set validation to 62 or less" in err
     for n_max, largest in ((124, 62), (100, 74)):
         data = {**full, "n_max": n_max}

@@ -69,7 +69,7 @@ def test_error_in_percent_with_the_sample_standard_deviation():
 
 def test_one_seed_has_no_spread_and_says_so():
     text = FORMATS["terminal"][0](table(row("softmax", 0, 0.8)))
-    assert "(n = 1): no spread" in text
+    assert "(n = 1), so no standard deviation" in text
     assert "nan" not in text
     assert "20.00 ±" not in text
 
@@ -146,7 +146,7 @@ def test_no_published_column_where_the_paper_has_none():
 def test_two_budgets_never_share_a_table():
     built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), row("softmax", 0, 0.1, epochs=2))
     assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
-    assert "digits: 1 trial of another budget left out (epochs 2 in place of epochs 40)" in built.notes
+    assert "digits: 1 trial with a different budget left out (epochs 2 instead of epochs 40)" in built.notes
 
 
 def test_columns_may_be_drawn_in_different_ways_but_one_column_may_not():
@@ -154,11 +154,11 @@ def test_columns_may_be_drawn_in_different_ways_but_one_column_may_not():
     built = table(row("softmax", 0, 0.8), {**row("softmax", 0, 0.7), **natural})
     assert [cell.mean for cell in cells(built)["Softmax"]] == pytest.approx([20.0, 30.0])
     assert not any("left out" in note for note in built.notes)
-    assert any("5 or 20 images a class held out" in note for note in built.notes)
+    assert any("5 or 20 images per class held out" in note for note in built.notes)
     for change, words in (
-        ({"n_max": 50}, "n_max 50 in place of n_max 100"),
-        ({"validation": 0}, "validation 0 in place of validation 20"),
-        ({"class_order_seed": 3.0}, "class_order_seed 3 in place of class_order_seed none"),
+        ({"n_max": 50}, "n_max 50 instead of n_max 100"),
+        ({"validation": 0}, "validation 0 instead of validation 20"),
+        ({"class_order_seed": 3.0}, "class_order_seed 3 instead of class_order_seed none"),
     ):
         built = table(row("softmax", 0, 0.8), row("softmax", 1, 0.8), {**row("softmax", 0, 0.1), **change})
         assert cells(built)["Softmax"][0].mean == pytest.approx(20.0)
@@ -172,7 +172,7 @@ def test_the_machines_are_named_and_a_mixture_shows():
 
 
 def test_an_empty_run():
-    with pytest.raises(UserError, match="has no trial yet"):
+    with pytest.raises(UserError, match="has no trials yet"):
         TABLES["cb"](pd.DataFrame([row("softmax", 0, 0.8)]).iloc[:0])
 
 
@@ -223,7 +223,7 @@ def test_any_figure_and_its_direction():
     assert [(r.label, r.cells[0].mean, r.cells[0].rank) for r in few.rows] == [("sigmoid", 50.0, 1), ("softmax", 20.0, 2)]
     ece = TABLES["cb"](pd.DataFrame(rows), "ece")
     assert [c[0].rank for c in cells(ece).values()] == [2, 1]
-    with pytest.raises(UserError, match="unknown metric 'erorr'; the nearest is 'error'"):
+    with pytest.raises(UserError, match="unknown metric 'erorr': did you mean 'error'"):
         TABLES["catalogue"](pd.DataFrame(rows), "erorr")
 
 
@@ -313,7 +313,7 @@ def test_a_fully_labelled_figure_never_stands_beside_one_with_few_labels():
     few = row("crest", 0, 0.7, label_fraction=0.1)
     built = TABLES["catalogue"](pd.DataFrame([row("softmax", 0, 0.9), row("softmax", 1, 0.9), few]))
     assert [r.label for r in built.rows] == ["softmax"]
-    assert "digits: 1 trial on other data left out (label_fraction 0.1 in place of label_fraction 1)" in built.notes
+    assert "digits: 1 trial on other data left out (label_fraction 0.1 instead of label_fraction 1)" in built.notes
 
 
 def joint_row(label: str, seed: int, f1: float, factor: float = 25.0, **changes):
@@ -352,7 +352,7 @@ def test_joint_rows_stand_in_the_papers_order_by_images_of_the_minority():
         "cb_softmax[cb_beta=0.9,mean=weights]", "cb_softmax[weights=inverse]", "ldam",
     ]  # fmt: skip
     assert (found["Vanilla"][1].mean, found["Vanilla"][1].n) == (pytest.approx(45.0), 2)
-    assert "columns: images of the smallest class; all joint rows: gan_width=16" in built.notes
+    assert "columns: number of images in the smallest class; all joint rows: gan_width=16" in built.notes
 
 
 def test_the_papers_figures_stand_beside_as_they_are_printed_and_for_f1_alone():
@@ -392,7 +392,7 @@ def test_parameters_that_only_some_joint_rows_have_are_named_in_the_row():
     assert found["Joint, AUG"][0].mean == pytest.approx(50.0) and found["Joint, AUG [gan_length=2]"][0].mean == pytest.approx(
         90.0
     )
-    assert "columns: images of the smallest class" in built.notes
+    assert "columns: number of images in the smallest class" in built.notes
 
 
 def test_what_mixes_devices_or_precisions_says_so(tmp_path):
@@ -404,6 +404,9 @@ def test_what_mixes_devices_or_precisions_says_so(tmp_path):
     assert f"digits: {kinds}" in TABLES["catalogue"](mixed.frame()).notes
     notes = compare.build(mixed.frame()).notes
     assert kinds in notes
-    assert any(note.startswith("with 4 of 4 draws and seeds not all methods were measured on one kind") for note in notes)
+    assert any(
+        note.startswith("for 4 of 4 combinations of images and seed, the methods were measured on different kinds")
+        for note in notes
+    )
     assert compare.build(alike.frame()).notes[-1] == "measured on a CPU, 1 thread, float32"
     assert kinds in PLOTS["factors"](mixed).notes and not any("measured" in note for note in PLOTS["factors"](alike).notes)

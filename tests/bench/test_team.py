@@ -54,12 +54,12 @@ def test_a_run_that_is_killed_goes_on_to_the_figures_of_the_bare_loop(suite, tmp
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--processes-per-trial", "2"], "bbn cannot be trained by several processes together (its step, bbn, looks into"),
-        (["--gpus-per-trial", "2.5"], "--gpus-per-trial 2.5 cannot be shared by 2 processes, each of which takes a whole one"),
-        (["--gpus-per-trial", "4", "--processes-per-trial", "3"], "--gpus-per-trial 4 cannot be shared by 3 processes"),
+        (["--processes-per-trial", "2"], "bbn cannot be trained by several processes together, because its step, bbn, accesses"),
+        (["--gpus-per-trial", "2.5"], "--gpus-per-trial 2.5 does not fit 2 processes, each of which needs a whole GPU"),
+        (["--gpus-per-trial", "4", "--processes-per-trial", "3"], "--gpus-per-trial 4 does not fit 3 processes"),
         (["--processes-per-trial", "0"], "should be greater than or equal to 1"),
-        (["--gpus-per-trial", "1", "--processes-per-trial", "2"], "--gpus-per-trial 1 cannot be shared by 2 processes"),
-        (["--gpus-per-trial", "99"], "--gpus-per-trial 99 asks for more GPUs than this machine has"),
+        (["--gpus-per-trial", "1", "--processes-per-trial", "2"], "--gpus-per-trial 1 does not fit 2 processes"),
+        (["--gpus-per-trial", "99"], "--gpus-per-trial 99 needs more GPUs than this machine has"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_starts(suite, tmp_path, options, says):
@@ -92,9 +92,7 @@ def test_ray_is_asked_for_a_gpu_for_each_process(monkeypatch, options, gpus_of_n
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(
-        UserError, match=r"--processes-per-trial 2 asks for a GPU for each process, and this machine has 1: lower it"
-    ):
+    with pytest.raises(UserError, match=r"--processes-per-trial 2 needs one GPU per process, but this machine has 1: lower it"):
         Execution(backend="inline", processes_per_trial=2).runtime()
     assert Execution(backend="inline", processes_per_trial=2, device="cpu").runtime().ranks == 2
     monkeypatch.setattr(RayTune, "_connect", lambda self: None)

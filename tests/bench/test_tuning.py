@@ -128,7 +128,7 @@ def test_a_budget_in_hours_ends_a_study(tmp_path):
 def test_nothing_finished_is_said_in_a_sentence(tmp_path):
     study = {"methods": "softmax", "space": {"recipe.lr": [1e18, 2e18]}, "paper": {"recipe.lr": 1e18}}
     (one,), _ = search(tmp_path, sampler="grid", trials=0, studies={"s": study})
-    with pytest.raises(UserError, match="no setting of study s was finished"):
+    with pytest.raises(UserError, match="study s has no finished setting"):
         winners.winner(one)
 
 
@@ -164,7 +164,7 @@ def test_a_study_goes_on_with_a_larger_budget_and_repeats_nothing(tmp_path):
 def test_a_study_is_not_mixed_with_another_question(tmp_path, changes, words):
     search(tmp_path, studies={"la": STUDY}, trials=1, recipe={"base": "digits", "epochs": 1})
     kept = {"studies": {"la": STUDY}, "recipe": {"base": "digits", "epochs": 1}, **changes}
-    with pytest.raises(UserError, match=f"begun with another choice of {words}: choose another --out"):
+    with pytest.raises(UserError, match=f"started with a different choice of {words}: choose another --out"):
         search(tmp_path, **kept)
 
 
@@ -186,7 +186,7 @@ def test_a_budget_in_hours_ends_though_every_setting_fails(tmp_path):
     (one,) = tuning.tune(made, store, Inline(), Runtime(), say=said.append)
     assert [t.state.name for t in one.optuna.trials] == ["FAIL"] * 10
     assert one.spent > 0 and store.frame()["setup_seconds"].min() > 0
-    assert "study s: its last 10 settings failed: diverged:" in said[-1]
+    assert "study s: the last 10 settings all failed: diverged:" in said[-1]
 
 
 def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path, monkeypatch):
@@ -216,7 +216,7 @@ def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
     store = Store.create(tmp_path / "tiny")
     searches = tuning.tune(made, store, Inline(), Runtime(), say=lambda words: None)
     for show in (leaderboard, TABLES["catalogue"]):
-        with pytest.raises(UserError, match="3 trials of a search on the validation split left out"):
+        with pytest.raises(UserError, match="3 trials of a hyperparameter search left out"):
             show(store.frame())
     winners.confirm(made, [winners.winner(search) for search in searches], store, Inline(), Runtime())
     board = leaderboard(store.frame())
@@ -243,7 +243,9 @@ def test_a_changed_figure_in_a_journal_is_found_and_the_studies_can_begin_anew(t
     whole, records = written.read_bytes(), {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
     written.write_bytes(whole.replace(b'"values":[0.', b'"values":[1.', 1))
     assert written.read_bytes() != whole
-    with pytest.raises(UserError, match=f"journal {written} is damaged .*put a copy of it back, or delete it: its studies begin"):
+    with pytest.raises(
+        UserError, match=f"journal {written} is damaged .*restore a copy of it, or delete it: its studies then start"
+    ):
         search(tmp_path, studies={"la": STUDY})
     written.unlink()
     (again,), _ = search(tmp_path, studies={"la": STUDY})
@@ -320,7 +322,7 @@ def test_a_killed_study_goes_on_and_its_winner_is_a_suite(tmp_path):
         assert (tmp_path / "tiny" / "plots" / f"cb_{kind}.svg").stat().st_size > 2000
     again = cli(*arguments)
     assert again.returncode == 0
-    assert "nothing to search" in again.stdout
+    assert "nothing left to search" in again.stdout
 
 
 def test_ray_prunes_as_the_loop_does(tmp_path):
@@ -351,7 +353,7 @@ def test_a_plan_prices_a_space_and_starts_nothing(tmp_path):
 def test_a_wrong_command_line_ends_with_exit_code_2(tmp_path):
     done = cli("tune", "digits_cbb")
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: unknown tuning space 'digits_cbb'; the nearest is 'digits_cb'"
+    assert done.stderr.strip() == "error: unknown tuning space 'digits_cbb': did you mean 'digits_cb'?"
     done = cli("tune", "digits_cb", "--sampler", "tpee", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "sampler must be in tpe" in done.stderr
@@ -369,4 +371,4 @@ def test_a_search_tells_a_job_script_of_failures_too(call, tmp_path):
     code, out, err = tune("some", [10.0, 1e38])
     assert code == 3 and "1 of " in err and "trials failed" in err and "tuned" in out
     code, _, err = tune("none", [1e38, 2e38])
-    assert code == 4 and "no setting of study ldam was finished" in err and "2 of 2 trials failed" in err
+    assert code == 4 and "study ldam has no finished setting" in err and "2 of 2 trials failed" in err

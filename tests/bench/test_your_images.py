@@ -57,12 +57,12 @@ def test_every_command_of_the_page_runs(folder):
     added, shown = (
         next(text for words, text in said.items() if words.startswith(f"data {what} mine")) for what in ("add", "show")
     )
-    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 a class\), 12 test images, 32 × 32 pixels", added)
+    assert re.search(r"mine@[0-9a-f]{8}: 3 classes, 64 training images \(40…12 per class\), 12 test images, 32 × 32", added)
     assert "factor 3.33333, Gini 0.292; 0 many-shot, 1 medium-shot and 2 few-shot classes" in shown
     assert re.search(r"ash +40 █{40}\n  birch +12 █{12}\n", shown)
     assert "58 training images" in said[" ".join(next(words for words in PAGE.commands if "drawn" in words))]
     assert said["data verify mine"] == "mine: every file is as it was\n"
-    assert said["check moths.py"].endswith("4 checks: 4 hold, 0 do not\n")
+    assert said["check moths.py"].endswith("4 checks: 4 passed, 0 failed\n")
     frame = Store(folder / "results" / "runs" / "mine").frame()
     assert set(frame["status"]) == {"ok"} and len(frame) == 3
     assert frame["dataset"].iloc[0].startswith("mine@") and frame["imbalance_factor"].iloc[0] == pytest.approx(40 / 12)
@@ -75,10 +75,10 @@ def test_the_plug_in_is_as_short_as_promised():
 def test_bad_input_is_one_sentence_and_exit_code_2(folder):
     for words, sentence in (
         (["data", "add", "mine", "--train", "nowhere"], r"error: .*nowhere does not exist: give a folder .*"),
-        (["data", "show", "mine"], r"error: unknown set of pictures 'mine': there are none to choose from"),
+        (["data", "show", "mine"], r"error: unknown set of pictures 'mine': none is registered"),
         (
             ["data", "add", "digits", "--train", "pictures/train"],
-            r"error: dataset 'digits' is there already: choose another name",
+            r"error: dataset 'digits' already exists: choose another name",
         ),
     ):
         done = cli(*words, cwd=folder)
@@ -114,9 +114,9 @@ def test_all_that_is_odd_about_files_is_told_when_a_set_is_added(folder, call):
     code, out, err = call("data", "add", "odd", "--train", str(train), "--test", str(root / "test"), "--size", "8")
     assert (code, err) == (0, "")
     assert all(line in out for line in (
-        "1 picture: CMYK", "1 picture: 16 bits a channel", "1 picture: animated: first frame",
-        "birch/empty.jpg (it is empty)", "birch/torn.png (", "birch/huge.png (it has more than 179 million pixels)",
-        "3 unreadable files left out:", "1 picture that another with another label equals",
-        "1 picture of the test part, also among the training pictures",
+        "1 picture: CMYK", "1 picture: 16 bits per channel", "1 picture: animated, only the first frame is used",
+        "birch/empty.jpg (the file is empty)", "birch/torn.png (", "birch/huge.png (it exceeds the limit of 179 million pixels)",
+        "3 unreadable files left out:", "1 picture identical to one with another label",
+        "1 picture in the test set and also in the training set",
     )), out  # fmt: skip
-    assert "3 classes, 70 training images (40…12 a class)" in out
+    assert "3 classes, 70 training images (40…12 per class)" in out

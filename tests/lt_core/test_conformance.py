@@ -85,7 +85,7 @@ def test_a_parameter_that_another_group_has_is_refused():
 
 def test_a_declaration_that_names_what_its_parts_lack_is_refused():
     declare = partial(method, "wrong", "family", "about", "cite", loss="focal")
-    with pytest.raises(UserError, match="wrong: the space to tune names beta, which none of its parts has"):
+    with pytest.raises(UserError, match="wrong: space names the parameter beta, which none of its parts has"):
         declare(space=("gamma", "beta"), neutral=Neutral({"gamma": 0.0}, equals="sigmoid"))
     with pytest.raises(UserError, match="unknown parameter 'gama'"):
         declare(neutral=Neutral({"gama": 0.0}))

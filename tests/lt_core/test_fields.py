@@ -36,7 +36,7 @@ def test_text_of_a_command_line_is_read_as_the_type_says():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"minuts": 3}, "unknown key 'minuts'; the nearest is 'minutes'"),
+        ({"minuts": 3}, "unknown key 'minuts': did you mean 'minutes'"),
         ({"degrees": "hot"}, "degrees must be a number, got 'hot'"),
         ({"minutes": 1.5}, "minutes must be a whole number, got 1.5"),
         ({"minutes": "1.5"}, "minutes must be a whole number, got '1.5'"),

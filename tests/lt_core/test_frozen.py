@@ -45,9 +45,9 @@ def test_a_label_is_filled_in_from_what_is_known(frozen, weights):
         ("frozen[backbone=resnet19]", "unknown backbone 'resnet19'"),
         ("frozen[size=many]", "size must be a number of pixels, got 'many'"),
         ("frozen[resolution=3]", "unknown option 'resolution'"),
-        ("frozen[backbone=resnet18,weights=IMAGENET]", "unknown weights 'IMAGENET'; the nearest is 'IMAGENET1K_V1'"),
-        ("frozen[weights=nowhere/at_all.pth]", "there is no file of weights nowhere/at_all.pth"),
-        ("frozen[backbone=tiny]", "comes without weights: give weights=FILE"),
+        ("frozen[backbone=resnet18,weights=IMAGENET]", "unknown weights 'IMAGENET': did you mean 'IMAGENET1K_V1'"),
+        ("frozen[weights=nowhere/at_all.pth]", "the weights file nowhere/at_all.pth does not exist"),
+        ("frozen[backbone=tiny]", "has no published weights: give weights=FILE"),
     ],
 )
 def test_what_means_no_features_is_refused(frozen, label, words):
@@ -200,10 +200,10 @@ def test_a_changed_file_of_weights_is_refused(frozen, tmp_path):
     kept = tmp_path / "cache" / "weights" / f"tiny-{frozen.weights}.pth"
     torch.manual_seed(1)
     torch.save(tiny_backbone(SIZE, 7).state_dict(), kept)
-    with pytest.raises(UserError, match=f"was changed or damaged .*not {frozen.weights}"):
+    with pytest.raises(UserError, match=f"has been changed or damaged .*not {frozen.weights}"):
         load_features(frozen, "digits")
     kept.unlink()
-    with pytest.raises(UserError, match=f"the weights {frozen.weights} of tiny are not here"):
+    with pytest.raises(UserError, match=f"the weights {frozen.weights} of tiny were not found"):
         load_features(frozen, "digits")
 
 
@@ -268,5 +268,5 @@ def test_an_unwritable_cache_is_said_in_a_sentence(frozen, tmp_path, monkeypatch
     images = load_set("digits")
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(features, "load_set", lambda *args: images)
-    with pytest.raises(UserError, match=r"features cannot be kept in .*: set LT_CACHE to a folder with room"):
+    with pytest.raises(UserError, match=r"features cannot be stored in .*: set LT_CACHE to a folder with enough space"):
         load_features(frozen, "digits")

@@ -144,12 +144,12 @@ def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, data
         (
             "joint_aug",
             {"imbalance_factor": 10, "label_fraction": 0.5},
-            "joint_aug knows no unlabelled images: drop label_fraction",
+            "joint_aug cannot use unlabelled images: remove label_fraction",
         ),
         (
             "joint_alt[step=mixup]",
             {"imbalance_factor": 10},
-            "joint_alt makes batches of its own: drop step=mixup, or set stages=joint_aug",
+            "joint_alt makes its own batches: remove step=mixup, or set stages=joint_aug",
         ),
     ],
 )
@@ -159,7 +159,7 @@ def test_what_does_not_go_together_is_refused(method, data, words, make_spec):
 
 
 def test_a_trial_with_generators_is_no_first_stage(make_spec):
-    with pytest.raises(UserError, match="stage_one joint_aug has stages itself"):
+    with pytest.raises(UserError, match="stage_one joint_aug has several stages itself"):
         spec = make_spec("crt[stage_one=joint_aug]")
         stages_of(spec).check(spec)
 
@@ -176,7 +176,7 @@ def test_any_other_part_goes_with_made_images_or_is_refused(stages, parts, make_
     spec = make_spec(f"softmax[{parts},stages={stages},gan_width=4,gan_blocks=1]", data=PAIR, epochs=2)
     result = run_trial(spec)
     if stages == "joint_alt" and parts.startswith(("schedule", "synthesis", "step")):
-        assert result.status == "failed" and "joint_alt makes batches of its own: drop" in result.cause
+        assert result.status == "failed" and "joint_alt makes its own batches: remove" in result.cause
     else:
         assert result.status == "ok", result.traceback
 

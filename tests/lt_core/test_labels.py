@@ -77,7 +77,7 @@ def test_spaces_do_not_matter():
     ],
 )
 def test_anything_else_is_refused_and_quoted(text):
-    with pytest.raises(UserError, match=r"is not of the form") as error:
+    with pytest.raises(UserError, match=r"does not have the form") as error:
         parse_label(text)
     assert f"'{text}'" in str(error.value)
 

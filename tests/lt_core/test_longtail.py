@@ -68,9 +68,9 @@ def test_natural_keeps_all():
 def test_counts_are_taken_as_written():
     spec = data("digits", imbalance_type="counts", counts=[9, 8, 7, 6, 5, 4, 3, 2, 1, 1])
     assert class_sizes(spec, [9] * 10) == [9, 8, 7, 6, 5, 4, 3, 2, 1, 1]
-    with pytest.raises(UserError, match="counts has 10 numbers but digits has 3 classes"):
+    with pytest.raises(UserError, match="counts has 10 numbers, but digits has 3 classes"):
         class_sizes(spec, [9] * 3)
-    with pytest.raises(UserError, match="asks for 9 images of class 0, which has 8"):
+    with pytest.raises(UserError, match="needs 9 images of class 0, which has only 8"):
         class_sizes(spec, [8] * 10)
 
 
@@ -88,7 +88,7 @@ def test_class_order_seed_only_permutes_the_classes(keys):
 
 def test_n_max_scales_the_profile():
     assert class_sizes(data(imbalance_factor=100, n_max=4990), CIFAR10)[:3] == [4990, 2991, 1793]
-    with pytest.raises(UserError, match="asks for 5001 images of class 0, which has 5000: lower n_max to 5000"):
+    with pytest.raises(UserError, match="needs 5001 images of class 0, which has only 5000: lower n_max to 5000"):
         class_sizes(data(n_max=5001), CIFAR10)
 
 
@@ -110,7 +110,7 @@ def test_a_tail_without_images_is_refused_with_a_factor_that_works(kind, n_max, 
 @pytest.mark.parametrize("n_max", [49, 50, 98, 103])
 def test_the_factor_that_is_proposed_leaves_the_tail_an_image(n_max):
     """49 · (1/49) is 0.999… in float64."""
-    with pytest.raises(UserError, match="leaves class 9 without images; the largest factor that leaves one is") as error:
+    with pytest.raises(UserError, match="leaves class 9 without images: the largest factor that leaves one image is") as error:
         class_sizes(data(imbalance_factor=n_max + 1, n_max=n_max), CIFAR10)
     largest = float(str(error.value).rsplit(" ", 1)[1])
     assert largest > n_max - 2
@@ -128,11 +128,11 @@ def test_a_split_is_as_large_as_it_was_asked_to_be_or_is_refused(factor, validat
         kept = subset_sizes(spec, available)
         assert all(k >= a / 2 and k + validation <= pool for k, a, pool in zip(kept, asked, available, strict=True))
     else:
-        with pytest.raises(UserError, match=f"validation {validation} asks for more .* set validation to {largest} or less"):
+        with pytest.raises(UserError, match=f"validation {validation} needs more .* set validation to {largest} or less"):
             subset_sizes(spec, available)
 
 
 def test_no_validation_split_from_a_class_of_one_image():
     spec = data("digits", imbalance_type="counts", counts=[3] * 9 + [1], validation=2)
-    with pytest.raises(UserError, match=r"class 9 can give: it has 1, of which .*; set validation to 0, or lower"):
+    with pytest.raises(UserError, match=r"class 9 can spare: it has 1, of which .*; set validation to 0, or lower"):
         subset_sizes(spec, [3] * 9 + [1])

@@ -222,7 +222,7 @@ def test_what_is_recorded_is_one_value_a_column():
 def test_a_metric_goes_by_its_name_or_its_column():
     assert metric_of("acsa") is metric_of("balanced_accuracy") is METRICS["acsa"]
     assert metric_of("accuracy") is METRICS["accuracy"]
-    with pytest.raises(UserError, match="x: unknown objective 'balanced_acuracy'; the nearest is 'balanced_accuracy'"):
+    with pytest.raises(UserError, match="x: unknown objective 'balanced_acuracy': did you mean 'balanced_accuracy'"):
         metric_of("balanced_acuracy", "objective", "x")
 
 
@@ -274,7 +274,9 @@ def test_a_metric_may_be_the_complement_of_anothers_column(registry):
 
 def test_a_metric_that_fails_is_nan_and_says_so_once(registry):
     metric("inverse", "one over nothing", column="fails_once")(lambda outcome: 1 / 0)
-    with pytest.warns(UserWarning, match="metric inverse is left empty where it fails: ZeroDivisionError") as told:
+    with pytest.warns(
+        UserWarning, match="metric inverse fails for some trials and is left empty there: ZeroDivisionError"
+    ) as told:
         made = [recorded(_SOME) for _ in range(3)]
     assert len(told) == 1
     assert all(math.isnan(one["fails_once"]) and one["accuracy"] == 0.75 for one in made)
@@ -283,7 +285,7 @@ def test_a_metric_that_fails_is_nan_and_says_so_once(registry):
 
 def test_a_metric_that_gives_no_number_is_nan_too(registry):
     metric("vector", "recalls")(lambda outcome: outcome.recall)
-    with pytest.warns(UserWarning, match="metric vector is left empty where it fails: TypeError"):
+    with pytest.warns(UserWarning, match="metric vector fails for some trials and is left empty there: TypeError"):
         assert math.isnan(registry["vector"](_SOME))
 
 
@@ -339,11 +341,11 @@ def test_one_that_says_what_it_needs_passes_every_check(registry, declared):
     ("name", "declared", "words"),
     [
         ("acsa", {"column": "other"}, "'acsa'"),
-        ("worst", {"column": "ece"}, "metrics ece and worst both go by 'ece'"),
-        ("many_accuracy", {"column": "other"}, "metrics many and many_accuracy both go by 'many_accuracy'"),
-        ("worst", {"column": "acsa"}, "metrics acsa and worst both go by 'acsa'"),
-        ("Worst class", {}, "metric 'Worst class' will be the name of a column: write it in lower-case"),
-        ("_worst", {}, "will be the name of a column"),
+        ("worst", {"column": "ece"}, "metrics ece and worst share the name 'ece'"),
+        ("many_accuracy", {"column": "other"}, "metrics many and many_accuracy share the name 'many_accuracy'"),
+        ("worst", {"column": "acsa"}, "metrics acsa and worst share the name 'acsa'"),
+        ("Worst class", {}, "metric 'Worst class' becomes the name of a column: use lower-case"),
+        ("_worst", {}, "becomes the name of a column"),
     ],
 )
 def test_a_name_and_a_column_are_given_once_and_can_be_written(registry, name, declared, words):

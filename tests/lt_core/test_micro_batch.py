@@ -61,20 +61,20 @@ def test_batch_norm_sees_a_part():
 @pytest.mark.parametrize(
     ("method", "why"),
     [
-        ("mixup", r"makes more of a batch than its mean loss \(step mixup\)"),
-        ("fixmatch", r"makes more of a batch than its mean loss \(step fixmatch\)"),
+        ("mixup", r"needs more than the mean loss of a batch \(step mixup\)"),
+        ("fixmatch", r"needs more than the mean loss of a batch \(step fixmatch\)"),
         ("range_loss", r"compares the features of a batch \(regularizer range\)"),
-        ("influence_balanced[mean=weights]", r"divides by weights that the network's outputs give \(weights influence\)"),
-        ("large_margin_softmax", r"counts steps by batches that it is given \(head large_margin\)"),
+        ("influence_balanced[mean=weights]", r"divides by weights that depend on the network's outputs \(weights influence\)"),
+        ("large_margin_softmax", r"counts its steps by batches \(head large_margin\)"),
     ],
 )
 def test_what_needs_a_whole_batch_says_so(method, why):
     spec = fitting_spec(method, batch_size=16)
     check_trial(spec)
-    with pytest.raises(UserError, match=why + ", and recipe digits computes batches in parts of 8: set micro_batch to 0"):
+    with pytest.raises(UserError, match=why + ", but recipe digits computes batches in parts of 8: set micro_batch to 0"):
         check_trial(dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, micro_batch=8)))
 
 
 def test_a_part_is_smaller_than_the_batch():
-    with pytest.raises(UserError, match="micro_batch=64 is no part of batch_size=64: make it smaller, or 0"):
+    with pytest.raises(UserError, match="micro_batch=64 must be less than batch_size=64: lower it, or set it to 0"):
         dataclasses.replace(RECIPES["digits"], micro_batch=64)

@@ -187,14 +187,14 @@ def test_a_large_margin_has_finite_gradients_at_any_angle_and_length(m, bf16):
 @pytest.mark.parametrize(
     ("label", "words"),
     [
-        ("resnet33", "unknown model 'resnet33'; the nearest is 'resnet"),
+        ("resnet33", "unknown model 'resnet33': did you mean 'resnet"),
         ("resnet32[shortcut=max]", "unknown shortcut 'max'"),
-        ("resnet32[shortcuts=slice]", "unknown option 'shortcuts'; the nearest is 'shortcut'"),
+        ("resnet32[shortcuts=slice]", "unknown option 'shortcuts': did you mean 'shortcut'"),
         ("wrn28_2[shortcut=slice]", "unknown shortcut 'slice'"),
         ("wrn28_2[norm_eps=small]", "wrn28_2: norm_eps must be a number, got 'small'"),
         ("wrn28_2[norm_momentum=0]", "wrn28_2: norm_momentum must be above 0 and at most 1, got 0"),
         ("mlp[width=3]", "unknown option 'width'"),
-        ("mlp[", "is not of the form"),
+        ("mlp[", "does not have the form"),
     ],
 )
 def test_a_model_that_is_not_there_is_refused_before_anything_runs(label, words):

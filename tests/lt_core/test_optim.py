@@ -47,7 +47,7 @@ def test_a_warm_up_that_is_a_fraction_scales_with_the_length():
 
 
 def test_a_warm_up_is_given_once():
-    with pytest.raises(UserError, match=r"warmup=0\.025 and warmup_epochs=5 both give the warm-up: set one of them to 0"):
+    with pytest.raises(UserError, match=r"warmup=0\.025 and warmup_epochs=5 both set the warm-up: set one of them to 0"):
         dataclasses.replace(LDAM, warmup=0.025)
 
 

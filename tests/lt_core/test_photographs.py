@@ -267,14 +267,14 @@ def test_a_model_is_made_for_what_it_is_given():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"crop": 0, "crop_area": (0.5, 1.0)}, "crop_area goes with crop"),
+        ({"crop": 0, "crop_area": (0.5, 1.0)}, "crop_area needs crop"),
         ({"crop_area": (0.5,)}, "crop_area takes 2 numbers, got 1"),
         ({"crop_area": (1.0, 0.5)}, "from the smallest to the largest"),
         ({"crop_area": (0.0, 0.5)}, r"crop_area must be in \(0, 1\], got 0"),
         ({"jitter": (0.5, 0.5)}, "jitter takes 3 numbers, got 2"),
-        ({"pad": 2}, "pad=2 and crop=14 both say"),
-        ({"eval_resize": 10}, "leaves no centre of crop=14"),
-        ({"policy_magnitude": 3}, "goes with policy randaugment, and policy is none"),
+        ({"pad": 2}, "pad=2 and crop=14 both determine"),
+        ({"eval_resize": 10}, "is smaller than crop=14"),
+        ({"policy_magnitude": 3}, "applies to policy randaugment only, but policy is none"),
         ({"policy": "autoaugment"}, "policy must be in"),
     ],
 )

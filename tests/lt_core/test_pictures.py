@@ -119,7 +119,7 @@ def test_a_test_part_is_drawn_the_same_for_each_class(tmp_path):
     for seed, each in ((0, 1), (1, 1), (0, 2)):
         versions.add(add_set("drawn", train, size=8, split_seed=seed, test_each=each).definition.version)
     assert len(versions) == 3, "a fifth of four is one; another seed or number is another set"
-    with pytest.raises(UserError, match=r"drawn: class 2 has 2 pictures that occur once, too few to draw 3"):
+    with pytest.raises(UserError, match=r"drawn: class 2 has 2 distinct pictures, too few for 3 test images"):
         add_set("drawn", train, size=8, test_each=3)
 
 
@@ -147,7 +147,7 @@ def test_sets_of_a_user_are_known_by_their_names(mine):
     version = known("mine").version
     assert DATASETS.versioned("mine_2v0") == f"mine_2v0@{version}"
     assert load("mine_2v0").train_labels.tolist() == [0] * 3 + [1] * 8
-    with pytest.raises(UserError, match=r"unknown set of pictures 'mien'; the nearest is 'mine'"):
+    with pytest.raises(UserError, match=r"unknown set of pictures 'mien': did you mean 'mine'"):
         known("mien")
 
 
@@ -174,11 +174,9 @@ def test_a_plug_in_file_registers_pairs_of_paths_and_labels(tmp_path, mine, load
     assert DATASETS.versioned("pairs") == f"pairs@{plugin.version}"
     images = load_set(f"pairs@{plugin.version}")
     assert images.fingerprint == add_set("same", mine, size=8).definition.fingerprint
-    with pytest.raises(
-        UserError, match=r"pairs names 1 file that are not below .*\(first: none.png\): fetch them, or give the folder"
-    ):
+    with pytest.raises(UserError, match=r"pairs names 1 file missing below .*\(first: none.png\): add them, or give the folder"):
         picture_set("more", [("none.png", "a")], root=tmp_path)
-    with pytest.raises(UserError, match="no pairs of a path and a label"):
+    with pytest.raises(UserError, match=r"the list of \(path, label\) pairs is empty"):
         picture_set("more", [], root=tmp_path)
 
 
@@ -234,7 +232,9 @@ def test_a_lost_cache_is_made_again_from_the_same_pictures_alone(tmp_path, mine)
     assert np.array_equal(load().train_images[:], before)
     shutil.rmtree(tmp_path / "cache")
     (mine / "0" / "0-0.png").write_bytes(png(COLOURS[0], 99))
-    with pytest.raises(UserError, match=r"^mine: what is in .*train is not what was added .*: restore it, or add the set again"):
+    with pytest.raises(
+        UserError, match=r"^mine: the content of .*train has changed since the set was added .*: restore it, or add the set again"
+    ):
         load()
 
 
@@ -242,7 +242,7 @@ def test_a_changed_file_is_noticed_and_a_copy_can_be_vouched_for(mine):
     (file,) = mine.glob("1/**/1-1.png")
     content, time = file.read_bytes(), file.stat().st_mtime_ns
     os.utime(file, ns=(0, time + 5))
-    with pytest.raises(UserError, match=r"^mine: 1 picture of 22 are not as they were .*1-1.png has changed"):
+    with pytest.raises(UserError, match=r"^mine: 1 picture of 22 changed after the set was added .*1-1.png has changed"):
         load()
     assert verify_set(known("mine")) == []
     assert len(load().train_labels) == 16, "it holds what it held"
@@ -251,7 +251,7 @@ def test_a_changed_file_is_noticed_and_a_copy_can_be_vouched_for(mine):
     wrong = verify_set(known("mine"))
     assert len(wrong) == 2 and wrong[0].endswith("1-1.png has changed") and wrong[1].endswith("new.png is new")
     file.unlink()
-    assert [w.rpartition(".png")[2] for w in verify_set(known("mine"))] == [" is new", " is gone"]
+    assert [w.rpartition(".png")[2] for w in verify_set(known("mine"))] == [" is new", " is missing"]
 
 
 def test_damaged_pixels_are_found(mine):
@@ -287,7 +287,7 @@ def test_a_process_looks_once_whether_decoded_pictures_are_whole(mine, monkeypat
 
 def test_pictures_without_room_are_refused_with_the_price(tmp_path, monkeypatch):
     monkeypatch.setattr(making.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))
-    with pytest.raises(UserError, match=r"16 pictures take 0.0 GB when decoded at 8 pixels, and .* has 0.0 GB left"):
+    with pytest.raises(UserError, match=r"16 pictures take 0.0 GB when decoded at 8 pixels, and .* has 0.0 GB free"):
         add_set("mine", tree(tmp_path / "train", TRAIN), size=8)
 
 
@@ -305,11 +305,11 @@ def test_pictures_of_all_kinds_become_rgb(kind):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is empty"),
+        (b"", "the file is empty"),
         (b"GIF89a no picture", "."),
         (written("JPEG", Image.effect_noise((40, 40), 50))[:-200], "truncated"),
         (written("PNG", Image.effect_noise((40, 40), 50))[:-200], "."),
-        (header(20_000, 20_000), "more than 179 million"),
+        (header(20_000, 20_000), "the limit of 179 million"),
         (written("TIFF", Image.new("F", (4, 4))), "floating-point"),
     ],
     ids=["empty", "no picture", "truncated JPEG", "truncated PNG", "huge", "floating point"],
@@ -327,12 +327,10 @@ def test_unreadable_and_odd_files_are_counted_by_name(tmp_path, mine):
     (mine / "1" / "other.png").write_bytes(TRAIN[0][2])
     (mine / "2" / "cheat.png").write_bytes(TEST[4][2])
     added = add_set("mine", mine, tmp_path / "test", size=10)
-    assert added.definition.train_counts == (9, 6, 4) and added.notes == (
-        "1 file with other endings than those of pictures left out",
-    )
+    assert added.definition.train_counts == (9, 6, 4) and added.notes == ("1 file skipped: not a picture by its file name",)
     found = facts(added.definition, added.manifest)
     assert [(Path(file).name, reason) for file, reason in found.unreadable] == [
-        ("broken.jpg", "it is empty"),
+        ("broken.jpg", "the file is empty"),
         ("gone.jpg", "No such file or directory"),
     ]
     names = [[Path(file).name for file in files] for files in (found.copies, found.relabelled, found.shared)]
@@ -347,11 +345,11 @@ def test_unreadable_and_odd_files_are_counted_by_name(tmp_path, mine):
 def test_a_class_that_is_left_empty_is_fatal(tmp_path):
     train = tree(tmp_path / "train", TRAIN[:-3])
     (train / "2").mkdir()
-    with pytest.raises(UserError, match=r"train/2: a class without pictures"):
+    with pytest.raises(UserError, match=r"train/2: this class has no pictures"):
         add_set("mine", train, size=8)
     (train / "2" / "torn.png").write_bytes(b"torn")
     with pytest.raises(
-        UserError, match=r"^mine: class 2 has no picture in the training part, since none of its files can be read"
+        UserError, match=r"^mine: class 2 has no picture in the training set because none of its files can be read"
     ):
         add_set("mine", train, size=8)
 
@@ -359,7 +357,7 @@ def test_a_class_that_is_left_empty_is_fatal(tmp_path):
 def test_links_that_lead_in_a_circle_are_named(tmp_path):
     train = tree(tmp_path / "train", TRAIN)
     (train / "1" / "deep" / "back").symlink_to(train / "1")
-    with pytest.raises(UserError, match=r"deep/back is a link that leads back to .*, in a circle: remove it"):
+    with pytest.raises(UserError, match=r"deep/back is a link back to .*, which makes a circle: remove it"):
         add_set("mine", train, size=8)
     (train / "1" / "deep" / "back").unlink()
     (train / "1" / "deep" / "aside").symlink_to(tree(tmp_path / "other", TEST))  # leads elsewhere, and not back
@@ -371,7 +369,7 @@ def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path, target):
     """Else the set would have one class fewer, in silence. A link to itself leads nowhere too."""
     train = tree(tmp_path / "train", TRAIN)
     (train / "lost").symlink_to(train / target)
-    with pytest.raises(UserError, match=r"train/lost is a link that leads nowhere"):
+    with pytest.raises(UserError, match=r"train/lost is a broken link"):
         add_set("mine", train, size=8)
 
 
@@ -391,20 +389,20 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
         Path(os.fsdecode(os.fsencode(train / "0") + b"/caf\xe9.png")).write_bytes(TRAIN[0][2])
     except OSError:
         pytest.skip("this file system takes no such name")
-    with pytest.raises(UserError, match=r"caf.* is not UTF-8: rename it"):
+    with pytest.raises(UserError, match=r"caf.* is not valid UTF-8: rename the file"):
         add_set("mine", train, size=8)
 
 
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("a.png 0\nb.png 2\n", "no picture has label 1, and labels run to 2"),
-        ("a.png 1\nb.png 2\n", "no picture has label 0, and labels run to 2"),
-        ("a.png 0\nc.png 1\nd.png 1\n", r"names 2 files that are not below .* \(first: c.png\): .* as root"),
+        ("a.png 0\nb.png 2\n", "labels go up to 2, but no picture has label 1"),
+        ("a.png 1\nb.png 2\n", "labels go up to 2, but no picture has label 0"),
+        ("a.png 0\nc.png 1\nd.png 1\n", r"names 2 files missing below .* \(first: c.png\): .* as root"),
         ("a.png 0\nb.png 1\n./a.png\n", r"line 3: './a.png' is not"),
         ("a.png 0\nb.png -1\n", r"line 2: 'b.png -1' is not"),
-        ("a.png 0\nb.png 1\na.png 1\n", "line 3: a.png has label 1, and 0 before"),
-        ("\n", "lists no pictures"),
+        ("a.png 0\nb.png 1\na.png 1\n", "line 3: a.png has label 1 here and 0 above"),
+        ("\n", "does not list any pictures"),
         ("\x00\ufffe", "is not"),
     ],
 )
@@ -422,17 +420,17 @@ def test_a_line_that_comes_twice_counts_once(tmp_path):
     file.write_text(file.read_text() + "\nflat/1-0.png 1\n")
     added = add_set("mine", file, test_each=1, size=8)
     assert sum(added.definition.train_counts) == 13 and added.notes == (
-        "1 line of list.txt name a picture again and are left out",
+        "1 line of list.txt skipped: the picture is already listed",
     )
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("digits", "dataset 'digits' is there already"),
-        ("mine_3v5", "'mine_3v5' cannot name an image set"),
-        ("a/b", "'a/b' cannot name an image set"),
-        ("mine@1", "cannot name an image set"),
+        ("digits", "dataset 'digits' already exists"),
+        ("mine_3v5", "'mine_3v5' is not a valid name for an image set"),
+        ("a/b", "'a/b' is not a valid name for an image set"),
+        ("mine@1", "is not a valid name for an image set"),
     ],
 )
 def test_names_that_mean_something_else_are_refused(tmp_path, name, words):
@@ -448,15 +446,15 @@ def test_places_without_pictures_are_refused(tmp_path):
     for place, words in (
         ("nowhere", "does not exist"),
         ("empty", "has no folders with pictures"),
-        ("parts", r"holds the parts of a set \(train, val\)"),
-        ("torn.parquet", "holds tables that cannot be read"),
+        ("parts", r"contains the splits of a set \(train, val\)"),
+        ("torn.parquet", "contains tables that cannot be read"),
     ):
         with pytest.raises(UserError, match=words):
             add_set("mine", tmp_path / place)
     train = tree(tmp_path / "train", TRAIN)
-    with pytest.raises(UserError, match="unknown class in the test part, 'zebra'"):
+    with pytest.raises(UserError, match="unknown class in the test set, 'zebra'"):
         add_set("mine", train, tree(tmp_path / "other", TEST, ("0", "1", "zebra")), size=8)
-    with pytest.raises(UserError, match="class 2 has no picture in the test part"):
+    with pytest.raises(UserError, match="class 2 has no picture in the test set"):
         add_set("mine", train, tree(tmp_path / "fewer", TEST[:4]), size=8)
 
 

@@ -125,7 +125,7 @@ def test_a_name_that_another_file_has_is_refused_with_that_file(load, tmp_path):
     load(LOSS, "mine.py")
     with pytest.raises(UserError) as error:
         load(LOSS + "# another file\n", "yours.py")
-    words = f"loss 'my_loss' is there already, from plug-in {tmp_path / 'mine.py'}: choose another name"
+    words = f"loss 'my_loss' already exists, from plug-in {tmp_path / 'mine.py'}: choose another name"
     assert str(error.value) == f"plug-in {tmp_path / 'yours.py'}, line 13: {words}"
 
 
@@ -188,7 +188,7 @@ def test_a_name_of_another_version_is_refused_with_the_reason(load):
     load(LOSS)
     for written, words in {
         "my_method@00000000": f"another version of it is loaded (my_method@{version(LOSS)})",
-        "their_method@00000000": "that is not loaded: give that file",
+        "their_method@00000000": "that is not loaded: pass that file",
         "softmax[loss=my_loss@00000000]": f"another version of it is loaded (my_loss@{version(LOSS)})",
         "crt[stage_one=my_method@00000000]": "another version of it is loaded",
     }.items():
@@ -215,7 +215,7 @@ def test_sets_models_and_recipes_of_a_file(load):
 
 def test_a_set_that_cannot_be_made_is_refused_in_one_sentence(load):
     load(OTHERS.replace("labels = np.arange(60) % 3", "raise ValueError('no room')"))
-    with pytest.raises(UserError, match=r"^dataset stripes cannot be made \(ValueError: no room\): mend its read\(\)$"):
+    with pytest.raises(UserError, match=r"^dataset stripes cannot be created \(ValueError: no room\): fix its read\(\)$"):
         load_set("stripes")
 
 
@@ -226,7 +226,7 @@ def test_a_set_of_ones_own_is_found_in_a_folder(load, tmp_path):
         "from lt_core.data.sets import dataset\n"
         "dataset(name='grey', about='two greys', train_counts=(3, 3), test_count=2, image_shape=(4, 4, 1), aliases=('grey',))\n"
     )
-    with pytest.raises(UserError, match=r"grey was not found under .*no download is known"):
+    with pytest.raises(UserError, match=r"grey was not found under .*no source for a download is known"):
         load_set("grey", str(tmp_path))
     for part, count in (("train", 3), ("test", 1)):
         for label in range(2):
@@ -289,23 +289,26 @@ def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_
         ("import sys\nsys.exit('enough')\n", ", line 2: SystemExit: enough"),
         (
             "x = 1\n",
-            ": it registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)",
+            ": the file registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)",
         ),
-        (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los'; the nearest is 'loss'"),
-        (LOSS.replace('"my_loss")', '"focal")'), ", line 13: loss 'focal' is there already: choose another name"),
-        (LOSS.replace('"my_method", "mine"', '"ldam", "mine"'), ", line 23: method 'ldam' is there already: choose another name"),
-        (LOSS.replace('"my_method", "mine"', '"my method", "mine"'), ", line 23: method 'my method' must be of letters, digits"),
+        (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los': did you mean 'loss'"),
+        (LOSS.replace('"my_loss")', '"focal")'), ", line 13: loss 'focal' already exists: choose another name"),
+        (LOSS.replace('"my_method", "mine"', '"ldam", "mine"'), ", line 23: method 'ldam' already exists: choose another name"),
+        (
+            LOSS.replace('"my_method", "mine"', '"my method", "mine"'),
+            ", line 23: method 'my method' may contain only letters, digits",
+        ),
         (
             LOSS.replace("    stretch", "    cb_beta"),
             ", line 13: loss my_loss and weights effective_number both have a parameter cb_",
         ),
         (
             LOSS.replace("space=", "strech=2.0, space="),
-            ", line 23: my_method: unknown parameter 'strech'; the nearest is 'stretch'",
+            ", line 23: my_method: unknown parameter 'strech': did you mean 'stretch'",
         ),
         (
             LOSS.replace('("stretch",)', '("tau",)'),
-            ", line 23: my_method: the space to tune names tau, which none of its parts has",
+            ", line 23: my_method: space names the parameter tau, which none of its parts has",
         ),
     ],
     ids=lambda value: value[:40] if value.startswith((",", ":")) else "",

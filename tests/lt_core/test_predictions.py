@@ -113,7 +113,7 @@ def test_the_same_trial_leaves_the_same_file(trial, tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_the_predictions_and_not_the_trial(make_spec, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.warns(UserWarning, match="no predictions are written to .*file"):
+    with pytest.warns(UserWarning, match="predictions cannot be written to .*file"):
         result = run_trial(make_spec(epochs=1), Runtime(predictions=str(tmp_path / "file")))
     assert result.status == "ok" and PREDICTIONS.name not in result.environment
 
@@ -159,7 +159,7 @@ def test_what_would_run_code_when_it_is_loaded_is_refused(tmp_path):
     """A record and a file may come from a stranger, who can make digests too."""
     file = tmp_path / "evil.npz"
     np.savez(file, test_labels=np.array([print], dtype=object), test_log_probabilities=np.zeros((1, 2)))
-    with pytest.raises(UserError, match="not in the layout of this version"):
+    with pytest.raises(UserError, match="have a layout that this version cannot read"):
         load(file, hashlib.sha256(file.read_bytes()).hexdigest())
 
 

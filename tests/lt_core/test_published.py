@@ -100,21 +100,21 @@ def test_grey_pictures_are_repeated_in_three_channels():
 @pytest.mark.parametrize(
     ("label", "shape", "words"),
     [
-        ("resnet51", COLOUR, "unknown model 'resnet51'; the nearest is 'resnet5"),
-        ("resnext50_32x4", COLOUR, "the nearest is 'resnext50_32x4d'"),
-        ("alexnet", COLOUR, "model alexnet does not take pictures of 32×32 pixels"),
-        ("vit_b_16", GREY, "model vit_b_16 does not take pictures of 8×8 pixels"),
-        ("vgg11", GREY, "model vgg11 does not take pictures of 8×8 pixels"),
-        ("squeezenet1_0", COLOUR, "squeezenet1_0 has no linear layer"),
-        ("resnet18", (32, 32, 4), "for pictures in grey or in three colours, not of 4 channels"),
+        ("resnet51", COLOUR, "unknown model 'resnet51': did you mean 'resnet5"),
+        ("resnext50_32x4", COLOUR, "did you mean 'resnext50_32x4d'"),
+        ("alexnet", COLOUR, "model alexnet cannot process pictures of 32×32 pixels"),
+        ("vit_b_16", GREY, "model vit_b_16 cannot process pictures of 8×8 pixels"),
+        ("vgg11", GREY, "model vgg11 cannot process pictures of 8×8 pixels"),
+        ("squeezenet1_0", COLOUR, "squeezenet1_0 does not end in a linear layer"),
+        ("resnet18", (32, 32, 4), "needs pictures with one or three channels, not 4"),
         ("resnet18[shortcut=slice]", COLOUR, "resnet18: unknown option 'shortcut'"),
         ("resnet18[trained=most]", COLOUR, "unknown part that is trained 'most'"),
-        ("resnet18[trained=head]", COLOUR, "trained=head would leave random weights as they are: give weights too"),
-        ("vit_b_16[weights=c867db91,trained=last_block]", COLOUR, "vit_b_16 has no row of blocks"),
-        ("resnet18[weights=pretrained]", COLOUR, "does not say which file: write resnet18[weights=f37072fd]"),
-        ("timm/resnt18", COLOUR, "the nearest is 'timm/resnet18'"),
+        ("resnet18[trained=head]", COLOUR, "trained=head would keep random weights: set weights too"),
+        ("vit_b_16[weights=c867db91,trained=last_block]", COLOUR, "vit_b_16 does not consist of blocks in sequence"),
+        ("resnet18[weights=pretrained]", COLOUR, "does not identify a file: write resnet18[weights=f37072fd]"),
+        ("timm/resnt18", COLOUR, "did you mean 'timm/resnet18'"),
         ("timm/resnet18.best", COLOUR, "timm has no weights best of resnet18: resnet18.a1_in1k, "),
-        ("timm/deit_tiny_distilled_patch16_224", COLOUR, "is not one linear layer"),
+        ("timm/deit_tiny_distilled_patch16_224", COLOUR, "is not a single linear layer"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(label, shape, words):
@@ -122,7 +122,8 @@ def test_what_cannot_be_is_refused_before_anything_starts(label, shape, words):
 
 
 @pytest.mark.parametrize(
-    ("step", "words"), [("bbn", "mobilenet_v3_small has no row of blocks"), ("manifold_mixup", "mobilenet_v3_small has no")]
+    ("step", "words"),
+    [("bbn", "mobilenet_v3_small does not consist of blocks"), ("manifold_mixup", "mobilenet_v3_small does not consist")],
 )
 def test_methods_that_need_blocks_are_refused_where_there_are_none(step, words):
     change = GROUPS["step"][step]().backbone
@@ -171,15 +172,15 @@ def test_a_file_that_is_not_the_one_is_refused(rows, tmp_path):
     content = bytearray(kept.read_bytes())
     content[-100] ^= 1
     kept.write_bytes(content)
-    assert "was changed or damaged" in refused(net_of, rows)
+    assert "has been changed or damaged" in refused(net_of, rows)
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "other.pth")
     assert "does not fit backbone rows: it lacks stem.0.weight" in refused(
         net_of, resolved_model(f"rows[weights={tmp_path / 'other.pth'}]")
     )
     (tmp_path / "text.pth").write_text("no weights")
     assert "cannot be read as a file of weights" in refused(net_of, resolved_model(f"rows[weights={tmp_path / 'text.pth'}]"))
-    assert "there is no file of weights nowhere.pth" in refused(resolved_model, "rows[weights=nowhere.pth]")
-    assert "rows comes without weights: give weights=FILE" in refused(resolved_model, "rows[weights=pretrained]")
+    assert "the weights file nowhere.pth does not exist" in refused(resolved_model, "rows[weights=nowhere.pth]")
+    assert "rows has no published weights: give weights=FILE" in refused(resolved_model, "rows[weights=pretrained]")
     assert "unknown weights 'IMAGENET1K_V3'" in refused(resolved_model, "resnet18[weights=IMAGENET1K_V3]")
 
 
@@ -191,10 +192,14 @@ def test_offline_and_without_weights_one_sentence_says_so(tmp_path, monkeypatch)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     said = refused(net_of, resolved_model("resnet18[weights=pretrained]"), COLOUR)
-    assert "the weights IMAGENET1K_V1 of resnet18 are not here" in said and "no route to host" in said and "weights=FILE" in said
+    assert (
+        "the weights IMAGENET1K_V1 of resnet18 were not found" in said and "no route to host" in said and "weights=FILE" in said
+    )
     monkeypatch.setattr("huggingface_hub.hf_hub_download", offline)
     said = refused(resolved_model, "timm/test_resnet[weights=pretrained]")
-    assert "could not be fetched from timm/test_resnet.r160_in1k (OSError: no route to host)" in said and "weights=FILE" in said
+    assert (
+        "could not be downloaded from timm/test_resnet.r160_in1k (OSError: no route to host)" in said and "weights=FILE" in said
+    )
 
 
 def test_weights_of_timm_come_from_its_hub_in_safetensors(tmp_path, monkeypatch):
@@ -306,7 +311,7 @@ def test_both_branches_of_bbn_are_trained_with_the_last_block_or_refused(rows, m
     branches = {name.split(".")[1] for name in changed(training.model, before) - ALONE}
     assert branches == {"conventional", "rebalancing"}
     words = refused(first_training, make_spec("bbn", model=f"{rows[:-1]},trained=head]"), make_split([9, 6]))
-    assert words == "bbn trains two copies of the last block, which rows keeps: train last_block, or all"
+    assert words == "bbn trains two copies of the last block, which rows keeps fixed: set trained to last_block or all"
 
 
 def test_dropout_is_a_function_of_seed_and_epoch_alone(make_spec, make_split):

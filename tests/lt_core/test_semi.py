@@ -375,6 +375,6 @@ def test_a_method_without_what_it_needs_is_refused(make_spec):
             for group in ("step", "stages"):
                 GROUPS[group][spec.method.params[group]]().check(spec)
     result = run_trial(make_spec("mean_teacher", data=DATA))
-    assert result.status == "failed" and "keeps none: set its ema" in result.cause
+    assert result.status == "failed" and "does not average them: set ema in the recipe" in result.cause
     result = run_trial(make_spec("crest_plus[step=pseudo_label]", data=DATA))
-    assert result.status == "failed" and "progressive alignment is FixMatch's" in result.cause
+    assert result.status == "failed" and "progressive alignment works only with FixMatch" in result.cause

@@ -204,7 +204,7 @@ def test_a_changed_pixel_or_label_in_the_cache_is_found_and_the_set_made_anew(ci
         content[place] ^= 1
         file.write_bytes(content)
         load_set.cache_clear()  # as in a fresh process
-        with pytest.warns(UserWarning, match=f"the decoded images in {folder} are damaged .* and are made anew") as told:
+        with pytest.warns(UserWarning, match=f"the decoded images in {folder} are damaged .* and are decoded again") as told:
             again = load_set("cifar10", cifar)
         assert len(told) == 1
         assert again.fingerprint == first.fingerprint == fingerprint(*(getattr(again, name) for name in images_module._ARRAYS))
@@ -279,7 +279,7 @@ def test_a_corrupt_shard_is_one_clear_error(tmp_path, size):
     shard.write_bytes(shard.read_bytes()[:size])
     with pytest.raises(UserError, match="cannot be read") as error:
         load_set("cifar10", str(tmp_path))
-    assert str(folder) in str(error.value) and "fetch it again" in str(error.value)
+    assert str(folder) in str(error.value) and "download it again" in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -304,7 +304,7 @@ def test_images_and_labels_must_be_those_of_the_set(tmp_path):
     write_parquet(tmp_path / "shape" / "cifar10", {k: (v[0][:, :28, :28], v[1]) for k, v in parts.items()})
     write_parquet(tmp_path / "range" / "cifar10", {k: (v[0], v[1] + 1) for k, v in parts.items()})
     write_parquet(tmp_path / "absent" / "cifar10", {k: (v[0], np.minimum(v[1], 8)) for k, v in parts.items()})
-    for place, words in (("shape", "28 × 28 pixels"), ("range", "has the classes 0 to 9"), ("absent", "no image of class 9")):
+    for place, words in (("shape", "28 × 28 pixels"), ("range", "are 0 to 9"), ("absent", "no image of class 9")):
         with pytest.raises(UserError, match=words):
             load_set("cifar10", str(tmp_path / place))
 
@@ -325,7 +325,7 @@ def test_offline_the_error_says_what_was_sought_where_and_what_helps(tmp_path, m
         "torchvision's folders",
         "train/<class>/",
         "could not be downloaded",
-        "put one of them there",
+        "put one of these there",
         "--data",
     ):
         assert words in text
@@ -378,11 +378,11 @@ def test_some_classes_of_a_set_are_a_set_of_their_own():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("digits_3v12", "dataset digits_3v12: needs different classes of digits, from 0 to 9"),
-        ("digits_3v3", "dataset digits_3v3: needs different classes of digits, from 0 to 9"),
-        ("digit_3v5", "unknown dataset 'digit_3v5'; the nearest is 'digits'"),
-        ("digits_3", "unknown dataset 'digits_3'; the nearest is 'digits'"),
-        ("digits_03v5", "unknown dataset 'digits_03v5'; the nearest is 'digits'"),  # one set has one name
+        ("digits_3v12", "dataset digits_3v12: the name must list different classes of digits, from 0 to 9"),
+        ("digits_3v3", "dataset digits_3v3: the name must list different classes of digits, from 0 to 9"),
+        ("digit_3v5", "unknown dataset 'digit_3v5': did you mean 'digits'"),
+        ("digits_3", "unknown dataset 'digits_3': did you mean 'digits'"),
+        ("digits_03v5", "unknown dataset 'digits_03v5': did you mean 'digits'"),  # one set has one name
     ],
 )
 def test_classes_that_there_are_not_are_refused(name, words):
@@ -394,16 +394,18 @@ def test_a_set_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
     """With other numbers of images, or with as many but other images: their rows would be believed to be the set's."""
     info = DATASETS["cifar10"]
     write_parquet(tmp_path / "few" / "cifar10", fake("cifar10"))
-    with pytest.raises(UserError, match=r"holds 20 training and 10 test images, the published set 50,000 and 10,000: fetch it"):
+    with pytest.raises(
+        UserError, match=r"20 training and 10 test images, but the published set has 50,000 and 10,000: download it"
+    ):
         load_set("cifar10", str(tmp_path / "few"))
     monkeypatch.setitem(DATASETS._items, "cifar10", replace(info, train_counts=(2,) * 10, test_count=10))
-    with pytest.raises(UserError, match="as many images as the published set, but they are not the same"):
+    with pytest.raises(UserError, match="as many images as the published set, but different ones"):
         load_set("cifar10", str(tmp_path / "few"))
     parts = fake("cifar10")
     labels = parts["train"][1]
     labels[labels.tolist().index(3)] = 4
     write_parquet(tmp_path / "uneven" / "cifar10", parts)
-    with pytest.raises(UserError, match="with other numbers of each class"):
+    with pytest.raises(UserError, match="and the classes have different sizes"):
         load_set("cifar10", str(tmp_path / "uneven"))
 
 
@@ -411,9 +413,14 @@ def test_a_set_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
     ("row", "cell", "label", "words"),
     [
         (3, b"no picture", 0, r"train-00000-of-00001.parquet, row 3: the picture cannot be decoded"),
-        (4, png(np.zeros((28, 32, 3), np.uint8)), 0, r"row 4: the picture has 32 × 28 pixels, and those of cifar10 32 × 32"),
-        (3, transparent(np.zeros((32, 32, 3), np.uint8)), 0, "row 3: the picture is transparent in places"),
-        (5, None, None, "row 5: the label is None, and cifar10 has the classes 0 to 9"),
+        (
+            4,
+            png(np.zeros((28, 32, 3), np.uint8)),
+            0,
+            r"row 4: the picture has 32 × 28 pixels, but pictures of cifar10 have 32 × 32",
+        ),
+        (3, transparent(np.zeros((32, 32, 3), np.uint8)), 0, "row 3: the picture has transparent pixels"),
+        (5, None, None, "row 5: the label is None, but the classes of cifar10 are 0 to 9"),
         (0, None, "9", "row 0: the label is '9'"),
         (0, None, 0.5, r"row 0: the label is 0\.5"),
         (7, None, 10, "row 7: the label is 10"),

@@ -259,11 +259,11 @@ def test_a_trial_killed_in_any_stage_goes_on_there(make_spec, figures, tmp_path,
 
 
 def test_a_stage_one_of_stages_or_of_another_head_is_refused(make_spec):
-    for label, words in (("crt[stage_one=ncm]", "has stages itself"), ("tau_norm[stage_one=ldam]", "another")):
+    for label, words in (("crt[stage_one=ncm]", "has several stages itself"), ("tau_norm[stage_one=ldam]", "another")):
         spec = make_spec(label, data=DATA)
         with pytest.raises(UserError, match=words):
             stages_of(spec).check(spec)
-    with pytest.raises(UserError, match="stage_one: unknown method 'softmux'; the nearest is 'softmax'"):
+    with pytest.raises(UserError, match="stage_one: unknown method 'softmux': did you mean 'softmax'"):
         resolve("crt[stage_one=softmux]")
 
 
@@ -285,7 +285,7 @@ def test_a_stage_one_gets_the_extra_images_that_its_step_looks_at(make_spec):
 
 def test_a_stage_one_that_cannot_be_trained_on_these_images_is_refused(make_spec):
     for label, words in (
-        ("balanced_meta_softmax[stage_one=l2rw,meta_set=extra,meta_images=3]", "3 extra images a class and stage_one"),
+        ("balanced_meta_softmax[stage_one=l2rw,meta_set=extra,meta_images=3]", "3 extra images per class, but stage_one"),
         ("crt[stage_one=l2rw[meta_set=validation]]", "set validation to 1 or more"),
     ):
         spec = make_spec(label, data={**DATA, "validation": 0})

@@ -129,10 +129,10 @@ def test_another_size_is_a_name():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"imbalance_type": "majority"}, "imbalance_type majority asks what each class has, .* exp or step with an n_max of 5"),
-        ({"imbalance_type": "counts", "counts": (3,) * 1000}, "imbalance_type counts asks what each class has"),
-        ({"imbalance_type": "exp", "imbalance_factor": 2, "n_max": 6}, "imbalance_type exp asks .* n_max of 5 or less"),
-        ({"imbalance_type": "natural", "validation": 21}, "validation 21 asks .* own validation part: set it to 20 or less"),
+        ({"imbalance_type": "majority"}, "imbalance_type majority depends on the size of .* exp or step with n_max 5"),
+        ({"imbalance_type": "counts", "counts": (3,) * 1000}, "imbalance_type counts depends on the size of each class"),
+        ({"imbalance_type": "exp", "imbalance_factor": 2, "n_max": 6}, "imbalance_type exp depends .* n_max 5 or less"),
+        ({"imbalance_type": "natural", "validation": 21}, "validation 21 needs .* own validation split: set it to 20 or less"),
     ],
 )  # fmt: skip
 def test_what_depends_on_unknown_class_sizes_is_refused(values, words):
@@ -140,13 +140,13 @@ def test_what_depends_on_unknown_class_sizes_is_refused(values, words):
         DataSpec("imagenet_lt", **values)
     DataSpec("imagenet_lt", imbalance_type="exp", imbalance_factor=2, n_max=5)
     DataSpec("inat2017", imbalance_type="natural", validation=4)
-    with pytest.raises(UserError, match=r"inat2017: validation 5 asks .*: it has 9, .* set validation to 4 or less"):
+    with pytest.raises(UserError, match=r"inat2017: validation 5 needs .*: it has 9 .* set validation to 4 or less"):
         DataSpec("inat2017", imbalance_type="natural", validation=5)
     DataSpec("places_lt", imbalance_type="majority")
 
 
 def test_some_classes_of_such_a_set_are_refused():
-    with pytest.raises(UserError, match=r"inat2018_0v5: which class of inat2018 has how many images .* `data add`"):
+    with pytest.raises(UserError, match=r"inat2018_0v5: the class sizes of inat2018 .* `data add`"):
         DATASETS["inat2018_0v5"]
 
 
@@ -181,7 +181,7 @@ def test_what_is_missing_of_it_is_told_with_where_to_get_it(tmp_path, imagenette
         UserError, match=r"imagenette_lt: no folder in .*empty or up to two below it has train/n01440764/ILSVRC"
     ) as e:
         load("imagenette_lt", tmp_path / "empty")
-    assert "imagenette2-320.tgz of github.com/fastai/imagenette" in str(e.value) and "\n" not in str(e.value)
+    assert "imagenette2-320.tgz from github.com/fastai/imagenette" in str(e.value) and "\n" not in str(e.value)
     (imagenette / "val" / "n03888257" / "n03888257_9671.JPEG").unlink()
     with pytest.raises(UserError, match=r"n03888257_9671\.JPEG"):
         load("imagenette_lt_8px", imagenette)
@@ -243,10 +243,10 @@ def test_a_list_is_written_from_annotations(tmp_path, small):
     annotate(tmp_path / "data")
     train = write_list("inat2018", tmp_path / "data" / "train2018.json")
     assert train.place.name == "iNaturalist18_train.txt" and train.place.read_bytes() == listing("train", animals)
-    assert train.standing == "the copy that many repositories have" and train.counts == TRAIN
+    assert train.standing == "the copy found in many repositories" and train.counts == TRAIN
     test = write_list("inat2018", tmp_path / "data" / "val2018.json", tmp_path / "val.txt")
     assert test.place == tmp_path / "val.txt" and test.place.read_bytes() == listing("test", animals)
-    assert test.standing == "a known md5"
+    assert test.standing == "known md5"
     fill(tmp_path / "data", animals)
     for name in ("train2018.json", "val2018.json"):
         (tmp_path / "data" / name).unlink()
@@ -301,7 +301,7 @@ def test_decoding_is_told_done_once_and_can_be_verified(tmp_path, small):
     fill(root, by_class)
     at = located("imagenet_lt", standard("imagenet_lt"), str(root))
     assert not key_at(at)
-    with pytest.raises(UserError, match=r"imagenet_lt: its pictures have not been decoded, .*: a run decodes them"):
+    with pytest.raises(UserError, match=r"imagenet_lt: there is nothing to verify, .* not been decoded .*: a run decodes them"):
         decoded(at)
     told = []
     with telling(lambda name: lambda done, total: told.append((name, done, total))):
@@ -361,7 +361,7 @@ def test_without_the_list_validation_is_refused_before_anything_trains(held):
     fetch_inputs([(spec, RECIPES["mnist_mlp"])], str(held), say=lambda line: None)
     (held / "ImageNet_LT_val.txt").unlink()
     load_set.cache_clear()
-    words = r"imagenet_lt: validation 2 takes images of the set's own validation part, .* put it beside the others"
+    words = r"imagenet_lt: validation 2 uses the set's own validation split, .* put them beside the others"
     with pytest.raises(UserError, match=words):
         fetch_inputs([(spec, RECIPES["mnist_mlp"])], str(held), say=lambda line: None)
     assert len(drawn(held, validation=0).split.train) == 11
@@ -369,7 +369,7 @@ def test_without_the_list_validation_is_refused_before_anything_trains(held):
 
 def test_a_wrong_validation_list_is_refused_by_name(held):
     (held / "ImageNet_LT_val.txt").write_text("train/n00000000/0-800.png 0\n")
-    with pytest.raises(UserError, match=r"is not the ImageNet_LT_val.txt that .* it has 1 lines, and 6 are expected"):
+    with pytest.raises(UserError, match=r"is not the ImageNet_LT_val.txt that .* \(1 lines, expected 6"):
         load("imagenet_lt", held)
 
 
@@ -397,26 +397,26 @@ def remove(path):
     ("spoil", "words"),
     [
         (lambda d: remove(d / "ImageNet_LT_train.txt"), r"no ImageNet_LT_train.txt in .*/data or up to two folders below it: put"
-         r" .* \(lists: github.com/.*; pictures: ILSVRC 2012 of image-net.org\)"),
+         r" .* \(lists: github.com/.*; pictures: ILSVRC 2012 from image-net.org\)"),
         (lambda d: remove(d / "ImageNet_LT_test.txt"), "no ImageNet_LT_test.txt in "),
         (lambda d: change(d / "ImageNet_LT_train.txt", b"train/n00000000/0-0.png 0\n", b""),
-         "is not the ImageNet_LT_train.txt that papers use, for it has 10 lines, and 11 are expected: fetch"),
+         r"is not the ImageNet_LT_train.txt that papers use \(10 lines, expected 11\): download"),
         (lambda d: change(d / "ImageNet_LT_train.txt", b" 2", b" 3"),
-         "for it has labels 0 to 3, and 0 to 2 are expected: fetch"),
-        (lambda d: change(d / "ImageNet_LT_train.txt", b"0-0.png 0", b"0-0.png 2"), "for it has 5 images of class 0, and 6 are"),
+         r"labels 0 to 3, expected 0 to 2\): download"),
+        (lambda d: change(d / "ImageNet_LT_train.txt", b"0-0.png 0", b"0-0.png 2"), "5 images of class 0, expected 6"),
         (lambda d: change(d / "ImageNet_LT_train.txt", b" 0\n", b"\n"),
-         "is no list of pictures: a line is `relative/path label`$"),
+         "is not a list of pictures: each line must be `relative/path label`$"),
         (lambda d: change(d / "ImageNet_LT_test.txt", b"0-500.png 0", b"0-500.png 1"),
-         r"ImageNet_LT_test.txt .* has md5 \w{32} and 6 lines, and md5 \w{32} with 6 are expected: fetch it again"),
-        (lambda d: change(d / "ImageNet_LT_train.txt", b" 2", b" 99999999999999"), "for it has labels 0 to 99,999,999,999,999"),
-        (lambda d: (d / "ImageNet_LT_train.txt").write_bytes(b""), "is no list of pictures"),
-        (lambda d: (d / "ImageNet_LT_train.txt").write_bytes(b"\xff\xfe 0\n"), "is no list of pictures"),
+         r"ImageNet_LT_test.txt .*md5 \w{32} and 6 lines, expected md5 \w{32} and 6 lines\): download it again"),
+        (lambda d: change(d / "ImageNet_LT_train.txt", b" 2", b" 99999999999999"), "labels 0 to 99,999,999,999,999"),
+        (lambda d: (d / "ImageNet_LT_train.txt").write_bytes(b""), "is not a list of pictures"),
+        (lambda d: (d / "ImageNet_LT_train.txt").write_bytes(b"\xff\xfe 0\n"), "is not a list of pictures"),
         (lambda d: remove(d / "train"), r"the lists are in .*, and no folder in .*/data or up to two below it has "
          r"train/n00000000/0-0.png \(ImageNet_LT_train.txt\) and val/n00000000/0-500.png \(ImageNet_LT_test.txt\): put"),
         (lambda d: remove(d / "train" / "n00000002" / "2-1.png"),
-         r"ImageNet_LT_train.txt names 1 file that are not below .*/data \(first: train/n00000002/2-1.png\): fetch them"),
+         r"ImageNet_LT_train.txt names 1 file missing below .*/data \(first: train/n00000002/2-1.png\): add them"),
         (lambda d: (d / "val" / "n00000002" / "2-501.png").write_bytes(b""),
-         r"imagenet_lt: 1 of 17 pictures cannot be read \(first: .*/2-501.png, it is empty\): fetch them again"),
+         r"imagenet_lt: 1 of 17 pictures cannot be read \(first: .*/2-501.png, the file is empty\): download them again"),
     ],
 )  # fmt: skip
 def test_what_is_missing_or_wrong_is_one_sentence(data, spoil, words):
@@ -431,7 +431,7 @@ def test_a_list_whose_classes_are_not_known_one_by_one_is_held_by_its_imbalance(
     small("imagenet_lt", sizes=(7, 2))
     lists(tmp_path / "data", "imagenet_lt", by_class)
     fill(tmp_path / "data", by_class)
-    with pytest.raises(UserError, match=r"has an imbalance factor of 3.00, and 3.50 is expected"):
+    with pytest.raises(UserError, match=r"an imbalance factor of 3.00, expected 3.50"):
         load("imagenet_lt", tmp_path / "data")
     small("imagenet_lt", sizes=(6, 2))
     assert len(load("imagenet_lt", tmp_path / "data").train_labels) == 11
@@ -448,35 +448,35 @@ def test_class_folders_that_are_not_all_there_are_refused(tmp_path, small):
     small("ilsvrc2012")
     fill(tmp_path / "data", by_class)
     remove(tmp_path / "data" / "val" / "n00000001")
-    with pytest.raises(UserError, match=r"ilsvrc2012: .*/val has 2 class folders, and 3 are expected: fetch the others"):
+    with pytest.raises(UserError, match=r"ilsvrc2012: .*/val has 2 class folders, expected 3: add the others"):
         load("ilsvrc2012", tmp_path / "data")
     fill(tmp_path / "data", by_class)
     remove(tmp_path / "data" / "val" / "n00000001" / "1-500.png")
-    with pytest.raises(UserError, match=r"have 11 training and 5 test images, and 11 and 6 are expected: fetch the set again"):
+    with pytest.raises(UserError, match=r"have 11 training and 5 test images, expected 11 and 6: download the set again"):
         load("ilsvrc2012", tmp_path / "data")
 
 
 def test_without_a_data_folder_it_says_where_it_looked(tmp_path):
     with pytest.raises(UserError, match=rf"inat2018: no iNaturalist18_train.txt or train2018.json in {tmp_path}/cache/downloads"):
         load_set("inat2018")
-    with pytest.raises(UserError, match=r"the data folder .*/none does not exist: give --data .* holds inat2018"):
+    with pytest.raises(UserError, match=r"the data folder .*/none does not exist: set --data .* contains inat2018"):
         load("inat2018", tmp_path / "none")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("[1, 2]", "holds no annotations as COCO has them"),
-        ("{", "holds no annotations as COCO has them"),
-        ('{"images": [], "annotations": []}', "has no images: give a file in which each image has one"),
+        ("[1, 2]", "does not contain annotations in COCO format"),
+        ("{", "does not contain annotations in COCO format"),
+        ('{"images": [], "annotations": []}', "has no images: use a file in which each image has a category"),
         ('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}', r"has 1 image without a category \(first: a.jpg\)"),
         (
             '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "category_id": 4}, '
             '{"image_id": 1, "category_id": 5}]}',
-            "image 1 is of the categories 4 and 5: a picture has one class",
+            "image 1 has the categories 4 and 5, but a picture can have only one class",
         ),
         ('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "category_id": 4}]}',
-         r"has 1 image, and 437,513 \(train2018.json\) or 24,426 \(val2018.json\) are expected: fetch it again"),
+         r"has 1 image, expected 437,513 \(train2018.json\) or 24,426 \(val2018.json\): download it again"),
     ],
 )  # fmt: skip
 def test_annotations_that_are_none_are_refused(tmp_path, content, words):
@@ -489,7 +489,7 @@ def test_lists_that_are_not_made_of_annotations(tmp_path):
     (tmp_path / "a.json").write_text(
         '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1, "category_id": 4}]}'
     )
-    with pytest.raises(UserError, match=r"places_lt has lists of its own, .*: lists: github.com/"):
+    with pytest.raises(UserError, match=r"places_lt comes with lists, .*: lists: github.com/"):
         write_list("places_lt", tmp_path / "a.json")
     with pytest.raises(UserError, match="unknown standard set 'digits'"):
         write_list("digits", tmp_path / "a.json")

@@ -69,9 +69,9 @@ def test_manifold_mixup_of_the_input_is_mixup_and_of_a_hidden_layer_is_not(at_wo
     torch.testing.assert_close(training.step.forward(images, labels, partner, 1.0)[0], plain)
 
 
-@pytest.mark.parametrize(("step", "words"), [("manifold_mixup", "mixes hidden layers"), ("bbn", "doubles the last block")])
+@pytest.mark.parametrize(("step", "words"), [("manifold_mixup", "mixes hidden layers"), ("bbn", "duplicates the last block")])
 def test_a_backbone_without_blocks_is_refused_before_anything_starts(step, words):
-    with pytest.raises(UserError, match=f"{step} {words}.* MLP has no row"):
+    with pytest.raises(UserError, match=f"{step} {words}.* MLP does not consist of"):
         check_model("mlp", (8, 8, 1), 10, LinearHead(), GROUPS["step"][step]().backbone)
 
 
@@ -140,7 +140,7 @@ def test_extra_meta_images_come_from_beyond_the_subset(make_spec):
 
 def test_extra_meta_images_need_a_number(make_spec):
     result = run_trial(make_spec("l2rw", {"meta_images": 0}))
-    assert result.status == "failed" and "set meta_images to 1 or more" in result.cause
+    assert result.status == "failed" and "meta_images is 0: set it to 1 or more" in result.cause
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

@@ -115,10 +115,14 @@ def test_nothing_of_the_set_is_read_before_a_batch_asks_for_it(make_spec):
 @pytest.mark.parametrize("method", ["smote", "fixmatch"])
 def test_a_method_that_wants_all_at_once_is_told(method, fitting_spec):
     result = run_trial(fitting_spec(method, epochs=1))
-    assert result.status == FAILED and "the method asks for all images at once" in result.cause and "stay on disk" in result.cause
+    assert (
+        result.status == FAILED
+        and "the method needs all 50 images in memory at once" in result.cause
+        and "stay on disk" in result.cause
+    )
 
 
 def test_torch_is_not_given_what_is_no_tensor():
     for ask in (lambda p: torch.cat([p, p]), lambda p: torch.sum(p), lambda p: p.flatten(1), lambda p: p.cpu()):
-        with pytest.raises(UserError, match=r"asks for all images at once, and 50 of them, 0.0 GB, stay on disk"):
+        with pytest.raises(UserError, match=r"needs all 50 images in memory at once, but their 0.0 GB stay on disk"):
             ask(on_disk())

@@ -83,7 +83,7 @@ def test_a_process_that_dies_fails_the_trial_as_one():
     other.kill()
     *_, result = steps
     assert result.status == "failed"
-    assert result.cause == "process 1 of the 2 that trained the trial together ended (exit code -9)"
+    assert result.cause == "process 1 of the 2 that trained the trial together died (exit code -9)"
     assert not children()
 
 

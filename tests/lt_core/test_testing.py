@@ -164,7 +164,7 @@ WRONG = {
     "its_label_names_all_of_it": (
         loss(CE, "mode: str = param('a', 'which', tune=('a', 'b,c'))") + "\n" + declared(
             "loss='wrong', space=('mode',), neutral=NONE").replace("'wrong', 'mine'", "'wrong2', 'mine'"),
-        "is not of the form key=value",
+        "does not have the form key=value",
     ),
     "it_learns_with_a_class_of_one_image": (loss(f"{CE} / (n - 1)[y]"), "diverged: training loss became"),
     "it_takes_any_number_of_classes": (loss("F.cross_entropy(z + torch.zeros(10), y, reduction='none')"), "must match the size"),
@@ -371,9 +371,9 @@ def test_authors_parametrise_a_test_of_theirs(load, tmp_path):
     assert mark.name == "parametrize" and mark.args[0] == "check" and all(isinstance(case, Case) for case in mark.args[1])
     assert mark.kwargs["ids"](mark.args[1][0]) == "loss-sound-it_is_what_its_group_expects"
     assert parametrize_with_checks(method=["sound"], loss=["sound"]).args[1] != []
-    with pytest.raises(UserError, match="unknown loss 'sond'; the nearest is 'sound'"):
+    with pytest.raises(UserError, match="unknown loss 'sond': did you mean 'sound'"):
         parametrize_with_checks(loss=["sond"])
-    with pytest.raises(UserError, match="unknown kind 'losss'; the nearest is 'loss'"):
+    with pytest.raises(UserError, match="unknown kind 'losss': did you mean 'loss'"):
         parametrize_with_checks(losss=["sound"])
 
 

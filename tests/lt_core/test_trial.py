@@ -75,7 +75,7 @@ def test_a_damaged_checkpoint_is_told_once_and_removed(make_spec, figures, file,
     spec = make_spec()
     interrupted(spec, file, 2)
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.warns(UserWarning, match="is damaged and is removed .*: the trial is trained anew") as told:
+    with pytest.warns(UserWarning, match="is damaged and was removed .*: the trial starts again") as told:
         *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
     assert (len(told), len(progress), file.exists()) == (1, 3, False)
     assert figures(result) == figures(run_trial(spec))
@@ -101,7 +101,7 @@ class Harmful:
 
 def test_a_file_with_a_true_digest_may_still_not_run_code(file, capsys):
     checkpoint.save(file, "id", "cpu-float32", {"training": Harmful()})
-    with pytest.warns(UserWarning, match="is damaged and is removed"):
+    with pytest.warns(UserWarning, match="is damaged and was removed"):
         assert checkpoint.load(file, "id", "cpu-float32") is None
     assert capsys.readouterr().out == ""
 
@@ -165,7 +165,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_only_a_warning(make_spec, fil
         raise error
 
     monkeypatch.setattr(checkpoint.torch, "save", full)
-    with pytest.warns(UserWarning, match=f"no checkpoint is written to {file}"):
+    with pytest.warns(UserWarning, match=f"checkpoint {file} cannot be written"):
         result = run_trial(make_spec(), Runtime(checkpoint=str(file), checkpoint_every=0))
     assert result.status == "ok"
     assert list(file.parent.iterdir()) == []
@@ -175,7 +175,9 @@ def test_a_full_disk_and_a_foreign_kind_of_device_are_told_of_once_for_all_trial
     files = [tmp_path / "checkpoints" / f"{number}.pt" for number in range(33)]
     for file in files:
         checkpoint.save(file, "t", "cuda-float32", {})
-    with pytest.warns(UserWarning, match="is ignored on cpu-float32: the trial is trained anew, and so are others") as told:
+    with pytest.warns(
+        UserWarning, match="is ignored on cpu-float32: the trial starts again from the beginning, as do others"
+    ) as told:
         assert not any(checkpoint.load(file, "t", "cpu-float32") for file in files)
     assert len(told) == 1
 
@@ -183,7 +185,7 @@ def test_a_full_disk_and_a_foreign_kind_of_device_are_told_of_once_for_all_trial
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.warns(UserWarning, match=r"no checkpoint is written to .*0.pt \(No space left on device\)") as told:
+    with pytest.warns(UserWarning, match=r"checkpoint .*0.pt cannot be written \(No space left on device\)") as told:
         for file in files:
             checkpoint.save(file, "t", "cpu-float32", {})
     assert len(told) == 1
@@ -375,7 +377,7 @@ def test_a_device_that_is_not_there_is_named(make_spec):
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     assert "cuda" in run_trial(make_spec(), Runtime(device="cuda")).cause
-    with pytest.raises(UserError, match="device cuda is not there"):
+    with pytest.raises(UserError, match="device cuda is not available"):
         Runtime(device="cuda").torch_device()
 
 

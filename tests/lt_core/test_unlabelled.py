@@ -59,7 +59,7 @@ def test_what_cannot_be_drawn_is_refused_with_the_way_out():
     for keys, words in (
         ({"label_fraction": 0.1, "unlabelled_ratio": 1.0}, "two protocols"),
         ({"unlabelled_order": "reversed"}, "go with unlabelled_ratio"),
-        ({"unlabelled_labelled": False}, "goes with label_fraction or unlabelled_ratio"),
+        ({"unlabelled_labelled": False}, "unlabelled_labelled needs label_fraction or unlabelled_ratio"),
         ({"label_fraction": 0.0}, "label_fraction must be in"),
     ):
         with pytest.raises(UserError, match=words):

@@ -94,4 +94,4 @@ def save(made: Figure, file: Path, dpi: int = PAPER.dpi) -> None:
         with matplotlib.rc_context(_FILES):
             made.savefig(file, dpi=dpi, metadata=dated)
     except OSError as error:
-        raise UserError(f"{file} cannot be written ({error.strerror}): give another --out") from None
+        raise UserError(f"{file} cannot be written ({error.strerror}): choose another --out") from None

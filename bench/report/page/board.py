@@ -20,10 +20,10 @@ _AFTER = (
     "published", "difference", "verdict", "paper", "relative_accuracy", "standing", "run", "devices",
 )  # fmt: skip
 _OTHERS: dict[str, tuple[str, str, int | None]] = {
-    "label": ("method", "as `--only` and `list methods` write it", None),
-    "seconds": ("training (s)", "mean seconds of training a trial", 1),
+    "label": ("method", "label of the method, as in `--only` and `list methods`", None),
+    "seconds": ("training (s)", "mean training time per trial in seconds", 1),
     "standing": ("rows", "official, or submitted by somebody else", None),
-    "images_per_second": ("images/s", "training images a second, mean", 0),
+    "images_per_second": ("images/s", "mean number of training images per second", 0),
 }
 
 

@@ -38,7 +38,7 @@ def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
         except UserError as error:
             left_out.append((kind, str(error).replace(str(store.path), "this run")))
         except Exception as error:  # the other charts, and the run that is being reported, must not suffer
-            left_out.append((kind, f"could not be drawn, which is a mistake of this program ({type(error).__name__}: {error})"))
+            left_out.append((kind, f"could not be drawn because of an error in this program ({type(error).__name__}: {error})"))
         else:
             titles = [panel.title for panel in chart.panels]
             columns = chart.columns if chart.columns <= 3 else 2  # four beside each other are for paper

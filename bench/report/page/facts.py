@@ -37,7 +37,7 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
     counts = {
         "failed": len(frame) - pruned - int((frame["status"] == OK).sum()),
         "stopped early by a study": pruned,
-        "of a search, left out of all figures": int((frame["searched"].astype(bool) & (frame["status"] == OK)).sum()),
+        "trials of a search, excluded from all figures": int((frame["searched"].astype(bool) & (frame["status"] == OK)).sum()),
     }
     others = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
     data = [
@@ -48,7 +48,7 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         ("trials", f"{len(frame)}" + (f" ({others})" if others else "")),
         ("methods", f"{frame['label'].nunique()}"),
-        ("seeds and draws", f"{len(frame[REPEATS].drop_duplicates())}"),
+        ("seeds and subsets", f"{len(frame[REPEATS].drop_duplicates())}"),
         ("data", "; ".join(data)),
         ("devices", "; ".join(_kinds(frame, "device_name")) or "none"),
         ("trial time", f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"),
@@ -65,9 +65,9 @@ def failures(frame: pd.DataFrame) -> list[Failure]:
 def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
     first = rows.iloc[0]
     command = environments_of(rows.head(1))[0].get("command") or f"bench.py run {first['suite']}"
-    remedy = "runs again by itself with the same command"
+    remedy = "the same command runs it again automatically"
     if status != LOST:
-        remedy = "does not run again by itself: mend the cause, then"
+        remedy = "is not repeated automatically; fix the cause, then run"
         command += "" if "--retry-failed" in command else " --retry-failed"
     names = (f"{describe_trial(row)} ({row['trial_id']})" for row in rows.head(_IDS).to_dict("records"))
     return Failure(status, cause, len(rows), tuple(names), remedy, f"python {command}")
@@ -125,8 +125,8 @@ def _kinds(frame: pd.DataFrame, column: str) -> list[str]:
 
 def _commit(environment: Mapping[str, Any]) -> str:
     commit = environment.get("git_commit")
-    state = {True: ", with changes that are not committed", False: ", clean"}.get(environment.get("git_dirty"), "")  # type: ignore[arg-type]
-    return f"commit {commit}{state}" if commit else "an installed copy: see the package's version"
+    state = {True: ", with uncommitted changes", False: ", clean"}.get(environment.get("git_dirty"), "")  # type: ignore[arg-type]
+    return f"commit {commit}{state}" if commit else "installed package; see its version"
 
 
 def _packages(environment: Mapping[str, Any]) -> str:

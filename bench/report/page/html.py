@@ -28,7 +28,7 @@ def render(store: Store) -> str:
     """
     frame = store.frame()
     if frame.empty:
-        raise UserError(f"{store.path} has no trial yet: start it with `bench.py run`")
+        raise UserError(f"{store.path} has no trials yet: start it with `bench.py run`")
     return document(frame, store.path.resolve().name, *charts.drawn(store), run=True)
 
 
@@ -97,7 +97,7 @@ def write(store: Store, file: Path) -> None:
         UserError: there is no trial, or the file cannot be written.
     """
     if not file.name or file.is_dir():
-        raise UserError(f"'{file}' is a folder: give a file such as {file / 'report.html'}")
+        raise UserError(f"'{file}' is a folder: name a file such as {file / 'report.html'}")
     text = render(store)
     beside = file.with_name(f".{file.name}.part")
     try:
@@ -107,4 +107,4 @@ def write(store: Store, file: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink()
-        raise UserError(f"{file} cannot be written ({error.strerror}): give another --out") from None
+        raise UserError(f"{file} cannot be written ({error.strerror}): choose another --out") from None

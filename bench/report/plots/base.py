@@ -49,7 +49,7 @@ def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) ->
     notes += [measured_on(frame)] if len(machines(frame)) > 1 else []
     frame = frame[frame["status"] == OK]
     if frame.empty:
-        raise UserError(f"{store.path} has no finished trial of these methods: there is nothing to draw")
+        raise UserError(f"{store.path} has no finished trial of these methods, so there is nothing to draw")
     return frame, notes
 
 
@@ -81,8 +81,8 @@ def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> t
     means = cells.groupby("label").agg(["size", "mean"]).sort_values(["size", "mean"], ascending=False, kind="stable")
     first = [label for label in labels if label == BASELINE]
     kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
-    words = f"the {most - len(first)} best of {len(labels)} methods by mean balanced accuracy on the test set"
-    words += ", those on most data columns first" if means["size"].nunique() > 1 else ""
+    words = f"the best {most - len(first)} of {len(labels)} methods by mean balanced accuracy on the test set"
+    words += ", with those run on the most data columns first" if means["size"].nunique() > 1 else ""
     how = "" if others_shown else "; choose others with --only"
     return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how}"]
 
@@ -142,5 +142,5 @@ def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
     for result in store.results_of(labels):
         found.setdefault(labels[result.trial_id], []).append(result)
     if not found:
-        raise UserError(f"{store.path} has its Parquet but no record of these trials: this chart is drawn from records")
+        raise UserError(f"{store.path} contains Parquet files but not the records of these trials, which this chart needs")
     return found

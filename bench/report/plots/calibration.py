@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often a prediction of some confidence is right, mean over seeds."""
+"""Reliability diagrams: accuracy against confidence, mean over seeds."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def draw(store: Store, only: str = "*") -> Chart:
         wanted = set(column.rows["trial_id"])
         mine = {label: [r for r in found.get(label, ()) if r.trial_id in wanted] for label in labels}
         lines = [_series(results, label, number) for number, (label, results) in enumerate(mine.items()) if results]
-        even = Series("as sure as right", (0.0, 100.0), (0.0, 100.0), colour=None, marks=False, dashed=True)
-        x, y = Axis("mean confidence (%)", low=0, high=100), Axis("right on the test set (%)", low=0, high=100)
+        even = Series("perfect calibration", (0.0, 100.0), (0.0, 100.0), colour=None, marks=False, dashed=True)
+        x, y = Axis("mean confidence (%)", low=0, high=100), Axis("accuracy on the test set (%)", low=0, high=100)
         panels.append(Panel(column.name, x, y, (even, *lines)))
     words = [
-        f"{BINS} equal bins of confidence; a point is a mean over trials, drawn from {_FEWEST} images on",
-        "below the diagonal: surer than right; ECE: expected calibration error, mean over trials",
+        f"{BINS} equal bins of confidence; points are means over trials, and bins with fewer than {_FEWEST} images are not drawn",
+        "below the diagonal, a method is overconfident; ECE: expected calibration error, mean over trials",
     ]
     if len(data_columns(frame)) > len(columns):
-        words.append("drawn: the largest imbalance factor of each data set")
+        words.append("only the largest imbalance factor of each data set is drawn")
     return Chart("calibration", "Calibration", tuple(panels), (*words, *left, *notes), aspect=0.85)
 
 
@@ -55,5 +55,5 @@ def _series(results: list[TrialResult], label: str, number: int) -> Series:
     x, y = (100 * np.array([np.nanmean(part[:, b]) for b in kept]) for part in (confidence, right))
     error = 100 * np.mean([expected_calibration_error(r.calibration) for r in results])
     name = f"{label} (ECE {error:.1f} %, n = {len(results)})"
-    words = tuple(f"{images[b] / len(results):.0f} images a trial" for b in kept)
+    words = tuple(f"{images[b] / len(results):.0f} images per trial" for b in kept)
     return Series(name, floats(x), floats(y), colour=number, group=label, words=words)

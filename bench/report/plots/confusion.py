@@ -1,4 +1,4 @@
-"""Confusion matrices, classes from head to tail: cross-entropy, the best methods, and what each changes."""
+"""Confusion matrices with classes from head to tail: cross-entropy, the best methods, and the differences between them."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def draw(store: Store, only: str = "*") -> Chart:
     panels = one_scale([panel for column in columns for panel in _column(column, labels, found)])
     many = _many(columns, without)
     if not panels and many:
-        raise UserError(f"there is no confusion matrix of {many}; `plot per_class` draws the error of each class")
+        raise UserError(f"confusion matrices are not available for {many}: draw the error of each class with `plot per_class`")
     words = [f"mean over trials; each row sums to 100 %; difference: method − {BASELINE}, in points"]
     words += [f"left out: {many}"] if many else []
     if len(data_columns(frame)) > len(columns):
-        words.append("drawn: the largest imbalance factor of each data set")
+        words.append("only the largest imbalance factor of each data set is drawn")
     return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes))
 
 
@@ -49,7 +49,7 @@ def _many(columns: list[DataColumn], without: dict[str, int]) -> str:
     """Which columns have trials ``without`` a matrix (trial id → classes), and why; empty if none has."""
     found = {column.name: [without[i] for i in column.rows["trial_id"] if i in without] for column in columns}
     words = ", ".join(f"{name} ({max(classes):,} classes)" for name, classes in found.items() if classes)
-    return f"{words}, since records of more than {MATRIX_CLASSES} classes keep counts by class alone" if words else ""
+    return f"{words}, because records of more than {MATRIX_CLASSES} classes keep only counts per class" if words else ""
 
 
 def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialResult]]) -> list[Panel]:

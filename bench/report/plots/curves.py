@@ -44,8 +44,8 @@ def draw(store: Store, only: str = "*") -> Chart:
                 parts.add(name)
                 panels.append(Panel(f"{column.name}, {words}", Axis("epoch"), Axis(f"accuracy on the {words} (%)"), series))
     if not panels:
-        raise UserError(f"{store.path} has no learning curve of two points or more: there is nothing to draw")
-    more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
+        raise UserError(f"{store.path} has no learning curve with two or more points, so there is nothing to draw")
+    more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []
     said = "mean ± one standard deviation (n − 1) over trials, as bars or bands; tables have the figures of the last epoch"
     width = len(_PARTS) if len(parts) == len(_PARTS) else 3
     return Chart("curves", "Learning curves", tuple(panels), (said, *more, *left, *notes), columns=width)

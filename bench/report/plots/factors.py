@@ -35,7 +35,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         x = Axis("imbalance factor (largest class / smallest)", log=True, ticks=ticks)
         panels.append(Panel(group, x, Axis("error rate on the test set (%)", low=0), series))
     if not panels:
-        raise UserError(f"{store.path} has one imbalance factor a data set: error against it needs two or more")
+        raise UserError(f"{store.path} has only one imbalance factor per data set, but this plot needs at least two")
     said = "bars or bands: ± one standard deviation (n − 1) over trials"
     return Chart("factors", "Error against imbalance factor", tuple(panels), (said, *left, *notes))
 

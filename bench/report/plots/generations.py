@@ -35,11 +35,11 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame, notes = finished(store, only, HEADINGS)
     found = store.generations().merge(frame[["trial_id", "label", *DATA]], on="trial_id")
     if found.empty:
-        raise UserError(f"{store.path} has no semi-supervised trial that is finished: there is nothing to draw")
+        raise UserError(f"{store.path} has no finished semi-supervised trial, so there is nothing to draw")
     columns = [rows for _, rows in found.groupby(DATA, sort=False, dropna=False)]
     found, where = columns[0], describe(columns[0].iloc[0], (rows.iloc[0] for rows in columns))
     if len(columns) > 1:
-        notes = [f"drawn: the first of {len(columns)} data columns", *notes]
+        notes = [f"only the first of {len(columns)} data columns is drawn", *notes]
     keys = ["trial_id", "round"]
     found = found.sort_values([*keys, "train_count", "class"], ascending=[True, True, False, True], kind="stable")
     found["rank"] = found.groupby(keys).cumcount()
@@ -55,7 +55,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     title = "Recall and precision by class, generation by generation"
     width = width_of(found)
     said = [f"{where}; mean and standard deviation (n − 1) over trials"]
-    said += [f"a point is the mean over {width} classes that are neighbours by size"] if width > 1 else []
+    said += [f"each point is the mean over {width} classes of similar size"] if width > 1 else []
     said += ["left out: methods with one generation"] if len(several) < len(rounds) else []
     said += (
         [f"drawn: the first {_METHODS} of {len(several)} methods; choose others with --only"] if len(several) > _METHODS else []
@@ -80,4 +80,4 @@ def _panel(label: str, found: pd.DataFrame, column: str, words: str, first: bool
         )  # fmt: skip
     y = Axis(words, low=0, high=None if column == "taken" else 105)
     title = f"{label}, {counted(found['trial_id'].nunique(), 'trial')}"
-    return Panel(title, Axis("class, most labels to fewest"), y, tuple(series), starts_row=first)
+    return Panel(title, Axis("class, from most to fewest labels"), y, tuple(series), starts_row=first)

@@ -37,14 +37,17 @@ def draw(store: Store, only: str = "*") -> Chart:
     if len(rests):  # a deferred class-balanced loss is another method, with a grid of its own
         frame = frame[frame["_rest"] == rests.idxmax()]
     if frame.groupby(["_beta", "_loss"]).ngroups < 2:
-        raise UserError(f"{store.path} has no two settings of a class-balanced loss: there is no grid to draw")
+        raise UserError(f"{store.path} does not have two settings of a class-balanced loss, so there is no grid to draw")
     held = bool(frame["validation_balanced_accuracy"].notna().all())
     part = "validation split" if held else "test set"
     figure = "validation_balanced_accuracy" if held else "balanced_accuracy"
     panels = one_scale([_panel(column.name, column.rows, figure, part) for column in data_columns(frame)])
-    words = [f"mean over trials, on the {part}" + ("" if held else ", since nothing was held out: choose nothing by it")]
+    words = [
+        f"mean over trials, on the {part}"
+        + ("" if held else ", because no validation split was held out; do not choose hyperparameters by it")
+    ]
     if len(rests) > 1:
-        words.append("drawn: the largest of several grids, which differ in other parameters")
+        words.append("only the largest of several grids, which differ in other parameters, is drawn")
     return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes))
 
 

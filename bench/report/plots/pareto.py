@@ -1,4 +1,4 @@
-"""Balanced accuracy against training seconds, with the Pareto front: methods that no other beats in both."""
+"""Balanced accuracy against training time, with the Pareto front: methods that no other method beats in both."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame, notes = finished(store, only)
     frame = frame[frame["train_seconds"] > 0]
     if frame.empty:
-        raise UserError(f"{store.path} has no finished trial with its training seconds: there is nothing to draw")
+        raise UserError(f"{store.path} has no finished trial with a recorded training time, so there is nothing to draw")
     labels, left = best(frame, others_shown=True)
     made = [_panel(column, labels) for column in data_columns(frame)]
-    words = "bars: ± one standard deviation (n − 1) over trials; the line joins methods that none beats in both"
+    words = "bars: ± one standard deviation (n − 1) over trials; the line joins the methods that no other method beats in both"
     quiet = ["grey: the other methods"] if left else []
     said = tuple(dict.fromkeys(note for _, others in made for note in others))
     return Chart(
@@ -50,7 +50,7 @@ def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
     groups = [rows for _, rows in column.rows.groupby(MACHINE, sort=False, dropna=False)]
     rows = max(groups, key=len)
     others = len(column.rows) - len(rows)
-    notes = [f"{column.name}: {counted(others, 'trial')} of other machines left out"] if others else []
+    notes = [f"{column.name}: {counted(others, 'trial')} on other machines left out"] if others else []
     by_label = rows.groupby("label", sort=False)
     points = pd.DataFrame(
         {
@@ -88,7 +88,7 @@ def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
 
 def _seconds(values: pd.Series) -> Axis:
     """Logarithmic where one method takes ten times as long as another."""
-    low, high, title = float(values.min()), float(values.max()), "training time of a trial (s)"
+    low, high, title = float(values.min()), float(values.max()), "training time per trial (s)"
     if high <= 10 * low:
         return Axis(title)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -1,4 +1,4 @@
-"""Error of every class, head to tail, one line a method."""
+"""Error of every class from head to tail, one line per method."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def draw(store: Store, only: str = "*") -> Chart:
         title = f"{group}, imbalance factor {factor}"
         panels.append(_panel(title, errors, names))
         if width_of(errors) > 1:
-            words = f"{width_of(errors)} classes that are neighbours by size, of {errors['rank'].nunique():,}"
-            joined.append(f"{title}: a point is the mean over {words}")
-    shots = f"many: more than {MANY} training images, medium: {FEW} to {MANY}, few: less than {FEW}"
+            words = f"{width_of(errors)} classes of similar size, out of {errors['rank'].nunique():,}"
+            joined.append(f"{title}: each point is the mean over {words}")
+    shots = f"many: more than {MANY} training images; medium: {FEW} to {MANY}; few: fewer than {FEW}"
     return Chart(
-        "per_class", "Error of every class, head to tail", tuple(panels),
+        "per_class", "Error of every class, from head to tail", tuple(panels),
         ("bars: ± one standard deviation (n − 1) over trials", *joined, shots, *left, *notes),
     )  # fmt: skip
 
@@ -38,7 +38,7 @@ def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     """Labels to draw → their names: the paper's where most of the run is the paper's, else the best."""
     papers, all_ = shown(frame), frame["label"].nunique()
     if 2 * len(papers) >= all_ and len(papers) < all_:
-        return papers, [f"drawn: the {len(papers)} methods that Kang et al. 2021 draw, of {all_}"]
+        return papers, [f"only the {len(papers)} methods in the figure of Kang et al. 2021 are drawn, out of {all_}"]
     labels, left = best(frame)
     return {label: papers.get(label, label) if len(papers) == all_ else label for label in labels}, left
 

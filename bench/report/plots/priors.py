@@ -1,4 +1,4 @@
-"""Accuracy against the class frequencies of the test, from as long-tailed as training to long-tailed the other way round."""
+"""Accuracy against class frequencies of the test set, from long-tailed as in training to long-tailed in reverse."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def draw(store: Store, only: str = "*") -> Chart:
     labels, left = best(frame)
     columns = [column for column in data_columns(frame) if column.factor > 1]
     if not columns:
-        raise UserError(f"{store.path} has trials on balanced classes alone, of which none is head or tail")
+        raise UserError(f"{store.path} has trials on balanced classes only, which have neither head nor tail")
     accuracies = _accuracies(store.per_class(), frame[frame["label"].isin(labels)])
     if accuracies.empty:
-        raise UserError(f"{store.path} has no recalls of these trials: fetch its per_class.parquet too")
+        raise UserError(f"{store.path} has no per-class recalls of these trials: copy the run's per_class.parquet there too")
     x = Axis("more of the head ← test → more of the tail", log=True, ticks=_TICKS)
     panels = []
     for column in columns[:_COLUMNS]:
@@ -45,11 +45,12 @@ def draw(store: Store, only: str = "*") -> Chart:
         series = tuple(_series(found[label], label, number) for number, label in enumerate(labels) if label in found)
         panels.append(Panel(column.name, x, Axis("accuracy (%)"), series))
     words = [
-        "5×: five times as many test images of the largest class (left) or of the smallest; 1×: all alike, balanced accuracy",
+        "5×: five times as many test images of the largest class (left) or of the smallest (right); 1×: equal class sizes, "
+        "which gives balanced accuracy",
         "expected accuracy by the recalls on the test set; bars or bands: 95 % interval of the mean (Student's t) over trials",
     ]
-    more = [f"drawn: the first {_COLUMNS} of {len(columns)} data columns"] if len(columns) > _COLUMNS else []
-    return Chart("priors", "Accuracy against the test's class frequencies", tuple(panels), (*words, *more, *left, *notes))
+    more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []
+    return Chart("priors", "Accuracy against class frequencies of the test set", tuple(panels), (*words, *more, *left, *notes))
 
 
 def _accuracies(classes: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:

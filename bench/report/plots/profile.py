@@ -17,4 +17,4 @@ def draw(definition: Definition) -> Chart:
     title = f"{definition.name}: {len(sizes)} classes, imbalance factor {sizes.max() / sizes.min():g}"
     y = Axis("training images", log=True)
     panel = Panel(title, Axis("rank of the class"), y, (line,), regions=shots(sizes), legend=False)
-    return Chart("profile", "Training images of every class, head to tail", (panel,), columns=1)
+    return Chart("profile", "Training images of every class, from head to tail", (panel,), columns=1)

@@ -1,4 +1,4 @@
-"""Average ranks over data columns, each with the interval that the spread of its trials leaves it."""
+"""Mean ranks over data columns, with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -27,20 +27,23 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame, notes = finished(store, "*")
     ranking = rank(frame)
     if len(ranking.ranks) < 3:
-        raise UserError(f"{store.path} has {len(ranking.ranks)} methods on all of its data columns: ranks need three or more")
+        raise UserError(
+            f"{store.path} has {len(ranking.ranks)} methods that were run on all of its data columns, but ranks "
+            "need at least three"
+        )
     kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only), _ROWS)
     shown = [label for label in ranking.ranks if label in kept]
     columns = counted(ranking.columns, "data column")
-    words = [f"average rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}, 1 the best"]
+    words = [f"mean rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}; 1 is best"]
     if ranking.intervals:
         words.append(
-            "bars: 95 % of the ranks that a method may truly have on these data columns, by the spreads and n of its figures; "
-            "in %, its chance of being the best of all"
+            "bars: 95 % interval of a method's rank on these data columns, from the standard deviations and n of its "
+            "figures; percentage: probability that it is the best"
         )
     else:
-        words.append("no intervals: some data column has no two draws or seeds that methods share")
+        words.append("no intervals, because in some data column the methods share fewer than two subsets or seeds")
     if ranking.friedman is not None:
-        words.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
+        words.append(f"Friedman's test of equal ranks, treating the data columns as a random sample: p = {ranking.friedman:.3g}")
     series: list[Series] = []
     for place, label in enumerate(shown):
         average, colour = ranking.ranks[label], _BASELINE if label == BASELINE else _OURS

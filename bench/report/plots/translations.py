@@ -1,4 +1,4 @@
-"""What generators make of images of the largest class: one panel a method, data column and class (runs made with --embed)."""
+"""Images of the largest class as translated by generators, by method, data column and class (for runs with --embed)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def draw(store: Store, only: str = "*") -> Chart:
     wanted = store.having("pictures") & set(chosen(store.frame(), only)["trial_id"])
     first = first_trials(result for result in store.results_of(wanted) if result.pictures)
     if not first:
-        raise UserError(f"{store.path} has no trial with pictures: run a method that makes images with --embed")
+        raise UserError(f"{store.path} has no trial with kept images: run a method that generates images, with --embed")
     beside = [data for _, data in first]
     panels = [_panel(result, shown, beside) for result in first.values() for shown in result.pictures]
-    notes = ["rows: real images of the largest class, what the generator makes of them, real images of the smaller class"]
+    notes = ["rows: real images of the largest class, their translations by the generator, real images of the smaller class"]
     if len(panels) > _PANELS:
-        notes.append(f"drawn: the first {_PANELS} of {len(panels)} generators; choose others with --only")
-    return Chart("translations", "Images that generators make", tuple(panels[:_PANELS]), tuple(notes), columns=2)
+        notes.append(f"only the first {_PANELS} of {len(panels)} generators are drawn; choose others with --only")
+    return Chart("translations", "Generated images", tuple(panels[:_PANELS]), tuple(notes), columns=2)
 
 
 def _panel(result: TrialResult, shown: Mapping[str, Any], beside: Sequence[DataSpec]) -> Panel:

@@ -1,4 +1,4 @@
-"""Test images by their features, t-SNE in two dimensions, coloured by class: one panel a method (runs made with --embed)."""
+"""t-SNE of the features of test images, coloured by class, one panel per method (for runs with --embed)."""
 
 from __future__ import annotations
 
@@ -30,15 +30,21 @@ def draw(store: Store, only: str = "*") -> Chart:
     wanted = store.having("embedding") & set(chosen(store.frame(), only)["trial_id"])
     shown = first_trials(result for result in store.results_of(wanted) if result.embedding)
     if not shown:
-        raise UserError(f"{store.path} has no embedded trial: run it with --embed")
+        raise UserError(f"{store.path} has no trial with kept features: run it with --embed")
     beside = [data for _, data in shown]
     panels = [_panel(result, beside) for result in list(shown.values())[:_PANELS]]
-    notes = ["one trial a panel; t-SNE keeps neighbours, not distances", "legend: class (its training images), the largest first"]
+    notes = [
+        "each panel shows one trial; t-SNE preserves neighbourhoods, not distances",
+        "legend: class (number of training images), the largest first",
+    ]
     if any(len(_drawn(result)) < len(result.train_counts) for result in shown.values()):
         notes.append(f"drawn: of more than {_CLASSES} classes at most {_CLASSES}, from the largest to the smallest")
     if len(shown) > _PANELS:
-        notes.append(f"drawn: the first {_PANELS} of {len(shown)} methods and data columns; choose others with --only")
-    return Chart("tsne", "Test images by their features", tuple(panels), tuple(notes), least=13.5, aspect=0.9)
+        notes.append(
+            f"only the first {_PANELS} of {len(shown)} combinations of method and data column are drawn; choose "
+            "others with --only"
+        )
+    return Chart("tsne", "Features of test images", tuple(panels), tuple(notes), least=13.5, aspect=0.9)
 
 
 def _drawn(result: TrialResult) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Every method against every other over trials that share images and seeds: pairs won, tied and lost by balanced accuracy."""
+"""Every pair of methods, over trials with the same images and seed: pairs won, tied and lost by balanced accuracy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     counts = {(a, b): outcomes(wide[a] - wide[b]) for a in labels for b in labels if a != b}
     shared = {sum(found) for found in counts.values()}
     if not shared or shared == {0}:
-        raise UserError(f"{store.path} has no two methods that share images and seeds: there is nothing to compare")
+        raise UserError(f"{store.path} does not have two methods with the same images and seeds, so there is nothing to compare")
     values = tuple(
         tuple(
             None if a == b or not sum(counts[a, b]) else round((counts[a, b][0] - counts[a, b][2]) / sum(counts[a, b]), 4)
@@ -45,7 +45,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     )
     heat = Heat(tuple(labels), tuple(labels), values, "(wins − losses) / pairs", words, -1.0, 1.0, diverging=True)
     n = f"{min(shared)}" if len(shared) == 1 else f"{min(shared)} to {max(shared)}"
-    said = f"in a cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
+    said = f"each cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
     said += "; where these find no room, which of wins (+) and losses (−) are more"
     panel = Panel("balanced accuracy on the test set", Axis("against"), Axis("method"), heat=heat)
     return Chart("win_tie_loss", "Wins, ties and losses", (panel,), (said, *left, *notes))

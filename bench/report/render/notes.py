@@ -1,35 +1,35 @@
-"""What must be said under a table."""
+"""The notes under a table."""
 
 from __future__ import annotations
 
 from bench.report.tables.table import Cell, Table
 
-#: Stands beside a figure that is not told apart from the best of its column.
+#: Marks a figure that is not significantly different from the best of its column.
 TIED = "≈"
-#: Stands beside a figure that no test compares with the best of its column.
+#: Marks a figure that no test compares with the best of its column.
 UNTESTED = "?"
 
 
 def mark(cell: Cell) -> str:
-    """What stands beside a figure about the best of its column."""
+    """The mark next to a figure that compares it with the best of its column."""
     return TIED if cell.tied else UNTESTED if cell.untested else ""
 
 
 def footnotes(table: Table, marks: str = "best bold, second underlined") -> list[str]:
-    """Spread and n of its figures, if it has any, and how the best is marked; then the table's own notes."""
+    """Standard deviation and n of the table's figures, if it has any, and how the best is marked; then its own notes."""
     shared = table.common_n()
     cells = [cell for row in table.rows for cell in row.cells]
     if all(cell.mean is None for cell in cells):
         return list(table.notes)
     said = [marks] if any(cell.rank for cell in cells) else []
     if any(cell.tied for cell in cells):
-        said.append(f"{TIED} not told apart from the best (block model, Tukey's range, α = 0.05)")
+        said.append(f"{TIED} not significantly different from the best (block model, Tukey's range, α = 0.05)")
     if any(cell.untested for cell in cells):
-        said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or the same difference in all")
+        said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or an identical difference in all")
     if shared == 1:
-        figures = "one trial a figure (n = 1): no spread"
+        figures = "one trial per figure (n = 1), so no standard deviation"
     elif shared:
         figures = f"mean ± standard deviation (n − 1) over trials, n = {shared}"
     else:
-        figures = "mean ± standard deviation (n − 1) over trials, n beside each figure"
+        figures = "mean ± standard deviation (n − 1) over trials, n next to each figure"
     return ["; ".join([figures, *said]), *table.notes]

@@ -82,7 +82,7 @@ def method_pages(names: Sequence[str], fidelity: Path) -> list[MethodPage]:
     pages = []
     for name in names:
         if name not in METHODS:
-            pages.append(MethodPage(name, "", "of a plug-in file or a package that is not loaded here", "", (), ()))
+            pages.append(MethodPage(name, "", "from a plug-in file or a package that is not loaded here", "", (), ()))
             continue
         method = METHODS[name]
         spec = method.resolve()

@@ -95,9 +95,9 @@ def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] =
     from plotly.offline import get_plotlyjs
 
     if out.exists() and not (out / _MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is there and no site of this program: give another --out, or remove it")
+        raise UserError(f"{out} exists and was not written by this program: choose another --out, or remove it")
     if release and (Path(release).name != release or not release.strip(".")):
-        raise UserError(f"--release must be a plain name, such as v0.1.0; got '{release}'")
+        raise UserError(f"--release must be a simple name without a path, such as v0.1.0; got '{release}'")
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -121,7 +121,7 @@ def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] =
             shutil.rmtree(out)
         part.rename(out)
     except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror or error}): give another --out") from None
+        raise UserError(f"{out} cannot be written ({error.strerror or error}): choose another --out") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return pages
@@ -134,5 +134,5 @@ def _keep(part: Path, release: str) -> None:
     for file in FILES:
         kept = folder / file
         if kept.exists() and kept.read_bytes() != (part / file).read_bytes():
-            raise UserError(f"release {release} is in the archive with other rows: give the new ones another name")
+            raise UserError(f"release {release} is already in the archive with different rows: give the new release another name")
         shutil.copyfile(part / file, kept)

@@ -1,4 +1,4 @@
-"""Every method of a run by imbalance factor, sorted by a figure of the reader's choice."""
+"""Every method of a run by imbalance factor, sorted by the chosen metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table 2 of Cui et al. 2019: error rate by loss and imbalance factor, with the picked class-balanced loss."""
+"""Table 2 of Cui et al. 2019: error rate by loss and imbalance factor, with the class-balanced loss chosen by validation."""
 
 from __future__ import annotations
 
@@ -58,11 +58,13 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
         Row(names.get(label, label), tuple(column.get(label, Cell()) for column in cells), detail=label in ("Loss", "β", "γ"))
         for label in order
     )
-    title = f"{figure.heading} on the test part, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
+    title = f"{figure.heading} on the test set, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
     if candidates.any():
         notes.append("Class-Balanced: loss, β and γ chosen on the validation split")
     if any(column.published for column in columns):
-        notes.append("paper: Cui et al. 2019, table 2: ResNet-32, 200 epochs, one run, class-balanced row chosen on the test set")
+        notes.append(
+            "paper: Cui et al. 2019, table 2 (ResNet-32, 200 epochs, one run; the class-balanced row was chosen on the test set)"
+        )
     table = Table("cb", title, "Loss", tuple(columns), lines, tuple(notes))
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 

@@ -18,7 +18,7 @@ from lt_core.labels import method_of
 from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 
-SHOWN = "trials of its two losses on iNaturalist 2017 and 2018 and ILSVRC 2012, as imbalanced as they are"
+SHOWN = "trials of its two losses on iNaturalist 2017 and 2018 and ILSVRC 2012 with their natural imbalance"
 #: Set here → in the table, and in the paper's figures.
 _SETS = {
     "inat2017": ("iNaturalist 2017", "inaturalist2017"),
@@ -108,7 +108,7 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
     specs = specs_of(frame)
     places = [shows(spec) for spec in specs]
     if not any(places):
-        raise UserError(f"table cb3 shows {SHOWN}, and the run has none: see `list tables`")
+        raise UserError(f"table cb3 shows {SHOWN}, but the run has none: choose another table, see `list tables`")
     found = [spec for spec, placed in zip(specs, places, strict=True) if placed]
     kinds = [Kind(spec.method.label, spec.recipe.crop, spec.recipe.model) for spec in found]
     return frame[places].assign(set=list(map(_set, found)), kind=kinds)

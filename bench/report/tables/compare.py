@@ -46,19 +46,21 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         rows.append(Row(c.label, tuple(Cell(text=word) for word in words)))
     notes = [
         *left_out,
-        "difference: mean over pairs of trials with the same images and seed, method − baseline; interval: of it alone",
-        f"p: t-test in a block model, spreads moderated; Holm: corrected for {tested} comparisons",
-        f"rank: average over {counted(ranking.columns, 'data column')}, 1 the best"
+        "difference: method − baseline, mean over pairs of trials with the same images and seed; its interval is not "
+        "corrected for the number of comparisons",
+        f"p: t-test in a block model with moderated standard deviations; Holm: corrected for {tested} comparisons",
+        f"rank: mean over {counted(ranking.columns, 'data column')}, 1 is best"
         + (f"; {baseline} {_words_of(ranking, baseline)}" if baseline in ranking.ranks else ""),
     ]
     if any(math.isnan(c.p) for c in found):
-        notes.append("none: no test with fewer than two pairs on a data column, or where all differences are the same")
+        notes.append("none: not tested, because a data column has fewer than two pairs or all differences are identical")
     if ranking.intervals:
         notes.append(
-            "95 % of ranks, chance best (in %): what may truly hold on these data columns, by the spreads and n of the figures"
+            "95 % of ranks: interval of the mean rank; chance best: probability in % of being the best; both for these data "
+            "columns, from the standard deviations and n of the figures"
         )
     if ranking.friedman is not None:
-        notes.append(f"Friedman's test that all rank alike, were the data columns a sample: p = {ranking.friedman:.3g}")
+        notes.append(f"Friedman's test of equal ranks, treating the data columns as a random sample: p = {ranking.friedman:.3g}")
     notes += _shared(frame) + _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])]) + given_features(frame)
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
@@ -91,8 +93,8 @@ def _shared(frame: pd.DataFrame) -> list[str]:
         words = [f"{min(shares):.0f} to {max(shares):.0f} % on {len(known)} data columns"]
     nothing = all(s.low == 0 for s in known.values())
     return [
-        f"trials of one draw and seed share, of a method's variance: {', '.join(words)}"
-        + ("; that may be nothing, and then pairs gain nothing" if nothing else "")
+        f"share of a method's variance that is common to trials with the same images and seed: {', '.join(words)}"
+        + ("; the intervals include 0, in which case pairing gains nothing" if nothing else "")
     ]
 
 
@@ -104,7 +106,7 @@ def _devices(frame: pd.DataFrame) -> list[str]:
     mixed, notes = kind.groupby(pairs).nunique() > 1, [measured_on(frame)]
     if mixed.any():
         notes.append(
-            f"with {mixed.sum()} of {len(mixed)} draws and seeds not all methods were measured on one kind of device: their "
-            "differences are also those of devices"
+            f"for {mixed.sum()} of {len(mixed)} combinations of images and seed, the methods were measured on different kinds "
+            "of device, which adds to their differences"
         )
     return notes

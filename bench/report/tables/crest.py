@@ -52,9 +52,11 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
     seeds = frame["seed"].nunique()
     counted = f"folds × {seeds} seeds" if seeds > 1 else "folds"
-    notes.append(f"n counts {counted}; a fold is a draw of the images, with its own labelled part; paper: mean over 5 folds")
+    notes.append(
+        f"n counts {counted}; each fold has its own subset of the images and its own labelled images; paper: mean over 5 folds"
+    )
     if common:
-        notes.append(f"where a method has it: {', '.join(common)}")
+        notes.append(f"set for every method that has it: {', '.join(common)}")
     return rank_columns(
         Table("crest", title, "Method", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better
     )

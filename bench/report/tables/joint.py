@@ -1,4 +1,4 @@
-"""The table of joint generation and classification (Sahoo et al. 2020): what to do about a minority, by its number of images."""
+"""Table of joint generation and classification (Sahoo et al. 2020): methods by the number of images of the minority class."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
             columns.append(Column("CelebA, paper", f"{count}", published=True))
             cells.append(printed)
         notes.append(
-            "paper: Sahoo et al. 2020, other images and networks; its slides name F1 and ACSA, and the figures are read as F1"
+            "paper: Sahoo et al. 2020, with other images and networks; its slides name F1 and ACSA, and we read the figures as F1"
         )
-        notes.append("TS, a row of the paper's table, is not explained in what we have of its text, so nothing stands beside it")
+        notes.append("TS, a row of the paper's table, is not explained in the text that we have, so it has no counterpart here")
     if any(name.startswith("Joint") for name in names.values()):
-        notes.append("joint rows: our reading of the paper, whose code was never published")
+        notes.append("joint rows: our interpretation of the paper, whose code was not published")
     places = {name: i for i, name in enumerate(_PRINTED)}
     # A joint row with parameters of its own stands behind its plain one.
     places |= {name: places[_ROWS[method_of(label)]] for label, name in names.items() if method_of(label) in _JOINT}
@@ -93,7 +93,9 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
         for name in order
         if any(name in column for column in cells)
     )
-    notes.insert(0, "columns: images of the smallest class" + (f"; all joint rows: {', '.join(common)}" if common else ""))
+    notes.insert(
+        0, "columns: number of images in the smallest class" + (f"; all joint rows: {', '.join(common)}" if common else "")
+    )
     title = f"Joint generation and classification: {figure.title} (layout of Sahoo et al. 2020)"
     table = Table("joint", title, "Method", tuple(columns), lines, tuple(notes))
     return rank_columns(table, lower_is_better=figure.lower_is_better)

@@ -26,14 +26,16 @@ _NAMED = 4  # methods that a note lists; of more it says how many
 DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "rank_interval",
            "chance_best", "published", "difference", "verdict")  # fmt: skip
 _MEANING = {
-    "average_rank": "avg. rank: over the data columns of the method's suite, 1 the best",
-    "chance_best": "95 % of ranks, chance best (in %): where a method may truly stand here, by the spreads and n of the figures",
-    "published": "published: accuracy in % as the paper prints it; difference: measured − published, in points; verdict: "
-    "reproduced to half a point, within a point, off, not run, or of another budget than the paper's",
-    "relative_accuracy": "rel. acc.: accuracy in % of the reference's, which is plain cross-entropy on as many balanced images",
+    "average_rank": "avg. rank: mean over the data columns of the method's suite, 1 is best",
+    "chance_best": "95 % of ranks: interval of the rank in this data column; chance best: probability in % that no other "
+    "method is better; both from the standard deviations and n of the figures",
+    "published": "published: accuracy in % as printed in the paper; difference: measured − published, in points; verdict: "
+    "reproduced (to half a point), within a point, off, not run, or of another budget than the paper's",
+    "relative_accuracy": "rel. acc.: accuracy in % of that of plain cross-entropy on the same number of balanced images",
     "many": f"many, medium, few: accuracy on classes with more than {MANY}, {FEW} to {MANY}, fewer than {FEW} training images",
 } | dict.fromkeys(
-    TEST_PRIORS, "forward 50: accuracy on a test set with the head 50 times as frequent as the tail; backward: the tail"
+    TEST_PRIORS,
+    "forward 50: accuracy on a test set in which the head is 50 times as frequent as the tail; backward 50: the reverse",
 )
 
 
@@ -68,7 +70,7 @@ def build(
         raise unknown("column to sort by", sort, [*METRICS, "average_rank"])
     fits = [only is None or matches(only, label) for label in board["label"]]
     if not any(fits):
-        raise UserError(f"--only '{only}' matches no method there: {', '.join(dict.fromkeys(board['label']))}")
+        raise UserError(f"--only '{only}' matches none of the methods: {', '.join(dict.fromkeys(board['label']))}")
     board = board.assign(_shown=fits)
     wanted = [metric, *(column for column in columns if column != metric)]
     made = []
@@ -88,7 +90,7 @@ def build(
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
         table = _with_marks(rank_columns(table), rows)
         if not rows["_shown"].all():
-            notes.append(f"ranks and marks are those among all {len(rows)} methods of the column")
+            notes.append(f"ranks and marks refer to all {len(rows)} methods of the data column")
         lines = [line for line, kept in zip(table.rows, rows["_shown"], strict=True) if kept]
         made += [replace(table, rows=tuple(lines), notes=tuple(notes))] if lines else []
     return made
@@ -106,9 +108,9 @@ def _sources(rows: pd.DataFrame) -> list[str]:
         labels = [list(found["label"]) for _, found in groups]
         named = [", ".join(some) if len(some) <= _NAMED else f"{len(some)} methods" for some in labels]
         notes = [f"{note}: {words}" for note, words in zip(notes, named, strict=True)]
-        notes.append("these are several kinds of device, between which the figures of one trial differ")
+        notes.append("figures of the same trial differ slightly between these kinds of device")
     if len({name for names in runs for name in names}) > 1:
-        notes.append("which row is of which run: --columns run")
+        notes.append("--columns run shows which run each row belongs to")
     return notes + [f"left out: {words}" for words in rows["left_out"].unique() if words]
 
 

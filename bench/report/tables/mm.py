@@ -1,4 +1,4 @@
-"""The maximum-margin paper's table: losses × ways of rebalancing, long-tailed and step, with per-class error beside it."""
+"""Table of the maximum-margin paper (Kang et al. 2021): losses × rebalancing methods, long-tailed and step imbalance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOSSES = {
     "mm": "MM",
     "mm+ldam": "MM + LDAM",
 }
-SHOWN = "trials of its losses, alone or with one of its ways of rebalancing"
+SHOWN = "trials of its losses, plain or with one of its rebalancing methods"
 _RULES = {"none": "", "RW": "re-weighting", "RS": "re-sampling", "DRW": "DRW", "DRS": "DRS"}
 _SAID_BY_ROW = ("weights", "mean", "sampling", "schedule", "head", "mixed")
 
@@ -71,8 +71,12 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
     lines = tuple(Row(kinds[label].name, tuple(column.get(label, Cell()) for column in cells)) for label in labels)
-    title = f"Maximum margin and what it is compared with: {figure.title}, by imbalance factor (layout of Kang et al. 2021)"
-    notes.append("re-weighting: effective-number weights (class-balanced, CB); DRW and DRS: only in the last part of training")
+    title = (
+        f"Maximum margin and the methods it is compared with: {figure.title}, by imbalance factor (layout of Kang et al. 2021)"
+    )
+    notes.append(
+        "re-weighting uses effective-number weights (class-balanced, CB); DRW and DRS rebalance only in the last part of training"
+    )
     return rank_columns(Table("mm", title, "Loss", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better)
 
 

@@ -1,4 +1,4 @@
-"""Error of every class, head to tail, methods side by side (Kang et al. 2021 show class-balanced, LDAM-DRW and MM-DRW so)."""
+"""Error of every class from head to tail, with methods side by side (as in Kang et al. 2021)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
         UserError: another metric, which classes do not have.
     """
     if metric != "error":
-        raise UserError(f"table per_class shows the error of each class, not {metric}: drop --metric")
+        raise UserError(f"table per_class shows the error of each class, not {metric}: omit --metric")
     frame, notes = one_budget(frame)
     names = shown(frame)
     found = list(by_class(frame[frame["label"].isin(list(names))], per_class))
@@ -104,8 +104,11 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
         for place in range(count)
     )
     if width > 1:
-        notes = [*notes, f"a row is the mean over {width} classes that are neighbours by size; per_class.parquet has each class"]
+        notes = [*notes, f"each row is the mean over {width} classes of similar size; per_class.parquet has every class"]
     if left := frame["label"].nunique() - len(names):
-        notes = [*notes, f"shown are the rows of Kang et al. 2021; {counted(left, 'other method')} left out: choose with --only"]
-    title = "Error rate of each class in % on the test part, from the largest class to the smallest"
+        notes = [
+            *notes,
+            f"only the methods of Kang et al. 2021 are shown; {counted(left, 'other method')} left out: choose with --only",
+        ]
+    title = "Error rate of each class in % on the test set, from the largest class to the smallest"
     return Table("per_class", title, "Class by size", tuple(columns), rows, tuple(notes))

@@ -19,11 +19,11 @@ from lt_core.result import OK
 _WAYS = (AS_IS, KNOWN, EM, BBSE)
 _COLUMNS = tuple(Column("", name.replace("_", " "), plain=True, lower_is_better=False) for name in PRIORS)
 _WORDS = (
-    "forward 50: the largest class in training is 50 times as frequent in the test as the smallest, backward 50: the reverse; "
-    "expected accuracy, no test set is drawn",
-    f"{KNOWN}: calibrated posteriors times q_c / π_c, where q is told and π is what they stand for; {EM}, {BBSE}: q is estimated "
-    "on unlabelled test images, as many as one likes",
-    "calibration and π are of the validation split, whose labels the three look at and a method as it is does not",
+    "forward 50: the largest class in training is 50 times as frequent in the test set as the smallest; backward 50: the "
+    "reverse; these are expected accuracies, and no test set is sampled",
+    f"{KNOWN}: calibrated posteriors times q_c / π_c, where q is the known test prior and π the prior of the posteriors; "
+    f"{EM}, {BBSE}: q is estimated from an unlimited number of unlabelled test images",
+    "calibration and π are fitted on the labels of the validation split, which an unadapted method does not use",
 )
 
 
@@ -44,7 +44,7 @@ def build(frame: pd.DataFrame, accuracies_of: Callable[[pd.DataFrame], pd.DataFr
     kept = shown[shown.index.isin(accuracies.index)]
     if kept.empty:
         raise UserError(
-            "no finished trial of these methods on imbalanced classes has predictions: run it with --keep predictions"
+            "no finished trial of these methods on imbalanced classes has kept predictions: run them with --keep predictions"
         )
     if len(kept) < len(shown):
         notes.append(f"{counted(len(shown) - len(kept), 'finished trial')} without predictions left out")
@@ -82,7 +82,7 @@ def _empty(accuracies: pd.DataFrame) -> list[str]:
     no_split, singular = int(lacking[KNOWN]), int(lacking[BBSE] - lacking[KNOWN])
     words = []
     if no_split:
-        words.append(f"{counted(no_split, 'trial')} without validation images of each class: nothing but the method as it is")
+        words.append(f"{counted(no_split, 'trial')} without validation images of each class: only the unadapted method is shown")
     if singular:
         words.append(f"{counted(singular, 'trial')} without {BBSE}: the validation split's confusion matrix cannot be inverted")
     return words

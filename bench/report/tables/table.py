@@ -25,7 +25,7 @@ class Cell:
     text: str = ""
     collapsed: int = 0  # finished trials that predict one class for nearly everything; averaged, and told
     rank: int = 0  # 1 best of its column, 2 second, 0 neither
-    tied: bool = False  # not told apart from the best of its column
+    tied: bool = False  # not significantly different from the best of its column
     untested: bool = False  # no test against the best of its column: too few shared seeds, or no spread
     values: Mapping[Any, float] = field(default_factory=dict, compare=False, repr=False)
 
@@ -86,8 +86,8 @@ class Table:
 
 
 def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
-    """Mark the best and the second best mean of each measured column, equal means sharing a rank, and what is not told apart
-    from the best. ``lower_is_better`` holds for columns that do not say so themselves.
+    """Mark the best and the second best mean of each measured column, equal means sharing a rank, and what does not differ
+    significantly from the best. ``lower_is_better`` holds for columns that do not say so themselves.
     """
     rows = [list(row.cells) for row in table.rows]
     for j, column in enumerate(table.columns):

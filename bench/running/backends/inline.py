@@ -27,8 +27,8 @@ class Inline:
                         listener.result(step)
                         if step.status != OK and gpu_is_lost():
                             raise UserError(
-                                f"the GPU is lost to this process since trial {step.trial_id} failed ({step.cause}): give the "
-                                "same command again, and the others go on"
+                                f"this process lost its GPU when trial {step.trial_id} failed ({step.cause}): run the same "
+                                "command again to continue with the other trials"
                             )
                         continue
                     reason = listener.progress(job.spec, step)

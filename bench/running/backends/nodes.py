@@ -83,7 +83,7 @@ def installed_by_ray(missing: Mapping[str, Sequence[str]], versions: Mapping[str
     """
     for host, names in missing.items():
         if theirs := [name for name in names if name not in versions]:
-            raise UserError(f"node {host} lacks {' and '.join(theirs)}, which a node must bring: install it there")
+            raise UserError(f"node {host} lacks {' and '.join(theirs)}, which must be installed on each node: install it there")
     needed = sorted({name for names in missing.values() for name in names})
     if not needed:
         return {}, ""

@@ -58,14 +58,14 @@ class RayTune:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         gpus = self._gpus(nodes)
         if self.on_gpu and not gpus:
-            raise UserError("--device cuda asks for a GPU, and no machine of this Ray has one: use --device cpu")
+            raise UserError("--device cuda needs a GPU, but no machine of this Ray cluster has one: use --device cpu")
         fits = [
             int(min(node.get("CPU", 0) / self.cpus, node.get("GPU", 0) / gpus if gpus else float("inf")) + 1e-9) for node in nodes
         ]
         if not sum(fits):
             most = max(node.get("CPU", 0) for node in nodes), max(node.get("GPU", 0) for node in nodes)
             raise UserError(
-                f"a trial asks for {self.cpus:g} CPUs and {gpus:g} GPUs, but no machine has more than {most[0]:g} CPUs and "
+                f"each trial needs {self.cpus:g} CPUs and {gpus:g} GPUs, but no machine has more than {most[0]:g} CPUs and "
                 f"{most[1]:g} GPUs: lower --cpus-per-trial or --gpus-per-trial"
                 + (", or --processes-per-trial, each of which takes a whole GPU" if self.processes > 1 and gpus else "")
             )
@@ -94,7 +94,7 @@ class RayTune:
         except RayTaskError as failed:
             raise failed.cause from None  # as it was raised: Ray's own error holds the whole traceback as its message
         except RayError as failed:
-            raise UserError(f"the process that was to measure a GPU died ({in_a_line(failed)}): repeat the command") from None
+            raise UserError(f"the process that measured the GPU died ({in_a_line(failed)}): run the command again") from None
         return done
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
@@ -193,15 +193,15 @@ class RayTune:
         except ConnectionError as error:
             # Ray tells of a token that is missing or wrong in its log alone.
             raise UserError(
-                f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and that RAY_AUTH_MODE and "
-                f"RAY_AUTH_TOKEN are the cluster's"
+                f"no Ray cluster answers at {self.address} ({error}): check `ray status` there, and set RAY_AUTH_MODE and "
+                "RAY_AUTH_TOKEN as on the cluster"
             ) from None
         if words:
             print(words, flush=True)
         if open_to_strangers(ray.get_runtime_context().gcs_address):
             print(
-                f"warning: the Ray cluster at {self.address} asks for no token: whoever reaches its ports can run code on "
-                "every node; start each with RAY_AUTH_MODE=token (docs/cluster.md)",
+                f"warning: the Ray cluster at {self.address} does not require a token, so anyone who can reach its ports can "
+                "run code on every node: start each node with RAY_AUTH_MODE=token (docs/cluster.md)",
                 file=sys.stderr,
                 flush=True,
             )
@@ -231,8 +231,8 @@ def _started(**options: Any) -> None:
                 raise
             if attempt + 1 == _STARTS:
                 raise UserError(
-                    f"Ray did not start on this machine in {_STARTS} attempts of half a minute: see whether other programs take "
-                    "all processors or all memory, give the same command again, or use --backend inline"
+                    f"Ray did not start on this machine in {_STARTS} attempts of half a minute: check whether other programs "
+                    "use all processors or all memory, run the same command again, or use --backend inline"
                 ) from None
 
 

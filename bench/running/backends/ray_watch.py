@@ -45,8 +45,8 @@ class Watch:
                     gone.pop(words, None)
                 elif time.monotonic() - gone.setdefault(words, time.monotonic()) >= seconds:
                     self.lost = UserError(
-                        f"{words} has died, perhaps killed for want of memory; every finished trial is kept: give the same "
-                        "command again to go on"
+                        f"{words} died, perhaps because the machine ran out of memory. All finished trials are kept; run the "
+                        "same command again to continue"
                     )
                     if not self._closed.wait(_GRACE):
                         self._leave(str(self.lost))

@@ -56,11 +56,13 @@ def add_set(
     registered.check_name(name)
     former = registered.find(name)
     if former is None and name in DATASETS:
-        raise UserError(f"dataset '{name}' is there already: choose another name")
+        raise UserError(f"dataset '{name}' already exists: choose another name")
     if size < 1 or test_each < 0 or split_seed < 0:
         raise UserError(f"{name}: --size must be at least 1, --test-each and --split-seed at least 0")
     if test and (test_each or split_seed):
-        raise UserError(f"{name}: --test-each and --split-seed draw a test part, and --test gives one: drop them")
+        raise UserError(
+            f"{name}: --test-each and --split-seed describe how to split off a test set, but --test already gives one: omit them"
+        )
     at = {"train": train, "test": test, "root": root}
     places = {key: str(Path(place).expanduser().resolve()) if place else "" for key, place in at.items()}
     asked = Definition(name, **places, size=size, test_each=test_each, split_seed=split_seed)  # type: ignore[arg-type]

@@ -100,19 +100,20 @@ def _parsed(file: Path) -> Annotations:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{file} holds no annotations as COCO has them ({type(error).__name__}: {error}): it needs images with id and "
-            "file_name, and annotations with image_id and category_id"
+            f"{file} does not contain annotations in COCO format ({type(error).__name__}: {error}): it needs images with id "
+            "and file_name, and annotations with image_id and category_id"
         ) from None
     category_of: dict[Any, int] = {}
     for image, category in annotations:
         if category_of.setdefault(image, category) != category:
             raise UserError(
-                f"{file}: image {image} is of the categories {category_of[image]} and {category}: a picture has one class"
+                f"{file}: image {image} has the categories {category_of[image]} and {category}, but a picture can have only "
+                "one class"
             )
     without = [path for image, path in images if image not in category_of]
     if without or not images:
         what = f"{counted(len(without), 'image')} without a category (first: {without[0]})" if without else "no images"
-        raise UserError(f"{file} has {what}: give a file in which each image has one")
+        raise UserError(f"{file} has {what}: use a file in which each image has a category")
     pairs = tuple((path, category_of[image]) for image, path in images)
     return Annotations(file, pairs, names or {category: str(category) for _, category in pairs})
 

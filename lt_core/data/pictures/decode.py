@@ -40,20 +40,20 @@ def decoded(content: bytes, size: int) -> Decoded:
         Unreadable: it is empty, truncated, too large, or no picture.
     """
     if not content:
-        raise Unreadable("it is empty")
+        raise Unreadable("the file is empty")
     try:
         with Image.open(io.BytesIO(content)) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
-                raise Unreadable(f"{width} × {height} pixels are more than {MOST_PIXELS / 1e6:.0f} million")
-            note = "animated: first frame" if getattr(picture, "n_frames", 1) > 1 else ""
+                raise Unreadable(f"{width} × {height} pixels exceed the limit of {MOST_PIXELS / 1e6:.0f} million")
+            note = "animated, only the first frame is used" if getattr(picture, "n_frames", 1) > 1 else ""
             picture.seek(0)
             picture.load()
             coloured, changed = _rgb(picture)
     except Unreadable:
         raise
     except Image.DecompressionBombError:
-        raise Unreadable(f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels") from None
+        raise Unreadable(f"it exceeds the limit of {MOST_PIXELS / 1e6:.0f} million pixels") from None
     except Exception as error:  # PIL's readers raise whatever a broken file makes of them
         raise Unreadable(_reason(error)) from error
     side = min(width, height)
@@ -68,7 +68,7 @@ def _rgb(picture: Image.Image) -> tuple[Image.Image, str]:
         values = np.asarray(picture)
         if values.min() < 0 or values.max() > 65_535:
             raise Unreadable("its pixels have 32 bits")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB"), "16 bits a channel"
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB"), "16 bits per channel"
     if picture.mode == "F":
         raise Unreadable("its pixels are floating-point numbers")
     return picture.convert("RGB"), {"CMYK": "CMYK", "L": "grey", "1": "grey", "LA": "grey"}.get(picture.mode, "")
@@ -76,6 +76,6 @@ def _rgb(picture: Image.Image) -> tuple[Image.Image, str]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
-        return "it is no picture that can be read"
+        return "it is not a picture that can be read"
     words = str(error).strip().splitlines()
     return words[0] if words else type(error).__name__

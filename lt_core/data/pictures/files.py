@@ -45,22 +45,26 @@ def class_folders(where: Path) -> Files:
     places = [path for path in sorted(where.iterdir()) if not path.name.startswith(".")]
     lost = next((path for path in places if path.is_symlink() and not path.exists()), None)
     if lost:
-        raise UserError(f"{lost} is a link that leads nowhere, and may have been a class: mend it, or remove it")
+        raise UserError(f"{lost} is a broken link that may have been a class: repair it, or remove it")
     folders = [path for path in places if path.is_dir()]
     if folders and {path.name.lower() for path in folders} <= _PARTS:
         words = ", ".join(path.name for path in folders)
-        raise UserError(f"{where} holds the parts of a set ({words}), no classes: give them, such as --train {folders[-1]}")
+        raise UserError(
+            f"{where} contains the splits of a set ({words}) rather than its classes: name a split, such as --train {folders[-1]}"
+        )
     entries: list[Entry] = []
     others = 0
     for folder in folders:
         pictures, passed = _below(where, folder.name)
         others += passed
         if not pictures:
-            raise UserError(f"{folder}: a class without pictures: remove the folder, or put pictures into it")
+            raise UserError(f"{folder}: this class has no pictures: remove the folder, or put pictures into it")
         entries += [_entry(where, place, folder.name) for place in pictures]
     if not entries:
-        raise UserError(f"{where} has no folders with pictures: give a folder with one folder a class, a list, or Parquet files")
-    notes = (f"{counted(others, 'file')} with other endings than those of pictures left out",) if others else ()
+        raise UserError(
+            f"{where} has no folders with pictures: give a folder with one folder per class, a list, or Parquet files"
+        )
+    notes = (f"{counted(others, 'file')} skipped: not a picture by its file name",) if others else ()
     return Files(where, entries, in_order([folder.name for folder in folders]), notes)
 
 
@@ -75,7 +79,7 @@ def _below(where: Path, folder: str) -> tuple[list[str], int]:
             below = os.path.join(here, name)
             real = os.path.realpath(below)
             if real in above:
-                raise UserError(f"{below} is a link that leads back to {real}, in a circle: remove it")
+                raise UserError(f"{below} is a link back to {real}, which makes a circle: remove it")
             ways[below] = above | {real}
         place = os.path.relpath(here, where)
         for name in names:
@@ -108,13 +112,15 @@ def listed(file: Path, root: Path | None = None) -> Files:
             raise UserError(f"{file}, line {number}: '{line.strip()}' is not `relative/path label` with a label of 0, 1, …")
         place, label = words[0].strip(), str(int(words[1]))
         if labels.setdefault(place, label) != label:
-            raise UserError(f"{file}, line {number}: {place} has label {label}, and {labels[place]} before: leave one of them")
+            raise UserError(
+                f"{file}, line {number}: {place} has label {label} here and {labels[place]} above: keep one of the two lines"
+            )
         lines += 1
     if not labels:
-        raise UserError(f"{file} lists no pictures: a line is `relative/path label`")
+        raise UserError(f"{file} does not list any pictures: each line must be `relative/path label`")
     entries = present(file, where, labels.items())
     twice = lines - len(labels)
-    notes = (f"{counted(twice, 'line')} of {file.name} name a picture again and are left out",) if twice else ()
+    notes = (f"{counted(twice, 'line')} of {file.name} skipped: the picture is already listed",) if twice else ()
     return Files(where, entries, numbered(list(labels.values()), str(file)), notes)
 
 
@@ -126,7 +132,7 @@ def paired(pairs: Iterable[tuple[str | Path, str | int]], where: Path) -> Files:
     """
     known = [(str(place), label) for place, label in pairs]
     if not known:
-        raise UserError("no pairs of a path and a label are given")
+        raise UserError("the list of (path, label) pairs is empty")
     labels = [str(label) for _, label in known]
     by_number = all(isinstance(label, int) for _, label in known)
     entries = present("the list of pairs", where, zip((place for place, _ in known), labels, strict=True))
@@ -139,7 +145,9 @@ def _lines(file: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is no list of pictures: it is not UTF-8 text ({error.reason} at byte {error.start})") from None
+        raise UserError(
+            f"{file} is not a list of pictures, because it is not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from None
 
 
 def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) -> list[Entry]:
@@ -157,8 +165,8 @@ def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) ->
             missing.append(place)
     if missing:
         raise UserError(
-            f"{names} names {counted(len(missing), 'file')} that are not below {where} (first: {missing[0]}): "
-            "fetch them, or give the folder that its paths are relative to as root"
+            f"{names} names {counted(len(missing), 'file')} missing below {where} (first: {missing[0]}): add them, or give "
+            "the folder that the paths are relative to as root"
         )
     return entries
 
@@ -166,7 +174,7 @@ def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) ->
 def _entry(where: Path, place: str, label: str) -> Entry:
     # Bytes that are no text, as Python has them.
     if not place.isascii() and any("\ud800" <= letter <= "\udfff" for letter in place):
-        raise UserError(f"{where}: the name of {place!r} is not UTF-8: rename it")
+        raise UserError(f"{where}: the file name {place!r} is not valid UTF-8: rename the file")
     try:
         status = os.stat(os.path.join(where, place))
     except (OSError, ValueError):  # not there, a link that leads nowhere, no right to look, or a name that no file can have

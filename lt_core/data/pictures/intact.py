@@ -33,7 +33,7 @@ def intact(folder: Path) -> bool:
     if seen not in _checked:
         try:
             if not as_written(folder, meta):
-                raise ValueError("its manifest is not what was written")
+                raise ValueError("its manifest has changed")
             for first in damaged_pixels(folder, read_manifest(folder), meta):
                 raise ValueError(f"pixels.npy at picture {first}")
         except Exception as error:  # of many kinds, as in `lt_core.data.images.read_cache`
@@ -51,7 +51,7 @@ def damaged_pixels(folder: Path, manifest: Manifest, meta: Mapping[str, Any]) ->
         pieces += [(first, min(first + meta["piece"], stop)) for first in range(start, stop, meta["piece"])]
         start = stop
     if len(pixels) != start or len(pieces) != len(meta["pixels"]):
-        raise ValueError(f"pixels.npy has {len(pixels)} pictures, and the manifest {start}")
+        raise ValueError(f"pixels.npy has {len(pixels)} pictures, but the manifest lists {start}")
 
     def digest(piece: tuple[int, int]) -> str:
         try:

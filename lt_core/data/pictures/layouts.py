@@ -64,6 +64,7 @@ def numbered(labels: Sequence[str], where: str) -> tuple[str, ...]:
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
-            f"{where}: no picture has label {missing[0]}{more}, and labels run to {max(found)}: number them from 0 without gaps"
+            f"{where}: labels go up to {max(found)}, but no picture has label {missing[0]}{more}: number the classes from 0 "
+            "without gaps"
         )
     return tuple(str(number) for number in range(max(found) + 1))

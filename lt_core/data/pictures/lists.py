@@ -50,31 +50,29 @@ def _checked(name: str, source: Standard, which: str, place: Path, text: bytes) 
         lines = text.decode().removesuffix("\n").split("\n")
         sizes = Counter(int(line.rsplit(maxsplit=1)[1]) for line in lines)
     except (ValueError, IndexError):  # of a label that is no number, of none at all, or of what is no text
-        raise UserError(f"{name}: {place} is no list of pictures: a line is `relative/path label`") from None
+        raise UserError(f"{name}: {place} is not a list of pictures: each line must be `relative/path label`") from None
     expected: ListFile = getattr(source, which).list
     wrong = _wrong(expected, text, len(lines)) or _gaps(sizes, source.classes)
     counts = tuple(size for _, size in sorted(sizes.items()))
     if wrong := wrong or (unlike(counts, source) if which == "train" else ""):
         raise UserError(
-            f"{name}: {place} is not the {expected.name} that papers use, for it has {wrong}: fetch it again ({source.get}), or "
-            "give it a name of its own with `data add`"
+            f"{name}: {place} is not the {expected.name} that papers use ({wrong}): download it again ({source.get}), or add "
+            "it under another name with `data add`"
         )
     return Labels(place, counts, lines[0].rsplit(maxsplit=1)[0], _standing(expected, text))
 
 
 def _wrong(expected: ListFile, text: bytes, lines: int) -> str:
     if expected.md5 and md5_of(text) not in expected.md5:
-        return (
-            f"md5 {md5_of(text)} and {lines:,} lines, and md5 {' or '.join(expected.md5)} with {expected.images:,} are expected"
-        )
-    return f"{lines:,} lines, and {expected.images:,} are expected" if lines != expected.images else ""
+        return f"md5 {md5_of(text)} and {lines:,} lines, expected md5 {' or '.join(expected.md5)} and {expected.images:,} lines"
+    return f"{lines:,} lines, expected {expected.images:,}" if lines != expected.images else ""
 
 
 def _gaps(sizes: Mapping[int, int], classes: int) -> str:
     if len(sizes) != classes:
-        return f"{len(sizes):,} classes, and {classes:,} are expected"
+        return f"{len(sizes):,} classes, expected {classes:,}"
     first, last = min(sizes), max(sizes)
-    return f"labels {first:,} to {last:,}, and 0 to {classes - 1:,} are expected" if (first, last) != (0, classes - 1) else ""
+    return f"labels {first:,} to {last:,}, expected 0 to {classes - 1:,}" if (first, last) != (0, classes - 1) else ""
 
 
 def unlike(counts: Sequence[int], source: Standard) -> str:
@@ -83,19 +81,19 @@ def unlike(counts: Sequence[int], source: Standard) -> str:
         return wrong
     if source.by_class:
         label = next((c for c, (n, m) in enumerate(zip(counts, source.sizes, strict=True)) if n != m), None)
-        return "" if label is None else f"{counts[label]:,} images of class {label}, and {source.sizes[label]:,} are expected"
+        return "" if label is None else f"{counts[label]:,} images of class {label}, expected {source.sizes[label]:,}"
     ratio = max(counts) / min(counts)  # two decimals are what is known of some
     if round(ratio, 2) == round(source.imbalance, 2):
         return ""
-    return f"an imbalance factor of {ratio:.2f}, and {source.imbalance:.2f} is expected"
+    return f"an imbalance factor of {ratio:.2f}, expected {source.imbalance:.2f}"
 
 
 def _standing(expected: ListFile, text: bytes) -> str:
     if expected.md5:
-        return "a known md5"
+        return "known md5"
     if not expected.git:
-        return "no md5 is known of it"
-    return "the copy that many repositories have" if git_of(text) == expected.git else "not the copy that many repositories have"
+        return "md5 unknown"
+    return "the copy found in many repositories" if git_of(text) == expected.git else "not the copy found in many repositories"
 
 
 def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
@@ -114,13 +112,11 @@ def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
     found = read_annotations(annotations)
     parts = {which: part for which in ("train", "test") if (part := getattr(source, which)).annotations}
     if not parts:
-        raise UserError(f"{name} has lists of its own, and no annotations that they are made of: {source.get}")
+        raise UserError(f"{name} comes with lists, which are not made from annotations: {source.get}")
     which = next((which for which, part in parts.items() if part.list.images == len(found.pairs)), "")
     if not which:
         sizes = " or ".join(f"{part.list.images:,} ({part.annotations})" for part in parts.values())
-        raise UserError(
-            f"{name}: {annotations} has {counted(len(found.pairs), 'image')}, and {sizes} are expected: fetch it again"
-        )
+        raise UserError(f"{name}: {annotations} has {counted(len(found.pairs), 'image')}, expected {sizes}: download it again")
     text = found.lines()
     folder = annotations.parent if out is None else out
     place = folder / parts[which].list.name if folder.is_dir() else folder
@@ -130,5 +126,5 @@ def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
         beside.write_bytes(text)
         beside.replace(place)
     except OSError as error:
-        raise UserError(f"{place} cannot be written ({error.strerror}): give another place with --out") from error
+        raise UserError(f"{place} cannot be written ({error.strerror}): choose another place with --out") from error
     return replace(labels, place=place)

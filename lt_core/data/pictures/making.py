@@ -96,7 +96,8 @@ def make(layouts: Layouts, size: int, progress: Progress) -> str:
                 _make(folder, layouts, size, progress)
     except OSError as error:
         raise UserError(
-            f"decoded pictures cannot be kept in {folder.parent} ({error.strerror or error}): set LT_CACHE to a folder with room"
+            f"decoded pictures cannot be stored in {folder.parent} ({error.strerror or error}): set LT_CACHE to a folder with "
+            "enough space"
         ) from error
     return key
 
@@ -157,7 +158,7 @@ def _opened(path: Path, shape: tuple[int, ...]) -> np.memmap:
     if needed > free:
         raise UserError(
             f"{shape[0]:,} pictures take {needed / 1e9:.1f} GB when decoded at {shape[1]} pixels, and {path.parents[1]} has "
-            f"{free / 1e9:.1f} GB left: give a smaller --size, or set LT_CACHE to a folder with room"
+            f"{free / 1e9:.1f} GB free: choose a smaller --size, or set LT_CACHE to a folder with enough space"
         )
     made: np.memmap = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     return made

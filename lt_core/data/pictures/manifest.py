@@ -88,7 +88,7 @@ def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise UserError(f"{folder} holds no manifest that can be read ({error}): remove it, and add the set again") from error
+        raise UserError(f"{folder} has no readable manifest ({error}): remove the folder, and add the set again") from error
 
 
 def write_manifest(folder: Path, columns: Mapping[str, Sequence[Any]], meta: Mapping[str, Any]) -> None:
@@ -174,8 +174,9 @@ def refuse_changed(name: str, manifest: Manifest) -> None:
         first = manifest.path(rows[0])
         what = "has changed" if first.exists() else "is gone"
         raise UserError(
-            f"{name}: {counted(len(rows), 'picture')} of {len(manifest):,} are not as they were when the set was added (first: "
-            f"{manifest.shown(rows[0])} {what}): see `data verify {name}`, or add the set again, as another version"
+            f"{name}: {counted(len(rows), 'picture')} of {len(manifest):,} changed after the set was added (first: "
+            f"{manifest.shown(rows[0])} {what}): `data verify {name}` lists them all; restore them, or add the set again as a "
+            "new version"
         )
 
 

@@ -40,8 +40,10 @@ def parts_of(manifest: Manifest, name: str, test_each: int = 0, seed: int = 0) -
         counts = np.bincount(labels[chosen & readable], minlength=len(classes))
         if not counts.all():
             label = int(np.argmin(counts))
-            why = ", since none of its files can be read" if (labels[chosen] == label).any() else ""
-            raise UserError(f"{name}: class {classes[label]} has no picture in the {which} part{why}: add one, or leave it out")
+            why = " because none of its files can be read" if (labels[chosen] == label).any() else ""
+            raise UserError(
+                f"{name}: class {classes[label]} has no picture in the {which} set{why}: add one, or leave out the class"
+            )
     test = given if given.any() else _drawn(manifest, labels, classes, name, test_each, seed)
     train, tested = (_part(manifest, labels, readable & chosen) for chosen in (training & ~test, test))
     return train, tested
@@ -64,7 +66,7 @@ def _labels(manifest: Manifest, name: str) -> tuple[tuple[str, ...], np.ndarray]
     different, where = np.unique(manifest["label"], return_inverse=True)
     for label in different:
         if label not in number:
-            raise unknown("class in the test part,", str(label), classes, name)
+            raise unknown("class in the test set,", str(label), classes, name)
     return classes, np.array([number[label] for label in different], dtype=np.int64)[where]
 
 
@@ -80,8 +82,8 @@ def _drawn(manifest: Manifest, labels: np.ndarray, names: Sequence[str], name: s
     for label, mine in enumerate(np.split(able.rows, ends[:-1])):
         if len(mine) < each or counts[label] <= each:
             raise UserError(
-                f"{name}: class {names[label]} has {len(mine)} pictures that occur once, too few to draw {each} for test and "
-                "train on the others: lower --test-each, or give a test part with --test"
+                f"{name}: class {names[label]} has {len(mine)} distinct pictures, too few for {each} test images and at least "
+                "one training image: lower --test-each, or give a test set with --test"
             )
         # As for subsets: RandomState's stream is frozen for ever.
         chosen[mine[np.random.RandomState([seed, label]).permutation(len(mine))[:each]]] = True

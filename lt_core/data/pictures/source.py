@@ -39,9 +39,9 @@ def layout_at(place: str, part: str, root: str = "") -> Layout:
         tables = any(name.endswith(".parquet") for _, _, names in os.walk(path) for name in names)
         return shards(path, part) if tables else class_folders(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist: give a folder with one folder a class, a list of pictures, or Parquet files")
+        raise UserError(f"{path} does not exist: give a folder with one folder per class, a list of pictures, or Parquet files")
     if root and not Path(root).is_dir():
-        raise UserError(f"--root {root} is no folder")
+        raise UserError(f"--root {root} is not a folder")
     if path.suffix == ".parquet":
         return shards(path, part)
     return (annotated if path.suffix == ".json" else listed)(path, Path(root) if root else None)
@@ -95,8 +95,8 @@ def load_pictures(definition: Definition, name: str) -> ImageSet:
         again, _, _ = found(definition, progress_of(definition.name))
         if again.fingerprint != definition.fingerprint:
             raise UserError(
-                f"{definition.name}: what is in {definition.train} is not what was added (fingerprint {again.fingerprint}, then "
-                f"{definition.fingerprint}): restore it, or add the set again, as another version"
+                f"{definition.name}: the content of {definition.train} has changed since the set was added (fingerprint "
+                f"{again.fingerprint}, then {definition.fingerprint}): restore it, or add the set again as a new version"
             )
         key = again.key
     manifest = read_manifest(pictures_dir() / key)

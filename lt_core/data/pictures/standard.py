@@ -39,8 +39,8 @@ def decoded(at: Located) -> Definition:
     key = key_at(at)
     if not key:
         raise UserError(
-            f"{at.definition.name}: its pictures have not been decoded, or files have changed since, so that there is nothing to "
-            "verify: a run decodes them"
+            f"{at.definition.name}: there is nothing to verify, because its pictures have not been decoded or have changed "
+            "since: a run decodes them"
         )
     return replace(at.definition, key=key)
 
@@ -82,7 +82,7 @@ def made(at: Located, progress: Progress = lambda done, total: None) -> tuple[De
     if unreadable:
         first = f"{manifest.shown(unreadable[0])}, {manifest['problem'][unreadable[0]]}"
         share = f"{len(unreadable):,} of {len(manifest):,} pictures"
-        raise UserError(f"{definition.name}: {share} cannot be read (first: {first}): fetch them again")
+        raise UserError(f"{definition.name}: {share} cannot be read (first: {first}): download them again")
     return definition, manifest
 
 
@@ -125,10 +125,10 @@ def _counted(definition: Definition, source: Standard, train: Labels, test: Labe
     expected = source.train.list.images, source.test.list.images
     wrong = unlike(counts, source)
     if (len(labels), tests) != expected:
-        wrong = f"{len(labels):,} training and {tests:,} test images, and {expected[0]:,} and {expected[1]:,} are expected"
+        wrong = f"{len(labels):,} training and {tests:,} test images, expected {expected[0]:,} and {expected[1]:,}"
     if wrong:
         where = f"{definition.train} and {definition.test} have {wrong}"
-        raise UserError(f"{definition.name}: {where}: fetch the set again ({source.get})")
+        raise UserError(f"{definition.name}: {where}: download the set again ({source.get})")
     names = layouts[0][1].class_names
     return Located(
         replace(definition, class_names=names, train_counts=counts, test_count=tests), layouts, train, test, validation
@@ -169,12 +169,12 @@ def _readable(name: str, source: Standard, which: str, root: Path, needed: bool 
         return ()
     raise UserError(
         f"{name}: no {' or '.join(kinds)} in {root} or up to two folders below it: put the lists and the pictures there, or "
-        f"point --data (or LT_DATA) at a folder that has them ({source.get})"
+        f"set --data (or LT_DATA) to a folder that contains them ({source.get})"
     )
 
 
 def _folder(name: str, source: Standard, place: Path) -> Labels:
     classes = sum(path.is_dir() and not path.name.startswith(".") for path in place.iterdir())
     if classes != source.classes:
-        raise UserError(f"{name}: {place} has {classes:,} class folders, and {source.classes:,} are expected: fetch the others")
+        raise UserError(f"{name}: {place} has {classes:,} class folders, expected {source.classes:,}: add the others")
     return Labels(place)

@@ -31,8 +31,8 @@ def columns_of(file: Path, names: Sequence[str]) -> tuple[str, str]:
     image, label = (next((c for c in known if c in names), None) for known in (IMAGE_COLUMNS, LABEL_COLUMNS))
     if image is None or label is None:
         raise UserError(
-            f"{file}: needs an image column (one of {', '.join(IMAGE_COLUMNS)}) and a label column (one of "
-            f"{', '.join(LABEL_COLUMNS)}); has {list(names)}"
+            f"{file} needs an image column (one of {', '.join(IMAGE_COLUMNS)}) and a label column (one of "
+            f"{', '.join(LABEL_COLUMNS)}), but has {list(names)}"
         )
     return image, label
 
@@ -80,12 +80,14 @@ def _tables(where: Path, files: Sequence[Path]) -> Tables:
     try:
         read = [_labels(file) for file in files]
         if not files or not any(labels for labels, _, _ in read):
-            raise UserError(f"{where} holds no rows with pictures")
+            raise UserError(f"{where} has no rows with pictures")
         return _joined(where, files, read)
     except UserError:
         raise
     except Exception as error:  # pyarrow has errors of its own for each way in which a file can be damaged
-        raise UserError(f"{where} holds tables that cannot be read ({str(error).splitlines()[0]}): fetch them again") from error
+        raise UserError(
+            f"{where} contains tables that cannot be read ({str(error).splitlines()[0]}): download them again"
+        ) from error
 
 
 def _joined(where: Path, files: Sequence[Path], read: Sequence[tuple[list[Any], str, tuple[str, ...]]]) -> Tables:
@@ -94,7 +96,7 @@ def _joined(where: Path, files: Sequence[Path], read: Sequence[tuple[list[Any], 
         status, name = file.stat(), str(file.relative_to(where))
         for row, label in enumerate(labels):
             if isinstance(label, bool) or not isinstance(label, int | str) or (isinstance(label, int) and label < 0):
-                raise UserError(f"{file}, row {row}: label {label!r} is neither a class number from 0 nor a name")
+                raise UserError(f"{file}, row {row}: label {label!r} is neither a class number (0, 1, …) nor a name")
             entries.append(Entry(f"{name}#{row}", str(label), status.st_size, status.st_mtime_ns))
         starts.append(len(entries))
     words = [entry.label for entry in entries]
@@ -127,7 +129,7 @@ def _bytes(cell: Any) -> bytes | OSError:
     content = cell.as_py()
     if isinstance(content, dict):
         content = content.get("bytes")
-    return content if isinstance(content, bytes) else OSError("the table holds no bytes for it")
+    return content if isinstance(content, bytes) else OSError("the table has no bytes for it")
 
 
 def rows(file: Path) -> Iterator[tuple[bytes, int]]:

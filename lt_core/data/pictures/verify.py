@@ -26,13 +26,13 @@ def verify_set(definition: Definition) -> list[str]:
     folder = pictures_dir() / definition.key
     meta = read_meta(folder)
     if meta is None:
-        raise UserError(f"{definition.name}: {folder} holds no manifest to verify against: add the set again, which makes one")
+        raise UserError(f"{definition.name}: {folder} has no manifest to verify against: add the set again to create one")
     manifest, layouts = read_manifest(folder), layouts_of(definition)
     wrong, stamps = _files(manifest, layouts)
     if not wrong:
         restamp(folder, stamps)
     return wrong + [
-        f"{folder}/pixels.npy is damaged at picture {first}: remove the folder, and it is decoded again"
+        f"{folder}/pixels.npy is damaged at picture {first}: remove the folder, and the pictures will be decoded again"
         for first in damaged_pixels(folder, manifest, meta)
     ]
 
@@ -55,5 +55,5 @@ def _files(manifest: Manifest, layouts: Layouts) -> tuple[list[str], Mapping[int
                 if digest != manifest["sha256"][row]:
                     wrong.append(f"{layout.where}/{entry.place} {'has changed' if digest else 'cannot be read'}")
                 elif entry.label != manifest["label"][row]:
-                    wrong.append(f"{layout.where}/{entry.place} has label {entry.label}, and had {manifest['label'][row]}")
-    return wrong + [f"{manifest.shown(row)} is gone" for row in rows.values()], stamps
+                    wrong.append(f"{layout.where}/{entry.place} now has label {entry.label} instead of {manifest['label'][row]}")
+    return wrong + [f"{manifest.shown(row)} is missing" for row in rows.values()], stamps
