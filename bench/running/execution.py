@@ -54,7 +54,7 @@ class Execution:
     out: Path = param(RUNS_DIR, "folder for runs, with one subfolder per suite")
     embed: bool = param(
         False,
-        "keep what `plot tsne` and `plot translations` need: features of test images, and generated images, which are also scored",
+        "keep what `plot tsne` and `plot translations` need: features of test images, and generated images, which it scores",
     )
     keep: str | None = param(
         None,
