@@ -26,18 +26,28 @@ def in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
+_SIMILAR = 0.45  # to what is suggested
+_LISTED = 12  # words that a message lists where none is similar
+
+
 def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """The valid word that is most similar to ``word``; None if there are no valid words."""
+    """The valid word that is most similar to ``word``; None if none is similar."""
     words = list(valid)
-    close = difflib.get_close_matches(word.lower(), [w.lower() for w in words], n=1, cutoff=0.0)
+    close = difflib.get_close_matches(word.lower(), [w.lower() for w in words], n=1, cutoff=_SIMILAR)
     return next((w for w in words if close and w.lower() == close[0]), None)
 
 
 def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> UserError:
-    """The error for a word that is not in ``valid``; it suggests the most similar one."""
+    """The error for a word that is not in ``valid``; it suggests the most similar one, or lists what there is.
+
+    >>> print(unknown("colour", "rde", ["red", "blue"]))
+    unknown colour 'rde': did you mean 'red'?
+    >>> print(unknown("colour", "purple-ish", ["red", "blue"]))
+    unknown colour 'purple-ish': choose from blue, red
+    """
     valid = sorted(valid)
-    hint = nearest(str(word), valid)
     place = f"{where}: " if where else ""
-    if hint is None:
-        return UserError(f"{place}unknown {kind} '{word}': none is registered")
-    return UserError(f"{place}unknown {kind} '{word}': did you mean '{hint}'?")
+    if hint := nearest(str(word), valid):
+        return UserError(f"{place}unknown {kind} '{word}': did you mean '{hint}'?")
+    listed = ", ".join(valid[:_LISTED]) + (f" and {len(valid) - _LISTED} more" if len(valid) > _LISTED else "")
+    return UserError(f"{place}unknown {kind} '{word}': " + (f"choose from {listed}" if valid else "none is registered"))

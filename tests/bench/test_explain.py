@@ -127,7 +127,7 @@ def test_explanations_are_listed(call):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--kind", "gradcm"], "unknown explanation 'gradcm'; the nearest is 'gradcam'"),
+        (["--kind", "gradcm"], "unknown explanation 'gradcm': did you mean 'gradcam'?"),
         (["--kind", "rise[masks=0]"], "rise: masks must be"),
         (["--of", "right"], "--of: unknown class 'right'"),
         (["--only", "nothing"], "--only 'nothing' matches no method of the run"),

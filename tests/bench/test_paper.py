@@ -235,7 +235,7 @@ def test_text_is_broken_where_a_reader_would_and_ticks_are_thinned():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(("paper", 3), "give 1 or 2"), (("papper",), "the nearest is 'paper'"), (("paper", 1, 2.0), "between 5 and 24 points")],
+    [(("paper", 3), "give 1 or 2"), (("papper",), "did you mean 'paper'"), (("paper", 1, 2.0), "between 5 and 24 points")],
 )
 def test_looks_that_cannot_be_are_told(options, words):
     with pytest.raises(UserError, match=words):

@@ -145,7 +145,7 @@ def test_a_network_without_places_is_refused_in_one_sentence_and_others_explain_
 
 
 def test_unknown_explanations_and_parameters_are_refused():
-    with pytest.raises(UserError, match="the nearest is 'gradcam'"):
+    with pytest.raises(UserError, match="did you mean 'gradcam'"):
         explanation("gradcamm")
     with pytest.raises(UserError, match="rise: unknown key 'mask'"):
         explanation("rise[mask=3]")

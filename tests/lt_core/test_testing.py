@@ -263,7 +263,7 @@ WRONG = {
         of_group("stages", {"trainings(self, context)": "iter([of_another_form(context)])"}, OTHER_FORM),
         "are damaged, or not in the layout of this version",
     ),
-    "its_model_can_be_built": ("recipe('wrong', model='resnet3')", "unknown model 'resnet3'; the nearest is 'resnet3"),
+    "its_model_can_be_built": ("recipe('wrong', model='resnet3')", "unknown model 'resnet3': did you mean 'resnet3"),
     "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short is of 17 letters"),
     "it_fails_nowhere": (
         figure("1 / int(o.recall[0] < 1)", "needs_calibration=True"), "ZeroDivisionError: division by zero (my_file.py, line",
