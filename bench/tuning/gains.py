@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.analysis.comparison import Comparison, compare
 from bench.analysis.metrics import of_rows
+from bench.records.layout import SECONDS
 from bench.records.store import Store
 from bench.report.tables.cells import cell_of
 from bench.report.tables.table import Cell
@@ -40,7 +41,7 @@ class Gain:
     over_declared: Comparison | None
     over_tuned: Comparison | None
     trials: int  # of the search
-    seconds: float
+    seconds: float  # of these trials, as their records say
 
     @property
     def name(self) -> str:
@@ -72,10 +73,12 @@ def gains(space: Space, found: Sequence[Found], store: Store) -> list[Gain]:
     made = []
     for one in found:
         name = one.study.name
-        trials = sum(len(t.user_attrs.get("trial_ids", ())) for t in one.search.optuna.get_trials(deepcopy=False))
+        ids = [i for t in one.search.optuna.get_trials(deepcopy=False) for i in t.user_attrs.get("trial_ids", ())]
+        # As the records say it: a trial whose row was run again has another time than its study was told.
+        seconds = float(frame.loc[frame["trial_id"].isin(ids), list(SECONDS)].sum().sum())
         declared, best = (cell_of(metric, of[name, how]) for how in (_DECLARED, _TUNED))
         label = f"{name}, {_TUNED}"
-        made.append(Gain(one, declared, best, over_declared.get(label), over_tuned.get(label), trials, one.search.spent))
+        made.append(Gain(one, declared, best, over_declared.get(label), over_tuned.get(label), len(ids), seconds))
     sign = -1 if metric.lower_is_better else 1
     # The baseline is compared with nothing, and stands first.
     return sorted(made, key=lambda gain: (gain.name != space.baseline, -sign * (gain.over_tuned or _NONE).difference))

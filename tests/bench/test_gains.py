@@ -81,6 +81,8 @@ def test_gains_are_differences_of_the_tuned_methods_on_fresh_draws(tuned):
         assert gain.tuned.mean == pytest.approx(tuned_mean)
         assert gain.declared.mean == pytest.approx(mean(gain.found.study, gain.found.study.first))
         assert gain.trials == 6  # three settings on two draws
+        searched = {i for t in gain.found.search.optuna.trials for i in t.user_attrs["trial_ids"]}
+        assert gain.seconds == pytest.approx(sum(sum(store.read(i).seconds.values()) for i in searched))
         assert gain.over_declared.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.study.first))
         if gain.name != "softmax":
             assert gain.over_tuned.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.setting))
