@@ -32,8 +32,10 @@ class Explainable(Protocol):
 class Softmaxed:
     """Any network from normalised images to logits, whose probabilities are their softmax.
 
-    >>> Softmaxed(nn.Sequential(nn.Flatten(), nn.Linear(4, 2))).predicted(torch.zeros(1, 1, 2, 2)).sum().item()
-    1.0
+    >>> flat = nn.Linear(4, 2)
+    >>> _ = nn.init.zeros_(flat.weight), nn.init.zeros_(flat.bias)
+    >>> Softmaxed(nn.Sequential(nn.Flatten(), flat)).predicted(torch.zeros(1, 1, 2, 2)).tolist()
+    [[0.5, 0.5]]
     """
 
     def __init__(self, network: nn.Module) -> None:

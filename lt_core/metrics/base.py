@@ -153,6 +153,7 @@ RESERVED = frozenset(
     | {
         "trial_id", "suite", "unlabelled_imbalance_factor", "method", "label", "params", "model", "recipe", "epochs", "seed",
         "status", "cause", "collapsed", "searched", "validation_accuracy", "validation_balanced_accuracy", "oracle_accuracy",
+        "inception_accuracy", "judge_accuracy", "kid", "near_copies",
         "train_images", "evaluate_seconds", "setup_seconds", "device", "device_name", "threads", "precision", "data_fingerprint",
         "subset_fingerprint", "git_commit", "git_dirty", "torch", "python", "protocol", "schema", "environment", "spec",
         "column", "n", "failed", "rank", "average_rank", "rank_interval", "chance_best", "tied", "untested", "gpu_hours",

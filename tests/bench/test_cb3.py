@@ -74,7 +74,7 @@ def test_of_two_budgets_the_one_with_more_trials_stands_and_the_other_is_told(so
     short = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, epochs=3))
     built = TABLES["cb3"](pd.DataFrame([*some, row(short, 0.1, 0.2)]))
     assert built.rows[1].cells[0].mean == pytest.approx(39.0) and built.rows[1].cells[0].n == 1
-    assert any("1 trial with a different budget left out (epochs 3 in place of epochs 90)" in note for note in built.notes)
+    assert any("1 trial with a different budget left out (epochs 3 instead of epochs 90)" in note for note in built.notes)
 
 
 def test_what_is_no_row_of_the_paper_is_refused_or_left_out(some):
@@ -82,6 +82,6 @@ def test_what_is_no_row_of_the_paper_is_refused_or_left_out(some):
     focal = next(s for s in load_suite("inat2018").specs if s.method.name == "focal_softmax")
     assert TABLES["cb3"].shows(load_suite("cb_table3_ilsvrc").specs[0]) and not TABLES["cb3"].shows(focal)
     smaller = dataclasses.replace(other, data=dataclasses.replace(other.data, dataset="inat2018_64px"))
-    with pytest.raises(UserError, match=r"table cb3 shows trials of its two losses .* and the run has none"):
+    with pytest.raises(UserError, match=r"table cb3 shows trials of its two losses .* but the run has none"):
         TABLES["cb3"](pd.DataFrame([row(smaller, 0.5, 0.6)]))
     assert len(TABLES["cb3"](pd.DataFrame([*some, row(focal, 0.5, 0.6)])).rows) == 9

@@ -99,7 +99,7 @@ def test_trials_of_another_budget_are_left_out_and_told(kept, write_suite, tmp_p
     there, notes = of_one_budget(both, results)
     assert len(results) == 6 and len(there) == 4 and any("left out" in note for note in notes)
     code, out, _ = call("geometry", str(kept.path))
-    assert code == 0 and "left out (epochs 2 in place of epochs 3)" in out
+    assert code == 0 and "left out (epochs 2 instead of epochs 3)" in out
 
 
 def test_an_ensemble_is_refused(write_suite, tmp_path, call):

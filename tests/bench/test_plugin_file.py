@@ -143,7 +143,7 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
         assert f"{words}{also}: pass that file with --plugin" in err
     files(LOSS)
     code, out, _ = call("verify", "tiny", "--sample", "4", "--plugin", plugin)
-    assert (code, out.count("the same figures")) == (0, 4)
+    assert (code, out.count("identical figures")) == (0, 4)
 
 
 def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
@@ -305,5 +305,5 @@ def test_check_prints_a_line_a_check_and_says_what_does_not_hold(call, files):
     assert "ok    loss stretched: It gives one number an image, [B], and averages nothing" in lines
     _, plugin = files(LOSS.replace('reduction="none"', 'reduction="mean"'))
     code, out, _ = call("check", plugin)
-    assert code == 1 and out.splitlines()[-1].endswith(" do not")
+    assert code == 1 and out.splitlines()[-1].endswith(" failed")
     assert "FAIL  loss stretched: It gives one number an image, [B], and averages nothing: Stretched(stretch=2.0): " in out

@@ -83,7 +83,7 @@ def test_predictions_that_could_not_be_written_are_told_at_the_end(write_suite, 
 def test_other_things_to_keep_are_refused(tmp_path, write_suite):
     with pytest.raises(UserError, match="unknown keep 'logits'"):
         bench.run(write_suite(), keep="logits")
-    with pytest.raises(UserError, match="a study does not keep predictions"):
+    with pytest.raises(UserError, match="a study keeps no predictions"):
         bench.tune("digits_cb", keep="predictions", out=tmp_path)
 
 

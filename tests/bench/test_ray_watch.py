@@ -32,7 +32,7 @@ def test_a_dead_daemon_is_told_and_a_driver_that_does_not_end_by_itself_is_ended
     until(lambda: said)
     assert isinstance(watch.lost, UserError)
     assert said == [str(watch.lost)]
-    assert said[0].startswith("the other has died")
+    assert said[0].startswith("the other died")
     assert "All finished trials are kept; run the same command again" in said[0]
 
 

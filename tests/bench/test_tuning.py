@@ -121,7 +121,7 @@ def test_a_budget_in_hours_ends_a_study(tmp_path):
     searches, _ = search(tmp_path, trials=0, gpu_hours=1e-9)
     assert [len(s.optuna.trials) for s in searches] == [1, 1]  # the paper's setting, which spends it all
     seconds = searches[0].spent
-    again, _ = search(tmp_path, trials=0, gpu_hours=1.5 * seconds / 3600)
+    again, _ = search(tmp_path, trials=0, gpu_hours=1.01 * seconds / 3600)  # which any further trial spends
     assert len(again[0].optuna.trials) == 2 and again[0].spent > seconds
 
 
@@ -221,7 +221,7 @@ def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
     winners.confirm(made, [winners.winner(search) for search in searches], store, Inline(), Runtime())
     board = leaderboard(store.frame())
     assert set(board["n"]) == {2} and board["failed"].sum() == 0  # the fresh seeds, and nothing else
-    assert any("3 trials of a search" in note for note in TABLES["catalogue"](store.frame()).notes)
+    assert any("3 trials of a hyperparameter search" in note for note in TABLES["catalogue"](store.frame()).notes)
     assert (store.frame()["status"] == OK).sum() > board["n"].sum()
 
 
@@ -345,7 +345,7 @@ def test_a_plan_prices_a_space_and_starts_nothing(tmp_path):
     done = cli("tune", str(file), "--plan", "--out", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stderr
     assert "cb: cb_softmax or cb_focal by cb_beta, gamma; first cb_focal" in done.stdout
-    assert "5 settings × 1 trial by tpe, then 2 × 2 on fresh seeds" in done.stdout
+    assert "5 settings × 1 trial by tpe, then 2 × 2 on new seeds" in done.stdout
     assert "of trial time; about" in done.stdout
     assert not (tmp_path / "runs").exists()
 

@@ -58,7 +58,7 @@ def test_what_means_no_features_is_refused(frozen, label, words):
 
 def test_a_trial_of_a_label_that_leaves_something_open_is_refused(frozen, make_spec):
     result = run_trial(make_spec(model="frozen[size=32]", pad=0), Runtime(device="cpu"))
-    assert "gives no backbone: write frozen[backbone=efficientnet_lite0,size=32,weights=57934424]" in result.cause
+    assert "lacks backbone: write frozen[backbone=efficientnet_lite0,size=32,weights=57934424]" in result.cause
 
 
 def test_without_the_extra_one_sentence_says_what_installs_it(monkeypatch):
@@ -211,7 +211,7 @@ def test_a_changed_file_of_weights_is_refused(frozen, tmp_path):
     ("content", "words"),
     [
         ({"0.weight": torch.zeros(1)}, "does not fit backbone tiny"),
-        ({**tiny_backbone(SIZE, 7).state_dict(), "9.weight": torch.zeros(1)}, "has 9.weight, which is not in it"),
+        ({**tiny_backbone(SIZE, 7).state_dict(), "9.weight": torch.zeros(1)}, "contains 9.weight, which the backbone does not have"),
         ({}, "lacks 0.weight"),
     ],
 )

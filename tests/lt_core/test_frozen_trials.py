@@ -61,7 +61,7 @@ def test_a_frozen_trial_that_is_killed_goes_on_to_the_same_figures(frozen_spec, 
     [
         ({"pad": 1}, "crops or flips pictures"),
         ({"flip": True, "pad": 0}, "crops or flips pictures"),
-        ({"pad": 0, "normalize": "cifar"}, "normalize cifar is for pixels"),
+        ({"pad": 0, "normalize": "cifar"}, "normalize cifar applies to pixels"),
     ],
 )
 def test_a_recipe_for_pictures_is_refused(frozen, make_spec, recipe, words):

@@ -113,7 +113,7 @@ def test_the_same_trial_leaves_the_same_file(trial, tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_the_predictions_and_not_the_trial(make_spec, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.warns(UserWarning, match="predictions cannot be written to .*file"):
+    with pytest.warns(UserWarning, match="no predictions are written to .*file"):
         result = run_trial(make_spec(epochs=1), Runtime(predictions=str(tmp_path / "file")))
     assert result.status == "ok" and PREDICTIONS.name not in result.environment
 

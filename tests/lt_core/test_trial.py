@@ -110,7 +110,7 @@ def test_a_checkpoint_of_another_version_is_not_taken(file, monkeypatch):
     monkeypatch.setattr(checkpoint, "LAYOUT", checkpoint.LAYOUT + 1)
     checkpoint.save(file, "id", "cpu-float32", {})
     monkeypatch.undo()
-    with pytest.warns(UserWarning, match="is of another version and is ignored"):
+    with pytest.warns(UserWarning, match="was written by another version and is ignored"):
         assert checkpoint.load(file, "id", "cpu-float32") is None
     assert file.exists()  # the other version may need it
 
@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec,
     training = {**stored["training"], "order": torch.zeros(16).byte()}
     checkpoint.save(file, spec.trial_id, "cuda-float32", {"training": training, "book": stored["book"]})
     with pytest.warns(
-        UserWarning, match="was written on cuda-float32 and is ignored on cpu-float32: the trial is trained"
+        UserWarning, match="was written on cuda-float32 and is ignored on cpu-float32: the trial starts again"
     ) as told:
         *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
     assert len(told) == 1
@@ -399,5 +399,5 @@ def test_a_record_survives_json(make_spec, keys):
 
 def test_a_record_of_a_newer_version_is_refused(make_spec):
     record = TrialResult(make_spec(), "failed", "x").to_record()
-    with pytest.raises(NewerVersion, match="it has schema 2, and this version reads 1"):
+    with pytest.raises(NewerVersion, match="it has schema 2, but this version reads up to 1"):
         TrialResult.from_record({**record, "schema": SCHEMA + 1})

@@ -50,15 +50,15 @@ def test_a_ratio_draws_an_unlabelled_set_of_its_own():
 
 
 def test_what_cannot_be_drawn_is_refused_with_the_way_out():
-    with pytest.raises(UserError, match=r"unlabelled set: .* asks for 6000 images"):
+    with pytest.raises(UserError, match=r"unlabelled set: .* needs 6000 images"):
         semi_sizes(cifar(n_max=3000, unlabelled_ratio=2.0), CIFAR10)
     with pytest.raises(UserError, match="class 0 has 5000 images, fewer than 2500 labelled, 3000 unlabelled and 0 for"):
         semi_sizes(cifar(n_max=2500, unlabelled_ratio=1.2), CIFAR10)
     with pytest.raises(UserError, match=r"label_fraction 0\.9 every image keeps its label.*: lower label_fraction"):
         semi_sizes(DataSpec("cifar10", n_max=5, label_fraction=0.9), CIFAR10)
     for keys, words in (
-        ({"label_fraction": 0.1, "unlabelled_ratio": 1.0}, "two protocols"),
-        ({"unlabelled_order": "reversed"}, "go with unlabelled_ratio"),
+        ({"label_fraction": 0.1, "unlabelled_ratio": 1.0}, "belong to different protocols"),
+        ({"unlabelled_order": "reversed"}, "need unlabelled_ratio"),
         ({"unlabelled_labelled": False}, "unlabelled_labelled needs label_fraction or unlabelled_ratio"),
         ({"label_fraction": 0.0}, "label_fraction must be in"),
     ):
@@ -187,7 +187,7 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
             if isinstance(node, ast.Attribute) and node.attr == "hidden":
                 askers.add(file.relative_to(root).as_posix())
     assert importers == {
-        "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py"},
+        "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py", "training/judging.py"},
         "lt_core.data.draw": {"data/trial_images.py"},
         # found.py and pictures/ make sets; testing/datasets.py checks those of authors; frozen/fetch.py makes all ready
         "lt_core.data.sources": {"data/trial_images.py", "testing/datasets.py", "frozen/features.py", "frozen/fetch.py"},
