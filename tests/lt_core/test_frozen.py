@@ -211,7 +211,7 @@ def test_a_changed_file_of_weights_is_refused(frozen, tmp_path):
     ("content", "words"),
     [
         ({"0.weight": torch.zeros(1)}, "does not fit backbone tiny"),
-        ({**tiny_backbone(SIZE, 7).state_dict(), "9.weight": torch.zeros(1)}, "contains 9.weight, which the backbone does not have"),
+        ({**tiny_backbone(SIZE, 7).state_dict(), "9.weight": torch.zeros(1)}, "contains 9.weight, which the backbone does not"),
         ({}, "lacks 0.weight"),
     ],
 )
