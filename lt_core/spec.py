@@ -262,6 +262,17 @@ def _optional_in_id(cls: type) -> dict[str, Any]:
     return {f.name: _listed(f.default) for f in dataclasses.fields(cls) if f.metadata["domain"].optional_in_id}
 
 
+def as_first(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    """``values`` of a `DataSpec` or a `Recipe` without the fields that were added later and have their defaults: what older
+    versions wrote of the same thing is equal to it.
+
+    >>> as_first({"dataset": "digits", "label_fraction": 1.0}, DataSpec), as_first({"label_fraction": 0.5}, DataSpec)
+    ({'dataset': 'digits'}, {'label_fraction': 0.5})
+    """
+    optional = _optional_in_id(cls)
+    return {key: value for key, value in values.items() if key not in optional or _listed(value) != optional[key]}
+
+
 def unknown_fields(values: Any) -> list[str]:
     """Fields in a stored `TrialSpec` that this version does not know, such as ``data.colour``; in order of their names."""
     if not isinstance(values, dict):

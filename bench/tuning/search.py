@@ -14,7 +14,9 @@ from bench.tuning.study import Setting, Study
 from lt_core.declaration import versioned
 from lt_core.errors import UserError
 from lt_core.metrics import metric_of
+from lt_core.recipes import Recipe
 from lt_core.result import OK, PRUNED, TrialResult
+from lt_core.spec import DataSpec, as_first
 
 if TYPE_CHECKING:
     import optuna
@@ -60,7 +62,8 @@ class Search:
         """A study goes on only with what it was begun with; its bounds, its budget and who proposes may change."""
         space, study = self.space, self.study
         facts: dict[str, Any] = {
-            "recipe": vars(space.recipe), "data": [vars(d) for d in space.data], "seeds": space.seeds,
+            "recipe": as_first(vars(space.recipe), Recipe), "data": [as_first(vars(d), DataSpec) for d in space.data],
+            "seeds": space.seeds,
             "objectives": space.objectives, "methods": list(map(versioned, study.methods)),
             "axes": {axis.name: axis.kind for axis in study.axes},
             "paper": study.first, "grid": space.sampler == "grid" and study.grid(),
@@ -69,7 +72,10 @@ class Search:
         begun = self.optuna.user_attrs.get("begun_with")
         if begun is None:
             self.optuna.set_user_attr("begun_with", facts)
-        elif changed := ", ".join(key for key in facts if begun.get(key) != facts[key]):
+            return
+        # A study may have been begun before a field was there, or by a version that wrote all of them.
+        then = {"recipe": as_first(begun["recipe"], Recipe), "data": [as_first(d, DataSpec) for d in begun["data"]]}
+        if changed := ", ".join(key for key in facts if {**begun, **then}.get(key) != facts[key]):
             raise UserError(
                 f"study {self.study.name} was started with a different choice of {changed}: choose another --out, or undo the "
                 "change"

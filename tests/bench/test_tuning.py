@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -166,6 +167,20 @@ def test_a_study_is_not_mixed_with_another_question(tmp_path, changes, words):
     kept = {"studies": {"la": STUDY}, "recipe": {"base": "digits", "epochs": 1}, **changes}
     with pytest.raises(UserError, match=f"started with a different choice of {words}: choose another --out"):
         search(tmp_path, **kept)
+
+
+@pytest.mark.parametrize("all_fields", [True, False])
+def test_a_study_of_an_older_version_goes_on(tmp_path, all_fields):
+    """It wrote each field of the recipe and the data, and did not know those that came later."""
+    (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=1)
+    begun = one.optuna.user_attrs["begun_with"]
+    made = space(studies={"la": STUDY})
+    whole = {"recipe": vars(made.recipe), "data": [vars(data) for data in made.data]}
+    assert "micro_batch" in whole["recipe"] and "micro_batch" not in begun["recipe"]
+    if all_fields:
+        one.optuna.set_user_attr("begun_with", {**begun, **json.loads(json.dumps(whole, default=str))})
+    (again,), _ = search(tmp_path, studies={"la": STUDY}, trials=2)
+    assert len(again.optuna.trials) == 2
 
 
 def test_bounds_and_who_proposes_may_change_and_are_told(tmp_path):

@@ -115,11 +115,7 @@ def test_nothing_of_the_set_is_read_before_a_batch_asks_for_it(make_spec):
 @pytest.mark.parametrize("method", ["smote", "fixmatch"])
 def test_a_method_that_wants_all_at_once_is_told(method, fitting_spec):
     result = run_trial(fitting_spec(method, epochs=1))
-    assert (
-        result.status == FAILED
-        and "images in memory at once" in result.cause
-        and "stay on disk" in result.cause
-    )
+    assert result.status == FAILED and "images in memory at once" in result.cause and "stay on disk" in result.cause
 
 
 def test_torch_is_not_given_what_is_no_tensor():
