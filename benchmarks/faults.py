@@ -111,10 +111,10 @@ FAULTS = {
     "driver: SIGSTOP": Fault(_held_up(lambda driver: driver), 0),
     "worker: SIGKILL": Fault(_killed(_first_worker), 0),
     "worker: SIGSTOP": Fault(_held_up(_first_worker), 0),
-    "raylet: SIGKILL": Fault(_killed(lambda driver: daemon(driver, "raylet")), 2, "raylet on this machine has died"),
+    "raylet: SIGKILL": Fault(_killed(lambda driver: daemon(driver, "raylet")), 2, "raylet on this machine died"),
     "raylet: SIGSTOP": Fault(_held_up(lambda driver: daemon(driver, "raylet")), 0),
-    "gcs_server: SIGKILL": Fault(_killed(lambda driver: daemon(driver, "gcs_server")), 2, "gcs_server has died"),
-    "disk: full": Fault(_fill, 2, "make room"),
+    "gcs_server: SIGKILL": Fault(_killed(lambda driver: daemon(driver, "gcs_server")), 2, "gcs_server died"),
+    "disk: full": Fault(_fill, 2, "free some disk space"),
     "disk: read-only": Fault(_make_read_only, 2, "cannot be written"),
 }
 

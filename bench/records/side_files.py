@@ -32,7 +32,7 @@ def copy(trial_id: str, source: Store, target: Store) -> None:
                 shutil.copyfile(file, copied)
             except OSError as error:
                 raise UserError(
-                    f"{copied} cannot be written ({error.strerror}): make room and give the same command again"
+                    f"{copied} cannot be written ({error.strerror}): free some disk space and run the same command again"
                 ) from None
 
 

@@ -97,7 +97,7 @@ def test_a_cluster_with_a_token_refuses_a_stranger_and_one_without_is_told_of(st
         done = cli("run", str(suite), "--limit", "1", "--address", address, "--out", str(tmp_path))
         assert done.returncode == 0, done.stderr
         (warning,) = done.stderr.splitlines()
-        assert warning.startswith(f"warning: the Ray cluster at {address} asks for no token")
+        assert warning.startswith(f"warning: the Ray cluster at {address} does not require a token")
 
 
 def test_a_run_of_this_machine_is_out_of_a_strangers_reach(stranger, tmp_path):
