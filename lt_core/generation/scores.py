@@ -64,8 +64,13 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
     if min(n, m) < 2:
         return float("nan")
     x, y = x.double(), y.double()
-    within = [(_kernel(z, z).sum() - _kernel(z, z).diagonal().sum()) / (len(z) * (len(z) - 1)) for z in (x, y)]
-    return float(within[0] + within[1] - 2 * _kernel(x, y).mean())
+    return float(_within(x) + _within(y) - 2 * _kernel(x, y).mean())
+
+
+def _within(x: Tensor) -> Tensor:
+    """Mean kernel of two different ones of ``x`` [N, width]."""
+    kernel = _kernel(x, x)
+    return (kernel.sum() - kernel.diagonal().sum()) / (len(x) * (len(x) - 1))
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

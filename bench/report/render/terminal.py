@@ -33,7 +33,9 @@ def to_terminal(table: Table) -> str:
 
 def draw(table: Table, styled: bool, width: int | None = None) -> str:
     """The table as text, with or without a terminal's styles; ``width``: of the terminal, in characters."""
-    rows = [_texts(table, row, styled) for row in table.rows]
+    shared = table.common_n()
+    marked = any(mark(cell) for row in table.rows for cell in row.cells)
+    rows = [_texts(table, row, styled, shared is None, marked) for row in table.rows]
     stub = max(len(text) for text in (table.stub, *(row[0].plain for row in rows)))
     widths = [
         _BETWEEN + max([len(column.heading), len(column.group), *(len(row[place + 1].plain) for row in rows)])
@@ -45,14 +47,12 @@ def draw(table: Table, styled: bool, width: int | None = None) -> str:
     return "\n".join([printed(table.title), *lines, "", *map(printed, footnotes(table, marks))])
 
 
-def _texts(table: Table, row: Row, styled: bool) -> list[Text]:
-    """The label and the cells of a row."""
-    shared = table.common_n()
-    marked = any(mark(cell) for row in table.rows for cell in row.cells)
+def _texts(table: Table, row: Row, styled: bool, counted: bool, marked: bool) -> list[Text]:
+    """The label and the cells of a row; ``counted``: with their numbers of trials, ``marked``: with room for a mark."""
     label = printed(row.label)
     texts = [Text(f"  {label}" if row.detail else label, style="dim" if row.detail else "")]
     for cell, column in zip(row.cells, table.columns, strict=True):
-        words = cell.words(n=shared is None)
+        words = cell.words(n=counted)
         if not column.published:
             words += ("" if styled else _MARKS[cell.rank]) + ((mark(cell) or " ") if marked else "")
         texts.append(Text(printed(words), style="dim" if column.published or row.detail else _STYLES[cell.rank]))
