@@ -46,44 +46,50 @@ class _Smote(Synthesis):
         sizes = np.bincount(labels)
         target = int(self.smote_share * sizes.max())
         short = [int(c) for c in np.flatnonzero((sizes > 0) & (sizes < target))]
-        made = [self._of_class(points, labels, c, target, int(sizes[c]), seed) for c in short]
+        around = self.around(points, labels, short)
+        made = [self._of_class(points, labels, c, target, around.get(c), seed) for c in short]
         grown = np.concatenate([points, *made])
         return grown, np.concatenate([labels, *(np.full(len(new), c, labels.dtype) for c, new in zip(short, made, strict=True))])
 
-    def _of_class(self, points: np.ndarray, labels: np.ndarray, label: int, target: int, size: int, seed: int) -> np.ndarray:
+    def _of_class(
+        self, points: np.ndarray, labels: np.ndarray, label: int, target: int, around: np.ndarray | None, seed: int
+    ) -> np.ndarray:
         """The synthetic points of one class, which has its own number of neighbours; one image has none and is repeated."""
         from imblearn.over_sampling import RandomOverSampler
 
-        points, labels = self.looked_at(points, labels, label)
-        sampler = self.sampler(min(self.smote_k, size - 1), len(points) - 1) if size > 1 else RandomOverSampler()
+        looked_at = labels == label
+        size = int(looked_at.sum())
+        looked_at[np.argmin(looked_at)] = True  # imbalanced-learn refuses a single class: one point of another one is enough
+        points, labels = points[looked_at], labels[looked_at]
+        sampler = RandomOverSampler() if size == 1 else self.sampler(min(self.smote_k, size - 1), labels == label, around)
         sampler.set_params(sampling_strategy={label: target}, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of classes that are larger than what is asked for
             made: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
             return made.copy()  # a view would hold all points once more, for each class
 
-    def looked_at(self, points: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """The points that those of class ``label`` are made of, theirs in the order of ``points``: all of them."""
-        return points, labels
+    def around(self, points: np.ndarray, labels: np.ndarray, short: list[int]) -> dict[int, np.ndarray]:
+        """By class that is filled up, whether each neighbour of its points among all points, the point itself first, is of the
+        same class: bool [n_c, m + 1]. Empty where no other class matters.
+        """
+        return {}
 
     @abstractmethod
-    def sampler(self, neighbours: int, others: int) -> Any:
-        """The imbalanced-learn sampler for one class, ``others`` the points besides one."""
+    def sampler(self, neighbours: int, mine: np.ndarray, around: np.ndarray | None) -> Any:
+        """The imbalanced-learn sampler for one class.
+
+        Args:
+            neighbours: k, of the same class.
+            mine: which of the points that it is given belong to the class; the others are there for imbalanced-learn.
+            around: of this class, what `around` found.
+        """
 
 
 @part("synthesis", "smote")
 class Smote(_Smote):
     """A point between an image and one of its k nearest neighbours of the same class (Chawla et al. 2002, section 4.2)."""
 
-    def looked_at(self, points: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the class, and one other, since imbalanced-learn refuses a single class: the same points as of all, at a
-        fraction of the cost.
-        """
-        mine = labels == label
-        mine[np.argmin(mine)] = True
-        return points[mine], labels[mine]
-
-    def sampler(self, neighbours: int, others: int) -> Any:
+    def sampler(self, neighbours: int, mine: np.ndarray, around: np.ndarray | None) -> Any:
         from imblearn.over_sampling import SMOTE
 
         return SMOTE(k_neighbors=neighbours)
@@ -95,7 +101,41 @@ class BorderlineSmote(_Smote):
     (Borderline-SMOTE1: Han et al. 2005, section 3). A class without such images is not changed.
     """
 
-    def sampler(self, neighbours: int, others: int) -> Any:
+    def around(self, points: np.ndarray, labels: np.ndarray, short: list[int]) -> dict[int, np.ndarray]:
+        """Looked up for all classes at once: of a hundred, one by one, it takes minutes."""
+        from sklearn.neighbors import NearestNeighbors
+
+        if not short:
+            return {}
+        theirs = np.isin(labels, short)
+        nearest = NearestNeighbors(n_neighbors=min(10, len(points) - 1) + 1).fit(points)
+        found = labels[nearest.kneighbors(points[theirs], return_distance=False)]
+        return {c: found[labels[theirs] == c] == c for c in short}
+
+    def sampler(self, neighbours: int, mine: np.ndarray, around: np.ndarray | None) -> Any:
         from imblearn.over_sampling import BorderlineSMOTE
 
-        return BorderlineSMOTE(k_neighbors=neighbours, m_neighbors=min(10, others))
+        assert around is not None
+        return BorderlineSMOTE(k_neighbors=neighbours, m_neighbors=_Known(np.where(around, np.argmax(mine), np.argmin(mine))))
+
+
+class _Known:
+    """Neighbours that have been looked up, in the place of the estimator that imbalanced-learn would look them up with.
+
+    Args:
+        nearest: int64 [N, m + 1], of each point the positions of itself and of its m neighbours.
+    """
+
+    def __init__(self, nearest: np.ndarray) -> None:
+        self.nearest, self.n_neighbors = nearest, nearest.shape[1]
+
+    def __sklearn_clone__(self) -> _Known:
+        return self
+
+    def fit(self, points: np.ndarray) -> _Known:
+        return self
+
+    def kneighbors(self, points: np.ndarray, return_distance: bool = False) -> np.ndarray:
+        return self.nearest
+
+    kneighbors_graph = kneighbors

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from imblearn.over_sampling import SMOTE
+from imblearn.over_sampling import SMOTE, BorderlineSMOTE
 
 import lt_core.methods  # noqa: F401  (registers every part)
 from lt_core.parts import GROUPS
@@ -83,15 +83,16 @@ def test_range_is_finite_with_equal_images_single_images_and_a_single_class(labe
     assert slope is None or slope.isfinite().all()
 
 
-def test_smote_looks_at_the_class_alone_and_makes_what_it_would_make_of_all_images():
+@pytest.mark.parametrize(("name", "theirs"), [("smote", SMOTE), ("borderline_smote", BorderlineSMOTE)])
+def test_a_class_is_given_to_imbalanced_learn_alone_and_it_makes_what_it_would_make_of_all_images(name, theirs):
     generator = np.random.default_rng(0)
-    points, labels = generator.normal(size=(95, 6)).astype(np.float32), np.repeat([0, 1, 2], [60, 25, 10])
-    labels = generator.permutation(labels)
-    ours = GROUPS["synthesis"]["smote"]().fill(points, labels, seed=3)[0][95:]
+    labels = generator.permutation(np.repeat([0, 1, 2], [60, 25, 10]))
+    points = (generator.normal(size=(95, 6)) + labels[:, None]).astype(np.float32)
+    ours = GROUPS["synthesis"][name]().fill(points, labels, seed=3)[0][95:]
     sampled = [
-        SMOTE(k_neighbors=5, sampling_strategy={c: 60}, random_state=3).fit_resample(points, labels)[0][95:] for c in (1, 2)
+        theirs(k_neighbors=5, sampling_strategy={c: 60}, random_state=3).fit_resample(points, labels)[0][95:] for c in (1, 2)
     ]
-    assert np.array_equal(ours, np.concatenate(sampled))
+    assert all(map(len, sampled)) and np.array_equal(ours, np.concatenate(sampled))
 
 
 def test_the_memory_of_smote_does_not_grow_with_classes_times_images():
