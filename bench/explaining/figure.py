@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _CELL = 1.25  # inches a side
 _WRONG, _, _RIGHT = DIVERGING
 _HEAT = "inferno"
+_SIDE = 96  # pixels of a map at least
 
 
 def draw(sheet: Sheet, title: str, notes: Sequence[str]) -> Figure:
@@ -36,7 +37,6 @@ def draw(sheet: Sheet, title: str, notes: Sequence[str]) -> Figure:
     made.text(0.1 / width, bottom - 0.06 / height, "\n".join(words), fontsize=6.5, va="top", linespacing=1.3)
     for row, (pixels, label) in enumerate(zip(sheet.pixels, sheet.labels, strict=True)):
         axis = _empty(made.add_subplot(grid[row, 0]))
-        grey = _grey(pixels)
         axis.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axis.set_ylabel(
             f"{_short(sheet.class_names[label])}\n{sheet.train_counts[label]} images",
@@ -47,16 +47,16 @@ def draw(sheet: Sheet, title: str, notes: Sequence[str]) -> Figure:
         )
         for place, column in enumerate(sheet.columns):
             axis = _empty(made.add_subplot(grid[row, place + 1]))
-            _over(axis, grey, column.heat[row])
+            axis.imshow(blended(pixels, column.heat[row]), interpolation="nearest")
             axis.set_xlabel(
-                _said(sheet, column, row), fontsize=6.5, labelpad=2, color=_RIGHT if column.predicted[row] == label else _WRONG
+                said(sheet, column, row), fontsize=6.5, labelpad=2, color=_RIGHT if column.predicted[row] == label else _WRONG
             )
             if row == 0:
                 axis.set_title("\n".join(textwrap.wrap(column.label, 18)), fontsize=7.5, pad=4)
     return made
 
 
-def _said(sheet: Sheet, column: Column, row: int) -> str:
+def said(sheet: Sheet, column: Column, row: int) -> str:
     """``✓ horse, 93 %``, and what the map is about where that is another class than the picture's."""
     predicted, label = int(column.predicted[row]), int(sheet.labels[row])
     mark = "✓" if predicted == label else "✗"
@@ -67,18 +67,24 @@ def _said(sheet: Sheet, column: Column, row: int) -> str:
     return ", ".join(words)
 
 
-def _over(axis: Any, grey: np.ndarray, heat: np.ndarray) -> None:
-    """Heat, scaled to the hottest place of its own map, over the picture in grey."""
-    axis.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest", extent=(0, 1, 0, 1))
+def blended(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Heat, scaled to the hottest place of its own map, over the picture in grey: uint8 [S, S, 3] for S of at least 96.
+
+    Args:
+        pixels: uint8 [H, W, channels].
+        heat: [H, W].
+    """
+    from matplotlib import colormaps
+    from PIL import Image
+
+    side = max(_SIDE, *heat.shape)
     low, high = float(heat.min()), float(heat.max())
     scaled = (heat - low) / (high - low) if high > low else np.zeros_like(heat)
-    axis.imshow(scaled, cmap=_HEAT, vmin=0, vmax=1, alpha=0.25 + 0.5 * scaled, interpolation="bilinear", extent=(0, 1, 0, 1))
-
-
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    """[H, W, channels] as brightness [H, W]."""
-    grey: np.ndarray = pixels.astype(float).mean(axis=2)
-    return grey
+    smooth = np.asarray(Image.fromarray(scaled.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR))[:, :, None]
+    grey = Image.fromarray(pixels.astype(np.float32).mean(axis=2)).resize((side, side), Image.Resampling.NEAREST)
+    share = 0.25 + 0.5 * smooth
+    mixed = (1 - share) * np.asarray(grey)[:, :, None] + share * 255 * colormaps[_HEAT](smooth[:, :, 0])[:, :, :3]
+    return mixed.round().clip(0, 255).astype(np.uint8)
 
 
 def _empty(axis: Any) -> Any:

@@ -12,9 +12,11 @@ from bench.explaining.kept import by_data, kept_trials, of_one_budget
 from bench.explaining.pictures import sheet
 from bench.explaining.scores import scores
 from bench.explaining.tables import Figure, by_method
+from bench.explaining.thumbnails import look
 from bench.records.columns import describe
 from bench.records.store import Store
 from bench.report.charts.paper import save
+from bench.report.page.looks import keep
 from bench.report.tables.table import Table
 from lt_core.explain import Explanation
 from lt_core.labels import counted, format_label
@@ -40,7 +42,8 @@ def write_figures(
     Args:
         images: test pictures.
         of: one of `bench.explaining.pictures.OF`.
-        out: a file; of several data columns each has its words in the name. None: in the run's folder.
+        out: a file; of several data columns each has its words in the name. None: in the run's folder, where
+            `report` finds them too.
 
     Raises:
         UserError: what cannot be drawn or written.
@@ -55,9 +58,11 @@ def write_figures(
         shown = list(first.values())[:_METHODS]
         words = describe(data, groups)
         title = f"Where methods look: {words}, seed {shown[0].spec.seed}"
-        made = draw(sheet(store, shown, explanation, images, of, runtime), title, _notes(explanation, of, shown, len(first)))
+        drawn = sheet(store, shown, explanation, images, of, runtime), title, _notes(explanation, of, shown, len(first))
         named = file if len(groups) == 1 else file.with_stem(f"{file.stem}-{re.sub('[^a-z0-9]+', '-', words.lower())}")
-        save(made, named)
+        save(draw(*drawn), named)
+        if out is None:
+            keep(look(*drawn), named)  # for the page of the run
         yield named
 
 

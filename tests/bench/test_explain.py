@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -114,6 +116,30 @@ def test_without_a_file_it_lies_in_the_run(kept, call):
     code, out, err = call("explain", str(kept.path), "--kind", "gradient", "--images", "2")
     assert code == 0, err
     assert out.split()[0] == f"{kept.path}/plots/explain-gradient-digits-if-10.svg"
+
+
+def test_the_page_of_a_run_shows_where_methods_look_and_leaves_out_what_is_damaged(kept, call, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(kept.path, folder, ignore=shutil.ignore_patterns("plots"))
+    assert call("explain", str(folder), "--images", "3")[0] == 0
+    assert call("report", str(folder))[0] == 0
+    page = (folder / "report.html").read_text()
+    section = page[page.index('<section id="looks">') : page.index('<section id="failures">')]
+    assert section.count("<figure") == 2 * 3 * (1 + 2), "two data columns, three pictures, each alone and as two methods see it"
+    assert section.count('class="right"') + section.count('class="wrong"') == 2 * 3 * 2
+    assert "<h3>Where methods look: digits IF 50, seed 0</h3>" in section and "<b>over_sampling</b>" in section
+    assert len(section) < 150_000
+    first, second = sorted((folder / "plots").glob("explain-*.json"))
+    told = json.loads(first.read_text())
+    told["rows"][0][0] |= {"image": base64.b64encode(b"<svg onload=alert(1)>").decode(), "words": "<script>alert(1)</script>"}
+    first.write_text(json.dumps(told))
+    told = json.loads(second.read_text())
+    told["title"] = told["rows"][0][0]["words"] = "<script>alert(1)</script>"
+    second.write_text(json.dumps(told))
+    assert call("report", str(folder))[0] == 0
+    page = (folder / "report.html").read_text()
+    assert page.count("<figure") == 3 * (1 + 2) and "<script>alert" not in page
+    assert f"<dt>plots/{first.name}</dt><dd>is damaged: run `bench.py explain` again</dd>" in page
 
 
 def test_explanations_are_listed(call):

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -19,60 +14,16 @@ import yaml
 
 from bench.running.backends.ray_start import _STRANGER, open_to_strangers
 from tests.bench.harness import TINY, cli, records, start, wait_for
+from tests.faults.network import OURS, another_machine, as_head, free_port, node
 
 pytestmark = pytest.mark.slow
-NAME = f"lt{os.getpid()}"
-OURS, THEIRS = "10.213.47.1", "10.213.47.2"
-RAY = str(Path(sys.executable).with_name("ray"))
-
-
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[list[str]]:
-    """The beginning of a command that runs in a network namespace of its own, from which this one is reached at ``OURS``."""
-    if shutil.which("ip") is None or os.geteuid():
-        pytest.skip("network namespaces need root and iproute2")
-    try:
-        ip("netns", "add", NAME)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no network namespace can be made here: {error.stderr.strip()}")
-    try:
-        ip("link", "add", NAME, "type", "veth", "peer", "name", "out", "netns", NAME)
-        ip("addr", "add", f"{OURS}/30", "dev", NAME)
-        ip("link", "set", NAME, "up")
-        ip("-n", NAME, "addr", "add", f"{THEIRS}/30", "dev", "out")
-        ip("-n", NAME, "link", "set", "out", "up")
-        yield ["ip", "netns", "exec", NAME]
-    finally:
-        ip("netns", "delete", NAME)  # and the link with it
-
-
-@contextlib.contextmanager
-def head(folder: Path, **environment: str) -> Iterator[str]:
-    """A head as `ray start` makes it; its address. The path of ``folder`` is to be short, since sockets lie in it."""
-    with socket.create_server((OURS, 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        RAY, "start", "--block", "--head", f"--port={port}", f"--node-ip-address={OURS}", "--include-dashboard=false",
-        "--num-cpus=1", f"--temp-dir={folder / 'r'}", "--object-store-memory=100000000", "--disable-usage-stats",
-    ]  # fmt: skip
-    log = folder / "log"
-    with open(log, "w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **environment})
-    children: list[psutil.Process] = []
-    try:
-        wait_for(lambda: "Ray runtime started" in log.read_text(), process)
-        children = psutil.Process(process.pid).children(recursive=True)
-        yield f"{OURS}:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=15)
-        for left in psutil.wait_procs(children, timeout=5)[1]:
-            left.kill()
+    """The beginning of a command that runs on another machine."""
+    with another_machine() as machine:
+        yield machine.within
 
 
 def knock(stranger: list[str], address: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -85,13 +36,15 @@ def test_a_cluster_with_a_token_refuses_a_stranger_and_one_without_is_told_of(st
     suite = tmp_path / "tiny.yaml"
     suite.write_text(yaml.safe_dump({**TINY, "methods": ["softmax"], "seeds": 1}))
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    with head(tmp_path_factory.mktemp("c"), **token) as address:
+    port = free_port()
+    address = f"{OURS}:{port}"
+    with node(tmp_path_factory.mktemp("c"), "h", *as_head(port), **token):
         refused = knock(stranger, address, RAY_AUTH_MODE="disabled")
         assert refused.returncode and "InvalidAuthToken" in refused.stderr
         assert knock(stranger, address, **{**token, "RAY_AUTH_TOKEN": secrets.token_hex(32)}).returncode
         assert knock(stranger, address, **token).returncode == 0, "else the network alone is what refuses"
         assert not open_to_strangers(address)
-    with head(tmp_path_factory.mktemp("c"), RAY_AUTH_MODE="disabled") as address:
+    with node(tmp_path_factory.mktemp("c"), "h", *as_head(port), RAY_AUTH_MODE="disabled"):
         assert knock(stranger, address, RAY_AUTH_MODE="disabled").returncode == 0
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
         done = cli("run", str(suite), "--limit", "1", "--address", address, "--out", str(tmp_path))

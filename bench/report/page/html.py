@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.page import board, charts, facts
+from bench.report.page.looks import Look, looks
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def render(store: Store) -> str:
     frame = store.frame()
     if frame.empty:
         raise UserError(f"{store.path} has no trials yet: start it with `bench.py run`")
-    return document(frame, store.path.resolve().name, *charts.drawn(store), run=True)
+    (drawn, left_out), (seen, damaged) = charts.drawn(store), looks(store)
+    return document(frame, store.path.resolve().name, drawn, [*left_out, *damaged], seen, run=True)
 
 
 def document(
@@ -37,6 +39,7 @@ def document(
     title: str,
     drawn: Sequence[Any] = (),
     left_out: Sequence[tuple[str, str]] = (),
+    seen: Sequence[Look] = (),
     run: bool = False,
     home: str = "",
     plotly_file: str = "",
@@ -45,6 +48,7 @@ def document(
 
     Args:
         drawn: charts, and ``left_out`` (kind, reason) of those that cannot be drawn.
+        seen: where methods look.
         run: the trials are a run's, of the name ``title``.
         home: address of the site's first page, where the page is one of a site.
         plotly_file: address of plotly.js, which is a part of the page otherwise.
@@ -62,6 +66,7 @@ def document(
         board=board.board(frame),
         charts=drawn,
         left_out=left_out,
+        looks=seen,
         failures=facts.failures(frame),
         provenance=facts.provenance(frame),
         subsets=facts.subsets(frame),
