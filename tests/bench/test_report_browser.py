@@ -11,6 +11,7 @@ import pytest
 
 from bench.report import page as report
 from bench.report import site
+from bench.report.page import looks
 from tests.bench import synthetic
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -20,9 +21,17 @@ pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no
 LABELS = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]", "logit_adjusted"]
 
 
+#: A picture of one pixel, alone and as each method sees it.
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+VIEWS = (looks.View(PIXEL, "five", "10 training images"), *(looks.View(PIXEL, label, "✗ nine, 93 %", False) for label in LABELS))
+LOOK = looks.Look("Where methods look: digits IF 50, seed 0", ("each map is scaled to its own hottest place",), (VIEWS, VIEWS))
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     store = synthetic.store(tmp_path_factory.mktemp("report") / "run", synthetic.run(LABELS, (10, 100), 3))
+    (store.path / "plots").mkdir()
+    looks.keep(LOOK, store.path / "plots" / "explain-gradcam.svg")
     report.write(store, store.path / "report.html")
     return store.path / "report.html"
 
@@ -144,6 +153,10 @@ def test_a_phone_needs_no_sideways_scrolling(opened):
     page = opened(width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     draw_all(page)
+    pictures = "Array.from(document.querySelectorAll('.looks img'))"
+    until(
+        page, f"({pictures}[0].scrollIntoView(), {pictures}.length === 14 && {pictures}.every(picture => picture.naturalWidth))"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
