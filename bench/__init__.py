@@ -142,6 +142,7 @@ def tune(
     from bench.records.folder import claim
     from bench.records.store import Store
     from bench.running.execution import KEPT, Execution
+    from bench.running.loggers import opened
     from bench.running.sharing import settled
     from bench.suites.selection import with_fields
     from bench.tuning import driver, winners
@@ -162,10 +163,13 @@ def tune(
     given.runtime()  # what is not there is said before anything else
     store = Store.create(given.out / chosen.name)
     claim(store.path, chosen.file)
+    loggers = opened(given.logger or (), store.path)
     given = settled(given, chosen.kinds(), chosen.most_trials())
     runtime, scheduler = given.beside_others(given.runtime()), given.scheduler()
     gpus = given.gpus or 0.0
-    searches = driver.tune(chosen, store, scheduler, runtime, gpus=gpus, seed=study_seed, retry_failed=retry_failed)
+    searches = driver.tune(
+        chosen, store, scheduler, runtime, gpus=gpus, seed=study_seed, retry_failed=retry_failed, loggers=loggers
+    )
     found = [winners.winner(search) for search in searches]
-    winners.confirm(chosen, found, store, scheduler, runtime, retry_failed)
+    winners.confirm(chosen, found, store, scheduler, runtime, retry_failed, loggers)
     return store, found

@@ -163,14 +163,25 @@ def explanations(pattern: str) -> Items:
     return [
         {
             "name": name,
-            "about": " ".join((kind.__doc__ or "").split("\n\n")[0].split()),
+            "about": _first_paragraph(kind),
             "parameters": {key: {"domain": str(domain), "help": domain.help} for key, domain in domains(kind).items()},
         }
         for name, kind in found.items()
     ]
 
 
-_KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics, explanations)
+def _first_paragraph(thing: object) -> str:
+    """The first paragraph of a docstring, as plain text."""
+    return " ".join((thing.__doc__ or "").split("\n\n")[0].replace("``", "").split())
+
+
+def loggers(pattern: str) -> Items:
+    from bench.running.loggers import LOGGERS
+
+    return [{"name": name, "about": _first_paragraph(LOGGERS[name])} for name in LOGGERS.names(pattern)]
+
+
+_KINDS = (methods, datasets, suites, spaces, models, recipes, tables, plots, metrics, explanations, loggers)
 LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _KINDS}
 
 

@@ -65,7 +65,7 @@ PLUGINS = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
-        help="your own Python file that registers methods, parts, models, data sets, recipes or metrics; may be repeated",
+        help="your own Python file that registers methods, parts, models, data sets, recipes, metrics or loggers; repeatable",
     ),
 ]
 RANKS = Annotated[str, typer.Option(metavar="METRIC", help="metric to rank by; see `list metrics`")]
@@ -79,11 +79,14 @@ GRID = tuple(name for name, record in _RECORDS.items() if record is Grid)
 _METAVARS = {
     "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
     "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR", "dataset": "NAME,…", "methods": "LABEL,…", "recipe": "NAME",
-    "fields": "KEY=VALUE,…", "save_suite": "FILE",
+    "fields": "KEY=VALUE,…", "logger": "NAME", "save_suite": "FILE",
 }  # fmt: skip
 _FLAGS = {"verbose": ("--verbose", "-v"), "fields": ("--set",)}
 #: Types on the command line of fields that their record reads from text.
-_HINTS: dict[str, Any] = {**dict.fromkeys(("where", "seeds", "gpus_per_trial"), str | None), "fields": list[str] | None}
+_HINTS: dict[str, Any] = {
+    **dict.fromkeys(("where", "seeds", "gpus_per_trial"), str | None),
+    **dict.fromkeys(("fields", "logger"), list[str] | None),
+}
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -51,7 +51,7 @@ def plan_(
 
 @takes(
     *GRID, "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device", *SELECTION,
-    "trial_timeout", "fail_fast", "checkpoint_every", "data", "out", "embed", "keep", "verbose",
+    "trial_timeout", "fail_fast", "checkpoint_every", "data", "out", "embed", "keep", "logger", "verbose",
 )  # fmt: skip
 def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, execution: Execution) -> None:
     """Train the missing trials of suites, or of a grid defined by options, then print and write tables and reports.

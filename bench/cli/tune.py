@@ -15,7 +15,7 @@ from bench.tuning.choices import PRUNERS, SAMPLERS
 
 @takes(
     "retry_failed", "backend", "address", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "device",
-    "data", "out", "verbose",
+    "data", "out", "logger", "verbose",
 )  # fmt: skip
 def tune_(
     space: SPACE,

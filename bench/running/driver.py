@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from bench.records import side_files
@@ -15,6 +16,7 @@ from bench.records.provenance import provenance
 from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
 from bench.running.execution import KEPT, Execution
+from bench.running.loggers import Logger, logged, opened
 from bench.running.progress import ProgressLine, summary
 from bench.running.sharing import settled
 from bench.suites.files import write
@@ -44,6 +46,7 @@ class Driver:
     fail_fast: bool = False
     lost: list[str] = field(default_factory=list)  # ids of trials that will be tried again when the others are done
     last_pass: bool = False
+    wants_progress: bool = False
 
     def progress(self, spec: TrialSpec, progress: Progress) -> str:
         self.line.progress(spec, progress)
@@ -80,6 +83,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     runtime = execution.runtime()
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
+    loggers = opened(execution.logger or (), store.path)
     if plan.suite.grid is not None and plan.suite.file:
         write(plan.suite.grid, plan.suite.file)
     left = plan.minus(store)
@@ -93,7 +97,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     for kind in kinds:
         _tell_of_lacking(store, kind, before, f"--keep {kind.name} with another --out runs them again")
     folders: dict[str, Any] = {kind.name: str(side_files.folder(store, kind).resolve()) for kind in kinds}
-    execute(left, store, backend, replace(runtime, **folders), fail_fast=execution.fail_fast)
+    execute(left, store, backend, replace(runtime, **folders), fail_fast=execution.fail_fast, loggers=loggers)
     for kind in kinds:
         _tell_of_lacking(store, kind, todo, "the disk was full, or the node that ran the trials cannot access this folder")
     return store
@@ -114,6 +118,7 @@ def execute(
     say: Callable[[str], None] = print,
     *,
     fail_fast: bool = False,
+    loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> None:
     """Run what ``plan`` leaves to do, into ``store``.
 
@@ -142,12 +147,12 @@ def execute(
         say(f"{plan.suite.name}: {counted(len(plan.todo), 'trial')} to run, {workers} at a time")
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)
         start = time.monotonic()
-        with compacted(store, line):
-            driver = Driver(store, line, fail_fast)
-            backend.run(jobs, driver)
+        driver = Driver(store, line, fail_fast)
+        with compacted(store, line), logged(driver, loggers, line.say) as listener:
+            backend.run(jobs, listener)
             if driver.lost:
                 driver.last_pass = True
-                backend.run([job for job in jobs if job.spec.trial_id in driver.lost], driver)
+                backend.run([job for job in jobs if job.spec.trial_id in driver.lost], listener)
         say(summary(time.monotonic() - start, line.finished, line.failed))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,10 +63,14 @@ class Execution:
         "its trained network, for `explain`, `geometry` and `weights`; or both",
         choices=tuple(KEPT),
     )
+    logger: Sequence[str] | None = param(
+        None, "also log each trial to tensorboard, mlflow, wandb or a plug-in's logger (see `list loggers`); may be repeated"
+    )
     verbose: bool = param(False, "also show Ray's own messages")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "logger", (self.logger,) if isinstance(self.logger, str) else tuple(self.logger or ()))
         object.__setattr__(self, "gpus_per_trial", _number_or_auto(self.gpus_per_trial))
         refuse_below(self)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):

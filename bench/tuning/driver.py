@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bench.records.store import Store
 from bench.running.backends.base import Backend, Job
 from bench.running.driver import Driver, compacted
+from bench.running.loggers import Logger, logged
 from bench.running.progress import ProgressLine, summary
 from bench.tuning.journal import open_storage
 from bench.tuning.search import Search
@@ -130,7 +132,7 @@ class Tuner(Driver):
 
 def tune(
     space: Space, store: Store, backend: Backend, runtime: Runtime, *, gpus: float = 0.0, seed: int = 0,
-    retry_failed: bool = False, say: Callable[[str], None] = print,
+    retry_failed: bool = False, say: Callable[[str], None] = print, loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> list[Search]:  # fmt: skip
     """Search every study of ``space`` into ``store`` until its budget is spent; the same call again goes on.
 
@@ -138,6 +140,7 @@ def tune(
         gpus: of a trial; what a budget in hours counts with.
         seed: of the samplers.
         retry_failed: try settings that failed again.
+        loggers: hear of every trial, but not of its figures on the test set.
 
     Raises:
         Interrupted: the user asked to stop; the study goes on from there.
@@ -161,8 +164,8 @@ def tune(
         each = len(space.seeds) * len(space.data)
         trials = f"{counted(each, 'trial')} per setting, {workers} at a time"
         say(f"{space.name}: {counted(len(searches), 'study', 'studies')}, {budget} each, {trials}")
-        with compacted(store, line):
-            backend.run(tuner, tuner)
+        with compacted(store, line), logged(tuner, loggers, line.say, searching=True) as listener:
+            backend.run(tuner, listener)
         say(summary(time.monotonic() - start, line.finished, line.failed))
         for search in searches:
             if search.failures:

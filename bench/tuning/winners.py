@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from bench.records.store import Store
 from bench.running.backends.base import Backend
 from bench.running.driver import execute
+from bench.running.loggers import Logger
 from bench.suites.planning import plan
 from bench.suites.suite import Suite
 from bench.tuning.axes import RECIPE
@@ -60,8 +62,9 @@ def winner(search: Search) -> Found:
 
 
 def confirm(
-    space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime, retry_failed: bool = False
-) -> None:
+    space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime, retry_failed: bool = False,
+    loggers: Mapping[str, Logger] = MappingProxyType({}),
+) -> None:  # fmt: skip
     """Run winners, and the settings that they are compared with, on seeds and draws that no study has seen."""
     specs = {
         spec.trial_id: spec
@@ -70,4 +73,4 @@ def confirm(
         for spec in space.specs(one.study, setting, fresh=True)
     }
     suite = Suite(f"{space.name} on fresh seeds", space.about, "catalogue", tuple(specs.values()))
-    execute(plan(suite, store, retry_failed=retry_failed), store, backend, runtime)
+    execute(plan(suite, store, retry_failed=retry_failed), store, backend, runtime, loggers=loggers)

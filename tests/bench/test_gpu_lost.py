@@ -62,6 +62,8 @@ def test_the_bare_loop_ends_where_all_further_trials_would_fail(monkeypatch, los
     kept: list[TrialResult] = []
 
     class Listener:
+        wants_progress = False
+
         def progress(self, spec, progress):
             return ""
 

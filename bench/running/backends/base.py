@@ -25,7 +25,10 @@ class Interrupted(Exception):
 
 
 class Listener(Protocol):
-    """Hears of trials as they go on; the driver's."""
+    """Hears of trials while they run. Part of the driver."""
+
+    #: Whether every point of a trial's learning curve must be reported, and not only one a second.
+    wants_progress: bool
 
     def progress(self, spec: TrialSpec, progress: Progress) -> str:
         """A trial has finished an epoch. A reason to stop it here, or nothing."""
@@ -39,9 +42,6 @@ class Listener(Protocol):
 
 class JobSource(Protocol):
     """Gives jobs that depend on the results of earlier ones."""
-
-    #: Every point of a trial's learning curve is told, since the listener may stop the trial by it.
-    wants_progress: bool
 
     def ask(self) -> Job | None:
         """The next job; None if there is none now, or none any more."""

@@ -114,9 +114,10 @@ class RayTune:
 
         gpus = self._gpus([node["Resources"] for node in ray.nodes() if node["Alive"]])
         if isinstance(jobs, Sequence):  # Tune sees them all, and a cluster can grow with them
-            space, asking = {"job": tune.grid_search([packed(job, gpus) for job in jobs])}, {}
+            space, asking = {"job": tune.grid_search([packed(job, gpus, listener.wants_progress) for job in jobs])}, {}
         else:
-            space, asking = {}, {"search_alg": _searcher(jobs, gpus), "num_samples": -1, "max_concurrent_trials": self.workers()}
+            searcher = _searcher(jobs, gpus, listener.wants_progress)
+            space, asking = {}, {"search_alg": searcher, "num_samples": -1, "max_concurrent_trials": self.workers()}
         with scratch.scratch() as folder, watched() as watch:
             hub = _hub(listener, watch)
             tuner = tune.Tuner(
@@ -317,7 +318,7 @@ def _scheduler(hub: Any) -> Any:
     return Scheduler()
 
 
-def _searcher(source: JobSource, gpus: float) -> Any:
+def _searcher(source: JobSource, gpus: float, wants_progress: bool) -> Any:
     """Tune's view of a source of jobs."""
     from ray.tune.search import Searcher
 
@@ -325,7 +326,7 @@ def _searcher(source: JobSource, gpus: float) -> Any:
         def suggest(self, trial_id: str) -> Any:
             job = source.ask()
             if job is not None:
-                return {"job": packed(job, gpus, source.wants_progress)}
+                return {"job": packed(job, gpus, wants_progress)}
             return Searcher.FINISHED if source.over() else None
 
         def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:

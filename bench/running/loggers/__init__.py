@@ -1,0 +1,7 @@
+"""Loggers: experiment trackers that are told of each trial's parameters, learning curve and result while a run goes on."""
+
+from bench.running.loggers.base import LOGGERS, Begun, Logger, TrialLog, logger, opened
+from bench.running.loggers.listening import logged
+from bench.running.loggers.trackers import MLflow, TensorBoard, WandB
+
+__all__ = ["LOGGERS", "Begun", "Logger", "MLflow", "TensorBoard", "TrialLog", "WandB", "logged", "logger", "opened"]
