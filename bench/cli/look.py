@@ -42,6 +42,9 @@ def table_(
         str | None, typer.Option(metavar="METRIC", help="metric to show and to sort by; see `list metrics`")
     ] = None,
     beside: BESIDE = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="print every row of a table that is otherwise a summary, such as per_class")
+    ] = False,
     skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
@@ -55,7 +58,8 @@ def table_(
     frame = store.frame()
     if only is not None:
         frame = chosen(frame, only)
-    print(to_text(view(frame, metric, store.per_class())))
+    made = view(frame, metric, store.per_class())
+    print(to_text((full and made.full) or made))
 
 
 def status_(run: RUN, skip_damaged: SKIP_DAMAGED = False) -> None:

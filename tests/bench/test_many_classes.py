@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.records import frames
 from bench.records.merge import figures_of
 from bench.report import page
 from bench.report.plots import PLOTS
@@ -74,7 +75,7 @@ def test_beside_a_set_of_few_classes_those_of_many_are_left_out_and_named(tmp_pa
 
 def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, results):
     """41 of 8,142 classes; a point is the mean of their errors, the last of the 24 that are left."""
-    chart, table = PLOTS["per_class"](store), TABLES["per_class"](store.frame(), None, store.per_class())
+    chart, table = PLOTS["per_class"](store), TABLES["per_class"](store.frame(), None, store.per_class()).full
     line = chart.panels[0].series[0]
     recall = np.mean([r.outcome().recall for r in results if r.spec.method.label == "softmax"], axis=0)
     error = 100 * (1 - recall)
@@ -88,6 +89,29 @@ def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, resul
     # Regions end where the classes do, not where a stretch does.
     few = next(region for region in chart.panels[0].regions if region.name == "few")
     assert few.low == sum(count >= 20 for count in results[0].train_counts) - 0.5 and few.high == CLASSES - 0.5
+
+
+def test_readers_are_shown_groups_of_classes_and_programs_every_row(call, store, results):
+    table = TABLES["per_class"](store.frame(), None, store.per_class())
+    sizes, recall = np.array(results[0].train_counts), np.mean([r.outcome().recall for r in results[:2]], axis=0)
+    shots = {"all": sizes > 0, "many-shot": sizes > 100, "medium-shot": (sizes >= 20) & (sizes <= 100), "few-shot": sizes < 20}
+    for (label, classes), row in zip(shots.items(), table.rows, strict=False):
+        assert (row.label, row.cells[0].text) == (label, f"{sizes[classes].min()}–{sizes[classes].max()}")
+        assert row.cells[1].mean == pytest.approx(100 * (1 - recall[classes].mean())) and row.cells[1].n == 2
+    assert [row.label for row in table.rows[4:]][::9] == ["1–815 (head)", "7336–8142 (tail)"]
+    assert any(note.startswith("each numbered row is the mean over 815 classes of similar size") for note in table.notes)
+    command = ("table", "per_class", "--run", str(store.path), "--format")
+    lines = [len(call(*command, *more)[1].splitlines()) for more in (["md"], ["md", "--full"], ["csv"], ["csv", "--full"])]
+    assert lines[1] - lines[0] >= 199 - 14 - 1 and lines[2] == lines[3] == 1 + 199 * 3
+
+
+def test_shots_without_classes_have_no_row():
+    made = [synthetic.trial(label) for label in ("softmax", "focal")]
+    table = TABLES["per_class"](frames.trials(made, "x"), None, frames.per_class(made, "x"))
+    assert table.full is None and len(table.rows) == 10, "ten classes are all listed"
+    few = replace(many(), train_counts=[19] * CLASSES)
+    table = TABLES["per_class"](frames.trials([few], "x"), None, frames.per_class([few], "x"))
+    assert [row.label for row in table.rows[:3]] == ["all", "few-shot", "1–815 (head)"]
 
 
 def test_the_page_is_hardly_larger_than_that_of_ten_classes(store, tmp_path):

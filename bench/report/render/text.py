@@ -51,8 +51,8 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def to_csv(table: Table) -> str:
-    """One line a cell, figures in full."""
-    records = _records(table)
+    """One line a cell, figures in full, of the full table."""
+    records = _records(table.full or table)
     out = io.StringIO()
     fields = [
         "row",
@@ -77,6 +77,7 @@ def to_csv(table: Table) -> str:
 
 def to_json(table: Table) -> str:
     """The cells of `to_csv` with title and notes."""
+    table = table.full or table
     return json.dumps(
         {"name": table.name, "title": table.title, "notes": footnotes(table), "cells": _records(table)},
         indent=1,

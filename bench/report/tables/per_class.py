@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
@@ -15,10 +17,14 @@ from bench.report.tables.mm import kinds_of
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
 from lt_core.labels import counted
+from lt_core.metrics.catalogue import FEW, MANY
 from lt_core.result import OK
 
-#: Rows of the table, and points of a line in the chart; of more classes, neighbours by size share one.
+#: Rows of the full table, and points of a line in the chart; of more classes, neighbours by size share one.
 MOST = 200
+#: Classes that every format lists one by one. Of more, readers are shown groups: by shots, and `_GROUPS` of similar size.
+LISTED, _GROUPS = 20, 10
+_SHOTS = ("many-shot", "medium-shot", "few-shot")
 #: Rows of the maximum-margin table that the paper draws class by class.
 _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
@@ -55,7 +61,11 @@ def in_stretches(errors: pd.DataFrame, width: int) -> pd.DataFrame:
     """A row a trial and stretch of ``width`` neighbouring ranks, of which the last may be shorter: label, stretch (0 the largest
     classes), first and last rank, most and fewest training images of its classes, and the mean of their errors.
     """
-    groups = errors.assign(stretch=errors["rank"] // width).groupby(["trial_id", "label", "stretch"], as_index=False)
+    return _in_groups(errors.assign(stretch=errors["rank"] // width), "stretch")
+
+
+def _in_groups(errors: pd.DataFrame, by: str) -> pd.DataFrame:
+    groups = errors.groupby(["trial_id", "label", by], as_index=False)
     return groups.agg(
         first=("rank", "min"), last=("rank", "max"), most=("train_count", "max"), fewest=("train_count", "min"),
         error=("error", "mean"),
@@ -68,8 +78,10 @@ def several(low: int, high: int) -> str:
 
 
 def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -> Table:
-    """One row a class by rank, one column a method for each data column; mean and standard deviation over seeds. Of more than
-    `MOST` classes a row is a stretch of neighbours.
+    """One row a class by rank, one column a method for each data column; mean and standard deviation over seeds.
+
+    Of more than `LISTED` classes, the table has many-, medium- and few-shot classes and ten groups of classes of similar size.
+    Its `Table.full` has the classes themselves, in at most `MOST` rows.
 
     Args:
         frame: a row a trial.
@@ -84,31 +96,53 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
     names = shown(frame)
     found = list(by_class(frame[frame["label"].isin(list(names))], per_class))
     width, classes = max((width_of(errors), errors["rank"].nunique()) for _, _, errors in found) if found else (1, 0)
-    columns, cells = [], []
-    for group, factor, each in found:
-        errors = in_stretches(each, width)
-        columns.append(Column(f"{group} IF {factor}", "images", plain=True))
-        sizes = errors.groupby("stretch")[["fewest", "most"]].first()
-        cells.append({place: Cell(text=several(low, high)) for place, low, high in sizes.itertuples()})
-        for label in names:
-            columns.append(Column(f"{group} IF {factor}", names[label], plain=True))
-            of_class = errors[errors["label"] == label].groupby("stretch")["error"]
-            cells.append({place: mean_cell(values.to_numpy()) for place, values in of_class})
-    count = max((len(column) for column in cells), default=0)
-    rows = tuple(
-        Row(
-            several(place * width + 1, min((place + 1) * width, classes))
-            + (" (head)" if place == 0 else " (tail)" if place == count - 1 else ""),
-            tuple(c.get(place, Cell()) for c in cells),
-        )
-        for place in range(count)
-    )
-    if width > 1:
-        notes = [*notes, f"each row is the mean over {width} classes of similar size; per_class.parquet has every class"]
     if left := frame["label"].nunique() - len(names):
         notes = [
             *notes,
             f"only the methods of Kang et al. 2021 are shown; {counted(left, 'other method')} left out: choose with --only",
         ]
+    every = _table(found, names, notes, width, classes)
+    if classes <= LISTED:
+        return every
+    return replace(_table(found, names, notes, math.ceil(classes / _GROUPS), classes, shots=True), full=every)
+
+
+def _table(
+    found: Sequence[tuple[str, str, pd.DataFrame]], names: dict[str, str], notes: Sequence[str], width: int, classes: int,
+    shots: bool = False,
+) -> Table:  # fmt: skip
+    """The table with a row for ``width`` classes of similar size; ``shots``: below rows for all classes and for `_SHOTS`."""
+    columns = [
+        Column(f"{group} IF {factor}", name, plain=True) for group, factor, _ in found for name in ("images", *names.values())
+    ]
+    grouped = [_shots(errors) for _, _, errors in found] if shots else []
+    rows = [row for kind in ("all", *_SHOTS) if shots and (row := _row(kind, kind, grouped, names))]
+    grouped = [in_stretches(errors, width).rename(columns={"stretch": "group"}) for _, _, errors in found]
+    for first in range(0, classes, width):
+        end = " (head)" if not first else " (tail)" if first + width >= classes else ""
+        label = several(first + 1, min(first + width, classes)) + end
+        rows.append(_row(first // width, label, grouped, names) or Row(label, (Cell(),) * len(columns)))
+    if width > 1:
+        row = "each numbered row" if shots else "each row"
+        where = "--full, CSV and JSON have more" if shots else "per_class.parquet has every class"
+        notes = [*notes, f"{row} is the mean over {width} classes of similar size; {where}"]
+    if shots:
+        notes = [*notes, f"many-shot: more than {MANY} training images; medium-shot: {FEW}–{MANY}; few-shot: fewer than {FEW}"]
     title = "Error rate of each class in % on the test set, from the largest class to the smallest"
-    return Table("per_class", title, "Class by size", tuple(columns), rows, tuple(notes))
+    return Table("per_class", title, "Class by size", tuple(columns), tuple(rows), tuple(notes))
+
+
+def _shots(errors: pd.DataFrame) -> pd.DataFrame:
+    """`_in_groups` of all classes, and of the classes of each of `_SHOTS`."""
+    by_size = np.select([errors["train_count"] > MANY, errors["train_count"] >= FEW], _SHOTS[:2], _SHOTS[2])
+    return pd.concat([_in_groups(errors.assign(group=group), "group") for group in ("all", by_size)])
+
+
+def _row(group: object, label: str, grouped: Sequence[pd.DataFrame], names: Iterable[str]) -> Row | None:
+    """The row of one group of classes: in each data column their numbers of images and their errors; None without classes."""
+    cells: list[Cell] = []
+    for frame in grouped:
+        mine = frame[frame["group"] == group]
+        cells.append(Cell(text=several(mine["fewest"].min(), mine["most"].max())) if len(mine) else Cell())
+        cells += [mean_cell(mine.loc[mine["label"] == name, "error"].to_numpy()) for name in names]
+    return Row(label, tuple(cells)) if any(cell.words() for cell in cells) else None

@@ -78,6 +78,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
+    full: Table | None = None  # the same with all its rows, if this is a summary: what CSV and JSON hold
 
     def common_n(self) -> int | None:
         """The number of trials behind every measured cell, if it is the same for all."""
