@@ -45,9 +45,18 @@ def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> User
     >>> print(unknown("colour", "purple-ish", ["red", "blue"]))
     unknown colour 'purple-ish': choose from blue, red
     """
-    valid = sorted(valid)
     place = f"{where}: " if where else ""
+    valid = sorted(valid)
     if hint := nearest(str(word), valid):
         return UserError(f"{place}unknown {kind} '{word}': did you mean '{hint}'?")
-    listed = ", ".join(valid[:_LISTED]) + (f" and {len(valid) - _LISTED} more" if len(valid) > _LISTED else "")
-    return UserError(f"{place}unknown {kind} '{word}': " + (f"choose from {listed}" if valid else "none is registered"))
+    return UserError(f"{place}unknown {kind} '{word}': " + (f"choose from {some(valid)}" if valid else "none is registered"))
+
+
+def some(words: Iterable[str]) -> str:
+    """A list of words for a message, without repetitions, and not longer than a reader can use.
+
+    >>> some(["b", "a", "b", *map(str, range(12))])
+    'b, a, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more'
+    """
+    found = list(dict.fromkeys(words))
+    return ", ".join(found[:_LISTED]) + (f" and {len(found) - _LISTED} more" if len(found) > _LISTED else "")

@@ -70,13 +70,19 @@ def renamed(label: str, name: str) -> str:
 
 
 def matches(pattern: str, label: str) -> bool:
-    """Whether ``pattern`` is the label, or its method's name, or a glob on either (where ``[…]`` is a set of letters).
+    """Whether ``pattern`` is the label, its method's name, a glob on either (``[…]`` is a set of letters), or a list of these.
 
-    Versions of plug-in files may be left out. With ``=`` before it, a pattern is one label and no other.
+    Versions of plug-in files may be left out. A pattern that begins with ``=`` matches exactly one label.
 
     >>> matches("softmax", "softmax[mean=weights]"), matches("=softmax", "softmax[mean=weights]"), matches("=softmax", "softmax")
     (True, False, True)
+    >>> [label for label in ("softmax", "focal", "cb_focal") if matches("softmax,cb_*", label)]
+    ['softmax', 'cb_focal']
     """
+    return any(_matches(item.strip(), label) for item in cut_at_commas(pattern) or [pattern])
+
+
+def _matches(pattern: str, label: str) -> bool:
     if pattern.startswith("="):
         return pattern[1:] in (label, without_version(label))
     names = {name for written in (label, without_version(label)) for name in (written, method_of(written))}

@@ -30,13 +30,13 @@ _COLUMNS = (
     ),
     BoardColumn(
         "rank_interval",
-        "95 % of ranks",
+        "rank, 95 % interval",
         "95 % interval of the method's rank in its data column, from the standard deviations and n of the figures"
     ),
     BoardColumn(
         "chance_best",
-        "chance best (%)",
-        "probability that no other method of the data column is better", 0, short="chance best"
+        "P(best) (%)",
+        "probability that no other method of the data column is better", 0, short="P(best)"
     ),
     BoardColumn("tied"),
     BoardColumn("untested"),

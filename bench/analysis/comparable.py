@@ -10,7 +10,7 @@ import pandas as pd
 from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences, on_features, trained_further
 from lt_core.data.sets import DATASETS
 from lt_core.data.standard import Standard
-from lt_core.errors import UserError
+from lt_core.errors import UserError, some
 from lt_core.labels import counted, matches
 from lt_core.result import OK, PRUNED
 
@@ -26,7 +26,7 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     """
     kept = frame[frame["label"].isin([label for label in frame["label"].unique() if matches(only, label)])]
     if kept.empty and len(frame):
-        raise UserError(f"--only '{only}' matches no method of the run, which has {', '.join(dict.fromkeys(frame['label']))}")
+        raise UserError(f"--only '{only}' matches no method of the run, which has {some(frame['label'])}")
     return kept
 
 
@@ -146,18 +146,18 @@ def _seen(dataset: str) -> str:
 
 
 def machines(frame: pd.DataFrame) -> list[str]:
-    """The kinds of device behind the finished trials; on two of them the figures of one trial differ."""
+    """The kinds of device that finished trials ran on. The figures of a trial differ between kinds."""
     kinds = frame.loc[frame["status"] == OK, MACHINE].drop_duplicates().itertuples(index=False)
     return machine_words(kinds)
 
 
 def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
-    """Kinds of device, the values of `MACHINE`, in words and in order; of none of them: that nothing is there yet."""
+    """Kinds of device (values of `MACHINE`), described and sorted; if there are none, that no trial has finished."""
     words = [
         f"{name}, {counted(round(threads), 'thread') if threads == threads else 'an unknown number of threads'}, {precision}"
         for name, threads, precision in kinds
     ]
-    return sorted(words) or ["no machine yet"]
+    return sorted(words) or ["no machine, because no trial has finished"]
 
 
 def measured_on(frame: pd.DataFrame) -> str:

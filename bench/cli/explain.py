@@ -10,7 +10,9 @@ import typer
 from bench.cli.options import FORMAT, RUN, SKIP_DAMAGED, takes
 from lt_core.errors import UserError, unknown
 
-METHODS = Annotated[str, typer.Option("--only", "--method", metavar="GLOB", help="only these methods or labels")]
+METHODS = Annotated[
+    str, typer.Option("--only", "--method", metavar="GLOB,…", help="only these methods or labels, as names or globs")
+]
 
 
 def weights_(

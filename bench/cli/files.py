@@ -12,6 +12,7 @@ from bench.cli.options import BESIDE, OF_RUN, RANKS, RUN, SKIP_DAMAGED
 from bench.records import HEADLINE
 from bench.report.charts.style import FORMATS, STYLES, look
 from lt_core.errors import UserError, unknown
+from lt_core.labels import counted
 
 
 def export_(
@@ -64,13 +65,13 @@ def merge_(
     from bench.records.store import Store
 
     added, shared = merge([Store.open(run, skip_damaged) for run in runs], out)
-    print(f"{out}: {added} records added, {shared} trials occurred more than once")
+    print(f"{out}: {counted(added, 'record')} added; {counted(shared, 'trial')} occurred more than once")
 
 
 def plot_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="see `list plots`")],
     run: OF_RUN,
-    only: Annotated[str, typer.Option(metavar="GLOB", help="only these methods or labels, as a glob")] = "*",
+    only: Annotated[str, typer.Option(metavar="GLOB,…", help="only these methods or labels, as names or globs")] = "*",
     beside: BESIDE = None,
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG file [default: in the run's folder]")] = None,

@@ -75,7 +75,7 @@ def suites(pattern: str) -> Items:
     for item in [load(name, known, check=False) for name in suite_names() if fnmatch.fnmatchcase(name, pattern)]:
         if isinstance(item, Group):
             trials = sum(len(suite.specs) for suite in item.suites)
-            words = f"group of {len(item.suites)} suites, {counted(trials, 'trial')}"
+            words = f"group of {counted(len(item.suites), 'suite')}, {counted(trials, 'trial')}"
             more = {"suites": [s.name for s in item.suites]}
         else:
             trials = len(item.specs)

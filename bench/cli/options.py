@@ -77,7 +77,7 @@ SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selecti
 #: Options of `Grid`, likewise.
 GRID = tuple(name for name, record in _RECORDS.items() if record is Grid)
 _METAVARS = {
-    "only": "GLOB", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
+    "only": "GLOB,…", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
     "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR", "dataset": "NAME,…", "methods": "LABEL,…", "recipe": "NAME",
     "fields": "KEY=VALUE,…", "logger": "NAME", "save_suite": "FILE",
 }  # fmt: skip

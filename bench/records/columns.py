@@ -125,11 +125,11 @@ def differences(row: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> 
 
 
 def describe_trial(trial: TrialSpec | Mapping[str, Any], among: Iterable[Data] = ()) -> str:
-    """A trial, or its row of the results frame: ``softmax, digits IF 50, draw 2, seed 1``; ``among``: see `describe`."""
+    """A trial, or its row of the results frame: ``softmax, digits IF 50, subset 2, seed 1``; ``among``: see `describe`."""
     if isinstance(trial, TrialSpec):
         trial = {**data_values(trial.data), "label": trial.method.label, "seed": trial.seed}
-    draw = f", draw {trial[DRAW]}" if trial[DRAW] else ""
-    return f"{trial['label']}, {describe(trial, among)}{draw}, seed {trial['seed']}"
+    subset = f", subset {trial[DRAW]}" if trial[DRAW] else ""
+    return f"{trial['label']}, {describe(trial, among)}{subset}, seed {trial['seed']}"
 
 
 def imbalance_words(data: Data) -> str:

@@ -50,8 +50,8 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
                 shared += 1
                 others += _differs(known, result, store)
         if others:
-            words = "the figures there come from another kind of device and are not merged"
-            say(f"{counted(others, 'trial')} of {store.path} already exist in the target run: {words}")
+            words = "the target run already has them, with figures from another kind of device"
+            say(f"{counted(others, 'trial')} of {store.path} not merged: {words}")
     target = Store.create(out)
     with target.lock():
         added = [result for trial_id, result in kept.items() if old.get(trial_id) is not result]

@@ -107,7 +107,7 @@ def _tell_of_lacking(store: Store, kind: SideFile, trial_ids: set[str], words: s
     lacking, done = side_files.without(store, kind, trial_ids)
     if lacking:
         place = side_files.folder(store, kind)
-        print(f"{kind.name} of {lacking} of {counted(done, 'finished trial')} are not in {place}: {words}")
+        print(f"{place} lacks the {kind.name} of {lacking} of {counted(done, 'finished trial')}: {words}")
 
 
 def execute(
@@ -130,8 +130,8 @@ def execute(
     """
     if not plan.todo:
         store.compact()
-        done = "its one trial is" if len(plan.specs) == 1 else f"all {len(plan.specs)} trials are"
-        say(f"{plan.suite.name}: {done} done, nothing to run")
+        finished = counted(len(plan.specs), "trial")
+        say(f"{plan.suite.name}: nothing to run, {finished} already finished")
         return
     if runtime.ranks > 1:
         for spec in plan.todo:

@@ -12,7 +12,7 @@ from typing import Any
 from bench.records.store import Store
 from bench.suites.selection import Selection, with_fields
 from bench.suites.suite import Suite
-from lt_core.errors import UserError, unknown
+from lt_core.errors import UserError, some, unknown
 from lt_core.fields import checked_value
 from lt_core.labels import listed, matches, without_version
 from lt_core.result import OK, PRUNED, UNSETTLED
@@ -77,7 +77,7 @@ def plan(
     if asked.only is not None:
         specs = [s for s in specs if matches(asked.only, s.method.label)]
         if not specs:
-            names = ", ".join(dict.fromkeys(s.method.name for s in suite.specs))
+            names = some(spec.method.name for spec in suite.specs)
             raise NothingMatches(f"--only '{asked.only}' matches no method of suite {suite.name}, which has {names}")
     if asked.where:
         specs = _where(specs, asked.where, suite.name)

@@ -30,7 +30,7 @@ class Selection:
     """
 
     only: str | None = param(
-        None, "only these methods or labels, as a glob, e.g. 'cb_*'; '=softmax' matches only the label itself"
+        None, "only these methods or labels, as names or globs, e.g. 'softmax,cb_*'; '=softmax' matches only the label itself"
     )
     where: Mapping[str, Any] | None = param(
         None, "only trials on data with these values, e.g. dataset=cifar10,imbalance_factor=100; a list is written [50,30,10]"

@@ -74,9 +74,9 @@ def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
 def notes(space: Space, store: Store) -> tuple[str, ...]:
     """How to read both."""
     budget = counted(space.trials, "setting") if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "its grid"
-    searched = f"{counted(len({d.subset_seed for d in space.data}), 'draw')} and {counted(len(space.seeds), 'seed')}"
+    searched = f"{counted(len({d.subset_seed for d in space.data}), 'subset')} and {counted(len(space.seeds), 'seed')}"
     shared = ", ".join(space.shared_axes())
-    fresh = f"{counted(len({d.subset_seed for d in space.fresh_data}), 'draw')} × {counted(len(space.fresh_seeds), 'seed')}"
+    fresh = f"{counted(len({d.subset_seed for d in space.fresh_data}), 'subset')} × {counted(len(space.fresh_seeds), 'seed')}"
     return (
         f"each study tried {budget}, starting with its default one, over its own hyperparameters"
         + (f" and {shared}" if shared else "")

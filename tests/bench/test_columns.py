@@ -82,9 +82,9 @@ def test_a_trial_and_its_row_have_the_same_words():
     assert describe_trial(spec) == "focal, digits IF 50, seed 2"
     drawn = replace(spec, data=replace(spec.data, subset_seed=4))
     row = {**data_values(drawn.data), "label": "focal", "seed": 2, "trial_id": drawn.trial_id}
-    assert describe_trial(row) == describe_trial(drawn) == "focal, digits IF 50, draw 4, seed 2"
+    assert describe_trial(row) == describe_trial(drawn) == "focal, digits IF 50, subset 4, seed 2"
     beside = [drawn.data, replace(drawn.data, n_max=60)]
-    assert describe_trial(drawn, beside) == "focal, digits IF 50, n_max 124, draw 4, seed 2"
+    assert describe_trial(drawn, beside) == "focal, digits IF 50, n_max 124, subset 4, seed 2"
 
 
 def test_a_heading_over_several_factors_says_the_shape_and_the_share_of_labels():

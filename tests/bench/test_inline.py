@@ -32,7 +32,7 @@ def test_everything_is_recorded_and_nothing_is_run_twice(write_suite, tmp_path, 
     capsys.readouterr()
     before = {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
     run(write_suite(), tmp_path)
-    assert "all 16 trials are done, nothing to run" in capsys.readouterr().out
+    assert "nothing to run, 16 trials already finished" in capsys.readouterr().out
     assert {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()} == before
 
 

@@ -57,7 +57,7 @@ def test_machines_of_one_kind_that_disagree_stop_the_merge(store, results, tmp_p
     told: list[str] = []
     assert merge([store("a"), store("c", elsewhere)], target, told.append) == (2, 1)
     (words,) = told
-    assert words.startswith("1 trial of ") and "the figures there come from another kind of device and are not merged" in words
+    assert words.startswith("1 trial of ") and "not merged: the target run already has them" in words
 
 
 def test_a_run_of_parquet_alone_is_neither_merged_nor_verified(store, results, tmp_path):
@@ -97,7 +97,7 @@ def test_a_row_that_is_run_again_gives_its_figures_and_a_forged_one_is_found(sto
 def test_both_through_the_command_line(store, results, tmp_path):
     a, b = store("a", results[0]), store("b", results[1])
     joined = cli("merge", str(a.path), str(b.path), "--out", str(tmp_path / "both"))
-    assert joined.returncode == 0 and "2 records added, 0 trials occurred more than once" in joined.stdout
+    assert joined.returncode == 0 and "2 records added; 0 trials occurred more than once" in joined.stdout
     done = cli("verify", str(tmp_path / "both"), "--sample", "1")
     assert done.returncode == 0 and done.stdout.startswith("same "), done.stdout + done.stderr
     record = next((tmp_path / "both" / "records").glob("*.json"))

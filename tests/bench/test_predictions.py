@@ -60,7 +60,7 @@ def test_finished_trials_without_are_not_run_again_and_told(write_suite, tmp_pat
     before = {path.name: path.stat().st_mtime_ns for path in store.records.iterdir()}
     capsys.readouterr()
     store = bench.run(write_suite(**ONE_EPOCH), keep="predictions", **options)
-    told = f"predictions of 1 of 1 finished trial are not in {store.path}/predictions: --keep predictions with another --out"
+    told = f"{store.path}/predictions lacks the predictions of 1 of 1 finished trial: --keep predictions with another --out"
     assert capsys.readouterr().out.splitlines()[0].startswith(told)
     assert len(list((store.path / "predictions").iterdir())) == 1
     after = {path.name: path.stat().st_mtime_ns for path in store.records.iterdir()}
@@ -76,7 +76,7 @@ def test_predictions_that_could_not_be_written_are_told_at_the_end(write_suite, 
     (store.path / "predictions").touch()
     with pytest.warns(UserWarning, match="no predictions are written"):
         bench.run(write_suite(**ONE_EPOCH), backend="inline", out=tmp_path, limit=1, keep="predictions")
-    assert "predictions of 1 of 1 finished trial are not in" in capsys.readouterr().out
+    assert "lacks the predictions of 1 of 1 finished trial" in capsys.readouterr().out
     assert set(store.frame()["status"]) == {"ok"}
 
 

@@ -33,7 +33,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     frame = frame.assign(_figure=of_rows(figure, frame))
     found = compare(frame, baseline, "_figure", figure.lower_is_better)
     ranking = rank(frame, "_figure", figure.lower_is_better)
-    names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank", "95 % of ranks", "chance best")
+    names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank", "rank, 95 % interval", "P(best)")
     tested = sum(not math.isnan(c.p) for c in found)
     rows = []
     for c in found:
@@ -48,7 +48,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         *left_out,
         "difference: method − baseline, mean over pairs of trials with the same images and seed; its interval is not "
         "corrected for the number of comparisons",
-        f"p: t-test in a block model with moderated standard deviations; Holm: corrected for {tested} comparisons",
+        f"p: t-test in a block model with moderated standard deviations; Holm: corrected for {counted(tested, 'comparison')}",
         f"rank: mean over {counted(ranking.columns, 'data column')}, 1 is best"
         + (f"; {baseline} {_words_of(ranking, baseline)}" if baseline in ranking.ranks else ""),
     ]
@@ -56,8 +56,8 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         notes.append("none: not tested, because a data column has fewer than two pairs or all differences are identical")
     if ranking.intervals:
         notes.append(
-            "95 % of ranks: interval of the mean rank; chance best: probability in % of being the best; both for these data "
-            "columns, from the standard deviations and n of the figures"
+            "rank, 95 % interval: of the mean rank; P(best): probability in % of being the best; both for these data columns, "
+            "from the standard deviations and n of the figures"
         )
     if ranking.friedman is not None:
         notes.append(f"Friedman's test of equal ranks, treating the data columns as a random sample: p = {ranking.friedman:.3g}")

@@ -14,7 +14,7 @@ from bench.analysis.leaderboard import in_words
 from bench.records import HEADLINE
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.errors import UserError, unknown
-from lt_core.labels import matches
+from lt_core.labels import counted, matches
 from lt_core.metrics import FEW, MANY, METRICS, TEST_PRIORS
 
 #: What can be shown beside the figures of `METRICS`.
@@ -27,8 +27,8 @@ DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_seco
            "chance_best", "published", "difference", "verdict")  # fmt: skip
 _MEANING = {
     "average_rank": "avg. rank: mean over the data columns of the method's suite, 1 is best",
-    "chance_best": "95 % of ranks: interval of the rank in this data column; chance best: probability in % that no other "
-    "method is better; both from the standard deviations and n of the figures",
+    "chance_best": "rank, 95 % interval: of the rank in this data column; P(best): probability in % that no other method "
+    "is better; both from the standard deviations and n of the figures",
     "published": "published: accuracy in % as printed in the paper; difference: measured − published, in points; verdict: "
     "reproduced (to half a point), within a point, off, not run, or of another budget than the paper's",
     "relative_accuracy": "rel. acc.: accuracy in % of that of plain cross-entropy on the same number of balanced images",
@@ -83,7 +83,8 @@ def build(
         shown = [column for column in wanted if column == metric or _any(told[column])]
         lines = [Row(row["label"], tuple(_cell(row, column, metric) for column in shown)) for _, row in told.iterrows()]
         budget = rows.iloc[0]
-        notes = [f"recipe {budget['recipe']}, model {budget['model']}, {budget['epochs']} epochs; shares in %", *_sources(rows)]
+        epochs = counted(int(budget["epochs"]), "epoch")
+        notes = [f"recipe {budget['recipe']}, model {budget['model']}, {epochs}; shares in %", *_sources(rows)]
         notes += given_features(rows)
         notes += dict.fromkeys(words for column, words in _MEANING.items() if column in shown)
         title = f"{name}: leaderboard by {METRICS[metric].title}"

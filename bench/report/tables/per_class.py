@@ -12,11 +12,10 @@ import pandas as pd
 from bench.analysis.comparable import one_budget
 from bench.records.columns import group_name
 from bench.report.tables.cells import mean_cell
-from bench.report.tables.layout import columns_of
+from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.mm import kinds_of
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
-from lt_core.labels import counted
 from lt_core.metrics.catalogue import FEW, MANY
 from lt_core.result import OK
 
@@ -30,7 +29,7 @@ _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
 
 def shown(frame: pd.DataFrame) -> dict[str, str]:
-    """Labels to show → their names: the paper's four where they are most of a run, else every method."""
+    """Labels → names: of the paper's four, as the paper calls them, where they are most of a run, else of every method."""
     rows = {label: kind for label, kind in kinds_of(frame).items() if kind.plain in _PAPER}
     labels = list(dict.fromkeys(map(str, frame["label"])))
     if len(rows) < 2 or 2 * len(rows) < len(labels):
@@ -93,14 +92,11 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
     if metric != "error":
         raise UserError(f"table per_class shows the error of each class, not {metric}: omit --metric")
     frame, notes = one_budget(frame)
-    names = shown(frame)
-    found = list(by_class(frame[frame["label"].isin(list(names))], per_class))
+    papers = shown(frame)
+    labels = labels_in_order(frame, ("softmax",))
+    names = papers if len(papers) == len(labels) else {label: label for label in labels}
+    found = list(by_class(frame, per_class))
     width, classes = max((width_of(errors), errors["rank"].nunique()) for _, _, errors in found) if found else (1, 0)
-    if left := frame["label"].nunique() - len(names):
-        notes = [
-            *notes,
-            f"only the methods of Kang et al. 2021 are shown; {counted(left, 'other method')} left out: choose with --only",
-        ]
     every = _table(found, names, notes, width, classes)
     if classes <= LISTED:
         return every
@@ -123,9 +119,9 @@ def _table(
         label = several(first + 1, min(first + width, classes)) + end
         rows.append(_row(first // width, label, grouped, names) or Row(label, (Cell(),) * len(columns)))
     if width > 1:
-        row = "each numbered row" if shots else "each row"
+        each = "each numbered row" if shots else "each row"
         where = "--full, CSV and JSON have more" if shots else "per_class.parquet has every class"
-        notes = [*notes, f"{row} is the mean over {width} classes of similar size; {where}"]
+        notes = [*notes, f"{each} is the mean over {width} classes of similar size; {where}"]
     if shots:
         notes = [*notes, f"many-shot: more than {MANY} training images; medium-shot: {FEW}–{MANY}; few-shot: fewer than {FEW}"]
     title = "Error rate of each class in % on the test set, from the largest class to the smallest"
