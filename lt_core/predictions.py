@@ -88,7 +88,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Kept:
-    """The predictions of a trial: on the test part, and on the validation split where it has one."""
+    """The predictions of a trial: on the test set, and on the validation split where it has one."""
 
     test: Predictions
     validation: Predictions | None = None

@@ -163,7 +163,7 @@ class Trainable(Protocol):
 
     @property
     def images_seen(self) -> int:
-        """Images in the last epoch that count towards the trial's images a second."""
+        """Images in the last epoch that count towards the trial's images per second."""
 
     def run_epoch(self) -> float:
         """Train one epoch; returns its mean loss."""

@@ -55,10 +55,10 @@ class TrialResult:
     train_counts: list[int] = field(default_factory=list)  # images of each class trained on
     # Test part, last epoch; row = true class. Empty above `metrics.MATRIX_CLASSES` classes: see ``class_counts``.
     confusion: list[list[int]] = field(default_factory=list)
-    calibration: list[list[float]] = field(default_factory=list)  # test part, see metrics.calibration_bins
+    calibration: list[list[float]] = field(default_factory=list)  # test set, see metrics.calibration_bins
     class_calibration: list[list[list[float]]] = field(default_factory=list)  # by class; older records have none
     validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split, or too many classes
-    curve: list[dict[str, float]] = field(default_factory=list)  # one row an evaluated epoch
+    curve: list[dict[str, float]] = field(default_factory=list)  # one row per evaluated epoch
     generations: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
     embedding: list[list[float]] = field(default_factory=list)  # [x, y, label] of test images, if it was asked for
     pictures: list[dict[str, Any]] = field(default_factory=list)  # what generators make, if it was asked for; see generation
@@ -76,7 +76,7 @@ class TrialResult:
         return self.spec.trial_id
 
     def outcome(self, validation: bool = False) -> Outcome:
-        """The last epoch as metrics see it: on the test part, or on the validation split, of which confidences are not kept."""
+        """The last epoch as metrics see it: on the test set, or on the validation split, of which confidences are not kept."""
         return self._validation if validation else self._tested
 
     @cached_property
@@ -101,7 +101,7 @@ class TrialResult:
         return {"seconds": self.seconds, "images_per_second": self.images_per_second}
 
     def metrics(self) -> dict[str, float]:
-        """Figures of the last epoch on the test part, by their columns in the results frame."""
+        """Figures of the last epoch on the test set, by their columns in the results frame."""
         return recorded(self.outcome())
 
     def validation_metrics(self) -> dict[str, float]:

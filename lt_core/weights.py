@@ -20,7 +20,7 @@ def _sum_to_classes(raw: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Weights(Part):
-    """A weight a class. ``mean`` is how the weighted losses of a batch become one number."""
+    """One weight per class. ``mean`` is how the weighted losses of a batch become one number."""
 
     captured: ClassVar[bool] = True  # weights of images are functions of tensors
     mean: str = param(

@@ -1,13 +1,14 @@
-"""Methods over shared draws and seeds: a block model with a standard deviation for each method, and its tests of differences.
+"""Methods over shared subsets and seeds: a block model with one standard deviation per method, and tests of differences.
 
-A figure is its method's mean + an effect of the draw and seed (the block) + an error whose spread is the method's own. The effect
-of the block cancels in differences and is taken out before spreads are estimated. That is always done, and no test asks first
-whether pairs share anything: of all degrees of freedom it costs one in as many as there are methods. Spreads are drawn towards
-each other by empirical Bayes (`bench.analysis.moderated`). What this finds and how often it errs: `benchmarks/told_apart.py`.
+A figure is its method's mean + an effect of the subset and seed (the block) + an error whose spread is specific to the method.
+The effect of the block cancels in differences and is removed before spreads are estimated. It is always removed, without a
+preliminary test of whether pairs have anything in common, because this costs only one degree of freedom in as many as there are
+methods. Spreads are shrunk towards each other by empirical Bayes (`bench.analysis.moderated`). `benchmarks/told_apart.py`
+simulates power and error rates.
 
-Where there are draws enough, a block is a draw, and its seeds are averaged (`by_draw`): a method may suit some images better than
-others do, and its seeds on the same images then repeat each other. Values are [blocks, methods], NaN where a trial is not
-finished. One data column at a time: on another one spreads differ.
+With three or more subsets of the images, a block is a subset, and its seeds are averaged (`by_draw`): a method may suit some
+images better than other methods do, and its seeds on the same images then repeat each other. Values are [blocks, methods], NaN
+where a trial is not finished. One data column at a time: on another one spreads differ.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ DRAWS_ENOUGH = 3
 def by_draw(values: np.ndarray, draws: Sequence[object]) -> np.ndarray:
     """``values`` [trials, methods], of these ``draws`` [trials] of the images, as blocks.
 
-    With three draws or more, the means over the seeds of each. The means keep their precision, and the other methods make up for
-    most of the degrees of freedom. Fifteen blocks of 5 draws × 3 seeds would declare equal methods different in 30 % of
-    experiments if a third of a method's variance were its own on a draw (`benchmarks/told_apart.py`).
+    With three or more draws, each draw's mean over seeds. The means keep their precision, and the other methods make up for most
+    of the degrees of freedom. Fifteen blocks of 5 draws × 3 seeds would declare equal methods different in 30 % of experiments
+    if a third of a method's variance were specific to it and the draw (`benchmarks/told_apart.py`).
     """
     names = list(dict.fromkeys(draws))
     if not DRAWS_ENOUGH <= len(names) < len(values):
@@ -53,10 +54,10 @@ class Spreads:
 
 
 def spreads(values: np.ndarray) -> Spreads:
-    """Moderated variances of the methods. A method without residuals of its own has the prior's.
+    """Moderated variances of the methods. A method without residuals gets the prior's.
 
-    Of equally good methods the one that varies most is the likeliest to come out on top, so that the best of a column is no
-    method like the others: its variance is drawn towards the mean of the variances, which the large ones dominate.
+    Among equally good methods, the one that varies most is most likely to come out on top, so the best of a column is not a
+    typical method: its variance is shrunk towards the mean of the variances, which the large ones dominate.
     """
     squares, free, df = _residuals(values)
     total = float(free.sum())
@@ -112,8 +113,8 @@ class Contrasts:
 
 
 def contrasts(values: np.ndarray, reference: int, chosen: bool = False) -> Contrasts:
-    """Differences to column ``reference``. There is no test with fewer than two pairs, nor where all differences are the same,
-    since a spread of zero is one that the test images are too few to show.
+    """Differences to column ``reference``. There is no test with fewer than two pairs, nor if all differences are the same: a
+    spread of zero only means that there are too few test images to show it.
 
     Args:
         values: [blocks, methods].
@@ -139,10 +140,10 @@ def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
     """p-values for the difference between each method and the best one, adjusted for having picked the best and for the number of
     methods.
 
-    Tukey's studentized range, step by step: what is furthest from the best is held against the range of all methods, the next one
-    against that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed test.
-    Tests of the best against each other one, with Holm's correction or without, would not know that the best was picked for
-    being far from the others.
+    Tukey's studentized range, step by step: the method furthest from the best is compared with the range of all methods, the
+    next one with that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed
+    test. Tests of the best against each other one, with Holm's correction or without, would not know that the best was picked
+    for being far from the others.
 
     Returns:
         [methods]; NaN where there is no test: at ``best``, with fewer than two pairs, and where all differences are the same
@@ -161,7 +162,7 @@ def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
 
 def marks(values: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
     """Which columns of ``values`` are not significantly different from column ``best``, and which are not tested against it:
-    [methods] each, bool, as in `p_from_best`. Where no method has two trials nothing is marked: n = 1 says it all.
+    [methods] each, bool, as in `p_from_best`. If no method has two trials, nothing is marked: n = 1 is enough of a warning.
     """
     p, several = p_from_best(values, best), bool((np.isfinite(values).sum(axis=0) > 1).any())
     others = np.arange(values.shape[1]) != best
@@ -172,8 +173,8 @@ def means_drawn(values: np.ndarray, size: int, generator: np.random.Generator) -
     """``size`` draws of the methods' means as they might truly be: [size, methods]; None without two shared blocks.
 
     A parametric bootstrap: the measured mean + Student's t with the moderated spread and its degrees of freedom, drawn for each
-    method by itself, since what a block shares moves all of them alike. Blocks drawn anew would do where there are many; of three
-    there are ten samples, and intervals of ranks from them hold the true rank too rarely (`benchmarks/told_apart.py`).
+    method separately, since what a block shares moves all of them alike. Resampling blocks would do if there were many; three
+    blocks give only ten samples, and intervals of ranks from them contain the true rank too rarely (`benchmarks/told_apart.py`).
     """
     found, n = spreads(values), np.isfinite(values).sum(axis=0)
     if np.isnan(found.pooled) or not (n > 0).all() or np.isnan(found.df).any():
@@ -195,7 +196,7 @@ class Share:
 def shared(values: np.ndarray) -> Share | None:
     """What trials of one block have in common: the intraclass correlation of consistency, from the mean squares of blocks and of
     residuals, with its interval under equal spreads (McGraw & Wong 1996, ICC(C,1)). Over the methods that finished all blocks;
-    None for fewer than two of these or of blocks, and where nothing varies. Below zero is none: 0.
+    None for fewer than two of these or of blocks, and where nothing varies. Values below zero count as 0.
     """
     from scipy import stats
 

@@ -1,4 +1,4 @@
-"""What stands in a row of the leaderboard beside the figures of `METRICS`: one declaration, which tables and pages show."""
+"""The columns of the leaderboard other than `METRICS`, declared once for tables and pages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What papers say of methods, held against the rows that we measured.
+"""Claims that papers make about methods, checked against the rows that we measured.
 
 A claim is a sentence of a paper and a list of checks (results/published/claims.yaml); a check names a committed run and what
-would have to be true of it. Every pair of methods on every data column is one piece of evidence: as claimed, the opposite, or not
+must be true of it. Every pair of methods on every data column is one piece of evidence: as claimed, the opposite, or not
 significantly different.
 """
 
@@ -33,7 +33,7 @@ from lt_core.result import OK
 
 @dataclass(frozen=True)
 class Check:
-    """What would have to be true of a run."""
+    """What must be true of a run."""
 
     run: str = param(help="a committed run")
     order: Any = param((), "labels, from the worst to the best: every neighbouring pair is compared")
@@ -49,7 +49,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper, where it stands, and what would show it."""
+    """A sentence of a paper, where it is printed, and what would confirm it."""
 
     claim: str = param(help="the claim, in a sentence")
     source: str = param(help="paper that makes the claim, and where")
@@ -59,7 +59,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One difference that a claim speaks of: higher − lower, in points or the metric's unit, and its 95 % interval."""
+    """One difference that a claim is about: higher − lower, in points or the metric's unit, and its 95 % interval."""
 
     run: str
     data: str
@@ -92,7 +92,7 @@ def claims() -> tuple[Claim, ...]:
 
 
 def evidence(claim: Claim, folder: Path) -> list[Evidence]:
-    """What the runs under ``folder`` say of ``claim``; nothing of a run that is not there."""
+    """What the runs under ``folder`` say about ``claim``; runs that are not there say nothing."""
     found: list[Evidence] = []
     for check in claim.checks:
         if (folder / check.run / "trials.parquet").is_file():
@@ -101,7 +101,7 @@ def evidence(claim: Claim, folder: Path) -> list[Evidence]:
 
 
 def verdict(found: Iterable[Evidence]) -> str:
-    """A word for all pieces of evidence together."""
+    """A one-word summary of all pieces of evidence."""
     said = [one.verdict for one in found]
     in_favour, against = said.count("as claimed"), said.count("the opposite")
     half = sum(word.endswith("than claimed") for word in said)
@@ -145,7 +145,7 @@ def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]
 
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:
-    """Two figures of the same trials, method by method; the interval is over draws and seeds."""
+    """Two figures of the same trials, method by method; the interval is over subsets and seeds."""
     from scipy import stats
 
     lower, higher = check.tail or check.columns

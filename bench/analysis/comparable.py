@@ -1,4 +1,4 @@
-"""Which rows of a results frame may stand beside each other, and the words that say what they are."""
+"""Which rows of a results frame are comparable, and notes that describe them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BASELINE = "softmax"
 
 
 def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
-    """The rows of ``frame`` whose method or label the glob matches.
+    """The rows of ``frame`` whose method or label matches ``only``.
 
     Raises:
-        UserError: none.
+        UserError: no row does.
     """
     kept = frame[frame["label"].isin([label for label in frame["label"].unique() if matches(only, label)])]
     if kept.empty and len(frame):
@@ -31,7 +31,7 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
 
 
 def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of ``frame`` (a row a trial) whose test figures may be shown, and a note on those left out.
+    """The rows of ``frame`` (one row per trial) whose test figures may be shown, and a note on those left out.
 
     Trials of a hyperparameter search are left out: the validation split chooses among them, and a table of them would invite
     choosing by the test set. The winner of a search is run on new seeds.
@@ -52,7 +52,7 @@ def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Trials of a data set that are not shown, since they may not stand beside those that are."""
+    """Trials of a data set that are not shown because they are not comparable with those that are."""
 
     dataset: str
     count: int
@@ -64,7 +64,7 @@ class LeftOut:
 
 
 def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that may stand in one table, and notes on what they are and on what was left out; see `comparable`.
+    """The rows that may share a table, and notes on what they are and what was left out; see `comparable`.
 
     Raises:
         UserError: there are no rows.
@@ -79,10 +79,10 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[p
 
 
 def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[LeftOut]]:
-    """The rows that may stand beside each other, a note if some are of a search (see `reported`), and what else was left out.
+    """The rows that are comparable, a note if some belong to a search (see `reported`), and what else was left out.
 
-    Figures of different recipes or lengths are not comparable within a dataset, nor figures of subsets drawn in
-    different ways within a column: of each, the largest group stays. ``column``: keys that tell columns apart.
+    Figures of different recipes or lengths are not comparable within a data set, nor figures of differently drawn subsets within
+    a column: in each case the largest group stays. ``column``: keys that tell columns apart.
 
     Raises:
         UserError: there are no rows.
@@ -122,7 +122,7 @@ def budget_words(frame: pd.DataFrame) -> str:
 
 
 def given_features(frame: pd.DataFrame) -> list[str]:
-    """What must be known of rows whose network was trained on other pictures before."""
+    """Notes on rows whose network was pretrained on other pictures."""
     notes = []
     for dataset, model in frame[["dataset", "model"]].drop_duplicates().itertuples(index=False):
         before = "a network that was trained on other pictures"

@@ -1,7 +1,8 @@
 """Every method against a baseline that was named beforehand, over trials that share images and seeds.
 
-Two trials are a pair if they share images, initialisation and order: dataset, imbalance, draw and seed. A difference over several
-data columns is one on just these, weighted by pairs: its error is that of the trials within each, not of the choice of columns.
+Two trials are a pair if they share images, initialisation and order: dataset, imbalance, subset and seed. A difference over
+several data columns applies to these columns only and is weighted by pairs: its error comes from the trials within each column,
+not from the choice of columns.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Comparison:
 
 
 def columns_of(frame: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
-    """Data column in words → its finished figures, a row a block (draw and seed), a column a label, in the order of ``frame``.
-    Figures of one label and block are averaged.
+    """Data column in words → its finished figures: one row per block (subset and seed), one column per label, in the order of
+    ``frame``. Figures of one label and block are averaged.
     """
     keyed = frame.assign(**keys(frame, PAIR))
     done = keyed[(keyed["status"] == OK) & keyed[column].notna()]

@@ -1,4 +1,4 @@
-"""Accuracy on test sets with other class frequencies, of trials that have kept their predictions."""
+"""Accuracy on test sets with other class frequencies, for trials that kept their predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRIORS = dict(sorted({**TEST_PRIORS, "uniform": 1.0}.items(), key=lambda item: -
 
 
 def under_priors(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in % under each of `PRIORS`, a column each: a row a trial of ``rows`` (of the results frame) that has predictions,
+    """Accuracy in % under each of `PRIORS`, a column each: one row per trial of ``rows`` (of the results frame) that has predictions,
     and a way of adapting to the prior, ``way`` (see `lt_core.label_shift.accuracies`), with the index of the trial's row.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The leaderboard: one row a data column and method, with everything that people ask of it. A pure function of the frame.
+"""The leaderboard: one row per data column and method, with all that a reader may ask for. A pure function of the frame.
 
 A data column is a way of drawing images (dataset, imbalance, labels) together with a budget (recipe, model, epochs):
 only figures of one column are compared.
@@ -43,13 +43,12 @@ _SEVERAL = {"run": ", ", "devices": " and "}
 
 
 def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool = False) -> pd.DataFrame:
-    """One row a data column and method, columns by dataset and imbalance, methods best first by ``metric``.
+    """One row per data column and method, columns by dataset and imbalance, methods best first by ``metric``.
 
     Args:
-        frame: one row a trial, of one run or several (column ``run``, else ``suite``); a trial that stands in several is counted
-            once, as its first finished row says.
-        metric: name of the figure that ranks (`lt_core.metrics.METRICS`).
-        only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
+        frame: one row per trial, of one run or several (column ``run``, else ``suite``); a trial that is in several is counted
+        once, by its first finished row. metric: name of the figure that ranks (`lt_core.metrics.METRICS`). only_measured: leave
+        out methods that a paper prints for a column but nobody ran (verdict "not run").
 
     Returns:
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished

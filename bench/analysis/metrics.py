@@ -1,4 +1,4 @@
-"""The metrics of a results frame, as a reader sees them."""
+"""The metrics of a results frame, in the units that readers see."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Variances that few trials tell badly, drawn towards each other by empirical Bayes (Smyth 2004, SAGMB 3(1), article 3).
+"""Variances estimated from few trials, shrunk towards each other by empirical Bayes (Smyth 2004, SAGMB 3(1), article 3).
 
-Three trials say next to nothing about a method's spread; those of eighteen methods together say a lot. Smyth's model: the
-variances σ² of the methods are s₀²·d₀/χ² with d₀ degrees of freedom, and a method's own estimate s² is σ²·χ²/d with d. The
-estimate to use is then (d₀s₀² + ds²)/(d₀ + d), with d₀ + d degrees of freedom. Everything here works along the last axis.
+Three trials say little about a method's spread, but those of eighteen methods together say a lot. Smyth's model: the variances
+σ² of the methods are s₀²·d₀/χ² with d₀ degrees of freedom, and a method's own estimate s² is σ²·χ²/d with d. The estimate to use
+is then (d₀s₀² + ds²)/(d₀ + d), with d₀ + d degrees of freedom. Everything here works along the last axis.
 
 Two limits, which are needed where methods or trials are few (`benchmarks/told_apart.py`): logarithms of variances are never taken
 to be more alike than `ALIKE`, and the others of a column cannot give a method more degrees of freedom than they have.

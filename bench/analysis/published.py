@@ -1,4 +1,4 @@
-"""Figures that papers print, each checked against its table (results/published/published.csv)."""
+"""Figures printed in papers, each checked against its table (results/published/published.csv)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lt_core.metrics import METRICS
 
 @cache
 def published() -> pd.DataFrame:
-    """One row a figure: paper, table, dataset, imbalance_type, imbalance_factor, method, params (k=v;k=v), metric, value."""
+    """One row per figure: paper, table, dataset, imbalance_type, imbalance_factor, method, params (k=v;k=v), metric, value."""
     frame = pd.read_csv(PUBLISHED_DIR / "published.csv", dtype={"table": str, "params": str})
     return frame.assign(params=frame["params"].fillna(""))
 
@@ -48,8 +48,8 @@ def lookup(
 
 
 def drawn_as_published(row: Mapping[str, Any]) -> bool:
-    """Whether a row of the results frame is on data as papers draw them: from whole classes in their own order, with no more
-    unlabelled images than the subset's own, and seen as pictures, not as the features of another network.
+    """Whether a row of the results frame is on data sampled as in the papers: from whole classes in their own order, with no
+    more unlabelled images than the subset's own, and seen as pictures, not as the features of another network.
     """
     known = row["dataset"] in DATASETS
     whole = known and (row["imbalance_type"] == "natural" or row["n_max"] == DATASETS[row["dataset"]].n_max)
@@ -58,7 +58,7 @@ def drawn_as_published(row: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class PaperRow:
-    """How a method of ours is called in a paper's table, and the recipe of that paper."""
+    """The name of one of our methods in a paper's table, and the recipe of that paper."""
 
     paper: str
     table: str
@@ -103,7 +103,7 @@ def printed(label: str, dataset: str, imbalance_type: str, factor: float, label_
 
 
 def as_metric(value: float, printed: str, wanted: str) -> float | None:
-    """A printed share in % of one metric as another, such as an error rate as an accuracy; None if it does not say the other."""
+    """A printed share in % converted to another metric, such as an error rate to an accuracy; None if that is not possible."""
     one, other = METRICS[printed], METRICS[wanted]
     if one.column != other.column:
         return None

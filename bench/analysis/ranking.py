@@ -1,4 +1,4 @@
-"""Average ranks over data columns, how far they can be trusted, and each method's chance of being the best."""
+"""Average ranks over data columns, their intervals, and each method's probability of being the best."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DRAWS = 4000  # of the means: an interval of ranks is the same to a tenth of a r
 class Ranking:
     """Average ranks over data columns, 1 the best, best first.
 
-    ``friedman``: p-value that all methods rank alike, were the columns a sample; None with fewer than three methods or two
-    columns. ``intervals``: label → 95 % interval of its rank on these data columns; ``chances``: of having the best rank of all.
-    Both are empty where some column has no two shared draws or seeds.
+    ``friedman``: p-value of equal ranks, treating the columns as a random sample; None with fewer than three methods or two
+    columns. ``intervals``: label → 95 % interval of its rank on these data columns; ``chances``: label → probability of the best
+    rank. Both are empty if some column does not have two shared subsets or seeds.
     """
 
     ranks: dict[str, float]
@@ -32,7 +32,7 @@ class Ranking:
 
 
 def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better: bool = False, draws: int = DRAWS) -> Ranking:
-    """Average ranks of labels over data columns, seeds and draws averaged first; ties share the mean rank. A method
+    """Average ranks of labels over data columns, seeds and subsets averaged first; ties share the mean rank. A method
     without a finished trial in some column is left out. ``draws`` of the true means, from a fixed seed; 0: no intervals.
     """
     from scipy import stats
@@ -59,7 +59,7 @@ def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better
 
 
 def drawn_ranks(columns: Sequence[np.ndarray], lower_is_better: bool = False, draws: int = DRAWS) -> np.ndarray | None:
-    """Average ranks as they might truly be: [draws, methods]; None where a column has no two shared blocks.
+    """Simulated average ranks [draws, methods]; None if a column does not have two shared blocks.
 
     Args:
         columns: [blocks, methods] of each data column, the same methods in all.
@@ -81,6 +81,6 @@ def _ranked(values: np.ndarray) -> np.ndarray:
 
 
 def chances_of(ranks: np.ndarray) -> np.ndarray:
-    """How often each method has the least of ``ranks`` [draws, methods]; those that share it share the draw."""
+    """How often each method has the lowest of ``ranks`` [draws, methods]; methods that tie share the draw."""
     best = np.isclose(ranks, ranks.min(axis=1, keepdims=True), rtol=0, atol=1e-9)
     return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))

@@ -1,4 +1,4 @@
-"""Relative accuracy: of training on a long tail, beside training on as many images that are spread evenly."""
+"""Relative accuracy: training on a long tail, relative to training on the same number of balanced images."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def references(trials: pd.DataFrame) -> dict[str, Reference]:
     """Data column → what its accuracies are relative to (UA of Zhang et al. 2023, TPAMI, "Deep long-tailed learning: a survey").
 
     That is plain cross-entropy on a balanced subset of the same set, with the same recipe, model and epochs, and of as many
-    training images within one percent; of several the nearest. A data column without one is not there.
+    training images within one percent; of several the nearest. Data columns without such a reference are missing.
 
     Args:
-        trials: a row a trial, each once, with the name of its data column in ``_column``, whether it is finished in ``_done``,
+        trials: one row per trial, each once, with the name of its data column in ``_column``, whether it is finished in ``_done``,
             and ``accuracy`` in %.
     """
     done = trials[trials["_done"]]

@@ -1,4 +1,4 @@
-"""What all comparisons rest on: ties, ranks, Student's and bootstrap intervals, Holm's correction. scipy does the mathematics."""
+"""The basis of all comparisons: ties, ranks, Student's and bootstrap intervals, Holm's correction. scipy does the mathematics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Student's interval of the mean; None for fewer than two values, which have none."""
+    """Student's interval of the mean; None for fewer than two values."""
     from scipy.special import stdtrit  # the quantile alone: `scipy.stats` takes ten times as long for one
 
     if len(values) < 2:
@@ -39,7 +39,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 ALPHA = 0.05  # below it, two figures differ significantly
-#: Figures closer than this, absolutely and for large ones relatively, are equal. They are counts over a fixed test part, added up
+#: Figures closer than this, absolutely and for large ones relatively, are equal. They are counts over a fixed test set, added up
 #: and divided in float64. The order of the sums moves a figure in % by some 1e-14; one image more or less of 100,000, in one
 #: trial of a hundred, moves its mean by 1e-5 in %, by 1e-7 as a fraction.
 NOISE = 1e-9
@@ -48,7 +48,7 @@ NOISE = 1e-9
 def settled(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """``values``, of which those that differ only by floating-point noise are set to the smallest of them. NaN is kept.
 
-    Whatever ranks, sorts into wins and losses, or looks for ties goes through this, so that all agree on what a tie is.
+    Everything that ranks, counts wins and losses, or looks for ties goes through this, so that all agree on what a tie is.
     """
     found = np.array(values, dtype=float)
     there = np.flatnonzero(~np.isnan(found))

@@ -1,4 +1,4 @@
-"""The command line: the door."""
+"""The command line: the entry point."""
 
 from __future__ import annotations
 

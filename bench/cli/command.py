@@ -1,4 +1,4 @@
-"""How a command reads its options: nothing that was written is dropped without a word."""
+"""How a command reads its options: nothing that the user wrote is silently dropped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SPELLED_WRONG = 0.85  # how alike an unknown option is to a known one that was 
 
 
 class Command(TyperCommand):
-    """A command whose options are refused where they are empty, or given twice and only the last one would count."""
+    """A command that rejects options that are empty, or given twice although only the last one would count."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As in click, which takes the last of several values in silence.
+        """As in click, which silently takes the last of several values.
 
         Raises:
             UserError: an option that takes one value was given several times, or one without anything in it.

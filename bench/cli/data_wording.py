@@ -1,4 +1,4 @@
-"""What the command line says of sets of pictures."""
+"""What the command line says about sets of pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def added_words(added: Added) -> str:
 
 
 def facts_words(definition: Definition, found: Facts) -> str:
-    """All that is known of a set, a line a kind."""
+    """All that is known about a set, one line per topic."""
     smallest, median, largest = (f"{short} × {long}" for short, long in found.sides)
     disk = ", ".join(f"{room:.3g} GB at {size}" for size, room in found.disk.items())
     given = f", test {definition.test}" if definition.test else f", with test images chosen by seed {definition.split_seed}"

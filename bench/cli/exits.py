@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, and the sentence that goes with a bad one."""
+"""How a command ends: exit codes, and the sentences that explain them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BAD_INPUT, SOME_FAILED, ALL_FAILED = 2, 3, 4
 
 
 def refuse(message: str) -> int:
-    """The exit code of bad input, which ``message`` tells of."""
+    """The exit code of bad input, after printing ``message``."""
     print(f"error: {message}", file=sys.stderr)
     return BAD_INPUT
 
@@ -25,7 +25,7 @@ def stopped() -> int:
 
 
 def ended(statuses: Sequence[str], folder: Path | None = None) -> int:
-    """The exit code of trials that ended so; with ``folder`` it is put into a sentence too, if it is not 0."""
+    """The exit code for trials with these statuses; with ``folder``, a code other than 0 is also explained in a sentence."""
     from lt_core.result import OK
 
     failed = len(statuses) - statuses.count(OK)

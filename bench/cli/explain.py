@@ -51,7 +51,7 @@ def explain_(
 ) -> None:
     """Draw where networks look: heat maps over test pictures, methods side by side, classes from head to tail.
 
-    For trials that were run with --keep weights. The first draw and seed of each method is shown, in a figure for each data
+    For trials that were run with --keep weights. The first subset and seed of each method is shown, in a figure for each data
     column; the first method chooses the pictures, of each class one that it tells right and one that it tells wrong.
     """
     from bench.explaining import pictures

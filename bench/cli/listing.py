@@ -1,4 +1,4 @@
-"""What there is: as plain JSON values, and in words. It needs little besides the registries, so that `list` answers at once."""
+"""What is available, as plain JSON values and in words. Needs little besides the registries, so that `list` is fast."""
 
 from __future__ import annotations
 

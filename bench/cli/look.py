@@ -1,4 +1,4 @@
-"""Commands that print: what there is, and what runs found."""
+"""Commands that print: what is available, and what runs found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be given to commands: options that several of them share, declared once, from `Grid`, `Selection` and `Execution`."""
+"""Options that several commands share, declared once, from `Grid`, `Selection` and `Execution`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lt_core.fields import domains
 
 
 def either(choices: Iterable[str]) -> str:
-    """How help shows that one of ``choices`` is taken."""
+    """How help shows a choice between ``choices``."""
     return "|".join(choices)
 
 
@@ -92,8 +92,9 @@ _HINTS: dict[str, Any] = {
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options ``names``, which help shows in that order, behind the command's other parameters.
 
-    A parameter annotated with `Grid`, `Selection` or `Execution` is made of the options that are its fields, another one that is
-    named like an option is that option. A parameter of the command's own may stand among ``names`` for its place in help.
+    A parameter annotated with `Grid`, `Selection` or `Execution` is built from the options that are its fields; any other
+    parameter named like an option is that option. A parameter of the command itself may be listed in ``names`` to place it in
+    help.
     """
 
     def declare(command: Callable[..., None]) -> Callable[..., None]:

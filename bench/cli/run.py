@@ -1,4 +1,4 @@
-"""Commands that run suites: what a run would do, the run, and its trials run again."""
+"""Commands that plan runs, run them, and verify them."""
 
 from __future__ import annotations
 

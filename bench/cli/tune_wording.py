@@ -1,4 +1,4 @@
-"""What the command line says of tuning: what a space asks for and costs, and what its studies found."""
+"""What the command line says about tuning: what a space contains and costs, and what its studies found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lt_core.labels import counted, duration
 
 
 def space_words(space: Space, workers: int) -> str:
-    """What a tuning space asks for, and what it would cost by the price of each study's first setting."""
+    """What a tuning space contains, and its cost, estimated from each study's first setting."""
     from bench.suites.cost import Prices
 
     lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices()
@@ -41,12 +41,12 @@ def space_words(space: Space, workers: int) -> str:
 
 
 def fresh_words(space: Space) -> str:
-    """On what the winners are confirmed."""
+    """What the winners are confirmed on."""
     return "seeds" if space.fresh_data == space.data else "subsets and seeds"
 
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:
-    """What else there is to say of studies: what mattered, the Pareto fronts, the files, and how to go on."""
+    """The rest of what there is to say about studies: importances, Pareto fronts, files, and next commands."""
     from bench.tuning.drawings import importances
 
     lines = []

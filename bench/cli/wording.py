@@ -1,4 +1,4 @@
-"""What the command line says of plans, costs and status. Of what there is `listing` speaks, of tuning `tune_wording`."""
+"""What the command line says about plans, costs and status (see also `listing` and `tune_wording`)."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ def status_words(store: Store) -> str:
 
 
 def file_list(files: Sequence[Path]) -> str:
-    """Files of one folder in short: ``folder/{a.md, b.csv}``."""
+    """Files of one folder, abbreviated: ``folder/{a.md, b.csv}``."""
     return f"{files[0].parent}/{{{', '.join(f.name for f in files)}}}"

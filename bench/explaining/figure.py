@@ -1,4 +1,4 @@
-"""Heat maps as a figure: a row a picture, from head to tail, a column a method."""
+"""Heat maps as a figure: one row per picture, from head to tail, one column per method."""
 
 from __future__ import annotations
 

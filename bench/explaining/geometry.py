@@ -1,4 +1,4 @@
-"""How the features of a run's trials lie: a row a trial, with figures that depend on no projection."""
+"""How the features of a run's trials lie: one row per trial, with figures that depend on no projection."""
 
 from __future__ import annotations
 

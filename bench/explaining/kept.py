@@ -20,7 +20,7 @@ from lt_core.trained import Trained, load
 
 def kept_trials(store: Store, only: str = "*") -> list[TrialResult]:
     """The finished trials with weights of the methods and labels that the glob matches: the baseline first, then by label; each
-    label's by draw and seed. Trials of a search are left out, as in every table.
+    label's by subset and seed. Trials of a search are left out, as in every table.
 
     Raises:
         UserError: there are none.

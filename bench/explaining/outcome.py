@@ -37,7 +37,7 @@ _FIGURES = {
 def write_figures(
     store: Store, only: str, explanation: Explanation, images: int, of: str, runtime: Runtime, out: Path | None
 ) -> Iterator[Path]:
-    """Draw a figure for each data column of the run, of the first draw and seed of each label; the files.
+    """Draw a figure for each data column of the run, of the first subset and seed of each label; the files.
 
     Args:
         images: test pictures.

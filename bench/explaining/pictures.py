@@ -60,7 +60,7 @@ class Sheet:
 def sheet(
     store: Store, results: Sequence[TrialResult], explanation: Explanation, pictures: int, of: str, runtime: Runtime
 ) -> Sheet:
-    """Heat maps of the trials ``results``, which share their test part, over as many pictures; the first trial chooses them.
+    """Heat maps of the trials ``results``, which share their test set, over as many pictures; the first trial chooses them.
 
     Raises:
         UserError: weights or images that are not there, features in place of pictures, or a network that cannot be explained so.
@@ -93,7 +93,7 @@ def chosen_pictures(labels: np.ndarray, right: np.ndarray, train_counts: Sequenc
     [4, 3, 0, 2]
 
     Args:
-        labels: int [T], of the test part.
+        labels: int [T], of the test set.
         right: bool [T], whether each is told right.
     """
     order = np.argsort(-np.asarray(train_counts), kind="stable")

@@ -1,4 +1,4 @@
-"""What the heat maps of a run's trials are worth: a row a trial, over the same test pictures of every class."""
+"""What the heat maps of a run's trials are worth: one row per trial, over the same test pictures of every class."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lt_core.training.runtime import Runtime
 def scores(
     store: Store, results: Sequence[TrialResult], explanation: Explanation, pictures: int, runtime: Runtime
 ) -> pd.DataFrame:
-    """A row a trial, by its id: the means of `lt_core.asked.scores`, and the share of heat on the object on the smaller half of
+    """One row per trial, by its id: the means of `lt_core.asked.scores`, and the share of heat on the object on the smaller half of
     the classes (``tail_inside``).
 
     Args:
-        results: trials that share their test part.
+        results: trials that share their test set.
         pictures: test pictures, as many of each class.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What trained networks are asked, as tables: a row a method, mean and spread over its trials."""
+"""What trained networks are asked, as tables: one row per method, mean and spread over its trials."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def by_method(
     """A table of the columns ``figures`` of ``measured``, as far as it has them.
 
     Args:
-        measured: a row a trial, by its id.
+        measured: one row per trial, by its id.
         trials: the results frame.
     """
     there = {column: figure for column, figure in figures.items() if column in measured}

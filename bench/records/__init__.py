@@ -1,8 +1,8 @@
-"""The system of record: one file a trial, the frames made of them, and whose a run's folder is."""
+"""The system of record: one file per trial, the frames made from them, and the ownership of run folders."""
 
 from pathlib import Path
 
-#: Where runs are kept, one folder a suite, seen from where a command is given.
+#: Where runs are kept, one folder per suite, seen from where a command is given.
 RUNS_DIR = Path("results") / "runs"
 
 #: The metric that tables compare and rank by unless another is asked for: balanced accuracy.

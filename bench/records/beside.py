@@ -1,4 +1,4 @@
-"""A run with the rows of others beside its own: a method of yours and the rows that were committed."""
+"""A run together with rows of other runs: your method next to committed rows, for example."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from lt_core.result import TrialResult
 
 
 class Beside(Store):
-    """The run ``own``, in whose frames the trials of ``others`` follow its own; a trial of several runs is the first one's.
+    """The run ``own``, with the trials of ``others`` after its own in every frame. A trial that is in several runs is taken from
+    the first.
 
-    It is for reading: nothing is written to any of them.
+    Read-only: nothing is written to any of the runs.
     """
 
     def __init__(self, own: Store, others: Sequence[Store]) -> None:
@@ -48,10 +49,10 @@ class Beside(Store):
 
 
 def opened(run: str, beside: Sequence[str] | None = None, skip_damaged: bool = False) -> Store:
-    """The run of that name or in that folder, with those ``beside`` it; ``skip_damaged``: see `Store`.
+    """The run with that name or folder, with those ``beside`` it; ``skip_damaged``: see `Store`.
 
     Raises:
-        UserError: one of them is no run.
+        UserError: one of them is not a run.
     """
     own = Store.open(run, skip_damaged)
     return Beside(own, [Store.open(other, skip_damaged) for other in beside]) if beside else own

@@ -1,10 +1,8 @@
 """What a data column is: the columns of the results frame that say on which images, and with which budget, a trial was run.
 
-    DATA      which images, but for the draw: every field of `DataSpec` except ``subset_seed``
-    BUDGET    how they were trained on
-    COLUMN    both: only figures of one data column are compared
-    REPEATS   the draw and the seed: the trials of one method and data column differ in them
-    PAIR      COLUMN and REPEATS: two trials that share all of it differ in their method alone
+    DATA      which images, except for the subset: every field of `DataSpec` but ``subset_seed`` BUDGET    how they were trained
+    on COLUMN    both: only figures of one data column are compared REPEATS   subset seed and seed: the trials of one method and
+    data column differ in them PAIR      COLUMN and REPEATS: two trials that share all of it differ in their method alone
 
 All is derived from `DataSpec`, so that a new field distinguishes data columns from the start.
 """
@@ -53,18 +51,18 @@ NUMBERS = [
 
 
 def on_features(model: str) -> bool:
-    """Whether the model of a recipe is given features of a network that is not trained, in place of pictures."""
+    """Whether the model of a recipe gets the features of a frozen network instead of pictures."""
     return parse_label(model)[0] == "frozen"
 
 
 def trained_further(model: str) -> bool:
-    """Whether the model of a recipe begins with weights that were trained before."""
+    """Whether the model of a recipe starts from pretrained weights."""
     return not on_features(model) and parse_label(model)[1].get("weights", "none") != "none"
 
 
 def keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """``columns`` of a results frame to group and to join by: a value that is missing is one more value, "none", where pandas
-    would leave its rows out.
+    """``columns`` of a results frame, to group or join by: a missing value becomes the value "none", since pandas would drop its
+    rows.
     """
     found = frame[list(columns)]
     return found.astype(object).where(found.notna(), "none")
@@ -74,7 +72,7 @@ _OF_FIELDS = [(field.name, _NAMES.get(field.name, field.name)) for field in data
 
 
 def data_values(data: DataSpec, train_counts: Sequence[int] = ()) -> dict[str, Any]:
-    """The values of `DATA` and of the draw in a row of the results frame; ``train_counts``: see `imbalance_factor`."""
+    """The values of `DATA` and of the subset seed in a row of the results frame; ``train_counts``: see `imbalance_factor`."""
     factor = imbalance_factor(data, train_counts)
     values = {column: getattr(data, name) for name, column in _OF_FIELDS}
     return values | {
@@ -99,7 +97,7 @@ def imbalance_factor(data: DataSpec, train_counts: Sequence[int] = ()) -> float:
 
 
 def data_column(data: DataSpec) -> DataSpec:
-    """What all draws of ``data`` share."""
+    """``data`` without its subset seed: what all its subsets share."""
     return dataclasses.replace(data, subset_seed=0)
 
 
@@ -108,8 +106,8 @@ def describe(data: Data, among: Iterable[Data] = ()) -> str:
     n_max.
 
     Args:
-        data: a spec, or a row of the results frame.
-        among: what stands beside it, and maybe it itself. Two of them have the same words only if they are one data column.
+        data: a spec, or a row of the results frame. among: the data shown with it, which may include it. Two of them get the
+        same words only if they are one data column.
     """
     row = _row(data)
     words = _plain(row)
@@ -118,7 +116,9 @@ def describe(data: Data, among: Iterable[Data] = ()) -> str:
 
 
 def differences(row: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[str]:
-    """In what ``row`` is of another data column than one of ``others``: ``epochs 40``; a recipe and a model by name alone."""
+    """The differences between the data column of ``row`` and those of ``others``: ``epochs 40``; a recipe and a model by name
+    alone.
+    """
     mine = _values(row)
     differing = {key for other in map(_values, others) for key in mine if mine[key] != other[key]}
     return [mine[key] if key in ("recipe", "model") else f"{key} {mine[key]}" for key in mine if key in differing]
@@ -140,7 +140,7 @@ def imbalance_words(data: Data) -> str:
 
 
 def label_words(data: Data) -> str:
-    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and in what the unlabelled set is unlike; nothing where all do."""
+    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and how the unlabelled set differs; empty if all do."""
     row = _row(data)
     if row["label_fraction"] < 1:
         return f"β {100 * row['label_fraction']:g} %"

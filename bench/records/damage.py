@@ -50,7 +50,7 @@ class Damages:
 
     @contextmanager
     def noted(self, path: Path) -> Iterator[None]:
-        """What goes wrong in reading the record in ``path`` is noted, and the block left."""
+        """Note an error in reading the record in ``path``, and leave the block."""
         try:
             yield
         except UNREADABLE as error:

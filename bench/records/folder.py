@@ -1,4 +1,4 @@
-"""Whose a run's folder is: it goes by its name alone, and two questions must not share one."""
+"""Which suite file owns a run's folder: folders are found by name, and two different suites must not share one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MADE_BY = ".suite"  # in a run's folder: path of the user's file that made it
 def refuse_another(run: Path, file: Path | None) -> None:
     """Raise if the folder ``run`` was made by a user's file other than ``file``: it would mix the trials of both.
 
-    A file that is gone was moved or renamed, and one of the same content asks the same question.
+    A file that no longer exists was moved or renamed, and one with the same content defines the same suite.
 
     Raises:
         UserError: the other file still exists and has different content.
@@ -26,9 +26,9 @@ def refuse_another(run: Path, file: Path | None) -> None:
 
 
 def refuse_committed(run: Path) -> None:
-    """Raise if the folder ``run`` holds committed rows: what is published changes on purpose, by copying a finished run there.
+    """Raise if the folder ``run`` holds committed rows: published rows change only deliberately, by copying a finished run there.
 
-    Committed are a folder beside the benchmark's own ``results/quick``, and one whose records git keeps, wherever it lies.
+    A folder is committed if it lies next to the benchmark's own ``results/quick``, or if git tracks its records.
 
     Raises:
         UserError: it does.
@@ -41,7 +41,7 @@ def refuse_committed(run: Path) -> None:
 
 
 def claim(run: Path, file: Path | None) -> None:
-    """Keep it with the folder ``run`` that a user's ``file`` made it.
+    """Record in the folder ``run`` which ``file`` of the user made it.
 
     Raises:
         UserError: another file did.

@@ -1,6 +1,6 @@
-"""Text that others wrote, in records that were merged, made harmless for what reads it next.
+"""Text written by others, in merged records, made harmless for whatever reads it next.
 
-A method of somebody else's may be called ``=HYPERLINK(…)``, ``<script>`` or an escape sequence. Figures are never touched.
+Somebody else's method may be called ``=HYPERLINK(…)``, ``<script>`` or an escape sequence. Figures are never touched.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def in_markdown(text: str) -> str:
 
 
 def in_csv(value: Any) -> Any:
-    """``value`` as a cell of a file that a spreadsheet opens: text that it would compute gets an apostrophe in front.
+    """``value`` as a cell of a file that a spreadsheet opens: text that it would evaluate gets an apostrophe in front.
 
     >>> in_csv("=1+1"), in_csv("-0.11 … +0.44"), in_csv(-0.11)
     ("'=1+1", '-0.11 … +0.44', -0.11)

@@ -18,7 +18,7 @@ from lt_core.result import OK, SCHEMA, TrialResult
 
 
 def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row a trial. Figures are fractions; those of a trial that did not finish are NaN."""
+    """One row per trial. Figures are fractions; those of a trial that did not finish are NaN."""
     frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(trial_columns()))
     numbers = [*metric_columns(), *VALIDATION, "oracle_accuracy", *MADE, *SECONDS, *NUMBERS]
     return frame.astype(dict.fromkeys(numbers, "float64"))
@@ -54,7 +54,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         row.update(result.metrics())
         if result.validated:
             row.update({f"validation_{k}": v for k, v in on_curves(result.outcome(validation=True)).items()})
-        # The best epoch on the test part: what much public code reports. It chooses nothing here.
+        # The best epoch on the test set: what much public code reports. It chooses nothing here.
         row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
         scored = [picture["scores"] for picture in result.pictures if "scores" in picture]
         if scored:
@@ -63,7 +63,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
 
 
 def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row a trial and class."""
+    """One row per trial and class."""
     parts = [
         {
             "trial_id": r.trial_id,
@@ -79,7 +79,7 @@ def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 
 
 def _joined(parts: Sequence[Mapping[str, Any]], of_part: Sequence[str], of_class: Sequence[str]) -> pd.DataFrame:
-    """A row a part and class; of a part the columns ``of_part`` have one value and those ``of_class`` one a class. Made column by
+    """One row per part and class; of a part the columns ``of_part`` have one value and those ``of_class`` one a class. Made column by
     column: thousands of classes make millions of rows, each of which would be an object.
     """
     if not parts:
@@ -90,7 +90,7 @@ def _joined(parts: Sequence[Mapping[str, Any]], of_part: Sequence[str], of_class
 
 
 def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row a trial and evaluated epoch."""
+    """One row per trial and evaluated epoch."""
     columns = (
         "epoch", "train_loss", "validation_accuracy", "validation_balanced_accuracy", "test_accuracy", "test_balanced_accuracy",
         "mask_rate",
@@ -104,7 +104,7 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 
 
 def generations(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row a trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
+    """One row per trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
     columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
     parts = [
         {"trial_id": r.trial_id, "class": range(len(r.train_counts)), "train_count": r.train_counts, **made}

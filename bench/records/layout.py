@@ -1,4 +1,4 @@
-"""Which columns ``trials.parquet`` has, in which order, and when a file of them is too old to be read."""
+"""The columns of ``trials.parquet`` and their order, and which files are too old to be read."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def metric_columns() -> list[str]:
 
 
 def trial_columns() -> tuple[str, ...]:
-    """The columns of ``trials.parquet``; those of metrics of one's own come last."""
+    """The columns of ``trials.parquet``; those of the user's own metrics come last."""
     return (*_BEFORE, *_METRICS, *_BEHIND, *dict.fromkeys(metric.column for metric in _own_metrics()))
 
 
 def version() -> str:
-    """What frames of the same records differ by: their columns, and the files that metrics of one's own are written in."""
+    """What frames of the same records depend on: their columns, and the files that define the user's own metrics."""
     return repr(trial_columns()) + "".join(_source(metric.compute) for metric in _own_metrics())
 
 

@@ -27,9 +27,8 @@ def figures_of(result: TrialResult) -> tuple[object, ...]:
 def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
     """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
 
-    Of a trial that several hold a finished record wins over a failed one, and of equals the first. What other kinds of device
-    measured for it is left out, and told. Predictions and weights go with
-    their record.
+    If several have a trial, a finished record wins over a failed one, otherwise the first wins. Figures from other kinds of
+    device are left out and reported. Predictions and weights go with their record.
 
     Raises:
         UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing

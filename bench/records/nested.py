@@ -24,7 +24,7 @@ def written(values: Mapping[str, Any] | Sequence[Any]) -> str:
 
 
 def written_spec(spec: TrialSpec) -> str:
-    """``spec.to_dict()`` as such a cell; of thousands of trials few have data and recipes of their own."""
+    """``spec.to_dict()`` as such a cell; cached, since few of thousands of trials differ in data and recipe."""
     method = {"name": spec.method.name, "params": dict(spec.method.params), "label": spec.method.label}
     texts = {  # in the order of their names
         "data": _written_record(spec.data),
@@ -47,7 +47,7 @@ def params_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
 
 
 def environments_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """What produced each row: device, versions, command and the like, read-only; empty where nothing is known of it."""
+    """What produced each row: device, versions, command and the like, read-only; empty if nothing is known."""
     return [_read(text or "{}") for text in frame["environment"]]
 
 

@@ -1,7 +1,7 @@
 """The Parquet files of a run: made of its records, stamped with them, and checked by their digests.
 
-``parquet.sha256`` has the digests, in the format of ``sha256sum``. Files of older runs have none, and are taken as they are where
-there are no records that they could be made of again.
+``parquet.sha256`` has the digests, in the format of ``sha256sum``. Files of older runs have none, and are accepted if there are
+no records to rebuild them from.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DIGESTS = "parquet.sha256"
 
 
 class Damaged(ValueError):
-    """A file is not what was written, or nothing that can be read."""
+    """A file is not what was written, or cannot be read."""
 
 
 def file_of(folder: Path, name: str) -> Path:
@@ -51,7 +51,7 @@ def stamp_of(folder: Path, name: str) -> str | None:
 
 
 def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """A frame from its file, an empty one if there is no file; of an older version it gets the columns that it lacks.
+    """A frame from its file, empty if there is no file. A frame of an older version gets the columns that it lacks.
 
     Args:
         columns: those that are needed, if they are few.

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def provenance() -> dict[str, Any]:
     """Facts about this process, merged into the environment of every record.
 
-    A copy of a checkout on a machine that was borrowed, whose git folder is another one's or missing, is told its commit by
-    ``LT_COMMIT``; nothing is then known of changes.
+    ``LT_COMMIT`` gives the commit of a copy without its git folder, such as one on a borrowed machine; uncommitted changes are
+    then unknown.
     """
     if told := os.environ.get("LT_COMMIT"):
         return {"git_commit": told, "git_dirty": None, **_beside_the_code()}
@@ -45,12 +45,14 @@ def _beside_the_code() -> dict[str, Any]:
 
 
 def command(words: Sequence[str]) -> str:
-    """A command line as it was given; of absolute paths the last part alone, since rows are published and homes are not."""
+    """A command line as it was given; absolute paths are cut to their last part, because rows are published and home folders
+    should not be.
+    """
     return shlex.join([_BEHIND_ROOT.sub(r"\1", word) for word in (Path(words[0]).name, *words[1:])])
 
 
 def tracked(folder: Path) -> bool:
-    """Whether git keeps a file under ``folder``, in whatever repository it lies."""
+    """Whether git tracks a file under ``folder``, in whichever repository it is."""
     return bool(_git("ls-files", "--", ".", folder=folder))
 
 

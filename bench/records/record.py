@@ -1,4 +1,4 @@
-"""A record as a file: the SHA-256 of all that follows it, and then what a trial left, as JSON. Old records have no digest.
+"""A record as a file: what a trial measured, as JSON, after the SHA-256 of that JSON. Old records have no digest.
 
 {"sha256":"…","schema":2,"trial_id":"0123456789abcdef","spec":{…},…}
 """
@@ -31,7 +31,7 @@ def encoded(result: TrialResult) -> bytes:
 
 
 def sealed(record: Mapping[str, Any]) -> bytes:
-    """``record`` as JSON, behind the SHA-256 of it.
+    """``record`` as JSON, preceded by its SHA-256.
 
     >>> sealed({"schema": 2})[:20], sealed({"schema": 2})[-14:]
     (b'{"sha256":"219d3f76c', b'f","schema":2}')
@@ -41,7 +41,7 @@ def sealed(record: Mapping[str, Any]) -> bytes:
 
 
 def decoded(content: bytes) -> tuple[dict[str, Any], bool]:
-    """What stands in the file of a record, and whether a digest vouches for it.
+    """The content of a record's file, and whether a digest confirms it.
 
     Raises:
         NewerVersion: it has what this version does not know.

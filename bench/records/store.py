@@ -1,4 +1,4 @@
-"""The system of record: one JSON file a trial, written whole or not at all, and three Parquet files made of them."""
+"""The system of record: one JSON file a trial, written completely or not at all, and the Parquet files made from them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Store:
     One process writes (see `lock`). Parquet can be deleted and made again from the records at any time.
 
     Args:
-        skip_damaged: leave out records that cannot be read, and warn of them, in place of an error that lists them all. Then no
-            Parquet is written, in which they would be missing without a word.
+        skip_damaged: leave out records that cannot be read, with a warning, instead of raising an error that lists them all. No
+        Parquet is written then, because they would be missing from it silently.
 
     >>> import tempfile
     >>> from lt_core.result import TrialResult
@@ -72,7 +72,7 @@ class Store:
 
     @classmethod
     def open(cls, run: str | Path, skip_damaged: bool = False) -> Store:
-        """The run in the folder ``run``, or the one of that name under results/runs.
+        """The run in the folder ``run``, or the run with that name under results/runs.
 
         Raises:
             UserError: there is no such run.
@@ -90,7 +90,7 @@ class Store:
 
     @classmethod
     def create(cls, path: str | Path) -> Store:
-        """The run in ``path``, made if it is not there.
+        """The run in ``path``, created if necessary.
 
         Raises:
             UserError: the folder cannot be written, or holds committed rows.
@@ -110,7 +110,7 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for one writer; a killed writer lets go by itself.
+        """Lock the run for one writer; the lock of a killed writer is released by itself.
 
         Raises:
             UserError: another process is writing to the run.
@@ -207,7 +207,7 @@ class Store:
         return self._having[field]
 
     def needs_records(self, what: str) -> None:
-        """For what cannot be made of Parquet.
+        """Raise if the records are missing, for what Parquet alone cannot show.
 
         Raises:
             UserError: the run has its Parquet alone.
@@ -255,19 +255,19 @@ class Store:
         return dict(zip(frame["trial_id"], frame["status"], strict=True))
 
     def frame(self) -> pd.DataFrame:
-        """One row a trial: the columns of ``trials.parquet`` (see `bench.records.frames.trials`)."""
+        """One row per trial: the columns of ``trials.parquet`` (see `bench.records.frames.trials`)."""
         return self._load("trials")
 
     def generations(self) -> pd.DataFrame:
-        """One row a trial, training and class of semi-supervised trials (see `bench.records.frames.generations`)."""
+        """One row per trial, training and class of semi-supervised trials (see `bench.records.frames.generations`)."""
         return self._load("rounds")
 
     def per_class(self) -> pd.DataFrame:
-        """One row a trial and class: trial_id, class, train_count, recall, precision."""
+        """One row per trial and class: trial_id, class, train_count, recall, precision."""
         return self._load("per_class")
 
     def curves(self) -> pd.DataFrame:
-        """One row a trial and evaluated epoch."""
+        """One row per trial and evaluated epoch."""
         return self._load("curves")
 
     def compact(self) -> None:

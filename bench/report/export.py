@@ -1,4 +1,4 @@
-"""The leaderboard in files: the same records give the same bytes."""
+"""The leaderboard as files: the same records give the same bytes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def committed(skip_damaged: bool = False) -> list[Store]:
     """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone;
     ``skip_damaged``: see `Store`.
 
-    Not those of tuning spaces: each of their settings is a recipe of its own, and they stand in the table of their comparison.
+    Tuning spaces are left out: each of their settings is a separate recipe, and they have a table of their own.
     """
     return _stores_in(RESULTS, skip_damaged)
 
 
 def submitted(skip_damaged: bool = False) -> list[Store]:
-    """The runs of others that were submitted, each in a folder under results/submitted."""
+    """Submitted runs, each in a folder under results/submitted."""
     return _stores_in(RESULTS / SUBMITTED, skip_damaged)
 
 
@@ -44,7 +44,7 @@ def _stores_in(folder: Path, skip_damaged: bool) -> list[Store]:
 
 
 def runs(names: Sequence[str], skip_damaged: bool = False) -> list[Store]:
-    """The runs of these names, or all that there are, the user's own first: of one trial in two runs the first one counts;
+    """The runs with these names, or all runs, the user's own first: if two runs have a trial, the first one counts;
     ``skip_damaged``: see `Store`.
 
     Raises:

@@ -59,7 +59,7 @@ class Execution:
     )
     keep: str | None = param(
         None,
-        "what each trial leaves beside its record: log-probabilities of the test part and the validation split, for `priors`; "
+        "what each trial leaves beside its record: log-probabilities of the test set and the validation split, for `priors`; "
         "its trained network, for `explain`, `geometry` and `weights`; or both",
         choices=tuple(KEPT),
     )

@@ -58,7 +58,7 @@ class ProgressLine:
             self.failed += 1
             self.say(printed(f"{result.status}: {describe_trial(result.spec, self.data)}: {result.cause}"))
             return
-        # The validation split where there is one: "best" must not teach anybody the test part.
+        # The validation split where there is one: "best" must not teach anybody the test set.
         score = _SHOWN(result.outcome(validation=result.validated))
         columns = {replace(data, subset_seed=0) for data in self.data}
         if self.best is None or _SHOWN.better(score, self.best[0]) or len(columns) > 1:

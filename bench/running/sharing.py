@@ -2,7 +2,7 @@
 
 A small network leaves most of a card idle, but processes only run side by side on it under NVIDIA's MPS; without MPS they take
 turns, and several are no faster than one (docs/gpu.md). So the heaviest trial's network is trained on noise by one process,
-by two, four and eight at once, for as long as more of them train clearly more images a second and fit into the card's memory.
+by two, four and eight at once, for as long as more of them train clearly more images per second and fit into the card's memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lt_core.spec import TrialSpec
 
 NUMBERS = (1, 2, 4, 8)
-GAIN = 1.05  # how many times the images a second more processes must reach, to be worth their memory
+GAIN = 1.05  # how many times the images per second more processes must reach, to be worth their memory
 SECONDS = 2.0  # of training that are measured
 MEMORY = 0.9  # of a card's memory that trials may take
 _STEPS, _WARM = 20, 4  # steps of an epoch of the measurement; epochs before it, in which steps are recorded
@@ -35,7 +35,7 @@ _PATIENCE = 180.0  # seconds that a process may take to get ready
 
 @dataclass(frozen=True)
 class Sharing:
-    """What was measured. ``rates``: images a second of all processes together, by their number, the first one 1."""
+    """What was measured. ``rates``: images per second of all processes together, by their number, the first one 1."""
 
     rates: Mapping[int, float]
     network: str
@@ -189,7 +189,7 @@ class _Process:
 
 def main() -> None:
     """A process of the measurement: reads a trial and prints its share of the card's memory, then reads seconds, trains for as
-    long and prints images a second, until its input ends.
+    long and prints images per second, until its input ends.
     """
     import torch
 

@@ -111,7 +111,7 @@ def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[
     totals: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
     done = done[done["model"].isin([s.recipe.model for s in specs]) & done["dataset"].isin([s.data.dataset for s in specs])]
-    # Trials that differ in draw and seed alone are of the same work: one of each is asked for it.
+    # Trials that differ in subset and seed alone are of the same work: one of each is asked for it.
     for _, rows in done.groupby(["method", "params", *COLUMN], sort=False, dropna=False):
         (spec,) = specs_of(rows.head(1))
         if plugins.missing(spec.versions):  # only its file knows what it takes

@@ -108,7 +108,7 @@ class Tuner(Driver):
         begun = self.begun.pop(result.trial_id, None)
         if not result.seconds and begun is not None:  # stopped or lost, so that it could not say itself what it took
             result = replace(result, seconds={"setup": 0.0, "train": time.monotonic() - begun, "evaluate": 0.0})
-        # Marked, since its figures on the test part are nobody's business: the winner's are, on fresh seeds.
+        # Marked, since its figures on the test set are nobody's business: the winner's are, on fresh seeds.
         kept = self.keep(replace(result, environment={**result.environment, "searched_by": self.name}))
         if kept.status == LOST and kept.trial_id not in self.tried_again:
             self.tried_again.add(kept.trial_id)

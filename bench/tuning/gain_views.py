@@ -19,7 +19,7 @@ _OVER_DECLARED, _OVER_TUNED = "over the untuned baseline", "over the tuned basel
 
 
 def table(space: Space, gains: Sequence[Gain], store: Store) -> Table:
-    """One row a study: its figures as declared and as tuned, its gains, and what the search cost."""
+    """One row per study: its figures as declared and as tuned, its gains, and what the search cost."""
     heads = ("as declared", "tuned", _OVER_DECLARED, _OVER_TUNED, "95 % interval", "p (Holm)", "trials", "time", "chosen")
     rows = []
     for gain in gains:
@@ -34,7 +34,7 @@ def table(space: Space, gains: Sequence[Gain], store: Store) -> Table:
 
 
 def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
-    """One line a study: its gain over the baseline as declared and over the tuned one, each with its 95 % interval."""
+    """One line per study: its gain over the baseline as declared and over the tuned one, each with its 95 % interval."""
     shown = [gain for gain in gains if gain.over_tuned]
     series: list[Series] = []
     for colour, (name, of) in enumerate(((_OVER_DECLARED, "over_declared"), (_OVER_TUNED, "over_tuned"))):

@@ -1,7 +1,7 @@
 """What each tuned method gains over the baseline: over the baseline as it was declared, and over one that was tuned as hard.
 
 A space that names a `baseline` gives every study the same number of settings on the same axes of the recipe, beside the axes of
-its own. What was chosen on the validation split is confirmed on fresh draws and seeds, and all figures here are of these.
+its own. What was chosen on the validation split is confirmed on fresh subsets and seeds, and all figures here are of these.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NONE = Comparison("", 0, 0, 0.0, None, 0.0, 0.0, 0, 0)
 
 @dataclass(frozen=True)
 class Gain:
-    """One study beside the baseline, in the metric's unit, on fresh draws and seeds.
+    """One study beside the baseline, in the metric's unit, on fresh subsets and seeds.
 
     ``over_declared`` and ``over_tuned`` are of the tuned method against the baseline's declared and its tuned setting; None where
     there is no pair of trials, and for the baseline against itself.

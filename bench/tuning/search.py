@@ -26,7 +26,7 @@ _FAILURES = 10  # in a row, after which a study stops until its command is given
 
 
 def score(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[float]:
-    """A setting's values: means over its trials, of the validation split's figures. The test part is not looked at."""
+    """A setting's values: means over its trials, of the validation split's figures. The test set is not looked at."""
     outcomes = [result.outcome(validation=True) for result in results]
     return [sum(map(metric_of(name), outcomes)) / len(outcomes) for name in objectives]
 

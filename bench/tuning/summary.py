@@ -56,7 +56,7 @@ def _counts(search: Search) -> str:
 
 
 def _figures(store: Store, specs: Sequence[TrialSpec], objective: str) -> tuple[Cell, Cell]:
-    """On the validation split, and on the test part: means over the data columns of each draw and seed whose trials are all
+    """On the validation split, and on the test set: means over the data columns of each subset and seed whose trials are all
     finished.
     """
     results = {spec.trial_id: store.read(spec.trial_id) for spec in specs}

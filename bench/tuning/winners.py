@@ -1,4 +1,4 @@
-"""The winner of a study: chosen on the validation split, then run on fresh seeds and draws."""
+"""The winner of a study: chosen on the validation split, then run on fresh seeds and subsets."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def confirm(
     space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime, retry_failed: bool = False,
     loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> None:  # fmt: skip
-    """Run winners, and the settings that they are compared with, on seeds and draws that no study has seen."""
+    """Run winners, and the settings that they are compared with, on seeds and subsets that no study has seen."""
     specs = {
         spec.trial_id: spec
         for one in found

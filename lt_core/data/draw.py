@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Draw:
-    """Positions of a trial's images in the labels of a set's training part, int64 and class by class, by their role; those of
+    """Positions of a trial's images in the labels of a set's training set, int64 and class by class, by their role; those of
     ``validation`` are in the labels of the set's own validation part, where it has one.
 
     Training, unlabelled and validation images are never the same. ``extra`` are none of validation either; a class that has too
@@ -42,7 +42,7 @@ def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0, own: np.ndarray | N
     """The images of ``spec`` among those with these labels (int64, shape [N]; each class occurs).
 
     Args:
-        extra: images a class that are, where it can be, neither trained on nor held out.
+        extra: images per class that are, where it can be, neither trained on nor held out.
         own: labels of the set's own validation part, where validation images are those (int64).
 
     Raises:

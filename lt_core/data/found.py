@@ -1,4 +1,4 @@
-"""Image sets that are looked for in folders: Parquet shards, torchvision's files, a folder a class, or a download."""
+"""Image sets that are looked for in folders: Parquet shards, torchvision's files, one folder per class, or a download."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def _arrays(dataset: object) -> ImagesAndLabels:
     return images.reshape(*images.shape[:3], -1), np.asarray(dataset.targets)  # type: ignore[attr-defined]
 
 
-# One folder a class -----------------------------------------------------------------------------
+# One folder per class -----------------------------------------------------------------------------
 
 
 def _find_tree(root: Path, source: Found) -> list[Path]:

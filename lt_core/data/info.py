@@ -26,7 +26,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Made:
-    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test part.
+    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test set.
 
     Images are uint8 [N, height, width, channels], labels [N]. ``kept``: on disk, since it is always the same.
     """
@@ -53,7 +53,7 @@ class DatasetInfo:
     """Facts about a set.
 
     Args:
-        train_counts: images of each class in the official training part.
+        train_counts: images of each class in the official training set.
         by_class: whether they are known class by class. If not, their number, sum, largest and smallest are right, and which
             class has how many images is known from the set alone.
         validation_each: images of each class in a validation part of the set's own; 0: it has none, and validation images are

@@ -20,7 +20,7 @@ _DIM = 150  # of 255: how bright the darkest pixel of a background is
 
 
 def read_digits_in_context(telling: float) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Training and test part, (images uint8 [N, 16, 16, 3], labels) each: scikit-learn's digits of 8 × 8, each at a place of its
+    """Training and test set, (images uint8 [N, 16, 16, 3], labels) each: scikit-learn's digits of 8 × 8, each at a place of its
     own before pixels of one colour and of random brightness. The same each time.
 
     Args:

@@ -26,7 +26,7 @@ class Definition:
     """A set of pictures, and what was found when it was added.
 
     Args:
-        train, test: a folder, list file or Parquet file; no ``test``: the test part is drawn from the training part.
+        train, test: a folder, list file or Parquet file; no ``test``: the test set is drawn from the training set.
         validation: the same of a validation part of the set's own; it has no part in the fingerprint.
         root: the folder that list files are relative to; empty: that of each list.
         size: height and width in pixels at which pictures are decoded.

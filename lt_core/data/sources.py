@@ -27,7 +27,7 @@ def load_set(name: str, data_dir: str | None = None) -> ImageSet:
     """The image set ``name``, decoded and in canonical order; from the cache if it was decoded before.
 
     Standard sets are looked for under ``data_dir`` (or ``LT_DATA``): Parquet shards in the layout of the Hugging Face hub,
-    torchvision's own folders, a tree with one folder a class; else torchvision downloads them into the cache.
+    torchvision's own folders, a tree with one folder per class; else torchvision downloads them into the cache.
 
     Raises:
         UserError: nothing was found and nothing could be downloaded; says what was looked for and where.

@@ -56,10 +56,10 @@ class Standard:
 
     Args:
         title: as papers call it.
-        sizes: images of each class of the training part, or those of the largest and of the smallest alone.
+        sizes: images of each class of the training set, or those of the largest and of the smallest alone.
         train, test: its parts.
         validation: the list of a part of its own for validation, as many of each class, where there is one.
-        tests: what the test part is, in words.
+        tests: what the test set is, in words.
         pictures: what the folder with the pictures looks like.
         get: where both are to be had.
         size: height and width at which pictures are decoded.

@@ -1,6 +1,6 @@
 """The large sets that papers name, as far as they have been seen.
 
-Lists of Places-LT, of the test parts and of the validation parts were read and counted in github.com/facebookresearch/
+Lists of Places-LT, of the test sets and of the validation parts were read and counted in github.com/facebookresearch/
 classifier-balancing (22370c6), shijxcs/LIFT, Vanint/SADE-AgnosticLT, DongSky/LPT and lhl2211000/MCE; of the training lists of
 ImageNet-LT, iNaturalist 2018 and ILSVRC 2012 these have the same file by its name in git, and none could be read. The sizes of
 iNaturalist are those of github.com/visipedia/inat_comp, and its imbalance in 2017 is that of Van Horn et al. 2018, table 1; the

@@ -56,7 +56,7 @@ def draw_images(
     """The images of ``spec`` on ``device``.
 
     Args:
-        extra: images a class beyond the training subset.
+        extra: images per class beyond the training subset.
         frozen: the backbone whose features of the same images are wanted in their place.
 
     Raises:

@@ -1,4 +1,4 @@
-"""All methods. Importing this package registers them, one file a family, and those that other packages offer."""
+"""All methods. Importing this package registers them, one file per family, and those that other packages offer."""
 
 from lt_core import (  # noqa: F401  (they register the parts)
     augment,

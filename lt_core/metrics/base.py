@@ -177,7 +177,7 @@ class Metric:
     unit: str = "%"  # %: a fraction in 0…1, shown times 100; anything else is shown as it is
     complement: bool = False  # the metric is 1 − its column
     about: str = ""  # the classes that it is about, where they are not all of them
-    needs_calibration: bool = False  # made of confidences, which are kept of the test part alone
+    needs_calibration: bool = False  # made of confidences, which are kept of the test set alone
     needs_predictions: bool = False  # looks at `Outcome.predictions`, and is not there where none are kept
     needs_confusion: bool = False  # looks at which class is taken for which, which is not kept above `MATRIX_CLASSES` classes
     measured: bool = False  # by a clock, and so another on another machine

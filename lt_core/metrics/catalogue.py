@@ -136,7 +136,7 @@ def train_seconds(outcome: Outcome) -> float:
 
 
 _ON_CURVES = (METRICS["accuracy"], METRICS["acsa"])
-#: Columns of the metrics that are measured along the training too, on the test part and on the validation split.
+#: Columns of the metrics that are measured along the training too, on the test set and on the validation split.
 ON_CURVES = tuple(made.column for made in _ON_CURVES)
 
 

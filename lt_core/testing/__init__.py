@@ -1,8 +1,8 @@
-"""What must hold for every method, part, model, data set, recipe and metric, as checks that authors run on their own.
+"""What must hold for every method, part, model, data set, recipe and metric, as checks that authors can run on their own code.
 
-    python bench.py check my_loss.py               # a line a check
+    python bench.py check my_loss.py               # one line per check
 
-    from lt_core.testing import parametrize_with_checks     # the same in pytest, a test a check
+    from lt_core.testing import parametrize_with_checks     # the same in pytest, one test per check
 
     @parametrize_with_checks("my_loss.py")
     def test_my_loss(check):
@@ -12,7 +12,7 @@
     >>> {cause for case, cause, seconds in run_checks(cases([("loss", "ldam")]))}  # nothing is wrong with it
     {''}
 
-The benchmark's own tests call exactly these. pytest is needed by `parametrize_with_checks` alone.
+The benchmark's own tests run exactly these checks. Only `parametrize_with_checks` needs pytest.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ __all__ = [
 
 
 def cases_of_file(path: str | Path) -> list[Case]:
-    """All checks of what a plug-in file registers.
+    """All checks of what a plug-in file registers. There are none for things outside of trials, such as loggers.
 
     Raises:
         UserError: what `lt_core.plugins.load` raises.
     """
-    return cases(plugins.registered(plugins.load(path)))
+    return cases((kind, name) for kind, name in plugins.registered(plugins.load(path)) if kind in REGISTRIES)
 
 
 def parametrize_with_checks(*files: str | Path, **names: Sequence[str]) -> Any:
-    """Decorator for a pytest function with one argument, ``check``, which it is to call: a test for each check.
+    """Decorator for a pytest function that calls its one argument, ``check``: one test per check.
 
     Args:
         files: plug-in files.

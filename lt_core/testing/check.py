@@ -1,4 +1,4 @@
-"""What a check is: one property that everything of a kind must have, by a name and a sentence."""
+"""What a check is: a property that everything of a kind must have, with a name and a sentence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
 
 
 class CheckFailed(AssertionError):
-    """A property does not hold; the message says of which value."""
+    """A property does not hold; the message says for which value."""
 
 
 def expect(holds: object, message: str) -> None:
@@ -46,8 +46,8 @@ class Check:
     Attributes:
         kind: ``method``, ``part``, a group of parts such as ``loss``, ``model``, ``dataset``, ``metric``, ``recipe`` or
             ``training``.
-        function: takes the registered thing, or the label to train, and raises where it does not have the property.
-        applies: whether something of the kind is to be checked at all.
+        function: takes the registered thing, or the label to train, and raises if it lacks the property.
+        applies: whether the check applies to a given thing of this kind.
     """
 
     kind: str
@@ -69,7 +69,7 @@ CHECKS: dict[str, list[Check]] = {}
 
 
 def check(kind: str, applies: Callable[[Any], bool] = lambda thing: True) -> Callable[[Callable[[Any], None]], Any]:
-    """Decorator: the function checks things of ``kind``, those that it ``applies`` to."""
+    """Decorator: the function checks those things of ``kind`` that ``applies`` accepts."""
 
     def register(function: Callable[[Any], None]) -> Callable[[Any], None]:
         CHECKS.setdefault(kind, []).append(Check(kind, function, applies))
@@ -80,7 +80,7 @@ def check(kind: str, applies: Callable[[Any], bool] = lambda thing: True) -> Cal
 
 @dataclass(frozen=True)
 class Case:
-    """A check of one registered thing; to call it is to make it."""
+    """A check of one registered thing; call it to run the check."""
 
     check: Check
     kind: str
@@ -107,7 +107,7 @@ def methods_with(group: str, name: str) -> list[str]:
 
 
 def label_with(kind: str, name: str) -> str:
-    """What is trained to check a method, or a part that no method has: ``softmax[loss=my_loss]``."""
+    """The label that is trained to check a method, or a part that no method uses: ``softmax[loss=my_loss]``."""
     return name if kind == "method" else f"softmax[{kind}={name}]"
 
 
@@ -120,10 +120,10 @@ def _kinds_of_checks(kind: str, name: str) -> list[str]:
 
 
 def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
-    """All checks of the registered things ``entries``, (kind, name) each. A part that no method has is trained with softmax.
+    """All checks of the registered things ``entries``, (kind, name) each. A part that no method uses is trained with softmax.
 
     Raises:
-        UserError: a kind that there is not, or a name that is not registered.
+        UserError: an unknown kind, or a name that is not registered.
     """
     found = []
     for kind, name in entries:
@@ -136,13 +136,13 @@ def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
 
 
 def blamed(trace: str) -> str:
-    """The line of a plug-in file in the text of a traceback, in brackets; empty if none has part in it."""
+    """The line of a plug-in file that a traceback names, in brackets; empty if it names none."""
     place = plugins.place_in(trace)
     return f" ({Path(place[0]).name}, line {place[1]})" if place else ""
 
 
 def run_checks(all_of: Iterable[Case]) -> Iterator[tuple[Case, str, float]]:
-    """Run each check: the case, why it failed (empty if it did not), and the seconds that it took."""
+    """Run each check: the case, why it failed (empty if it passed), and the seconds that it took."""
     for case in all_of:
         start, cause = time.perf_counter(), ""
         try:

@@ -15,7 +15,7 @@ P = TypeVar("P", bound=Part)
 
 
 def settings(part: type[P]) -> Iterator[P]:
-    """The part with its defaults, and with each value that is worth trying."""
+    """The part with its defaults, and with each value worth trying."""
     yield part()
     for key, domain in domains(part).items():
         yield from (part(**{key: value}) for value in domain.tune)

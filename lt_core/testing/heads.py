@@ -30,7 +30,7 @@ def some_features() -> Tensor:
 
 @check("head")
 def it_gives_one_output_a_class(head: type[Head]) -> None:
-    """Its classifier gives one finite output a class, in training and in evaluation, and a gradient to the features."""
+    """Its classifier gives one finite output per class, in training and in evaluation, and a gradient to the features."""
     labels = torch.tensor([0, 3, 3, 6])
     for made, classifier in classifiers(head):
         for training in (True, False):
@@ -51,13 +51,13 @@ def it_looks_at_each_image_alone(head: type[Head]) -> None:
     for made, classifier in classifiers(head):
         classifier.eval()
         together, alone = classifier(some_features())[:1], classifier(some_features()[:1])
-        expect(torch.allclose(together, alone, atol=1e-5), f"{made}: an image has other outputs when others are in the batch")
+        expect(torch.allclose(together, alone, atol=1e-5), f"{made}: the outputs of an image change when others are in the batch")
 
 
 @check("head")
 def it_begins_from_torchs_generator(head: type[Head]) -> None:
-    """Its weights are drawn from torch's global generator, which a trial seeds, and from nothing else."""
+    """Its weights come only from torch's global generator, which a trial seeds."""
     for trio in zip(*(classifiers(head, seed) for seed in (0, 0, 1)), strict=True):
         first, again, other = (classifier.eval()(some_features()) for _, classifier in trio)
-        expect(torch.equal(first, again), f"{trio[0][0]}: the same seed gives other weights")
+        expect(torch.equal(first, again), f"{trio[0][0]}: the same seed gives different weights")
         expect(not torch.equal(first, other), f"{trio[0][0]}: another seed gives the same weights")

@@ -21,7 +21,7 @@ def _has_none(method: Method) -> bool:
 
 
 def settings(method: Method) -> list[dict[str, Any]]:
-    """The declared setting, the neutral one, and each value that is worth trying."""
+    """The declared setting, the neutral one, and each value worth trying."""
     domains = method.domains()
     return [{}, dict(method.neutral.at), *({key: value} for key in method.space for value in domains[key].tune)]
 
@@ -29,65 +29,67 @@ def settings(method: Method) -> list[dict[str, Any]]:
 @check("method")
 def its_declaration_is_whole(method: Method) -> None:
     """Its declaration says what it is, where it comes from, and what to tune."""
-    expect(METHODS[method.name] is method, f"it is registered under another name than its own, {method.name}")
+    expect(METHODS[method.name] is method, f"it is registered under a name that is not its own, {method.name}")
     for word in ("about", "cite", "family"):
         expect(getattr(method, word), f"its '{word}' is empty")
     domains = method.domains()
     for key in method.space:
-        expect(key in domains, f"{key} is to be tuned, and none of its parts has it")
+        expect(key in domains, f"{key} is in the tuning space, but none of its parts has such a parameter")
         values = domains[key].tune
-        expect(len(set(values)) > 1, f"{key} is to be tuned, and has no values to choose from: give param(…, tune=(…))")
+        expect(len(set(values)) > 1, f"{key} is in the tuning space, but has no values to choose from: give param(…, tune=(…))")
         for value in values:
             taken = method.resolve({key: value}).params[key]
-            expect(taken == value, f"{key} is to be tried at {value!r}, and is then {taken!r}")
+            expect(taken == value, f"{key}, tried at {value!r}, becomes {taken!r}")
         labels = {method.resolve({key: value}).label for value in values}
-        expect(len(labels) == len(values), f"of {key} {len(values)} values are to be tried, and have {len(labels)} labels")
+        expect(len(labels) == len(values), f"{key} has {len(values)} values to try, but only {len(labels)} distinct labels")
 
 
 @check("method")
 def its_neutral_point_is_stated(method: Method) -> None:
-    """It says at which setting it is a plainer method, or why there is none."""
+    """It states the setting at which it equals a plainer method, or why there is none."""
     neutral = method.neutral
     if neutral.equals != "softmax":
-        expect(neutral.reason, "a method that is softmax cross-entropy at no setting must say why: Neutral(…, reason=…)")
+        expect(neutral.reason, "a method that never equals softmax cross-entropy must say why: Neutral(…, reason=…)")
     if neutral.equals and not neutral.at:
         expect(
             neutral.equals == method.name,
-            f"it states no setting at which it equals {neutral.equals}: give one, or say that there is none with "
+            f"it states no setting at which it equals {neutral.equals}: give one, or say that there is none, with "
             "Neutral({}, equals='', reason='why')",
         )
 
 
 @check("method", _has_a_neutral_point)
 def it_is_the_plainer_method_at_its_neutral_point(method: Method) -> None:
-    """At its neutral point it is the plainer method, to the bit."""
+    """At its neutral point it equals the plainer method, to the bit."""
     neutral = method.neutral
     mine, plain = measured(method.name, dict(neutral.at)), measured(neutral.equals, beside=method.name)
-    expect(mine == plain, f"at {dict(neutral.at)} it has other figures than {neutral.equals}")
+    expect(mine == plain, f"at {dict(neutral.at)} its figures differ from those of {neutral.equals}")
 
 
 @check("method", _has_a_neutral_point)
 def it_is_another_away_from_it(method: Method) -> None:
-    """Away from its neutral point it is another method, else being neutral would prove nothing."""
+    """Away from its neutral point it differs; otherwise its neutral point would prove nothing."""
     early = {"defer": 0.3} if "defer" in method.domains() else {}
     mine, plain = measured(method.name, early), measured(method.neutral.equals, beside=method.name)
-    expect(mine != plain, f"as it is declared it has the figures of {method.neutral.equals}")
+    expect(mine != plain, f"as declared, it has the same figures as {method.neutral.equals}")
 
 
 @check("method", _has_none)
 def it_is_not_softmax_as_it_says(method: Method) -> None:
-    """Where it says that it is softmax cross-entropy at no setting, it is not so as declared, nor with all turned down."""
+    """If it states that it never equals softmax cross-entropy, it does not, as declared or with everything turned down."""
     least = {key: domain.low for key, domain in method.domains().items() if domain.low is not None}
     for at in ({}, least):
-        expect(measured(method.name, at) != measured("softmax", beside=method.name), f"at {at} it has the figures of softmax")
+        expect(
+            measured(method.name, at) != measured("softmax", beside=method.name), f"at {at} it has the same figures as softmax"
+        )
 
 
 @check("method")
 def its_label_names_all_of_it(method: Method) -> None:
-    """Its label, name[key=value,…], is all that is needed to make it again, at any setting."""
+    """Its label, name[key=value,…], is enough to make it again, at any setting."""
     for at in settings(method):
         made = method.resolve(at)
-        expect(resolve(made.label) == made, f"the label of {at}, {made.label}, means another setting")
+        expect(resolve(made.label) == made, f"the label of {at}, {made.label}, stands for a different setting")
     expect(method.resolve().label == METHODS.versioned(method.name), "its label as declared is not its name")
 
 
@@ -105,11 +107,11 @@ def its_loss_is_finite_at_extreme_logits(method: Method) -> None:
             losses = parts["loss"].bind(counts.float())(logits, labels)
             loss = parts["weights"].average(losses, weights)
             (gradient,) = torch.autograd.grad(loss, given)
-            expect(loss.isfinite() and gradient.isfinite().all(), f"at {at} in {dtype} its loss or gradient is not finite")
+            expect(loss.isfinite() and gradient.isfinite().all(), f"at {at} in {dtype}, its loss or gradient is not finite")
             made = parts["posthoc"].probabilities(parts["loss"].logits(logits), parts["loss"], counts)
             inside = made.isfinite().all() and (made >= 0).all() and (made <= 1).all()
-            expect(inside, f"at {at} in {dtype} its probabilities do not lie in 0…1")
+            expect(inside, f"at {at} in {dtype}, its probabilities are not between 0 and 1")
             first, second = logits.topk(2).values.T
             leads = first > second  # by 10⁴, which no class prior makes up for
             right = made.argmax(dim=1)[leads].equal(logits.argmax(dim=1)[leads])
-            expect(right, f"at {at} in {dtype} another class than that of the largest logit is the most probable")
+            expect(right, f"at {at} in {dtype}, the most probable class is not the one with the largest logit")

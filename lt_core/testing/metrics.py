@@ -22,7 +22,7 @@ _EACH = 20
 
 @cache
 def outcomes() -> list[Outcome]:
-    """Predictions of all kinds, from chance to nearly perfect ones; every class has images."""
+    """Predictions of all kinds, from chance level to nearly perfect; every class has images."""
     rng, made = np.random.default_rng(0), []
     for counts in COUNTS:
         for quality in np.linspace(0, 0.95, _EACH):
@@ -58,7 +58,7 @@ def _kept(probabilities: np.ndarray, true: np.ndarray, predicted: np.ndarray) ->
 
 
 def perfect(outcome: Outcome) -> Outcome:
-    """Every image of ``outcome`` told right, and that without a doubt."""
+    """Every image of ``outcome`` predicted correctly, with full confidence."""
     sizes = outcome.images
     true = np.repeat(np.arange(len(sizes)), sizes.astype(int))
     sure = np.ones(len(true))
@@ -69,7 +69,7 @@ def perfect(outcome: Outcome) -> Outcome:
 
 
 def mended(outcome: Outcome) -> Outcome:
-    """One wrong prediction of ``outcome`` made right, and confidences half as far from the truth."""
+    """One wrong prediction of ``outcome`` corrected, and confidences half as far from the truth."""
     assert outcome.confusion is not None and outcome.calibration is not None and outcome.class_calibration is not None
     confusion = outcome.confusion.copy()
     true, predicted = np.argwhere(confusion * (1 - np.eye(len(confusion))))[0]
@@ -88,7 +88,7 @@ def mended(outcome: Outcome) -> Outcome:
 
 
 def permuted(outcome: Outcome) -> Outcome:
-    """Classes by other numbers."""
+    """The classes renumbered."""
     order = np.roll(np.arange(len(outcome.train_counts)), 1)
     by_class = None if outcome.class_calibration is None else outcome.class_calibration[order]
     old = outcome.predictions
@@ -105,13 +105,13 @@ def permuted(outcome: Outcome) -> Outcome:
 
 
 def without_confusion(outcome: Outcome) -> Outcome:
-    """``outcome`` as records of many classes keep it: counts by class in place of the confusion matrix."""
+    """``outcome`` as records with many classes keep it: counts by class instead of a confusion matrix."""
     counts = dict(zip(MARGINS, margins(outcome.confusion), strict=True))
     return replace(outcome, confusion=None, counts={**outcome.counts, **counts})
 
 
 def figure(metric: Metric, outcome: Outcome) -> float:
-    """The metric of ``outcome``, or the error that it raises, which no run would be stopped by."""
+    """The metric of ``outcome``. An error, which would not stop a run, is raised here."""
     return float(metric.of_column(metric.computed(outcome)))
 
 
@@ -125,17 +125,17 @@ def _share(metric: Metric) -> bool:
 
 @check("metric")
 def it_is_named_and_titled(metric: Metric) -> None:
-    """It has the name under which it is registered, a title without its unit, and a short one for a narrow column."""
-    expect(METRICS[metric.name] is metric, f"it is registered under another name than its own, {metric.name}")
+    """Its name is the one it is registered under; its title has no unit, and its short title fits a narrow column."""
+    expect(METRICS[metric.name] is metric, f"it is registered under a name that is not its own, {metric.name}")
     expect(metric.quantity and metric.short and metric.column, "its quantity, short or column is empty")
-    expect("%" not in metric.quantity, "its quantity names its unit, which is said apart")
-    expect(len(metric.short) <= 12, f"short is of {len(metric.short)} letters, and a narrow column has room for 12")
+    expect("%" not in metric.quantity, "its quantity contains its unit, which is given separately")
+    expect(len(metric.short) <= 12, f"short has {len(metric.short)} letters, but a narrow column has room for 12")
     expect(metric.heading[0].isupper() and metric.heading[1:] == metric.title[1:], f"its heading is '{metric.heading}'")
 
 
 @check("metric")
 def it_fails_nowhere(metric: Metric) -> None:
-    """It raises no error, whatever is predicted; where there is no such figure it is NaN."""
+    """It raises no error, whatever is predicted; if it has no value, it is NaN."""
     for outcome in outcomes():
         for seen in (outcome, perfect(outcome)):
             figure(metric, seen)
@@ -143,50 +143,53 @@ def it_fails_nowhere(metric: Metric) -> None:
 
 @check("metric", _share)
 def it_is_a_share(metric: Metric) -> None:
-    """Its values lie in 0…1, as those of a metric in % must."""
+    """Its values are between 0 and 1, as those of a metric in % must be."""
     for outcome in outcomes():
         value = figure(metric, outcome)
-        expect(math.isnan(value) or 0 <= value <= 1, f"{metric.name} is {value:g}, and a share lies in 0…1")
+        expect(math.isnan(value) or 0 <= value <= 1, f"{metric.name} is {value:g}, but a share must be between 0 and 1")
 
 
 @check("metric", _share)
 def it_is_best_for_perfect_predictions(metric: Metric) -> None:
-    """Perfect predictions have the best share, and no others are better."""
+    """Perfect predictions have the best possible value, and no others are better."""
     for outcome in outcomes():
         best = figure(metric, perfect(outcome))
         if metric.needs_calibration or metric.needs_predictions or metric.applies(outcome.train_counts.tolist()):
             end = 0.0 if metric.lower_is_better else 1.0
             expect(abs(best - end) <= NOISE, f"{metric.name} of perfect predictions is {best:g}, not {end:g}")
-        expect(not metric.better(figure(metric, outcome), best), f"others have a better {metric.name} than perfect predictions")
+        expect(
+            not metric.better(figure(metric, outcome), best),
+            f"imperfect predictions have a better {metric.name} than perfect ones",
+        )
 
 
 @check("metric", _of_predictions)
 def it_is_never_worse_for_a_mended_prediction(metric: Metric) -> None:
-    """To mend a wrong prediction never makes it worse, by the direction that it declares, and sometimes makes it better."""
+    """Correcting a wrong prediction never makes it worse, in its declared direction, and sometimes makes it better."""
     better = 0
     for outcome in outcomes():
         if (outcome.right == outcome.images).all():
             continue
         before, after = figure(metric, outcome), figure(metric, mended(outcome))
         same = abs(after - before) <= NOISE or math.isnan(before)
-        words = f"{metric.name} goes from {before:g} to {after:g} as a prediction is mended"
+        words = f"{metric.name} goes from {before:g} to {after:g} when a prediction is corrected"
         expect(same or metric.better(after, before), words)
         better += metric.better(after, before)
-    expect(better, "a metric that nothing changes measures nothing")
+    expect(better, "it never changes, so it measures nothing")
 
 
 @check("metric", _of_predictions)
 def it_is_the_same_whatever_classes_are_called(metric: Metric) -> None:
-    """Classes by other numbers leave it as it is."""
+    """Renumbering the classes does not change it."""
     for outcome in outcomes():
         one, other = figure(metric, outcome), figure(metric, permuted(outcome))
         same = abs(one - other) <= NOISE or (math.isnan(one) and math.isnan(other))
-        expect(same, f"{metric.name} moves from {one:g} to {other:g} as classes change places")
+        expect(same, f"{metric.name} changes from {one:g} to {other:g} when the classes are renumbered")
 
 
 @check("metric", _of_predictions)
 def it_is_there_where_it_says(metric: Metric) -> None:
-    """Class sizes decide whether there is a value, not predictions; where there may be none it says what it is about."""
+    """Whether it has a value depends on class sizes, not on predictions; if it may have none, it says what it is about."""
     for outcome in outcomes():
         there, sizes = not math.isnan(figure(metric, outcome)), outcome.train_counts.tolist()
         with warnings.catch_warnings():
@@ -198,19 +201,19 @@ def it_is_there_where_it_says(metric: Metric) -> None:
             }
         for what, (needed, without) in lacking.items():
             if needed:
-                expect(math.isnan(without), f"it says that it needs {what}, and does without")
+                expect(math.isnan(without), f"it declares that it needs {what}, but has a value without it")
             else:
                 same = without == figure(metric, outcome) or not there
-                expect(same, f"it is another without {what}, and does not say that it needs it: needs_{what}=True")
+                expect(same, f"it differs without {what}, but does not declare that it needs it: needs_{what}=True")
         if not (metric.needs_calibration or metric.needs_predictions):
-            expect(there == metric.applies(sizes), f"with class sizes {sizes} predictions decide whether it has a value")
-        expect(there or metric.about, f"it has no value with class sizes {sizes}, and does not say what it is about")
+            expect(there == metric.applies(sizes), f"with class sizes {sizes}, whether it has a value depends on the predictions")
+        expect(there or metric.about, f"it has no value with class sizes {sizes}, but does not say what it is about")
 
 
 @check("metric", lambda metric: metric.measured)
 def it_is_what_a_clock_measured(metric: Metric) -> None:
-    """A metric that says that a clock measures it depends on no prediction, and is not there where nothing was measured."""
+    """A metric that is measured by a clock does not depend on predictions, and has no value if nothing was measured."""
     values = {figure(metric, outcome) for outcome in outcomes()}
     expect(len(values) == 1, "it depends on predictions")
-    expect(values.pop() > 0, "what was measured is not above 0")
-    expect(math.isnan(figure(metric, Outcome.of([[1, 0], [0, 1]], [2, 1]))), "it has a value where nothing was measured")
+    expect(values.pop() > 0, "its value is not positive, although something was measured")
+    expect(math.isnan(figure(metric, Outcome.of([[1, 0], [0, 1]], [2, 1]))), "it has a value although nothing was measured")

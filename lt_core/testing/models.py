@@ -20,7 +20,7 @@ _CLASSES = 7
 
 
 def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
-    """The network for images of each shape that it takes, and two images."""
+    """The network for each shape of images that it accepts, and two images."""
     taken = False
     for shape in dict.fromkeys(seen_shape(model.name, shape) for shape in SHAPES):
         height, width, channels = shape
@@ -31,22 +31,22 @@ def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
             continue
         taken = True
         yield net, images
-    expect(taken, f"it takes images of none of the shapes {', '.join(map(str, SHAPES))}")
+    expect(taken, f"it accepts images of none of the shapes {', '.join(map(str, SHAPES))}")
 
 
 @check("model")
 def it_says_what_it_is(model: ModelInfo) -> None:
-    """It says in a line what it is."""
-    expect(model.about, f"model {model.name} says nothing of itself: ModelInfo(name, about, build)")
+    """It describes itself in one line."""
+    expect(model.about, f"model {model.name} has no description: ModelInfo(name, about, build)")
 
 
 @check("model")
 def it_gives_one_output_a_class(model: ModelInfo) -> None:
-    """It gives one finite output a class, and features of the width that it declares."""
+    """It gives one finite output per class, and features of the width that it declares."""
     for net, images in nets(model):
         net.eval()
         features, outputs = net.backbone(images), net(images)
-        expect(features.shape == (2, net.width), f"features have shape {list(features.shape)}, and its width is {net.width}")
+        expect(features.shape == (2, net.width), f"features have shape {list(features.shape)}, but its width is {net.width}")
         expect(outputs.shape == (2, _CLASSES), f"outputs of two images have shape {list(outputs.shape)}, not [2, {_CLASSES}]")
         expect(outputs.isfinite().all(), "its outputs are not finite")
 
@@ -58,18 +58,18 @@ def it_judges_each_image_alone(model: ModelInfo) -> None:
         net.eval()
         together, alone = net(images)[:1], net(images[:1])
         apart = (together - alone).abs().max() / together.abs().max()
-        expect(apart < 1e-4, f"an image's outputs differ by {apart:.1e} of their size when another is in the batch")
+        expect(apart < 1e-4, f"the outputs of an image change by {apart:.1e} of their size when another is in the batch")
 
 
 @check("model")
 def it_begins_from_its_seed_alone(model: ModelInfo) -> None:
-    """The same seed gives the same weights, whatever else draws random numbers; another gives others."""
+    """The same seed gives the same weights, whatever else draws random numbers; another seed gives different ones."""
     found: list[Tensor] = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(found))
         found.append(weights_of(next(nets(model, seed))[0]))
     first, again, other = found
-    expect(torch.equal(first, again), "the same seed gives other weights")
+    expect(torch.equal(first, again), "the same seed gives different weights")
     expect(not torch.equal(first, other), "another seed gives the same weights")
 
 

@@ -1,4 +1,4 @@
-"""What must hold for everything that makes or changes training images: synthesis, and augmentation by class."""
+"""What must hold for everything that makes or changes training images: synthesis and augmentation by class."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def points() -> tuple[np.ndarray, np.ndarray]:
 
 @check("synthesis")
 def it_keeps_the_images_that_there_are(synthesis: type[Synthesis]) -> None:
-    """The images that there are come first, as they are; what it puts behind them is finite and of their classes."""
+    """The original images come first, unchanged; the new ones after them are finite and of the same classes."""
     given, labels = points()
     for made in settings(synthesis):
         found, theirs = made.fill(given.copy(), labels.copy(), seed=0)
         same = len(found) == len(theirs) >= len(given) and found.shape[1:] == given.shape[1:]
-        expect(same, f"{made}: {len(given)} points become {list(found.shape)} with labels {list(theirs.shape)}")
+        expect(same, f"{made}: {len(given)} points become shape {list(found.shape)}, with labels of shape {list(theirs.shape)}")
         kept = np.array_equal(found[: len(given)], given) and np.array_equal(theirs[: len(labels)], labels)
-        expect(kept, f"{made}: the points that there are do not come first, as they are")
+        expect(kept, f"{made}: the original points do not come first, unchanged")
         expect(np.isfinite(found).all(), f"{made}: its points are not finite")
-        expect(set(theirs) == set(labels), f"{made}: classes are {sorted(set(theirs))}, and were {sorted(set(labels))}")
+        expect(set(theirs) == set(labels), f"{made}: the classes are {sorted(set(theirs))}, but were {sorted(set(labels))}")
 
 
 @check("synthesis")
@@ -46,7 +46,7 @@ def it_draws_from_its_seed_alone(synthesis: type[Synthesis]) -> None:
                 torch.manual_seed(seed)
                 found.append(made.fill(*points(), seed=0)[0])
             first, again = found
-            expect(np.array_equal(first, again), f"{made}: the same seed gives other images")
+            expect(np.array_equal(first, again), f"{made}: the same seed gives different images")
     finally:
         np.random.set_state(state)
 
@@ -62,7 +62,7 @@ def changed(augment: Augment, shape: tuple[int, ...], seed: int = 0) -> tuple[Te
 
 @check("augment")
 def it_makes_images_of_images(augment: type[Augment]) -> None:
-    """It makes finite images of the same size and type of images, grey or coloured."""
+    """It turns images, grey or coloured, into finite images of the same size and type."""
     for made in settings(augment):
         for shape in ((1, 8, 8), (3, 32, 32)):
             before, after = changed(made, shape)
@@ -78,4 +78,4 @@ def it_draws_from_the_generator_that_it_is_given(augment: type[Augment]) -> None
         torch.manual_seed(1)
         first = changed(made, (1, 8, 8))[1]
         torch.manual_seed(2)
-        expect(torch.equal(first, changed(made, (1, 8, 8))[1]), f"{made}: the same generator gives other images")
+        expect(torch.equal(first, changed(made, (1, 8, 8))[1]), f"{made}: the same generator gives different images")

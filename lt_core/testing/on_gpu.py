@@ -1,4 +1,4 @@
-"""What must hold of whatever is trained on a GPU, on an emulated one."""
+"""What must hold for everything that is trained on a GPU, checked on an emulated one."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Steps:
     broken: Counter[Cost] = field(default_factory=Counter)  # those of steps that promised to have none
 
     def each(self, kind: str) -> float:
-        """Waits or uploads a step."""
+        """Waits or uploads per step."""
         return sum(times for (one, _, _), times in self.costs.items() if one == kind) / max(1, self.number)
 
 
 @contextmanager
 def _counted(gpu: EmulatedGPU) -> Iterator[Steps]:
-    """Count what steps cost, and nothing that is done between them."""
+    """Count what steps cost, but nothing that happens between them."""
     steps, take, gpu.counting = Steps(costs=gpu.costs), Training._take, False
 
     def counted(training: Training, step: BoundStep, positions: Tensor) -> None:
@@ -65,18 +65,18 @@ def on_emulated_gpu(spec: TrialSpec) -> tuple[TrialResult, Steps]:
 
 
 def emulation_spec(label: str) -> TrialSpec:
-    """A trial of two epochs, short enough for a device that is slow."""
+    """A trial of two epochs, short enough for a slow device."""
     return fitting_spec(label, data=_DATA, epochs=2)
 
 
 @check(TRAINING)
 def it_runs_on_a_gpu(label: str) -> None:
-    """On an emulated GPU it has the figures that it has on a CPU, and steps that may be recorded neither wait nor upload."""
+    """On an emulated GPU it has the same figures as on a CPU, and steps that may be recorded neither wait nor upload."""
     spec = emulation_spec(label)
     result, steps = on_emulated_gpu(spec)
     lacks = "; the emulated GPU lacks what it calls (write torch.Generator, not Generator)" if "driver" in result.cause else ""
     expect(result.status == OK, f"on a GPU it ends as {result.status}: {result.cause}{blamed(result.traceback)}{lacks}")
-    expect(figures_of(result) == figures_of(finished(spec)), "on a GPU it has other figures, in the same arithmetic")
+    expect(figures_of(result) == figures_of(finished(spec)), "on a GPU it has different figures, with the same arithmetic")
     expect(
         not steps.broken,
         f"its steps may be recorded (captured), and wait for the GPU or upload to it: {told(steps.broken)}; "

@@ -38,52 +38,54 @@ def group_of(part: type[Part]) -> str:
 def it_is_what_its_group_expects(part: type[Part]) -> None:
     """It is derived from the base class of its group."""
     base = BASES[group_of(part)]
-    expect(issubclass(part, base), f"{part.__name__} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}")
+    expect(issubclass(part, base), f"{part.__name__} is not a {base.__name__}: derive it from {base.__module__}.{base.__name__}")
 
 
 @check(PART)
 def it_says_what_it_is(part: type[Part]) -> None:
-    """It has a docstring, and so has each parameter its meaning."""
+    """It has a docstring, and each parameter a description."""
     written = part.__dict__.get("__doc__") or ""
-    expect(written and not written.startswith(f"{part.__name__}("), f"{part.__name__} has no docstring: give formula and source")
+    expect(
+        written and not written.startswith(f"{part.__name__}("), f"{part.__name__} has no docstring: give its formula and source"
+    )
     for key, domain in domains(part).items():
-        expect(domain.help, f"parameter {key} says nothing of itself: param(…, 'what it means')")
+        expect(domain.help, f"parameter {key} has no description: param(…, 'what it means')")
 
 
 @check(PART)
 def all_its_fields_are_parameters(part: type[Part]) -> None:
-    """Every field is declared with param(…), since only those are checked, labelled and part of an id."""
+    """Every field is declared with param(…), because only such fields are checked, labelled and part of an ID."""
     for field in dataclasses.fields(part):
         expect(field.name in domains(part), f"field {field.name} is not declared with param(…)")
 
 
 @check(PART)
 def its_parameters_are_its_groups_own(part: type[Part]) -> None:
-    """No parameter has the name of a group, or of a parameter in another group: all are set in one flat list."""
+    """No parameter is called like a group, or like a parameter in another group, because all share one flat name space."""
     group = group_of(part)
     for key in domains(part):
         expect(key not in GROUPS, f"parameter {key} has the name of a group of parts")
         for other, registry in GROUPS.items():
             for choice in registry if other != group else ():
-                expect(key not in domains(registry[choice]), f"{other} {choice} has a parameter {key} too")
+                expect(key not in domains(registry[choice]), f"{other} {choice} also has a parameter {key}")
 
 
 @check(PART)
 def its_defaults_lie_in_their_domains(part: type[Part]) -> None:
-    """Its defaults lie in their domains, and are the same when they are read from a label."""
+    """Its defaults lie in their domains, and survive being written in a label."""
     made = part()
     for key, value in vars(made).items():
         read = getattr(build(part, {key: str(value)}), key)
         expect(read == value, f"the default of {key}, {value!r}, becomes {read!r} when it is written in a label")
-    expect(build(part, vars(made)) == made and hash(made) == hash(part()), "two of it with the same values are not the same")
+    expect(build(part, vars(made)) == made and hash(made) == hash(part()), "two instances with the same values are not equal")
 
 
 @check(PART)
 def it_refuses_values_outside_a_domain(part: type[Part]) -> None:
-    """A value outside the domain of a parameter is refused, and the parameter named."""
+    """A value outside the domain of a parameter is rejected with an error that names the parameter."""
     chosen = {group_of(part): part.name}
     for field in dataclasses.fields(part):
         domain = domains(part).get(field.name)
         for value in outside(domain, field.default, field.default is None) if domain else ():
             taken = {**chosen, field.name: value}
-            expect(refused(partial(resolve, "softmax", taken), field.name), f"{field.name} = {value!r} is taken")
+            expect(refused(partial(resolve, "softmax", taken), field.name), f"{field.name} = {value!r} is accepted")

@@ -16,7 +16,7 @@ _FIVE, _THREE = (torch.tensor(sizes, dtype=torch.float64) for sizes in ([400, 10
 
 @check("posthoc")
 def it_gives_probabilities(posthoc: type[Posthoc]) -> None:
-    """It gives each class of an image a probability in 0…1, float32 as the logits are, at logits of ±10⁴ too."""
+    """It gives each class a probability between 0 and 1, in float32 like the logits, even at logits of ±10⁴."""
     for made in settings(posthoc):
         for loss in (Softmax(), Sigmoid()):
             for logits, counts in ((moderate()[0], _FIVE), (extreme_logits()[0], _THREE)):
@@ -25,14 +25,17 @@ def it_gives_probabilities(posthoc: type[Posthoc]) -> None:
                 expect(found.shape == logits.shape, f"{words} probabilities of shape {list(found.shape)}")
                 expect(found.dtype == torch.float32, f"{words} {found.dtype}")
                 inside = found.isfinite().all() and (found >= 0).all() and (found <= 1).all()
-                expect(inside, f"{words} numbers from {found.min():.3g} to {found.max():.3g}, and some may be no numbers")
+                expect(inside, f"{words} values from {found.min():.3g} to {found.max():.3g}, some of which may be NaN")
 
 
 @check("posthoc")
 def it_corrects_each_image_alone(posthoc: type[Posthoc]) -> None:
-    """What it makes of an image depends on nothing else in the batch, and on no chance."""
+    """Its result for an image does not depend on the rest of the batch, nor on chance."""
     logits, _ = moderate()
     for made in settings(posthoc):
         whole = made.probabilities(logits, Softmax(), _FIVE)
         alone = torch.cat([made.probabilities(logits[i : i + 1], Softmax(), _FIVE) for i in range(len(logits))])
-        expect(torch.allclose(whole, alone, atol=1e-6), f"{made}: ten images have other probabilities together than apart")
+        expect(
+            torch.allclose(whole, alone, atol=1e-6),
+            f"{made}: ten images have different probabilities in one batch than one by one",
+        )

@@ -12,7 +12,7 @@ from lt_core.testing.models import SHAPES
 
 @check("recipe")
 def its_model_can_be_built(recipe: Recipe) -> None:
-    """Its model is there, with the options that it names, for images of one size at least."""
+    """Its model exists, with the options that it names, for images of at least one size."""
     refusals = []
     for shape in SHAPES:
         try:

@@ -1,4 +1,4 @@
-"""What must hold of whatever is trained by steps that a GPU may record and replay."""
+"""What must hold for everything that is trained in steps that a GPU may record and replay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEVER = 10**9
 
 @check(TRAINING)
 def its_recorded_step_is_its_step(label: str) -> None:
-    """Replayed steps leave the weights that steps done one by one leave, to the bit."""
+    """Replayed steps lead to the same weights as steps done one by one, to the bit."""
     spec = fitting_spec(label, batch_size=16, warmup_by="step")
     ends = []
     for eager_steps in (_NEVER, EAGER_STEPS):

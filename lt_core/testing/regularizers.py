@@ -11,7 +11,7 @@ from lt_core.testing.domains import settings
 
 
 def batches() -> list[tuple[str, Tensor, Tensor]]:
-    """Batches that a training may have: what is special about them, features [B, 8], labels [B]."""
+    """Batches that a training may contain: what is special about them, features [B, 8], labels [B]."""
     features = torch.rand(10, 8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(10) % 3
     return [
@@ -25,7 +25,7 @@ def batches() -> list[tuple[str, Tensor, Tensor]]:
 
 @check("regularizer")
 def it_adds_a_scalar_to_descend(regularizer: type[Regularizer]) -> None:
-    """Its term is a finite scalar with a finite gradient, for one image, one class and equal images too."""
+    """Its term is a finite scalar with a finite gradient, even for one image, one class, or equal images."""
     for made in settings(regularizer):
         term = made.bind()
         for words, features, labels in batches() if term else ():
@@ -39,7 +39,7 @@ def it_adds_a_scalar_to_descend(regularizer: type[Regularizer]) -> None:
 
 @check("regularizer")
 def it_draws_nothing(regularizer: type[Regularizer]) -> None:
-    """The same batch has the same term, whatever else draws random numbers."""
+    """The same batch gives the same term, whatever else draws random numbers."""
     _, features, labels = batches()[0]
     for made in settings(regularizer):
         term = made.bind()
@@ -47,4 +47,4 @@ def it_draws_nothing(regularizer: type[Regularizer]) -> None:
             torch.manual_seed(1)
             first = term(features, labels)
             torch.manual_seed(2)
-            expect(torch.equal(first, term(features, labels)), f"{made}: the same batch has another term the second time")
+            expect(torch.equal(first, term(features, labels)), f"{made}: the same batch gives a different term the second time")

@@ -16,7 +16,7 @@ _EPOCHS = 400
 
 
 def epochs(sampling: type[Sampling], sizes: Tensor, count: int, seed: int = 0) -> list[Tensor]:
-    """The orders of ``count`` epochs from the first to the last, of classes of these ``sizes``."""
+    """The orders of ``count`` epochs, from the first to the last, for classes of these ``sizes``."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(len(sizes)).repeat_interleave(sizes)
     progress = [i / max(1, count - 1) for i in range(count)]
@@ -25,23 +25,23 @@ def epochs(sampling: type[Sampling], sizes: Tensor, count: int, seed: int = 0) -
 
 @check("sampling")
 def it_gives_positions_of_images(sampling: type[Sampling]) -> None:
-    """An epoch is a row of positions in the training subset, int64 and not empty."""
+    """An epoch is a vector of positions in the training subset, int64 and not empty."""
     for sizes in _SIZES:
         for order in epochs(sampling, sizes, 3):
             expect(order.dtype == torch.int64 and order.dim() == 1, f"an epoch is {order.dtype} of shape {list(order.shape)}")
-            expect(len(order), "an epoch has no image")
+            expect(len(order), "an epoch is empty")
             inside = int(order.min()) >= 0 and int(order.max()) < int(sizes.sum())
-            expect(inside, f"of {int(sizes.sum())} images it draws positions {int(order.min())} to {int(order.max())}")
+            expect(inside, f"from {int(sizes.sum())} images it draws positions {int(order.min())} to {int(order.max())}")
 
 
 @check("sampling")
 def it_draws_from_its_generator_alone(sampling: type[Sampling]) -> None:
-    """The same generator gives the same epochs, whatever else draws random numbers; another gives others."""
+    """The same generator gives the same epochs, whatever else draws random numbers; another gives different ones."""
     torch.manual_seed(1)
     first = epochs(sampling, _SIZES[0], 3)
     torch.manual_seed(2)
     again, other = epochs(sampling, _SIZES[0], 3), epochs(sampling, _SIZES[0], 3, seed=1)
-    expect(all(map(torch.equal, first, again)), "the same generator gives other epochs")
+    expect(all(map(torch.equal, first, again)), "the same generator gives different epochs")
     expect(not all(map(torch.equal, first, other)), "another generator gives the same epochs")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from lt_core.features import probabilities_of
+from lt_core.labels import counted
 from lt_core.spec import TrialSpec
 from lt_core.stages import Stages, stages_of
 from lt_core.testing.check import check, expect, label_with, methods_with
@@ -18,24 +19,24 @@ from lt_core.training.trial import stage_context
 
 
 def spec_with(stages: type[Stages]) -> TrialSpec:
-    """A trial that has the stages, of a method that has them, or of softmax."""
+    """A trial with the stages: of a method that uses them, or of softmax."""
     return fitting_spec(next(iter(methods_with("stages", stages.name)), label_with("stages", stages.name)))
 
 
 @check("stages")
 def it_ends_with_a_classifier(stages: type[Stages]) -> None:
-    """It makes at least one training, and the last is of a classifier that is evaluated."""
+    """It makes at least one training, and the last one trains a classifier that is evaluated."""
     spec, last = spec_with(stages), None
     for last in stages_of(spec).trainings(stage_context(spec, split_of([16, 8, 4]), CPU)):
         for _ in range(last.training.epochs):
             last.training.run_epoch()
     expect(last is not None, "it makes no training at all")
-    expect(last and last.evaluate, "its last training is not evaluated, and so there are no figures")
+    expect(last and last.evaluate, "its last training is not evaluated, so there are no figures")
 
 
 @check("stages")
 def its_weights_are_read_back(stages: type[Stages]) -> None:
-    """Kept weights are read into the network that it says its last training leaves, and predict the same."""
+    """Weights that were kept can be read into the network that it declares, and give the same predictions."""
     spec, split = spec_with(stages), split_of([16, 8, 4])
     last = None
     for last in stages_of(spec).trainings(stage_context(spec, split, CPU)):
@@ -47,14 +48,15 @@ def its_weights_are_read_back(stages: type[Stages]) -> None:
         classifier = load(file, save(spec, last, file))
     there = last.features_by.split.test if last.features_by else last.classifier.split.test
     same = torch.equal(classifier(there.pixels), probabilities_of(last.classifier, last.classifier.split.test))
-    expect(same, "the network that was read predicts otherwise: `network` is of another form than what is trained")
+    expect(same, "the network that was read back predicts differently: `network` does not have the form of the trained one")
 
 
 @check("stages")
 def it_says_what_it_costs(stages: type[Stages]) -> None:
-    """Its epochs are a whole number from 0 on, and its work, by which `plan` prices it, is above 0 if there are epochs."""
+    """Its number of epochs is a whole number, and its work, by which `plan` prices it, is positive if there are epochs."""
     spec = spec_with(stages)
     made = stages_of(spec)
     epochs, work = made.epochs(spec), made.work(spec, 1000)
-    expect(isinstance(epochs, int) and epochs >= 0, f"it counts {epochs!r} epochs")
-    expect(math.isfinite(work) and work >= 0 and (work or not epochs), f"its work is {work!r}, and its epochs are {epochs}")
+    expect(isinstance(epochs, int) and epochs >= 0, f"its number of epochs is {epochs!r}")
+    priced = math.isfinite(work) and work >= 0 and (work or not epochs)
+    expect(priced, f"its work is {work!r}, but it has {counted(epochs, 'epoch')}")

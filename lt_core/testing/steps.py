@@ -16,7 +16,7 @@ from lt_core.training.loop import Training
 
 
 def training_of(step: type[Step], seed: int = 0) -> Training:
-    """A training with the step from its first epoch on, by a method that has it, or by softmax."""
+    """A training with the step from its first epoch on, of a method that uses it, or of softmax."""
     methods = [name for name in METHODS if METHODS[name].choices()["step"] == step.name]
     one_training = [name for name in methods if METHODS[name].choices()["stages"] == NEUTRAL["stages"]]
     name, at = (one_training or methods or ["softmax"])[0], {"step": step.name, "schedule": NEUTRAL["schedule"], "stages": "one"}
@@ -39,7 +39,7 @@ def its_loss_is_a_scalar_to_descend(step: type[Step]) -> None:
 
 @check("step")
 def it_draws_from_the_trainings_generators(step: type[Step]) -> None:
-    """It draws from the training's own generators, so that nothing else in the process can shift it."""
+    """It draws only from the training's own generators, so that nothing else in the process affects it."""
     found = []
     for seed in (1, 2):
         training = training_of(step)
@@ -47,12 +47,12 @@ def it_draws_from_the_trainings_generators(step: type[Step]) -> None:
             seeded(seed)
         training.run_epoch()
         found.append(weights_of(training.model))
-    expect(torch.equal(*found), "the same training ends with other weights when the global generators have other seeds")
+    expect(torch.equal(*found), "the same training ends with different weights if the global generators have other seeds")
 
 
 @check("step")
 def it_goes_on_from_its_state(step: type[Step]) -> None:
-    """A training that was stopped after an epoch and goes on from its state ends with the same weights, to the bit."""
+    """A training that is stopped after an epoch and continued from its state ends with the same weights, to the bit."""
     straight = training_of(step)
     straight.run_epoch()
     stopped = training_of(step)

@@ -154,13 +154,13 @@ WRONG = {
     "its_neutral_point_is_stated": (declared("loss='sigmoid', neutral=Neutral({}, 'sigmoid')"), "must say why"),
     "it_is_the_plainer_method_at_its_neutral_point": (
         declared("loss='logit_adjusted', neutral=Neutral({'tau': 0.5})"),
-        "at {'tau': 0.5} it has other figures than softmax",
+        "at {'tau': 0.5} its figures differ from those of softmax",
     ),
     "it_is_another_away_from_it": (
         declared("loss='logit_adjusted', tau=0.0, neutral=Neutral({'tau': 0.0})"),
-        "as it is declared it has the figures of softmax",
+        "as declared, it has the same figures as softmax",
     ),
-    "it_is_not_softmax_as_it_says": (declared("neutral=NONE"), "it has the figures of softmax"),
+    "it_is_not_softmax_as_it_says": (declared("neutral=NONE"), "it has the same figures as softmax"),
     "its_label_names_all_of_it": (
         loss(CE, "mode: str = param('a', 'which', tune=('a', 'b,c'))") + "\n" + declared(
             "loss='wrong', space=('mode',), neutral=NONE").replace("'wrong', 'mine'", "'wrong2', 'mine'"),
@@ -168,8 +168,8 @@ WRONG = {
     ),
     "it_learns_with_a_class_of_one_image": (loss(f"{CE} / (n - 1)[y]"), "diverged: training loss became"),
     "it_takes_any_number_of_classes": (loss("F.cross_entropy(z + torch.zeros(10), y, reduction='none')"), "must match the size"),
-    "it_learns_a_small_batch_by_heart": (loss("F.cross_entropy(0 * z, y, reduction='none')"), "% of twenty images"),
-    "its_figures_are_those_of_its_seed": (loss(f"float(np.random.rand()) * {CE}"), "after another trial it has other figures"),
+    "it_learns_a_small_batch_by_heart": (loss("F.cross_entropy(0 * z, y, reduction='none')"), "% of twenty training"),
+    "its_figures_are_those_of_its_seed": (loss(f"float(np.random.rand()) * {CE}"), "after another trial, it has different figures"),
     "its_recorded_step_is_its_step": (
         "import itertools\n\nTURN = itertools.count()\n\n\n" + loss(f"(1 + next(TURN) % 3 // 2) * {CE}"),
         "its step decides something on the host",
@@ -177,18 +177,18 @@ WRONG = {
     "it_runs_on_a_gpu": (loss(f"{CE} * (1 + 0 * float(z.detach().sum()))"), "wait by _local_scalar_dense at"),
     "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
     "it_is_what_its_group_expects": (
-        loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is no Loss: derive it from lt_core.losses.base.Loss",
+        loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is not a Loss: derive it from lt_core.losses.base.Loss",
     ),
     "it_says_what_it_is": (loss(CE, doc="pass"), "Wrong has no docstring"),
     "all_its_fields_are_parameters": (loss(CE, "extent: float = 2.0"), "field extent is not declared with param"),
     "its_parameters_are_its_groups_own": (loss(CE, "head: str = param('a', 'which')"), "head has the name of a group of parts"),
     "its_defaults_lie_in_their_domains": (loss(CE, "extent: float = param(2.0, 'how far', high=1)"), "extent must be in"),
     "it_refuses_values_outside_a_domain": (
-        loss(CE, "extent: object = param(0.1, 'how far', low=0, high=1)"), "extent = 'many' is taken",
+        loss(CE, "extent: object = param(0.1, 'how far', low=0, high=1)"), "extent = 'many' is accepted",
     ),
-    "it_is_one_number_an_image": (loss("F.cross_entropy(z, y)"), "losses of shape [], not [10]"),
-    "it_is_each_images_own": (loss(f"{CE} * z.std()"), "ten images have other losses together than apart"),
-    "it_falls_as_the_right_output_rises": (loss(f"-{CE}"), "class 0 has loss"),
+    "it_is_one_number_an_image": (loss("F.cross_entropy(z, y)"), "give losses of shape [], not [10]"),
+    "it_is_each_images_own": (loss(f"{CE} * z.std()"), "ten images have different losses in one batch than one by one"),
+    "it_falls_as_the_right_output_rises": (loss(f"-{CE}"), "the loss of class 0 is"),
     "it_is_finite_at_extreme_outputs": (loss(LOG_OF_SOFTMAX), "losses are not finite"),
     "its_probabilities_are_probabilities": (
         loss(CE, more="\n    def probabilities(self, logits):\n        return logits\n"), "probabilities from -",
@@ -200,7 +200,7 @@ WRONG = {
         loss(CE, more="\n    def bind_every(self, n):\n        return lambda z, w: -z.softmax(dim=1)\n"), "than bind_weighted",
     ),
     "it_gives_positions_of_images": (sampling("torch.rand(len(labels), generator=generator)"), "an epoch is torch.float32"),
-    "it_draws_from_its_generator_alone": (sampling("torch.randperm(len(labels))"), "the same generator gives other epochs"),
+    "it_draws_from_its_generator_alone": (sampling("torch.randperm(len(labels))"), "the same generator gives different epochs"),
     "it_draws_anew_each_epoch": (sampling("torch.arange(len(labels))"), "two of three epochs have the same order"),
     "it_forgets_no_image": (sampling("torch.randperm(len(labels) - 1, generator=generator)"), "57 of 58 images are drawn"),
     "its_loss_is_a_scalar_to_descend": (step("loss.detach()"), "the loss of a batch has no gradient"),
@@ -209,50 +209,50 @@ WRONG = {
     "it_gives_one_output_a_class": (model(width=32), "shapes cannot be multiplied"),
     "it_judges_each_image_alone": (model("hidden - hidden.mean(0)"), "when another is in the batch"),
     "it_begins_from_its_seed_alone": (
-        model(before="self.layer.weight.data *= float(np.random.rand())"), "the same seed gives other weights",
+        model(before="self.layer.weight.data *= float(np.random.rand())"), "the same seed gives different weights",
     ),
     "all_its_weights_are_trained": (model(before="self.idle = nn.Linear(2, 2)"), "reaches backbone.idle.weight"),
-    "it_is_what_it_declares": (images((6, 5), declared=(5, 6)), "train_counts are (6, 5), and declared as (5, 6)"),
-    "it_is_the_same_each_time": (images(test="train + np.random.randint(9, 200)"), "read again it has other images"),
+    "it_is_what_it_declares": (images((6, 5), declared=(5, 6)), "it has (6, 5) training images per class, but declares (5, 6)"),
+    "it_is_the_same_each_time": (images(test="train + np.random.randint(9, 200)"), "reading it again gives different images"),
     "its_test_images_are_not_those_of_training": (images(test="train"), "100 % of the test images"),
     "a_network_can_be_trained_on_it": (images((1, 1)), "leaves class 1 without images"),
-    "it_weighs_each_class": (of_group("weights", {"bind(self, n)": "-n[1:]"}), "class sizes [5] have weights of shape [4]"),
+    "it_weighs_each_class": (of_group("weights", {"bind(self, n)": "-n[1:]"}), "class sizes of shape [5] give weights of shape [4]"),
     "it_weighs_each_image": (
-        of_group("weights", EQUAL | {"of_images(self, w, z, h, y)": "w"}), "ten images have weights of shape [5], not [10]",
+        of_group("weights", EQUAL | {"of_images(self, w, z, h, y)": "w"}), "ten images get weights of shape [5], not [10]",
     ),
     "its_averages_are_those_of_torch": (
         of_group("weights", EQUAL | {"average(self, losses, w)": "(losses * w).sum()"}), "mean=images: the mean of a batch is",
     ),
-    "it_gives_probabilities": (of_group("posthoc", {"probabilities(self, z, loss, n)": "z * np.nan"}), "numbers from nan"),
+    "it_gives_probabilities": (of_group("posthoc", {"probabilities(self, z, loss, n)": "z * np.nan"}), "values from nan"),
     "it_corrects_each_image_alone": (
-        of_group("posthoc", {"probabilities(self, z, loss, n)": "(z - z.mean(0)).softmax(1)"}), "together than apart",
+        of_group("posthoc", {"probabilities(self, z, loss, n)": "(z - z.mean(0)).softmax(1)"}), "in one batch than one by one",
     ),
     "it_begins_within_the_training": (
-        of_group("schedule", {"start(self, epochs)": "epochs + 1"}), "of 1 epochs it begins with number 2",
+        of_group("schedule", {"start(self, epochs)": "epochs + 1"}), "with 1 epoch, it starts at 2",
     ),
     "it_stays_in_force": (
-        of_group("schedule", FIRST | {"rebalances(self, epoch, epochs)": "epoch == 0"}), "of 2 epochs, 0 the first, it",
+        of_group("schedule", FIRST | {"rebalances(self, epoch, epochs)": "epoch == 0"}), "with 2 epochs, starting at 0, it",
     ),
     "it_looks_at_each_image_alone": (
         of_group("head", {"build(self, width, classes)": "Centred(width, classes)"}, NOISE), "when others are in the batch",
     ),
     "it_begins_from_torchs_generator": (
-        of_group("head", {"build(self, width, classes)": "Noise(width, classes)"}, NOISE), "the same seed gives other weights",
+        of_group("head", {"build(self, width, classes)": "Noise(width, classes)"}, NOISE), "the same seed gives different weights",
     ),
     "it_adds_a_scalar_to_descend": (
         of_group("regularizer", {"bind(self)": "lambda h, y: h.square().sum(1).sqrt().sum()"}),
         "for features of zero the gradient of its term is not finite",
     ),
-    "it_draws_nothing": (of_group("regularizer", {"bind(self)": "lambda h, y: torch.rand(())"}), "another term the second time"),
+    "it_draws_nothing": (of_group("regularizer", {"bind(self)": "lambda h, y: torch.rand(())"}), "a different term the second time"),
     "it_keeps_the_images_that_there_are": (
         of_group("synthesis", {"fill(self, points, labels, seed)": "points[::-1], labels[::-1]"}), "do not come first",
     ),
     "it_draws_from_its_seed_alone": (
-        of_group("synthesis", {"fill(self, points, labels, seed)": "points + np.random.rand(), labels"}), "gives other images",
+        of_group("synthesis", {"fill(self, points, labels, seed)": "points + np.random.rand(), labels"}), "gives different images",
     ),
     "it_makes_images_of_images": (of_group("augment", {"bind(self, n)": "lambda x, y, g: x[:1]"}), "images [12, 1, 8, 8] become"),
     "it_draws_from_the_generator_that_it_is_given": (
-        of_group("augment", {"bind(self, n)": "lambda x, y, g: x + torch.rand(())"}), "the same generator gives other images",
+        of_group("augment", {"bind(self, n)": "lambda x, y, g: x + torch.rand(())"}), "the same generator gives different images",
     ),
     "it_ends_with_a_classifier": (of_group("stages", {"trainings(self, context)": "iter(())"}), "it makes no training at all"),
     "it_says_what_it_costs": (
@@ -264,16 +264,16 @@ WRONG = {
         "are damaged, or not in the layout of this version",
     ),
     "its_model_can_be_built": ("recipe('wrong', model='resnet3')", "unknown model 'resnet3': did you mean 'resnet3"),
-    "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short is of 17 letters"),
+    "it_is_named_and_titled": (figure("o.recall.mean()", "short='a long short name'"), "short has 17 letters"),
     "it_fails_nowhere": (
         figure("1 / int(o.recall[0] < 1)", "needs_calibration=True"), "ZeroDivisionError: division by zero (my_file.py, line",
     ),
-    "it_is_a_share": (figure("100 * o.recall.mean()"), "and a share lies in 0…1"),
+    "it_is_a_share": (figure("100 * o.recall.mean()"), "but a share must be between 0 and 1"),
     "it_is_best_for_perfect_predictions": (figure("o.recall.min() / 2"), "wrong of perfect predictions is 0.5, not 1"),
     "it_is_never_worse_for_a_mended_prediction": (
-        figure("o.recall.mean()", "lower_is_better=True"), "as a prediction is mended",
+        figure("o.recall.mean()", "lower_is_better=True"), "when a prediction is corrected",
     ),
-    "it_is_the_same_whatever_classes_are_called": (figure("o.recall[0]"), "as classes change places"),
+    "it_is_the_same_whatever_classes_are_called": (figure("o.recall[0]"), "when the classes are renumbered"),
     "it_is_there_where_it_says": (
         figure("o.recall[o.train_counts > 100].mean() if o.train_counts[0] > 100 else np.nan"), "what it is about",
     ),
@@ -281,7 +281,7 @@ WRONG = {
 }  # fmt: skip
 #: A name that two kinds of thing give to a check.
 WRONG_OF_KIND = {
-    ("model", "it_says_what_it_is"): (model(about=""), "model wrong says nothing of itself"),
+    ("model", "it_says_what_it_is"): (model(about=""), "model wrong has no description"),
     ("head", "it_gives_one_output_a_class"): (
         of_group("head", {"build(self, width, classes)": "None"}),
         "build gives a NoneType",
@@ -358,7 +358,7 @@ def test_a_part_that_draws_from_a_global_generator_is_found_by_training_too(load
     assert drawn in ALONE
     found = cases(plugins.registered(load(ALONE.replace(drawn, "float(np.random.randn())"))))
     causes = {case.check.name: cause for case, cause, _ in run_checks(found) if cause}
-    assert "run again after another trial it has other figures" in causes["its_figures_are_those_of_its_seed"]
+    assert "run again after another trial, it has different figures" in causes["its_figures_are_those_of_its_seed"]
 
 
 def test_nothing_can_be_registered_that_has_no_checks():
@@ -404,15 +404,23 @@ def test_a_failure_without_words_is_put_into_some(load):
         (
             "its_declaration_is_whole",
             loss(CE, "extent: float = param(1.0, 'how far', tune=('1', '2'))").replace("neutral", "space=('extent',), neutral"),
-            "extent is to be tried at '1', and is then 1.0",
+            "extent, tried at '1', becomes 1.0",
         ),
         ("its_neutral_point_is_stated", declared("neutral=Neutral({}, reason='none')"), "Neutral({}, equals='', reason='why')"),
         ("it_is_best_for_perfect_predictions", figure("o.recall.mean()", "lower_is_better=True"), "is 1, not 0"),
         ("it_is_never_worse_for_a_mended_prediction", figure("1.0"), "measures nothing"),
-        ("it_is_never_worse_for_a_mended_prediction", figure("o.recall.max() - o.recall.min()"), "as a prediction is mended"),
-        ("it_is_there_where_it_says", figure("o.calibration[0].sum()", "about='nothing'"), "does not say that it needs it"),
-        ("it_is_there_where_it_says", figure("np.nan if o.recall.min() < 0.5 else 1.0", "about='a'"), "predictions decide"),
-        ("it_is_what_a_clock_measured", figure("1.0", "measured=True, unit=''"), "a value where nothing was measured"),
+        (
+            "it_is_never_worse_for_a_mended_prediction",
+            figure("o.recall.max() - o.recall.min()"),
+            "when a prediction is corrected",
+        ),
+        ("it_is_there_where_it_says", figure("o.calibration[0].sum()", "about='nothing'"), "does not declare that it needs it"),
+        (
+            "it_is_there_where_it_says",
+            figure("np.nan if o.recall.min() < 0.5 else 1.0", "about='a'"),
+            "depends on the predictions",
+        ),
+        ("it_is_what_a_clock_measured", figure("1.0", "measured=True, unit=''"), "a value although nothing was measured"),
     ],
 )
 def test_other_ways_to_be_wrong_are_found_too(load, name, text, words):

@@ -1,4 +1,4 @@
-"""What a chart is, before anybody decides how it looks."""
+"""What a chart is, before its looks are decided."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one thing. Its spread is a band (``low``, ``high``) or bars (``error``, half their length)."""
+    """The points of one series. Its spread is a band (``low``, ``high``) or bars (``error``, half their length)."""
 
     name: str
     x: tuple[float, ...]
@@ -66,12 +66,14 @@ class Heat:
 
     @property
     def scale(self) -> tuple[object, ...]:
-        """Matrices of one scale share its drawing."""
+        """Matrices with the same scale share one colour bar."""
         return self.unit, self.low, self.high, self.diverging
 
     @property
     def numbered(self) -> bool:
-        """Things against themselves: their names stand once, at the rows, and on paper columns have the numbers of rows."""
+        """A matrix whose rows and columns have the same names: they are written once, at the rows; on paper, columns show row
+        numbers.
+        """
         return self.x == self.y
 
 
@@ -115,7 +117,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Chart:
-    """Panels, with what must be known to read them."""
+    """Panels, with the notes needed to read them."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Which panels stand beside each other, and how much room each has."""
+"""Which panels are placed side by side, and how much room each has."""
 
 from __future__ import annotations
 

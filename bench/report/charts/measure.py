@@ -1,4 +1,4 @@
-"""How much room text takes, in points, and where it is broken so that it fits."""
+"""How much room text takes, in points, and how it is broken to fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours, marks and dashes: series differ in a mark, or a line without marks in its dash, so that none needs its colour."""
+"""Colours, marks and dashes: series also differ in their marks or dashes, so that colour is never needed to tell them apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a figure is drawn: for one column of a paper or for two, or for slides. Imports nothing that takes time."""
+"""How large a figure is drawn: for one column of a paper or for two, or for slides. Imports nothing slow."""
 
 from __future__ import annotations
 

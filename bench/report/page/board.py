@@ -1,4 +1,4 @@
-"""The leaderboard as the page shows it: headings, and rows of cells with what they sort by."""
+"""The leaderboard as the page shows it: headings, and rows of cells with their sort keys."""
 
 from __future__ import annotations
 

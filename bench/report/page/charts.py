@@ -29,7 +29,7 @@ class Drawn:
 
 
 def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
-    """The charts, and (kind, reason) of those that cannot be drawn. A chart that breaks takes nothing else with it."""
+    """The charts, and (kind, reason) of those that cannot be drawn. An error in one chart does not affect the others."""
     made, left_out = [], []
     for kind in PLOTS:
         try:

@@ -1,4 +1,4 @@
-"""What a reader must know of a run besides its figures: its size, its failures, what made it, and the commands."""
+"""Facts about a run besides its figures: size, failures, provenance, commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IDS = 5  # trial ids that stand beside a cause
 
 @dataclass(frozen=True)
 class Failure:
-    """Trials that ended alike."""
+    """Trials that ended the same way."""
 
     status: str
     cause: str
@@ -31,7 +31,7 @@ class Failure:
 
 
 def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    """What stands at the top: how many trials of what, on which data and devices."""
+    """The summary at the top: how many trials, of which methods, on which data and devices."""
     columns = frame.groupby(["dataset", "imbalance_type"], sort=False)
     pruned = int((frame["status"] == PRUNED).sum())
     counts = {
@@ -97,7 +97,7 @@ def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
 
 
 def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    """Data and draw → fingerprint of the training subset."""
+    """Data and subset seed → fingerprint of the training subset."""
     keys = [*HEADINGS, DRAW, "subset_fingerprint"]
     known = frame[frame["subset_fingerprint"].notna()].drop_duplicates(keys)
     data = known.drop_duplicates(DATA).to_dict("records")

@@ -1,4 +1,4 @@
-"""Context and templates to HTML. The same records give the same bytes, and the page asks no network for anything."""
+"""Context and templates to HTML. The same records give the same bytes, and the page makes no network request."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def rendered(template: str, folder: Path | None = None, **values: Any) -> str:
 
 
 def embedded(value: Any) -> str:
-    """JSON that may stand inside <script>: no letter of it can end the element or begin a comment."""
+    """JSON that is safe inside <script>: no character of it can end the element or start a comment."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return "".join(_ESCAPES.get(letter, letter) for letter in text)
 
 
 def write(store: Store, file: Path) -> None:
-    """Write the page of a run to ``file``, at once or not at all.
+    """Write the page of a run to ``file``, completely or not at all.
 
     Raises:
         UserError: there is no trial, or the file cannot be written.

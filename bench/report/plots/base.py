@@ -1,4 +1,4 @@
-"""What all kinds of chart share: which trials they show, which methods, and in which words."""
+"""What all kinds of chart share: which trials and methods they show, and how these are named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST = 8
 
 @dataclass(frozen=True)
 class DataColumn:
-    """Trials on the same data, seeds and draws aside."""
+    """Trials on the same data, seeds and subsets aside."""
 
     name: str  # digits IF 50
     group: str  # digits
@@ -64,7 +64,7 @@ def data_columns(frame: pd.DataFrame) -> list[DataColumn]:
 
 
 def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
-    """Of each group the data column with the largest imbalance factor."""
+    """From each group, the data column with the largest imbalance factor."""
     return list({column.group: column for column in reversed(columns)}.values())[::-1]
 
 
@@ -121,7 +121,7 @@ def floats(values: Any) -> tuple[float, ...]:
 
 
 def first_trials(results: Iterable[TrialResult]) -> dict[tuple[str, DataSpec], TrialResult]:
-    """Of each label and data column the trial with the lowest draw and seed, in the order of labels, sets and factors."""
+    """For each label and data column, the trial with the lowest subset and seed, in the order of labels, sets and factors."""
     found: dict[tuple[str, DataSpec], TrialResult] = {}
     for result in sorted(results, key=lambda r: (r.spec.data.subset_seed, r.spec.seed)):
         found.setdefault((result.spec.method.label, data_column(result.spec.data)), result)

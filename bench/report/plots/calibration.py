@@ -19,7 +19,7 @@ _FEWEST = 5  # images behind a point
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel for the largest imbalance factor of each data set, one line a method.
+    """One panel for the largest imbalance factor of each data set, one line per method.
 
     Raises:
         UserError: the run has no finished trial, or no records.

@@ -1,4 +1,4 @@
-"""Error against imbalance factor, one line a method, with one standard deviation over seeds."""
+"""Error against imbalance factor, one line per method, with one standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel a data set that was measured at two imbalance factors or more.
+    """One panel per data set that was measured at two imbalance factors or more.
 
     Raises:
         UserError: there is none.

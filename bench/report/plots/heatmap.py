@@ -20,7 +20,7 @@ _GRID = ("cb_beta", "gamma")
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel a data column: β down, the loss and its γ across.
+    """One panel per data column: β down, the loss and its γ across.
 
     Raises:
         UserError: the run tries no two settings of a class-balanced loss.

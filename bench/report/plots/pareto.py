@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel a data column; seconds of the machine that ran most of its trials.
+    """One panel per data column; seconds of the machine that ran most of its trials.
 
     Raises:
         UserError: no trial has its seconds.

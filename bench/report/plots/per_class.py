@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel a data column; bars are standard deviations over seeds, shading the many-, medium- and few-shot classes."""
+    """One panel per data column; bars are standard deviations over seeds, shading the many-, medium- and few-shot classes."""
     frame, notes = finished(store, only, HEADINGS)  # as `by_class` tells them apart
     names, left = _names(frame)
     panels, joined = [], []

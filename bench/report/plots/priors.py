@@ -24,7 +24,7 @@ _TICKS = tuple((tilt, f"{max(tilt, 1 / tilt):.0f}×") for tilt in (1 / 100, 1 / 
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel a data column whose classes differ in size; Σ_c q_c · recall_c of each trial, with intervals of the means.
+    """One panel per data column whose classes differ in size; Σ_c q_c · recall_c of each trial, with intervals of the means.
 
     Raises:
         UserError: there is none, or the run has no recalls by class.

@@ -19,7 +19,7 @@ _OURS, _BASELINE = 3, 0  # colours
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """Ranks are taken over all methods of the run, whichever are drawn: else the choice would change them.
+    """Ranks are among all methods of the run, whichever are drawn; otherwise the choice would change them.
 
     Raises:
         UserError: fewer than three methods have all data columns, or ``only`` matches none of these.

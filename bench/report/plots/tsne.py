@@ -22,7 +22,7 @@ _PANELS, _CLASSES = 12, 10
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """The first draw and seed with an embedding of each label and data column; at most twelve panels.
+    """The first subset and seed with an embedding of each label and data column; at most twelve panels.
 
     Raises:
         UserError: no trial of the run was embedded.

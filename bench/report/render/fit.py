@@ -1,4 +1,4 @@
-"""How wide and how high a table is in LaTeX, told without TeX, and what of it stands on one page."""
+"""The width and height of a table in LaTeX, estimated without TeX, and how it is split into pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINES, _HEAD = 44, 5  # lines of a page beside caption and notes, and of a tabl
 
 
 class Widths:
-    """How wide the cells of a table are, in points, by the letters of Computer Modern."""
+    """The widths of a table's cells, in points, estimated from the letters of Computer Modern."""
 
     def __init__(self, table: Table, wrapped: bool) -> None:
         self.most = _WRAPPED if wrapped else float("inf")

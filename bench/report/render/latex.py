@@ -28,8 +28,9 @@ def _tex(text: str) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``table``, or where that is too narrow a ``table*``, that needs the booktabs package and nothing else. Columns for which
-    a page is too narrow go on below with the names of the rows again, and what a page is too short for in further tables.
+    """A ``table``, or where that is too narrow a ``table*``, that needs the booktabs package and nothing else. Columns that do
+    not fit the width of a page continue below, with the row names repeated; what does not fit its height continues in further
+    tables.
     """
     short, long = Widths(table, wrapped=False), Widths(table, wrapped=True)
     fits = [(w, room) for room in (COLUMN, PAGE) for w in (short, long) if w.of(range(len(table.columns))) <= room]

@@ -30,12 +30,12 @@ def _mark(cell: Cell, table: Table, *marks: str) -> str:
 
 
 def cell_words(cell: Cell, table: Table) -> str:
-    """A figure with its spread, and what stands beside it."""
+    """A figure with its spread and its mark."""
     return f"{cell.words(n=table.common_n() is None)} {mark(cell)}".rstrip()
 
 
 def _records(table: Table) -> list[dict[str, Any]]:
-    """One record a cell that says anything."""
+    """One record per cell that says anything."""
     return [
         {
             "row": row.label, "group": column.group, "column": column.name, "published": column.published,
@@ -51,7 +51,7 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def to_csv(table: Table) -> str:
-    """One line a cell, figures in full, of the full table."""
+    """One line per cell, figures in full, of the full table."""
     records = _records(table.full or table)
     out = io.StringIO()
     fields = [

@@ -32,7 +32,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class MethodPage:
-    """What is told of a method besides its rows."""
+    """What is shown about a method besides its rows."""
 
     name: str
     family: str
@@ -44,7 +44,7 @@ class MethodPage:
 
 
 def summaries(board: pd.DataFrame) -> list[Summary]:
-    """One line a data column, in the order of the board."""
+    """One line per data column, in the order of the board."""
     out = []
     for column, rows in board.groupby("column", sort=False):
         done = rows[rows[HEADLINE].notna()].sort_values("rank", kind="stable")

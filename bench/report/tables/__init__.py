@@ -19,8 +19,8 @@ def _any(spec: TrialSpec) -> bool:
 
 @dataclass(frozen=True)
 class View:
-    """How a table comes from a store's frames. ``plots`` are drawn beside it; ``shows`` says whether a trial has a place in it,
-    and ``rows`` in words which ones do.
+    """How a table comes from a store's frames. ``plots`` are drawn beside it; ``shows`` says whether it shows a trial, and
+    ``rows`` describes the trials that it shows.
     """
 
     build: Callable[..., Table]
@@ -31,7 +31,7 @@ class View:
     rows: str = "all trials"
 
     def __call__(self, frame: pd.DataFrame, metric: str | None = None, classes: pd.DataFrame | None = None) -> Table:
-        """The table of ``frame`` (a row a trial), and of ``classes`` (a row a trial and class) where it needs them."""
+        """The table of ``frame`` (one row per trial), and of ``classes`` (one row per trial and class) where it needs them."""
         return self.build(frame, *((classes,) if self.by_class else ()), metric or self.metric)
 
 

@@ -33,7 +33,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """The table of a results frame.
 
     The *Class-Balanced* row is chosen, column by column, over loss × β × γ by mean balanced accuracy on the
-    validation split, never on the test part; the three rows below it say what was chosen.
+    validation split, never on the test set; the three rows below it say what was chosen.
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)

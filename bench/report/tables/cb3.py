@@ -30,7 +30,7 @@ _LOSSES = {
     "softmax": ("Softmax", "softmax"),
     "cb_focal[gamma=0.5,cb_beta=0.999]": ("CB Focal (β = 0.999, γ = 0.5)", "cb_focal"),
 }
-#: Metric that is asked for → the metrics of its columns; any other one has one column a set.
+#: Metric that is asked for → the metrics of its columns; any other one has one column per set.
 _BESIDE = {"error": ("error", "top5_error"), "accuracy": ("accuracy", "top5_accuracy")}
 _PRINTED = {"error_top1": "error", "error_top5": "top5_error"}
 _HEADINGS = {"error": "top-1 error", "top5_error": "top-5 error", "accuracy": "top-1 acc.", "top5_accuracy": "top-5 acc."}
@@ -55,14 +55,14 @@ class Kind(NamedTuple):
 
 
 def shows(spec: TrialSpec) -> bool:
-    """Whether a trial has a place in this table."""
+    """Whether this table shows a trial."""
     return spec.method.label in _LOSSES and spec.data.imbalance_type == "natural" and _set(spec) != ""
 
 
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
-    """Rows as in the paper, whose own figures stand beside ours; a cell of which nothing was run is empty.
+    """Rows as in the paper, with its figures next to ours; cells that were not run are empty.
 
-    Rows are of different networks and sizes, so that none is marked as the best.
+    Rows differ in network and picture size, so none is marked as the best.
     """
     frame = _placed(frame)
     printed = _printed()

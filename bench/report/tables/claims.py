@@ -14,7 +14,7 @@ _HEADS = ("data", "difference", "95 % interval", "n", "says", "run")
 
 
 def build(folder: Path) -> list[Table]:
-    """One table a claim, with what the runs under ``folder`` say of it."""
+    """One table per claim, with what the runs under ``folder`` say of it."""
     return [_table(number, claim, evidence(claim, folder)) for number, claim in enumerate(claims(), 1)]
 
 

@@ -23,7 +23,7 @@ _NAMED = 4  # data columns whose share stands in a note; of more it says from wh
 
 
 def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax") -> Table:
-    """One row a method, best mean difference first.
+    """One row per method, best mean difference first.
 
     Raises:
         UserError: there is nothing to compare.
@@ -80,7 +80,7 @@ def _words_of(ranking: Ranking, label: str) -> str:
 
 
 def _shared(frame: pd.DataFrame) -> list[str]:
-    """How much trials of one draw and seed have in common: what comparing in pairs can gain."""
+    """How much trials of one subset and seed have in common: what comparing in pairs can gain."""
     found = {name: blocks.shared(wide.to_numpy(dtype=float)) for name, wide in columns_of(frame, "_figure").items()}
     known = {name: share for name, share in found.items() if share is not None}
     if not known:

@@ -29,12 +29,12 @@ _ROWS = {
 
 
 def shows(spec: TrialSpec) -> bool:
-    """Whether a trial has a place in this table."""
+    """Whether this table shows a trial."""
     return spec.data.label_fraction < 1
 
 
 def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
-    """Rows as in the paper, then whatever else was run; a fold is a draw of the images (``subset_seed``)."""
+    """Rows as in the paper, then whatever else was run; a fold is a subset of the images (``subset_seed``)."""
     figure = METRICS[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
     names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})

@@ -1,4 +1,4 @@
-"""How the papers lay a table out: which columns in which order, and what its rows are called."""
+"""The layout of tables in the papers: the order of columns, and the names of rows."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ class Kind(NamedTuple):
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """Rows: each loss alone, with re-weighting, re-sampling, and DRW (Kang et al. 2021; Cao et al. 2019, table 2).
 
-    What a trial is follows from its parts, not from its name: re-weighting is by the effective number of images (the
-    papers' CB rows), and hyperparameters other than the declared ones are named beside the row.
+    A trial's row follows from its parts, not from its name: re-weighting is by the effective number of images (the papers' CB
+    rows), and hyperparameters other than the declared ones are named beside the row.
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
@@ -86,14 +86,14 @@ def shows(spec: TrialSpec) -> bool:
 
 
 def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
-    """Label → the row that it is, for those of ``frame`` that have one."""
+    """Label → its row, for those labels of ``frame`` that have one."""
     first = frame.drop_duplicates("label")
     kinds = {str(label): row_kind(str(label), params) for label, params in zip(first["label"], params_of(first), strict=True)}
     return {label: kind for label, kind in kinds.items() if kind}
 
 
 def row_kind(label: str, params: Mapping[str, Any]) -> Kind | None:
-    """The row that a method is, by its label and its resolved parameters; None for what is no row of this table."""
+    """The row of a method, from its label and resolved parameters; None if this table has no row for it."""
     loss = "mm+ldam" if params.get("mixed") else params["loss"]
     weighted, sampled = params["weights"] == "effective_number", params["sampling"] == "class_balanced"
     deferred = params["schedule"] == "deferred"

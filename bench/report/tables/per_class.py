@@ -29,7 +29,7 @@ _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
 
 def shown(frame: pd.DataFrame) -> dict[str, str]:
-    """Labels → names: of the paper's four, as the paper calls them, where they are most of a run, else of every method."""
+    """Label → name: the paper's four methods, with the paper's names, if they are most of the run; otherwise every method."""
     rows = {label: kind for label, kind in kinds_of(frame).items() if kind.plain in _PAPER}
     labels = list(dict.fromkeys(map(str, frame["label"])))
     if len(rows) < 2 or 2 * len(rows) < len(labels):
@@ -38,7 +38,7 @@ def shown(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(group, imbalance factor, errors) of each data column. errors: a row a trial and class with label, rank (0 the largest
+    """(group, imbalance factor, errors) of each data column. errors: one row per trial and class with label, rank (0 the largest
     class), train_count and error in %.
     """
     done = frame.loc[frame["status"] == OK, ["trial_id", "label", "seed"]]
@@ -52,12 +52,12 @@ def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str
 
 
 def width_of(errors: pd.DataFrame) -> int:
-    """How many classes that are neighbours by size share a row, so that there are at most `MOST`."""
+    """How many classes of similar size share a row, so that there are at most `MOST` rows."""
     return max(1, math.ceil(errors["rank"].nunique() / MOST))
 
 
 def in_stretches(errors: pd.DataFrame, width: int) -> pd.DataFrame:
-    """A row a trial and stretch of ``width`` neighbouring ranks, of which the last may be shorter: label, stretch (0 the largest
+    """One row per trial and stretch of ``width`` neighbouring ranks (the last may be shorter): label, stretch (0 the largest
     classes), first and last rank, most and fewest training images of its classes, and the mean of their errors.
     """
     return _in_groups(errors.assign(stretch=errors["rank"] // width), "stretch")
@@ -77,14 +77,14 @@ def several(low: int, high: int) -> str:
 
 
 def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -> Table:
-    """One row a class by rank, one column a method for each data column; mean and standard deviation over seeds.
+    """One row per class by rank, one column per method for each data column; mean and standard deviation over seeds.
 
     Of more than `LISTED` classes, the table has many-, medium- and few-shot classes and ten groups of classes of similar size.
     Its `Table.full` has the classes themselves, in at most `MOST` rows.
 
     Args:
-        frame: a row a trial.
-        per_class: a row a trial and class (`bench.records.frames.per_class`).
+        frame: one row per trial.
+        per_class: one row per trial and class (`bench.records.frames.per_class`).
 
     Raises:
         UserError: another metric, which classes do not have.

@@ -28,10 +28,10 @@ _WORDS = (
 
 
 def build(frame: pd.DataFrame, accuracies_of: Callable[[pd.DataFrame], pd.DataFrame], only: str = "*") -> list[Table]:
-    """One row a method and way of adapting, one column a test prior; the best of the methods as they are first.
+    """One row per method and way of adapting, one column per test prior; the best of the methods as they are first.
 
     Args:
-        frame: a row a trial.
+        frame: one row per trial.
         accuracies_of: `bench.analysis.label_shift.under_priors` of the run.
         only: a glob on methods and labels.
 

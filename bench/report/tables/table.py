@@ -1,4 +1,4 @@
-"""What a table is, before anybody decides how it looks."""
+"""What a table is, before its looks are decided."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.analysis import blocks, stats
 class Cell:
     """One figure with its spread, or a word. ``std`` divides by n − 1 and is NaN for n = 1.
 
-    ``values`` are the figures behind the mean by what makes them pairs with those of another cell: draw and seed.
+    ``values`` are the figures behind the mean, by subset and seed, which pair them with those of other cells.
     """
 
     mean: float | None = None
@@ -30,7 +30,7 @@ class Cell:
     values: Mapping[Any, float] = field(default_factory=dict, compare=False, repr=False)
 
     def words(self, spread: bool = True, n: bool = False) -> str:
-        """``12.34 ± 0.56 (n=3)``; nothing that was not measured."""
+        """``12.34 ± 0.56 (n=3)``; empty if nothing was measured."""
         if self.text:
             return self.text
         if self.mean is None:
@@ -46,8 +46,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """``group`` is printed once above neighbours that share it. A published column holds figures of a paper; the name of a
-    plain one is no imbalance factor. ``lower_is_better`` says how it is ranked; None: it is not.
+    """``group`` is printed once above neighbours that share it. A published column holds figures of a paper; the name of a plain
+    one is not an imbalance factor. ``lower_is_better`` says how it is ranked; None: it is not.
     """
 
     group: str
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, with what must be known to read them."""
+    """Rows of cells, with the notes needed to read them."""
 
     name: str
     title: str

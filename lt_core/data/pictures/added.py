@@ -43,7 +43,7 @@ def add_set(
     """Add a set of pictures under ``name`` for this user: read, decode and register it. What is there already is not done again.
 
     Args:
-        train, test: a folder with one folder a class, a list of ``relative/path label``, or Parquet; see `layout_at`.
+        train, test: a folder with one folder per class, a list of ``relative/path label``, or Parquet; see `layout_at`.
         root: the folder that the paths of a list are relative to; empty: that of the list.
         size: height and width in pixels of the decoded pictures.
         test_each: without ``test``, images of each class that are drawn for test; 0: a fifth of the smallest class.

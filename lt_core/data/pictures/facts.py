@@ -15,7 +15,7 @@ from lt_core.metrics.catalogue import FEW, MANY
 
 @dataclass(frozen=True)
 class Facts:
-    """Of the training part, if nothing else is said.
+    """Of the training set, if nothing else is said.
 
     Args:
         imbalance: images of the largest class over those of the smallest.

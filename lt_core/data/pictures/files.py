@@ -1,4 +1,4 @@
-"""Picture files on disk: a folder a class, or a list of paths and labels.
+"""Picture files on disk: one folder per class, or a list of paths and labels.
 
 Paths of pictures stay text: of 100,000 files `pathlib` takes three times as long as the disk.
 """
@@ -37,7 +37,7 @@ class Files:
 
 
 def class_folders(where: Path) -> Files:
-    """One folder a class directly in ``where``; pictures lie at any depth below it.
+    """One folder per class directly in ``where``; pictures lie at any depth below it.
 
     Raises:
         UserError: there is none, a class has no picture, or links lead round in a circle.

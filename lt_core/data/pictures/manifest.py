@@ -1,4 +1,4 @@
-"""The manifest of a set of pictures: a line a file, with what it held when it was read."""
+"""The manifest of a set of pictures: one line per file, with what it held when it was read."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from lt_core.data.pictures.layouts import in_order
 from lt_core.data.pictures.manifest import Manifest
 from lt_core.errors import UserError, unknown
 
-_TEST_SHARE = 5  # one picture in so many of the smallest class is for test, where the test part is drawn
+_TEST_SHARE = 5  # one picture in so many of the smallest class is for test, where the test set is drawn
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Part:
 def parts_of(manifest: Manifest, name: str, test_each: int = 0, seed: int = 0) -> tuple[Part, Part]:
     """The training and the test part of the pictures that can be read.
 
-    Where the manifest has no test part, ``test_each`` pictures of each class are drawn by ``seed``, of those whose content
+    Where the manifest has no test set, ``test_each`` pictures of each class are drawn by ``seed``, of those whose content
     occurs once; 0: a fifth of the smallest class, at least one.
 
     Raises:
