@@ -15,8 +15,9 @@ PRIORS = dict(sorted({**TEST_PRIORS, "uniform": 1.0}.items(), key=lambda item: -
 
 
 def under_priors(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in % under each of `PRIORS`, a column each: one row per trial of ``rows`` (of the results frame) that has predictions,
-    and a way of adapting to the prior, ``way`` (see `lt_core.label_shift.accuracies`), with the index of the trial's row.
+    """Accuracy in % under each of `PRIORS`, one column each. There is one row per trial of ``rows`` (of the results frame) with
+    predictions and way of adapting to the prior (``way``, see `lt_core.label_shift.accuracies`), with the index of the trial's
+    row.
 
     Raises:
         UserError: predictions are missing, damaged or another trial's.

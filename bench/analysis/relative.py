@@ -40,8 +40,8 @@ def references(trials: pd.DataFrame) -> dict[str, Reference]:
     training images within one percent; of several the nearest. Data columns without such a reference are missing.
 
     Args:
-        trials: one row per trial, each once, with the name of its data column in ``_column``, whether it is finished in ``_done``,
-            and ``accuracy`` in %.
+        trials: one row per trial, each once, with its data column in ``_column``, whether it has finished in ``_done``, and
+            ``accuracy`` in %.
     """
     done = trials[trials["_done"]]
     found = {}

@@ -1,1 +1,1 @@
-"""What trained networks are asked afterwards: where they look, and how their features lie. For trials with kept weights."""
+"""Questions to trained networks: where they look, and how their features are distributed. For trials with kept weights."""

@@ -1,4 +1,4 @@
-"""How the features of a run's trials lie: one row per trial, with figures that depend on no projection."""
+"""How the features of a run's trials are distributed: one row per trial, with figures that depend on no projection."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def geometry_tables(store: Store, only: str, runtime: Runtime) -> Iterator[Table
     """Two tables for each data column of the run, over its trials with weights: clusters by class size, and neural collapse.
 
     Raises:
-        UserError: weights or images that are not there, features in place of pictures, or an ensemble.
+        UserError: missing weights or images, features instead of pictures, or an ensemble.
     """
     results, budget = of_one_budget(store, kept_trials(store, only))
     groups, trials = by_data(results), store.frame()

@@ -19,8 +19,8 @@ from lt_core.trained import Trained, load
 
 
 def kept_trials(store: Store, only: str = "*") -> list[TrialResult]:
-    """The finished trials with weights of the methods and labels that the glob matches: the baseline first, then by label; each
-    label's by subset and seed. Trials of a search are left out, as in every table.
+    """The finished trials with weights whose method or label matches ``only``: the baseline first, then by label, subset and
+    seed. Trials of a search are left out, as in every table.
 
     Raises:
         UserError: there are none.
@@ -42,7 +42,7 @@ def _order(result: TrialResult) -> tuple[bool, str, int, int]:
 
 
 def of_one_budget(store: Store, results: Sequence[TrialResult]) -> tuple[list[TrialResult], list[str]]:
-    """Those of ``results`` that may stand in one table, such as trials of as many epochs, and notes on what they are."""
+    """Those of ``results`` that may share a table, such as trials with the same number of epochs, and notes on what they are."""
     rows = store.frame()
     kept, notes = one_budget(rows[rows["trial_id"].isin([result.trial_id for result in results])], LABEL_HEADINGS)
     there = set(kept["trial_id"])

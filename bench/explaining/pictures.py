@@ -1,4 +1,4 @@
-"""Heat maps of several methods over the same test pictures: which pictures, and how hot each method finds each place."""
+"""Heat maps of several methods over the same test pictures: the choice of pictures, and each method's heat."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OF = ("true", "predicted")
 
 @dataclass(frozen=True)
 class Column:
-    """What one method says of the pictures.
+    """What one method says about the pictures.
 
     Attributes:
         heat: float32 [N, H, W].
@@ -41,13 +41,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Test pictures, head to tail, and what methods say of them.
+    """Test pictures, from head to tail, and what methods say about them.
 
     Attributes:
-        pixels: uint8 [N, H, W, channels], as far as the network is given them.
-        labels: int [N].
-        train_counts: images of each class that were trained on.
-        class_names: of each class.
+        pixels: uint8 [N, H, W, channels], as the network sees them. labels: int [N]. train_counts: images of each class that
+        were trained on. class_names: of each class.
     """
 
     pixels: np.ndarray
@@ -63,7 +61,7 @@ def sheet(
     """Heat maps of the trials ``results``, which share their test set, over as many pictures; the first trial chooses them.
 
     Raises:
-        UserError: weights or images that are not there, features in place of pictures, or a network that cannot be explained so.
+        UserError: missing weights or images, features instead of pictures, or a network that cannot be explained in this way.
     """
     first = results[0]
     networks = [asked.sees_pictures(network(store, result)).to(runtime.torch_device()) for result in results]
@@ -85,8 +83,8 @@ def _column(trained: Trained, explanation: Explanation, pixels: np.ndarray, labe
 
 
 def chosen_pictures(labels: np.ndarray, right: np.ndarray, train_counts: Sequence[int], wanted: int) -> np.ndarray:
-    """Positions of ``wanted`` pictures: classes evenly from the largest to the smallest, of each one that is told right and one
-    that is not, the first of each kind in the set's order; where there is none of a kind, another of the other.
+    """Positions of ``wanted`` pictures: classes evenly from the largest to the smallest, and from each class the first picture
+    that is predicted correctly and the first that is not; if there is none of one kind, another of the other kind.
 
     >>> right = np.array([True, True, False, False, True, False])
     >>> chosen_pictures(np.array([0, 0, 0, 1, 1, 1]), right, [5, 50], wanted=4).tolist()

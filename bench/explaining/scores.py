@@ -1,4 +1,4 @@
-"""What the heat maps of a run's trials are worth: one row per trial, over the same test pictures of every class."""
+"""Scores of the heat maps of a run's trials: one row per trial, over the same test pictures of every class."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from lt_core.training.runtime import Runtime
 def scores(
     store: Store, results: Sequence[TrialResult], explanation: Explanation, pictures: int, runtime: Runtime
 ) -> pd.DataFrame:
-    """One row per trial, by its id: the means of `lt_core.asked.scores`, and the share of heat on the object on the smaller half of
-    the classes (``tail_inside``).
+    """One row per trial, indexed by its ID: the means of `lt_core.asked.scores`, and the share of heat on the object over the
+    smaller half of the classes (``tail_inside``).
 
     Args:
         results: trials that share their test set.
@@ -63,6 +63,6 @@ def of_every_class(labels: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def smaller_half(train_counts: Sequence[int]) -> np.ndarray:
-    """The classes that fewer images were trained on; of an odd number the middle one is not among them."""
+    """The smaller half of the classes by training images; with an odd number, without the middle one."""
     order = np.argsort(-np.asarray(train_counts), kind="stable")
     return order[-(-len(order) // 2) :]

@@ -1,4 +1,4 @@
-"""What trained networks are asked, as tables: one row per method, mean and spread over its trials."""
+"""Answers of trained networks as tables: one row per method, with mean and spread over its trials."""
 
 from __future__ import annotations
 

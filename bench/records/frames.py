@@ -79,8 +79,8 @@ def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 
 
 def _joined(parts: Sequence[Mapping[str, Any]], of_part: Sequence[str], of_class: Sequence[str]) -> pd.DataFrame:
-    """One row per part and class; of a part the columns ``of_part`` have one value and those ``of_class`` one a class. Made column by
-    column: thousands of classes make millions of rows, each of which would be an object.
+    """One row per part and class. The columns ``of_part`` have one value per part, and the columns ``of_class`` one value per
+    class. Built column by column, because thousands of classes make millions of rows.
     """
     if not parts:
         return pd.DataFrame(columns=[*of_part, *of_class])
@@ -104,7 +104,7 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 
 
 def generations(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row per trial, training and class of semi-supervised trials: the model's and the pseudo-labels' recall and precision."""
+    """One row per trial, training and class of semi-supervised trials: recall and precision of the model and its pseudo-labels."""
     columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
     parts = [
         {"trial_id": r.trial_id, "class": range(len(r.train_counts)), "train_count": r.train_counts, **made}

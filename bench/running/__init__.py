@@ -1,1 +1,1 @@
-"""Trials made to happen: the driver, its backends, the line that tells of progress, and rows run again."""
+"""Running trials: the driver, its backends, the progress line, loggers, and verification of rows."""

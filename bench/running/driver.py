@@ -1,4 +1,4 @@
-"""Running a plan: the driver. It is the one writer of the store."""
+"""The driver, which runs a plan. Only the driver writes to the store."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from lt_core.training.trial import Progress
 
 
 class FailedFast(UserError):
-    """A trial failed, and the user asked for the run to stop there."""
+    """A trial failed, and the user wants the run to stop at the first failure."""
 
 
 @dataclass
 class Driver:
-    """Keeps every result before it tells of it."""
+    """Keeps every result before reporting it."""
 
     store: Store
     line: ProgressLine
@@ -53,7 +53,7 @@ class Driver:
         return ""
 
     def keep(self, result: TrialResult) -> TrialResult:
-        """Write ``result``, with what produced it."""
+        """Write ``result`` with its provenance."""
         kept = dataclasses.replace(result, environment={**result.environment, **provenance(), **plugins.provenance()})
         self.store.write(kept)
         return kept
@@ -75,7 +75,7 @@ class Driver:
 
 
 def run_plan(plan: Plan, execution: Execution) -> Store:
-    """Run what is left of ``plan`` by now, into the run folder of its suite; that run.
+    """Run what is left of ``plan`` by now, into the run folder of its suite; returns that run.
 
     Raises:
         Interrupted, UserError: see `execute`.
@@ -120,13 +120,12 @@ def execute(
     fail_fast: bool = False,
     loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> None:
-    """Run what ``plan`` leaves to do, into ``store``.
+    """Run the remaining trials of ``plan`` into ``store``.
 
     Raises:
-        Interrupted: the user asked to stop; what is finished is kept and compacted.
-        FailedFast: the first trial failed, and ``fail_fast`` asks to stop there.
-        UserError: data that is not there, a method that several processes cannot train together, resources that can never be
-            had, a folder that cannot be written.
+        Interrupted: the user asked to stop; what is finished is kept and compacted. FailedFast: the first trial failed, and
+        ``fail_fast`` asks to stop there. UserError: data that is not there, a method that several processes cannot train
+        together, resources that will never be available, a folder that cannot be written.
     """
     if not plan.todo:
         store.compact()
@@ -160,7 +159,8 @@ def execute(
 def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
     """Bring the Parquet of ``store`` up to date when the block ends, however it does.
 
-    What ended it is what is told: a disk that had no room for a record has none for Parquet, which can be made again.
+    If an error ended it, that error is reported and not one about Parquet: a disk without room for a record has none for
+    Parquet, which can be made again.
     """
     try:
         yield
@@ -176,7 +176,7 @@ def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
 
 
 def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
-    """``specs`` with the trials behind that would wait while another trains the stage that both begin with."""
+    """``specs``, with those trials moved to the end that would wait while another trial trains their shared first stage."""
     begun: set[str] = set()
     ahead: list[TrialSpec] = []
     behind: list[TrialSpec] = []

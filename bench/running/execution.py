@@ -1,4 +1,4 @@
-"""Where trials run, and with what. Imports next to nothing, since the command line is declared from it."""
+"""Where trials run, and with which resources. Imports very little, because the command line is declared from it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Execution:
         return max(self.cpus_per_trial, self.processes if self.processes > 1 else 0)
 
     def runtime(self) -> Runtime:
-        """This machine's side of the trials.
+        """How this machine runs the trials.
 
         Raises:
             UserError: the device is not available.
@@ -158,13 +158,13 @@ class Execution:
         return runtime
 
     def beside_others(self, runtime: Runtime) -> Runtime:
-        """``runtime`` for trials that start now: of one thread each if this machine is busy with other things, which is told."""
+        """``runtime`` for trials that start now: with one thread each, and a message, if this machine is busy with other work."""
         if self.address is not None:  # other machines compute
             return runtime
         return replace(runtime, threads=threads_beside_others(runtime.threads))
 
     def scheduler(self) -> Backend:
-        """The backend, which has not begun anything yet."""
+        """The backend; nothing is started yet."""
         from bench.running.backends.inline import Inline
         from bench.running.backends.ray_tune import RayTune
 
@@ -176,7 +176,7 @@ class Execution:
 
 
 def _number_or_auto(given: float | str | None) -> float | str | None:
-    """What ``--gpus-per-trial`` says.
+    """The value of ``--gpus-per-trial``.
 
     Raises:
         UserError: neither a number nor auto.

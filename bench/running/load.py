@@ -1,4 +1,4 @@
-"""How busy this machine is with other things, and what that means for the threads of a trial."""
+"""How busy this machine is with other work, and how many threads a trial should use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cpus() -> int:
 
 
 def busy(seconds: float = 1.0) -> float | None:
-    """Share of the machine's CPU time in use while this process sleeps; None where the kernel does not tell."""
+    """Share of the machine's CPU time in use while this process sleeps; None if the kernel does not say."""
     try:
         before = _cpu_time()
         time.sleep(seconds)
@@ -29,10 +29,10 @@ def busy(seconds: float = 1.0) -> float | None:
 
 
 def threads_beside_others(threads: int, say: Callable[[str], None] = print) -> int:
-    """As many of ``threads`` a trial as are of use now: one alone where the machine has not that many CPUs without other work.
+    """How many of ``threads`` are useful now: only one if the machine does not have that many idle CPUs.
 
-    The threads of a trial wait for each other after each operation. Where one has to share its CPU, all wait until it gets a
-    turn: two threads beside busy processes were a tenth as fast as one, whether they spin meanwhile or sleep (docs/speed.md).
+    The threads of a trial wait for each other after each operation. If one has to share its CPU, all wait for it: next to busy
+    processes, two threads were a tenth as fast as one, whether they spin or sleep while waiting (docs/speed.md).
     """
     if threads > cpus():
         say(f"this machine has {cpus()} CPUs: each trial uses that many threads instead of {threads}")

@@ -1,4 +1,4 @@
-"""One quiet line about a run: redrawn on a terminal, otherwise written every 30 seconds."""
+"""A progress line for a run: redrawn on a terminal, otherwise written every 30 seconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _LONG = 10.0  # seconds after which a running trial shows its epoch
 
 
 class ProgressLine:
-    """Counts trials and draws them: done, running, failed, rate, time left, best so far on one data column, else the last."""
+    """Counts trials and shows: done, running, failed, rate, time left, and the best result (with several data columns, the
+    last).
+    """
 
     def __init__(
         self, specs: list[TrialSpec], already: int, workers: int, stream: TextIO | None = None, total: int | None = None
@@ -40,7 +42,7 @@ class ProgressLine:
         self.started = self.drawn = time.monotonic()
 
     def expect(self, spec: TrialSpec) -> None:
-        """One of the trials of the total is this."""
+        """Add ``spec`` to the trials that make up the total."""
         self.work.setdefault(spec.trial_id, *works([spec]))
         self.data.add(spec.data)
 
@@ -82,7 +84,7 @@ class ProgressLine:
         self.stream.flush()
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that is not overwritten."""
         self.stream.write(("\r\x1b[K" if self.live else "") + line + "\n")
         self.stream.flush()
 

@@ -1,7 +1,7 @@
-"""Folders in the temporary directory for what need not outlive its process, and what killed processes left there.
+"""Folders in the temporary directory that last as long as their process, and the removal of what killed processes left there.
 
-A folder is ours by its name, and its owner lives as long as somebody holds the lock on the mark in it: the kernel lets go of it
-however the owner ends, and no process id is compared, which another process, or another container, may have by now.
+A folder is ours by its name, and its owner is alive as long as the mark in it is locked: the kernel releases the lock however
+the owner ends. Process IDs are not used, because another process or container may have the same one by now.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ _HELD: list[IO[str]] = []  # marks of folders that this process has until it end
 
 
 def ray_folder() -> Path:
-    """Where Rays of our own keep their sessions: apart from those of others. The name is short, since sockets lie in it."""
+    """Where our local Rays keep their sessions, apart from other people's. The name is short because the folder holds sockets."""
     return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "lt-ray")
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder of this process that goes when the block ends, or at a later start if the process is killed."""
+    """A folder of this process that is removed when the block ends, or at a later start if the process is killed."""
     with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder, _marked(Path(folder)):
         yield Path(folder)
 
 
 def keep(folder: Path) -> None:
-    """The ``folder`` is this process's until it ends."""
+    """Mark ``folder`` as owned by this process until it ends."""
     _HELD.append(_marked(folder))
 
 
 def sweep() -> None:
-    """Remove what processes that are dead have left, and end what they started and is still there."""
+    """Remove what dead processes left, and end those of their child processes that are still running."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -52,7 +52,7 @@ def sweep() -> None:
 
 
 def _marked(folder: Path) -> IO[str]:
-    """The mark in ``folder``, which appears there locked."""
+    """Put a mark in ``folder``, locked from the start."""
     beside = folder / f"{_MARK}.{os.getpid()}"
     mark = open(beside, "w")  # noqa: SIM115 (held until this process ends, or the block)
     fcntl.flock(mark, fcntl.LOCK_EX)
@@ -76,7 +76,7 @@ def _is_left(folder: Path, unmarked_for: float = float("inf")) -> bool:
 
 
 def _end_processes(session: Path) -> None:
-    """End what a dead Ray has left running, such as its agents, which outlive a kill by half a minute: they write its logs."""
+    """End what a dead Ray left running, such as its agents, which survive it by half a minute and write to its logs."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it is another user's, or has ended
             if any(session in file.readlink().parents for file in (process / "fd").iterdir()):

@@ -1,8 +1,8 @@
-"""How many trials share one GPU best: measured on the card, since neither its memory nor its model tells.
+"""How many trials should share one GPU: measured on the card, because neither its memory nor its model tells.
 
 A small network leaves most of a card idle, but processes only run side by side on it under NVIDIA's MPS; without MPS they take
-turns, and several are no faster than one (docs/gpu.md). So the heaviest trial's network is trained on noise by one process,
-by two, four and eight at once, for as long as more of them train clearly more images per second and fit into the card's memory.
+turns, and several are no faster than one (docs/gpu.md). Therefore the heaviest trial's network is trained on noise by one, two,
+four and eight processes at once, as long as more of them clearly train more images per second and fit into the card's memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PATIENCE = 180.0  # seconds that a process may take to get ready
 
 @dataclass(frozen=True)
 class Sharing:
-    """What was measured. ``rates``: images per second of all processes together, by their number, the first one 1."""
+    """What was measured. ``rates``: number of processes, from 1 → images per second of all of them together."""
 
     rates: Mapping[int, float]
     network: str
@@ -43,7 +43,7 @@ class Sharing:
 
     @property
     def trials(self) -> int:
-        """How many trials share a GPU best: the fewest that no larger number beats clearly."""
+        """How many trials should share a GPU: the smallest number that no larger one clearly beats."""
         return next(n for n, rate in sorted(self.rates.items()) if GAIN * rate >= max(self.rates.values()))
 
     @property
@@ -65,7 +65,7 @@ def settled(execution: Execution, specs: Sequence[TrialSpec], trials: float, say
         trials: how many there are to run.
 
     Raises:
-        UserError: no cluster answers, or the GPU trains not even one.
+        UserError: no cluster answers, or the GPU cannot train even one.
     """
     if execution.gpus_per_trial != AUTO:
         return execution
@@ -81,10 +81,10 @@ def settled(execution: Execution, specs: Sequence[TrialSpec], trials: float, say
 
 
 def measured_here(specs: Sequence[TrialSpec]) -> Sharing:
-    """How many of ``specs`` share this machine's first GPU best; what `settled` will find where this machine does the work.
+    """How many of ``specs`` should share this machine's first GPU, as `settled` would find if the run used this machine.
 
     Raises:
-        UserError: there is no GPU here, or it trains not even one.
+        UserError: there is no GPU here, or it cannot train even one.
     """
     import torch
 
@@ -94,7 +94,7 @@ def measured_here(specs: Sequence[TrialSpec]) -> Sharing:
 
 
 def _heaviest(specs: Sequence[TrialSpec]) -> TrialSpec:
-    """The trial whose steps compute most: where it fits, the others do."""
+    """The trial with the most expensive steps: if it fits, so do the others."""
     from bench.suites.calibration import operations
 
     kinds = {(spec.recipe.model, spec.data.dataset, spec.recipe.batch_size): spec for spec in specs}
@@ -134,11 +134,11 @@ def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float =
 
 
 class _Failed(Exception):
-    """A process of the measurement that died, or does not answer."""
+    """A process of the measurement died, or does not answer."""
 
 
 class _Process:
-    """One that trains beside others, when it is told to."""
+    """A process that trains on request, next to others."""
 
     memory = 0.0  # share of the card's that it takes, once it is ready
 
@@ -161,7 +161,7 @@ class _Process:
         self._tell(seconds)
 
     def rate(self) -> float:
-        """Images a second of what it was told to train."""
+        """The rate of the requested training, in images per second."""
         return self._answer()
 
     def end(self) -> None:

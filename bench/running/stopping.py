@@ -1,4 +1,4 @@
-"""One way to stop: Ctrl-C and the SIGTERM of a scheduler do the same, and of several only the first counts."""
+"""One way to stop: Ctrl-C and a scheduler's SIGTERM do the same, and only the first of several signals counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATIENCE = 20.0  # seconds after the first signal, after which another one ends
 
 
 class _Stop:
-    """What this process was asked for."""
+    """Whether and when this process was asked to stop."""
 
     first: float | None = None  # when it was asked to stop
     depth = 0  # of `one_stop`
@@ -37,14 +37,14 @@ def asked() -> bool:
 
 @contextmanager
 def one_stop(stays: bool = False) -> Iterator[None]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, once: what is done in the wake of the first is not torn by the second.
+    """SIGINT and SIGTERM raise KeyboardInterrupt, once: a second signal does not interrupt the handling of the first.
 
-    Tearing matters: five quick Ctrl-C were a segmentation fault inside of Ray. A signal that comes 20 seconds after the first one
-    ends the process, whatever it does. A signal that is ignored, as under ``nohup``, stays so; in another thread than the main
-    one nothing is changed.
+    This matters: five quick Ctrl-C used to cause a segmentation fault inside Ray. A signal that comes more than 20 seconds after
+    the first one ends the process at once. A signal that is ignored, as under ``nohup``, stays ignored; outside the main thread,
+    nothing is changed.
 
     Args:
-        stays: leave it so, since the process is about to end.
+        stays: keep these handlers after the block, because the process is about to end.
     """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     if not _stop.depth:
@@ -64,10 +64,10 @@ def one_stop(stays: bool = False) -> Iterator[None]:
 
 @contextmanager
 def waited_for() -> Iterator[None]:
-    """Meanwhile nothing is raised: the caller looks at `asked` from time to time, or is told at the end.
+    """In this block nothing is raised: the caller checks `asked` from time to time, or is interrupted at the end.
 
     Raises:
-        KeyboardInterrupt: on the way out, if this process was asked to stop and nothing else is raised.
+        KeyboardInterrupt: at the end of the block, if this process was asked to stop and nothing else is raised.
     """
     before, _stop.waited_for = _stop.waited_for, True
     try:
@@ -80,7 +80,7 @@ def waited_for() -> Iterator[None]:
 
 
 def shut_down_unless(is_dead: Callable[[], bool]) -> None:
-    """Something will be shut down as this process ends, which must not be tried where it ``is_dead``: it would wait."""
+    """Skip the shutdown at the end of this process if ``is_dead`` says that it would wait for something dead."""
     _stop.is_dead = is_dead
 
 
@@ -94,7 +94,7 @@ def leave(code: Any) -> NoReturn:
 
 
 def _listen() -> None:
-    """Take the signals, from whoever has them."""
+    """Install our handlers, whatever was there before."""
     if _stop.depth and _in_main_thread():
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -102,7 +102,7 @@ def _listen() -> None:
 
 
 def _ignore() -> None:
-    """As the interpreter ends: what it does then, such as Ray's shutdown, would not survive an exception."""
+    """Ignore signals while the interpreter ends: what it does then, such as Ray's shutdown, would not survive an exception."""
     if _in_main_thread():
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Run some trials of a run again and compare every figure: the test that a stranger would make."""
+"""Run some trials of a run again and compare every figure, as an outsider would."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _IMAGES = ("data_fingerprint", "subset_fingerprint")
 
 @dataclass(frozen=True)
 class Verdict:
-    """One trial, run again. ``kind``: the same figures (SAME), others on another kind of device (REPLICATE), or others where they
-    should be the same (OTHER).
+    """One trial, run again. ``kind``: the same figures (SAME), different ones on another kind of device (REPLICATE), or
+    different ones that should be the same (OTHER).
     """
 
     trial_id: str
@@ -40,12 +40,13 @@ class Verdict:
 
 
 def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterator[Verdict]:
-    """Run ``sample`` finished trials of ``store``, drawn by ``seed``, again here.
+    """Run ``sample`` finished trials of ``store``, chosen by ``seed``, again on this machine.
 
-    Figures must agree to the bit on the same kind of device. Those of another one are a replicate: their difference is told.
+    On the same kind of device, figures must agree to the bit. On another kind, they are a replicate, whose difference is
+    reported.
 
     Raises:
-        UserError: the run has no finished trial, or one was drawn that a plug-in file defines which is not loaded.
+        UserError: the run has no finished trial, or a chosen trial needs a plug-in file that is not loaded.
     """
     store.needs_records("verify")
     done = [result for result in store.results() if result.status == OK]
@@ -59,7 +60,7 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
 
 
 def _needs_plugins(stored: TrialResult) -> None:
-    """Raise for a trial that something defines which is not loaded here."""
+    """Raise for a trial that needs a plug-in file that is not loaded here."""
     here = {plugin.name: plugin.version for plugin in plugins.loaded()}
     missing = plugins.missing(stored.spec.versions)
     for made_by in stored.environment.get("plugins", ()):
@@ -98,8 +99,8 @@ def _changed(stored: TrialResult, again: TrialResult, keys: Sequence[str]) -> st
 
 
 def spread(verdicts: Sequence[Verdict]) -> list[str]:
-    """What the trials that were run again on another kind of device say of it: mean and standard deviation of the differences in
-    accuracy over all, and by method if there are several. Empty if there are none.
+    """For trials that were run again on another kind of device: mean and standard deviation of the differences in accuracy,
+    overall and, if there are several methods, by method. Empty if there are none.
     """
     replicates = [verdict for verdict in verdicts if verdict.elsewhere]
     if not replicates:

@@ -1,1 +1,1 @@
-"""What to ask: suite files and groups of them, the plan of trials that they stand for, and what it costs."""
+"""Suite files and groups of them, the plan of trials that they expand to, and its cost."""

@@ -1,4 +1,4 @@
-"""What nobody can want of a suite, said before it runs."""
+"""Notes on likely mistakes in a suite, shown before it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _UNTRAINED = 0.01  # share of an averaged network that may be its beginning
 
 
 def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:
-    """What a recipe does that nobody can want: weights averaged over so long that the untrained network is still in them."""
+    """Notes on recipes that are almost certainly mistakes: weights averaged over so many steps that they still contain the
+    untrained network.
+    """
     notes = []
     for recipe in dict.fromkeys(spec.recipe for spec in specs):
         steps = recipe.epochs * recipe.steps

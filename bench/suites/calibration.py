@@ -1,4 +1,6 @@
-"""What a unit of work costs on this machine, where nothing has been run yet: a few steps of a network, and operations counted."""
+"""What a unit of work costs on this machine before anything has run: by timing a few steps of a network, or by counting
+operations.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +24,19 @@ _LARGE = 128  # pixels a side from which on a step of a network takes long enoug
 
 
 def is_large(spec: TrialSpec) -> bool:
-    """Whether the network of a trial is given pictures so large that `operations` say what it costs beside another one."""
+    """Whether a trial's pictures are so large that its cost relative to another trial follows from `operations`."""
     return seen_at(spec)[0] >= _LARGE
 
 
 def operations(spec: TrialSpec) -> float:
-    """Floating-point operations of a unit of `work`: a third of what an image costs in training, forward and backward, where only
-    what is trained has a slope. Counted, without computing anything.
+    """Floating-point operations of a unit of `work`: a third of what an image costs in training, forward and backward, with
+    gradients only for what is trained. Counted without computing anything.
     """
     return _counted(spec.recipe.model, seen_at(spec), DATASETS[spec.data.dataset].classes) / 3
 
 
 def seen_at(spec: TrialSpec) -> tuple[int, int, int]:
-    """Height, width and channels of what the network of a trial is given."""
+    """Height, width and channels of the input of a trial's network."""
     from lt_core.models import seen_shape
 
     return seen_shape(spec.recipe.model, spec.recipe.network_shape(DATASETS[spec.data.dataset].image_shape))
@@ -71,7 +73,7 @@ def training_on_noise(spec: TrialSpec, device: torch.device, batch: int, steps: 
 
 
 def calibrate(spec: TrialSpec) -> float:
-    """Seconds a unit of `work`, from a few training steps of the model on noise."""
+    """Seconds per unit of `work`, from a few training steps of the model on noise."""
     from lt_core.training.runtime import Runtime
 
     runtime = Runtime()
@@ -79,7 +81,7 @@ def calibrate(spec: TrialSpec) -> float:
     device = runtime.torch_device()
 
     def seconds(batch: int, steps: int) -> float:
-        """Of an image, in ``steps`` of plain training: what a method costs beyond that is part of its work."""
+        """Seconds per image in ``steps`` steps of plain training. What a method costs beyond that is part of its work."""
         training = training_on_noise(spec, device, batch, steps)
         start = time.perf_counter()
         training.run_epoch()

@@ -1,6 +1,6 @@
-"""What trials will cost: from the seconds of finished ones, otherwise from a calibration of a few steps.
+"""Estimates of what trials will cost: from finished trials, otherwise from a calibration of a few steps.
 
-Of large networks one alone is calibrated, since a step takes seconds: the others are priced by their operations beside its own.
+Only one large network is calibrated, because a step takes seconds; the others are priced by their operations relative to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Kind = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Trial seconds, one after another, and where the figure comes from."""
+    """Total seconds of trials, and how they were estimated."""
 
     seconds: float
     measured: int  # trials priced by finished trials of their kind
@@ -40,8 +40,8 @@ class Estimate:
 
 
 def work(spec: TrialSpec) -> float:
-    """Images through the network in a trial, as forward passes: three for training (forward, backward), one for evaluation.
-    A shared stage one is a trial of its own.
+    """Images through the network in a trial, as forward passes: three for training (forward, backward), one for evaluation. A
+    shared stage one counts as a separate trial.
     """
     info = DATASETS[spec.data.dataset]
     sizes, unlabelled = semi_sizes(spec.data, info.train_counts)
@@ -54,7 +54,7 @@ def work(spec: TrialSpec) -> float:
 
 
 def works(specs: Iterable[TrialSpec]) -> list[float]:
-    """The `work` of each of ``specs``; seeds of one trial are of the same work."""
+    """The `work` of each of ``specs``; seeds of one trial have the same work."""
     known: dict[tuple[DataSpec, str, Recipe], float] = {}
     found = []
     for spec in specs:
@@ -66,7 +66,7 @@ def works(specs: Iterable[TrialSpec]) -> list[float]:
 
 
 class Prices:
-    """Seconds a unit of `work` by kind of trial, as far as they were found out here: each is found out once, for all suites."""
+    """Seconds per unit of `work` by kind of trial; each price is determined once, for all suites."""
 
     def __init__(self) -> None:
         self._calibrated: dict[Kind, float] = {}
@@ -107,7 +107,7 @@ def _kind(spec: TrialSpec) -> Kind:
 
 
 def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[Kind, float]:
-    """Seconds a unit of `work`, by kind of trial, of the kinds that ``specs`` are of."""
+    """Seconds per unit of `work` for each kind of trial among ``specs``."""
     totals: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
     done = done[done["model"].isin([s.recipe.model for s in specs]) & done["dataset"].isin([s.data.dataset for s in specs])]

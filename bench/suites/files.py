@@ -19,10 +19,10 @@ PLUGINS = "list of plug-in files, relative to this file, that define methods, pa
 
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
-    """The file of the suite, group or tuning space of that name in ``folder``; a name that ends in .yaml is the file itself.
+    """The file of the suite, group or tuning space of that name in ``folder``; a name that ends in .yaml is the path of the file.
 
     Raises:
-        UserError: ``folder`` has none of that name, or a file has the name of a built-in one that it is not.
+        UserError: ``folder`` has none of that name, or a different file has the name of a built-in one.
     """
     path = Path(name)
     if not path.stem.strip("."):
@@ -43,7 +43,7 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
 
 
 def refuse_built_in(name: str, where: str) -> None:
-    """Raise if a suite or a tuning space of the benchmark has that ``name``, whose run folder it would share."""
+    """Raise if a built-in suite or tuning space is called ``name``: the two would share a run folder."""
     if taken := _built_in(Path(name)):
         raise UserError(
             f"{where}: {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, is already called {name}: "
@@ -52,7 +52,7 @@ def refuse_built_in(name: str, where: str) -> None:
 
 
 def write(content: Mapping[str, Any], path: Path) -> None:
-    """Write a suite file that says ``content``."""
+    """Write a suite file with this ``content``."""
     text = yaml.safe_dump(dict(content), sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
     path.write_text(text, encoding="utf-8")
 
@@ -61,7 +61,8 @@ def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:
     """As `write`, to a file of the user's choice.
 
     Raises:
-        UserError: it is no YAML file, has the name of a built-in suite, is there and says something else, or cannot be written.
+        UserError: not the name of a YAML file, the name of a built-in suite, a file with different content, or a file that
+        cannot be written.
     """
     if path.suffix not in (".yaml", ".yml") or not path.stem.strip("."):
         raise UserError(f"{where} must name a YAML file, such as mine.yaml; got '{path}'")
@@ -75,7 +76,7 @@ def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:
 
 
 def own(path: Path) -> Path | None:
-    """``path`` if it is a user's file; None for one that comes with the benchmark, whose name no other can have."""
+    """``path`` if it is a user's file; None for one that comes with the benchmark."""
     return None if _built_in(path) else path.resolve()
 
 
@@ -85,7 +86,7 @@ def _built_in(path: Path) -> Path | None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, of which YAML would silently take the last."""
+    """Rejects a key that is in a mapping twice; YAML would silently take the last value."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

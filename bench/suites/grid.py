@@ -1,4 +1,4 @@
-"""A grid given on the command line: the content of a suite file that nobody has to write, and that can be saved as one."""
+"""A grid given on the command line: the content of a suite file without the file, which can be saved as one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _ASKED = ("epochs", "precision")  # fields of a selection that are the recipe's 
 
 @dataclass(frozen=True)
 class Grid:
-    """What makes a suite without a file. ``fields``: ``key=value`` or ``key=value,value`` of data, recipe or methods.
+    """The options that define a suite without a file. ``fields``: ``key=value`` or ``key=value,value`` of data, recipe or
+    methods.
 
     >>> grid = Grid("digits", "softmax,cb_*", name="mine", fields=["imbalance_factor=10,50", "cb_beta=0.99,0.999"])
     >>> grid.content()["data"], grid.content()["set"]
@@ -58,10 +59,10 @@ class Grid:
         return names + [f"--{text.partition('=')[0].replace('_', '-')}" for text in self.fields or ()]
 
     def content(self, selection: Selection | None = None) -> dict[str, Any]:
-        """What the suite file of this grid says, with the seeds, the epochs and the precision of ``selection``.
+        """The content of this grid's suite file, with the seeds, epochs and precision of ``selection``.
 
         Raises:
-            UserError: something is missing, or a field that neither data nor recipes nor methods have.
+            UserError: a missing option, or a field that neither data nor recipes nor methods have.
         """
         from bench.suites.suite import SuiteFile
 
@@ -102,7 +103,7 @@ class Grid:
         return out
 
     def suite(self, out: Path, selection: Selection) -> tuple[Suite, Selection]:
-        """The suite, saved if that is asked for, and what of ``selection`` is not in it.
+        """The suite, saved if requested, and the part of ``selection`` that is not in it.
 
         Args:
             out: where runs are kept; a run of the suite keeps its file there, with its trials.

@@ -1,6 +1,6 @@
 """A group: suites that one command runs in order, named in a file beside theirs.
 
-Each suite of a group is planned, run and kept as if it had been named itself: a group has no folder and no trials.
+Each suite of a group is planned, run and stored as if it had been named separately: a group has no folder and no trials.
 """
 
 from __future__ import annotations
@@ -40,14 +40,13 @@ class _File:
 
 
 def load(name: str, known: dict[str, Suite] | None = None, check: bool = True) -> Suite | Group:
-    """The suite or the group of that name, or in that file.
+    """The suite or group with that name or file.
 
     Args:
-        known: suites of the benchmark's own that were loaded before, which are not loaded again; those of now are added.
-        check: as in `load_suite`.
+        known: built-in suites that are already loaded; new ones are added. check: as in `load_suite`.
 
     Raises:
-        UserError: there is none, or something in it that nothing can be made of.
+        UserError: there is none, or its content is invalid.
     """
     path, known = file_of(name, SUITES_DIR), {} if known is None else known
     values = read_file(path, SuiteFile)
@@ -72,9 +71,9 @@ def suites_in(item: Suite | Group) -> tuple[Suite, ...]:
 def planned(
     asked: Sequence[str | Suite], out: Path, selection: Selection, say: Callable[[str], None] = print
 ) -> list[tuple[Plan, Store]]:
-    """The plans of all suites that are ``asked`` for, each suite once, with the stores under ``out`` that they subtract.
+    """The plans of all ``asked`` suites, each suite once, minus what their stores under ``out`` hold; and these stores.
 
-    A suite that came with a group and has nothing of ``selection`` is left out.
+    A suite of a group of which ``selection`` matches nothing is left out.
 
     Raises:
         UserError: what `load` and `plan` raise, two suites of one name, a run folder that another file made, or nothing in any
@@ -109,8 +108,8 @@ def planned(
 
 
 def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu") -> None:
-    """Find, download, decode or compute all that the plans need now: a later suite must not end for it hours after the first
-    began.
+    """Find, download, decode or compute now everything that the plans need, so that a later suite does not fail hours after the
+    first began.
 
     Args:
         device: on which features of frozen backbones are computed.

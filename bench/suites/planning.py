@@ -1,4 +1,4 @@
-"""A plan: the trials of a suite that are asked for, and which of them are still to do."""
+"""A plan: the selected trials of a suite, and which of them remain."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from lt_core.spec import DataSpec, TrialSpec
 
 
 class NothingMatches(UserError):
-    """A suite has no trial of the kind that was asked for: no matter where it is one of a group's."""
+    """No trial of a suite matches the selection, which is not an error for a suite of a group."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``specs``: the trials asked for, in order; ``known``: status of those that have a record."""
+    """``specs``: the selected trials, in order; ``known``: status of those that have a record."""
 
     suite: Suite
     specs: tuple[TrialSpec, ...] = field(repr=False)
@@ -61,12 +61,12 @@ def plan(
     """Expand ``suite``, minus what ``store`` holds.
 
     Args:
-        selection: which trials are asked for; all of them if it is left out.
-        fields: fields of `Selection` in place of what ``selection`` says: ``plan(suite, only="cb_*", seeds=3)``.
+        selection: which trials to select [default: all]. fields: fields of `Selection` that override ``selection``:
+        ``plan(suite, only="cb_*", seeds=3)``.
 
     Raises:
-        NothingMatches: ``only`` or ``where`` matches no trial of the suite.
-        UserError: ``where`` names no field, or a value that the field cannot have.
+        NothingMatches: ``only`` or ``where`` matches no trial of the suite. UserError: ``where`` names an unknown field, or an
+        invalid value.
 
     >>> from bench import load_suite
     >>> [spec.method.label for spec in plan(load_suite("cifar10_drw"), only="*drw", seeds=[0]).todo]

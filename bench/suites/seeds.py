@@ -1,4 +1,4 @@
-"""Seeds that people ask for: a number of them, or a list."""
+"""Seeds, given as their number or as a list."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LARGEST = 2**32
 
 
 def first_seeds(number: int, what: str, else_: str) -> tuple[int, ...]:
-    """The seeds 0, 1, … of which there are to be ``number``.
+    """The first ``number`` seeds: 0, 1, …
 
     Args:
-        what: is given, and ``else_`` what could be given in place of a number, for the message.
+        what: the name of what is given, and ``else_`` what could be given instead of a number, for the message.
 
     Raises:
         UserError: fewer than one, or more than `MOST`.
@@ -34,7 +34,7 @@ def these_seeds(seeds: Sequence[Any], what: str) -> tuple[int, ...]:
     """The listed ``seeds``.
 
     Raises:
-        UserError: none, or one that is no integer from 0 up, or is `LARGEST` or more.
+        UserError: none, or a seed that is not an integer from 0 to below `LARGEST`.
 
     >>> these_seeds([0, 7], "seeds")
     (0, 7)

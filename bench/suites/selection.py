@@ -1,4 +1,4 @@
-"""Which trials of a suite are asked for. Imports next to nothing, since the command line is declared from it."""
+"""Which trials of a suite are selected. Imports very little, because the command line is declared from it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lt_core.recipes import Recipe
 
 @dataclass(frozen=True)
 class Selection:
-    """Which trials of a suite are asked for, and what is changed in them; without fields all of them, as the suite says.
+    """Which trials of a suite are selected, and what is changed in them; by default all of them, unchanged.
 
-    In Python ``seeds`` is a number or a sequence and ``where`` a mapping of `DataSpec`'s fields, such as
-    ``{"imbalance_factor": 100}``; both are also read from text as on the command line. ``precision`` is ``bfloat16``,
-    ``float32``, or ``auto``: mixed where the processor has it.
+    In Python ``seeds`` is a number or a sequence and ``where`` a mapping of `DataSpec`'s fields, such as ``{"imbalance_factor":
+    100}``; both are also read from text as on the command line. ``precision`` is ``bfloat16``, ``float32``, or ``auto``: mixed
+    if the processor supports it.
 
     >>> Selection(only="cb_*", where="imbalance_factor=100", seeds="3")
     Selection(only='cb_*', where={'imbalance_factor': '100'}, seeds=(0, 1, 2), seed=None, ...)
 
     Raises:
-        UserError: a value that a field cannot have.
+        UserError: an invalid value.
     """
 
     only: str | None = param(
@@ -62,10 +62,10 @@ def refuse_below(record: Any) -> None:
 
 
 def with_fields(fields: Mapping[str, Any], *records: Any) -> list[Any]:
-    """``records``, dataclasses that share no field, with ``fields`` in place of what they say.
+    """``records``, dataclasses without common fields, with the values in ``fields``.
 
     Raises:
-        UserError: none of them has such a field, or a value that it cannot have.
+        UserError: an unknown field, or an invalid value.
     """
     owners = {field.name: place for place, record in enumerate(records) for field in dataclasses.fields(record)}
     for key in fields:

@@ -1,7 +1,7 @@
 """A suite: a question written in a short YAML file, expanded into trials.
 
-Any value under ``data`` or beside a method may be a list; the lists are multiplied out. Everything is checked when
-the file is read, so that nothing starts on a suite that cannot end.
+Any value under ``data`` or next to a method may be a list; the lists are multiplied out. Everything is checked when the file is
+read, so that no suite starts that cannot finish.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
 @dataclass(frozen=True)
 class Suite:
-    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is where a user's own lies.
+    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is the path of a user's file.
 
-    ``grid``: what that file is to say when the suite is run, if it was given on the command line.
+    ``grid``: the content to write to that file, if the suite was given on the command line.
     """
 
     name: str
@@ -66,14 +66,14 @@ def suite_names() -> list[str]:
 
 
 def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] = (), check: bool = True) -> Suite:
-    """The suite of that name, or in that file.
+    """The suite with that name or file.
 
     Args:
-        plugins: Python files that register what it names, besides those under its own key ``plugins``.
-        check: whether every network can be built and every subset drawn; without, its trials are only enumerated.
+        plugins: Python files that register what it names, besides those under its key ``plugins``. check: also check that every
+        network can be built and every subset drawn; otherwise, trials are only enumerated.
 
     Raises:
-        UserError: no such suite, not YAML, or anything in it that no trial can be made of.
+        UserError: no such suite, or a file that is not YAML or does not describe valid trials.
 
     >>> suite = load_suite("cifar10_drw")
     >>> suite.table, suite.specs[0].method.label, suite.specs[0].data.imbalance_factor
@@ -88,7 +88,7 @@ def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
 
 
 def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None, check: bool = True) -> Suite:
-    """A suite from the content of its file, which lies at ``path`` if it is a user's. ``check`` as in `load_suite`."""
+    """A suite from the content of its file; ``path``: of a user's file. ``check`` as in `load_suite`."""
     file = build(SuiteFile, values, f"suite {name}")
     where = f"suite {name}"
     recipes = [recipe_of(one, where) for one in (file.recipe if isinstance(file.recipe, list) else [file.recipe])]
@@ -164,7 +164,7 @@ def recipe_of(value: Any, where: str) -> Recipe:
 
 
 def with_versions(recipe: Recipe) -> Recipe:
-    """``recipe`` with the whole name of its model: the version of a plug-in file that defines it, and what a user left out."""
+    """``recipe`` with the full name of its model: with the version of its plug-in file, and with omitted options filled in."""
     from lt_core.models import resolved_model
 
     model = resolved_model(recipe.model)
@@ -178,7 +178,7 @@ def _known(registry: Registry[Any], name: str, where: str) -> Any:
 
 
 def data_of(value: Any, subset_seeds: Sequence[int], where: str) -> Iterator[DataSpec]:
-    """The subsets that a file asks for, lists multiplied out."""
+    """The subsets that a file defines, with lists multiplied out."""
     lists = {f.name for f in dataclasses.fields(DataSpec) if f.name == "counts"}
     for entry in value if isinstance(value, list) else [value]:
         if not isinstance(entry, dict):

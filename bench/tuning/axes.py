@@ -54,11 +54,11 @@ class SearchAxis:
 
     @property
     def kind(self) -> list[Any]:
-        """What cannot change while a study goes on; its bounds can."""
+        """What must not change during a study; the bounds may."""
         return list(self.values) if self.values is not None else ["whole" if self.whole else "number", self.scale]
 
     def shapes(self) -> list[Any]:
-        """Its values if they decide what network or parts a trial has, else one of them."""
+        """Its values if they determine the network or parts of a trial, otherwise one of them."""
         if self.name in GROUPS or self.name == f"{RECIPE}model":
             return self.choices()
         return [self.low if self.values is None else self.values[0]]
@@ -80,11 +80,11 @@ class SearchAxis:
         return isinstance(value, (int, float)) and self.low <= value <= self.high  # type: ignore[operator]
 
     def encode(self, value: Any) -> Any:
-        """A value as the study has it."""
+        """A value as the study stores it."""
         return 1 - value if self.scale == "complement" else value
 
     def decode(self, tried: Any) -> Any:
-        """What the study tries, as a value: rounded, and within the bounds all the same."""
+        """A value from what the study proposes: rounded, and still within the bounds."""
         if self.values is not None or self.whole:
             return tried
         rounded = float(f"{tried:.{_DIGITS}g}")

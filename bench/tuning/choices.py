@@ -1,4 +1,4 @@
-"""What a tuning space can choose between. Imports nothing, since the command line is declared from it."""
+"""The choices in a tuning space. Imports nothing, because the command line is declared from it."""
 
 SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid")
 PRUNERS = ("none", "median", "asha")

@@ -13,7 +13,7 @@ from lt_core.metrics import metric_of
 
 
 def importances(search: Search) -> dict[str, float]:
-    """How much of the spread of the first objective each axis explains (fANOVA); empty where there is too little to tell."""
+    """How much of the spread of the first objective each axis explains (fANOVA); empty if there are too few settings."""
     optuna = optuna_()
     target = None if len(search.space.objectives) == 1 else lambda t: t.values[0]
     try:
@@ -23,8 +23,8 @@ def importances(search: Search) -> dict[str, float]:
 
 
 def draw(one: Found, folder: Path) -> list[Path]:
-    """Optuna's figures of a study: its history, slices, a contour of two axes and the importances, as far as there is something
-    to see.
+    """Optuna's figures of a study: its history, slices, a contour of two axes and the importances, as far as there is enough to
+    show.
     """
     import matplotlib
 

@@ -1,7 +1,7 @@
 """Studies: Optuna proposes, the backends train, the validation split judges.
 
-A setting is one or several ordinary trials (seeds × subsets): same ids, same store, same resume. The driver alone asks and
-tells; the study lies in a journal beside the records, for optuna-dashboard to read.
+A setting is one or several ordinary trials (seeds × subsets), with the usual IDs, store and resuming. Only the driver asks and
+tells Optuna; the study is kept in a journal next to the records, which optuna-dashboard can read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Tuner(Driver):
-    """Source of jobs and listener in one: asks the studies in turn, and tells them when a setting's trials have all ended."""
+    """Source of jobs and listener in one: asks the studies in turn, and reports a setting when all of its trials have ended."""
 
     def __init__(
         self, searches: Sequence[Search], store: Store, runtime: Runtime, line: ProgressLine, gpus: float, retry_failed: bool
@@ -119,7 +119,7 @@ class Tuner(Driver):
         self._settle()
 
     def _settle(self) -> None:
-        """Tell of every setting whose trials have all ended."""
+        """Report every setting whose trials have all ended."""
         waiting = []
         for search, trial, specs in self.open:
             if any(spec.trial_id in self.flying for spec in specs):
@@ -134,17 +134,15 @@ def tune(
     space: Space, store: Store, backend: Backend, runtime: Runtime, *, gpus: float = 0.0, seed: int = 0,
     retry_failed: bool = False, say: Callable[[str], None] = print, loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> list[Search]:  # fmt: skip
-    """Search every study of ``space`` into ``store`` until its budget is spent; the same call again goes on.
+    """Search every study of ``space`` into ``store`` until its budget is spent; the same call continues.
 
     Args:
-        gpus: of a trial; what a budget in hours counts with.
-        seed: of the samplers.
-        retry_failed: try settings that failed again.
-        loggers: hear of every trial, but not of its figures on the test set.
+        gpus: per trial, for a budget in hours. seed: of the samplers. retry_failed: run failed settings again. loggers: hear of
+        every trial, but not of its figures on the test set.
 
     Raises:
-        Interrupted: the user asked to stop; the study goes on from there.
-        UserError: a study that was begun with something else, data that is not there, a folder that cannot be written.
+        Interrupted: the user asked to stop; the study can be continued. UserError: a study that was started with different
+        options, missing data, a folder that cannot be written.
     """
     needed = ((data, space.recipe) for data in space.data)
     fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)

@@ -72,7 +72,7 @@ def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
 
 
 def notes(space: Space, store: Store) -> tuple[str, ...]:
-    """How to read both."""
+    """Notes for both."""
     budget = counted(space.trials, "setting") if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "its grid"
     searched = f"{counted(len({d.subset_seed for d in space.data}), 'subset')} and {counted(len(space.seeds), 'seed')}"
     shared = ", ".join(space.shared_axes())

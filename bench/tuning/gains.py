@@ -1,7 +1,7 @@
-"""What each tuned method gains over the baseline: over the baseline as it was declared, and over one that was tuned as hard.
+"""The gain of each tuned method over the baseline: as declared, and tuned with the same budget.
 
-A space that names a `baseline` gives every study the same number of settings on the same axes of the recipe, beside the axes of
-its own. What was chosen on the validation split is confirmed on fresh subsets and seeds, and all figures here are of these.
+A space that names a `baseline` gives every study the same number of settings on the same axes of the recipe, in addition to its
+own axes. The choice made on the validation split is confirmed on fresh subsets and seeds, and all figures here come from these.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _NONE = Comparison("", 0, 0, 0.0, None, 0.0, 0.0, 0, 0)
 
 @dataclass(frozen=True)
 class Gain:
-    """One study beside the baseline, in the metric's unit, on fresh subsets and seeds.
+    """One study compared with the baseline, in the metric's unit, on fresh subsets and seeds.
 
-    ``over_declared`` and ``over_tuned`` are of the tuned method against the baseline's declared and its tuned setting; None where
-    there is no pair of trials, and for the baseline against itself.
+    ``over_declared`` and ``over_tuned`` compare the tuned method with the baseline's declared and tuned setting; None without
+    pairs of trials, and for the baseline itself.
     """
 
     found: Found
@@ -50,7 +50,7 @@ class Gain:
 
 
 def ruler(space: Space) -> Metric:
-    """The metric that gains are measured in: the first objective that is one of predictions."""
+    """The metric in which gains are measured: the first objective that measures predictions."""
     return next((metric_of(name) for name in space.objectives if not metric_of(name).measured), metric_of("balanced_accuracy"))
 
 

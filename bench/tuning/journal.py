@@ -1,7 +1,7 @@
-"""The journal of a run's studies: Optuna's, with a digest beside it of all that was written to it.
+"""The journal of a run's studies: Optuna's, with a digest of everything that was written to it.
 
-``studies.journal.sha256`` has the SHA-256 of the journal's first bytes, and how many these are. A driver that is killed between
-the two leaves the digest of what there was before; what follows is checked as JSON alone, as are journals of older runs.
+``studies.journal.sha256`` has the SHA-256 of the journal's first bytes, and their number. A driver that is killed between the
+two writes leaves an older digest; the rest is then checked only as JSON, like the journals of older runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lt_core.errors import UserError
 
 
 def optuna_() -> Any:
-    """Optuna, imported late and quiet.
+    """Optuna, imported late and without its messages.
 
     Raises:
         UserError: it is not installed.
@@ -33,7 +33,7 @@ def optuna_() -> Any:
 
 
 def open_storage(path: Path) -> Any:
-    """The journal at ``path``; the caller holds the run's lock, so that whatever a killed writer left is put right.
+    """The journal at ``path``; the caller holds the run's lock, so that what a killed writer left can be repaired.
 
     Raises:
         UserError: it is not what was written; it is left as it is.
@@ -64,7 +64,7 @@ class _Seal:
         self.digest, self.size = hashlib.sha256(), 0
 
     def check(self) -> None:
-        """Hold the journal against the digest, and cut off a line that a killed writer did not finish.
+        """Check the journal against the digest, and cut off a line that a killed writer did not finish.
 
         Raises:
             ValueError: it is not what was written.
@@ -83,7 +83,7 @@ class _Seal:
         self.grow()
 
     def grow(self) -> None:
-        """Take in what was written since, and say so."""
+        """Update the digest with what was written since."""
         with open(self.path, "rb") as file:
             file.seek(self.size)
             new = file.read()

@@ -1,4 +1,4 @@
-"""What a search leaves in its run's folder: its table, a suite of each winner, and figures."""
+"""What a search writes to its run's folder: its table, a suite for each winner, and figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lt_core.spec import DataSpec
 
 
 def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
-    """Tables, the suite of each winner and figures, beside the records; the files.
+    """Write tables, the suite of each winner, and figures next to the records; returns the files.
 
     Raises:
         UserError: a folder that cannot be written.
@@ -55,7 +55,7 @@ def tables(space: Space, found: Sequence[Found], store: Store) -> list[Table]:
 
 
 def suite_text(space: Space, one: Found, folder: Path) -> str:
-    """A suite file of the winner on the fresh seeds, to lie in ``folder``, which `bench.py run` takes as it is."""
+    """A suite file for the winner on the fresh seeds, in ``folder``; `bench.py run` accepts it as it is."""
     spec = space.specs(one.study, one.setting)[0]
     changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
     values = {

@@ -26,7 +26,7 @@ _FAILURES = 10  # in a row, after which a study stops until its command is given
 
 
 def score(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[float]:
-    """A setting's values: means over its trials, of the validation split's figures. The test set is not looked at."""
+    """A setting's values: means over its trials, on the validation split. The test set is not used."""
     outcomes = [result.outcome(validation=True) for result in results]
     return [sum(map(metric_of(name), outcomes)) / len(outcomes) for name in objectives]
 
@@ -127,7 +127,7 @@ class Search:
         return trial, setting
 
     def tell(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
-        """What came of a setting; of several trials the one that failed speaks for all."""
+        """Report the result of a setting; if any of its trials failed, the setting failed."""
         seconds = sum(sum(r.seconds.values()) for r in results)
         self.spent += seconds
         trial.set_user_attr("seconds", seconds)

@@ -1,6 +1,6 @@
-"""A tuning space: what to try, how often, and where the paper stands; a short YAML file in search_spaces/tuning.
+"""A tuning space: what to try, how often, and the paper's setting; a short YAML file in search_spaces/tuning.
 
-Everything is checked when the file is read, so that no study starts that cannot end.
+Everything is checked when the file is read, so that no study starts that cannot finish.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lt_core.spec import DataSpec, TrialSpec
 
 @dataclass(frozen=True)
 class Space:
-    """A validated tuning space. ``file`` is where a user's own lies."""
+    """A validated tuning space. ``file`` is the path of a user's file."""
 
     name: str
     about: str
@@ -56,17 +56,17 @@ class Space:
         return [name for name in each[0] if all(name in names for names in each)] if len(each) > 1 else []
 
     def specs(self, study: Study, setting: Setting, *, fresh: bool = False) -> tuple[TrialSpec, ...]:
-        """The trials that a setting is judged by, or, ``fresh``, those that it is confirmed on: every subset × every seed."""
+        """The trials by which a setting is judged or, if ``fresh``, confirmed: every subset × every seed."""
         method, recipe = study.method(setting), study.trained(setting)
         data, seeds = (self.fresh_data, self.fresh_seeds) if fresh else (self.data, self.seeds)
         return tuple(TrialSpec(one, method, recipe, seed) for one in data for seed in seeds)
 
     def kinds(self) -> list[TrialSpec]:
-        """Plain trials of the recipe, one for each of the data: what a machine must be ready for."""
+        """Plain trials of the recipe, one for each data specification: what a machine must be able to run."""
         return [TrialSpec(data, resolve("softmax"), self.recipe) for data in self.data]
 
     def most_trials(self) -> float:
-        """Trials of all studies, if none is stopped or fails; endless where a budget is given in hours."""
+        """The number of trials of all studies if none is stopped or fails; infinite if the budget is in hours."""
         return (self.trials or math.inf) * len(self.studies) * len(self.seeds) * len(self.data)
 
 
@@ -102,14 +102,14 @@ def space_names() -> list[str]:
 
 
 def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] = (), **changes: Any) -> Space:
-    """The tuning space of that name, or in that file.
+    """The tuning space with that name or file.
 
     Args:
-        plugins: Python files that register what it names, besides those under its own key ``plugins``.
-        changes: keys in place of the file's, None for none.
+        plugins: Python files that register what it names, besides those under its key ``plugins``. changes: values that replace
+        the file's; None: no change.
 
     Raises:
-        UserError: no such space, or anything in it that no study can be made of.
+        UserError: no such space, or invalid content.
 
     >>> space = load_space("digits_cb", trials=3)
     >>> space.trials, [study.name for study in space.studies]

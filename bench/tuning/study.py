@@ -21,7 +21,7 @@ Setting = dict[str, Any]  # axis → value, and "method" → label
 
 @dataclass(frozen=True)
 class Study:
-    """One search: the methods to choose among, the axes, and the setting that is tried first, the paper's or the declared one."""
+    """One search: the methods to choose from, the axes, and the first setting to try, which is the paper's or the declared one."""
 
     name: str
     methods: tuple[str, ...]
@@ -31,7 +31,7 @@ class Study:
     published: bool = False  # whether the first setting is a paper's
 
     def applicable(self, setting: Setting) -> Iterator[SearchAxis]:
-        """The axes that ``setting`` has, as it grows while they are walked; what decides of others comes first."""
+        """The axes that apply to ``setting``, which grows while they are visited; axes on which others depend come first."""
         for axis in self.axes:
             if axis.when and not all(
                 _value(setting, key) in map(without_version, listed(value)) for key, value in axis.when.items()
@@ -41,7 +41,7 @@ class Study:
                 yield axis
 
     def grid(self, values: Callable[[SearchAxis], list[Any]] = SearchAxis.choices) -> list[Setting]:
-        """Every setting of the grid, in the order of the file; ``values``: those that an axis has in it.
+        """Every setting of the grid, in the order of the file; ``values``: an axis → its values in the grid.
 
         Raises:
             UserError: an axis without values for it.
@@ -75,7 +75,7 @@ class Study:
         return with_versions(made)
 
     def checked(self, setting: Setting, name: str) -> Any:
-        """The value of axis ``name`` in ``setting``, in the type of what it sets: text that is a number becomes one."""
+        """The value of axis ``name`` in ``setting``, in the type of what it sets, so that text may become a number."""
         if name.startswith(RECIPE):
             return getattr(self.trained(setting), name.removeprefix(RECIPE))
         return self.method(setting).params[name]
@@ -85,7 +85,7 @@ def study_of(name: str, value: Any, shared: Mapping[str, Any], recipe: Recipe, w
     """The study that a space's file describes, every value in it checked; ``shared``: axes that all studies of the file have.
 
     Raises:
-        UserError: anything that no setting can be made of.
+        UserError: anything invalid.
     """
     needed = {"methods"} if shared else {"methods", "space"}
     if not isinstance(value, dict) or not needed <= set(value) <= {"methods", "space", "paper"}:

@@ -1,4 +1,4 @@
-"""The table of a search: what was chosen, what it promised on the validation split, and what it keeps on fresh seeds."""
+"""The table of a search: the chosen setting, its figures on the validation split, and its figures on fresh seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lt_core.spec import TrialSpec
 
 
 def table(space: Space, found: Sequence[Found], store: Store) -> Table:
-    """What was chosen, what it promised, and what it keeps."""
+    """The chosen settings, with validation and test figures."""
     objective = next((name for name in space.objectives if not metric_of(name).measured), HEADLINE)
     rows = []
     for one in found:
@@ -56,8 +56,8 @@ def _counts(search: Search) -> str:
 
 
 def _figures(store: Store, specs: Sequence[TrialSpec], objective: str) -> tuple[Cell, Cell]:
-    """On the validation split, and on the test set: means over the data columns of each subset and seed whose trials are all
-    finished.
+    """Figures on the validation split and on the test set: means over data columns, for each subset and seed whose trials have
+    all finished.
     """
     results = {spec.trial_id: store.read(spec.trial_id) for spec in specs}
     failed = sum(r is not None and r.status != OK for r in results.values())

@@ -24,7 +24,7 @@ from lt_core.training.runtime import Runtime
 
 
 class NothingFinished(UserError):
-    """A study has no winner, since every setting failed."""
+    """A study has no winner because every setting failed."""
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from lt_core.training.trial import Progress
 
 @dataclass(frozen=True)
 class Job:
-    """A trial and the machine's side of it."""
+    """A trial, and how this machine runs it."""
 
     spec: TrialSpec
     runtime: Runtime
 
 
 class Interrupted(Exception):
-    """The user asked to stop; every finished trial has been handed over."""
+    """The user asked to stop; every finished trial has been delivered."""
 
 
 class Listener(Protocol):
@@ -31,10 +31,10 @@ class Listener(Protocol):
     wants_progress: bool
 
     def progress(self, spec: TrialSpec, progress: Progress) -> str:
-        """A trial has finished an epoch. A reason to stop it here, or nothing."""
+        """A trial has finished an epoch. Returns a reason to stop it here, or an empty string."""
 
     def result(self, result: TrialResult) -> None:
-        """A trial has ended, well or badly."""
+        """A trial has ended, successfully or not."""
 
     def tick(self) -> None:
         """Time has passed."""
@@ -44,7 +44,7 @@ class JobSource(Protocol):
     """Gives jobs that depend on the results of earlier ones."""
 
     def ask(self) -> Job | None:
-        """The next job; None if there is none now, or none any more."""
+        """The next job; None if there is none at the moment, or none left."""
 
     def over(self) -> bool:
         """Whether no further job will come."""
@@ -57,13 +57,12 @@ class Backend(Protocol):
         """Trials that run at the same time.
 
         Raises:
-            UserError: the machines can never run even one.
+            UserError: no machine can ever run one.
         """
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
-        """Run all jobs and tell ``listener`` of each; what it stops ends with status pruned.
+        """Run all jobs and report each to ``listener``; a trial that it stops ends with status pruned.
 
         Raises:
-            Interrupted: the user asked to stop.
-            UserError: whatever the listener raises when a record cannot be written.
+            Interrupted: the user asked to stop. UserError: as raised by the listener, if a record cannot be written.
         """

@@ -1,7 +1,7 @@
-"""What nodes of a cluster must have to train trials, and how those that lack something get it: by Ray's runtime environment.
+"""What the nodes of a cluster need to train trials, and how those that lack something get it: by Ray's runtime environment.
 
-A node needs Python, Ray, torch and torchvision, which belong to its hardware. The rest is small, and Ray installs it where it is
-missing, in the versions of the driver, for this run alone.
+A node needs Python, Ray, torch and torchvision, which belong to its hardware. The rest is small: Ray installs it where it is
+missing, in the driver's versions, for this run only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PATIENCE = 60.0  # seconds that a node may take to say what it has
 
 
 def pinned() -> dict[str, str]:
-    """Distributions that trials need, with all that they need themselves → their versions here, without `THEIRS`."""
+    """Distributions that trials need, with their own requirements → their versions here, without `THEIRS`."""
     from packaging.requirements import Requirement
 
     versions: dict[str, str] = {}
@@ -43,7 +43,7 @@ def _normal(name: str) -> str:
 def lacking(names: Sequence[str]) -> dict[str, list[str]]:
     """Host → those of the distributions ``names`` that it lacks, for the nodes of the cluster that this process has joined.
 
-    A node that does not answer within a minute is taken to have them: it is busy, and a trial will say so.
+    A node that does not answer within a minute is assumed to have them: it is busy, and if they are missing, a trial will say so.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -68,15 +68,15 @@ def lacking(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def installed_by_ray(missing: Mapping[str, Sequence[str]], versions: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """The runtime environment for a cluster with hosts that miss distributions, and a sentence that says so; both empty if none
-    does.
+    """The runtime environment for a cluster whose hosts lack distributions, and a sentence that says so; both empty if nothing
+    is missing.
 
     Args:
         missing: host → names, as `lacking` finds them.
         versions: of distributions that Ray can install.
 
     Raises:
-        UserError: a host lacks what only it can bring.
+        UserError: a host lacks something that Ray cannot install.
 
     >>> installed_by_ray({"node2:4": ["scipy"]}, {"numpy": "2.3.5", "scipy": "1.16.3"})[0]["pip"]["packages"]
     ['scipy==1.16.3']

@@ -1,4 +1,4 @@
-"""How a Ray of our own starts, so that the first trial need not wait for what could have happened before."""
+"""How a local Ray is started, so that the first trial does not wait for imports."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _NODES: set[str] = set()
 
 
 def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | None) -> None:
-    """``start`` Ray, whose first workers, one a CPU, import torch and Tune while the driver goes on; the first trials run there.
+    """Call ``start``, with first workers (one per CPU) that import torch and Tune while the driver goes on; the first trials run
+    there.
 
-    With several ``cpus`` a trial, or a GPU, most of them would import for nothing.
+    If a trial takes several ``cpus`` or a GPU, most of these imports would be wasted.
     """
     import ray
     import torch
@@ -38,7 +39,7 @@ _STRANGER = "import sys; from ray._raylet import GcsClient; GcsClient(address=sy
 
 
 def open_to_strangers(address: str) -> bool:
-    """Whether the head at ``address`` answers to somebody without a token; asked in a process that has none."""
+    """Whether the head at ``address`` answers without a token; tried in a process that has none."""
     token_free = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
     command, mode = [sys.executable, "-c", _STRANGER, address], {"RAY_AUTH_MODE": "disabled"}
     try:
@@ -49,10 +50,10 @@ def open_to_strangers(address: str) -> bool:
 
 @contextmanager
 def ready_workers_taken() -> Iterator[None]:
-    """While Tune runs: its actors run on the workers that wait, where this process started Ray.
+    """While Tune runs: let its actors use the workers that are ready, if this process started Ray.
 
-    Tune asks for workers with environment variables of its own, for each of which Ray starts a process more that has to import
-    torch, and those that it started with itself end unused. They have these variables anyway: they were ours.
+    Tune requests workers with its own environment variables. For each, Ray would start another process, which has to import
+    torch, and the ready ones would end unused. They have these variables anyway, because we started them with these.
     """
     import ray
     from ray.tune.execution import class_cache
@@ -70,9 +71,9 @@ def ready_workers_taken() -> Iterator[None]:
 
 @contextmanager
 def a_lack_of_memory_survived() -> Iterator[None]:
-    """While Tune runs: a worker that Ray ends for want of memory is a worker that died, and its trial is started anew.
+    """While Tune runs: treat a worker that Ray ends for lack of memory as one that died, and start its trial again.
 
-    Tune knows no error of a dead actor but RayActorError, which this one is not, and ends the whole run with a traceback.
+    Of the errors of a dead actor, Tune knows only RayActorError, which this is not, and would end the whole run with a traceback.
     """
     from unittest.mock import patch
 
@@ -88,9 +89,10 @@ def a_lack_of_memory_survived() -> Iterator[None]:
 
 @contextmanager
 def signals_left_alone() -> Iterator[None]:
-    """While Ray starts: it gives SIGTERM to `sys.exit`, and then to a handler that dumps the stack and aborts.
+    """While Ray starts: keep our signal handlers. Ray would give SIGTERM to `sys.exit`, then to a handler that dumps the stack
+    and aborts.
 
-    An exception in the midst of its start leaves a Ray whose shutdown is a segmentation fault.
+    An exception in the middle of its start leaves a Ray whose shutdown is a segmentation fault.
     """
     from ray._private import utils
 
@@ -105,10 +107,10 @@ def signals_left_alone() -> Iterator[None]:
 
 @contextmanager
 def out_of_reach() -> Iterator[None]:
-    """While a Ray of our own starts: its daemons and workers listen on loopback alone.
+    """While a local Ray starts: let its daemons and workers listen on loopback only.
 
-    They do where the node's address is that of loopback, which Ray has a switch for, meant for Windows and macOS, and replaces
-    by the machine's own address wherever it is given in another way.
+    They do if the node's address is that of loopback. Ray has a switch for this, meant for Windows and macOS; an address given
+    in any other way is replaced by the machine's own.
     """
     from ray._private import ray_constants
 
@@ -123,7 +125,7 @@ def out_of_reach() -> Iterator[None]:
 
 @contextmanager
 def _variables(**values: str) -> Iterator[None]:
-    """Environment variables of processes that are started meanwhile; those that are set already stay."""
+    """Environment variables for processes that are started in this block; variables that are already set stay."""
     missing = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(missing)
     try:

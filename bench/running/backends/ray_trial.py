@@ -1,4 +1,4 @@
-"""A trial as Ray Tune carries it: packed into a config by the driver, and run from it by a worker on any node."""
+"""A trial as Ray Tune carries it: the driver packs it into a config, and a worker on any node runs it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _REPORT_SECONDS = 1.0  # a trial reports at most this often: reports cost the dr
 
 
 def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
-    """A trial's config, as JSON: Tune copies its whole grid for each trial that it makes of it, and of 2,400 trials in nested
-    dictionaries that took minutes before the first one started.
+    """A trial's config, as JSON: Tune copies its whole grid for each trial, which with 2,400 trials in nested dictionaries took
+    minutes before the first one started.
 
-    Ray leaves a worker that has no GPU every one that the machine has (ray-project/ray#54868), so that a trial without one must
-    be told to compute on the CPU.
+    Ray lets a worker without a GPU see all GPUs of the machine (ray-project/ray#54868), so a trial without a GPU must be told to
+    use the CPU.
     """
     return json.dumps({"trial": carried(job.spec), "runtime": asdict(job.runtime.given(gpus)), "wants_progress": wants_progress})
 
 
 def unpacked(config: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `packed`, of a config of Tune's that has it."""
+    """The inverse of `packed`, for a config that Tune has."""
     job: dict[str, Any] = json.loads(config["job"])
     return job
 
@@ -50,13 +50,13 @@ def steps(job: dict[str, Any]) -> Iterator[Progress | TrialResult]:
 
 
 def trainable() -> type:
-    """The Tune trainable; built here, since its base class is Ray's and Ray is imported late."""
+    """The Tune trainable, defined in a function because its base class is Ray's and Ray is imported late."""
     from ray import tune
 
     from lt_core.training.runtime import gpu_is_lost
 
     class Trial(tune.Trainable):
-        """A trial as Tune sees it. Everything it knows comes from its config, so that a kept actor carries nothing over."""
+        """A trial as Tune sees it. Everything it knows comes from its config, so that a reused actor carries nothing over."""
 
         def setup(self, config: dict[str, Any]) -> None:
             self.reset_config(config)

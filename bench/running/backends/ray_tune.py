@@ -1,7 +1,7 @@
-"""Trials on Ray Tune: on this machine, or on a cluster that is joined by its address.
+"""Trials on Ray Tune, on this machine or on an existing cluster.
 
-Tune only decides where and when. Resuming is the store's business: Tune's own restore forbids a changed grid and can
-lose trials. Workers are kept between trials, since a fresh one costs seconds.
+Tune only decides where and when. The store takes care of resuming, because Tune's own restore forbids a changed grid and can
+lose trials. Workers are reused between trials, because a new one costs seconds.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class RayTune:
         return float(ray.cluster_resources().get("GPU", 0))
 
     def on_a_gpu(self, work: Callable[..., T], *given: Any) -> T | None:
-        """``work(*given)``, by a process that has a GPU to itself, on any machine; None where none of them has one.
+        """``work(*given)``, in a process with a GPU to itself, on any machine; None if no machine has one.
 
         Raises:
             UserError: that of ``work``, or its process died.
@@ -249,14 +249,16 @@ def _check_address(address: str) -> None:
 
 
 class _Unpickled:
-    """Stays in the driver. Tune pickles its callbacks, scheduler and searcher in order to resume, which it is never asked to."""
+    """An object that stays in the driver. Tune pickles its callbacks, scheduler and searcher in order to resume, which we never
+    ask for.
+    """
 
     def __reduce__(self) -> tuple[type, tuple]:
         return object, ()
 
 
 def _hub(listener: Listener, watch: Watch) -> Any:
-    """The driver's ear in Tune: hands results to ``listener`` as they come."""
+    """The driver's callback in Tune, which passes results to ``listener`` as they come."""
     from ray import tune
 
     from lt_core.training.trial import Progress
@@ -273,7 +275,7 @@ def _hub(listener: Listener, watch: Watch) -> Any:
                 self._end(TrialResult.from_record(record))
 
         def stops(self, trial: Any, result: dict) -> bool:
-            """Tell of a trial's progress, as Tune has flattened it; whether it is to be stopped."""
+            """Report a trial's progress, as flattened by Tune; returns whether to stop the trial."""
             point = {key.removeprefix("point/"): value for key, value in result.items() if key.startswith("point/")}
             reason = listener.progress(_spec(trial), Progress(result["epoch"], result["epochs"], point or None))
             if reason:

@@ -1,4 +1,4 @@
-"""Whether the Ray under a run still lives: a driver whose daemons have died waits for ever."""
+"""Whether Ray is still alive during a run: a driver whose daemons have died would wait for ever."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Watch:
     """Looks at the daemons until it is closed.
 
     Args:
-        looks: by the words for a daemon, whether it is gone, and for how many seconds it has to be.
-        leave: ends the process with a sentence, called where the driver has not closed the watch in time.
+        looks: name of a daemon → whether it is gone, and for how many seconds it must be gone. leave: ends the process with a
+        sentence; called if the driver does not close the watch in time.
     """
 
     def __init__(self, looks: dict[str, tuple[Callable[[], bool], float]], leave: Callable[[str], None]) -> None:
@@ -55,9 +55,9 @@ class Watch:
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """While a driver waits for Ray: notices in a few seconds that a daemon without which nothing goes on has died.
+    """While a driver waits for Ray: notice within a few seconds that an essential daemon has died.
 
-    Whoever waits looks at ``lost`` from time to time and raises it. A driver that hangs inside of Ray and cannot, is ended.
+    The waiting code checks ``lost`` from time to time and raises it. A driver that hangs inside Ray and cannot check is ended.
     """
     looks = _looks()
     stopping.shut_down_unless(lambda: any(look() for look, _ in looks.values()))
