@@ -1,4 +1,4 @@
-"""What a trained classifier says of many pictures: in batches that fit into memory, with arrays in and out."""
+"""The output of a trained classifier on many pictures: in batches that fit into memory, with arrays in and out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def features(trained: Trained, read: Read, count: int) -> tuple[np.ndarray, np.n
     """Logits [count, C] and features [count, d] of the pictures at positions from 0 on, in float32.
 
     Raises:
-        UserError: it is of several networks, which share no features.
+        UserError: it consists of several networks, which do not share features.
     """
     if not trained.network.width:
         raise UserError(
@@ -58,7 +58,9 @@ def features(trained: Trained, read: Read, count: int) -> tuple[np.ndarray, np.n
 
 
 def slopes(trained: Trained, at: np.ndarray) -> np.ndarray:
-    """The slopes of the logits along the features [C, d] at features ``at`` [d]: the weights, where the classifier is linear."""
+    """The gradients of the logits with respect to the features, [C, d], at features ``at`` [d]: the weights, if the classifier
+    is linear.
+    """
 
     def logits(point: Tensor) -> Tensor:
         return trained.loss.logits(trained.network.classify(point[None]).float())[0]
@@ -68,19 +70,18 @@ def slopes(trained: Trained, at: np.ndarray) -> np.ndarray:
 
 
 def shown(trained: Trained, pixels: np.ndarray) -> np.ndarray:
-    """What of stored ``pixels`` uint8 [N, H, W, channels] the network is given: all, or the centre."""
+    """The part of stored ``pixels`` uint8 [N, H, W, channels] that the network sees: all, or the centre."""
     return np.asarray(cut_for_evaluation(torch.from_numpy(pixels), trained.spec.recipe).numpy())
 
 
 def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How much each place counts for the class that is looked for: float32 [N, H, W], by what the network is given.
+    """How much each place counts for the given class: float32 [N, H, W], at the size that the network sees.
 
     Args:
-        pixels: uint8 [N, H, W, channels], as they are stored.
-        labels: int [N], the class that is looked for in each.
+        pixels: uint8 [N, H, W, channels], as they are stored. labels: int [N], the class to explain in each picture.
 
     Raises:
-        UserError: the network has nothing that this explanation could look at.
+        UserError: this kind of explanation cannot be applied to the network.
     """
     images = trained.images(_on(trained, pixels))
     return np.asarray(explanation.heat(trained, images, _on(trained, labels)).cpu().numpy())
@@ -89,12 +90,11 @@ def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels:
 def scores(
     trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray, masks: np.ndarray | None
 ) -> dict[str, np.ndarray]:
-    """What the maps of each picture are worth, [N] each: ``deletion`` and ``insertion``, where what is hidden has the mean colour
-    of the training images; with masks also the share of heat ``inside``, ``pointing``, and the object's share of the ``area``.
+    """Scores of each picture's map, [N] each: ``deletion`` and ``insertion``, with hidden pixels in the mean colour of the
+    training images; with masks also the share of heat ``inside``, ``pointing``, and the object's share of the ``area``.
 
     Args:
-        pixels, labels: as in `heat`.
-        masks: bool [N, H, W], where the object is in the pictures as they are stored; None: it is not known.
+        pixels, labels: as in `heat`. masks: bool [N, H, W], where the object is in the stored pictures; None: unknown.
 
     Raises:
         UserError: see `heat`.

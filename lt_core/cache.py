@@ -1,4 +1,4 @@
-"""Folders of the machine: where image sets are looked for, and where decoded images, weights and features are kept."""
+"""Folders on this machine: where image sets are looked for, and where decoded images, weights and features are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def data_root(given: str | None, name: str) -> Path:
     """The folder in which the image set ``name`` is looked for: ``given``, else ``LT_DATA``, else where downloads are kept.
 
     Raises:
-        UserError: it was named, and is not there.
+        UserError: it was given explicitly, but does not exist.
     """
     root = Path(given or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
     if (given or "LT_DATA" in os.environ) and not root.is_dir():

@@ -21,7 +21,7 @@ _SIDE = 96  # pixels of a map at least
 
 
 def draw(sheet: Sheet, title: str, notes: Sequence[str]) -> Figure:
-    """The picture itself first, then each method's heat over it; below each, the method's prediction, in blue if it is correct."""
+    """The picture itself first, then each method's heat over it; below each, the method's prediction, blue if correct."""
     from matplotlib.figure import Figure
 
     rows, columns = len(sheet.pixels), 1 + len(sheet.columns)

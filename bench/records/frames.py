@@ -104,7 +104,7 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 
 
 def generations(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row per trial, training and class of semi-supervised trials: recall and precision of the model and its pseudo-labels."""
+    """One row per trial, training and class of semi-supervised trials: recall and precision of model and pseudo-labels."""
     columns = ("test_recall", "test_precision", "pseudo_recall", "pseudo_precision", "taken")
     parts = [
         {"trial_id": r.trial_id, "class": range(len(r.train_counts)), "train_count": r.train_counts, **made}

@@ -21,7 +21,7 @@ Setting = dict[str, Any]  # axis → value, and "method" → label
 
 @dataclass(frozen=True)
 class Study:
-    """One search: the methods to choose from, the axes, and the first setting to try, which is the paper's or the declared one."""
+    """One search: the methods to choose from, the axes, and the first setting to try (the paper's or the declared one)."""
 
     name: str
     methods: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Random resized crops, and the centre, of batches of pictures: boxes, and what is in them at another size.
+"""Random resized crops and central crops of batches of pictures: boxes, and their content at another size.
 
 Sizes and rounding are those of torchvision's RandomResizedCrop, Resize and CenterCrop, bilinear with antialiasing.
 """
@@ -22,11 +22,11 @@ _AT_ONCE = 64  # pictures whose float32 copies lie in memory
 
 
 def random_boxes(numbers: Numbers, height: int, width: int, area: Sequence[float], ratio: Sequence[float]) -> Tensor:
-    """Top, left, height and width of a box an image, in pixels: int64 [B, 4].
+    """Top, left, height and width of one box per image, in pixels: int64 [B, 4].
 
-    Its share of the picture is uniform in ``area`` and the logarithm of width over height in that of ``ratio``. Of ten such
-    boxes the first that fits into the picture is taken, else the largest in the middle of it that has a ratio within bounds
-    (Szegedy et al. 2015, section 6, as torchvision has it).
+    Its share of the picture is uniform in ``area`` and the logarithm of width over height in that of ``ratio``. The first of ten
+    such boxes that fits into the picture is taken, otherwise the largest central box with a ratio within bounds (Szegedy et al.
+    2015, section 6, as torchvision has it).
     """
     drawn = numbers.take(NUMBERS)
     share, place, tried = area[0] + (area[1] - area[0]) * drawn[:_ATTEMPTS], drawn[-2:], drawn[_ATTEMPTS:-2]
@@ -46,8 +46,8 @@ def random_boxes(numbers: Numbers, height: int, width: int, area: Sequence[float
 
 
 def resampled(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
-    """What is in the ``boxes`` [B, 4] of ``pixels`` uint8 [B, H, W, channels], scaled, and mirrored where ``flipped`` [B]: uint8
-    [B, side, side, channels].
+    """The content of the ``boxes`` [B, 4] of ``pixels`` uint8 [B, H, W, channels], scaled, and mirrored where ``flipped`` [B]:
+    uint8 [B, side, side, channels].
     """
     return (_one_by_one if pixels.device.type == "cpu" else _together)(pixels, boxes, side, flipped)
 
@@ -99,8 +99,8 @@ def _weights(start: Tensor, length: Tensor, side: int, size: int) -> Tensor:
 
 
 def centre(pixels: Tensor, resize: int, side: int) -> Tensor:
-    """``pixels`` uint8 [B, H, W, channels] with the shorter side scaled to ``resize``, and of that the central square of ``side``
-    pixels: uint8 [B, side, side, channels]. Without scaling where they have that size.
+    """``pixels`` uint8 [B, H, W, channels] with the shorter side scaled to ``resize``, and of that the central square of
+    ``side`` pixels: uint8 [B, side, side, channels]. Pictures that already have that size are not scaled.
     """
     height, width = pixels.shape[1:3]
     shorter = min(height, width)

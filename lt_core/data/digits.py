@@ -12,7 +12,7 @@ _TEST_EACH = 50
 def read_digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Training and test set, (images uint8 [N, 8, 8, 1], labels) each: grey levels 0…16 stretched to 0…255.
 
-    50 images per class are the test set.
+    The test set has 50 images per class.
     """
     from sklearn.datasets import load_digits
 

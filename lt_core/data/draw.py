@@ -1,9 +1,9 @@
-"""Which images of a set a trial uses, and as what: positions and counts alone, of labels alone. No image is touched.
+"""Which images of a set a trial uses, and for what: positions and counts, from labels alone. No image is read.
 
-``subset_seed`` puts each class's images into an order, once. The labelled training images are the first of it and the unlabelled
-ones the next; validation takes the last, and the extra images of meta methods lie before those. So the subsets of different
-imbalance factors and label fractions nest (Cui et al. 2019), and every factor and method is validated on the same images and
-looks at the same extra ones.
+``subset_seed`` puts each class's images into an order, once. The labelled training images come first in it and the unlabelled
+ones next; validation takes the last ones, and the extra images of meta methods come before those. The subsets of different
+imbalance factors and label fractions are therefore nested (Cui et al. 2019), and every factor and method is validated on the
+same images and sees the same extra ones.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Draw:
     """Positions of a trial's images in the labels of a set's training set, int64 and class by class, by their role; those of
-    ``validation`` are in the labels of the set's own validation part, where it has one.
+    ``validation`` refer to the labels of the set's own validation split, if it has one.
 
-    Training, unlabelled and validation images are never the same. ``extra`` are none of validation either; a class that has too
-    few left over lends training or unlabelled images, and one with too few in all gives those that it has.
+    Training, unlabelled and validation images never overlap. ``extra`` images do not overlap with validation either; a class
+    with too few images left lends training or unlabelled images, and a class with too few in total gives all that it has.
     """
 
     train: np.ndarray
@@ -42,8 +42,8 @@ def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0, own: np.ndarray | N
     """The images of ``spec`` among those with these labels (int64, shape [N]; each class occurs).
 
     Args:
-        extra: images per class that are, where it can be, neither trained on nor held out.
-        own: labels of the set's own validation part, where validation images are those (int64).
+        extra: images per class that are, if possible, neither trained on nor held out. own: labels of the set's own validation
+        split, if validation images come from it (int64).
 
     Raises:
         UserError: the classes have too few images for what ``spec`` asks.

@@ -1,7 +1,7 @@
-"""Random numbers that depend on who draws, and not on when: a hash of seed, epoch, image, and how often it was drawn before.
+"""Random numbers that depend on the image and not on when it is drawn: a hash of seed, epoch, image, and its earlier draws.
 
-A generator's stream ties each draw to all draws before it, so that an augmented image would depend on the batch that it is in.
-These do not: an image is augmented alike in a batch, in parts of it, on one of several ranks, and after a kill.
+With a generator, each draw depends on all draws before it, so an augmented image would depend on its batch. These numbers do
+not: an image is augmented in the same way in a batch, in part of a batch, on one of several ranks, and after an interruption.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Numbers:
     """A stream of uniform numbers for each image of a batch.
 
     Args:
-        keys: int64 [B], one an image; equal keys have equal streams.
+        keys: int64 [B], one per image; equal keys give equal streams.
     """
 
     def __init__(self, keys: Tensor) -> None:
@@ -47,7 +47,7 @@ class Numbers:
 
 
 class Draws:
-    """Gives each image of a batch its numbers, and counts how often an image was drawn in the epoch under way.
+    """Gives each image of a batch its numbers, and counts how often an image was drawn in the current epoch.
 
     >>> draws = Draws(count=10, device=torch.device("cpu"))
     >>> whole = draws.numbers(torch.tensor([3, 7, 3]), seed=1).take(1)
@@ -67,7 +67,7 @@ class Draws:
         self.drawn = torch.zeros(count, dtype=torch.int64, device=device)
 
     def begin(self, epoch: int) -> None:
-        """Epoch number ``epoch`` begins, or begins again."""
+        """Start epoch ``epoch``, or start it again."""
         self.epoch = epoch
         self.begun += 1
         self.drawn.zero_()
@@ -77,7 +77,7 @@ class Draws:
         self._count(positions)
 
     def numbers(self, positions: Tensor, seed: int) -> Numbers:
-        """The numbers of the images at ``positions`` [B]. One that is there twice has two draws, in this order."""
+        """The numbers of the images at ``positions`` [B]. An image that occurs twice counts as two draws, in this order."""
         times, keys = self._count(positions), torch.full_like(positions, seed)
         for part in (torch.full_like(positions, self.epoch), positions, times):
             keys = _mixed(keys + _STEP) + part

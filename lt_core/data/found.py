@@ -1,4 +1,4 @@
-"""Image sets that are looked for in folders: Parquet shards, torchvision's files, one folder per class, or a download."""
+"""Image sets that are found in folders: Parquet shards, torchvision's files, one folder per class, or a download."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm"}
 
 
 def find_set(info: DatasetInfo, source: Found, data_dir: str | None) -> ImageSet:
-    """The set, decoded and in canonical order; from the cache if it was decoded before.
+    """The set, decoded and in canonical order; from the cache if it has been decoded before.
 
     Raises:
         UserError: nothing was found and nothing could be downloaded; says what was looked for and where.
@@ -58,7 +58,7 @@ def _decode_once(
 
 
 def hold_against_published(info: DatasetInfo, found: ImageSet, place: Path) -> None:
-    """Raise unless ``found`` is the set that its name promises: rows of other images under that name would be believed."""
+    """Raise unless ``found`` is the published set of that name: rows on other images would be misleading under that name."""
     assert isinstance(info.source, Found)
     own = "download it again, or add your own images under another name with `data add`"
     counts = tuple(np.bincount(found.train_labels, minlength=info.classes).tolist())

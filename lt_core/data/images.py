@@ -19,7 +19,7 @@ from lt_core.errors import UserError
 
 
 class Pixels(Protocol):
-    """Images uint8 [N, H, W, channels]: an array, or what gives arrays of those that are asked for."""
+    """Images uint8 [N, H, W, channels]: an array, or something that is indexed like one."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -31,7 +31,7 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a memory-mapped file, in an order of their own: images are read from it when they are asked for.
+    """Some rows of a memory-mapped file, in a given order; images are read when they are indexed.
 
     >>> rows = Rows(np.arange(5)[:, None, None, None], np.array([4, 0, 2]))
     >>> rows.shape, rows[1:].ravel().tolist()
@@ -58,9 +58,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images uint8 [N, H, W, channels] and labels int64 [N] of both official parts, and of a validation part where there is one.
+    """Images uint8 [N, H, W, channels] and labels int64 [N] of the official training and test sets, and of a validation split if
+    there is one.
 
-    A trial knows all labels but asks for the pixels of its own images alone, and gets copies.
+    A trial knows all labels, but reads the pixels of its own images only, as copies.
     """
 
     name: str
@@ -93,7 +94,7 @@ class ImageSet:
 
 
 def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> ImageSet:
-    """An `ImageSet` from raw parts, checked against what is known of the set."""
+    """An `ImageSet` from raw parts, checked against the known facts about the set."""
     info = DATASETS[name]
     for part, (images, labels) in (("train", train), ("test", test)):
         if images.shape[1:] != info.image_shape:
@@ -115,8 +116,8 @@ _checked: set[tuple[object, ...]] = set()  # files as this process has held them
 
 
 def read_cache(folder: Path, name: str) -> ImageSet | None:
-    """The cached set, memory-mapped so that all processes of a machine share it; None if it is not there, or is damaged, of which
-    it warns. Each process holds it once against its fingerprint, which takes 0.15 s for CIFAR-10.
+    """The cached set, memory-mapped so that all processes of a machine share it; None if it is missing or, with a warning,
+    damaged. Each process checks its fingerprint once, which takes 0.15 s for CIFAR-10.
     """
     if not folder.exists():
         return None
@@ -150,7 +151,7 @@ def _whole(folder: Path, name: str) -> bool:
 
 
 def write_cache(folder: Path, images: ImageSet) -> None:
-    """Write beside, then rename: another process sees the whole set or none. A full disk costs only the cache."""
+    """Write to a temporary name, then rename: another process sees the whole set or nothing. A full disk only means no cache."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))

@@ -1,4 +1,4 @@
-"""What must be known of an image set before it is loaded, and where one can come from."""
+"""What is known about an image set before it is loaded, and where it can come from."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lt_core.data.standard import Standard
 
 @dataclass(frozen=True)
 class Found:
-    """A set that is found in a folder of one of these names, else downloaded by that class of torchvision.datasets.
+    """A set that is found in a folder with one of these names, or downloaded by that class of torchvision.datasets.
 
-    ``fingerprint``: of the published images; empty where it is not known.
+    ``fingerprint``: of the published images; empty if unknown.
     """
 
     aliases: tuple[str, ...] = ()
@@ -26,9 +26,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Made:
-    """A set that code makes: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test set.
+    """A set that is made by code: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test set.
 
-    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: on disk, since it is always the same.
+    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: cached on disk, because it is always the same.
     """
 
     read: Callable[[], Any]
@@ -79,5 +79,5 @@ class DatasetInfo:
 
     @property
     def n_max(self) -> int:
-        """Default size of the largest class of a long-tailed subset: what every class can give."""
+        """Default size of the largest class of a long-tailed subset: as many images as every class has."""
         return min(self.train_counts)

@@ -1,4 +1,4 @@
-"""Images on the device, and batches of them: look-up, crop and flip in one indexing operation, or crops that are scaled."""
+"""Images on the device, and batches of them: look-up, crop and flip in one indexing operation, or scaled crops."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _KNOWN = {
 class Images:
     """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device.
 
-    Features in place of images are float32 [N, 1, 1, width], of the pictures as they are. ``views``, where there are some, are
-    features of k − 1 further views of the first M ≤ N images, for training to draw from: float16 [M, k − 1, 1, 1, width]. The
-    images behind them were made of features and have none. Where images are too many for the memory ``pixels`` is a `Stored`,
-    which looks them up in a file; who asks for slices or positions need not know.
+    Features instead of images are float32 [N, 1, 1, width], of the unchanged pictures. ``views``, if there are any, are features
+    of k − 1 further views of the first M ≤ N images, from which training draws: float16 [M, k − 1, 1, 1, width]. The images
+    behind them were made of features and have none. Where images are too many for the memory ``pixels`` is a `Stored`, which
+    looks them up in a file; who asks for slices or positions need not know.
     """
 
     pixels: Tensor
@@ -43,7 +43,7 @@ class Images:
         return len(self.labels)
 
     def at(self, positions: Tensor | slice) -> Images:
-        """The images at ``positions``; at a slice, where the last have no views."""
+        """The images at ``positions``; at a slice, because the last images have no views."""
         return Images(self.pixels[positions], self.labels[positions], None if self.views is None else self.views[positions])
 
     def nameless(self) -> Images:
@@ -51,7 +51,7 @@ class Images:
         return replace(self, labels=torch.full_like(self.labels, -1))
 
     def followed_by(self, others: Images) -> Images:
-        """These images and ``others`` behind them."""
+        """These images, followed by ``others``."""
         views = self.views
         if views is not None and others.views is not None:
             assert len(views) == len(self), "views of images that stand behind others without views have no place"
@@ -61,9 +61,9 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """The sets of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
+    """The splits of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
 
-    Unlabelled images have the label −1 here: those that are known are for diagnosis alone, and `TrialImages` keeps them.
+    Unlabelled images have the label −1 here: their labels, if known, are only for diagnosis, and `TrialImages` keeps them.
     """
 
     train: Images
@@ -117,7 +117,7 @@ class Batches:
 
     @property
     def captured(self) -> bool:
-        """As `lt_core.parts.Part.captured`: whether a batch is made without the host's part in it."""
+        """As `lt_core.parts.Part.captured`: whether batches are made without involving the host."""
         by_image = self.recipe.crop or self.changes
         return not isinstance(self.source, Stored) and not by_image
 
@@ -212,7 +212,7 @@ def as_evaluated(pixels: Tensor, recipe: Recipe, scale: Tensor, shift: Tensor) -
 
 
 def cut_for_evaluation(pixels: Tensor, recipe: Recipe) -> Tensor:
-    """What of stored ``pixels`` uint8 [B, H, W, channels] a network is given in evaluation: all, or the centre."""
+    """The part of stored ``pixels`` uint8 [B, H, W, channels] that a network sees in evaluation: all, or the centre."""
     return centre(pixels, recipe.evaluated_at, recipe.crop) if recipe.crop else pixels
 
 

@@ -1,7 +1,7 @@
 """How many images of each class a long-tailed training subset and its validation split hold.
 
-Only a class that has too few left over gives some of its own to validation. What a class cannot give is refused: a split is
-never smaller than it was asked to be.
+Only a class with too few images left over gives training images to validation. If a class cannot give enough, that is an error:
+a split is never smaller than requested.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def profile(spec: DataSpec, classes: int) -> list[float] | None:
-    """Size of the class of each rank over the largest, before it is cut to whole images; None for shapes without a formula.
+    """Size of the class of each rank relative to the largest, before rounding to whole images; None for shapes without a formula.
 
     ``exp``: IF^(−i/(C−1)); ``step``: 1 for the first half, 1/IF for the second (Cao et al. 2019).
     """
@@ -35,7 +35,7 @@ def profile(spec: DataSpec, classes: int) -> list[float] | None:
 
 
 def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
-    """Images of each class, in label order, that the subset asks for (before validation takes its share).
+    """Images of each class that the subset requests, in label order (before validation takes its share).
 
     ``exp`` and ``step``: int(n_max · p_i) with p of `profile`; ``majority``: class 0 keeps 90 % of its images, the others
     10 %; ``natural``: all; ``counts``: as listed. i is the rank of the class: its label, or its place in an order shuffled by
@@ -45,7 +45,7 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
         available: training images that each class has.
 
     Raises:
-        UserError: a class would be left without images, or asks for more than it has.
+        UserError: a class would be left without images, or would need more than it has.
     """
     classes = len(available)
     n_max, shares = spec.n_max or min(available), profile(spec, classes)
@@ -107,11 +107,11 @@ def class_order(spec: DataSpec, classes: int) -> list[int]:
 def subset_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
     """Images of each class in the training subset, in label order, once the validation split has its share.
 
-    The split is balanced: each class gives ``held_out`` images. What the subset leaves over goes first; a class that has too
-    little left gives training images, of which it keeps at least half.
+    The split is balanced: each class gives ``held_out`` images. It first gives images that are not in the subset; a class with
+    too few of them gives training images, of which it keeps at least half.
 
     Raises:
-        UserError: some class cannot give as many; the largest possible number is named.
+        UserError: some class cannot give as many; the message names the largest possible number.
     """
     sizes, held_out = class_sizes(spec, available), spec.held_out
     spare = [pool - size + size // 2 for pool, size in zip(available, sizes, strict=True)]
