@@ -18,7 +18,7 @@ from lt_core.spec import MethodSpec
 
 @dataclass(frozen=True)
 class Neutral:
-    """The hyperparameters at which a method must equal a plainer one to the bit; or why there are none.
+    """The hyperparameters at which a method must equal a plainer one to the bit, or the reason why there are none.
 
     >>> Neutral({"gamma": 0.0})  # softmax cross-entropy at γ = 0
     Neutral(at={'gamma': 0.0}, equals='softmax', reason='')
@@ -33,7 +33,7 @@ class Neutral:
 
 @dataclass(frozen=True)
 class Method:
-    """One row of a comparison, before its hyperparameters are set."""
+    """A method, before its hyperparameters are set."""
 
     name: str
     family: str
@@ -49,11 +49,11 @@ class Method:
         return {group: str(wanted.get(group, choice)) for group, choice in NEUTRAL.items()}
 
     def domains(self) -> dict[str, Domain]:
-        """Parameters of the method as declared (other choices of parts bring others)."""
+        """Parameters of the method as declared (other parts have other parameters)."""
         return parameters(self.choices())
 
     def resolve(self, overrides: Mapping[str, Any] | None = None) -> MethodSpec:
-        """The method with ``overrides`` of parts or parameters, everything filled in.
+        """The method with ``overrides`` of parts or parameters, and all other parameters filled in.
 
         Raises:
             UserError: a parameter that the chosen parts do not have, or one outside its domain.
@@ -120,7 +120,7 @@ def method(
 
 
 def versioned(label: str) -> str:
-    """A method's label with the versions of plug-in files behind the names that they define, those of a first stage too."""
+    """A method's label, with the versions of plug-in files after the names that they define, including those of a first stage."""
     name, values = parse_label(label)
     for key, value in values.items():
         values[key] = versioned(value) if key == "stage_one" else GROUPS[key].versioned(value) if key in GROUPS else value

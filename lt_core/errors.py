@@ -1,4 +1,4 @@
-"""The error that is the user's to mend, and the nearest valid word that it names."""
+"""The error for mistakes that the user can fix, and suggestions of the nearest valid word."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 class UserError(ValueError):
     r"""Bad input. Its message is one clear sentence: what, where, and what to write instead.
 
-    The command line prints the message alone and leaves with exit code 2; no traceback. It may quote a file of somebody else's:
-    control characters, with which a terminal can be told things, are shown as what they are.
+    The command line prints only the message, without a traceback, and exits with code 2. A message may quote somebody else's
+    file, so control characters, which could manipulate a terminal, are shown escaped.
 
     >>> str(UserError("no file 'a\x1b[2Jb.png'"))
     "no file 'a\\x1b[2Jb.png'"
@@ -38,7 +38,7 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> UserError:
-    """The error for a word that is not in ``valid``; it suggests the most similar one, or lists what there is.
+    """The error for a word that is not in ``valid``; it suggests the most similar one, or lists the valid ones.
 
     >>> print(unknown("colour", "rde", ["red", "blue"]))
     unknown colour 'rde': did you mean 'red'?

@@ -1,4 +1,4 @@
-"""What other packages bring along, under an entry point of theirs."""
+"""Methods and models of other installed packages, found by their entry points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ OF_METHODS, OF_METRICS = "lt_bench.methods", "lt_bench.metrics"
 
 
 def load_external(group: str) -> None:
-    """Import what installed packages offer under the entry point ``group``, such as `OF_METHODS`, to be registered."""
+    """Import the modules that installed packages name under the entry point ``group``, such as `OF_METHODS`, so that they
+    register their contents.
+    """
     for entry in entry_points(group=group):
         try:
             entry.load()
@@ -19,6 +21,6 @@ def load_external(group: str) -> None:
 
 
 def offering_packages() -> dict[str, str]:
-    """Name → version of the installed packages that offer something."""
+    """Name → version of the installed packages that use one of these entry points."""
     offered = [entry for group in (OF_METHODS, OF_METRICS) for entry in entry_points(group=group)]
     return {entry.dist.name: entry.dist.version for entry in offered if entry.dist}

@@ -1,4 +1,4 @@
-"""What a trained network says of images, without augmentation."""
+"""The output of a trained network on images, without augmentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PIXELS = 2**19  # of a batch's images of one channel, so that a network's maps o
 
 @torch.no_grad()
 def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Tensor]:
-    """``say(outputs, features)`` of each batch of ``images`` as they are, in order, by the network as it stands."""
+    """``say(outputs, features)`` of each batch of unaugmented ``images``, in order, by the network in its current state."""
     net, pixels = predictor.evaluated, images.pixels
     net.eval()
     height, width, _ = predictor.batches.shape
@@ -41,7 +41,9 @@ def probabilities_of(predictor: Predictor, images: Images) -> Tensor:
 
 
 def probability_batches(predictor: Predictor, images: Images) -> Iterator[Tensor]:
-    """`probabilities_of` batch by batch, for who need not hold them all: those of 24,000 images of 8,000 classes take 800 MB."""
+    """`probabilities_of` batch by batch, if they are not all needed at once: those of 24,000 images of 8,000 classes take 800
+    MB.
+    """
 
     def say(outputs: Tensor, features: Tensor) -> Tensor:
         logits = predictor.loss.logits(outputs)

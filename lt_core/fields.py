@@ -1,8 +1,8 @@
 """Typed parameters that carry their own documentation and bounds.
 
-Every object that a user can write down (a part of a method, a recipe, a data specification, a suite) is a frozen
-dataclass whose fields are declared with `param`. `build` makes one from YAML, JSON or command-line text, and
-refuses an unknown key, a wrong type or a value out of bounds in one sentence that says what would be right.
+Every object that a user can write down (a part of a method, a recipe, a data specification, a suite) is a frozen dataclass whose
+fields are declared with `param`. `build` makes one from YAML, JSON or command-line text, and rejects an unknown key, a wrong
+type or a value out of bounds in one sentence that says what would be valid.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:
 
 
 def check(record: Any, where: str = "") -> None:
-    """For ``__post_init__``: what `build` checks holds for ``cls(…)`` and `dataclasses.replace` too, and 10 is 10.0."""
+    """For ``__post_init__``: makes ``cls(…)`` and `dataclasses.replace` check what `build` checks, and convert 10 to 10.0."""
     place = f"{where}: " if where else ""
     for key in domains(type(record)):
         object.__setattr__(record, key, checked_value(type(record), key, getattr(record, key), place))

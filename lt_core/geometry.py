@@ -1,7 +1,7 @@
-"""How the features of classes lie: spreads and distances, silhouettes, and neural collapse. These are figures of the features as
-they are; none depends on a projection to two dimensions.
+"""The geometry of class features: spreads and distances, silhouettes, and neural collapse. All figures are of the features
+themselves and not of a projection to two dimensions.
 
-N images, C classes, features of d numbers. Every class counts alike, however many images it has.
+N images, C classes, features of dimension d. Every class counts equally, however many images it has.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def between(middles: np.ndarray) -> np.ndarray:
 
 
 def nearest_centre(features: np.ndarray, middles: np.ndarray) -> np.ndarray:
-    """The class whose centre is nearest to each image: int [N]; a class without a centre is none."""
+    """The class whose centre is nearest to each image: int [N]; classes without a centre are ignored."""
     squares = _squares(np.asarray(features, float), middles)
     nearest: np.ndarray = np.where(np.isnan(squares), np.inf, squares).argmin(axis=1)
     return nearest

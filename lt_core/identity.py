@@ -1,7 +1,7 @@
-"""What enters a trial's id besides the values of its spec: the protocol, and the values that stay out of it.
+"""What determines a trial's ID besides the values of its spec: the protocol, and the values that stay out of it.
 
-All of it is frozen, since the id of every stored row depends on it, and stands here rather than beside the parts, since ids are
-computed where no part is loaded. `lt_core.spec.TrialSpec.trial_id` makes the id.
+All of this is frozen, because the ID of every stored row depends on it. It is here rather than next to the parts, because IDs
+are also computed where no part is loaded. `lt_core.spec.TrialSpec.trial_id` makes the id.
 """
 
 from __future__ import annotations

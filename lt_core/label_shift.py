@@ -1,8 +1,9 @@
-"""Label shift: what a trained classifier is worth where classes are as frequent as q says, and how it adapts to q, known or not.
+"""Label shift: the accuracy of a trained classifier on test sets with class frequencies q, and ways of adapting it to q, known
+or not.
 
-All of it takes the classifier's posteriors p(c | x) and no network. A test set with the frequencies q is never drawn: each test
-image counts with the weight q_c / n_c, so that a figure is the one that such test sets have on average, without the noise of a
-draw, and an estimate of q is the one that a large test set gives.
+Everything here takes the classifier's posteriors p(c | x) and needs no network. A test set with the frequencies q is never
+sampled: each test image has the weight q_c / n_c, so that a figure is the average over such test sets, without sampling noise,
+and an estimate of q is that of a large test set.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ AS_IS, KNOWN, EM, BBSE = "as it is", "known prior", "EM", "BBSE"
 
 
 def accuracies(test: Predictions, validation: Predictions | None, priors: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy, in 0…1, on test sets with each of the class frequencies ``priors``, by what is done about them: [T] each.
+    """Accuracy, between 0 and 1, on test sets with each of the class frequencies ``priors``, for each way of adapting: [T] each.
 
     Posteriors are calibrated on the validation split, and adapted from there. BBSE looks at the predictions that they make under
-    that split's class frequencies: a classifier as it is may never predict a class of the tail, of which they would say nothing.
+    that split's class frequencies: without calibration, a classifier may never predict a tail class, about which BBSE could then
+    say nothing.
 
     Args:
         validation: None where there is no such split.
@@ -62,7 +64,7 @@ def accuracies(test: Predictions, validation: Predictions | None, priors: np.nda
 
 
 def image_weights(labels: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Weight of each image, [N], with which the images are a test set with the class frequencies ``prior``: q_c / n_c.
+    """Weight of each image, [N], that turns the images into a test set with the class frequencies ``prior``: q_c / n_c.
 
     >>> image_weights(np.array([0, 0, 1]), np.array([0.5, 0.5])).tolist()
     [0.25, 0.25, 0.5]
@@ -78,11 +80,11 @@ def image_weights(labels: np.ndarray, prior: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes posteriors right on images that were not trained on: p^a, renormalised, where classes have the frequencies π.
+    """The calibration of posteriors on images that were not trained on: p^a, renormalised, is correct for class frequencies π.
 
     Attributes:
-        sharpness: a, one over the temperature; above 1 for a classifier that is surer than it says.
-        prior: π [C], the class frequencies that p^a stand for, whatever the classifier was trained on.
+        sharpness: a, one over the temperature; above 1 for an underconfident classifier. prior: π [C], the class frequencies
+        that p^a stand for, whatever the classifier was trained on.
     """
 
     sharpness: float

@@ -34,7 +34,7 @@ def parse_label(label: str) -> tuple[str, dict[str, str]]:
 
 
 def cut_at_commas(text: str) -> list[str] | None:
-    """``text`` cut at its commas, but not inside the brackets of a value that is a label or a list; None: they do not match.
+    """``text`` split at its commas, except inside brackets (of labels and lists); None if brackets do not match.
 
     >>> cut_at_commas("dataset=digits,counts=[50,30,10]")
     ['dataset=digits', 'counts=[50,30,10]']
@@ -90,7 +90,9 @@ def _matches(pattern: str, label: str) -> bool:
 
 
 def without_version(value: T) -> T:
-    """A name or label without the versions of plug-in files in it: ``my_loss`` of ``my_loss@3f2a9c1b``. What is no text stays."""
+    """A name or label without the versions of plug-in files in it: ``my_loss`` of ``my_loss@3f2a9c1b``. Values that are not text
+    are returned unchanged.
+    """
     return cast(T, _VERSION.sub("", value)) if isinstance(value, str) else value
 
 
@@ -107,12 +109,12 @@ def short(value: Any) -> str:
 
 
 def listed(value: Any) -> str:
-    """A value as one writes it in a line of text: a list in brackets, ``[50,30,10]``, and others as `short` has them."""
+    """A value as one writes it in a line of text: a list in brackets, ``[50,30,10]``, other values as by `short`."""
     return f"[{','.join(map(short, value))}]" if isinstance(value, tuple) else short(value)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """``number`` and ``noun``, in the plural where it is one: ``1 trial``, ``2 trials``."""
+    """``number`` and ``noun``, in the plural if necessary: ``1 trial``, ``2 trials``."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 

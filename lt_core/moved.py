@@ -1,8 +1,8 @@
-"""What methods declared before they were held against their authors' code, and how rows from then are read.
+"""What methods declared before they were compared with their authors' code, and how older rows are read.
 
-A row keeps the id that it had. Its label is relative to declarations, so it is written anew when the row is read: it names what
-the row had where its method now declares something else. The method of a first stage is such a label inside an id. It is stored
-in the old notation, in which a parameter that is not named has the value of then, and written in today's.
+A row keeps its ID. Its label is relative to declarations, so it is rewritten when the row is read: where the method now declares
+something else, the label names the row's value. The method of a first stage is such a label inside an ID. It is stored in the
+old notation, in which a parameter that is not named has its old value, and shown in today's.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MOVED: dict[str, dict[str, tuple[Any, Any]]] = {
 
 
 def as_stored(written: str) -> str:
-    """The label of a first stage as an id has it: what is not named has the value of then."""
+    """The label of a first stage as in an ID: parameters that are not named have their old values."""
     name, values = parse_label(written)
     for key, (then, now) in _moved(name, values):
         value = values.pop(key, short(now))
@@ -51,7 +51,7 @@ def as_stored(written: str) -> str:
 
 
 def as_written(stored: str) -> str:
-    """The inverse of `as_stored`: the label that means the same today."""
+    """The inverse of `as_stored`: the label with the same meaning today."""
     name, values = parse_label(stored)
     for key, (then, now) in _moved(name, values):
         value = values.pop(key, short(then))
@@ -61,7 +61,7 @@ def as_written(stored: str) -> str:
 
 
 def labelled(label: str, method: str, params: Mapping[str, Any]) -> str:
-    """The label that a method, read from a record, has today.
+    """Today's label of a method that is read from a record.
 
     Args:
         label: the one that it was recorded with; empty: it has none.

@@ -1,4 +1,4 @@
-"""What a recipe changes in a training picture besides its place: colour jitter, RandAugment, TrivialAugment.
+"""What a recipe changes in a training picture besides crop and flip: colour jitter, RandAugment, TrivialAugment.
 
 Operations and magnitudes are those of torchvision.transforms.v2 (ColorJitter, RandAugment, TrivialAugmentWide), on batches.
 """
@@ -25,7 +25,7 @@ _BLACK = 0  # where an image was moved away from
 
 
 def jitter(pixels: Tensor, numbers: Numbers, strengths: tuple[float, ...]) -> Tensor:
-    """Brightness, contrast and saturation times factors that are uniform in 1 ± their strengths, in an order drawn an image."""
+    """Brightness, contrast and saturation times factors that are uniform in 1 ± their strengths, in an order drawn per image."""
     choices = [
         (operation, functools.partial(_between, max(0.0, 1 - most), 1 + most))
         for operation, most in zip((ops.brightness, ops.contrast, ops.color), strengths, strict=True)
@@ -41,7 +41,7 @@ def _between(low: float, high: float, s: Tensor) -> Tensor:
 
 
 def policy(pixels: Tensor, numbers: Numbers, choices: Choices, rounds: int) -> Tensor:
-    """One operation a round, all as likely."""
+    """One operation per round, all equally likely."""
     drawn = numbers.take(2 * rounds).cpu()
     return applied(choices, pixels, _one_of(len(choices), drawn[:rounds]), drawn[rounds:])
 
@@ -99,7 +99,7 @@ def trivialaugment() -> Choices:
 
 
 def changes_of(recipe: Recipe) -> list[Change]:
-    """What ``recipe`` does to a picture that has been cropped and flipped, in order."""
+    """The changes that ``recipe`` makes to a cropped and flipped picture, in order."""
     changes: list[Change] = []
     if any(recipe.jitter):
         changes.append(functools.partial(jitter, strengths=recipe.jitter))

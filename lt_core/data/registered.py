@@ -1,8 +1,8 @@
-"""Sets of pictures that a user has added: a small file each, which every process of that user finds.
+"""Sets of pictures that a user has added: one small file each, found by every process of that user.
 
 The file says where the pictures are, at which size they are decoded, and what they were when they were added: their fingerprint.
-Its first digits are the set's version, so that the set has the whole name ``mine@3f2a9c1b`` in specs and rows, as what a plug-in
-file registers has: other pictures under the same name are another set, with other ids.
+Its first digits are the set's version, so that the set is called ``mine@3f2a9c1b`` in specs and rows, as with plug-in files:
+different pictures under the same name are a different set, with different IDs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Definition:
 
     @property
     def version(self) -> str:
-        """What stands behind the set's name in specs and rows."""
+        """The version that follows the set's name in specs and rows."""
         return self.fingerprint[:_DIGITS]
 
     @classmethod
@@ -74,7 +74,7 @@ _lent: dict[str, Definition] = {}
 
 
 def lend(values: dict[str, Any]) -> None:
-    """Have this process know a set whose file may not be on this machine: definitions travel with trials."""
+    """Make a set known to this process, even if its file is not on this machine: definitions travel with trials."""
     definition = Definition.of(values)
     _lent[definition.name] = definition
 
@@ -106,7 +106,7 @@ def _read(path: Path, mtime: int, size: int) -> Definition:
 
 
 def names() -> list[str]:
-    """Names of the sets that were added, in the order of the alphabet."""
+    """Names of the sets that were added, in alphabetical order."""
     folder = sets_dir()
     files = sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
     return list(dict.fromkeys([*files, *_lent]))
@@ -118,7 +118,7 @@ def versions() -> set[str]:
 
 
 def write(definition: Definition) -> Path:
-    """Keep ``definition`` for this user, in place of one of the same name; its file.
+    """Store ``definition`` for this user, replacing one of the same name; returns its file.
 
     Raises:
         UserError: the folder cannot be written.
@@ -135,7 +135,7 @@ def write(definition: Definition) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Raise for a name that a set cannot have."""
+    """Raise for an invalid name of a set."""
     if not _NAME.fullmatch(name) or re.search(r"_\d+(v\d+)+$", name):
         raise UserError(
             f"'{name}' is not a valid name for an image set: use letters, digits, '_', '.' and '-', and no ending such as "

@@ -1,4 +1,4 @@
-"""The image sets that the benchmark knows, and what must be known of them before they are loaded."""
+"""The image sets that the benchmark knows, and the facts that are needed before they are loaded."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Datasets(Registry[DatasetInfo]):
 
 @lru_cache(maxsize=64)
 def info_of(definition: Definition) -> DatasetInfo:
-    """What is known of a set of pictures."""
+    """The known facts about a set of pictures."""
     return DatasetInfo(
         name=definition.name,
         about=f"pictures in {definition.train} at {definition.size} pixels",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4)
 def load_set(name: str, data_dir: str | None = None) -> ImageSet:
-    """The image set ``name``, decoded and in canonical order; from the cache if it was decoded before.
+    """The image set ``name``, decoded and in canonical order; from the cache if it has been decoded before.
 
     Standard sets are looked for under ``data_dir`` (or ``LT_DATA``): Parquet shards in the layout of the Hugging Face hub,
     torchvision's own folders, a tree with one folder per class; else torchvision downloads them into the cache.
@@ -37,7 +37,7 @@ def load_set(name: str, data_dir: str | None = None) -> ImageSet:
 
 
 def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
-    """Find, download or decode each of the sets now, once, before workers would each do it.
+    """Find, download or decode each of the sets now, once, so that workers need not each do it.
 
     Raises:
         UserError: as `load_set`.
@@ -47,17 +47,17 @@ def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
 
 
 class Validated(Protocol):
-    """Images or features, with the labels of their own validation part where there is one."""
+    """Images or features, with the labels of their own validation split if there is one."""
 
     @property
     def validation_labels(self) -> np.ndarray | None: ...
 
 
 def own_validation(spec: DataSpec, images: Validated) -> np.ndarray | None:
-    """The labels of the set's own validation part, where the validation images of ``spec`` are those; else None.
+    """The labels of the set's own validation split, if ``spec`` uses it for validation; otherwise None.
 
     Raises:
-        UserError: the set has such a part, and it was not found.
+        UserError: the set has such a split, but it was not found.
     """
     if not (spec.validation and spec.own_validation):
         return None

@@ -1,4 +1,4 @@
-"""A large set that papers name, as it is known before anything is looked for: its sizes, its lists, and where to get them."""
+"""A large set used in papers, as known before any file is read: its sizes, its lists, and where to get them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LISTS = Path(__file__).parent / "lists"
 
 @dataclass(frozen=True)
 class ListFile:
-    """A list of pictures that people hand on: a line ``relative/path label`` each.
+    """A published list of pictures, with one line ``relative/path label`` per picture.
 
     Args:
         name: of the file.

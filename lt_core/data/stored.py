@@ -1,4 +1,4 @@
-"""Pixels that stay on disk: a batch's images are looked up when it is made."""
+"""Pixels that stay on disk: the images of a batch are read when it is made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AT_ONCE = 2**20  # values of a stretch: sixteen bytes each while their squares 
 
 
 def stays_on_disk(size: int, device: torch.device) -> bool:
-    """Whether ``size`` bytes of images are not copied to ``device``."""
+    """Whether ``size`` bytes of images stay on disk instead of being copied to ``device``."""
     return size > (IN_MEMORY if device.type == "cpu" else ON_GPU)
 
 
@@ -37,7 +37,7 @@ def copied(
 def moments(images: Tensor | Stored) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (n − 1) a channel of images uint8 [N, H, W, channels], in units of 0…1: float32 on the CPU.
 
-    They are those of exact sums, a stretch of images at a time.
+    Computed from exact sums, some images at a time.
     """
     channels, count = images.shape[3], images.shape[:3].numel()
     total, squares = torch.zeros(2, channels, dtype=torch.int64)
@@ -58,15 +58,13 @@ def _stretches(images: Tensor | Stored) -> Iterator[slice]:
 
 
 class Stored:
-    """Stands where a tensor uint8 [N, H, W, channels] stands, for what looks images up: by a slice, or by positions.
+    """Takes the place of a tensor uint8 [N, H, W, channels] for code that looks images up by slice or by position.
 
-    What asks for all of them at once, or computes with them as a whole, is told so.
+    Code that needs all of them at once gets an error that says so.
 
     Args:
-        read: gives the images at positions, int64 [n], as an array uint8 [n, H, W, channels].
-        positions: of the N images, for ``read``.
-        shape: height, width and channels.
-        device: where the images that are looked up go.
+        read: gives the images at positions, int64 [n], as an array uint8 [n, H, W, channels]. positions: of the N images, for
+        ``read``. shape: height, width and channels. device: for the images that are looked up.
     """
 
     dtype = torch.uint8

@@ -1,4 +1,4 @@
-"""The images of one trial: drawn once, gathered once, with the labels that training may not see sealed beside them."""
+"""The images of one trial, selected and gathered once, with the labels that training must not see kept separately."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lt_core.spec import DataSpec
 
 
 class HiddenLabels:
-    """The labels of the unlabelled images, in their order: predictions can be counted against them, and they cannot be read.
+    """The true labels of the unlabelled images, in their order: predictions can be counted against them, but they cannot be read.
 
     Args:
         labels: int64 [U].
@@ -41,7 +41,7 @@ class HiddenLabels:
 
 @dataclass(frozen=True)
 class TrialImages:
-    """What a trial looks at. Training is given ``split`` alone; ``hidden`` is there where some images are unlabelled."""
+    """The data of a trial. Training gets only ``split``; ``hidden`` exists if some images are unlabelled."""
 
     split: Split
     hidden: HiddenLabels | None
@@ -56,11 +56,10 @@ def draw_images(
     """The images of ``spec`` on ``device``.
 
     Args:
-        extra: images per class beyond the training subset.
-        frozen: the backbone whose features of the same images are wanted in their place.
+        extra: images per class beyond the training subset. frozen: use the features of this backbone instead of the images.
 
     Raises:
-        UserError: the set or the backbone is not there, or the set's classes have too few images for what ``spec`` asks.
+        UserError: the set or the backbone is missing, or its classes have too few images for ``spec``.
     """
     features = load_features(frozen, spec.dataset, data_dir, str(device)) if frozen else None
     whole: ImageSet | FeatureSet = features or load_set(spec.dataset, data_dir)

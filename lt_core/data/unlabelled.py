@@ -1,8 +1,8 @@
-"""How many images of each class are labelled and how many are not, in semi-supervised trials.
+"""How many images of each class are labelled and unlabelled in semi-supervised trials.
 
 Two protocols. By fraction (CReST: Wei et al. 2021, section 4.1): of the n_c images of class c in the long-tailed subset the
-first ⌈β·n_c⌉ keep their labels. By ratio (Bi-Sampling, DARP and others): the subset is labelled, and an unlabelled set of its
-own, λ times as large in its largest class, is drawn from the images that are left.
+first ⌈β·n_c⌉ keep their labels. By ratio (Bi-Sampling, DARP and others): the subset is labelled, and a separate unlabelled set,
+λ times as large in its largest class, is drawn from the remaining images.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where a trained classifier looks: heat maps over pictures, and what they are worth. Pure functions of a network and pictures.
+"""Where a trained classifier looks: heat maps over pictures, and scores for them. Pure functions of a network and pictures.
 
-explainable ──► places (where its map of the picture is) ──► kinds: heat [B, H, W] ──► scores
+explainable ──► places (the layer with its map of the picture) ──► kinds: heat [B, H, W] ──► scores
 """
 
 from lt_core.explain import gradcam, gradient, rise  # noqa: F401  (they register)

@@ -1,4 +1,4 @@
-"""What an explanation is, and what it may ask of a classifier."""
+"""What an explanation is, and what it may use of a classifier."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Explainable(Protocol):
 
     @property
     def backbone(self) -> nn.Module:
-        """What is looked through for a map of the picture."""
+        """The module that is searched for a map of the picture."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """[B, C] for normalised ``images`` [B, channels, H, W], in float32, with their slopes."""
+        """[B, C] for normalised ``images`` [B, channels, H, W], in float32, with gradients."""
 
     def predicted(self, images: Tensor) -> Tensor:
-        """[B, C] class probabilities of normalised ``images``, without slopes."""
+        """[B, C] class probabilities of normalised ``images``, without gradients."""
 
 
 class Softmaxed:
@@ -52,20 +52,19 @@ class Softmaxed:
 
 @dataclass(frozen=True)
 class Explanation(ABC):
-    """A way to say how much each place of a picture counts for a class; its fields are its parameters."""
+    """A way to measure how much each place of a picture counts for a class; its fields are its parameters."""
 
     name: ClassVar[str] = ""
 
     @abstractmethod
     def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
-        """How much each place of each picture counts: float32 [B, H, W], 0 or more, in no unit that pictures share.
+        """How much each place of each picture counts: float32 [B, H, W], 0 or more, not comparable between pictures.
 
         Args:
-            images: normalised, [B, channels, H, W].
-            labels: int64 [B], the class that is looked for in each.
+            images: normalised, [B, channels, H, W]. labels: int64 [B], the class to explain in each picture.
 
         Raises:
-            UserError: the network has nothing that this explanation could look at.
+            UserError: this kind of explanation cannot be applied to the network.
         """
 
 

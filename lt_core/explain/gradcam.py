@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al. 2017, ICCV, section 3): a network's last maps, weighed by how the class's logit rises with them."""
+"""Grad-CAM (Selvaraju et al. 2017, ICCV, section 3): a network's last maps, weighted by the gradients of the class's logit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lt_core.models.registry import called
 
 
 def weighed(maps: Tensor, slopes: Tensor) -> Tensor:
-    """max(0, Σ_k α_k A^k) with α_k the mean slope over all places (Eq. 1 and 2): [B, h, w].
+    """max(0, Σ_k α_k A^k) with α_k the mean gradient over all places (Eq. 1 and 2): [B, h, w].
 
     >>> maps = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])
     >>> weighed(maps, torch.tensor([[[[2.0, 4.0]], [[-1.0, -1.0]]]]))
@@ -28,13 +28,13 @@ def weighed(maps: Tensor, slopes: Tensor) -> Tensor:
 
 
 def enlarged(heat: Tensor, height: int, width: int) -> Tensor:
-    """Heat [B, h, w] at the size of the pictures, linear between the middles of its places: [B, height, width]."""
+    """Heat [B, h, w] enlarged to the size of the pictures by linear interpolation: [B, height, width]."""
     return F.interpolate(heat[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
 
 
 @explains("gradcam")
 class GradCAM(Explanation):
-    """Where the network's last maps speak for the class (Selvaraju et al. 2017): one pass forward and back."""
+    """Where the network's last maps speak for the class (Selvaraju et al. 2017): one forward and one backward pass."""
 
     batch: int = param(32, "pictures that are computed at once", low=1)
 

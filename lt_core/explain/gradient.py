@@ -1,4 +1,4 @@
-"""The slope along each pixel (Simonyan et al. 2014, ICLR workshop, section 3)."""
+"""The gradient with respect to each pixel (Simonyan et al. 2014, ICLR workshop, section 3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lt_core.fields import param
 
 @explains("gradient")
 class Gradient(Explanation):
-    """How much the class's logit moves with each pixel, at most over channels (Simonyan et al. 2014); of any network."""
+    """How strongly the class's logit changes with each pixel, the maximum over channels (Simonyan et al. 2014); for any network.
+    """
 
     batch: int = param(32, "pictures that are computed at once", low=1)
 

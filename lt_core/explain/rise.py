@@ -1,4 +1,4 @@
-"""RISE (Petsiuk, Das and Saenko 2018, BMVC): how probable the class is, on average, where a place is left to be seen."""
+"""RISE (Petsiuk, Das and Saenko 2018, BMVC): the average probability of the class when a place remains visible."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def masks(grids: Tensor, offsets: Tensor, height: int, width: int) -> Tensor:
 
 @explains("rise")
 class Rise(Explanation):
-    """Mean probability of the class over random masks that leave a place to be seen (Petsiuk et al. 2018); of any network.
+    """Mean probability of the class over random masks that leave a place visible (Petsiuk et al. 2018); for any network.
 
-    What is hidden has the mean colour of the training images. All pictures and methods are shown behind the same masks.
+    Hidden pixels have the mean colour of the training images. All pictures and methods get the same masks.
     """
 
     masks: int = param(1000, "random masks, the same for every picture", low=1)

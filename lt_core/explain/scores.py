@@ -1,4 +1,4 @@
-"""What heat maps are worth: whether what is hot decides the prediction, and how much of the heat lies on the object."""
+"""Scores of heat maps: whether hot places decide the prediction, and how much of the heat lies on the object."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def insertion(predict: Predict, images: Tensor, heat: Tensor, background: Tensor
 
 
 def share_inside(heat: Tensor, mask: Tensor) -> Tensor:
-    """Share of the heat that lies on the object: [B]. Heat is counted from its coldest place on, so that a map which is the same
-    everywhere has no heat; its share is that of the area, as by chance.
+    """Share of the heat that lies on the object: [B]. Heat is measured relative to the coldest place, so a constant map has no
+    heat; its share is then that of the area, as by chance.
 
     >>> above, everywhere = [[3.0, 1.0], [1.0, 1.0]], [[2.0, 2.0], [2.0, 2.0]]
     >>> share_inside(torch.tensor([above, everywhere]), torch.tensor([[True, True], [False, False]]))

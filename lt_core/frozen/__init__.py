@@ -1,6 +1,6 @@
 """Pretrained backbones that are not trained further: their features, computed once and kept, take the place of images.
 
-What computes and reads features (`lt_core.frozen.features`) knows all labels of a set, and is not exported here.
+The code that computes and reads features (`lt_core.frozen.features`) knows all labels of a set, and is not exported here.
 """
 
 from lt_core.frozen.label import Frozen

@@ -1,4 +1,4 @@
-"""Features are computed in pieces, each written whole, so that a kill costs one piece."""
+"""Features are computed in pieces, each written completely, so that an interruption costs one piece."""
 
 from __future__ import annotations
 

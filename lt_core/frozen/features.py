@@ -1,4 +1,4 @@
-"""Features of a whole image set: kept under the hash of all that they depend on, and checked when they are read."""
+"""Features of a whole image set, stored under a hash of everything that they depend on, and checked when they are read."""
 
 from __future__ import annotations
 

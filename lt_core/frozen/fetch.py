@@ -1,4 +1,4 @@
-"""Everything that trials need, made ready before they begin: image sets, features of frozen backbones, files of weights."""
+"""Everything that trials need, prepared before they begin: image sets, features of frozen backbones, files of weights."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ def fetch_inputs(
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
 ) -> None:
-    """Find, download, decode or compute what trials need now, once, before workers would each do it. Each model is built once,
-    so that weights that are not there, or do not fit, are told of here.
+    """Find, download, decode or compute now what trials need, once, so that workers need not each do it. Each model is built
+    once, so that missing or unsuitable weights are reported here.
 
     Args:
-        wanted: (images, recipe) of each trial.
-        device: on which features are computed.
-        say: is told how far that is; printed, if it is left out.
+        wanted: (images, recipe) of each trial. device: on which features are computed. say: gets messages on progress [default:
+        print].
 
     Raises:
-        UserError: an image set, a backbone or its weights are not there.
+        UserError: an image set, a backbone or its weights are missing.
     """
     trials, tell = list(dict.fromkeys(wanted)), say or partial(print, flush=True)
     with telling(lambda name: told(name, tell)):

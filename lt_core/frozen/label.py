@@ -1,4 +1,4 @@
-"""``frozen[backbone=…,size=…,weights=…,views=…]``: which features a trial is trained on."""
+"""``frozen[backbone=…,size=…,weights=…,views=…]``: the features that a trial is trained on."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Frozen:
 
     @classmethod
     def of(cls, model: str) -> Frozen | None:
-        """What the label ``model`` of a recipe says, all filled in; None for a model that is trained on pictures.
+        """The content of the complete label ``model`` of a recipe; None for a model that is trained on pictures.
 
         Raises:
-            UserError: a label that leaves something open, which ids could not be made of, or an unknown backbone.
+            UserError: an incomplete label, from which no ID can be made, or an unknown backbone.
         """
         name, options = parse_label(model)
         if name != MODEL:
@@ -56,7 +56,7 @@ class Frozen:
 
     @property
     def label(self) -> str:
-        """The inverse of `of`; a single view goes without saying, as in the ids of trials from before there were more."""
+        """The inverse of `of`; a single view is omitted, as in the IDs of older trials."""
         return format_label(MODEL, {**self.network, **({"views": self.views} if self.views > 1 else {})})
 
     @property
@@ -71,12 +71,12 @@ class Frozen:
 
 
 def resolved(options: Mapping[str, str]) -> str:
-    """The label with everything filled in that ``options``, as a user writes them, leave out.
+    """The complete label, with everything filled in that the user's ``options`` omit.
 
     Weights are what `lt_core.pretrained.files.digest_named` takes.
 
     Raises:
-        UserError: an unknown option or backbone, weights that are not there, a size or a number of views that is none.
+        UserError: an unknown option or backbone, missing weights, an invalid size or number of views.
     """
     for key in options:
         if key not in _OPTIONS:

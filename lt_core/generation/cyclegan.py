@@ -30,7 +30,7 @@ class CycleGANConfig:
 
 @contextmanager
 def fixed(*nets: nn.Module) -> Iterator[None]:
-    """Within it a gradient passes ``nets`` and is none of theirs."""
+    """In this block gradients pass through ``nets`` without being accumulated in them."""
     trained = [p for net in nets for p in net.parameters() if p.requires_grad]
     for p in trained:
         p.requires_grad_(False)
@@ -46,8 +46,8 @@ class CycleGAN:
     if that is not float32.
 
     Every step minimises L_GAN(A→B) + L_GAN(B→A) + β·(|G(F(b)) − b| + |F(G(a)) − a|) + α·(|G(b) − b| + |F(a) − a|), with
-    least-squares L_GAN and mean absolute differences, then the discriminators' loss. There is no buffer of past images,
-    which CycleGAN has against the noise of batches of one: batches are larger here.
+    least-squares L_GAN and mean absolute differences, then the discriminators' loss. There is no buffer of past images, which
+    CycleGAN uses against the noise of batches of one: batches are larger here.
     """
 
     def __init__(
@@ -74,8 +74,7 @@ class CycleGAN:
         """One step of all four networks on images [B, channels, H, W] in −1…1; the generators' loss, detached.
 
         Args:
-            rate: learning rate.
-            class_loss: what a classifier adds to the generators' loss.
+            rate: learning rate. class_loss: a term from a classifier, added to the generators' loss.
         """
         for optimizer in (self.generators, self.discriminators):
             for group in optimizer.param_groups:

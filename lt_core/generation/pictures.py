@@ -1,4 +1,4 @@
-"""What a translation makes, to look at; it decides nothing."""
+"""Example images of a translation, for looking at; they influence nothing."""
 
 from __future__ import annotations
 

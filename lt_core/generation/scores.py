@@ -1,5 +1,5 @@
-"""What made images are worth, as a judge sees it that was trained on real ones: whether they are taken for their class, how far
-their features lie from those of real images, and whether they are more than copies.
+"""Scores of generated images by a judge trained on real ones: whether they are recognised as their class, how far their features
+are from those of real images, and whether they are more than copies.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ class Judge:
     """A classifier trained on balanced real images (for "inception accuracy" the paper fine-tunes an Inception network so).
 
     Attributes:
-        say: images uint8 [N, H, W, channels] → class probabilities [N, C] and features [N, width].
-        accuracy: of it on the real test images, 0…1: nothing that it says of made ones means more.
-        about: what it is, in words.
+        say: images uint8 [N, H, W, channels] → class probabilities [N, C] and features [N, width]. accuracy: of the judge on the
+        real test images, 0…1: an upper limit to how much its other figures mean. about: what it is, in words.
     """
 
     say: Callable[[Tensor], tuple[Tensor, Tensor]]

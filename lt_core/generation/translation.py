@@ -34,15 +34,13 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 class Translation:
-    """A CycleGAN between the largest class (of equal ones the first) and each class that is to be filled up.
+    """A CycleGAN between the largest class (the first of several) and each class that is to be filled up.
 
-    Each is initialised and trained from the seed and its class alone: it does not depend on what else is made.
+    The initialisation and training of each depend only on the seed and its class, not on the other classes.
 
     Args:
-        missing: images that each class is to be given: [C].
-        batch: images of each class in a step.
-        epochs: in all; the learning rate falls linearly to 0 over the second half of them.
-        dtype: to compute in, if that is not float32.
+        missing: number of images to add to each class: [C]. batch: images of each class in a step. epochs: in total; the
+        learning rate falls linearly to 0 over the second half. dtype: to compute in, if that is not float32.
     """
 
     def __init__(
@@ -91,7 +89,7 @@ class Translation:
         return loss
 
     def make(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """Images of the largest class as images of classes ``labels`` [B]: uint8 [B, H, W, channels] to the same."""
+        """Translate images of the largest class into classes ``labels`` [B]: uint8 [B, H, W, channels] to the same."""
         images, made = to_signed(pixels), torch.empty_like(pixels)
         for label, gan in self.gans.items():
             for places in (labels == label).nonzero()[:, 0].split(BATCH):
@@ -103,7 +101,7 @@ class Translation:
         image of the largest class used as often as any other to within one. Class sizes count them too.
 
         Args:
-            translate: now; else they are to be translated on the way.
+            translate: now; otherwise they are translated when a batch is made.
         """
         mine, train = self.of_class[self.head], split.train
         sources = [mine[:0]]
@@ -121,7 +119,7 @@ class Translation:
         return replace(split, train=both, counts=split.counts + self.missing, true_counts=split.counts)
 
     def state(self) -> dict[str, Any]:
-        """All that what follows depends on."""
+        """Everything that the rest of the training depends on."""
         finished = self.epoch == self.epochs
         return {
             "epoch": self.epoch,
@@ -138,8 +136,8 @@ class Translation:
 
 
 class TranslatorTraining:
-    """The training of a `Translation` by itself, as a `Trainable`. There is no classifier to be evaluated, and its images are
-    not counted among those of the classifier.
+    """The training of a `Translation` alone, as a `Trainable`. It has no classifier to evaluate, and its images do not count
+    among the classifier's.
     """
 
     images_seen = 0

@@ -21,7 +21,7 @@ EveryLossFn = Callable[[Tensor, Tensor], Tensor]
 
 
 class Loss(Part):
-    """One loss a training image; weighting and averaging are not its business (see `lt_core.weights`)."""
+    """One loss per training image; weighting and averaging happen elsewhere (see `lt_core.weights`)."""
 
     #: Start from the bias −log(C−1), at which a sigmoid gives every class probability 1/C, and do not decay it
     #: (Cui et al. 2019, section 5.1).
@@ -33,15 +33,15 @@ class Loss(Part):
         """The loss for training class sizes ``counts`` ([C], float64)."""
 
     def bind_weighted(self, counts: Tensor) -> WeightedLossFn:
-        """As `bind`, for a loss that looks at the weight of each image too; most do not.
+        """As `bind`, for a loss that also depends on the weight of each image; most do not.
 
-        The weight is still to be multiplied: what comes back is the loss of each image for each unit of its weight.
+        The result is still to be multiplied by the weight: it is the loss of each image per unit of weight.
         """
         loss = self.bind(counts)
         return lambda outputs, labels, weights: loss(outputs, labels)
 
     def bind_every(self, counts: Tensor) -> EveryLossFn:
-        """The loss of each image for each label that it could have. A loss that has a short form of it says so."""
+        """The loss of each image for every possible label. A loss with a faster form overrides this."""
         weighted = self.bind_weighted(counts)
 
         def every(outputs: Tensor, weights: Tensor) -> Tensor:

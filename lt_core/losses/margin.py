@@ -1,4 +1,4 @@
-"""Losses that ask the right class to win by a margin."""
+"""Losses that require the correct class to win by a margin."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class _Cosine(Loss):
 def log_sum_of_others(logits: Tensor) -> Tensor:
     """log Σ_{j≠c} exp(z_j) in each column c: [B, C].
 
-    It is log Σ_j exp(z_j) + log(1 − p_c), which is exact enough while p_c ≤ 1/2; the largest logit, whose p can round to 1, has
-    the sum over the others taken for itself.
+    It is log Σ_j exp(z_j) + log(1 − p_c), which is exact enough while p_c ≤ 1/2; for the largest logit, whose p can round to 1,
+    the sum over the others is computed directly.
     """
     top = logits.argmax(dim=1, keepdim=True)
     others = logits.logsumexp(dim=1, keepdim=True) + torch.log1p(-logits.softmax(dim=1).scatter(1, top, 0.0))

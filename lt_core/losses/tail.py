@@ -1,4 +1,4 @@
-"""Losses that spare the tail the push of the head's images, or ask less certainty of the head."""
+"""Losses that protect tail classes from suppression by head images, or require less confidence for the head."""
 
 from __future__ import annotations
 

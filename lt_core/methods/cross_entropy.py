@@ -1,4 +1,4 @@
-"""Losses with no regard to class sizes: what every other method is compared with."""
+"""Losses that ignore class sizes, with which every other method is compared."""
 
 from lt_core.declaration import Neutral, method
 

@@ -1,4 +1,4 @@
-"""The class prior inside the loss, or taken out of the predictions afterwards."""
+"""The class prior in the loss, or removed from the predictions afterwards."""
 
 from lt_core.declaration import Neutral, method
 

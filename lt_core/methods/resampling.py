@@ -1,4 +1,4 @@
-"""Re-sampling, alone, with cost-sensitive weights, and deferred."""
+"""Re-sampling: by itself, with cost-sensitive weights, and deferred."""
 
 from lt_core.declaration import Neutral, method
 

@@ -1,4 +1,4 @@
-"""Losses, a head and weights that treat the tail otherwise: SEQL, CDT, label-aware smoothing, large margins, influence."""
+"""Losses, a head and weights that treat the tail differently: SEQL, CDT, label-aware smoothing, large margins, influence."""
 
 from lt_core.declaration import Neutral, method
 

@@ -1,4 +1,4 @@
-"""Every figure that a table may want. A new one is one function of an `Outcome` with `metric` above it."""
+"""All figures for tables. A new one is a function of an `Outcome` decorated with `metric`."""
 
 from lt_core.external import OF_METRICS, load_external
 from lt_core.metrics.base import METRICS, Metric, Outcome, metric, metric_of, recorded

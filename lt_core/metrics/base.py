@@ -1,4 +1,4 @@
-"""What a metric is: one declaration, of which frames, tables, tuning spaces and reports take all that they say of it."""
+"""What a metric is: one declaration, from which frames, tables, tuning spaces and reports take everything about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FACTORS = tuple(TEST_PRIORS.values())
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial leaves on one part of its images: all that a metric may look at.
+    """What a trial recorded on the test set or the validation split: everything that a metric may use.
 
     Attributes:
         confusion: float [C, C], images; row = true class, column = predicted. None where a record keeps counts by class in its
@@ -69,7 +69,7 @@ class Outcome:
 
     @classmethod
     def perfect(cls, train_counts: Sequence[float]) -> Outcome:
-        """One image of each class, all told right, of a trial with these class sizes, [C]; confidences are not kept."""
+        """One image of each class, all predicted correctly, in a trial with these class sizes, [C]; without confidences."""
         classes = len(train_counts)
         every = np.ones(classes)
         counts = {"top_five": every} if classes > TOP else {}
@@ -88,12 +88,12 @@ class Outcome:
 
     @property
     def right(self) -> np.ndarray:
-        """[C] images of each class that are told right."""
+        """[C] correctly predicted images of each class."""
         return self._margins[1]
 
     @property
     def predicted(self) -> np.ndarray:
-        """[C] predictions of each class, right and wrong."""
+        """[C] predictions of each class, correct and wrong."""
         return self._margins[2]
 
     @property
@@ -105,8 +105,8 @@ class Outcome:
 
     @property
     def predictions(self) -> Predictions | None:
-        """What was predicted of each image, where a run was told to keep it (`--keep predictions`); read when it is asked for,
-        and not held, since thousands of outcomes may be.
+        """The predictions for each image, if the run kept them (`--keep predictions`); read on demand and not held in memory,
+        because there may be thousands of outcomes.
 
         Raises:
             UserError: the file is missing, damaged or another trial's.
@@ -164,8 +164,8 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of a trial. What ``compute`` gives stands in ``column`` of the results frame; a figure that does not exist, such
-    as the accuracy on few-shot classes where no class is one, is NaN.
+    """A figure of a trial. The result of ``compute`` is stored in ``column`` of the results frame; a figure that does not exist,
+    such as few-shot accuracy without few-shot classes, is NaN.
     """
 
     name: str  # as `--metric` takes it and `list metrics` shows it
@@ -198,7 +198,7 @@ class Metric:
         return float(self.of_column(self.recorded(outcome)))
 
     def computed(self, outcome: Outcome) -> float:
-        """What stands in its column, unless ``compute`` fails. What is infinite is NaN.
+        """The value for its column, unless ``compute`` fails; infinite values become NaN.
 
         Raises: whatever ``compute`` raises.
         """
@@ -212,7 +212,9 @@ class Metric:
         return value if math.isfinite(value) else math.nan
 
     def recorded(self, outcome: Outcome) -> float:
-        """What stands in its column. A metric that fails is NaN and says so once: raw counts are kept, and so is the run."""
+        """The value for its column. A metric that fails is NaN, with one warning: the run goes on, and raw counts are kept
+        anyway.
+        """
         try:
             return self.computed(outcome)
         except Exception as error:
@@ -225,11 +227,11 @@ class Metric:
             return math.nan
 
     def of_column(self, values: Any) -> Any:
-        """The metric of what stands in its column: a number, an array or a column of a data frame."""
+        """The metric from the values in its column: a number, an array or a column of a data frame."""
         return 1 - values if self.complement else values
 
     def in_unit(self, values: Any) -> Any:
-        """Values of the metric as a reader sees them."""
+        """Values of the metric in the unit that readers see."""
         return 100 * values if self.unit == "%" else values
 
     def words(self, value: float) -> str:
@@ -241,7 +243,7 @@ class Metric:
         return value < other if self.lower_is_better else value > other
 
     def applies(self, train_counts: Sequence[float]) -> bool:
-        """Whether there is such a figure of predictions on data with these class sizes, [C]; perfect ones tell."""
+        """Whether the metric has a value on data with these class sizes, [C]; found from perfect predictions."""
         return self.measured or not math.isnan(self.recorded(Outcome.perfect(train_counts)))
 
 
@@ -250,7 +252,7 @@ _FAILED: set[str] = set()  # names of metrics of which it was said
 
 
 def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Metric]:
-    """Declare the decorated function of an `Outcome` a metric.
+    """Decorator: register a function of an `Outcome` as a metric.
 
     >>> from lt_core.metrics import METRICS, Outcome, metric
     >>> @metric("best_class", "recall of the best class")
@@ -284,16 +286,16 @@ def metric(name: str, quantity: str, **declared: Any) -> Callable[[Compute], Met
 
 
 def recorded(outcome: Outcome) -> dict[str, float]:
-    """Column → what stands in it, of every metric."""
+    """Column → its value, for every metric."""
     of_columns = {made.column: made for made in METRICS.values()}  # a metric and its complement share one
     return {column: made.recorded(outcome) for column, made in of_columns.items()}
 
 
 def metric_of(key: str, kind: str = "metric", where: str = "") -> Metric:
-    """The metric of that name, or with that column.
+    """The metric with that name or column.
 
     Raises:
-        UserError: there is none; ``kind`` and ``where`` are what the user knows it by.
+        UserError: there is none; ``kind`` and ``where`` are for the message.
     """
     known = {made.column: made for made in METRICS.values() if not made.complement} | {n: METRICS[n] for n in METRICS}
     if key not in known:

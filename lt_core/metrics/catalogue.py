@@ -26,8 +26,8 @@ _OF_FIVE: dict[str, Any] = {"column": "top5_accuracy", "about": f"data with more
 
 @metric("top5_accuracy", "top-5 accuracy", short="top-5 acc.", **_OF_FIVE)
 def share_among_five(outcome: Outcome) -> float:
-    """Of all images, those with their label among the five most probable classes, of equally probable ones the first; NaN of
-    records that are older than this count.
+    """Share of images whose label is among the five most probable classes (ties: the lower class number first); NaN for records
+    without this count.
     """
     found = outcome.top_five
     return float("nan") if found is None else float(found.sum() / outcome.images.sum())
@@ -67,7 +67,7 @@ def macro_f1(outcome: Outcome) -> float:
 
 @metric("minority_f1", "F1 of the smallest class", short="F1 (min.)", about="the smallest class")
 def minority_f1(outcome: Outcome) -> float:
-    """F1 of the class with the fewest training images, the mean where several have as few; NaN where all have."""
+    """F1 of the class with the fewest training images (the mean if there are several); NaN if all classes have the same size."""
     counts = outcome.train_counts
     return mean(outcome.f1[(counts == counts.min()) & (counts < counts.max())])
 
@@ -81,7 +81,7 @@ def g_mean(outcome: Outcome) -> float:
 
 @metric("h_mean", "harmonic mean of the recalls", short="H-mean", on_request=True)
 def h_mean(outcome: Outcome) -> float:
-    """0 where a class is never found."""
+    """0 if a class is never predicted correctly."""
     found, _ = outcome.tested
     return float(len(found) / (1 / found).sum()) if found.all() else 0.0
 
@@ -101,15 +101,15 @@ def ece(outcome: Outcome) -> float:
 )
 def class_ece(outcome: Outcome) -> float:
     """Mean over the classes of the calibration error of each class's probability (class-wise ECE, Kull et al. 2019, NeurIPS;
-    static calibration error, Nixon et al. 2019). A class has about 1 / C of the images, so that figures of sets with different
-    numbers of classes do not compare.
+    static calibration error, Nixon et al. 2019). A class has about 1 / C of the images, so figures of sets with different
+    numbers of classes are not comparable.
     """
     kept = outcome.class_calibration
     return float("nan") if kept is None else float(np.mean([expected_calibration_error(bins) for bins in kept]))
 
 
 def under_prior(name: str) -> Compute:
-    """Accuracy under the test prior of that name; NaN where all classes were as large in training, so that none is the head."""
+    """Accuracy under the test prior of that name; NaN if all classes have the same size in training, so that there is no head."""
 
     def accuracy(outcome: Outcome) -> float:
         return outcome.by_prior[name]

@@ -1,4 +1,4 @@
-"""What is counted of predictions: a confusion matrix or its margins, recall and precision, bins of confidence. Pure numpy."""
+"""Counts of predictions: a confusion matrix or its margins, recall and precision, bins of confidence. Pure numpy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def margins_of(matrix: np.ndarray) -> list[np.ndarray]:
 
 
 def shares(part: np.ndarray, whole: np.ndarray, empty: float) -> np.ndarray:
-    """``part`` / ``whole``, and ``empty`` where the whole is nothing."""
+    """``part`` / ``whole``, and ``empty`` where ``whole`` is zero."""
     out: np.ndarray = np.divide(part, whole, out=np.full(len(whole), empty), where=whole > 0)
     return out
 
@@ -49,7 +49,7 @@ def precision(confusion: Any) -> np.ndarray:
 
 
 def collapsed(predicted: Any, share: float = 0.99) -> bool:
-    """Whether nearly all of the predictions are of one class: a training that came to nothing without saying so.
+    """Whether nearly all predictions are of one class: a training that silently failed.
 
     Args:
         predicted: [C] predictions of each class.
@@ -87,6 +87,6 @@ def expected_calibration_error(bins: Any) -> float:
 
 
 def mean(values: np.ndarray) -> float:
-    """Mean of the values that are there; NaN if none is."""
+    """Mean of the values that are not NaN; NaN if there are none."""
     values = values[~np.isnan(values)]
     return float(values.sum() / len(values)) if len(values) else float("nan")

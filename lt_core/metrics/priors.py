@@ -1,4 +1,4 @@
-"""Accuracy where classes are as frequent in the test as one likes: Σ_c q_c · recall_c, without drawing a test set."""
+"""Accuracy on test sets with any class frequencies q: Σ_c q_c · recall_c, without sampling a test set."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def _priors(train_counts: tuple[float, ...], factors: tuple[float, ...]) -> np.n
 def accuracies_under(recall: Sequence[float] | np.ndarray, train_counts: Sequence[float], factors: Sequence[float]) -> np.ndarray:
     """Expected accuracy, in 0…1, on test images with the frequencies of `long_tailed_prior` at each of ``factors``: [F].
 
-    It is what a test set drawn by q measures on average, without the noise of the draw. (SADE's code passes its long-tailed test
-    sets of CIFAR through the training's augmentation, so that its figures are of other images than its uniform ones.)
+    This is the average over test sets sampled by q, without sampling noise. (SADE's code passes its long-tailed test sets of
+    CIFAR through the training's augmentation, so that its figures are of other images than its uniform ones.)
 
     >>> accuracies_under([0.9, 0.6, 0.3], [900, 90, 9], factors=[4, 1]).round(3).tolist()
     [0.729, 0.6]

@@ -1,4 +1,4 @@
-"""What networks cost, counted without computing anything."""
+"""The cost of networks, counted without computing anything."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def forward_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -
 
 
 def training_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -> int:
-    """Floating-point operations of one image forward and back; the way back takes twice as many as that forward, and leaves out
-    what is not trained.
+    """Floating-point operations of one image forward and back; the backward pass takes twice as many as the forward pass,
+    without what is not trained.
     """
     net, counts = _counted(build, shape)
     kept = {name for name, module in net.named_modules() if not any(p.requires_grad for p in module.parameters())}

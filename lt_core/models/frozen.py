@@ -1,4 +1,4 @@
-"""The model of the frozen track: features that a pretrained backbone gave are handed to the head as they are."""
+"""The model of the frozen track: features of a pretrained backbone are passed to the head unchanged."""
 
 from __future__ import annotations
 

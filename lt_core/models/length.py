@@ -1,4 +1,4 @@
-"""Features of one length for all images, so that only their direction counts."""
+"""Features of the same length for all images, so that only their direction counts."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ class OfLength(Backbone):
 
 
 def of_length(backbone: nn.Module, length: float) -> nn.Module:
-    """``backbone`` with features of that length; itself where ``length`` is 0, as a recipe says that they stay as they are."""
+    """``backbone`` with features of that length; ``backbone`` itself if ``length`` is 0, which leaves features unchanged."""
     return OfLength(cast(Backbone, backbone), length) if length else backbone

@@ -21,8 +21,8 @@ from lt_core.registry import Registry
 class Backbone(nn.Module):
     """Images [B, channels, H, W] to features [B, ``width``].
 
-    Most are a row of ``groups`` of blocks, with something to begin and to finish. Methods that mix hidden layers or double
-    the last block need that form; a backbone without it overrides ``forward`` and leaves ``groups`` empty.
+    Most are a sequence of ``groups`` of blocks, with layers before and after. Methods that mix hidden layers or double the last
+    block need that form; a backbone without it overrides ``forward`` and leaves ``groups`` empty.
     """
 
     width: int
@@ -38,11 +38,11 @@ class Backbone(nn.Module):
         return self
 
     def begin(self, images: Tensor) -> Tensor:
-        """What the first group gets."""
+        """The input of the first group."""
         return images
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """Features from what the last group gives."""
+        """Features from the output of the last group."""
         return hidden.mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Backbone(nn.Module):
 
 
 def called(backbone: nn.Module) -> str:
-    """What messages call a backbone."""
+    """The name of a backbone in messages."""
     return getattr(backbone, "called", "") or type(backbone).__name__
 
 
@@ -62,9 +62,9 @@ class ModelInfo:
     """A backbone that a recipe can name.
 
     Args:
-        build: (shape, **options) → the backbone; ``shape`` is (height, width, channels) of what it is given.
-        resolve: options as users write them → the whole label, where it says more than they do; it then stands in specs.
-        sees: options → the shape of what the model is given in place of images, whatever the images are.
+        build: (shape, **options) → the backbone; ``shape`` is (height, width, channels) of its input. resolve: options as users
+        write them → the full label, if it contains more; specs then have the full label. sees: options → the shape of the
+        model's input if it does not see the images themselves.
     """
 
     name: str
@@ -117,14 +117,13 @@ def build_model(
     change: Change = _same,
     head_init: str = "he",
 ) -> Net:
-    """The model that ``label`` names, initialised from ``seed`` alone; the global generator is left as it was.
+    """The model that ``label`` names, initialised from ``seed`` alone; the global generator is left unchanged.
 
     Args:
-        change: what the method's step makes of the backbone.
-        head_init: the recipe's.
+        change: the change that the method's step makes to the backbone. head_init: the recipe's.
 
     Raises:
-        UserError: unknown model or option, or a backbone that cannot be changed so.
+        UserError: unknown model or option, or a backbone that cannot be changed in this way.
     """
     name, options = parse_label(label)
     info = MODELS[name]
@@ -140,10 +139,10 @@ def build_model(
 
 
 def resolved_model(label: str) -> str:
-    """``label`` as it stands in specs: with the version of a plug-in file, and with all that the model fills in.
+    """``label`` as in specs: with the version of a plug-in file, and with everything that the model fills in.
 
     Raises:
-        UserError: not a label, or options that the model refuses.
+        UserError: not a label, or options that the model rejects.
     """
     label = MODELS.versioned(label)
     name, options = parse_label(label)
@@ -152,14 +151,15 @@ def resolved_model(label: str) -> str:
 
 
 def without_weights(label: str) -> str:
-    """``label`` with random weights in place of a file's: the form of a network into which other weights are read."""
+    """``label`` with random weights instead of a file's, for a network into which other weights are read."""
     name, options = parse_label(label)
     random = {key: text for key, text in options.items() if key not in ("weights", "trained")}
     return label if MODELS[name].sees else format_label(name, random)
 
 
 def seen_shape(label: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """What the model of ``label`` is given for an image: (height, width, channels), which is the image's unless it sees features.
+    """The input shape of the model of ``label`` for an image: (height, width, channels), the image's own unless the model sees
+    features.
 
     Raises:
         UserError: unknown model.
