@@ -1,9 +1,8 @@
 """The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction, and those of
 `NEUTRAL` in `lt_core.identity` that most methods leave alone.
 
-A part is a small frozen dataclass whose fields are its parameters. Its name is how a method, a suite or the
-command line picks it; parameters are written beside it in one flat list, so a parameter's name may not be used
-by two groups.
+A part is a small frozen dataclass whose fields are its parameters. Methods, suites and the command line choose it by its name.
+Parameters of all parts share one flat name space, so two groups must not use the same parameter name.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ class Part(ABC):  # noqa: B024 (what must be defined is said by the base class o
 
     @property
     def whole_batch(self) -> str:
-        """What it does that a batch in parts does not allow, such as "mixes the images of a batch"; empty: nothing, so that the
-        loss of a batch is the mean of its images', whichever are computed together.
+        """Why a batch must not be split, such as "mixes the images of a batch"; empty if the loss of a batch is the mean over
+        its images, whichever are computed together.
         """
         return ""
 
     def check(self, spec: TrialSpec) -> None:  # noqa: B027 (most parts need nothing)
-        """Refuse a trial that lacks what this part needs, before anything starts.
+        """Reject a trial that lacks what this part needs, before anything starts.
 
         Raises:
             UserError: what is missing, and how to get it.
@@ -95,7 +94,7 @@ def parameters(choices: Mapping[str, str]) -> dict[str, Domain]:
 
 
 def build_parts(params: Mapping[str, Any], where: str = "") -> dict[str, Part]:
-    """The parts that flat ``params`` describe: group → part. A group that they do not mention is neutral.
+    """The parts that the flat ``params`` describe: group → part. Groups that are not mentioned are neutral.
 
     Raises:
         UserError: a choice that does not exist, or a parameter outside its domain.

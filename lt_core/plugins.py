@@ -1,8 +1,8 @@
-"""Plug-in files: Python files of a user's own that register methods, parts, models, data sets, recipes or metrics.
+"""Plug-in files: a user's own Python files that register methods, parts, models, data sets, recipes, metrics or loggers.
 
-A file stands for itself: what it imports must be installed, and its text travels with every trial, so that no node of a cluster
-needs to have it. What it registers is known by its version, the first digits of the file's SHA-256, in ids, labels and rows (see
-`lt_core.registry`): an edited file defines other methods, and never shares a row with what it was before.
+A file is self-contained: what it imports must be installed, and its text travels with every trial, so that no node of a cluster
+needs the file. IDs, labels and rows contain its version, the first digits of the file's SHA-256 (see `lt_core.registry`): an
+edited file defines different methods, which never share a row with the earlier ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DIGITS = 8  # of the SHA-256 that stand in names
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in file. ``path`` is where it was found; on a node of a cluster there may be no file."""
+    """A plug-in file. ``path`` is where it was found; a node of a cluster may not have the file."""
 
     path: str
     text: str
@@ -42,7 +42,7 @@ class Plugin:
 
     @property
     def version(self) -> str:
-        """What stands behind the names of what it registers."""
+        """The version that follows the names of what the file registers."""
         return self.sha256[:_DIGITS]
 
 
@@ -50,7 +50,7 @@ _loaded: dict[str, tuple[Plugin, Recorder]] = {}  # version → the file, and wh
 
 
 def load(path: str | Path) -> Plugin:
-    """Read the plug-in file at ``path`` and register what it defines, in place of what an earlier version of the file defined.
+    """Read the plug-in file at ``path`` and register what it defines, replacing what an earlier version of the file defined.
 
     Raises:
         UserError: the file cannot be read, is not Python, fails, registers nothing, or registers a name that is taken.
@@ -77,7 +77,7 @@ def load_all(files: str | Path | Sequence[str | Path]) -> None:
 
 
 def activate(plugin: Plugin) -> None:
-    """Register what ``plugin`` defines, unless that has been done.
+    """Register what ``plugin`` defines, unless that has already been done.
 
     Raises:
         UserError: what `load` raises for the text of a file.
@@ -110,7 +110,7 @@ def activate(plugin: Plugin) -> None:
 
 
 def forget(version: str) -> None:
-    """Take back all that the plug-in file of that version registered."""
+    """Unregister everything from the plug-in file with that version."""
     _, recorder = _loaded.pop(version)
     for registry, name in recorder.entries:
         registry.remove(name)
@@ -123,7 +123,7 @@ def loaded() -> list[Plugin]:
 
 
 def missing(versions: set[str]) -> set[str]:
-    """Those of ``versions``, such as `TrialSpec.versions`, that are neither loaded nor of a set of pictures that was added."""
+    """Those of ``versions``, such as `TrialSpec.versions`, that belong neither to a loaded file nor to an added set of pictures."""
     unknown = versions - set(_loaded)
     return unknown - versions_of_sets() if unknown else unknown
 
@@ -150,5 +150,5 @@ def place_in(trace: str) -> tuple[str, int] | None:
 
 
 def in_words(error: BaseException) -> str:
-    """What ``error`` says, in a line: of a `UserError`, which is a sentence, no more than that."""
+    """``error`` in one line; a `UserError` is shown without its type."""
     return str(error) if isinstance(error, UserError) else in_a_line(error)

@@ -1,4 +1,4 @@
-"""What a trial predicted, image by image, in a file of its own: compact, without code in it, and checked when it is read."""
+"""A trial's predictions, image by image, in a separate file: compact, without code, and checked when it is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ZERO = np.float16(-60000)
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a trained model says of one part of the images, with the method's post-hoc correction.
+    """A trained model's predictions on the test set or the validation split, with the method's post-hoc correction.
 
     Attributes:
         log_probabilities: float16 [N, C], natural logarithms. Those of a loss over sigmoids are of C separate probabilities,
@@ -32,11 +32,11 @@ class Predictions:
 
     @classmethod
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> Predictions:
-        """Predictions that are kept in float16, in which the predicted class stays what it is.
+        """Predictions rounded to float16 so that the predicted classes do not change.
 
-        Rounding never turns an order round, but it makes close values equal: what then equals the largest of its row, or follows
-        it, is put one float16 below it. So accuracy, recalls and every other figure of the confusion matrix are those of
-        ``probabilities``, to the image. A logarithm moves by at most 0.15 %, or by 10⁻⁷.
+        Rounding never reverses an order, but can make close values equal: a value that then equals the largest of its row is put
+        one float16 below it. Accuracy, recalls and every other figure of the confusion matrix are therefore exactly those of
+        ``probabilities``. A logarithm changes by at most 0.15 %, or 10⁻⁷.
 
         >>> made = Predictions.of(np.array([[0.49999, 0.50001], [0.9, 0.1]]), np.array([1, 1]))
         >>> made.confusion.tolist()
@@ -88,14 +88,14 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Kept:
-    """The predictions of a trial: on the test set, and on the validation split where it has one."""
+    """The predictions of a trial: on the test set, and on the validation split if there is one."""
 
     test: Predictions
     validation: Predictions | None = None
 
 
 def save(path: Path, kept: Kept) -> str:
-    """Write ``kept`` whole or not at all; the SHA-256 of the file in hexadecimal digits. Equal predictions give equal files.
+    """Write ``kept`` completely or not at all; the SHA-256 of the file in hexadecimal digits. Equal predictions give equal files.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.

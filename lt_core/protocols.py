@@ -1,4 +1,4 @@
-"""What the pieces of a trial may ask of each other, apart from the classes that answer (as torchtitan keeps its protocols).
+"""What the pieces of a trial may use of each other, separate from the classes that implement it (as in torchtitan).
 
 | who asks | asks for | and gets |
 |---|---|---|
@@ -30,7 +30,7 @@ from lt_core.weights import Weights
 
 
 class Classifier(Protocol):
-    """A network on its images, with the loss that says what its outputs mean."""
+    """A network and its images, with the loss that defines what its outputs mean."""
 
     @property
     def split(self) -> Split:
@@ -54,7 +54,7 @@ class Classifier(Protocol):
 
 
 class Predictor(Classifier, Protocol):
-    """A classifier, and all that turns its outputs into predictions."""
+    """A classifier, and everything that turns its outputs into predictions."""
 
     @property
     def evaluated(self) -> Net:
@@ -66,7 +66,7 @@ class Predictor(Classifier, Protocol):
 
 
 class StepContext(Classifier, Protocol):
-    """What a step may ask of the training that it is a part of."""
+    """What a step may use of its training."""
 
     @property
     def spec(self) -> TrialSpec:
@@ -74,7 +74,7 @@ class StepContext(Classifier, Protocol):
 
     @property
     def recipe(self) -> Recipe:
-        """That of this training, which in a second stage is not the trial's."""
+        """The recipe of this training, which in a second stage is not the trial's."""
 
     @property
     def device(self) -> torch.device:
@@ -86,7 +86,7 @@ class StepContext(Classifier, Protocol):
 
     @property
     def epoch(self) -> int:
-        """Number of the epoch under way, from 0."""
+        """Number of the current epoch, from 0."""
 
     @property
     def rate(self) -> float:
@@ -102,7 +102,7 @@ class StepContext(Classifier, Protocol):
 
     @property
     def optimizer(self) -> Optimizer:
-        """Takes a step of ``model`` once the step's loss has been differentiated."""
+        """The optimiser of ``model``, which takes a step after the backward pass."""
 
     @property
     def order(self) -> Generator:
@@ -118,7 +118,9 @@ class StepContext(Classifier, Protocol):
 
     @property
     def weighted_loss_of(self) -> WeightedLossFn:
-        """As ``loss_of``, for losses that look at the weight of each image [B] too; it is still to be multiplied."""
+        """As ``loss_of``, for losses that also depend on the weight of each image [B]; the result is still to be multiplied by
+        the weight.
+        """
 
     @property
     def weights(self) -> Weights:
@@ -151,7 +153,7 @@ class StepContext(Classifier, Protocol):
 
 
 class Trainable(Protocol):
-    """What is trained in epochs and can be stored between two of them."""
+    """Something that is trained in epochs and can be stored between them."""
 
     @property
     def epochs(self) -> int:
@@ -169,7 +171,7 @@ class Trainable(Protocol):
         """Train one epoch; returns its mean loss."""
 
     def state(self) -> dict[str, Any]:
-        """All that the next epoch depends on, as tensors and plain values; ``epoch`` among them."""
+        """Everything that the next epoch depends on, as tensors and plain values, including ``epoch``."""
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
@@ -192,4 +194,4 @@ class TrainableClassifier(Trainable, Predictor, Protocol):
 
     @property
     def reported(self) -> dict[str, float]:
-        """Figures that the step told of the last epoch, for the learning curve."""
+        """Figures of the last epoch reported by the step, for the learning curve."""

@@ -1,7 +1,7 @@
-"""What is read back of a trial is held against what a trial can leave: types, shapes and ranges of a record's fields.
+"""Checks of records when they are read: types, shapes and ranges of their fields.
 
-A record may be of another version, merged from somebody else's run, or damaged. What passes here goes through frames, tables and
-reports without an exception. Thousands of records are read at once, so that what is looked at here is made once and used again.
+A record may be of another version, merged from somebody else's run, or damaged. What passes these checks goes through frames,
+tables and reports without an exception. Thousands of records are read at once, so intermediate results are reused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NUMBERS = {int, float}
 
 
 def check_fields(values: Mapping[str, Any]) -> None:
-    """Raise for fields of a `TrialResult` that have not the type which every trial's have.
+    """Raise if a field of a `TrialResult` has the wrong type.
 
     Raises:
         ValueError: names the field.
@@ -59,7 +59,7 @@ def check_fields(values: Mapping[str, Any]) -> None:
 
 
 def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcome | None) -> None:
-    """Raise for fields of a finished trial's `TrialResult` whose shapes do not go together.
+    """Raise if the shapes of a finished trial's fields do not fit together.
 
     Args:
         tested, validated: what was made of ``values``; None: there is no validation split.
@@ -91,7 +91,7 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
 
 
 def check_sums(values: Mapping[str, Any]) -> None:
-    """Raise where the counts of a finished trial contradict each other: for records that have no digest.
+    """Raise if the counts of a finished trial contradict each other, in records without a digest.
 
     Raises:
         ValueError: names the field.

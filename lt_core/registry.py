@@ -1,7 +1,7 @@
-"""Named things: methods, losses, models, datasets, recipes. In the manner of timm's model registry.
+"""Registries of named things: methods, losses, models, data sets, recipes (in the manner of timm's model registry).
 
-What a plug-in file registers has a version, the first digits of the SHA-256 of the file, and a whole name in which it stands:
-``my_loss@3f2a9c1b``. Specs are made of whole names, so that an edited file means other trials, with other ids and labels.
+What a plug-in file registers has a version, the first digits of the file's SHA-256, and a full name that contains it:
+``my_loss@3f2a9c1b``. Specs contain full names, so an edited file leads to different trials, with different IDs and labels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ S = TypeVar("S")
 
 
 class Registry(Generic[T]):
-    """A dictionary of one kind of thing, listed by glob; a wrong name is answered with the nearest right one."""
+    """A dictionary of one kind of thing, which can be listed by glob; the error for an unknown name suggests the nearest one."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -31,7 +31,7 @@ class Registry(Generic[T]):
         self._others: list[tuple[Registry[Any], Callable[[str, Any], T]]] = []
 
     def include(self, other: Registry[S], make: Callable[[str, S], T]) -> None:
-        """Have what only ``other`` has stand for what ``make(name, item)`` makes of it; it is not listed here."""
+        """Also find names of ``other``, as ``make(name, item)``; they are not listed here."""
         self._others.append((other, make))
 
     def add(self, name: str, item: T) -> T:
@@ -52,7 +52,7 @@ class Registry(Generic[T]):
         self._files.pop(name, None)
 
     def versioned(self, label: str) -> str:
-        """``label``, a name or ``name[key=value,…]``, with the whole name; as it is if no plug-in file registered it."""
+        """``label``, a name or ``name[key=value,…]``, with the full name; unchanged if no plug-in file registered it."""
         name = method_of(label)
         version = "" if "@" in name else self._version(name)
         return renamed(label, f"{name}@{version}") if version else label
@@ -79,7 +79,7 @@ class Registry(Generic[T]):
         return {*self._items, *(name for other, _ in self._others for name in other._alike(plain))}
 
     def missing(self, name: str, where: str = "") -> UserError:
-        """The error for a ``name`` that is not there: the nearest one, or the plug-in file that is to be given."""
+        """The error for an unknown ``name``: suggests the nearest one, or asks for the plug-in file."""
         plain = without_version(name)
         if plain == name:
             return unknown(self.kind, name, self._alike(plain), where)
@@ -112,14 +112,14 @@ class Registry(Generic[T]):
 
 
 class Recorder:
-    """Writes down what a plug-in file registers while it is executed."""
+    """Records what a plug-in file registers while it is executed."""
 
     def __init__(self, path: str, version: str) -> None:
         self.path, self.version = path, version
         self.entries: list[tuple[Registry[Any], str]] = []
 
     def file_registers(self) -> bool:
-        """Whether it is the file that is registering something, and not a module that it imports."""
+        """Whether the file itself is registering something, rather than a module that it imports."""
         frame = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename != self.path:
             if frame.f_code.co_filename.startswith("<frozen importlib"):
@@ -133,7 +133,7 @@ _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 
 @contextmanager
 def recording(path: str, version: str) -> Iterator[Recorder]:
-    """All that the file at ``path`` registers in this block is of ``version``."""
+    """In this block, everything that the file at ``path`` registers has this ``version``."""
     made = Recorder(path, version)
     token = _recorder.set(made)
     try:
@@ -143,6 +143,6 @@ def recording(path: str, version: str) -> Iterator[Recorder]:
 
 
 def here(name: str) -> str:
-    """The whole name that ``name`` has if it is registered now."""
+    """The full name of ``name`` if it were registered now."""
     recorder = _recorder.get()
     return f"{name}@{recorder.version}" if recorder and recorder.file_registers() else name

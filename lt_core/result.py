@@ -1,4 +1,4 @@
-"""What a trial leaves behind: one JSON record."""
+"""The result of a trial: one JSON record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IF_ANY = ("class_counts", "validation_class_counts")
 
 
 class NewerVersion(UserError):
-    """A record has what this version of the benchmark does not know: it is no worse for that, and must not be thrown away."""
+    """A record contains something that this version of the benchmark does not know; it is intact and must not be discarded."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class TrialResult:
         return self.spec.trial_id
 
     def outcome(self, validation: bool = False) -> Outcome:
-        """The last epoch as metrics see it: on the test set, or on the validation split, of which confidences are not kept."""
+        """The last epoch as metrics see it: on the test set, or on the validation split, for which confidences are not kept."""
         return self._validation if validation else self._tested
 
     @cached_property
@@ -117,11 +117,11 @@ class TrialResult:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TrialResult:
-        """The inverse of `to_record`, checked: its id is that of its spec, and types, shapes and ranges are those of a trial.
+        """The inverse of `to_record`, checked: its ID must match its spec, and types, shapes and ranges must be valid.
 
         Raises:
-            NewerVersion: written by a newer version of the benchmark.
-            ValueError: no record, or a damaged one; says which field.
+            NewerVersion: written by a newer version of the benchmark. ValueError: not a record, or a damaged one; names the
+            field.
         """
         refuse_newer(record)
         names = {key: name for name, key in _KEYS.items()}
@@ -148,11 +148,10 @@ class TrialResult:
 
 
 def refuse_newer(record: Any) -> None:
-    """Raise for a record that has what this version does not know.
+    """Raise for a record that this version cannot read.
 
     Raises:
-        NewerVersion: it has.
-        ValueError: it is no record at all.
+        NewerVersion: it is from a newer version. ValueError: it is not a record.
     """
     if not isinstance(record, dict) or type(record.get("schema")) is not int:
         raise ValueError("it is not the record of a trial")

@@ -1,4 +1,4 @@
-"""Which image goes into which batch: the order of one epoch."""
+"""Sampling: the order of the images in an epoch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ class Sampling(Part):
         """Positions into the training subset, in the order of use.
 
         Args:
-            labels: [N] int64 label of each training image, on the generator's device.
-            counts: [C] class sizes.
-            progress: fraction of the rebalanced epochs that lie behind, 0 in the first and 1 in the last.
+            labels: [N] int64 label of each training image, on the generator's device. counts: [C] class sizes. progress:
+            fraction of the rebalanced epochs that have passed, 0 in the first and 1 in the last.
         """
 
 
@@ -33,7 +32,7 @@ class Instance(Sampling):
 
 
 class _Weighted(Sampling):
-    """N draws with replacement; ``image_weights`` says how likely an image of each class is."""
+    """N draws with replacement; ``image_weights`` gives the relative probability of an image of each class."""
 
     @abstractmethod
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:

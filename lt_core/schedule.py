@@ -9,7 +9,7 @@ from lt_core.parts import Part, part
 
 
 class Schedule(Part):
-    """Switches the method's weights and sampling on; before, training is plain."""
+    """Switches the method's weights and sampling on; before that, training is plain."""
 
     @abstractmethod
     def start(self, epochs: int) -> int:
@@ -20,7 +20,7 @@ class Schedule(Part):
         return epoch >= self.start(epochs)
 
     def progress(self, epoch: int, epochs: int) -> float:
-        """How much of the rebalanced part lies behind: 0 in its first epoch, 1 in the last."""
+        """How much of the rebalanced part has passed: 0 in its first epoch, 1 in the last."""
         first = self.start(epochs)
         return (epoch - first) / max(1, epochs - 1 - first)
 

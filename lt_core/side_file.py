@@ -1,4 +1,4 @@
-"""Files that a trial leaves beside its record if it is told to (`run --keep`): each one whole, with its digest in the record."""
+"""Files that a trial keeps next to its record on request (`run --keep`): each written completely, with its digest in the record."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SideFile:
         return Path(folder) / f"{trial_id}{self.ending}"
 
     def write(self, path: Path, content: bytes | memoryview) -> str:
-        """Write ``content`` beside, fsync, rename; its SHA-256 in hexadecimal digits.
+        """Write ``content`` to a temporary name, fsync, rename; its SHA-256 in hexadecimal digits.
 
         Raises:
             OSError: the disk is full or the folder cannot be written.

@@ -237,8 +237,8 @@ class TrialSpec:
     def trial_id(self) -> str:
         """Sixteen hexadecimal digits: SHA-256 of the canonical JSON of the resolved spec.
 
-        A group of parts at its neutral choice stays out, and so does a field or parameter added later at its default: new
-        choices leave every id as it was.
+        Groups of parts at their neutral choice are left out, as are later fields and parameters at their defaults, so new
+        choices do not change existing IDs.
         """
         # A parameter that is None stays out as well; ids were made so from the first, and hold.
         params = {k: v for k, v in self.method.params.items() if _PLAIN.get(k) != v}
@@ -263,8 +263,8 @@ def _optional_in_id(cls: type) -> dict[str, Any]:
 
 
 def as_first(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
-    """``values`` of a `DataSpec` or a `Recipe` without the fields that were added later and have their defaults: what older
-    versions wrote of the same thing is equal to it.
+    """``values`` of a `DataSpec` or a `Recipe`, without later fields at their defaults: equal to what older versions wrote for
+    the same thing.
 
     >>> as_first({"dataset": "digits", "label_fraction": 1.0}, DataSpec), as_first({"label_fraction": 0.5}, DataSpec)
     ({'dataset': 'digits'}, {'label_fraction': 0.5})
@@ -274,7 +274,7 @@ def as_first(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
 
 
 def unknown_fields(values: Any) -> list[str]:
-    """Fields in a stored `TrialSpec` that this version does not know, such as ``data.colour``; in order of their names."""
+    """Fields in a stored `TrialSpec` that this version does not know, such as ``data.colour``, sorted."""
     if not isinstance(values, dict):
         return []
     parts = [("", values, TrialSpec), *((f"{name}.", values.get(name), cls) for name, cls in _PARTS.items())]
@@ -303,7 +303,7 @@ def _canonical_record(record: DataSpec | Recipe) -> str:
 
 
 def plain(record: DataSpec | Recipe) -> dict[str, Any]:
-    """The fields of ``record`` as JSON has them."""
+    """The fields of ``record`` as JSON values."""
     return {k: _listed(v) for k, v in vars(record).items()}
 
 

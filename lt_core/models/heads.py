@@ -97,7 +97,8 @@ class CosineHead(Head):
 def angular_margin(cosines: Tensor, m: int) -> Tensor:
     """ψ(θ) = (−1)^k·cos(mθ) − 2k for θ in [kπ/m, (k+1)π/m], of cos θ (Liu et al. 2016, Eq. 6).
 
-    cos(mθ) is the Chebyshev polynomial T_m(cos θ) and k counts the cos(jπ/m) that cos θ does not exceed: so the gradient of acos, infinite at ±1, is never needed.
+    cos(mθ) is the Chebyshev polynomial T_m(cos θ) and k counts the cos(jπ/m) that cos θ does not exceed: the gradient of acos,
+    infinite at ±1, is never needed.
     """
     previous, current, k = torch.ones_like(cosines), cosines, torch.zeros_like(cosines)
     for j in range(1, m):

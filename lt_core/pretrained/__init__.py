@@ -1,7 +1,7 @@
 """Networks that others have published: how they are built, what they expect, and where their weights come from.
 
 Each can be trained as a model (`lt_core.models.published`), or give features that are computed once (`lt_core.frozen`).
-Nothing here imports torchvision or an extra package before a name of theirs is asked for.
+torchvision and extra packages are imported only when one of their names is used.
 """
 
 from lt_core.pretrained.info import BackboneInfo, Row

@@ -1,4 +1,4 @@
-"""Files of weights: known by the SHA-256 of their content, and found again by it."""
+"""Files of weights, identified and found by the SHA-256 of their content."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def digest_named(info: BackboneInfo, weights: str = PRETRAINED) -> str:
         weights: ``pretrained``, the name of published ones (``IMAGENET1K_V1``), the path of a file, or the digits themselves.
 
     Raises:
-        UserError: ``weights`` is none of them, or there are no published ones.
+        UserError: ``weights`` is none of these, or there are no published weights.
     """
     known = info.digests
     if weights == PRETRAINED and known:
@@ -56,7 +56,7 @@ def digest_named(info: BackboneInfo, weights: str = PRETRAINED) -> str:
 
 
 def adopt(path: Path, backbone: str) -> str:
-    """Keep a user's file under its digest, where the trials of a later run find it too; the digest.
+    """Keep a user's file under its digest, where later runs find it too; returns the digest.
 
     Raises:
         UserError: there is no such file, or the cache cannot be written.
@@ -81,10 +81,10 @@ def _kept(backbone: str, digest: str) -> Path:
 
 
 def find(info: BackboneInfo, digest: str) -> Path:
-    """The file with that digest, wherever it is; it is downloaded if it is a published one that is nowhere.
+    """The file with that digest, wherever it is; a published file is downloaded if necessary.
 
     Raises:
-        UserError: it is nowhere, or the file that should be it has another content.
+        UserError: it cannot be found, or the file has different content.
     """
     looked = []
     for path in _candidates(info, digest):

@@ -1,4 +1,4 @@
-"""What is known of a network that was published, or that a user brings along."""
+"""Facts about a published network, or a user's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lt_core.errors import UserError
 
 @dataclass(frozen=True)
 class Row:
-    """A network as a row: its modules by name, each given what the one before it gives.
+    """A network as a sequence: the names of its modules, each applied to the output of the previous one.
 
     Args:
         stem: what comes before the groups.

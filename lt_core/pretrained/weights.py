@@ -1,4 +1,4 @@
-"""Networks with the weights of a file, which is never loaded unless it is the right one."""
+"""Networks with the weights of a file, which is loaded only if its digest is correct."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _left_out: ContextVar[bool] = ContextVar("left_out", default=False)
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """In this block networks keep their random weights, whatever their labels say: enough to find out what they cost."""
+    """In this block networks keep random weights, whatever their labels say, which is enough to measure their cost."""
     token = _left_out.set(True)
     try:
         yield

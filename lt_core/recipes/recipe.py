@@ -1,7 +1,7 @@
 """Training recipes: everything about optimisation that is not the method.
 
-Milestones are fractions of training, so that another number of epochs moves them. A warm-up is a number of epochs, as in the
-public code of every paper here: it gets the network past its first steps, whose number does not depend on what comes after.
+Milestones are fractions of training, so they move with the number of epochs. A warm-up is a number of epochs, as in the public
+code of every paper here: it takes the network past its first steps, whose number does not depend on the length of training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lt_core.registry import Registry, here
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. All fields enter the trial's id.
+    """How a model is trained. All fields enter the trial's ID.
 
     >>> import dataclasses
     >>> short = dataclasses.replace(RECIPES["cifar_ldam"], epochs=40, lr=0.05)
@@ -190,11 +190,11 @@ class Recipe:
 
     @property
     def evaluated_at(self) -> int:
-        """Shorter side of the pictures whose centre is shown in evaluation; 0: they are shown as they are stored."""
+        """Shorter side of the pictures whose centre is shown in evaluation; 0: they are shown as stored."""
         return self.eval_resize or round(8 / 7 * self.crop)
 
     def network_shape(self, stored: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Height, width and channels of what the network is given for pictures that are ``stored`` so.
+        """Height, width and channels of the network's input for pictures of shape ``stored``.
 
         >>> import dataclasses
         >>> from lt_core.recipes import RECIPES
@@ -205,7 +205,7 @@ class Recipe:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Fields that differ from the registered recipe of its name; none where there is no such recipe."""
+        """Fields that differ from the registered recipe of the same name; none if there is no such recipe."""
         if self.name not in RECIPES:
             return {}
         base = RECIPES[self.name]
@@ -213,8 +213,8 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """``digits``, or ``digits[lr=0.1]`` for one that was changed. Model and epochs, which everybody states, and what
-        changes no figure are not in it.
+        """``digits``, or ``digits[lr=0.1]`` for a changed recipe. Model and epochs, which are always stated separately, and
+        fields that do not affect figures are not in it.
         """
         known = self.name in RECIPES
         return _labelled(self, RECIPES[self.name] if known else None)
@@ -236,5 +236,5 @@ RECIPES: Registry[Recipe] = Registry("recipe")
 
 
 def recipe(name: str, **fields: Any) -> Recipe:
-    """Register a recipe; of a plug-in file it has the whole name from the first, so that nobody has to look it up."""
+    """Register a recipe; one from a plug-in file gets its versioned name at once."""
     return RECIPES.add(name, Recipe(name=here(name), **fields))

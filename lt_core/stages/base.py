@@ -1,4 +1,4 @@
-"""What stages are: a trial as a row of trainings, each a unit that can be stored and resumed."""
+"""What stages are: a trial as a sequence of trainings, each of which can be stored and resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lt_core.steps.base import Step
 
 @dataclass(frozen=True)
 class Stage:
-    """One training of a trial, and what the trial is to do with it.
+    """One training of a trial, and what the trial does with it.
 
     Args:
         training: what to train; a `TrainableClassifier`, unless ``evaluate`` is false.
@@ -56,7 +56,7 @@ class Stage:
 
     @property
     def whole(self) -> tuple[Net, Batches]:
-        """The network that predicts, from images on, and what makes batches of these."""
+        """The network that predicts, from images, and the object that makes batches of them."""
         last, first = self.classifier, self.features_by
         return (
             (Net(first.evaluated.backbone, last.evaluated.classifier), first.batches) if first else (last.evaluated, last.batches)
@@ -97,7 +97,7 @@ class Blueprint:
     """Makes untrained networks of a trial, into which kept weights are read.
 
     Args:
-        shape: height, width and channels of what they are given.
+        shape: height, width and channels of their input.
     """
 
     spec: TrialSpec
@@ -139,13 +139,13 @@ class Stages(Part):
         return 3.0 * images * step_of(spec).cost * self.epochs(spec)
 
     def network(self, made: Blueprint) -> Net:
-        """A network of the form that the last training leaves, untrained: weights that were kept are read into it."""
+        """An untrained network of the same form as the last training's, into which kept weights are read."""
         return made.plain()
 
     @abstractmethod
     def trainings(self, context: StageContext) -> Iterator[Stage]:
-        """The trainings. Each is trained before the next is asked for, or restored if that has been done before: what
-        the generator does between them may depend on nothing but the trained models and the trial.
+        """The trainings. Each is trained, or restored if it has been trained before, before the generator continues. What the
+        generator does in between may depend only on the trained models and the trial.
         """
 
 
@@ -201,8 +201,8 @@ class FromStageOne(Stages):
 
 
 def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:
-    """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine. What
-    weights lose a step is a share of the rate and shrinks with it.
+    """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine. Weight
+    decay per step is proportional to the rate and shrinks with it.
     """
     return replace(
         recipe,

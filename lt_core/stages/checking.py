@@ -1,4 +1,4 @@
-"""What makes a trial impossible, said before anything starts."""
+"""Checks that a trial is possible, before anything starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lt_core.steps.base import Step
 
 
 def check_trial(spec: TrialSpec) -> None:
-    """Refuse a trial whose parts, or whose stage one's, lack what they need.
+    """Reject a trial whose parts, or those of its stage one, lack what they need.
 
     Raises:
         UserError: what is missing, and how to get it.
@@ -39,7 +39,7 @@ def check_trial(spec: TrialSpec) -> None:
 
 
 def check_divisible(spec: TrialSpec) -> None:
-    """Refuse a trial that several processes cannot train together.
+    """Reject a trial that several processes cannot train together.
 
     Raises:
         UserError: its step sees the network past what they divide among them.
