@@ -126,7 +126,7 @@ def _coerce(value: Any, hint: Any) -> Any:
     return value
 
 
-_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", tuple: "a list such as [3,2,1]"}
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", tuple: "a list such as [3,2,1]"}
 
 
 def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
@@ -119,9 +120,8 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
-    for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            value = seconds / size
-            return f"{value:.0f} {unit}" if value >= 10 or size < 3600 else f"{value:.1f} {unit}"
-    return f"{seconds / 86_400:,.1f} days"
+    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``, ``20 years``."""
+    units = ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600), (63_072_000, "days", 86_400), (math.inf, "years", 31_557_600))
+    _, unit, size = next((item for item in units if seconds < item[0]), units[-1])
+    value = seconds / size
+    return f"{value:,.0f} {unit}" if value >= 10 or size < 3600 else f"{value:.1f} {unit}"

@@ -123,7 +123,7 @@ def loaded() -> list[Plugin]:
 
 
 def missing(versions: set[str]) -> set[str]:
-    """Those of ``versions``, such as `TrialSpec.versions`, that belong neither to a loaded file nor to an added set of pictures."""
+    """Those of ``versions``, such as `TrialSpec.versions`, that are neither of a loaded file nor of an added set of pictures."""
     unknown = versions - set(_loaded)
     return unknown - versions_of_sets() if unknown else unknown
 

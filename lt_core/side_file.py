@@ -1,4 +1,4 @@
-"""Files that a trial keeps next to its record on request (`run --keep`): each written completely, with its digest in the record."""
+"""Files that a trial keeps next to its record on request (`run --keep`): written completely, with a digest in the record."""
 
 from __future__ import annotations
 

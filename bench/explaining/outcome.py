@@ -109,4 +109,6 @@ def _notes(explanation: Explanation, of: str, shown: list[TrialResult], labels: 
         f"{shown[0].spec.method.label} tells right and wrong, in turn",
         "below each map: what the method says, and how sure it is",
     ]
-    return notes + ([f"drawn: the first {_METHODS} of {labels} methods; choose others with --only"] if labels > _METHODS else [])
+    return notes + (
+        [f"drawn: the first {_METHODS} of {labels} methods; `explain --only` draws others"] if labels > _METHODS else []
+    )

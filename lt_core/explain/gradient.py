@@ -11,7 +11,7 @@ from lt_core.fields import param
 
 @explains("gradient")
 class Gradient(Explanation):
-    """How strongly the class's logit changes with each pixel, the maximum over channels (Simonyan et al. 2014); for any network."""
+    """How strongly the class's logit depends on each pixel, the maximum over channels (Simonyan et al. 2014); for any network."""
 
     batch: int = param(32, "pictures that are computed at once", low=1)
 

@@ -45,7 +45,7 @@ def test_text_of_a_command_line_is_read_as_the_type_says():
         ({"degrees": None}, "degrees must be a number, got None"),
         ({"fan": 1}, "fan must be true or false, got 1"),
         ({"fan": "yes"}, "fan must be true or false, got 'yes'"),
-        ({"dish": 3}, "dish must be a word, got 3"),
+        ({"dish": 3}, "dish must be text, got 3"),
         ({"pauses": 0.5}, "pauses must be a list such as [3,2,1], got 0.5"),
         ({"pauses": "0.5"}, "pauses must be a list such as [3,2,1], got '0.5'"),
         ({"pauses": "[0.5,long]"}, "pauses must be a list such as [3,2,1], got '[0.5,long]'"),

@@ -83,7 +83,7 @@ def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> t
     kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
     words = f"the best {most - len(first)} of {len(labels)} methods by mean balanced accuracy on the test set"
     words += ", with those run on the most data columns first" if means["size"].nunique() > 1 else ""
-    how = "" if others_shown else "; choose others with --only"
+    how = "" if others_shown else "; `plot --only` draws others"
     return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how}"]
 
 

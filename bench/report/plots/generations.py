@@ -58,7 +58,9 @@ def draw(store: Store, only: str = "*") -> Chart:
     said += [f"each point is the mean over {width} classes of similar size"] if width > 1 else []
     said += ["left out: methods with one generation"] if len(several) < len(rounds) else []
     said += (
-        [f"drawn: the first {_METHODS} of {len(several)} methods; choose others with --only"] if len(several) > _METHODS else []
+        [f"drawn: the first {_METHODS} of {len(several)} methods; `plot generations --only` draws others"]
+        if len(several) > _METHODS
+        else []
     )
     return Chart("generations", title, tuple(panels), (*said, *notes), columns=len(kinds), least=13.5, aspect=0.8)
 

@@ -34,7 +34,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     panels = [_panel(result, shown, beside) for result in first.values() for shown in result.pictures]
     notes = ["rows: real images of the largest class, their translations by the generator, real images of the smaller class"]
     if len(panels) > _PANELS:
-        notes.append(f"only the first {_PANELS} of {len(panels)} generators are drawn; choose others with --only")
+        notes.append(f"only the first {_PANELS} of {len(panels)} generators are drawn; `plot translations --only` draws others")
     return Chart("translations", "Generated images", tuple(panels[:_PANELS]), tuple(notes), columns=2)
 
 

@@ -41,8 +41,8 @@ def draw(store: Store, only: str = "*") -> Chart:
         notes.append(f"drawn: of more than {_CLASSES} classes at most {_CLASSES}, from the largest to the smallest")
     if len(shown) > _PANELS:
         notes.append(
-            f"only the first {_PANELS} of {len(shown)} combinations of method and data column are drawn; choose "
-            "others with --only"
+            f"only the first {_PANELS} of {len(shown)} combinations of method and data column are drawn; "
+            "`plot tsne --only` draws others"
         )
     return Chart("tsne", "Features of test images", tuple(panels), tuple(notes), least=13.5, aspect=0.9)
 
