@@ -37,7 +37,7 @@ def _lists(name: str, source: Standard) -> list[tuple[str, ...]]:
 def _held(list_file: ListFile) -> str:
     if list_file.md5:
         return "md5 " + " or ".join(f"`{digest}`" for digest in list_file.md5)
-    return "lines, classes, imbalance" + (f"; git `{list_file.git}` is told" if list_file.git else "")
+    return "lines, classes, imbalance" + (f"; agreement with git `{list_file.git}` is reported" if list_file.git else "")
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
