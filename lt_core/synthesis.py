@@ -14,11 +14,11 @@ from lt_core.parts import Part, part
 
 
 class Synthesis(Part):
-    """Fills up the training subset."""
+    """Adds synthetic images to the training subset."""
 
     @abstractmethod
     def fill(self, points: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """``points`` (float, [N, width]) and ``labels`` (int, [N]) with synthetic ones behind them."""
+        """``points`` (float, [N, width]) and ``labels`` (int, [N]) followed by synthetic ones."""
 
 
 @part("synthesis", "none")

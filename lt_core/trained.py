@@ -1,7 +1,8 @@
-"""A trained classifier in a file of its own (`run --keep weights`): the network that predicts, and how its outputs are read.
+"""A trained classifier in a file (`run --keep weights`): the network that predicts, and how its outputs are interpreted.
 
-The file is one of safetensors, which holds numbers and no code. Its tensors are the state of the network (``network.…``), the
-normalisation of pixels (``scale``, ``shift``) and the class sizes that were trained on (``counts``); the header says the rest.
+The file is in the format of safetensors, which holds numbers and no code. Its tensors are the state of the network
+(``network.…``), the normalisation of pixels (``scale``, ``shift``) and the class sizes in training (``counts``); the rest is in
+the header.
 """
 
 from __future__ import annotations
@@ -67,14 +68,14 @@ class Trained(nn.Module):
         self.loss, self.posthoc, self.dtype = loss, posthoc, dtype
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Stored ``pixels`` uint8 [B, H, W, channels] as the network is given them: float32 [B, channels, H, W]."""
+        """Stored ``pixels`` uint8 [B, H, W, channels] as the network sees them: float32 [B, channels, H, W]."""
         return as_evaluated(pixels, self.spec.recipe, self.scale, self.shift)
 
     def said(self, images: Tensor, exact: bool = True) -> tuple[Tensor, Tensor]:
         """Logits [B, C] and features [B, width] of ``images`` [B, channels, H, W], float32.
 
         Args:
-            exact: compute in float32; else in what the trial computed in.
+            exact: compute in float32; otherwise in the trial's precision.
         """
         dtype = None if exact else self.dtype
         with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
@@ -133,7 +134,7 @@ def load(path: str | Path, sha256: str = "") -> Trained:
         sha256: of the file, by the trial's record, against which it is checked.
 
     Raises:
-        UserError: there is no such file, it is damaged or none of these, or a plug-in file of the trial is not loaded.
+        UserError: there is no such file, it is damaged or not of this kind, or a plug-in file of the trial is not loaded.
     """
     path = Path(path)
     try:

@@ -39,7 +39,7 @@ class Weights(Part):
         """Weights for class sizes ``counts`` ([C], float64), summing to C."""
 
     def of_images(self, class_weights: Tensor, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-        """The weight of each image: that of its class, unless the part knows better: [B]."""
+        """The weight of each image: that of its class, unless the part computes another: [B]."""
         return class_weights[labels]
 
     def average(self, losses: Tensor, image_weights: Tensor) -> Tensor:

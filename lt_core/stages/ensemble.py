@@ -23,7 +23,7 @@ from lt_core.stages.base import Blueprint, Stage, StageContext, Stages
 
 @dataclass(frozen=True)
 class Fixed(Sampling):
-    """The images at ``positions``, shuffled ``repeats`` times an epoch."""
+    """The images at ``positions``, shuffled ``repeats`` times per epoch."""
 
     positions: Tensor
     repeats: int
@@ -56,8 +56,8 @@ def _joined(members: Iterable[Net], losses: Iterable[Loss]) -> Net:
 
 @dataclass(frozen=True)
 class _Ensemble(Stages):
-    """An epoch of a member is as many passes over its part as let all members together see about as many images as one
-    plain training sees.
+    """An epoch of a member consists of several passes over its part, so that all members together see about as many images as
+    one plain training.
     """
 
     members: int = param(4, "number of models", low=1, tune=(4, 8))
@@ -85,7 +85,7 @@ class _Ensemble(Stages):
         return _joined((made.plain() for _ in range(self.members)), [loss] * self.members)
 
     def next_pool(self, pool: Tensor, made: list[Predictor], context: StageContext) -> Tensor:
-        """Positions that the next member's part is drawn from."""
+        """Positions from which the next member's part is drawn."""
         return pool
 
 

@@ -1,4 +1,5 @@
-"""Joint generation and classification (Sahoo et al. 2020, ECCV workshops): images of small classes made of the largest one's.
+"""Joint generation and classification (Sahoo et al. 2020, ECCV workshops): images of small classes made from images of the
+largest class.
 
 The authors have published no code. What we have of their text is the objective
 
@@ -95,7 +96,7 @@ class Joint(Stages):
         return 0
 
     def missing(self, counts: Tensor) -> Tensor:
-        """Images that each class of sizes ``counts`` [C] is to be given: [C]."""
+        """Number of images to add to each class of sizes ``counts`` [C]: [C]."""
         return filled(counts, self.gan_share) - counts
 
     def epochs(self, spec: TrialSpec) -> int:
@@ -124,7 +125,7 @@ class Joint(Stages):
         return Translation(context.split, self.missing(counts), config, self.gan_batch, recipe, seed, epochs, dtype)
 
     def classifier(self, context: StageContext, split: Split, step: Alternating | None = None) -> TrainableClassifier:
-        """The classifier's training, in which images of classes smaller than the largest weigh 1/γ."""
+        """The classifier's training, in which images of all classes but the largest have weight 1/γ."""
         counts = context.split.counts
         factors = torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
         return context.training(split=split, step=step, class_factors=factors)
@@ -137,7 +138,7 @@ class Joint(Stages):
 
     @abstractmethod
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
-        """The training of the classifier, once the CycleGANs had theirs before it."""
+        """The training of the classifier, after that of the CycleGANs."""
 
 
 def _counts(spec: TrialSpec) -> Tensor:

@@ -56,12 +56,12 @@ class _Alternating(BoundStep):
 
 @dataclass(frozen=True)
 class Alternating(Step):
-    """The loss of a batch in which images of the largest class stand for others: those are translated on the way. Before each
-    epoch the generators have theirs, with the classifier fixed.
+    """The loss of a batch in which some images of the largest class are translated into other classes. Before each epoch of the
+    classifier, the generators are trained for one with the classifier fixed.
 
     Args:
-        real: training images that are what they are; those behind them are translated.
-        gamma: the generators' classification loss on smaller classes is divided by it.
+        real: number of real training images; those after them are translated. gamma: the generators' classification loss on
+        smaller classes is divided by it.
     """
 
     translation: Translation

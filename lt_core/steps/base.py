@@ -12,8 +12,8 @@ from lt_core.protocols import StepContext
 
 
 class BoundStep(ABC):
-    """A step at work in one training. ``self(positions)`` is the loss of the batch at these positions of the training
-    subset, to be differentiated; it may draw further images, keep state of its own, and look at ``training``.
+    """A step bound to one training. ``self(positions)`` is the loss of the batch at these positions of the training subset, to
+    be differentiated; it may draw further images, keep state, and use ``training``.
     """
 
     #: As `lt_core.parts.Part.captured`, for what it does besides the training's own work; `report` and `state` are not meant.
@@ -27,11 +27,11 @@ class BoundStep(ABC):
         """The scalar that the optimiser's step will reduce."""
 
     def report(self) -> dict[str, float]:
-        """Figures of the epoch that ends, for the learning curve; called once an epoch."""
+        """Figures of the epoch that ends, for the learning curve; called once per epoch."""
         return {}
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on, besides the training's own state."""
+        """Everything that the next step depends on, besides the training's own state."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:  # noqa: B027 (most steps have no state)
@@ -50,7 +50,7 @@ class Step(Part):
 
     @property
     def cost(self) -> float:
-        """Cost of a step in plain ones, for estimates."""
+        """Cost of a step, in units of a plain step, for estimates."""
         return 1.0
 
     @property
@@ -59,14 +59,14 @@ class Step(Part):
 
     @property
     def extra_images(self) -> int:
-        """Images a class beyond the training subset that the step looks at."""
+        """Images per class beyond the training subset that the step uses."""
         return 0
 
     def backbone(self, backbone: nn.Module) -> nn.Module:
         """The backbone that the step needs, made from the plain one.
 
         Raises:
-            UserError: the backbone cannot give what the step needs.
+            UserError: the backbone does not have what the step needs.
         """
         return backbone
 

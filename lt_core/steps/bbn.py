@@ -32,11 +32,11 @@ class TwoBranches(nn.Module):
 
     @property
     def seen(self) -> nn.Module:
-        """What shows where it looks (`lt_core.explain`): the last that both branches see."""
+        """The layer that shows where it looks (`lt_core.explain`): the last one that both branches share."""
         return self.shared.groups[-1]
 
     def trunk(self, images: Tensor) -> Tensor:
-        """What both branches get."""
+        """The input of both branches."""
         hidden = self.shared.begin(images)
         for group in self.shared.groups:
             hidden = group(hidden)

@@ -1,4 +1,4 @@
-"""What weights and class rates are learnt on: a small balanced meta set, and networks at parameters that they do not have."""
+"""For learning weights and class rates: a small balanced meta set, and networks evaluated at other parameters than their own."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Meta(Step):
-    """A step that looks at a balanced meta set.
+    """A step that uses a balanced meta set.
 
-    Three places to take it from. ``train``: images of the training subset, so that no method has more than another. ``extra``:
-    images of each class that are in neither the training subset nor the validation split, as in the papers' code, the same
-    ones for every imbalance factor; a class that uses all of its images, such as the head class of CIFAR, lends training
+    It can come from three places. ``train``: images of the training subset, so that no method has more images than another.
+    ``extra``: images of each class that are in neither the training subset nor the validation split, as in the papers' code, the
+    same ones for every imbalance factor; a class that uses all of its images, such as the head class of CIFAR, lends training
     images. ``validation``: the validation split.
     """
 
@@ -56,7 +56,7 @@ class Meta(Step):
 
 
 class MetaStep(BoundStep):
-    """Draws meta batches, and evaluates the network at parameters that it does not have."""
+    """Draws meta batches, and evaluates the network at other parameters than its own."""
 
     def __init__(self, training: StepContext, config: Meta) -> None:
         super().__init__(training)
@@ -77,8 +77,7 @@ class MetaStep(BoundStep):
         self.of_image = torch.cat(shares)
 
     def meta_batch(self) -> tuple[Tensor, Tensor]:
-        """Images and labels of the meta set, every class as likely as another; augmented, if they are not of the validation
-        split.
+        """Images and labels of the meta set, all classes equally likely; augmented unless they come from the validation split.
         """
         training, chosen = self.training, self.positions[self._drawn(self.training.recipe.batch_size)]
         if self.config.meta_set == "validation":

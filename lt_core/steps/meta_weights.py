@@ -1,4 +1,4 @@
-"""Weights of images, learnt on a balanced meta set: Meta-Weight-Net and L2RW."""
+"""Image weights learnt on a balanced meta set: Meta-Weight-Net and L2RW."""
 
 from __future__ import annotations
 

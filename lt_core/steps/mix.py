@@ -17,7 +17,7 @@ from lt_core.steps.base import BoundStep, Step
 
 
 class _Mixing(BoundStep):
-    """λ ~ Beta(α, α) and a partner for each image, a batch; loss λ·L(y_a) + (1 − λ)·L(y_b)."""
+    """λ ~ Beta(α, α) and a partner for each image, per batch; loss λ·L(y_a) + (1 − λ)·L(y_b)."""
 
     def __init__(self, training: StepContext, config: Mixup) -> None:
         super().__init__(training)
@@ -72,7 +72,7 @@ class Mixup(Step):
 
 class _Manifold(_Mixing):
     def forward(self, images: Tensor, labels: Tensor, partner: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """Mixes the input, or what one of the groups but the last gives, drawn for each batch."""
+        """Mixes the input, or the output of one of the groups except the last, drawn for each batch."""
         training = self.training
         backbone = training.model.backbone
         groups = list(backbone.groups)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Learning from unlabelled images too: pseudo-labels, mean teacher, FixMatch."""
+"""Learning from unlabelled images: pseudo-labels, mean teacher, FixMatch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Semi(Step):
 
 
 class BoundSemi(BoundStep):
-    """Draws unlabelled batches: shuffled passes over the stream, from a generator of its own."""
+    """Draws unlabelled batches: shuffled passes over the stream, from a separate generator."""
 
     def __init__(self, training: StepContext, config: Semi) -> None:
         super().__init__(training)
@@ -82,12 +82,12 @@ class BoundSemi(BoundStep):
         """The loss of labelled ``images`` and of the unlabelled ones at ``positions`` in the stream."""
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """What the model says, without gradient: [B, C]."""
+        """The model's predictions, without gradient: [B, C]."""
         loss = self.training.loss
         return loss.probabilities(loss.logits(outputs.detach()))
 
     def note(self, mask: Tensor) -> None:
-        """Keep the share of unlabelled images that take part."""
+        """Record the share of unlabelled images that take part."""
         self.totals += torch.stack([mask.sum(), torch.full_like(mask[0], len(mask))])
 
     def report(self) -> dict[str, float]:
@@ -213,7 +213,7 @@ class BoundFixMatch(BoundSemi):
         return weak, torch.cat(strong)
 
     def total(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-        """FixMatch's loss of what `views` gives."""
+        """FixMatch's loss from the output of `views`."""
         training, config, count = self.training, self.fix, len(labels)
         weak, strong = self.split(outputs, count)
         confidence, guess = self.aligned(self.probabilities(weak)).max(dim=1)
@@ -255,9 +255,9 @@ class BoundFixMatch(BoundSemi):
 def pass_rates(sampling: str, counts: Tensor) -> Tensor:
     """Probability with which a pseudo-label of each class passes: [C].
 
-    With r_c the size of the class of opposite rank over the largest, mean is r_c^(1/3) and reverse r_c^(2/3), so that the
-    head is thinned out (He et al. 2021, public code); bis moves from random to mean. The unlabelled set is taken to have the
-    labelled set's profile: its own is not known to training.
+    With r_c the size of the class of opposite rank over the largest, mean is r_c^(1/3) and reverse r_c^(2/3), so that the head
+    is thinned out (He et al. 2021, public code); bis moves from random to mean. The unlabelled set is assumed to have the
+    labelled set's profile, because training does not know its own.
     """
     order = counts.argsort(descending=True, stable=True)
     opposite = torch.empty_like(counts)

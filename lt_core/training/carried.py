@@ -1,4 +1,4 @@
-"""A trial as it is handed to another process, with what that process need not have: plug-in files and image sets of one's own."""
+"""A trial as passed to another process, with what that process may lack: plug-in files and the user's own image sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lt_core.spec import TrialSpec
 
 
 def carried(spec: TrialSpec) -> dict[str, Any]:
-    """The trial in values that JSON knows."""
+    """The trial as JSON values."""
     source = DATASETS[spec.data.dataset].source
     return {
         "spec": spec.to_dict(),
@@ -37,5 +37,5 @@ def received(trial: dict[str, Any]) -> TrialSpec:
 
 
 def environment() -> dict[str, str]:
-    """Environment variables of a process of ours that is to import what this one can."""
+    """Environment variables for a child process that must be able to import what this one can."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -1,6 +1,7 @@
-"""A trial's own checkpoint, and the stage that several trials share: written whole or not at all, ignored if a bit of it changed.
+"""A trial's own checkpoint, and the stage that several trials share: written completely or not at all, and ignored if a bit of
+it has changed.
 
-A file is the SHA-256 of what follows, and then what `torch.save` makes of the state.
+A file contains the SHA-256 of the rest, then the state as written by `torch.save`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DIGEST = 32  # bytes of a SHA-256
 
 
 def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
-    """Write beside, fsync, rename. A full disk costs the checkpoint, not the trial, and is reported once per folder.
+    """Write to a temporary name, fsync, rename. A full disk costs the checkpoint, not the trial, and is reported once per folder.
 
     Args:
         kind: of the device that the state was trained on, as `runtime.kind_of_device` says it.
@@ -75,7 +76,7 @@ def read(path: Path) -> dict[str, Any]:
 def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
     """The stored state; None if there is none for this trial and ``kind`` of device, or the file is not what was written.
 
-    A damaged file is told of once and removed, so that nothing meets it again. One of another version stays as it is.
+    A damaged file is reported once and removed. A file of another version is left alone.
     """
     try:
         state = read(path)
@@ -117,10 +118,10 @@ def _warn_once(about: object, words: str) -> None:
 
 @contextmanager
 def held(folder: Path, name: str, alone: bool = True) -> Iterator[Path]:
-    """The file of a shared stage, for one trial at a time; another waits. A process that dies lets go of it.
+    """The file of a shared stage, for one trial at a time; others wait. The lock of a process that dies is released.
 
     Args:
-        alone: whether this process is the one that holds it; else nothing waits.
+        alone: whether this process takes the lock; otherwise nothing waits.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock") if alone else nullcontext():

@@ -1,4 +1,4 @@
-"""What a training was worth, class by class, on the test set and on the unlabelled images. Nothing here reaches training."""
+"""The quality of a training, class by class, on the test set and on the unlabelled images. Nothing here reaches training."""
 
 from __future__ import annotations
 

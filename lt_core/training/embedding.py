@@ -1,4 +1,6 @@
-"""Test images in two dimensions: t-SNE of their features (van der Maaten and Hinton 2008), to look at; it decides nothing."""
+"""Test images in two dimensions: t-SNE of their features (van der Maaten and Hinton 2008), for looking at; it influences
+nothing.
+"""
 
 from __future__ import annotations
 

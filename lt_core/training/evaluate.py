@@ -1,4 +1,4 @@
-"""Evaluation in large batches: what was predicted is counted class by class, and in bins of confidence."""
+"""Evaluation in large batches: predictions are counted by class and in bins of confidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lt_core.protocols import Predictor
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was predicted of one part of the images.
+    """The predictions for the test set or the validation split.
 
     Attributes:
         confusion: int [C, C], row = true class; None above `MATRIX_CLASSES` classes.
@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def finite(self) -> bool:
-        """Whether every prediction was a number."""
+        """Whether all predictions are finite."""
         return bool(np.isfinite(self.calibration).all())
 
     @cached_property
@@ -79,7 +79,7 @@ class Evaluation:
 
 
 def evaluate(predictor: Predictor, images: Images, keep: bool = False) -> Evaluation:
-    """Predictions of the model as it stands, with the loss's probabilities and the method's post-hoc correction.
+    """Predictions of the model in its current state, with the loss's probabilities and the method's post-hoc correction.
 
     Args:
         keep: hold the probabilities whatever the number of classes.

@@ -1,4 +1,5 @@
-"""The judge of made images: the trial's own network and recipe, trained on balanced real images. Trials of a run share it."""
+"""The judge of generated images: the trial's own network and recipe, trained on balanced real images. Trials of a run share it.
+"""
 
 from __future__ import annotations
 

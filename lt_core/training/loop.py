@@ -1,4 +1,4 @@
-"""The training loop: the parts of a method, put together, epoch by epoch."""
+"""The training loop, which combines the parts of a method epoch by epoch."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from lt_core.weights import Weights
 
 
 class Training:
-    """One model in training: its optimiser, its generators. `run_epoch` moves it on by one epoch.
+    """One model in training: its optimiser, its generators. `run_epoch` trains one epoch.
 
-    Randomness comes from two generators of its own, one for the order of images and one for augmentation, so that
-    nothing else in the process can shift it. What layers such as dropout draw depends on seed and epoch alone.
+    Randomness comes from two generators of its own, one for the order of images and one for augmentation, so that nothing else
+    in the process affects it. What layers such as dropout draw depends only on seed and epoch.
 
     Args:
         recipe: in place of the spec's, for a second stage.
@@ -147,7 +147,7 @@ class Training:
 
     @property
     def progress(self) -> float:
-        """How much of the rebalanced epochs lies behind: 0 in the first, 1 in the last."""
+        """How much of the rebalanced epochs has passed: 0 in the first, 1 in the last."""
         return self.schedule.progress(self.epoch, self.recipe.epochs)
 
     def images(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -286,7 +286,7 @@ class Training:
 
     @property
     def evaluated(self) -> Net:
-        """The network that predicts, and that later stages build on: the averaged one, where there is one."""
+        """The network that predicts, and on which later stages build: the averaged one, if there is one."""
         return self.model if self.averaged is None else self.averaged
 
     def train_mode(self) -> None:
@@ -304,7 +304,7 @@ class Training:
                 group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
-        """All that the next epoch depends on."""
+        """Everything that the next epoch depends on."""
         return {
             "epoch": self.epoch,
             "model": self.model.state_dict(),

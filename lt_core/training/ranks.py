@@ -1,7 +1,7 @@
-"""One trial in several processes of one machine: process 0 is whoever runs the trial, and it starts the others.
+"""One trial in several processes of one machine: process 0 runs the trial and starts the others.
 
-The others live and die with it: each ends when its standard input does, and what is left of them when the trial ends is killed.
-If one dies, the trial fails as one. They keep nothing: checkpoints, shared stages and predictions are written by process 0.
+The others end with it: each ends when its standard input closes, and any that are left when the trial ends are killed. If one
+dies, the whole trial fails. They write nothing: checkpoints, shared stages and predictions are written by process 0.
 """
 
 from __future__ import annotations

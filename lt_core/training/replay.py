@@ -1,8 +1,8 @@
 """Training steps that a GPU records once and then replays, so that the host does not launch every operation again.
 
-A step of ResNet-32 is some four hundred operations, each shorter than the host takes to launch it. Recorded as one CUDA graph
-they follow each other without the host. A replay repeats the operations on the same memory: whatever the host decided while they
-were recorded stays as it was. So steps are replayed only where every part of them promises to decide nothing there
+A step of ResNet-32 is some four hundred operations, each shorter than the host takes to launch it. Recorded as one CUDA graph,
+they follow each other without the host. A replay repeats the operations on the same memory, with whatever the host decided
+during the recording. Steps are therefore replayed only if every part of them promises not to decide anything on the host
 (`lt_core.parts.Part.captured`).
 """
 
@@ -64,7 +64,7 @@ class Replay:
         self.forget()
 
     def forget(self) -> None:
-        """Record all anew: the memory that steps work on is another."""
+        """Record everything again, because steps now use different memory."""
         self.seen, self.recorded, self.latest = {}, {}, None
 
     def __call__(self, body: Callable[[Tensor], None], positions: Tensor, kind: Hashable) -> None:

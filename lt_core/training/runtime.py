@@ -1,4 +1,4 @@
-"""Where a trial runs. Nothing here enters its id."""
+"""Where a trial runs. Nothing here enters its ID."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lt_core.errors import UserError
 
 @dataclass(frozen=True)
 class Runtime:
-    """The machine's side of a trial."""
+    """How a machine runs a trial."""
 
     data_dir: str | None = None
     device: str = "auto"  # auto: CUDA if there is one, else CPU
@@ -48,7 +48,7 @@ class Runtime:
         """This runtime for a trial that was given ``gpus`` GPUs: without any, ``auto`` is the CPU, whatever the process sees.
 
         Args:
-            gpus: may be a fraction; None where nothing is said of them.
+            gpus: may be a fraction; None if unspecified.
         """
         return replace(self, gpus=gpus, device="cpu" if gpus == 0 and self.device == "auto" else self.device)
 
@@ -58,7 +58,7 @@ class Runtime:
         return replace(self, device="cpu" if no_gpu else self.device).torch_device()
 
     def prepare(self) -> None:
-        """Set what torch keeps for the whole process, so that a trial gives the same figures whatever ran before it."""
+        """Set torch's process-wide state, so that a trial gives the same figures whatever ran before it."""
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         _make_repeatable(self.torch_device().type)
@@ -93,7 +93,7 @@ def drawing_from(seed: int, epoch: int, device: torch.device, rank: int = 0) -> 
     """Layers draw from the process's generators, such as dropout does: in this block from what ``seed`` and ``epoch`` give, and
     the ``rank`` of a process that has a share of each batch.
 
-    The generators are then as they were, so that a training neither depends on the rest of the process nor shifts it.
+    Afterwards the generators are restored, so that a training neither depends on the rest of the process nor affects it.
     """
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
@@ -135,8 +135,8 @@ def _cpu_fact(key: str) -> str:
 
 
 def gpu_is_lost() -> bool:
-    """Whether no trial can compute on a GPU in this process any more: after an error inside a kernel, such as an illegal address,
-    CUDA answers every further call with that error. Memory that ran out is no such error.
+    """Whether no trial can compute on a GPU in this process any more: after an error inside a kernel, such as an illegal
+    address, CUDA answers every further call with that error. Running out of memory is not such an error.
     """
     if not torch.cuda.is_initialized():
         return False
@@ -189,7 +189,7 @@ def device_name(kind: str) -> str:
 
 
 def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
-    """What the figures of a trial may depend on besides its id, for the record."""
+    """What the figures of a trial may depend on besides its ID, for the record."""
     device = runtime.torch_device()
     return {
         "device": device.type,

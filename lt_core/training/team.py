@@ -1,4 +1,4 @@
-"""Processes that train one trial together, each on a device of its own.
+"""Processes that train one trial together, each on its own device.
 
 Every process has the whole trial: it draws the same order and the same augmentation, and holds the same weights. Only the
 network's work is divided. Each passes its share of a batch through the network and is told the outputs and features of the other
@@ -39,7 +39,8 @@ class Team:
     def divided(self, forward: Forward, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """``forward`` of all images, of which this process computes its share; gradients reach that share alone.
 
-        Of fewer images than two a process all compute all, with their share of the gradients: batch norm needs two.
+        With fewer than two images per process, every process computes all of them, with its share of the gradients: batch norm
+        needs two.
         """
         count = len(images)
         if count < 2 * self.size:

@@ -54,7 +54,7 @@ class Progress:
 
 
 class Stopped(Exception):
-    """A trial that ends early for a reason of its own."""
+    """A trial ends early, for the given reason."""
 
     def __init__(self, status: str, cause: str) -> None:
         super().__init__(cause)
@@ -79,12 +79,12 @@ def run_trial(spec: TrialSpec, runtime: Runtime | None = None) -> TrialResult:
 
 
 def trial_steps(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
-    """`run_trial` in pieces: a `Progress` after each epoch, at last the `TrialResult`."""
+    """`run_trial` in pieces: a `Progress` after each epoch, finally the `TrialResult`."""
     yield from steps_alone(spec, runtime) if runtime.ranks == 1 else led(steps_alone, spec, runtime)
 
 
 def steps_alone(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialResult]:
-    """`trial_steps` of one process, which may be one of several that do the same."""
+    """`trial_steps` for one process, which may be one of several that train the trial together."""
     clock, ended = _Clock(), None
     try:
         yield from _Trial(spec, runtime, clock).steps()
@@ -100,7 +100,7 @@ def steps_alone(spec: TrialSpec, runtime: Runtime) -> Iterator[Progress | TrialR
 
 
 def _let_go(ended: TrialResult | None) -> None:
-    """Give back the memory of a trial that is over; ``ended``: how, if not well."""
+    """Free the memory of a finished trial; ``ended``: its result, if it failed."""
     # A training and its steps know each other, so that its images would stay until Python looks for such circles: several
     # trials' worth of them, in every worker.
     gc.collect()
@@ -125,7 +125,7 @@ class _Clock:
         self._last = now
 
     def skip(self) -> None:
-        """Time since the last `add` was not the trial's: it was waiting to be asked for its next step."""
+        """Skip the time since the last `add`, in which the trial was waiting for its next step to be requested."""
         self._last = time.perf_counter()
 
 
@@ -148,7 +148,7 @@ def stage_context(spec: TrialSpec, split: Split, device: torch.device) -> StageC
 
 
 class _Trial:
-    """Takes the trainings of a trial through their epochs, evaluates them, and keeps the book."""
+    """Runs the trainings of a trial epoch by epoch, evaluates them, and records the results."""
 
     def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, clock
