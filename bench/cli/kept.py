@@ -29,6 +29,9 @@ def listing(what: str, pattern: str, make: Callable[[str], list[dict[str, Any]]]
     """``make(pattern)``, from the cache folder if it was made before by the same code. Never where a plug-in file or a package of
     somebody else may add to it.
     """
+    if offering_packages():
+        import lt_core.methods  # noqa: F401  (packages may register recipes, models and data sets beside their methods)
+
     if what not in KEPT or plugins.loaded() or offering_packages():
         return make(pattern)
     file = cache_dir() / "listings" / f"{_state(what, pattern)}.json"

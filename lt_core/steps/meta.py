@@ -77,8 +77,7 @@ class MetaStep(BoundStep):
         self.of_image = torch.cat(shares)
 
     def meta_batch(self) -> tuple[Tensor, Tensor]:
-        """Images and labels of the meta set, all classes equally likely; augmented unless they come from the validation split.
-        """
+        """Images and labels of the meta set, all classes equally likely; augmented unless they come from the validation split."""
         training, chosen = self.training, self.positions[self._drawn(self.training.recipe.batch_size)]
         if self.config.meta_set == "validation":
             return training.batches.for_evaluation(self.meta.pixels[chosen]), self.meta.labels[chosen]

@@ -289,7 +289,7 @@ def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_
         ("import sys\nsys.exit('enough')\n", ", line 2: SystemExit: enough"),
         (
             "x = 1\n",
-            ": the file registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…) or @metric(…)",
+            ": the file registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…), @metric(…) or @logger(…)",
         ),
         (LOSS.replace('@part("loss"', '@part("los"'), ", line 13: unknown group of parts 'los': did you mean 'loss'"),
         (LOSS.replace('"my_loss")', '"focal")'), ", line 13: loss 'focal' already exists: choose another name"),
