@@ -100,7 +100,8 @@ def activate(plugin: Plugin) -> None:
             exec(compile(plugin.text, plugin.path, "exec", dont_inherit=True), vars(module))
             if not recorder.entries:
                 raise UserError(
-                    "the file registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…), @metric(…) or @logger(…)"
+                    "the file registers nothing: call method(…), recipe(…) or dataset(…), or use @part(…), @metric(…) or "
+                    "@logger(…)"
                 )
         except (Exception, SystemExit) as error:
             place = place_in("".join(traceback.format_exception(error)))
