@@ -1,4 +1,4 @@
-"""The judge of generated images: a trial's own network and recipe, trained on balanced real images and shared by a run's trials."""
+"""The judge of generated images: a trial's network and recipe, trained on balanced real images and shared by a run's trials."""
 
 from __future__ import annotations
 
