@@ -21,7 +21,7 @@ from lt_core.data.pictures.layouts import in_order
 from lt_core.data.pictures.lists import Labels, labels_at, unlike
 from lt_core.data.pictures.making import Layouts, Progress, key_of, pictures_dir, progress_of
 from lt_core.data.pictures.manifest import Manifest, read_meta
-from lt_core.data.pictures.source import found, image_set, layouts_of
+from lt_core.data.pictures.source import found, image_set, layout_at, layouts_of
 from lt_core.data.registered import Definition
 from lt_core.data.sets import DATASETS
 from lt_core.data.standard import LISTS, Part, Standard
@@ -149,6 +149,8 @@ def _readable(name: str, source: Standard, which: str, root: Path, needed: bool 
     part: Part = getattr(source, which)
     if part.list.shipped:
         return [labels_at(name, source, which, LISTS / part.list.name)]
+    if part.tree:
+        return _trees(name, source, which, root)
     kinds = [kind for kind in (part.list.name, part.annotations, part.folders) if kind]
     wrong: list[UserError] = []
     for kind in kinds:
@@ -167,9 +169,27 @@ def _readable(name: str, source: Standard, which: str, root: Path, needed: bool 
         raise wrong[0]
     if not needed:
         return ()
-    raise UserError(
-        f"{name}: no {' or '.join(kinds)} in {root} or up to two folders below it: put the lists and the pictures there, or "
-        f"set --data (or LT_DATA) to a folder that contains them ({source.get})"
+    raise _nothing(name, source, " or ".join(kinds), root, "the lists and the pictures")
+
+
+def _trees(name: str, source: Standard, which: str, root: Path) -> Sequence[Labels]:
+    """The folders in the set's own layout; of several those with as many pictures as the part has."""
+    part: Part = getattr(source, which)
+    mark, _, of = part.tree.partition("#")
+    folders = list(dict.fromkeys(path.parent for above in _ABOVE for path in sorted(root.glob(above + mark))))
+    if not folders:
+        raise _nothing(name, source, mark, root, source.pictures)
+    places = [f"{folder}#{of}" if of else str(folder) for folder in folders]
+    if len(places) > 1:  # one may be another set in the same layout
+        right = [place for place in places if len(layout_at(place, which).entries) == part.list.images]
+        places = right or places[:1]
+    return [Labels(Path(place), standing="the set's own layout") for place in places]
+
+
+def _nothing(name: str, source: Standard, what: str, root: Path, needed: str) -> UserError:
+    return UserError(
+        f"{name}: no {what} in {root} or up to two folders below it: put {needed} there, or set --data (or LT_DATA) to a folder "
+        f"that contains them ({source.get})"
     )
 
 
@@ -177,4 +197,4 @@ def _folder(name: str, source: Standard, place: Path) -> Labels:
     classes = sum(path.is_dir() and not path.name.startswith(".") for path in place.iterdir())
     if classes != source.classes:
         raise UserError(f"{name}: {place} has {classes:,} class folders, expected {source.classes:,}: add the others")
-    return Labels(place)
+    return Labels(place, standing="one folder per class")
