@@ -29,8 +29,8 @@ def tables() -> str:
 def _lists(name: str, source: Standard) -> list[tuple[str, ...]]:
     parts = {"training": source.train, "test": source.test, "validation": source.validation}
     return [
-        (f"`{name}`", which, *map(_code, (part.list.name, part.annotations or part.folders or part.tree)), f"{part.list.images:,}",
-         _held(part.list, which == "training" and source.by_class))
+        (f"`{name}`", which, *map(_code, (part.list.name, part.annotations or part.folders or part.tree)),
+         f"{part.list.images:,}", _held(part.list, which == "training" and source.by_class))
         for which, part in parts.items() if part
     ]  # fmt: skip
 
