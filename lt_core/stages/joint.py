@@ -42,6 +42,7 @@ from lt_core.recipes import Recipe
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import One, Stage, StageContext, Stages
 from lt_core.steps.alternating import Alternating
+from lt_core.weights import class_balanced
 
 _LARGE_FROM = 32  # pixels, below which no large patch is left of an image halved three times
 
@@ -147,10 +148,12 @@ class Joint(Stages):
         return Translation(context.split, self.missing(counts), config, self.gan_batch, recipe, seed, epochs, dtype)
 
     def classifier(self, context: StageContext, split: Split, step: Alternating | None = None) -> TrainableClassifier:
-        """The classifier's training, in which images of classes smaller than the largest weigh 1/γ."""
-        counts = context.split.counts
-        factors = torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
-        return context.training(split=split, step=step, class_factors=factors)
+        """The classifier's training, in which images weigh `class_factors`."""
+        return context.training(split=split, step=step, class_factors=self.class_factors(context.split.counts))
+
+    def class_factors(self, counts: Tensor) -> Tensor:
+        """Weight of an image of each class of real sizes ``counts`` [C]: 1/γ for those smaller than the largest: float32 [C]."""
+        return torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
 
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         translation, before = self.translation(context), self.before(context.spec.recipe, context.split.counts)
@@ -170,6 +173,26 @@ def _counts(spec: TrialSpec) -> Tensor:
 @part("stages", "joint_aug")
 class JointAug(Joint):
     """AUG: the CycleGANs are trained once, without a classifier; the classifier is then trained on real and translated images."""
+
+    minority_beta: float | None = param(
+        None,
+        "β of class-balanced weights by the real images of each class, in place of 1/γ; none: 1/γ",
+        low=0,
+        below=1,
+    )
+
+    def check(self, spec: TrialSpec) -> None:
+        super().check(spec)
+        if self.minority_beta is not None and self.minority_gamma != 1:
+            raise UserError(
+                f"{spec.method.name}: minority_beta takes the place of 1/γ: remove minority_beta or "
+                f"minority_gamma={self.minority_gamma:g}"
+            )
+
+    def class_factors(self, counts: Tensor) -> Tensor:
+        if self.minority_beta is None:
+            return super().class_factors(counts)
+        return class_balanced(counts, self.minority_beta).float()
 
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
         return self.classifier(context, translation.grown(context.split, translate=True))

@@ -120,6 +120,14 @@ def test_gamma_weighs_the_smaller_classes_and_them_alone(trainings, method):
     assert training.class_weights.tolist() == [1.0, 4.0, 1.0] and training.split.counts.tolist() == [40, 5, 40]
 
 
+def test_class_balanced_weights_of_real_images_take_the_place_of_gamma(trainings):
+    """(1 − β)/(1 − β^n) for 40, 20 and 5 images at β = 0.9, summing to 3, though each class has 40 with the made ones."""
+    *_, training = trainings("joint_aug", {"minority_beta": 0.9})
+    raw = torch.tensor([0.1 / (1 - 0.9**n) for n in (40, 20, 5)])
+    torch.testing.assert_close(training.class_weights, raw * 3 / raw.sum())
+    assert training.split.counts.tolist() == [40, 40, 40]
+
+
 @pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
 def test_on_balanced_data_both_classes_can_be_doubled(method, trainings, make_spec):
     *_, training = trainings(method, {"gan_share": 2.0}, counts=(20, 20))
