@@ -23,7 +23,8 @@ def folder(tmp_path, monkeypatch):
     for make, name in ((horses, "apple2orange"), (faces, "celeba"), (birds, "CUB_200_2011")):
         make(tmp_path / "data" / name)
     for name, text in PAGE.files.items():
-        (tmp_path / name).write_text(text.replace("subset_seeds: 3", "subset_seeds: 1"))
+        small = text.replace("subset_seeds: 3", "subset_seeds: 1").replace("base: photos_pair", "base: digits")
+        (tmp_path / name).write_text(small)
     yield tmp_path
     load_set.cache_clear()
 
