@@ -32,6 +32,7 @@ OPTIONAL_IN_ID: dict[str, Any] = {
     "strong_augment": "always",
     "align_to": "counts",
     "crest_profile": "counts",
+    "gan_patches": "small",
     "focal_on": "cross_entropy",
     "ib_gradient": "stopped",
     "ib_rate": 1.0,

@@ -72,20 +72,25 @@ class Inverse(Weights):
         return _sum_to_classes(counts**-self.power)
 
 
-@part("weights", "effective_number")
-class EffectiveNumber(Weights):
-    """w_c ∝ (1 − β)/(1 − β^n_c): class-balanced weights by the effective number of images (Cui et al. 2019, Eq. 2 and 11).
+def class_balanced(counts: Tensor, beta: float) -> Tensor:
+    """Weights ∝ (1 − β)/(1 − β^n_c) for class sizes ``counts`` [C], summing to C (Cui et al. 2019, Eq. 2 and 11).
 
     1 − β^n is −expm1(n·log β): in float32, the direct form loses precision at β = 0.9999.
     """
+    if beta == 0:
+        return torch.ones_like(counts)
+    log_beta = torch.log(torch.tensor(beta, dtype=torch.float64))
+    return _sum_to_classes(1 / -torch.expm1(counts.double() * log_beta)).to(counts)
+
+
+@part("weights", "effective_number")
+class EffectiveNumber(Weights):
+    """w_c ∝ (1 − β)/(1 − β^n_c): class-balanced weights by the effective number of images (Cui et al. 2019, Eq. 2 and 11)."""
 
     cb_beta: float = param(0.9999, "β; 0: no weights, →1: inverse frequency", low=0, below=1, tune=(0.9, 0.99, 0.999, 0.9999))
 
     def bind(self, counts: Tensor) -> Tensor:
-        if self.cb_beta == 0:
-            return torch.ones_like(counts)
-        log_beta = torch.log(torch.tensor(self.cb_beta, dtype=torch.float64))
-        return _sum_to_classes(1 / -torch.expm1(counts.double() * log_beta)).to(counts)
+        return class_balanced(counts, self.cb_beta)
 
 
 @part("weights", "influence")

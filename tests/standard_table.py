@@ -27,14 +27,21 @@ def tables() -> str:
 
 
 def _lists(name: str, source: Standard) -> list[tuple[str, ...]]:
-    rows = [("training", source.train.list, source.train.annotations or source.train.folders)]
-    rows.append(("test", source.test.list, source.test.annotations or source.test.folders))
-    if source.validation:
-        rows.append(("validation", source.validation.list, ""))
-    return [(f"`{name}`", part, f"`{f.name}`", other and f"`{other}`", f"{f.images:,}", _held(f)) for part, f, other in rows]
+    parts = {"training": source.train, "test": source.test, "validation": source.validation}
+    return [
+        (f"`{name}`", which, *map(_code, (part.list.name, part.annotations or part.folders or part.tree)),
+         f"{part.list.images:,}", _held(part.list, which == "training" and source.by_class))
+        for which, part in parts.items() if part
+    ]  # fmt: skip
 
 
-def _held(list_file: ListFile) -> str:
+def _code(word: str) -> str:
+    return f"`{word}`" if word else ""
+
+
+def _held(list_file: ListFile, by_class: bool) -> str:
+    if not list_file.name:
+        return f"pictures{' of each class' if by_class else ''}"
     if list_file.md5:
         return "md5 " + " or ".join(f"`{digest}`" for digest in list_file.md5)
     return "lines, classes, imbalance" + (f"; agreement with git `{list_file.git}` is reported" if list_file.git else "")

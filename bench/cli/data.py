@@ -18,7 +18,10 @@ app = typer.Typer(
 _SHOWN = 50  # differences that `verify` names
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="a set that you added, or a standard set such as imagenet_lt")]
 _DATA = Annotated[str | None, typer.Option(metavar="DIR", help="folder that contains the standard set [default: LT_DATA]")]
-_PLACE = "a folder with one folder per class, a list with lines `relative/path label`, COCO annotations (.json), or Parquet files"
+_PLACE = (
+    "a folder with one folder per class or in the layout of CycleGAN's sets, CUB-200-2011 or CelebA (celeba#Smiling), a list "
+    "with lines `relative/path label`, COCO annotations (.json), or Parquet files"
+)
 
 
 @app.command("add", cls=Command)

@@ -74,7 +74,7 @@ def _own_validation(source: Standard, at: Located) -> list[str]:
 def labels_words(what: str, labels: Labels) -> str:
     """A list, and which copy it is."""
     images, classes = sum(labels.counts), counted(len(labels.counts), "class", "classes")
-    known = f": {images:,} images of {classes}, {labels.standing}" if labels.counts else ", one folder per class"
+    known = f": {images:,} images of {classes}, {labels.standing}" if labels.counts else f", {labels.standing}"
     return f"  {what:<13} {labels.place}{known}"
 
 

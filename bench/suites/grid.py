@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 RECIPE_OF = {
     "digits": "digits", "mnist": "digits", "fashion_mnist": "digits", "cifar10": "cifar_ldam", "cifar100": "cifar_ldam",
     "imagenet_lt": "imagenet_lt_90", "places_lt": "places_lt_90", "inat2017": "inat_90", "inat2018": "inat_90",
-    "ilsvrc2012": "cui_ilsvrc",
+    "ilsvrc2012": "cui_ilsvrc", "horse2zebra": "photos_pair", "celeba_male": "photos_pair", "cub": "photos_pair",
+    "cub_families": "photos_pair",
 }  # fmt: skip
 _SOME_CLASSES_OR_SIZE = re.compile(r"_(\d+(v\d+)+|\d+px)$")
 _OF_THE_FILE = ("about", "subset_seeds", "table")  # keys of a suite file that a grid may give too

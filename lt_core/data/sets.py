@@ -102,6 +102,7 @@ def _standard(name: str, source: Standard) -> DatasetInfo:
         test_count=source.test.list.images,
         image_shape=(source.size, source.size, 3),
         source=source,
+        class_names=source.class_names,
         by_class=source.by_class,
         validation_each=source.validation_each,
     )

@@ -38,16 +38,20 @@ class ListFile:
 
 @dataclass(frozen=True)
 class Part:
-    """Where the labels of a part of a set stand: in a list, else in a file of annotations, else in the names of folders.
+    """Where the labels of a part of a set stand: in a list, else in a file of annotations, else in the names of folders; or in
+    the set's own layout.
 
     Args:
         annotations: name of a file as of COCO that the list is made of.
         folders: pattern of class folders, such as ``train/n*``.
+        tree: a file or folder by which a layout of the set's own is known (`lt_core.data.pictures.trees`), and behind ``#`` what
+            the class is; the list then has no name.
     """
 
     list: ListFile
     annotations: str = ""
     folders: str = ""
+    tree: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Standard:
         pictures: what the folder with the pictures looks like.
         get: where both are to be had.
         size: height and width at which pictures are decoded.
+        class_names: of each class, where they are known.
         imagenet: what networks that were trained on ImageNet have seen of it, behind "on ImageNet, "; empty: nothing of its own.
     """
 
@@ -76,6 +81,7 @@ class Standard:
     get: str
     validation: Part | None = None
     size: int = 224
+    class_names: tuple[str, ...] = ()
     imagenet: str = ""
 
     @property

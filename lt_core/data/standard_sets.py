@@ -9,6 +9,10 @@ of ILSVRC 2012 those of Russakovsky et al. 2015, table 2.
 
 The lists of Imagenette-LT are ours: what they were drawn from is in github.com/fastai/imagenette (ba8db39, noisy_imagenette.csv),
 and docs/standard-sets.md says how.
+
+Of the sets with a layout of their own, Horse2Zebra has as many pictures as several public READMEs of CycleGAN say, 1,067 and
+1,334 for training and 120 and 140 for test. CUB-200-2011 was counted in files that github.com/Thinklab-SJTU/pygmtools had
+(25e3fda). The sizes of CelebA's parts by sex are those in public configurations.
 """
 
 from lt_core.data.standard import ListFile, Part, Standard
@@ -16,6 +20,19 @@ from lt_core.data.standard import ListFile, Part, Standard
 _LISTS = "lists: github.com/facebookresearch/classifier-balancing, folder data"
 _ILSVRC = "pictures: ILSVRC 2012 from image-net.org"
 _INAT = "pictures and annotations: github.com/visipedia/inat_comp, folder {}"
+
+_CUB = "CUB_200_2011.tgz from www.vision.caltech.edu/datasets/cub_200_2011"
+_CUB_TREE = "CUB_200_2011/images.txt, image_class_labels.txt, train_test_split.txt and images/001.Black_footed_Albatross/….jpg"
+#: The last words of the names of species, of which 21 are sparrows and 7 flycatchers.
+_FAMILIES = (
+    "Albatross", "Ani", "Auklet", "Blackbird", "Bobolink", "Bunting", "Cardinal", "Catbird", "Chat", "Cormorant", "Cowbird",
+    "Creeper", "Crow", "Cuckoo", "Finch", "Flicker", "Flycatcher", "Frigatebird", "Fulmar", "Gadwall", "Geococcyx",
+    "Goldfinch", "Grackle", "Grebe", "Grosbeak", "Guillemot", "Gull", "Hummingbird", "Jaeger", "Jay", "Junco", "Kingbird",
+    "Kingfisher", "Kittiwake", "Lark", "Loon", "Mallard", "Meadowlark", "Merganser", "Mockingbird", "Nighthawk",
+    "Nutcracker", "Nuthatch", "Oriole", "Ovenbird", "Pelican", "Pewee", "Pipit", "Puffin", "Raven", "Redstart", "Sayornis",
+    "Shrike", "Sparrow", "Starling", "Swallow", "Tanager", "Tern", "Thrasher", "Towhee", "Violetear", "Vireo", "Warbler",
+    "Waterthrush", "Waxwing", "Widow", "Will", "Woodpecker", "Wren", "Yellowthroat",
+)  # fmt: skip
 
 #: The sets by the names that suites have for them.
 STANDARD = {
@@ -116,5 +133,53 @@ STANDARD = {
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG",
         get="pictures: imagenette2-320.tgz from github.com/fastai/imagenette; the lists come with the benchmark",
         imagenet="which contains these classes and, in its training set, 95 % of the test pictures",
+    ),
+    "horse2zebra": Standard(
+        title="Horse2Zebra (Zhu et al. 2017)",
+        classes=2,
+        sizes=(1067, 1334),
+        train=Part(ListFile("", 2401), tree="trainA"),
+        test=Part(ListFile("", 260), tree="testA"),
+        tests="120 horses and 140 zebras",
+        pictures="horse2zebra/trainA, trainB, testA and testB",
+        get="horse2zebra.zip by github.com/junyanz/pytorch-CycleGAN-and-pix2pix, datasets/download_cyclegan_dataset.sh",
+        class_names=("horse", "zebra"),
+        imagenet="from which these pictures come",
+    ),
+    "celeba_male": Standard(
+        title="CelebA by sex (Liu et al. 2015)",
+        classes=2,
+        sizes=(94_509, 68_261),
+        train=Part(ListFile("", 162_770), tree="list_attr_celeba.txt#Male"),
+        test=Part(ListFile("", 19_962), tree="list_attr_celeba.txt#Male"),
+        tests="its test part, 12,247 women and 7,715 men",
+        pictures="celeba/list_attr_celeba.txt, list_eval_partition.txt and img_align_celeba/000001.jpg",
+        get="torchvision.datasets.CelebA, or mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        class_names=("not Male", "Male"),
+    ),
+    "cub": Standard(
+        title="CUB-200-2011 (Wah et al. 2011)",
+        classes=200,
+        sizes=tuple(29 if c in (106, 125, 134, 140, 189, 195) else 30 for c in range(200)),
+        train=Part(ListFile("", 5994), tree="train_test_split.txt"),
+        test=Part(ListFile("", 5794), tree="train_test_split.txt"),
+        tests="its test part, 11 to 30 per class",
+        pictures=_CUB_TREE,
+        get=_CUB,
+    ),
+    "cub_families": Standard(
+        title="CUB-200-2011 by the last word of the species",
+        classes=70,
+        sizes=(
+            90, 30, 120, 120, 30, 90, 30, 60, 30, 90, 60, 30, 60, 90, 60, 30, 210, 30, 30, 30, 30, 60, 30, 120, 120, 30,
+            240, 90, 60, 90, 30, 60, 150, 30, 30, 30, 30, 30, 60, 30, 30, 30, 30, 120, 30, 60, 30, 30, 30, 59, 30, 30, 60,
+            629, 30, 119, 60, 209, 60, 60, 30, 210, 750, 60, 60, 30, 30, 179, 209, 30,
+        ),
+        train=Part(ListFile("", 5994), tree="train_test_split.txt#family"),
+        test=Part(ListFile("", 5794), tree="train_test_split.txt#family"),
+        tests="its test part",
+        pictures=_CUB_TREE,
+        get=_CUB,
+        class_names=_FAMILIES,
     ),
 }  # fmt: skip

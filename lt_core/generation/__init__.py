@@ -2,7 +2,7 @@
 
 from lt_core.generation.cyclegan import CycleGAN, CycleGANConfig, fixed
 from lt_core.generation.pictures import pictures
-from lt_core.generation.translation import Translation, TranslatorTraining, filled, to_pixels, to_signed
+from lt_core.generation.translation import Translation, TranslatorTraining, filled, smaller_to_fill, to_pixels, to_signed
 
 __all__ = [
     "CycleGAN",
@@ -12,6 +12,7 @@ __all__ = [
     "filled",
     "fixed",
     "pictures",
+    "smaller_to_fill",
     "to_pixels",
     "to_signed",
 ]

@@ -26,6 +26,7 @@ class CycleGANConfig:
     lr: float
     width: int
     blocks: int
+    large_patches: bool = False
 
 
 @contextmanager
@@ -62,7 +63,9 @@ class CycleGAN:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.to_b, self.to_a = (Translator(shape, config.width, config.blocks) for _ in range(2))
-            self.discriminator_a, self.discriminator_b = (PatchDiscriminator(shape, config.width) for _ in range(2))
+            self.discriminator_a, self.discriminator_b = (
+                PatchDiscriminator(shape, config.width, config.large_patches) for _ in range(2)
+            )
         self.nets = nn.ModuleList([self.to_b, self.to_a, self.discriminator_a, self.discriminator_b])
         self.nets.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generators, discriminators = ([*one.parameters(), *other.parameters()] for one, other in (self.nets[:2], self.nets[2:]))
@@ -103,9 +106,9 @@ class CycleGAN:
         return loss.detach()
 
     @torch.no_grad()
-    def translate(self, a: Tensor) -> Tensor:
-        """Images of A as images of B."""
-        return self._of(self.to_b, a)
+    def translate(self, images: Tensor, back: bool = False) -> Tensor:
+        """Images of A as images of B, or ``back``."""
+        return self._of(self.to_a if back else self.to_b, images)
 
     def _of(self, net: nn.Module, *images: Tensor) -> Tensor:
         """What ``net`` makes of all ``images``, in float32."""
@@ -122,7 +125,7 @@ class CycleGAN:
     def state(self, finished: bool = False) -> dict[str, Any]:
         """All that the next step depends on; if there is none any more, what translation depends on."""
         if finished:
-            return {"to_b": self.to_b.state_dict()}
+            return {"to_b": self.to_b.state_dict(), "to_a": self.to_a.state_dict()}
         return {
             "nets": self.nets.state_dict(),
             "generators": self.generators.state_dict(),

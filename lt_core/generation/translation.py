@@ -14,6 +14,7 @@ from lt_core.features import BATCH
 from lt_core.generation.cyclegan import CycleGAN, CycleGANConfig
 from lt_core.recipes import Recipe
 
+_STREAM = 3_000_017  # apart from the seeds of other streams
 #: (images in −1…1 as made [B, channels, H, W], their labels [B]) → a scalar.
 Judge = Callable[[Tensor, Tensor], Tensor]
 
@@ -21,6 +22,16 @@ Judge = Callable[[Tensor, Tensor], Tensor]
 def filled(counts: Tensor, share: float) -> Tensor:
     """Class sizes [C] once every class has at least int(share · n_max) images."""
     return counts.clamp(min=int(share * float(counts.max())))
+
+
+def smaller_to_fill(missing: Tensor, counts: Tensor) -> list[int]:
+    """Classes that a CycleGAN is needed for: those that lack images, but for the largest (of equal ones the first).
+
+    >>> smaller_to_fill(torch.tensor([5, 5, 0, 7]), torch.tensor([9, 9, 14, 7])), smaller_to_fill(torch.zeros(2), torch.ones(2))
+    ([0, 1, 3], [])
+    """
+    head = int(counts.argmax())
+    return [c for c in missing.nonzero()[:, 0].tolist() if c != head]
 
 
 def to_signed(pixels: Tensor) -> Tensor:
@@ -37,6 +48,8 @@ class Translation:
     """A CycleGAN between the largest class (the first of several) and each class that is to be filled up.
 
     The initialisation and training of each depend only on the seed and its class, not on the other classes.
+
+    If the largest class itself is to be given images, they are made of the next largest's, by the generator that leads back.
 
     Args:
         missing: number of images to add to each class: [C]. batch: images of each class in a step. epochs: in total; the
@@ -57,10 +70,13 @@ class Translation:
         self.config, self.batch, self.epochs, self.epoch = config, batch, epochs, 0
         self.missing, self.head = missing.long(), int(split.counts.argmax())
         labels, device = split.train.labels, split.counts.device
-        self.of_class = {c: (labels == c).nonzero()[:, 0] for c in [self.head, *self.missing.nonzero()[:, 0].tolist()]}
-        seeds = {c: 1_000 * seed + c for c in self.of_class if c != self.head}
+        smaller = smaller_to_fill(self.missing, split.counts)
+        self.of_class = {c: (labels == c).nonzero()[:, 0] for c in [self.head, *smaller]}
+        self.next = max(smaller, key=lambda c: float(split.counts[c]), default=self.head)
+        self.seeds = {c: 1_000 * seed + c for c in self.of_class}
+        seeds = {c: self.seeds[c] for c in smaller}
         self.gans = {c: CycleGAN(split.shape, config, s, device, dtype) for c, s in seeds.items()}
-        self.random = {c: torch.Generator(device).manual_seed(3_000_017 + s) for c, s in seeds.items()}
+        self.random = {c: torch.Generator(device).manual_seed(_STREAM + s) for c, s in seeds.items()}
         self.batches = Batches(split.train, recipe)
 
     def run_epoch(self, judge: Judge | None = None, gamma: float = 1.0) -> Tensor:
@@ -89,29 +105,34 @@ class Translation:
         return loss
 
     def make(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """Translate images of the largest class into classes ``labels`` [B]: uint8 [B, H, W, channels] to the same."""
+        """Translate images of `sources` into classes ``labels`` [B]: uint8 [B, H, W, channels] to the same."""
         images, made = to_signed(pixels), torch.empty_like(pixels)
-        for label, gan in self.gans.items():
+        for label in labels.unique().tolist():
+            gan, back = self.gans[self.next if label == self.head else label], label == self.head
             for places in (labels == label).nonzero()[:, 0].split(BATCH):
-                made[places] = to_pixels(gan.translate(images[places])).round().clamp(0, 255).to(torch.uint8)
+                made[places] = to_pixels(gan.translate(images[places], back)).round().clamp(0, 255).to(torch.uint8)
         return made
 
+    def sources(self, label: int) -> Tensor:
+        """Positions of the images of which those of class ``label`` are made."""
+        return self.of_class[self.next if label == self.head else self.head]
+
     def grown(self, split: Split, translate: bool) -> Split:
-        """``split`` with images of the largest class behind the real ones, as many as each class lacks and under its label, each
-        image of the largest class used as often as any other to within one. Class sizes count them too.
+        """``split`` with images of another class behind the real ones, as many as each class lacks and under its label, each of
+        its `sources` used as often as any other to within one. Class sizes count them too.
 
         Args:
             translate: now; otherwise they are translated when a batch is made.
         """
-        mine, train = self.of_class[self.head], split.train
-        sources = [mine[:0]]
-        for label in self.gans:
-            # From the start of the class's stream, whatever it was used for: the same sources at any stage of training.
-            again = torch.Generator(mine.device).manual_seed(self.random[label].initial_seed() + 1)
-            count = int(self.missing[label])
-            drawn = [torch.randperm(len(mine), generator=again, device=mine.device) for _ in range(-(-count // len(mine)))]
+        train, device = split.train, self.missing.device
+        sources = [self.of_class[self.head][:0]]
+        for label in self.missing.nonzero()[:, 0].tolist():
+            # From the start of a stream of the class's own: the same sources at any stage of training.
+            again = torch.Generator(device).manual_seed(_STREAM + self.seeds[label] + 1)
+            mine, count = self.sources(label), int(self.missing[label])
+            drawn = [torch.randperm(len(mine), generator=again, device=device) for _ in range(-(-count // len(mine)))]
             sources.append(mine[torch.cat(drawn)[:count]])
-        labels = torch.arange(len(self.missing), device=mine.device).repeat_interleave(self.missing)
+        labels = torch.arange(len(self.missing), device=device).repeat_interleave(self.missing)
         pixels = train.pixels[torch.cat(sources)]
         if translate:
             pixels = self.make(pixels, labels)

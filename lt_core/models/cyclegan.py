@@ -40,7 +40,8 @@ class ResidualBlock(nn.Module):
 class Translator(nn.Module):
     """An image of one class to one of another: [B, channels, H, W] in −1…1 to the same.
 
-    Convolutions down, residual blocks, convolutions up. The paper's network for 256×256 has width 64 and nine blocks.
+    Convolutions down, residual blocks, convolutions up. The paper's network has width 64, and nine blocks for 256×256
+    or six for 128×128.
     """
 
     def __init__(self, shape: tuple[int, int, int], width: int, blocks: int) -> None:
@@ -65,18 +66,23 @@ class Translator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """How real each patch of an image looks: [B, channels, H, W] to [B, 1, h, w], 1 for real and 0 for made (least squares)."""
+    """How real each patch of an image looks: [B, channels, H, W] to [B, 1, h, w], 1 for real and 0 for made (least squares).
 
-    def __init__(self, shape: tuple[int, int, int], width: int) -> None:
+    ``large``: patches of 70 × 70 pixels, as in the paper (C64-C128-C256-C512 at width 64); else of 26 × 26, or of fewer in images
+    below 28 × 28.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int, large: bool = False) -> None:
         super().__init__()
-        halved = max(1, halvings(*shape[:2]))
+        halved = 3 if large else max(1, halvings(*shape[:2]))
+        kernel = 4 if large else 3  # of the last two layers
         layers: list[nn.Module] = [nn.Conv2d(shape[2], width, 4, 2, 1), nn.LeakyReLU(0.2)]
         for i in range(1, halved):
             wide = width * 2**i
             layers += [nn.Conv2d(wide // 2, wide, 4, 2, 1, bias=False), nn.InstanceNorm2d(wide), nn.LeakyReLU(0.2)]
         last = width * 2 ** (halved - 1)
-        layers += [nn.Conv2d(last, 2 * last, 3, padding=1, bias=False), nn.InstanceNorm2d(2 * last), nn.LeakyReLU(0.2)]
-        self.body = nn.Sequential(*layers, nn.Conv2d(2 * last, 1, 3, padding=1))
+        layers += [nn.Conv2d(last, 2 * last, kernel, padding=1, bias=False), nn.InstanceNorm2d(2 * last), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(2 * last, 1, kernel, padding=1))
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -52,6 +52,13 @@ recipe(
     head_init="pytorch", precision="float32", eval_every=1000,
 )  # fmt: skip
 
+# Two classes of photographs at 64, 128 or 256 pixels, for joint generation: longer, and not tuned either. As many epochs of
+# CycleGANs are half of what their paper has.
+recipe(
+    name="photos_pair", model="resnet18", epochs=100, batch_size=32, lr=0.05, nesterov=True, weight_decay=5e-4, warmup_epochs=1,
+    warmup_by="step", decay="cosine", pad=8, flip=True, normalize="imagenet", head_init="pytorch", eval_every=10,
+)  # fmt: skip
+
 # The last block of the packaged network, with the convolution behind it, on pictures that are stored at 128 pixels.
 recipe(
     name="photos_last_block", model="efficientnet_lite0[weights=57934424,trained=last_block]", epochs=6, batch_size=32, lr=0.02,

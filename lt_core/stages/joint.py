@@ -11,7 +11,8 @@ images; ALT alternates, the classifier's loss flowing back into the generators. 
 - the classifier gets as many images made of A's as a small class B lacks; images made of B's enter the generators' loss alone,
   since A needs none;
 - ALT takes turns epoch by epoch, after a part of the CycleGANs' training for themselves;
-- with more than two classes there is a CycleGAN between the largest and each smaller one.
+- with more than two classes there is a CycleGAN between the largest and each smaller one;
+- on balanced data "as many as B lacks" is none: there, ``gan_share`` 2 doubles both classes, A's by images made of B's.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from lt_core.data.longtail import training_sizes
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 from lt_core.fields import param
-from lt_core.generation import CycleGANConfig, Translation, TranslatorTraining, filled, pictures
+from lt_core.generation import CycleGANConfig, Translation, TranslatorTraining, filled, pictures, smaller_to_fill
 from lt_core.identity import NEUTRAL
 from lt_core.models import build_model
 from lt_core.models.cyclegan import PatchDiscriminator, Translator
@@ -42,14 +43,19 @@ from lt_core.recipes import Recipe
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import One, Stage, StageContext, Stages
 from lt_core.steps.alternating import Alternating
+from lt_core.weights import class_balanced
+
+_LARGE_FROM = 32  # pixels, below which no large patch is left of an image halved three times
 
 
 @functools.cache  # many trials of a suite have the same networks
-def _passes(model: str, shape: tuple[int, int, int], classes: int, width: int, blocks: int) -> tuple[float, float]:
+def _passes(
+    model: str, shape: tuple[int, int, int], classes: int, width: int, blocks: int, large_patches: bool
+) -> tuple[float, float]:
     """What a generator and a discriminator make of an image, in passes of an image through ``model``."""
     net = forward_flops(lambda: build_model(model, shape, classes, LinearHead()), shape)
     maker = forward_flops(lambda: Translator(shape, width, blocks), shape)
-    return maker / net, forward_flops(lambda: PatchDiscriminator(shape, width), shape) / net
+    return maker / net, forward_flops(lambda: PatchDiscriminator(shape, width, large_patches), shape) / net
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,10 @@ class Joint(Stages):
 
     gan_share: float = param(
         1.0,
-        "size to which translated images fill up the other classes, as a share of the largest class; 0: none",
+        "size to which translated images fill up the classes, as a share of the largest class; 0: none; above 1: the largest "
+        "too, with images made of the next largest",
         low=0,
-        high=1,
+        high=10,
         tune=(0.5, 1.0),
     )
     identity_weight: float = param(5.0, "weight α of the identity loss", low=0, tune=(0.0, 1.0, 5.0))
@@ -80,11 +87,26 @@ class Joint(Stages):
     gan_batch: int = param(16, "images per class in each step of a CycleGAN", low=1)
     gan_width: int = param(32, "channels of the first layer of the CycleGANs", low=1)
     gan_blocks: int = param(3, "residual blocks per generator", low=0)
+    gan_patches: str = param(
+        "small",
+        "side of the patches that discriminators judge: small, at most 26 pixels, or large, 70 pixels as in CycleGAN",
+        choices=("small", "large"),
+    )
+
+    @property
+    def _large_patches(self) -> bool:
+        return self.gan_patches == "large"
 
     def check(self, spec: TrialSpec) -> None:
         if spec.data.semi_supervised:
             raise UserError(
                 f"{spec.method.name}: {self.name} cannot use unlabelled images: remove label_fraction and unlabelled_ratio"
+            )
+        side = min(spec.recipe.network_shape(DATASETS[spec.data.dataset].image_shape)[:2])
+        if self._large_patches and side < _LARGE_FROM:
+            raise UserError(
+                f"{spec.method.name}: gan_patches=large needs images of at least {_LARGE_FROM} pixels, and those of "
+                f"{spec.data.dataset} have {side}: set gan_patches=small"
             )
 
     def before(self, recipe: Recipe, counts: Tensor) -> int:
@@ -106,11 +128,11 @@ class Joint(Stages):
         counts = _counts(spec)
         missing, before, beside = self.missing(counts), self.before(spec.recipe, counts), self.beside(spec.recipe, counts)
         shape = spec.recipe.network_shape(DATASETS[spec.data.dataset].image_shape)
-        maker, judge = _passes(spec.recipe.model, shape, len(counts), self.gan_width, self.gan_blocks)
+        maker, judge = _passes(spec.recipe.model, shape, len(counts), self.gan_width, self.gan_blocks, self._large_patches)
         # For a pair of images the generators make six, forward and back. The discriminators see two and pass a gradient back,
         # then learn from four; beside a classifier, it sees two and passes a gradient back.
         pair = 3 * 6 * maker + (2 * 2 + 3 * 4) * judge
-        pairs = int((missing > 0).sum()) * int(counts.max())
+        pairs = len(smaller_to_fill(missing, counts)) * int(counts.max())
         gans = pairs * (before * pair + beside * (pair + 2 * 2))
         made = float(missing.sum())
         classifier = One().work(spec, images if spec.recipe.steps else images + int(made))
@@ -118,17 +140,21 @@ class Joint(Stages):
 
     def translation(self, context: StageContext) -> Translation:
         """The CycleGANs of a trial, untrained."""
-        config = CycleGANConfig(self.identity_weight, self.cycle_weight, self.gan_lr, self.gan_width, self.gan_blocks)
+        config = CycleGANConfig(
+            self.identity_weight, self.cycle_weight, self.gan_lr, self.gan_width, self.gan_blocks, self._large_patches
+        )
         recipe, counts = context.spec.recipe, context.split.counts
         epochs = self.before(recipe, counts) + self.beside(recipe, counts)
         seed, dtype = context.spec.seed, context.dtype
         return Translation(context.split, self.missing(counts), config, self.gan_batch, recipe, seed, epochs, dtype)
 
     def classifier(self, context: StageContext, split: Split, step: Alternating | None = None) -> TrainableClassifier:
-        """The classifier's training, in which images of all classes but the largest have weight 1/γ."""
-        counts = context.split.counts
-        factors = torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
-        return context.training(split=split, step=step, class_factors=factors)
+        """The classifier's training, in which images have weight `class_factors`."""
+        return context.training(split=split, step=step, class_factors=self.class_factors(context.split.counts))
+
+    def class_factors(self, counts: Tensor) -> Tensor:
+        """The weight of an image of each class, of real sizes ``counts`` [C]: 1/γ for those smaller than the largest: float32 [C]."""
+        return torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
 
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         translation, before = self.translation(context), self.before(context.spec.recipe, context.split.counts)
@@ -148,6 +174,26 @@ def _counts(spec: TrialSpec) -> Tensor:
 @part("stages", "joint_aug")
 class JointAug(Joint):
     """AUG: the CycleGANs are trained once, without a classifier; the classifier is then trained on real and translated images."""
+
+    minority_beta: float | None = param(
+        None,
+        "β of class-balanced weights by the real images of each class, in place of 1/γ; none: 1/γ",
+        low=0,
+        below=1,
+    )
+
+    def check(self, spec: TrialSpec) -> None:
+        super().check(spec)
+        if self.minority_beta is not None and self.minority_gamma != 1:
+            raise UserError(
+                f"{spec.method.name}: minority_beta takes the place of 1/γ: remove minority_beta or "
+                f"minority_gamma={self.minority_gamma:g}"
+            )
+
+    def class_factors(self, counts: Tensor) -> Tensor:
+        if self.minority_beta is None:
+            return super().class_factors(counts)
+        return class_balanced(counts, self.minority_beta).float()
 
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
         return self.classifier(context, translation.grown(context.split, translate=True))

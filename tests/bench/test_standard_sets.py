@@ -83,7 +83,7 @@ def test_a_plan_of_all_sets_needs_no_picture(call, tmp_path):
     assert code == 0, err
     assert re.findall(r"(\w+)_8px: .*\(natural IF (\S+)\)", out) == [
         ("imagenet_lt", "256"), ("places_lt", "996"), ("inat2017", "435"), ("inat2018", "500"), ("ilsvrc2012", "1.78"),
-        ("imagenette_lt", "20"),
+        ("imagenette_lt", "20"), ("horse2zebra", "1.25"), ("celeba_male", "1.38"), ("cub", "1.03"), ("cub_families", "25"),
     ]  # fmt: skip
 
 

@@ -315,14 +315,14 @@ def test_a_fully_labelled_figure_never_stands_beside_one_with_few_labels():
     assert "digits: 1 trial on other data left out (label_fraction 0.1 instead of label_fraction 1)" in built.notes
 
 
-def joint_row(label: str, seed: int, f1: float, factor: float = 25.0, **changes):
+def joint_row(label: str, seed: int, f1: float, factor: float = 25.0, dataset: str = "digits_9v5", n_max: int = 100, **changes):
     spec = TrialSpec(
-        build(DataSpec, {"dataset": "digits_9v5", "imbalance_factor": factor, "n_max": 100}),
+        build(DataSpec, {"dataset": dataset, "imbalance_factor": factor, "n_max": n_max}),
         resolve(label),
         RECIPES["digits"],
         seed,
     )
-    known = {"dataset": "digits_9v5", "imbalance_factor": factor, "minority_f1": f1, "spec": json.dumps(spec.to_dict())}
+    known = {"dataset": dataset, "imbalance_factor": factor, "minority_f1": f1, "spec": json.dumps(spec.to_dict())}
     return row(label, seed, 0.9, params=json.dumps(dict(spec.method.params)), **(known | changes))
 
 
@@ -366,6 +366,32 @@ def test_the_papers_figures_stand_beside_as_they_are_printed_and_for_f1_alone():
     assert not any(
         c.published for c in TABLES["joint"](pd.DataFrame([joint_row("softmax", 0, 0.4, balanced_accuracy=0.5)]), "acsa").columns
     )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "n_max", "factors", "printed"),
+    [
+        ("horse2zebra_128px", 1050, (42, 10.5), {"Vanilla": (5.0, 76.8), "TS": (3.4, 79.4), "Joint, AUG": (85.0, 85.2)}),
+        ("celeba_male_64px", 1200, (24, 2.4), {"Vanilla": (15.0, 91.6), "TS": (15.6, 92.0), "Joint, ALT": (82.4, 89.2)}),
+        ("cub_families_128px_53v16", 600, (50, 4.8), {"Joint, ALT": (51.2, 59.6), "Joint, AUG": (59.4, 71.8)}),
+    ],
+)  # fmt: skip
+def test_figures_of_the_papers_own_sets_stand_beside_those_with_as_many_images(dataset, n_max, factors, printed):
+    rows = [joint_row("softmax", 0, 0.4, factor, dataset, n_max) for factor in (*factors, 7.0)]
+    built = TABLES["joint"](pd.DataFrame(rows))
+    smallest = [round(n_max / factor) for factor in factors]  # of a seventh the paper has no figures
+    first, last = (f"{n} (IF {factor:.3g})" for n, factor in zip(smallest, factors, strict=True))
+    between = [f"{n_max // 7} (IF 7)"]
+    headings = [column.heading for column in built.columns]
+    assert headings == [first, "paper", *(between if factors[1] < 7 else []), last, "paper", *(between if factors[1] > 7 else [])]
+    assert {column.group for column in built.columns} == {f"{dataset}, {n_max:,} in the largest"}
+    found = cells(built)
+    for label, values in printed.items():
+        assert tuple(found[label][i].mean for i, column in enumerate(built.columns) if column.published) == pytest.approx(values)
+    assert found["TS"][0].mean is None and found["Vanilla"][0].mean == pytest.approx(40.0)
+    (note,) = [note for note in built.notes if note.startswith("paper: ")]
+    name = {"horse2zebra": "Horse2Zebra", "celeba": "CelebA", "cub": "CUB-200-2011"}[dataset.split("_")[0]]
+    assert f"on {name} with as many images of the smallest class" in note and "not in the text that we have" in note
 
 
 def test_scores_of_made_images_stand_beside_the_figures_of_their_trials():

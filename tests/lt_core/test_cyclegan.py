@@ -35,6 +35,28 @@ def test_networks_keep_the_size_of_the_images(shape, times):
     assert answers.shape[:2] == (2, 1) and answers.shape[2] > 1, "patches, not an image"
 
 
+@pytest.mark.parametrize(("large", "side"), [(False, 26), (True, 70)])
+def test_a_discriminator_judges_patches_of_that_size(large, side):
+    """Without instance norm, which looks at the whole image, an answer in the middle depends on so many pixels a side."""
+    net = PatchDiscriminator((128, 128, 3), 2, large)
+    for place, layer in enumerate(net.body):
+        if isinstance(layer, nn.InstanceNorm2d):
+            net.body[place] = nn.Identity()
+    images = torch.rand(1, 3, 128, 128, requires_grad=True)
+    answers = net(images)
+    answers[0, 0, answers.shape[2] // 2, answers.shape[3] // 2].backward()
+    touched = images.grad[0].ne(0).any(0)
+    assert (int(touched.any(0).sum()), int(touched.any(1).sum())) == (side, side)
+
+
+def test_the_networks_of_the_paper_have_its_layers():
+    """C64-C128-C256-C512 and one answer; c7s1-64, d128, d256, six R256, u128, u64, c7s1-3. No bias before an instance norm."""
+    discriminator = 64 * (3 * 16 + 1) + 16 * (64 * 128 + 128 * 256 + 256 * 512) + (512 * 16 + 1)
+    assert sum(p.numel() for p in PatchDiscriminator((128, 128, 3), 64, large=True).parameters()) == discriminator
+    around, inside = 49 * 3 * 64 + (49 * 64 * 3 + 3), 9 * 2 * (64 * 128 + 128 * 256)
+    assert sum(p.numel() for p in Translator((128, 128, 3), 64, 6).parameters()) == around + inside + 6 * 2 * 9 * 256 * 256
+
+
 def test_pixels_and_signed_values_are_inverse():
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
     assert to_signed(pixels).aminmax() == (-1, 1)
@@ -139,6 +161,23 @@ def test_sources_are_used_alike_and_stand_under_the_labels_of_what_they_become(d
     for _ in range(2):
         made.run_epoch()
     assert torch.equal(made.grown(dark_and_bright, translate=False).train.pixels, grown.train.pixels), "at any stage of training"
+
+
+def test_the_largest_class_is_filled_up_by_the_way_back_from_the_next_largest(make_split):
+    split = make_split([40, 20, 5])
+    made = translation(split, missing=(10, 30, 45), width=4, epochs=1)
+    assert set(made.gans) == {1, 2} and made.next == 1
+    made.gans[1].to_a, made.gans[1].to_b, made.gans[2].to_b = Shift(-0.25), Shift(0.25), Shift(0.5)
+    planned, grown = (made.grown(split, translate) for translate in (False, True))
+    assert grown.train.labels[65:].tolist() == [0] * 10 + [1] * 30 + [2] * 45 and grown.counts.tolist() == [50, 50, 50]
+    for label, first, last in ((0, 65, 75), (1, 75, 105), (2, 105, 150)):
+        mine = split.train.pixels[made.sources(label)]
+        assert made.sources(label).tolist() == (split.train.labels == int(label == 0)).nonzero()[:, 0].tolist()
+        same = (planned.train.pixels[first:last, None] == mine[None]).flatten(2).all(2)
+        assert same.any(1).all()
+        by = {0: -0.25, 1: 0.25, 2: 0.5}[label] * 127.5
+        expected = (planned.train.pixels[first:last].float() + by).round().clamp(0, 255)
+        torch.testing.assert_close(grown.train.pixels[first:last].float(), expected, atol=1.0, rtol=0.0)
 
 
 def test_a_generator_does_not_depend_on_what_else_is_made(make_split):

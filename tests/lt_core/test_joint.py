@@ -120,6 +120,31 @@ def test_gamma_weighs_the_smaller_classes_and_them_alone(trainings, method):
     assert training.class_weights.tolist() == [1.0, 4.0, 1.0] and training.split.counts.tolist() == [40, 5, 40]
 
 
+def test_class_balanced_weights_of_real_images_take_the_place_of_gamma(trainings):
+    """(1 − β)/(1 − β^n) for 40, 20 and 5 images at β = 0.9, summing to 3, though each class has 40 with the made ones."""
+    *_, training = trainings("joint_aug", {"minority_beta": 0.9})
+    raw = torch.tensor([0.1 / (1 - 0.9**n) for n in (40, 20, 5)])
+    torch.testing.assert_close(training.class_weights, raw * 3 / raw.sum())
+    assert training.split.counts.tolist() == [40, 40, 40]
+
+
+@pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
+def test_on_balanced_data_both_classes_can_be_doubled(method, trainings, make_spec):
+    *_, training = trainings(method, {"gan_share": 2.0}, counts=(20, 20))
+    assert training.split.counts.tolist() == [40, 40] and training.split.labelled_counts.tolist() == [20, 20]
+    assert training.class_weights.tolist() == [1.0, 1.0], "neither is the minority"
+
+
+def test_doubling_both_classes_takes_one_cyclegan(make_spec):
+    def of_an_epoch(share, factor):
+        at = [{**SMALL, "gan_share": share, "gan_length": length} for length in (1.0, 2.0)]
+        specs = [make_spec("joint_aug", one, data={**PAIR, "imbalance_factor": factor}, epochs=1) for one in at]
+        one, two = (stages_of(spec).work(spec, 0) for spec in specs)
+        return two - one
+
+    assert of_an_epoch(2.0, 1) == pytest.approx(of_an_epoch(1.0, 60)) and of_an_epoch(1.0, 1) == 0
+
+
 @pytest.mark.parametrize("data", [PAIR, {"dataset": "digits_1v2v3", "imbalance_factor": 10, "n_max": 60}], ids=["two", "three"])
 @pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
 def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, data, make_spec, figures, tmp_path):
@@ -145,6 +170,11 @@ def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, data
             "joint_aug",
             {"imbalance_factor": 10, "label_fraction": 0.5},
             "joint_aug cannot use unlabelled images: remove label_fraction",
+        ),
+        (
+            "joint_aug[gan_patches=large]",
+            {"imbalance_factor": 10},
+            "needs images of at least 32 pixels, and those of digits have 8",
         ),
         (
             "joint_alt[step=mixup]",

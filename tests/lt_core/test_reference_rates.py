@@ -85,7 +85,7 @@ REFERENCES = {
 
 
 def test_every_recipe_of_a_paper_is_held_here():
-    ours = {"digits", "digits_semi", "frozen", "photos_scratch", "photos_last_block"}
+    ours = {"digits", "digits_semi", "frozen", "photos_scratch", "photos_last_block", "photos_pair"}
     missing = set(RECIPES) - ours - set(REFERENCES)
     assert not missing, f"{missing}: add the public code's rates to REFERENCES, or the recipe's name to `ours`"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -48,6 +49,8 @@ _ROWS = {
     "joint_aug": "Joint, AUG",
 }
 _JOINT = ("joint_aug", "joint_alt")
+#: First word of a set of the paper's → what its figures stand under, and what it is called.
+_SETS = {"horse2zebra": ("horse2zebra", "Horse2Zebra"), "celeba": ("celeba", "CelebA"), "cub": ("cub200", "CUB-200-2011")}
 #: What made images are worth: heading, column of the frame, and the unit that it is shown in.
 _MADE = (("taken for it %", "inception_accuracy", 100), ("KID", "kid", 1), ("near-copies %", "near_copies", 100))
 
@@ -55,32 +58,36 @@ _MADE = (("taken for it %", "inception_accuracy", 100), ("KID", "kid", 1), ("nea
 def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     """Rows as in the paper, then whatever else was run; columns from few images of the smallest class to many.
 
-    The paper's sets do not come with the benchmark. Its CelebA figures stand at the side, which are of other images and say no
-    more than how the methods lie to each other.
+    The figures of the paper stand beside those on the same set with as many images of the smallest class. Where none is, its
+    CelebA figures stand at the side, which are of other images and say no more than how the methods lie to each other.
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
     names, common = _names(frame)
-    columns, cells = [], []
+    columns: list[Column] = []
+    cells: list[Mapping[str, Cell]] = []
+    papers = metric == "minority_f1"
     groups = frame.groupby(HEADINGS, sort=False, dropna=False)
     for (dataset, shape, factor), rows in sorted(groups, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
         sizes = training_sizes(specs_of(rows.head(1))[0].data)
         group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
         columns.append(Column(group, f"{min(sizes)} (IF {factor:.3g})", plain=True))
         cells.append({names[label]: cell for label, cell in cells_of(figure, rows, names).items()})
-        if metric == "minority_f1" and "inception_accuracy" in rows and rows["inception_accuracy"].notna().any():
+        if papers and (printed := _printed(dataset).get(min(sizes))):
+            columns.append(Column(group, "paper", published=True))
+            cells.append(printed)
+        if papers and "inception_accuracy" in rows and rows["inception_accuracy"].notna().any():
             notes.append(_judged(rows, min(sizes)))
             for heading, name, unit in _MADE:
                 columns.append(Column(group, heading, plain=True))
                 by_label = (unit * rows.dropna(subset=[name]).set_index("label")[name]).groupby(level=0)
                 cells.append({names[str(label)]: mean_cell(values.to_numpy()) for label, values in by_label})
-    if metric == "minority_f1":
-        for count, printed in _printed("celeba").items():
+    if papers:
+        beside = [_SETS[_first_word(column.group)][1] for column in columns if column.published]
+        for count, printed in _printed("celeba").items() if not beside else ():
             columns.append(Column("CelebA, paper", f"{count}", published=True))
             cells.append(printed)
-        notes.append(
-            "paper: Sahoo et al. 2020, with other images and networks; its slides name F1 and ACSA, and we read the figures as F1"
-        )
+        notes.append(f"paper: Sahoo et al. 2020, {_likeness(beside)}; its slides name F1 and ACSA, and we read the figures as F1")
         notes.append("TS, a row of the paper's table, is not explained in the text that we have, so it has no counterpart here")
     if any(name.startswith("Joint") for name in names.values()):
         notes.append("joint rows: our interpretation of the paper, whose code was not published")
@@ -126,10 +133,26 @@ def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     return plain | rows, common
 
 
+def _first_word(dataset: str) -> str:
+    return re.split(r"[_,@ ]", dataset)[0]
+
+
+def _likeness(beside: Sequence[str]) -> str:
+    """What the paper's figures have in common with ours, in words; ``beside``: the sets that figures stand beside."""
+    if not beside:
+        return "with other images and networks"
+    names = " and ".join(dict.fromkeys(beside))
+    return (
+        f"on {names} with as many images of the smallest class; which classes those are, how many images the largest has, the "
+        "size of the images and the networks are not in the text that we have"
+    )
+
+
 def _printed(dataset: str) -> Mapping[int, dict[str, Cell]]:
-    """The paper's figures for one set, in %: images of the minority → row → figure."""
+    """The paper's figures for a set of its own, in %: images of the minority → row → figure; none for any other set."""
     rows = published()
-    rows = rows[(rows["paper"] == _PAPER) & (rows["dataset"] == dataset)]
+    known = _SETS.get(_first_word(dataset), ("", ""))[0]
+    rows = rows[(rows["paper"] == _PAPER) & (rows["dataset"] == known)]
     found = {(row.method, row.params, int(row.minority_examples)): 100 * float(row.value) for row in rows.itertuples()}
     return {
         count: {name: Cell(found[*key, count]) for name, key in _PRINTED.items() if (*key, count) in found}

@@ -55,7 +55,7 @@ def class_folders(where: Path) -> Files:
     entries: list[Entry] = []
     others = 0
     for folder in folders:
-        pictures, passed = _below(where, folder.name)
+        pictures, passed = pictures_below(where, folder.name)
         others += passed
         if not pictures:
             raise UserError(f"{folder}: this class has no pictures: remove the folder, or put pictures into it")
@@ -68,7 +68,7 @@ def class_folders(where: Path) -> Files:
     return Files(where, entries, in_order([folder.name for folder in folders]), notes)
 
 
-def _below(where: Path, folder: str) -> tuple[list[str], int]:
+def pictures_below(where: Path, folder: str) -> tuple[list[str], int]:
     """Pictures below a folder in ``where``, in order, and how many other files are there; links are followed."""
     pictures: list[str] = []
     top = os.path.join(where, folder)
@@ -104,7 +104,7 @@ def listed(file: Path, root: Path | None = None) -> Files:
     where = root or file.parent
     labels: dict[str, str] = {}
     lines = 0
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in enumerate(lines_of(file), 1):
         words = line.rsplit(maxsplit=1)
         if not words:
             continue
@@ -139,7 +139,7 @@ def paired(pairs: Iterable[tuple[str | Path, str | int]], where: Path) -> Files:
     return Files(where, entries, numbered(labels, "the list of pairs") if by_number else in_order(labels))
 
 
-def _lines(file: Path) -> list[str]:
+def lines_of(file: Path) -> list[str]:
     try:
         return file.read_text("utf-8-sig").split("\n")  # not at what else Unicode calls the end of a line
     except OSError as error:

@@ -21,9 +21,9 @@ class Labels:
 
     Args:
         place: a list, a file of annotations, or a folder of class folders.
-        counts: images of each class; none of class folders, which are counted when they are read.
-        first: path of a picture; empty for class folders.
-        standing: which copy of a list it is, in words.
+        counts: images of each class; none of folders, which are counted when they are read.
+        first: path of a picture; empty for folders.
+        standing: which copy of a list it is, or how a folder holds the classes, in words.
     """
 
     place: Path

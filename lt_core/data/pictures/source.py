@@ -17,22 +17,28 @@ from lt_core.data.pictures.making import Layouts, Progress, make, pictures_dir, 
 from lt_core.data.pictures.manifest import Manifest, read_manifest, refuse_changed
 from lt_core.data.pictures.parts import fingerprint_of, parts_of, validation_of
 from lt_core.data.pictures.tables import saved, shards
+from lt_core.data.pictures.trees import open_place, reader_of
 from lt_core.data.registered import Definition
 from lt_core.errors import UserError
 
 
 def layout_at(place: str, part: str, root: str = "") -> Layout:
-    """The pictures at ``place``: a folder of class folders, of Parquet shards or of `datasets`, a Parquet file, a list, or
-    annotations as COCO has them.
+    """The pictures at ``place``: a folder of class folders, of Parquet shards, of `datasets` or in a layout of
+    `lt_core.data.pictures.trees`, a Parquet file, a list, or annotations as COCO has them.
 
     Args:
-        part: ``train`` or ``test``, where one folder holds both in shards.
+        part: ``train`` or ``test``, where one folder holds both.
         root: what the paths of a list or of annotations are relative to; empty: its folder.
 
     Raises:
         UserError: there is nothing there that holds pictures with labels.
     """
-    path = Path(place)
+    path, of = open_place(place)
+    read = reader_of(path)
+    if read:
+        return read(path, part, of)
+    if of:
+        raise UserError(f"{path} is no folder in which '#{of}' chooses the classes: remove it, or correct the path")
     if path.is_dir():
         if (path / "dataset_dict.json").is_file() or any(path.glob("*.arrow")):
             return saved(path, part)

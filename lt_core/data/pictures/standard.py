@@ -1,33 +1,29 @@
 """The large sets that papers name, found in a folder of the user's: their lists are held against what is known of them.
 
-A list, or the annotations that it is made of, lies in the data folder or up to two folders below, unless it comes with the
-benchmark; the pictures that it names lie below the folder of the list, one above it, or one of the data folder's own. From there
-on such a set is what `add_set` would make of the same list.
+Where its lists and pictures may lie is known to `lt_core.data.pictures.finding`. From there on such a set is what `add_set` would
+make of the same list.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
 from lt_core.cache import data_root
 from lt_core.data.images import ImageSet
+from lt_core.data.pictures.finding import folders_of, readable
 from lt_core.data.pictures.layouts import in_order
-from lt_core.data.pictures.lists import Labels, labels_at, unlike
+from lt_core.data.pictures.lists import Labels, unlike
 from lt_core.data.pictures.making import Layouts, Progress, key_of, pictures_dir, progress_of
 from lt_core.data.pictures.manifest import Manifest, read_meta
 from lt_core.data.pictures.source import found, image_set, layouts_of
 from lt_core.data.registered import Definition
 from lt_core.data.sets import DATASETS
-from lt_core.data.standard import LISTS, Part, Standard
+from lt_core.data.standard import Standard
 from lt_core.errors import UserError
-
-_ABOVE = ("", "*/", "*/*/")  # where a file is looked for, from the data folder
 
 
 def decoded(at: Located) -> Definition:
@@ -99,10 +95,10 @@ def located(name: str, source: Standard, data_dir: str | None) -> Located:
         UserError: something is missing, or a list is not that which papers use.
     """
     root = data_root(data_dir, name)
-    trains, tests = (_readable(name, source, which, root) for which in ("train", "test"))
-    own = _readable(name, source, "validation", root, needed=False) if source.validation else ()
+    trains, tests = (readable(name, source, which, root) for which in ("train", "test"))
+    own = readable(name, source, "validation", root, needed=False) if source.validation else ()
     for train, test in product(trains, tests):
-        for folder in _folders(root, train.place):
+        for folder in folders_of(root, train.place):
             if all((folder / labels.first).exists() for labels in (train, test)):
                 places = str(train.place), str(test.place), str(folder)
                 held = next((labels for labels in own if (folder / labels.first).exists()), None)
@@ -133,48 +129,3 @@ def _counted(definition: Definition, source: Standard, train: Labels, test: Labe
     return Located(
         replace(definition, class_names=names, train_counts=counts, test_count=tests), layouts, train, test, validation
     )
-
-
-def _folders(root: Path, place: Path) -> Iterator[Path]:
-    """Folders that the paths of a list may be relative to."""
-    inside = [folder for folder in place.parents if folder == root or root in folder.parents]
-    below = (path for pattern in ("*/", "*/*/") for path in sorted(root.glob(pattern)))
-    yield from dict.fromkeys([*inside, root, *below])
-
-
-def _readable(name: str, source: Standard, which: str, root: Path, needed: bool = True) -> Sequence[Labels]:
-    """The right ones among the lists, files of annotations and class folders that may be those of a part; none, if it is not
-    ``needed`` and not there.
-    """
-    part: Part = getattr(source, which)
-    if part.list.shipped:
-        return [labels_at(name, source, which, LISTS / part.list.name)]
-    kinds = [kind for kind in (part.list.name, part.annotations, part.folders) if kind]
-    wrong: list[UserError] = []
-    for kind in kinds:
-        found_there = [path for above in _ABOVE for path in sorted(root.glob(above + kind))]
-        if kind == part.folders:
-            found_there = list(dict.fromkeys(path.parent for path in found_there if path.is_dir()))
-        right: list[Labels] = []
-        for place in found_there:
-            try:
-                right.append(_folder(name, source, place) if place.is_dir() else labels_at(name, source, which, place))
-            except UserError as error:
-                wrong.append(error)
-        if right:
-            return right
-    if wrong:
-        raise wrong[0]
-    if not needed:
-        return ()
-    raise UserError(
-        f"{name}: no {' or '.join(kinds)} in {root} or up to two folders below it: put the lists and the pictures there, or "
-        f"set --data (or LT_DATA) to a folder that contains them ({source.get})"
-    )
-
-
-def _folder(name: str, source: Standard, place: Path) -> Labels:
-    classes = sum(path.is_dir() and not path.name.startswith(".") for path in place.iterdir())
-    if classes != source.classes:
-        raise UserError(f"{name}: {place} has {classes:,} class folders, expected {source.classes:,}: add the others")
-    return Labels(place)
