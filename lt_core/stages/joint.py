@@ -153,7 +153,7 @@ class Joint(Stages):
         return context.training(split=split, step=step, class_factors=self.class_factors(context.split.counts))
 
     def class_factors(self, counts: Tensor) -> Tensor:
-        """The weight of an image of each class, of real sizes ``counts`` [C]: 1/γ for those smaller than the largest: float32 [C]."""
+        """Weight of an image of each class, of real sizes ``counts`` [C]: 1/γ for those smaller than the largest: float32 [C]."""
         return torch.where(counts < counts.max(), 1 / self.minority_gamma, 1.0).float()
 
     def trainings(self, context: StageContext) -> Iterator[Stage]:
