@@ -107,7 +107,7 @@ def _odd(found: Facts) -> list[str]:
     """Lines on files that are worth a look."""
     lines = [f"  {counted(count, 'picture')}: {note}" for note, count in found.notes.items()]
     if found.small:
-        lines.append(f"  {counted(found.small, 'picture')} smaller than that and scaled up")
+        lines.append(f"  {counted(found.small, 'picture')} smaller than the size of the set and scaled up")
     if found.unreadable:
         named = [f"{picture} ({reason})" for picture, reason in found.unreadable]
         lines.append(f"  {counted(len(named), 'unreadable file')} left out:{_named(named)}")
