@@ -78,7 +78,8 @@ def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels:
     """How much each place counts for the given class: float32 [N, H, W], at the size that the network sees.
 
     Args:
-        pixels: uint8 [N, H, W, channels], as they are stored. labels: int [N], the class to explain in each picture.
+        pixels: uint8 [N, H, W, channels], as they are stored.
+        labels: int [N], the class to explain in each picture.
 
     Raises:
         UserError: this kind of explanation cannot be applied to the network.
@@ -94,7 +95,8 @@ def scores(
     training images; with masks also the share of heat ``inside``, ``pointing``, and the object's share of the ``area``.
 
     Args:
-        pixels, labels: as in `heat`. masks: bool [N, H, W], where the object is in the stored pictures; None: unknown.
+        pixels, labels: as in `heat`.
+        masks: bool [N, H, W], where the object is in the stored pictures; None: unknown.
 
     Raises:
         UserError: see `heat`.

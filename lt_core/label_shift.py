@@ -83,8 +83,8 @@ class Calibration:
     """The calibration of posteriors on images that were not trained on: p^a, renormalised, is correct for class frequencies π.
 
     Attributes:
-        sharpness: a, one over the temperature; above 1 for an underconfident classifier. prior: π [C], the class frequencies
-        that p^a stand for, whatever the classifier was trained on.
+        sharpness: a, one over the temperature; above 1 for an underconfident classifier.
+        prior: π [C], the class frequencies that p^a stand for, whatever the classifier was trained on.
     """
 
     sharpness: float

@@ -120,8 +120,8 @@ class TrialResult:
         """The inverse of `to_record`, checked: its ID must match its spec, and types, shapes and ranges must be valid.
 
         Raises:
-            NewerVersion: written by a newer version of the benchmark. ValueError: not a record, or a damaged one; names the
-            field.
+            NewerVersion: written by a newer version of the benchmark.
+            ValueError: not a record, or a damaged one; names the field.
         """
         refuse_newer(record)
         names = {key: name for name, key in _KEYS.items()}
@@ -151,7 +151,8 @@ def refuse_newer(record: Any) -> None:
     """Raise for a record that this version cannot read.
 
     Raises:
-        NewerVersion: it is from a newer version. ValueError: it is not a record.
+        NewerVersion: it is from a newer version.
+        ValueError: it is not a record.
     """
     if not isinstance(record, dict) or type(record.get("schema")) is not int:
         raise ValueError("it is not the record of a trial")

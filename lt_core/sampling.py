@@ -18,8 +18,9 @@ class Sampling(Part):
         """Positions into the training subset, in the order of use.
 
         Args:
-            labels: [N] int64 label of each training image, on the generator's device. counts: [C] class sizes. progress:
-            fraction of the rebalanced epochs that have passed, 0 in the first and 1 in the last.
+            labels: [N] int64 label of each training image, on the generator's device.
+            counts: [C] class sizes.
+            progress: fraction of the rebalanced epochs that have passed, 0 in the first and 1 in the last.
         """
 
 

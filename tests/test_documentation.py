@@ -31,7 +31,7 @@ def test_the_reference_has_an_entry_for_everything_that_is_registered(pages):
     assert {m["name"] for m in listing.methods("*")} <= headings["methods"]
     assert set(GROUPS["loss"]) <= headings["losses"] and set(GROUPS["sampling"]) <= headings["samplings"]
     assert all(set(GROUPS[group]) <= headings["parts"] for group in GROUPS if group not in ("loss", "sampling"))
-    for page, kinds in (("suites", ("suites", "spaces")), ("tables", ("tables", "plots", "explanations"))):
+    for page, kinds in (("suites", ("suites", "spaces")), ("tables", ("tables", "plots", "explanations", "loggers"))):
         for kind in kinds:
             assert all(f"| `{item['name']}` |" in pages[page] for item in listing.LISTINGS[kind]("*"))
     for page in ("datasets", "models", "recipes", "metrics"):

@@ -47,8 +47,9 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
 
     Args:
         frame: one row per trial, of one run or several (column ``run``, else ``suite``); a trial that is in several is counted
-        once, by its first finished row. metric: name of the figure that ranks (`lt_core.metrics.METRICS`). only_measured: leave
-        out methods that a paper prints for a column but nobody ran (verdict "not run").
+            once, by its first finished row.
+        metric: name of the figure that ranks (`lt_core.metrics.METRICS`).
+        only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
 
     Returns:
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished

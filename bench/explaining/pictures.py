@@ -44,8 +44,10 @@ class Sheet:
     """Test pictures, from head to tail, and what methods say about them.
 
     Attributes:
-        pixels: uint8 [N, H, W, channels], as the network sees them. labels: int [N]. train_counts: images of each class that
-        were trained on. class_names: of each class.
+        pixels: uint8 [N, H, W, channels], as the network sees them.
+        labels: int [N].
+        train_counts: images of each class that were trained on.
+        class_names: of each class.
     """
 
     pixels: np.ndarray

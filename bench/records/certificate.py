@@ -17,8 +17,9 @@ def write(run: Path, sample_seed: int, verdicts: Iterable[Mapping[str, str]], pr
     """Write the certificate of the folder ``run``.
 
     Args:
-        sample_seed: the seed that chose the trials. verdicts: ``trial_id``, ``label``, ``kind`` and ``words`` of each trial that
-        was run again. provenance: what ran them (commit, command).
+        sample_seed: the seed that chose the trials.
+        verdicts: ``trial_id``, ``label``, ``kind`` and ``words`` of each trial that was run again.
+        provenance: what ran them (commit, command).
 
     Raises:
         UserError: the folder cannot be written.

@@ -106,8 +106,8 @@ def describe(data: Data, among: Iterable[Data] = ()) -> str:
     n_max.
 
     Args:
-        data: a spec, or a row of the results frame. among: the data shown with it, which may include it. Two of them get the
-        same words only if they are one data column.
+        data: a spec, or a row of the results frame.
+        among: the data shown with it, which may include it. Two of them get the same words only if they are one data column.
     """
     row = _row(data)
     words = _plain(row)

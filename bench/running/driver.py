@@ -123,9 +123,10 @@ def execute(
     """Run the remaining trials of ``plan`` into ``store``.
 
     Raises:
-        Interrupted: the user asked to stop; what is finished is kept and compacted. FailedFast: the first trial failed, and
-        ``fail_fast`` asks to stop there. UserError: data that is not there, a method that several processes cannot train
-        together, resources that will never be available, a folder that cannot be written.
+        Interrupted: the user asked to stop; what is finished is kept and compacted.
+        FailedFast: the first trial failed, and ``fail_fast`` asks to stop there.
+        UserError: data that is not there, a method that several processes cannot train together, resources that will never be
+            available, a folder that cannot be written.
     """
     if not plan.todo:
         store.compact()

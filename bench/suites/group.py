@@ -43,7 +43,8 @@ def load(name: str, known: dict[str, Suite] | None = None, check: bool = True) -
     """The suite or group with that name or file.
 
     Args:
-        known: built-in suites that are already loaded; new ones are added. check: as in `load_suite`.
+        known: built-in suites that are already loaded; new ones are added.
+        check: as in `load_suite`.
 
     Raises:
         UserError: there is none, or its content is invalid.

@@ -61,12 +61,12 @@ def plan(
     """Expand ``suite``, minus what ``store`` holds.
 
     Args:
-        selection: which trials to select [default: all]. fields: fields of `Selection` that override ``selection``:
-        ``plan(suite, only="cb_*", seeds=3)``.
+        selection: which trials to select [default: all].
+        fields: fields of `Selection` that override ``selection``: ``plan(suite, only="cb_*", seeds=3)``.
 
     Raises:
-        NothingMatches: ``only`` or ``where`` matches no trial of the suite. UserError: ``where`` names an unknown field, or an
-        invalid value.
+        NothingMatches: ``only`` or ``where`` matches no trial of the suite.
+        UserError: ``where`` names an unknown field, or an invalid value.
 
     >>> from bench import load_suite
     >>> [spec.method.label for spec in plan(load_suite("cifar10_drw"), only="*drw", seeds=[0]).todo]

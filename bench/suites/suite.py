@@ -69,8 +69,8 @@ def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
     """The suite with that name or file.
 
     Args:
-        plugins: Python files that register what it names, besides those under its key ``plugins``. check: also check that every
-        network can be built and every subset drawn; otherwise, trials are only enumerated.
+        plugins: Python files that register what it names, besides those under its key ``plugins``.
+        check: also check that every network can be built and every subset drawn; otherwise, trials are only enumerated.
 
     Raises:
         UserError: no such suite, or a file that is not YAML or does not describe valid trials.

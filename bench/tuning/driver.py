@@ -137,12 +137,13 @@ def tune(
     """Search every study of ``space`` into ``store`` until its budget is spent; the same call continues.
 
     Args:
-        gpus: per trial, for a budget in hours. seed: of the samplers. retry_failed: run failed settings again. loggers: hear of
-        every trial, but not of its figures on the test set.
+        gpus: per trial, for a budget in hours.
+        seed: of the samplers.
+        retry_failed: run failed settings again. loggers: hear of every trial, but not of its figures on the test set.
 
     Raises:
-        Interrupted: the user asked to stop; the study can be continued. UserError: a study that was started with different
-        options, missing data, a folder that cannot be written.
+        Interrupted: the user asked to stop; the study can be continued.
+        UserError: a study that was started with different options, missing data, a folder that cannot be written.
     """
     needed = ((data, space.recipe) for data in space.data)
     fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)

@@ -105,8 +105,8 @@ def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
     """The tuning space with that name or file.
 
     Args:
-        plugins: Python files that register what it names, besides those under its key ``plugins``. changes: values that replace
-        the file's; None: no change.
+        plugins: Python files that register what it names, besides those under its key ``plugins``.
+        changes: values that replace the file's; None: no change.
 
     Raises:
         UserError: no such space, or invalid content.

@@ -169,6 +169,7 @@ def tables_and_plots() -> str:
         ("Tables", "`bench.py table NAME --run RUN` prints one.", listing.tables("*")),
         ("Plots", "`bench.py plot NAME --run RUN` draws one.", listing.plots("*")),
         ("Explanations", "`bench.py explain RUN --kind NAME` draws heat maps.", listing.explanations("*")),
+        ("Loggers", "`bench.py run SUITE --logger NAME` logs each trial there.", listing.loggers("*")),
     )
 
 

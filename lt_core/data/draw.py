@@ -42,8 +42,8 @@ def draw(spec: DataSpec, labels: np.ndarray, extra: int = 0, own: np.ndarray | N
     """The images of ``spec`` among those with these labels (int64, shape [N]; each class occurs).
 
     Args:
-        extra: images per class that are, if possible, neither trained on nor held out. own: labels of the set's own validation
-        split, if validation images come from it (int64).
+        extra: images per class that are, if possible, neither trained on nor held out.
+        own: labels of the set's own validation split, if validation images come from it (int64).
 
     Raises:
         UserError: the classes have too few images for what ``spec`` asks.

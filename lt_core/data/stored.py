@@ -63,8 +63,10 @@ class Stored:
     Code that needs all of them at once gets an error that says so.
 
     Args:
-        read: gives the images at positions, int64 [n], as an array uint8 [n, H, W, channels]. positions: of the N images, for
-        ``read``. shape: height, width and channels. device: for the images that are looked up.
+        read: gives the images at positions, int64 [n], as an array uint8 [n, H, W, channels].
+        positions: of the N images, for ``read``.
+        shape: height, width and channels.
+        device: for the images that are looked up.
     """
 
     dtype = torch.uint8

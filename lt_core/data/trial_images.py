@@ -56,7 +56,8 @@ def draw_images(
     """The images of ``spec`` on ``device``.
 
     Args:
-        extra: images per class beyond the training subset. frozen: use the features of this backbone instead of the images.
+        extra: images per class beyond the training subset.
+        frozen: use the features of this backbone instead of the images.
 
     Raises:
         UserError: the set or the backbone is missing, or its classes have too few images for ``spec``.

@@ -61,7 +61,8 @@ class Explanation(ABC):
         """How much each place of each picture counts: float32 [B, H, W], 0 or more, not comparable between pictures.
 
         Args:
-            images: normalised, [B, channels, H, W]. labels: int64 [B], the class to explain in each picture.
+            images: normalised, [B, channels, H, W].
+            labels: int64 [B], the class to explain in each picture.
 
         Raises:
             UserError: this kind of explanation cannot be applied to the network.

@@ -30,8 +30,9 @@ def fetch_inputs(
     once, so that missing or unsuitable weights are reported here.
 
     Args:
-        wanted: (images, recipe) of each trial. device: on which features are computed. say: gets messages on progress [default:
-        print].
+        wanted: (images, recipe) of each trial.
+        device: on which features are computed.
+        say: gets messages on progress [default: print].
 
     Raises:
         UserError: an image set, a backbone or its weights are missing.

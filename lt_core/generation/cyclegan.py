@@ -77,7 +77,8 @@ class CycleGAN:
         """One step of all four networks on images [B, channels, H, W] in −1…1; the generators' loss, detached.
 
         Args:
-            rate: learning rate. class_loss: a term from a classifier, added to the generators' loss.
+            rate: learning rate.
+            class_loss: a term from a classifier, added to the generators' loss.
         """
         for optimizer in (self.generators, self.discriminators):
             for group in optimizer.param_groups:

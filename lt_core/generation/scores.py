@@ -20,8 +20,9 @@ class Judge:
     """A classifier trained on balanced real images (for "inception accuracy" the paper fine-tunes an Inception network so).
 
     Attributes:
-        say: images uint8 [N, H, W, channels] → class probabilities [N, C] and features [N, width]. accuracy: of the judge on the
-        real test images, 0…1: an upper limit to how much its other figures mean. about: what it is, in words.
+        say: images uint8 [N, H, W, channels] → class probabilities [N, C] and features [N, width].
+        accuracy: of the judge on the real test images, 0…1: an upper limit to how much its other figures mean.
+        about: what it is, in words.
     """
 
     say: Callable[[Tensor], tuple[Tensor, Tensor]]

@@ -52,8 +52,10 @@ class Translation:
     If the largest class itself is to be given images, they are made of the next largest's, by the generator that leads back.
 
     Args:
-        missing: number of images to add to each class: [C]. batch: images of each class in a step. epochs: in total; the
-        learning rate falls linearly to 0 over the second half. dtype: to compute in, if that is not float32.
+        missing: number of images to add to each class: [C].
+        batch: images of each class in a step.
+        epochs: in total; the learning rate falls linearly to 0 over the second half.
+        dtype: to compute in, if that is not float32.
     """
 
     def __init__(

@@ -62,9 +62,9 @@ class ModelInfo:
     """A backbone that a recipe can name.
 
     Args:
-        build: (shape, **options) → the backbone; ``shape`` is (height, width, channels) of its input. resolve: options as users
-        write them → the full label, if it contains more; specs then have the full label. sees: options → the shape of the
-        model's input if it does not see the images themselves.
+        build: (shape, **options) → the backbone; ``shape`` is (height, width, channels) of its input.
+        resolve: options as users write them → the full label, if it contains more; specs then have the full label.
+        sees: options → the shape of the model's input if it does not see the images themselves.
     """
 
     name: str
@@ -120,7 +120,8 @@ def build_model(
     """The model that ``label`` names, initialised from ``seed`` alone; the global generator is left unchanged.
 
     Args:
-        change: the change that the method's step makes to the backbone. head_init: the recipe's.
+        change: the change that the method's step makes to the backbone.
+        head_init: the recipe's.
 
     Raises:
         UserError: unknown model or option, or a backbone that cannot be changed in this way.

@@ -60,8 +60,8 @@ class Alternating(Step):
     classifier, the generators are trained for one with the classifier fixed.
 
     Args:
-        real: number of real training images; those after them are translated. gamma: the generators' classification loss on
-        smaller classes is divided by it.
+        real: number of real training images; those after them are translated.
+        gamma: the generators' classification loss on smaller classes is divided by it.
     """
 
     translation: Translation

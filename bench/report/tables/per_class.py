@@ -31,7 +31,7 @@ _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 def shown(frame: pd.DataFrame) -> dict[str, str]:
     """Label → name: the paper's four methods, with the paper's names, if they are most of the run; otherwise every method."""
     rows = {label: kind for label, kind in kinds_of(frame).items() if kind.plain in _PAPER}
-    labels = list(dict.fromkeys(map(str, frame["label"])))
+    labels = labels_in_order(frame, ("softmax",))
     if len(rows) < 2 or 2 * len(rows) < len(labels):
         return {label: label for label in labels}
     return {label: kind.name for label, kind in sorted(rows.items(), key=lambda item: _PAPER.index(item[1].plain))}
@@ -94,7 +94,7 @@ def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -
     frame, notes = one_budget(frame)
     papers = shown(frame)
     labels = labels_in_order(frame, ("softmax",))
-    names = papers if len(papers) == len(labels) else {label: label for label in labels}
+    names = papers if len(papers) == len(labels) else dict(zip(labels, labels, strict=True))
     found = list(by_class(frame, per_class))
     width, classes = max((width_of(errors), errors["rank"].nunique()) for _, _, errors in found) if found else (1, 0)
     every = _table(found, names, notes, width, classes)

@@ -64,5 +64,6 @@ class Backend(Protocol):
         """Run all jobs and report each to ``listener``; a trial that it stops ends with status pruned.
 
         Raises:
-            Interrupted: the user asked to stop. UserError: as raised by the listener, if a record cannot be written.
+            Interrupted: the user asked to stop.
+            UserError: as raised by the listener, if a record cannot be written.
         """

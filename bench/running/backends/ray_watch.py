@@ -24,8 +24,8 @@ class Watch:
     """Looks at the daemons until it is closed.
 
     Args:
-        looks: name of a daemon → whether it is gone, and for how many seconds it must be gone. leave: ends the process with a
-        sentence; called if the driver does not close the watch in time.
+        looks: name of a daemon → whether it is gone, and for how many seconds it must be gone.
+        leave: ends the process with a sentence; called if the driver does not close the watch in time.
     """
 
     def __init__(self, looks: dict[str, tuple[Callable[[], bool], float]], leave: Callable[[str], None]) -> None:
