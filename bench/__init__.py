@@ -139,11 +139,13 @@ def tune(
         UserError: bad input, missing data, resources that are not available, an unwritable folder.
         bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; the studies can be continued.
     """
+    from functools import cache, partial
+
     from bench.records.folder import claim
     from bench.records.store import Store
+    from bench.running import machines
     from bench.running.execution import KEPT, Execution
     from bench.running.loggers import opened
-    from bench.running.sharing import settled
     from bench.suites.selection import with_fields
     from bench.tuning import driver, winners
     from bench.tuning.space import load_space
@@ -164,12 +166,9 @@ def tune(
     store = Store.create(given.out / chosen.name)
     claim(store.path, chosen.file)
     loggers = opened(given.logger or (), store.path)
-    given = settled(given, chosen.kinds(), chosen.most_trials())
-    runtime, scheduler = given.beside_others(given.runtime()), given.scheduler()
-    gpus = given.gpus or 0.0
-    searches = driver.tune(
-        chosen, store, scheduler, runtime, gpus=gpus, seed=study_seed, retry_failed=retry_failed, loggers=loggers
-    )
+    on = cache(partial(machines.found, given, chosen.kinds(), chosen.most_trials()))
+    least = machines.least_gpus(given)
+    searches = driver.tune(chosen, store, on, least_gpus=least, seed=study_seed, retry_failed=retry_failed, loggers=loggers)
     found = [winners.winner(search) for search in searches]
-    winners.confirm(chosen, found, store, scheduler, runtime, retry_failed, loggers)
+    winners.confirm(chosen, found, store, on, retry_failed, loggers)
     return store, found

@@ -17,6 +17,7 @@ from common import parser
 
 from bench.records.store import Store
 from bench.running.backends.inline import Inline
+from bench.running.machines import Machines
 from bench.tuning import driver as tuning
 from bench.tuning import summary, winners
 from bench.tuning.space import load_space
@@ -25,14 +26,19 @@ from lt_core.training.runtime import Runtime
 STUDIES, FRESH = 5, 5
 
 
+def inline() -> Machines:
+    """This process."""
+    return Machines(Inline(), Runtime())
+
+
 def search(out: Path, name: str, seed: int, **changes: object) -> tuple[float, float, float, str]:
     """Best validation score of a study, its validation and test scores on fresh seeds, and the setting."""
     space = load_space("digits_cb", fresh_seeds=FRESH, **changes)
     space = type(space)(**{**vars(space), "name": name, "studies": space.studies[:1]})
     store = Store.create(out / "run")  # one store: what one study has run no other runs again
-    (one,) = tuning.tune(space, store, Inline(), Runtime(), seed=seed, say=lambda words: None)
+    (one,) = tuning.tune(space, store, inline, seed=seed, say=lambda words: None)
     found = winners.winner(one)
-    winners.confirm(space, [found], store, Inline(), Runtime())
+    winners.confirm(space, [found], store, inline)
     _, chosen = summary.table(space, [found], store).rows
     means = [cell.mean for cell in chosen.cells[1:4]]
     assert all(mean is not None for mean in means)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,12 +11,13 @@ from torch import Tensor
 from lt_core.data.loader import Images
 from lt_core.protocols import Predictor
 
+T = TypeVar("T")
 BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU the set is small anyway
 PIXELS = 2**19  # of a batch's images of one channel, so that a network's maps of photographs fit into memory
 
 
 @torch.no_grad()
-def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Tensor]:
+def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], T]) -> Iterator[T]:
     """``say(outputs, features)`` of each batch of unaugmented ``images``, in order, by the network in its current state."""
     net, pixels = predictor.evaluated, images.pixels
     net.eval()
@@ -35,6 +37,14 @@ def features_of(predictor: Predictor, images: Images) -> Tensor:
     return by_batches(predictor, images, lambda outputs, features: features)
 
 
+def seen_of(predictor: Predictor, images: Images) -> tuple[Tensor, Tensor]:
+    """`probabilities_of` ``images`` [N, C] and `features_of` them [N, width], in one pass."""
+    say = _probabilities(predictor)
+    pairs = list(batch_by_batch(predictor, images, lambda outputs, features: (say(outputs, features), features)))
+    probabilities, features = zip(*pairs, strict=True)
+    return torch.cat(probabilities), torch.cat(features)
+
+
 def probabilities_of(predictor: Predictor, images: Images) -> Tensor:
     """Class probabilities of ``images`` after the loss's link and the method's post-hoc correction: [N, C]."""
     return torch.cat(list(probability_batches(predictor, images)))
@@ -44,9 +54,14 @@ def probability_batches(predictor: Predictor, images: Images) -> Iterator[Tensor
     """`probabilities_of` batch by batch, if they are not all needed at once: those of 24,000 images of 8,000 classes take 800
     MB.
     """
+    return batch_by_batch(predictor, images, _probabilities(predictor))
+
+
+def _probabilities(predictor: Predictor) -> Callable[[Tensor, Tensor], Tensor]:
+    """(outputs, features) of a batch → its class probabilities."""
 
     def say(outputs: Tensor, features: Tensor) -> Tensor:
         logits = predictor.loss.logits(outputs)
         return predictor.posthoc.probabilities(logits, predictor.loss, predictor.split.counts)
 
-    return batch_by_batch(predictor, images, say)
+    return say

@@ -42,14 +42,13 @@ _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
 _SEVERAL = {"run": ", ", "devices": " and "}
 
 
-def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool = False) -> pd.DataFrame:
+def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
     """One row per data column and method, columns by dataset and imbalance, methods best first by ``metric``.
 
     Args:
         frame: one row per trial, of one run or several (column ``run``, else ``suite``); a trial that is in several is counted
             once, by its first finished row.
         metric: name of the figure that ranks (`lt_core.metrics.METRICS`).
-        only_measured: leave out methods that a paper prints for a column but nobody ran (verdict "not run").
 
     Returns:
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
@@ -60,7 +59,8 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
         GPU); published accuracy in %, paper, difference (measured − published, points) and verdict; relative_accuracy in % and
         the reference that it is relative to (`bench.analysis.relative`); run, the folders that the trials are of; devices, the
         kinds that they were measured on; left_out, what other runs have of the column and is not counted; command that runs the
-        row again. Of run and devices a row has a tuple each: see `in_words`.
+        row again. Of run and devices a row has a tuple each: see `in_words`. Methods that a paper prints for a column but nobody
+        ran have a row without figures (verdict "not run"): see `measured`.
 
     Raises:
         UserError: there are no trials.
@@ -83,10 +83,15 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE, only_measured: bool
     board = pd.concat([_rank(rows, trials[column], metric) for column, rows in board.groupby("column", sort=False)])
     ranks = _average_ranks(every.drop_duplicates(["suite", "trial_id"]).sort_index(), metric)
     board["average_rank"] = [ranks.get(key, np.nan) for key in zip(board["column"], board["label"], strict=True)]
-    board = with_relative_accuracy(_beside_published(board, only_measured), shown)
+    board = with_relative_accuracy(_beside_published(board), shown)
     board = board.assign(_factor=-board["imbalance_factor"])
     order = ["dataset", "imbalance_type", "label_fraction", "_factor", "column", "rank", "label"]
     return board.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_factor", "_as_published"])
+
+
+def measured(board: pd.DataFrame) -> pd.DataFrame:
+    """``board`` without the methods that nobody ran, though a paper prints them for the column."""
+    return board[board["run"].map(len) > 0].reset_index(drop=True)
 
 
 def in_words(board: pd.DataFrame) -> pd.DataFrame:
@@ -206,12 +211,12 @@ def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], f
     return found
 
 
-def _beside_published(board: pd.DataFrame, only_measured: bool) -> pd.DataFrame:
+def _beside_published(board: pd.DataFrame) -> pd.DataFrame:
     """``board`` with what papers print, and rows for what they print and nobody ran."""
     missing = []
     for _, first in board.drop_duplicates("column").iterrows():
         there = set(board.loc[board["column"] == first["column"], "label"])
-        for label in [] if only_measured or not first["_as_published"] else [x for x in PAPER_ROWS if x not in there]:
+        for label in [x for x in PAPER_ROWS if x not in there] if first["_as_published"] else []:
             if _printed(first, label) is not None and first["recipe"] == PAPER_ROWS[label].recipe:
                 kept = {key: first[key] for key in ("column", "_as_published", *_FACTS)} | dict.fromkeys(_SEVERAL, ())
                 missing.append({**kept, "method": method_of(label), "label": label, "n": 0, "failed": 0, "collapsed": 0})

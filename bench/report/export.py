@@ -91,7 +91,13 @@ def export(stores: Sequence[Store], out: Path, metric: str = HEADLINE) -> list[P
         UserError: nothing to write, or a folder that cannot be written.
     """
     frame = frame_of(stores)
-    board = leaderboard(frame, metric)
+    return export_board(frame, leaderboard(frame, metric), stores, out, metric)
+
+
+def export_board(
+    frame: pd.DataFrame, board: pd.DataFrame, stores: Sequence[Store], out: Path, metric: str = HEADLINE
+) -> list[Path]:
+    """As `export`, where the trials of ``stores`` (see `frame_of`) and their leaderboard by ``metric`` have been made."""
     tables = build(board, metric, DEFAULT)
     rounded = in_words(board).assign(**{c: board[c].round(6) for c in board.select_dtypes("float")})
     sources = ", ".join(store.path.name for store in stores)
@@ -101,7 +107,7 @@ def export(stores: Sequence[Store], out: Path, metric: str = HEADLINE) -> list[P
         "csv": rounded.map(in_csv).to_csv(index=False, lineterminator="\n").rstrip("\n"),
         "tex": "\n\n\\clearpage\n".join(map(to_latex, tables)),  # TeX gives up where too many tables wait for their page
         "json": json.dumps(json.loads(rounded.to_json(orient="records", double_precision=6)), indent=1, ensure_ascii=False),
-        "html": document(frame, "Leaderboard").rstrip("\n"),
+        "html": document(frame, "Leaderboard", rows=board if metric == HEADLINE else None).rstrip("\n"),
     }
     files = [out / f"leaderboard.{ending}" for ending in (*texts, "parquet")]
     try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,11 +15,11 @@ from bench.records import side_files
 from bench.records.folder import claim
 from bench.records.provenance import provenance
 from bench.records.store import Store
+from bench.running import machines
 from bench.running.backends.base import Backend, Job
 from bench.running.execution import KEPT, Execution
 from bench.running.loggers import Logger, logged, opened
 from bench.running.progress import ProgressLine, summary
-from bench.running.sharing import settled
 from bench.suites.files import write
 from bench.suites.planning import Plan
 from lt_core import plugins
@@ -80,27 +81,36 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     Raises:
         Interrupted, UserError: see `execute`.
     """
-    runtime = execution.runtime()
+    execution.runtime()  # what is not there is said before anything else
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
     loggers = opened(execution.logger or (), store.path)
     if plan.suite.grid is not None and plan.suite.file:
         write(plan.suite.grid, plan.suite.file)
     left = plan.minus(store)
-    if left.todo:
-        execution = settled(execution, left.todo, len(left.todo), lambda words: print(f"{plan.suite.name}: {words}", flush=True))
-        runtime = execution.beside_others(execution.runtime())
-    backend = execution.scheduler()
     kinds = [kind for kind in SIDE_FILES if execution.keep and kind.name in KEPT[execution.keep]]
     todo = {spec.trial_id for spec in left.todo}
     before = {spec.trial_id for spec in plan.specs} - todo
     for kind in kinds:
         _tell_of_lacking(store, kind, before, f"--keep {kind.name} with another --out runs them again")
     folders: dict[str, Any] = {kind.name: str(side_files.folder(store, kind).resolve()) for kind in kinds}
-    execute(left, store, backend, replace(runtime, **folders), fail_fast=execution.fail_fast, loggers=loggers)
+    if not nothing_left(left, store):
+        say = partial(print, f"{plan.suite.name}:", flush=True)
+        on = machines.found(execution, left.todo, len(left.todo), say)
+        runtime = replace(on.runtime, **folders)
+        execute(left, store, on.backend, runtime, fail_fast=execution.fail_fast, loggers=loggers)
     for kind in kinds:
         _tell_of_lacking(store, kind, todo, "the disk was full, or the node that ran the trials cannot access this folder")
     return store
+
+
+def nothing_left(plan: Plan, store: Store, say: Callable[[str], None] = print) -> bool:
+    """Whether all trials of ``plan`` are done, which is then told, and the Parquet of ``store`` brought up to date."""
+    if plan.todo:
+        return False
+    store.compact()
+    say(f"{plan.suite.name}: nothing to run, {counted(len(plan.specs), 'trial')} already finished")
+    return True
 
 
 def _tell_of_lacking(store: Store, kind: SideFile, trial_ids: set[str], words: str) -> None:
@@ -128,10 +138,7 @@ def execute(
         UserError: data that is not there, a method that several processes cannot train together, resources that will never be
             available, a folder that cannot be written.
     """
-    if not plan.todo:
-        store.compact()
-        finished = counted(len(plan.specs), "trial")
-        say(f"{plan.suite.name}: nothing to run, {finished} already finished")
+    if nothing_left(plan, store, say):
         return
     if runtime.ranks > 1:
         for spec in plan.todo:

@@ -6,6 +6,7 @@ tells Optuna; the study is kept in a journal next to the records, which optuna-d
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +15,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bench.records.store import Store
-from bench.running.backends.base import Backend, Job
+from bench.running.backends.base import Job
 from bench.running.driver import Driver, compacted
 from bench.running.loggers import Logger, logged
+from bench.running.machines import Machines
 from bench.running.progress import ProgressLine, summary
 from bench.tuning.journal import open_storage
 from bench.tuning.search import Search
@@ -38,12 +40,14 @@ if TYPE_CHECKING:
 class Tuner(Driver):
     """Source of jobs and listener in one: asks the studies in turn, and reports a setting when all of its trials have ended."""
 
+    runtime: Runtime  # of its trials, once `given` machines
+
     def __init__(
-        self, searches: Sequence[Search], store: Store, runtime: Runtime, line: ProgressLine, gpus: float, retry_failed: bool
+        self, searches: Sequence[Search], store: Store, line: ProgressLine, least_gpus: float, retry_failed: bool
     ) -> None:
         super().__init__(store, line)
         self.name, self.retry_failed = searches[0].space.name, retry_failed
-        self.searches, self.runtime, self.gpus = deque(searches), runtime, gpus
+        self.searches, self.gpus = deque(searches), least_gpus
         self.wants_progress = searches[0].space.pruner != "none"
         self.open: list[tuple[Search, optuna.Trial, tuple[TrialSpec, ...]]] = []
         self.queue: deque[TrialSpec] = deque()
@@ -53,6 +57,11 @@ class Tuner(Driver):
         for search in searches:
             for trial, setting in search.adopted():
                 self._open(search, trial, setting)
+
+    def given(self, machines: Machines) -> None:
+        """What its trials run on; until then it gives no jobs, but knows whether there are any."""
+        self.runtime = replace(machines.runtime, stages=str((self.store.path / "stages").resolve()))
+        self.gpus = machines.gpus
 
     # Source -------------------------------------------------------------------------------------
 
@@ -131,33 +140,45 @@ class Tuner(Driver):
 
 
 def tune(
-    space: Space, store: Store, backend: Backend, runtime: Runtime, *, gpus: float = 0.0, seed: int = 0,
+    space: Space, store: Store, machines: Callable[[], Machines], *, least_gpus: float = 0.0, seed: int = 0,
     retry_failed: bool = False, say: Callable[[str], None] = print, loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> list[Search]:  # fmt: skip
     """Search every study of ``space`` into ``store`` until its budget is spent; the same call continues.
 
     Args:
-        gpus: per trial, for a budget in hours.
+        machines: asked only if there is anything to train.
+        least_gpus: per trial on them, for a budget in hours.
         seed: of the samplers.
-        retry_failed: run failed settings again. loggers: hear of every trial, but not of its figures on the test set.
+        retry_failed: run failed settings again.
+        loggers: hear of every trial, but not of its figures on the test set.
 
     Raises:
         Interrupted: the user asked to stop; the study can be continued.
         UserError: a study that was started with different options, missing data, a folder that cannot be written.
     """
-    needed = ((data, space.recipe) for data in space.data)
-    fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)
-    runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
+
+    @functools.cache
+    def ready() -> Machines:
+        on, needed = machines(), ((data, space.recipe) for data in space.data)
+        fetch_inputs(needed, on.runtime.data_dir, str(on.runtime.here()), say)
+        return on
+
+    journal = store.path / "studies.journal"
     with store.lock():
-        storage = open_storage(store.path / "studies.journal")
+        if not journal.exists():
+            ready()  # a study that cannot begin leaves nothing that another one would have to agree with
+        storage = open_storage(journal)
         searches = [Search(space, study, storage, seed, retry_failed) for study in space.studies]
-        workers = backend.workers()
-        line = ProgressLine([], 0, workers, total=sum(_trials_left(search) for search in searches))
-        start = time.monotonic()
-        tuner = Tuner(searches, store, runtime, line, gpus, retry_failed)
+        line = ProgressLine([], 0, 0, total=sum(_trials_left(search) for search in searches))
+        tuner = Tuner(searches, store, line, least_gpus, retry_failed)
+        if not tuner.over():
+            tuner.given(ready())
         if tuner.over():
             say(f"{space.name}: every study has used its whole budget, so there is nothing left to search")
             return searches
+        backend = ready().backend
+        line.workers = workers = backend.workers()
+        start = line.started = time.monotonic()
         hours = f"{space.gpu_hours:g} hours" if space.gpu_hours else "a grid"
         budget = counted(space.trials, "setting") if space.trials else hours
         each = len(space.seeds) * len(space.data)

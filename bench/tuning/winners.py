@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from bench.records.store import Store
-from bench.running.backends.base import Backend
-from bench.running.driver import execute
+from bench.running.driver import execute, nothing_left
 from bench.running.loggers import Logger
+from bench.running.machines import Machines
 from bench.suites.planning import plan
 from bench.suites.suite import Suite
 from bench.tuning.axes import RECIPE
@@ -20,7 +20,6 @@ from bench.tuning.space import Space
 from bench.tuning.study import Setting, Study
 from lt_core.errors import UserError
 from lt_core.labels import short
-from lt_core.training.runtime import Runtime
 
 
 class NothingFinished(UserError):
@@ -62,10 +61,14 @@ def winner(search: Search) -> Found:
 
 
 def confirm(
-    space: Space, found: Sequence[Found], store: Store, backend: Backend, runtime: Runtime, retry_failed: bool = False,
+    space: Space, found: Sequence[Found], store: Store, machines: Callable[[], Machines], retry_failed: bool = False,
     loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> None:  # fmt: skip
-    """Run winners, and the settings that they are compared with, on seeds and subsets that no study has seen."""
+    """Run winners, and the settings that they are compared with, on seeds and subsets that no study has seen.
+
+    Args:
+        machines: asked only if there is anything to train.
+    """
     specs = {
         spec.trial_id: spec
         for one in found
@@ -73,4 +76,7 @@ def confirm(
         for spec in space.specs(one.study, setting, fresh=True)
     }
     suite = Suite(f"{space.name} on fresh seeds", space.about, "catalogue", tuple(specs.values()))
-    execute(plan(suite, store, retry_failed=retry_failed), store, backend, runtime, loggers=loggers)
+    left = plan(suite, store, retry_failed=retry_failed)
+    if not nothing_left(left, store):
+        on = machines()
+        execute(left, store, on.backend, on.runtime, loggers=loggers)

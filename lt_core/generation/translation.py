@@ -12,6 +12,7 @@ from torch import Tensor
 from lt_core.data.loader import Batches, Images, Split
 from lt_core.features import BATCH
 from lt_core.generation.cyclegan import CycleGAN, CycleGANConfig
+from lt_core.interruption import before_step
 from lt_core.recipes import Recipe
 
 _STREAM = 3_000_017  # apart from the seeds of other streams
@@ -93,6 +94,7 @@ class Translation:
         for label, gan in self.gans.items():
             random, theirs = self.random[label], self.of_class[label]
             for places in torch.randperm(len(mine), generator=random, device=mine.device).split(self.batch):
+                before_step()
                 drawn = torch.randint(len(theirs), (len(places),), generator=random, device=mine.device)
                 a, b = (to_signed(self.batches.pixels(p, random)) for p in (mine[places], theirs[drawn]))
                 losses.append(gan.step(a, b, rate, self._class_loss(label, judge, gamma) if judge else None))

@@ -13,7 +13,7 @@ from lt_core.data.loader import Images
 from lt_core.data.sets import DATASETS
 from lt_core.data.trial_images import draw_images
 from lt_core.declaration import resolve
-from lt_core.features import features_of, probabilities_of
+from lt_core.features import seen_of
 from lt_core.generation.scores import Judge
 from lt_core.protocols import TrainableClassifier
 from lt_core.spec import DataSpec, TrialSpec
@@ -50,8 +50,7 @@ def judge(spec: TrialSpec, runtime: Runtime, kind: str, made: Callable[..., Trai
         _train(training)
 
     def say(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        images = Images(pixels, pixels.new_zeros(len(pixels), dtype=torch.int64))
-        return probabilities_of(training, images), features_of(training, images)
+        return seen_of(training, Images(pixels, pixels.new_zeros(len(pixels), dtype=torch.int64)))
 
     recipe = own.recipe
     about = f"{recipe.model}, {recipe.epochs} epochs on {min(split.counts.tolist()):g} real images of each class"

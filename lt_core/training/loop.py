@@ -14,6 +14,7 @@ from torch.func import functional_call
 
 from lt_core.augment import Augment
 from lt_core.data.loader import Batches, Split
+from lt_core.interruption import before_step
 from lt_core.losses.base import Loss
 from lt_core.losses.smoothing import smoothed
 from lt_core.models.heads import Head
@@ -213,6 +214,7 @@ class Training:
         self.total.zero_()
         with drawing_from(self.seed, self.epoch, self.device, self.team.rank if self.team else 0):
             for start in range(0, len(order), self.recipe.batch_size):
+                before_step()
                 rate = learning_rate(self.recipe, self.epoch, start / len(order))
                 self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
                 positions = order[start : start + self.recipe.batch_size]

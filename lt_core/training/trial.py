@@ -24,6 +24,7 @@ from lt_core.data.trial_images import draw_images
 from lt_core.errors import in_a_line
 from lt_core.frozen.label import Frozen
 from lt_core.generation.scores import Judge
+from lt_core.interruption import asked_before_steps, before_step
 from lt_core.predictions import Kept
 from lt_core.predictions import save as save_predictions
 from lt_core.protocols import Trainable, TrainableClassifier
@@ -123,6 +124,11 @@ class _Clock:
         now = time.perf_counter()
         self.seconds[activity] += now - self._last
         self._last = now
+
+    @property
+    def total(self) -> float:
+        """Seconds of all activities, the one under way included."""
+        return sum(self.seconds.values()) + time.perf_counter() - self._last
 
     def skip(self) -> None:
         """Skip the time since the last `add`, in which the trial was waiting for its next step to be requested."""
@@ -226,8 +232,11 @@ class _Trial:
             self.under_way = None
         if not training.epochs and stage.evaluate:
             self._evaluate(stage.classifier, math.nan)
+        in_time = partial(self._in_time, training, self.runtime.time_limit) if self.runtime.time_limit else None
         while training.epoch < training.epochs:
-            loss = training.run_epoch()
+            with asked_before_steps(in_time):
+                before_step()  # a training of a plug-in file may not ask
+                loss = training.run_epoch()
             self.book.images_seen += training.images_seen
             self.clock.add("train")
             last = training.epoch == training.epochs
@@ -237,11 +246,14 @@ class _Trial:
             if measured:
                 self._evaluate(stage.classifier, loss)
             self._save(training, last)
-            limit = self.runtime.time_limit
-            if limit and not last and sum(self.clock.seconds.values()) > limit:
-                raise Stopped(TIMEOUT, f"exceeded the limit of {limit:g} s in epoch {self._epoch(training)} of {self.epochs}")
             yield Progress(self._epoch(training), self.epochs, self.book.curve[-1] if measured else None)
             self.clock.skip()
+
+    def _in_time(self, training: Trainable, limit: float) -> None:
+        """Asked before each step; what follows the last one is always finished, and its figures are kept."""
+        if self.clock.total > limit:
+            self.clock.add("train")
+            raise Stopped(TIMEOUT, f"exceeded the limit of {limit:g} s in epoch {self._epoch(training) + 1} of {self.epochs}")
 
     def _epoch(self, training: Trainable) -> int:
         return self.book.epochs + training.epoch

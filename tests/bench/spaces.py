@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bench.running.backends.inline import Inline
+from bench.running.machines import Machines
 from bench.tuning.space import parse_space
+from lt_core.training.runtime import Runtime
 
 TINY = {
     "about": "a few seconds",
@@ -24,3 +27,8 @@ STUDY = TINY["studies"]["la"]
 
 def space(**changes):
     return parse_space("tiny", {**TINY, **changes})
+
+
+def inline():
+    """The machines of a study that is trained in this process."""
+    return Machines(Inline(), Runtime())

@@ -8,12 +8,10 @@ import yaml
 
 from bench.records.store import Store
 from bench.report.tables.table import Table
-from bench.running.backends.inline import Inline
 from bench.tuning import driver, gain_views, winners
 from bench.tuning.gains import gains
-from lt_core.training.runtime import Runtime
 from tests.bench.harness import cli
-from tests.bench.spaces import TINY, space
+from tests.bench.spaces import TINY, inline, space
 
 EQUAL = {
     **{key: TINY[key] for key in ("about", "data")},
@@ -41,8 +39,8 @@ def equal(**changes):
 def tuned(tmp_path_factory):
     """A space with a baseline, what its studies found, and the store of its trials."""
     store, one = Store.create(tmp_path_factory.mktemp("equal")), equal()
-    found = [winners.winner(search) for search in driver.tune(one, store, Inline(), Runtime(), say=lambda words: None)]
-    winners.confirm(one, found, store, Inline(), Runtime())
+    found = [winners.winner(search) for search in driver.tune(one, store, inline, say=lambda words: None)]
+    winners.confirm(one, found, store, inline)
     return one, found, store
 
 

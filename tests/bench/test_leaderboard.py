@@ -20,7 +20,7 @@ import pytest
 
 from bench.analysis.board_columns import BOARD_COLUMNS
 from bench.analysis.comparison import compare
-from bench.analysis.leaderboard import leaderboard
+from bench.analysis.leaderboard import leaderboard, measured
 from bench.analysis.ranking import rank
 from bench.records.record import SEALED
 from bench.records.store import Store
@@ -317,7 +317,7 @@ def test_budgets_are_columns_of_their_own(frame):
     ],
 )  # fmt: skip
 def test_a_measured_figure_is_judged_beside_the_published_one(frame, accuracy, changes, verdict):
-    row = line(leaderboard(frame(cifar("softmax", accuracy, **changes)), only_measured=True), "softmax")
+    row = line(measured(leaderboard(frame(cifar("softmax", accuracy, **changes)))), "softmax")
     assert row["published"] == 70.36  # 100 − 29.64, Cui et al. 2019, table 2
     assert row["difference"] == pytest.approx(accuracy - 70.36)
     assert row["verdict"] == verdict
@@ -330,7 +330,13 @@ def test_what_a_paper_prints_and_nobody_ran_is_not_run(frame):
     assert (row["verdict"], row["n"]) == ("not run", 0)
     assert row["published"] > 60
     assert "not run" in FORMATS["terminal"][0](build(board, "acsa")[0])
-    assert "sigmoid" not in set(leaderboard(frame(cifar("softmax", 70)), only_measured=True)["label"])
+    assert measured(board)["label"].tolist() == ["softmax"]
+
+
+def test_a_method_that_failed_was_run(frame):
+    failed = replace(trial(status="failed"), spec=cifar("focal", 0).spec)
+    board = leaderboard(frame(cifar("softmax", 70), failed))
+    assert set(measured(board)["label"]) == {"softmax", "focal"}
 
 
 def test_a_row_without_a_published_figure_has_no_verdict(frame):

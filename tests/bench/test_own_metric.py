@@ -16,15 +16,13 @@ from bench.analysis.leaderboard import leaderboard
 from bench.records.store import Store
 from bench.report import page
 from bench.report.tables import TABLES
-from bench.running.backends.inline import Inline
 from bench.tuning import driver as tuning
 from bench.tuning import summary, winners
 from lt_core.errors import UserError
 from lt_core.metrics import METRICS, base, metric
-from lt_core.training.runtime import Runtime
 from tests.bench import synthetic
 from tests.bench.harness import ROOT, command
-from tests.bench.spaces import STUDY, space
+from tests.bench.spaces import STUDY, inline, space
 from tests.bench.synthetic import trial
 
 RECALLS = {"softmax": (90, 80, 70, 60, 50, 50, 50, 50, 50, 40), "focal": (80, 80, 70, 60, 50, 50, 50, 50, 50, 45)}
@@ -101,7 +99,7 @@ def test_the_page_has_a_column_for_it(two_worst, store):
 def test_a_study_seeks_it(two_worst, tmp_path):
     asked = space(objectives=["two_worst", "seconds"], trials=2, studies={"la": STUDY})
     store = Store.create(tmp_path / "tiny")
-    (one,) = tuning.tune(asked, store, Inline(), Runtime(), say=lambda words: None)
+    (one,) = tuning.tune(asked, store, inline, say=lambda words: None)
     assert [d.name for d in one.optuna.directions] == ["MAXIMIZE", "MINIMIZE"]
     results = {result.trial_id: result for result in store.results()}
     for found in one.optuna.trials:
@@ -175,7 +173,7 @@ def test_an_objective_that_fails_on_real_predictions_fails_its_setting(tmp_path,
     metric("perfect", "1 for perfect predictions, else an error")(lambda outcome: 1 / int(outcome.recall.min()))
     asked = space(objectives="perfect", trials=1, studies={"la": STUDY}, recipe={"base": "digits", "epochs": 1})
     with pytest.warns(UserWarning, match="metric perfect fails for some trials and is left empty"):
-        (one,) = tuning.tune(asked, Store.create(tmp_path / "tiny"), Inline(), Runtime(), say=lambda words: None)
+        (one,) = tuning.tune(asked, Store.create(tmp_path / "tiny"), inline, say=lambda words: None)
     (only,) = one.optuna.trials
     assert only.state.name == "FAIL" and only.user_attrs["cause"] == "objective perfect has no value for what was predicted"
     with pytest.raises(winners.NothingFinished):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.analysis.leaderboard import leaderboard
 from bench.cli.app import app
 from bench.records import certificate
 from bench.report import export
@@ -47,6 +49,22 @@ def test_every_page_is_there_and_every_link_leads_to_one(site):
     for page in site.rglob("*.html"):
         for file in links(page):
             assert file.exists(), f"{page.relative_to(site)} links to {file}"
+
+
+def test_the_leaderboard_is_computed_once_and_its_files_are_those_of_an_export(stores, tmp_path, monkeypatch):
+    trials = []
+
+    def counted(frame, *metric):
+        trials.append(len(frame))
+        return leaderboard(frame, *metric)
+
+    with monkeypatch.context() as patch:
+        for module in ("site.write", "export", "page.board"):
+            patch.setattr(importlib.import_module(f"bench.report.{module}"), "leaderboard", counted)
+        write(Site(stores, tmp_path / "results"), tmp_path / "site", say=lambda words: None)
+    assert sorted(trials) == [3, 18, 21], "one for the page of each run, one for all else"
+    for file in export.export(stores, tmp_path / "alone"):
+        assert file.read_bytes() == (tmp_path / "site" / file.name).read_bytes(), file.name
 
 
 def test_the_first_page_names_the_best_of_each_column(site):

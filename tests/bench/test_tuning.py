@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,11 @@ import time
 import pytest
 import yaml
 
+import bench
 from bench.records.store import Store
 from bench.running.backends.inline import Inline
+from bench.running.backends.ray_tune import RayTune
+from bench.running.machines import Machines
 from bench.suites.planning import plan
 from bench.suites.suite import load_suite
 from bench.tuning import driver as tuning
@@ -24,13 +28,13 @@ from lt_core.errors import UserError
 from lt_core.result import OK, PRUNED
 from lt_core.training.runtime import Runtime
 from tests.bench.harness import ROOT, cli, command
-from tests.bench.spaces import STUDY, TINY, space
+from tests.bench.spaces import STUDY, TINY, inline, space
 
 
 def search(tmp_path, seed=0, **changes):
     """The studies of TINY with changes, searched; and their store."""
     store = Store.create(tmp_path / "tiny")
-    return tuning.tune(space(**changes), store, Inline(), Runtime(), seed=seed, say=lambda words: None), store
+    return tuning.tune(space(**changes), store, inline, seed=seed, say=lambda words: None), store
 
 
 def settings(one):
@@ -198,7 +202,7 @@ def test_a_budget_in_hours_ends_though_every_setting_fails(tmp_path):
     said: list[str] = []
     made = space(studies={"s": study}, trials=0, gpu_hours=100.0)
     store = Store.create(tmp_path / "tiny")
-    (one,) = tuning.tune(made, store, Inline(), Runtime(), say=said.append)
+    (one,) = tuning.tune(made, store, inline, say=said.append)
     assert [t.state.name for t in one.optuna.trials] == ["FAIL"] * 10
     assert one.spent > 0 and store.frame()["setup_seconds"].min() > 0
     assert "study s: the last 10 settings all failed: diverged:" in said[-1]
@@ -217,7 +221,7 @@ def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path,
     made = space(studies={"la": STUDY}, trials=2)
     store = Store(tmp_path / "tiny")
     for _ in range(2):  # once is enough, and the second time there is nothing to retry
-        (one,) = tuning.tune(made, store, Inline(), Runtime(), retry_failed=True, say=lambda words: None)
+        (one,) = tuning.tune(made, store, inline, retry_failed=True, say=lambda words: None)
         assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
     assert settings(one)[2:] == settings(one)[:2]
     assert set(store.frame()["status"]) == {OK}
@@ -229,11 +233,11 @@ def test_no_table_shows_the_test_figures_that_a_search_went_past(tmp_path):
 
     made = space(studies={"la": STUDY}, trials=3)
     store = Store.create(tmp_path / "tiny")
-    searches = tuning.tune(made, store, Inline(), Runtime(), say=lambda words: None)
+    searches = tuning.tune(made, store, inline, say=lambda words: None)
     for show in (leaderboard, TABLES["catalogue"]):
         with pytest.raises(UserError, match="3 trials of a hyperparameter search left out"):
             show(store.frame())
-    winners.confirm(made, [winners.winner(search) for search in searches], store, Inline(), Runtime())
+    winners.confirm(made, [winners.winner(search) for search in searches], store, inline)
     board = leaderboard(store.frame())
     assert set(board["n"]) == {2} and board["failed"].sum() == 0  # the fresh seeds, and nothing else
     assert any("3 trials of a hyperparameter search" in note for note in TABLES["catalogue"](store.frame()).notes)
@@ -280,9 +284,71 @@ def test_settings_under_way_are_taken_up_again(tmp_path):
 
     store = Store.create(tmp_path / "tiny")
     one = space(studies={"la": STUDY})
-    tuning.tune(one, store, Stop(), Runtime(), say=lambda words: None)
+    tuning.tune(one, store, lambda: Machines(Stop(), Runtime()), say=lambda words: None)
     (resumed,), _ = search(tmp_path, studies={"la": STUDY})
     assert [t.state.name for t in resumed.optuna.trials] == ["COMPLETE"] * 5
+
+
+def nothing_is_started(monkeypatch):
+    """Have the test fail where Ray would be started, a GPU measured, or an image set loaded."""
+
+    def started(*_, **__):
+        raise AssertionError("there is nothing to train")
+
+    monkeypatch.setattr(RayTune, "_connect", started)
+    for module in ("bench.running.machines.settled", "bench.running.driver.fetch_inputs", "bench.tuning.driver.fetch_inputs"):
+        monkeypatch.setattr(module, started)
+
+
+@pytest.mark.parametrize("gpus", [None, "auto"])
+def test_a_finished_study_starts_nothing(tmp_path, capsys, monkeypatch, gpus):
+    made = space(studies={"la": STUDY}, trials=2)
+    _, found = bench.tune(made, backend="inline", out=tmp_path)
+    capsys.readouterr()
+    nothing_is_started(monkeypatch)
+    _, again = bench.tune(made, out=tmp_path, gpus_per_trial=gpus)
+    searched, confirmed = capsys.readouterr().out.splitlines()
+    assert searched == "tiny: every study has used its whole budget, so there is nothing left to search"
+    assert re.fullmatch(r"tiny on fresh seeds: nothing to run, \d trials already finished", confirmed)
+    assert [one.setting for one in again] == [one.setting for one in found]
+    with pytest.raises(AssertionError, match="nothing to train"):
+        bench.tune(space(studies={"la": STUDY}, trials=3), out=tmp_path, gpus_per_trial=gpus)
+    with pytest.raises(AssertionError, match="nothing to train"):  # the search is over, but not the test of its winner
+        bench.tune(space(studies={"la": STUDY}, trials=2, fresh_seeds=3), out=tmp_path, gpus_per_trial=gpus)
+
+
+def test_a_finished_run_starts_nothing(tmp_path, capsys, monkeypatch, write_suite):
+    suite = write_suite(methods=["softmax"], seeds=1)
+    bench.run(suite, backend="inline", out=tmp_path)
+    nothing_is_started(monkeypatch)
+    bench.run(suite, out=tmp_path, gpus_per_trial="auto")
+    assert capsys.readouterr().out.endswith("trials already finished\n")
+
+
+@pytest.mark.parametrize(("share", "settings"), [(1 / 8, 3), (1.0, 2)])
+def test_a_budget_in_gpu_hours_is_asked_again_once_the_share_of_a_trial_is_measured(tmp_path, monkeypatch, share, settings):
+    """By the smallest share that `auto` can find there is some of it left; the machines say whether there is."""
+    said, asked = [], []
+    (one,), store = search(tmp_path, studies={"la": STUDY}, trials=2)
+    hours = dataclasses.replace(one.space, trials=3, gpu_hours=one.spent / 2 / 3600)
+
+    def machines():
+        asked.append(share)
+        return Machines(Inline(), Runtime(), gpus=share)
+
+    (one,) = tuning.tune(hours, store, machines, least_gpus=1 / 8, say=said.append)
+    assert (len(one.optuna.trials), len(asked)) == (settings, 1)
+    assert said[-1].startswith("1 trial in" if settings == 3 else "tiny: every study has used its whole budget")
+
+
+def test_a_study_whose_images_are_not_there_leaves_no_journal(tmp_path, monkeypatch):
+    def missing(*_):
+        raise UserError("cifar10 is not there")
+
+    monkeypatch.setattr(tuning, "fetch_inputs", missing)
+    with pytest.raises(UserError, match="cifar10 is not there"):
+        search(tmp_path, studies={"la": STUDY})
+    assert not (tmp_path / "tiny" / "studies.journal").exists()
 
 
 def test_without_optuna_a_sentence_says_what_to_install(monkeypatch):

@@ -10,10 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lt_core import features
+from lt_core.features import features_of, probabilities_of, seen_of
 from lt_core.generation.scores import Judge, kernel_distance, near_copies, nearest, scores
 from lt_core.testing.trials import tiny_spec
 from lt_core.training import Runtime, run_trial
 from lt_core.training.judging import judges_trial
+from lt_core.training.loop import Training
 
 
 def test_the_kernel_distance_is_that_of_the_sums_in_loops():
@@ -71,6 +74,18 @@ def test_the_judge_is_trained_on_balanced_real_images():
     own = judges_trial(spec)
     assert (own.data.imbalance_factor, own.method.name, own.recipe) == (1, "softmax", spec.recipe)
     assert own.data.n_max == 132, "as many as the smaller class has in all"
+
+
+def test_a_judge_looks_at_each_image_once_and_sees_what_it_did(make_split, monkeypatch):
+    training = Training(tiny_spec("logit_adjusted_posthoc"), make_split([40, 20, 5]), torch.device("cpu"))
+    images = training.split.train
+    monkeypatch.setattr(features, "BATCH", 16)
+    apart = probabilities_of(training, images), features_of(training, images)
+    passed, forward = [], training.forward
+    monkeypatch.setattr(training, "forward", lambda shown, **keys: passed.append(len(shown)) or forward(shown, **keys))
+    probabilities, found = seen_of(training, images)
+    assert torch.equal(probabilities, apart[0]) and torch.equal(found, apart[1])
+    assert passed == [16, 16, 16, 16, 1]
 
 
 def test_a_trial_that_is_asked_for_pictures_has_them_scored_and_is_no_other(tmp_path):

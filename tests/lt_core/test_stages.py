@@ -232,6 +232,32 @@ def test_each_kind_of_device_has_a_shared_stage_of_its_own(make_spec, figures, t
     assert figures(run_trial(spec, shared)) == figures(found["float32"])
 
 
+def test_a_shared_stage_that_ran_out_of_time_is_left_to_the_next_trial(make_spec, figures, tmp_path):
+    spec, shared = make_spec("crt", data=DATA), Runtime(stages=str(tmp_path / "stages"), checkpoint=str(tmp_path / "trial.pt"))
+    ended = run_trial(spec, dataclasses.replace(shared, time_limit=1e-9, checkpoint_every=0))
+    assert (ended.status, ended.cause) == ("timeout", "exceeded the limit of 1e-09 s in epoch 1 of 4")
+    assert not list(tmp_path.glob("stages/*.pt")), "half a stage is nobody's"
+    other = run_trial(make_spec("decoupled_balanced_softmax", data=DATA), shared)  # would wait for ever for a lock that is held
+    assert other.status == "ok" and list(tmp_path.glob("stages/*.pt"))
+    assert figures(run_trial(spec, shared)) == figures(run_trial(spec))
+
+
+@pytest.mark.parametrize("stopped_after", [2, 3, 4])
+def test_a_trial_that_is_given_more_time_goes_on_where_it_was_stopped(make_spec, figures, tmp_path, monkeypatch, stopped_after):
+    """In its first stage, between the two, and in the second one."""
+    spec = make_spec("crt", {"retrain": 1.0}, data=DATA)
+    runtime = Runtime(stages=str(tmp_path / "stages"), checkpoint=str(tmp_path / "trial.pt"), checkpoint_every=0)
+    steps = trial_steps(spec, dataclasses.replace(runtime, time_limit=3600.0))
+    for _ in range(stopped_after):
+        next(steps)
+    with monkeypatch.context() as patch:
+        patch.setattr("lt_core.training.trial._Clock.total", 3601.0)
+        *_, result = steps
+    assert (result.status, result.cause) == ("timeout", f"exceeded the limit of 3600 s in epoch {stopped_after + 1} of 6")
+    assert len(list(tmp_path.glob("stages/*.pt"))) == (stopped_after >= 3), "a stage that is finished is kept"
+    assert figures(run_trial(spec, runtime)) == figures(run_trial(spec))
+
+
 def _counted(run_epoch, calls):
     def counted(self):
         calls.append(self.epoch)

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from lt_core.data.loader import Images
 from lt_core.data.trial_images import draw_images
 from lt_core.errors import UserError
+from lt_core.generation.cyclegan import CycleGAN
 from lt_core.result import SCHEMA, NewerVersion, TrialResult
 from lt_core.training import Progress, Runtime, checkpoint, run_trial, runtime, trial, trial_steps
+from lt_core.training.loop import Training
 
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
 
@@ -351,19 +353,64 @@ def test_a_trial_over_its_time_says_so(make_spec):
     assert progress == []
     assert result.status == "timeout"
     assert "in epoch 1 of 3" in result.cause
-    assert run_trial(make_spec(epochs=1), Runtime(time_limit=1e-9)).status == "ok"  # a finished trial is not thrown away
+    assert run_trial(make_spec(epochs=1), Runtime(time_limit=1e-9)).status == "timeout"
+
+
+class Clock:
+    """Stands in for the module ``time``: each reading takes ``reading`` seconds, and `costs` says what else takes any."""
+
+    def __init__(self, monkeypatch, reading=0.0):
+        self.now, self.reading, self.patch = 0.0, reading, monkeypatch
+        monkeypatch.setattr(trial, "time", self)
+
+    def perf_counter(self):
+        self.now += self.reading
+        return self.now
+
+    def costs(self, owner, name, seconds):
+        """Have each call of ``owner.name`` take ``seconds``; the list that grows by one a call."""
+        called, original = [], getattr(owner, name)
+
+        def timed(*args, **keys):
+            self.now += seconds
+            called.append(name)
+            return original(*args, **keys)
+
+        self.patch.setattr(owner, name, timed)
+        return called
+
+
+def test_a_long_epoch_ends_at_the_limit(make_spec, monkeypatch):
+    steps = Clock(monkeypatch).costs(Training, "_take", 1.0)
+    spec = make_spec(epochs=2, batch_size=16)
+    result = run_trial(spec, Runtime(time_limit=3.5))
+    assert (result.status, len(steps)) == ("timeout", 4), "the step that crosses the limit is the last"
+    assert result.cause == "exceeded the limit of 3.5 s in epoch 1 of 2"
+    assert result.seconds["train"] == 4.0
+
+
+@pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
+def test_the_limit_holds_while_generators_are_trained(make_spec, monkeypatch, method):
+    clock = Clock(monkeypatch)
+    steps, classifier = clock.costs(CycleGAN, "step", 1.0), clock.costs(Training, "_take", 0.0)
+    spec = make_spec(method, {"gan_width": 4, "gan_blocks": 1, "gan_length": 1.0 if method == "joint_aug" else 0.0}, epochs=1)
+    result = run_trial(spec, Runtime(time_limit=2.5))
+    assert (result.status, len(steps)) == ("timeout", 3)
+    assert len(classifier) == (method == "joint_alt"), "ALT's generators are trained inside the classifier's first step"
+
+
+def test_a_trial_that_took_its_last_step_in_time_is_finished(make_spec, monkeypatch):
+    Clock(monkeypatch, reading=1e-6).costs(trial, "evaluate", 100.0)
+    assert run_trial(make_spec(epochs=2, eval_every=2), Runtime(time_limit=1)).status == "ok"
+    assert run_trial(make_spec(epochs=2, eval_every=1), Runtime(time_limit=1)).cause.endswith("in epoch 2 of 2")
+
+
+def test_a_limit_that_is_not_reached_changes_no_figure(make_spec, figures):
+    assert figures(run_trial(make_spec(), Runtime(time_limit=1e9))) == figures(run_trial(make_spec()))
 
 
 def test_waiting_between_steps_is_not_the_trials_time(make_spec, monkeypatch):
-    class Clock:
-        now = 0.0
-
-        def perf_counter(self):
-            self.now += 0.25
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(trial, "time", clock)
+    clock = Clock(monkeypatch, reading=0.25)
     steps = trial_steps(make_spec(), Runtime(time_limit=50))
     next(steps)
     clock.now += 100

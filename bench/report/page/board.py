@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from bench.analysis.board_columns import BOARD_COLUMNS
-from bench.analysis.leaderboard import in_words, leaderboard
+from bench.analysis.leaderboard import in_words, leaderboard, measured
 from bench.records import HEADLINE
 from lt_core.metrics import METRICS, Metric
 
@@ -61,7 +61,7 @@ class Board:
 
 def board(frame: pd.DataFrame) -> Board:
     """The leaderboard of the trials of ``frame`` by balanced accuracy."""
-    return board_of(leaderboard(frame, _FIRST, only_measured=True))
+    return board_of(measured(leaderboard(frame, _FIRST)))
 
 
 def board_of(rows: pd.DataFrame) -> Board:

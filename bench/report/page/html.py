@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.leaderboard import measured
 from bench.report.page import board, charts, facts
 from bench.report.page.looks import Look, looks
 from lt_core.errors import UserError
@@ -43,6 +44,7 @@ def document(
     run: bool = False,
     home: str = "",
     plotly_file: str = "",
+    rows: pd.DataFrame | None = None,
 ) -> str:
     """The page of the trials of ``frame``.
 
@@ -52,6 +54,7 @@ def document(
         run: the trials are a run's, of the name ``title``.
         home: address of the site's first page, where the page is one of a site.
         plotly_file: address of plotly.js, which is a part of the page otherwise.
+        rows: the leaderboard of these trials by the figure that a page ranks by, where it has been made.
     """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -63,7 +66,7 @@ def document(
         plotly_file=plotly_file,
         run=run,
         head=facts.header(frame),
-        board=board.board(frame),
+        board=board.board(frame) if rows is None else board.board_of(measured(rows)),
         charts=drawn,
         left_out=left_out,
         looks=seen,

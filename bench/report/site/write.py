@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.leaderboard import leaderboard
+from bench.analysis.leaderboard import leaderboard, measured
 from bench.records import HEADLINE, certificate
 from bench.records.store import Store
 from bench.report import page
-from bench.report.export import FILES, SUBMITTED, export, folder_of, frame_of
+from bench.report.export import FILES, SUBMITTED, export_board, folder_of, frame_of
 from bench.report.page.board import board_of
 from bench.report.page.charts import drawn
 from bench.report.page.html import rendered
@@ -47,9 +47,14 @@ class Site:
         return frame_of(self.stores)
 
     @cached_property
+    def whole_board(self) -> pd.DataFrame:
+        """Their leaderboard."""
+        return leaderboard(self.frame, HEADLINE)
+
+    @cached_property
     def board(self) -> pd.DataFrame:
         """Their leaderboard, with what papers print for the same columns left out where nobody ran it."""
-        rows = leaderboard(self.frame, HEADLINE, only_measured=True)
+        rows = measured(self.whole_board)
         submitted = {folder_of(store) for store in self.stores if store.path.parent.name == SUBMITTED}
         return rows.assign(standing=[contents.standing(run, submitted) for run in rows["run"]])
 
@@ -105,7 +110,7 @@ def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] =
         (part / _MARK).touch()
         if (out / ARCHIVE).is_dir():
             shutil.copytree(out / ARCHIVE, part / ARCHIVE)
-        export(site.stores, part)
+        export_board(site.frame, site.whole_board, site.stores, part)
         if release:
             _keep(part, release)
         archive = sorted(path.name for path in part.glob(f"{ARCHIVE}/*"))
