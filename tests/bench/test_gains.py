@@ -96,7 +96,7 @@ def test_the_table_and_the_chart_say_the_same(tuned):
     assert isinstance(table, Table) and [row.label for row in table.rows] == ["softmax (baseline)", *(g.name for g in made[1:])]
     over_tuned = next(s for s in chart.panels[0].series if s.kind == "points" and s.name == "over the tuned baseline")
     assert [f"{x:+.2f}" for x in over_tuned.x] == [row.cells[3].text for row in table.rows[1:]]
-    assert any("3 draws × 1 seed that no search used" in note for note in table.notes)
+    assert any("3 subsets × 1 seed that no search used" in note for note in table.notes)
 
 
 def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
