@@ -142,7 +142,7 @@ def execute(
         return
     if runtime.ranks > 1:
         for spec in plan.todo:
-            check_divisible(spec)
+            check_divisible(spec, runtime.device)
     needed = ((spec.data, spec.recipe) for spec in plan.todo)
     fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))

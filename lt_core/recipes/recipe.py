@@ -39,6 +39,13 @@ class Recipe:
         low=0,
         optional_in_id=True,
     )
+    batch_norm: str = param(
+        "share",
+        "what batch norm normalises over if several processes train a trial together: each process's share of a batch, or the "
+        "whole batch, for which GPUs exchange its sums",
+        choices=("share", "batch"),
+        optional_in_id=True,
+    )
     optimizer: str = param("sgd", "optimiser", choices=("sgd", "adam"))
     lr: float = param(0.1, "base learning rate", above=0)
     momentum: float = param(0.9, "momentum of SGD", low=0, below=1)

@@ -38,12 +38,19 @@ def check_trial(spec: TrialSpec) -> None:
                 )
 
 
-def check_divisible(spec: TrialSpec) -> None:
+def check_divisible(spec: TrialSpec, device: str) -> None:
     """Reject a trial that several processes cannot train together.
 
+    Args:
+        device: kind of device that they compute on; ``auto`` if it is not known yet.
+
     Raises:
-        UserError: its step sees the network past what they divide among them.
+        UserError: its step sees the network past what they divide among them, or its batch norm needs GPUs.
     """
+    if spec.recipe.batch_norm == "batch" and device == "cpu":
+        raise UserError(
+            f"recipe {spec.recipe.name}: batch_norm=batch works on GPUs only: use batch_norm=share, or one process for each trial"
+        )
     for one in filter(None, (spec, stage_one(spec))):
         step = build_parts(one.method.params)["step"]
         if not cast(Step, step).divisible:

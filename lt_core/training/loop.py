@@ -86,6 +86,8 @@ class Training:
             head, initialisation = cast(Head, parts["head"]), self.recipe.head_init
             shape = self.recipe.network_shape(split.shape)
             model = build_model(self.recipe.model, shape, classes, head, seed, self._changed_by(step), initialisation)
+        if current() and self.recipe.batch_norm == "batch":
+            model = cast(Net, nn.SyncBatchNorm.convert_sync_batchnorm(model))
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen, self.frozen_norms = list(frozen), frozen_norms
         for module in self.frozen:

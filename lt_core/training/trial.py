@@ -159,10 +159,10 @@ class _Trial:
     def __init__(self, spec: TrialSpec, runtime: Runtime, clock: _Clock) -> None:
         self.spec, self.runtime, self.clock = spec, runtime, clock
         check_trial(spec)
-        if runtime.ranks > 1:
-            check_divisible(spec)
         runtime.prepare()
         device = runtime.torch_device()
+        if runtime.ranks > 1:
+            check_divisible(spec, device.type)
         self.images = draw_images(spec.data, device, runtime.data_dir, extra_images(spec), Frozen.of(spec.recipe.model))
         self.split = self.images.split  # all that training is given
         self.stages = stages_of(spec)

@@ -12,10 +12,13 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
+from lt_core.data.trial_images import draw_images
 from lt_core.testing.trials import VALIDATED, figures_of, tiny_spec
-from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training import Runtime, run_trial, team, trial_steps
+from lt_core.training.loop import Training
 from lt_core.training.team import current, joined
 
+CPU = torch.device("cpu")
 TWO = {"device": "cpu", "ranks": 2}
 
 
@@ -173,3 +176,27 @@ def test_gradients_of_any_loss_of_the_whole_batch_are_those_of_one_process(tmp_p
     for worker in workers:
         worker.join()
     assert found == [(rank, True, [1.0, 1.0], "of 0") for rank in range(3)]
+
+
+def test_batch_norm_of_whole_batches_is_for_gpus_and_is_batch_norm_itself_in_one_process():
+    spec = tiny_spec(epochs=2, batch_norm="batch")
+    refused = of_two(spec)
+    assert refused.status == "failed"
+    assert refused.cause.endswith("batch_norm=batch works on GPUs only: use batch_norm=share, or one process for each trial")
+    assert figures_of(run_trial(spec, Runtime(device="cpu"))) == figures_of(run_trial(tiny_spec(epochs=2), Runtime(device="cpu")))
+    assert spec.trial_id != tiny_spec(epochs=2).trial_id
+
+
+def test_a_team_on_gpus_synchronises_every_batch_norm_and_trains_the_same_parameters(monkeypatch):
+    """As far as a CPU can tell: it may build such a network, and not pass anything through it."""
+    monkeypatch.setattr(team, "_team", team.Team(0, 2))
+    specs = tiny_spec(batch_norm="batch"), tiny_spec()
+    split = draw_images(specs[0].data, CPU).split
+    training, plain = (Training(spec, split, CPU) for spec in specs)
+    norms = [module for module in training.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(module, nn.SyncBatchNorm) for module in norms)
+    assert not any(isinstance(module, nn.SyncBatchNorm) for module in plain.model.modules())
+    stepped = {id(p) for group in training.optimizer.param_groups for p in group["params"]}
+    assert stepped == {id(p) for p in training.model.parameters()}
+    for (name, one), (other, two) in zip(training.model.state_dict().items(), plain.model.state_dict().items(), strict=True):
+        assert name == other and torch.equal(one, two)
