@@ -14,9 +14,11 @@ from torch.func import functional_call
 
 from lt_core.augment import Augment
 from lt_core.data.loader import Batches, Split
+from lt_core.errors import UserError
 from lt_core.interruption import before_step
 from lt_core.losses.base import Loss
 from lt_core.losses.smoothing import smoothed
+from lt_core.models.batch_of_one import can_train_on_one
 from lt_core.models.heads import Head
 from lt_core.models.length import of_length
 from lt_core.models.registry import Backbone, Change, Net, build_model
@@ -213,6 +215,8 @@ class Training:
         order = self._order(sampling)
         self.batches.draws.begin(self.epoch)
         self.train_mode()
+        if self.epoch == 0 and len(order) % self.recipe.batch_size == 1:
+            self._refuse_a_batch_of_one()
         self.total.zero_()
         with drawing_from(self.seed, self.epoch, self.device, self.team.rank if self.team else 0):
             for start in range(0, len(order), self.recipe.batch_size):
@@ -230,6 +234,15 @@ class Training:
         self.epoch += 1
         self.images_seen = len(order)
         return float(self.total) / len(order)
+
+    def _refuse_a_batch_of_one(self) -> None:
+        """Before an epoch is spent on what its last batch cannot do."""
+        if not can_train_on_one(self.model.backbone, self.recipe.network_shape(self.split.shape)):
+            size = self.recipe.batch_size
+            raise UserError(
+                f"the last batch of each epoch has one image, which {self.recipe.model} cannot normalise: change batch_size from "
+                f"{size}, for example to {size + 1}"
+            )
 
     def _take(self, step: BoundStep, positions: Tensor) -> None:
         """One step of the optimiser on the batch at ``positions``, computed in the recipe's parts."""

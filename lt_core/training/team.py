@@ -3,8 +3,8 @@
 Every process has the whole trial: it draws the same order and the same augmentation, and holds the same weights. Only the
 network's work is divided. Each passes its share of a batch through the network and is told the outputs and features of the other
 shares; then all compute the loss of the whole batch, whatever it looks at, and the gradients of all shares are summed. So a step
-is that of one process at the same batch up to the order of sums. Only batch norm normalises each share by itself, unless the recipe
-has it synchronised.
+is that of one process at the same batch up to the order of sums. Only batch norm normalises each share by itself, unless the
+recipe has it synchronised.
 """
 
 from __future__ import annotations

@@ -104,3 +104,13 @@ def test_features_of_one_length_keep_their_direction(make_spec, make_split):
     (_, as_they_are), (outputs, features) = plain.forward(images), scaled.forward(images)
     assert torch.allclose(features, 5 * F.normalize(as_they_are, dim=1), atol=1e-5)
     assert torch.allclose(outputs, scaled.model.classify(features))
+
+
+def test_a_last_batch_of_one_image_that_batch_norm_cannot_take_is_refused_before_the_first_step():
+    """82 images in batches of 9 leave one. Digits of 8 × 8 pixels end as one pixel in a ResNet for photographs."""
+    two = {"dataset": "digits_0v1", "imbalance_factor": 1, "n_max": 41}
+    result = run_trial(tiny_spec(data=two, model="resnet18", batch_size=9, epochs=1), Runtime(device="cpu"))
+    assert result.status == "failed" and result.cause.endswith(
+        "the last batch of each epoch has one image, which resnet18 cannot normalise: change batch_size from 9, for example to 10"
+    )
+    assert run_trial(tiny_spec(data=two, model="small_cnn", batch_size=9, epochs=1), Runtime(device="cpu")).status == "ok"
