@@ -22,6 +22,8 @@ OK, DIVERGED, FAILED, OOM, TIMEOUT, LOST = "ok", "diverged", "failed", "oom", "t
 PRUNED = "pruned"
 #: A trial that is run when somebody asks for it, though it has a record.
 UNSETTLED = (LOST, PRUNED)
+#: A trial with one of these continues from its checkpoint when it is run again.
+RESUMABLE = (*UNSETTLED, TIMEOUT)
 STATUSES = (OK, DIVERGED, FAILED, OOM, TIMEOUT, *UNSETTLED)
 _KEYS = {"generations": "rounds"}  # fields that records have had by another name from the first
 #: Fields that stand in a record only where they are not empty: other records stay what they were before there were such fields.

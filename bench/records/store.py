@@ -23,7 +23,7 @@ from bench.records.record import decoded, encoded, result_of
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.errors import UserError, unknown
 from lt_core.predictions import load
-from lt_core.result import UNSETTLED, TrialResult
+from lt_core.result import RESUMABLE, TrialResult
 from lt_core.side_file import PREDICTIONS
 
 _load = lru_cache(maxsize=1)(load)  # several metrics look at the predictions of one trial after another
@@ -149,7 +149,7 @@ class Store:
             ) from None
         self._frames = self._having = None
         self.derived.clear()
-        if result.status not in UNSETTLED:  # those go on from their checkpoint
+        if result.status not in RESUMABLE:
             self.checkpoint(result.trial_id).unlink(missing_ok=True)
 
     def checkpoint(self, trial_id: str) -> Path:

@@ -10,7 +10,7 @@ from bench.running.backends import Interrupted
 from bench.running.backends.inline import Inline
 from bench.suites.suite import load_suite
 from lt_core.errors import UserError
-from tests.bench.harness import figures
+from tests.bench.harness import TINY, figures
 
 
 def run(suite: str, tmp_path, **options) -> bench.Store:
@@ -91,6 +91,18 @@ def test_the_time_limit_ends_a_trial(write_suite, tmp_path):
     frame = run(suite, tmp_path, trial_timeout=0.2).frame()
     assert set(frame["status"]) == {"timeout"}
     assert frame["cause"].str.startswith("exceeded the limit of 0.2 s in epoch").all()
+
+
+def test_a_trial_that_exceeded_its_limit_goes_on_where_it_was_if_it_is_given_more(write_suite, tmp_path):
+    data = {**TINY["data"], "imbalance_factor": 10}
+    suite = write_suite(data=data, methods=["softmax"], seeds=1, recipe={"base": "digits", "epochs": 100})
+    limited = run(suite, tmp_path, trial_timeout=0.8, checkpoint_every=0)
+    (stopped,) = limited.results()
+    assert stopped.status == "timeout" and limited.checkpoint(stopped.trial_id).exists()
+    again = run(suite, tmp_path, retry_failed=True)
+    (ended,) = again.results()
+    assert ended.status == "ok" and ended.environment["resumed_at"][0] > 0
+    assert not again.checkpoint(ended.trial_id).exists()
 
 
 def test_ctrl_c_keeps_what_is_finished(write_suite, tmp_path, monkeypatch):
