@@ -35,7 +35,7 @@ def added_words(added: Added) -> str:
 def facts_words(definition: Definition, found: Facts) -> str:
     """All that is known about a set, one line per topic."""
     smallest, median, largest = (f"{short} × {long}" for short, long in found.sides)
-    disk = ", ".join(f"{room:.3g} GB at {size}" for size, room in found.disk.items())
+    disk = ", ".join(f"{_room(room)} at {size}" for size, room in found.disk.items())
     given = f", test {definition.test}" if definition.test else f", with test images chosen by seed {definition.split_seed}"
     lines = [
         f"{DATASETS.versioned(definition.name)}: {_sizes(definition)}",
@@ -59,7 +59,7 @@ def standard_words(source: Standard, at: Located) -> str:
         f"  pictures      all {pictures:,} were found below {definition.root}",
     ]
     if not key_at(at):
-        room = f"{gigabytes(pictures, source.size):.3g} GB at {source.size} pixels"
+        room = f"{_room(gigabytes(pictures, source.size))} at {source.size} pixels"
         lines += [_imbalance(definition.train_counts), f"  decoded       not yet; the first run writes {room}"]
     return "\n".join(lines)
 
@@ -96,10 +96,15 @@ def _imbalance(counts: Sequence[int]) -> str:
     return f"  imbalance     factor {max(counts) / min(counts):g}, Gini {gini(counts):.3f}; {groups}"
 
 
+def _room(gigabytes: float) -> str:
+    return f"{gigabytes:.3g} GB" if gigabytes >= 0.1 else f"{1000 * gigabytes:.3g} MB"
+
+
 def _sizes(definition: Definition) -> str:
     counts = definition.train_counts
     classes = counted(len(counts), "class", "classes")
-    training = f"{sum(counts):,} training images ({max(counts):,}…{min(counts):,} per class)"
+    each = f"{max(counts):,}" if max(counts) == min(counts) else f"{max(counts):,}…{min(counts):,}"
+    training = f"{sum(counts):,} training images ({each} per class)"
     return f"{classes}, {training}, {definition.test_count:,} test images, {definition.size} × {definition.size} pixels"
 
 

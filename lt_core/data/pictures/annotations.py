@@ -99,8 +99,9 @@ def _parsed(file: Path) -> Annotations:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"nothing is called {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
-            f"{file} does not contain annotations in COCO format ({type(error).__name__}: {error}): it needs images with id "
+            f"{file} does not contain annotations in COCO format ({why}): it needs images with id "
             "and file_name, and annotations with image_id and category_id"
         ) from None
     category_of: dict[Any, int] = {}
