@@ -79,6 +79,8 @@ class Translation:
         self.seeds = {c: 1_000 * seed + c for c in self.of_class}
         seeds = {c: self.seeds[c] for c in smaller}
         self.gans = {c: CycleGAN(split.shape, config, s, device, dtype) for c, s in seeds.items()}
+        #: What `make` makes; known here, since to ask the device in each step would make the host wait for it.
+        self.filled = [*self.gans, *([self.head] if self.missing[self.head] else [])]
         self.random = {c: torch.Generator(device).manual_seed(_STREAM + s) for c, s in seeds.items()}
         self.batches = Batches(split.train, recipe)
 
@@ -111,7 +113,7 @@ class Translation:
     def make(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """Translate images of `sources` into classes ``labels`` [B]: uint8 [B, H, W, channels] to the same."""
         images, made = to_signed(pixels), torch.empty_like(pixels)
-        for label in labels.unique().tolist():
+        for label in self.filled:
             gan, back = self.gans[self.next if label == self.head else label], label == self.head
             for places in (labels == label).nonzero()[:, 0].split(BATCH):
                 made[places] = to_pixels(gan.translate(images[places], back)).round().clamp(0, 255).to(torch.uint8)

@@ -301,9 +301,9 @@ def test_check_prints_a_line_a_check_and_says_what_does_not_hold(call, files):
     code, out, _ = call("check", plugin)
     lines = out.splitlines()
     assert code == 0 and lines[-1] == f"{len(lines) - 1} checks: {len(lines) - 1} passed, 0 failed"
-    assert "ok    method stretch: At its neutral point it is the plainer method, to the bit" in lines
-    assert "ok    loss stretched: It gives one number an image, [B], and averages nothing" in lines
+    assert "ok    method stretch: At its neutral point it equals the plainer method, to the bit" in lines
+    assert "ok    loss stretched: It gives one number per image, [B], and does not average" in lines
     _, plugin = files(LOSS.replace('reduction="none"', 'reduction="mean"'))
     code, out, _ = call("check", plugin)
     assert code == 1 and out.splitlines()[-1].endswith(" failed")
-    assert "FAIL  loss stretched: It gives one number an image, [B], and averages nothing: Stretched(stretch=2.0): " in out
+    assert "FAIL  loss stretched: It gives one number per image, [B], and does not average: Stretched(stretch=2.0): " in out

@@ -333,7 +333,7 @@ def test_one_that_says_what_it_needs_passes_every_check(registry, declared):
         metric("likelihood", "mean log-likelihood", unit="nats", **declared)(_likelihood)
         causes = [cause for _, cause, _ in run_checks(cases([("metric", "likelihood")])) if cause]
     assert causes == (
-        [] if declared else ["it is another without predictions, and does not say that it needs it: needs_predictions=True"]
+        [] if declared else ["it differs without predictions, but does not declare that it needs it: needs_predictions=True"]
     )
 
 
@@ -399,7 +399,7 @@ def test_one_of_pairs_of_classes_must_say_so(registry, declared):
         metric("spread", "share of class pairs that are never taken for each other", **declared)(_never_taken)
         causes = [cause for _, cause, _ in run_checks(cases([("metric", "spread")])) if cause]
     assert causes == (
-        [] if declared else ["it is another without confusion, and does not say that it needs it: needs_confusion=True"]
+        [] if declared else ["it differs without confusion, but does not declare that it needs it: needs_confusion=True"]
     )
 
 
