@@ -41,7 +41,7 @@ from lt_core.recipes import RECIPES
 from lt_core.result import FAILED, PRUNED, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
 from tests.bench import synthetic
-from tests.bench.harness import ROOT, TINY, cli
+from tests.bench.harness import ROOT, TINY
 from tests.bench.synthetic import trial
 
 
@@ -531,7 +531,7 @@ def test_one_seed_has_no_interval_and_says_so(frame):
     assert "≈" not in text and "±" not in text.split("\n\n")[1]
 
 
-def test_the_command_line_tells_bad_input_in_a_sentence(tmp_path):
+def test_the_command_line_tells_bad_input_in_a_sentence(call, tmp_path):
     store = synthetic.store(tmp_path / "run", [trial()])
     for arguments, words in (
         (["leaderboard", "--run", str(store.path), "--metric", "acs"], "did you mean 'acsa'"),
@@ -540,9 +540,8 @@ def test_the_command_line_tells_bad_input_in_a_sentence(tmp_path):
         (["export", "--run", str(store.path), "--out", "/proc/nowhere"], "cannot be written"),
         (["report", str(store.path), "--out", "/proc/nowhere/a.html"], "cannot be written"),
     ):
-        done = cli(*arguments)
-        assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-        assert words in done.stderr
-    done = cli("leaderboard", "--run", str(store.path), "--format", "csv")
-    assert done.returncode == 0 and done.stdout.startswith("row,group,column,published,mean,std,n")
+        code, _, err = call(*arguments)
+        assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
+        assert words in err
+    code, out, _ = call("leaderboard", "--run", str(store.path), "--format", "csv")
+    assert code == 0 and out.startswith("row,group,column,published,mean,std,n")

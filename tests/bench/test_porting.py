@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bench.records.store import Store
-from tests.bench.harness import ROOT, cli
+from tests.bench.harness import ROOT
 from tests.bench.pages import Page
 
 PAGE = Page("docs/porting.md")
@@ -47,14 +47,16 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.timeout(280)
-def test_every_command_of_the_page_runs(folder):
-    """In their order; trainings are short here. The first run is on Ray."""
+def test_every_command_of_the_page_runs(folder, call, monkeypatch):
+    """In their order; trainings are short here, and in this process. Plug-ins on Ray are tested in test_cluster.py."""
     said = {}
+    monkeypatch.chdir(folder)
     for words in PAGE.commands:
         short = ["--epochs", "2", "--seeds", "1"] if words[0] == "run" else []
-        done = cli(*words, *short, cwd=folder)
-        assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
-        said[" ".join(words)] = done.stdout
+        short += ["--backend", "inline"] if words[0] == "run" and "--backend" not in words else []
+        code, out, err = call(*words, *short)
+        assert code == 0, f"{words}: {err}{out}"
+        said[" ".join(words)] = out
     for name in ("vs_loss.py", "paste.py", "two_worst.py"):
         assert said[f"check {name}"].endswith(" passed, 0 failed\n")
     store = Store(folder / "results" / "runs" / "mine")

@@ -152,6 +152,7 @@ print(store.statuses())
 """
 
 
+@pytest.mark.slow
 def test_a_run_on_ray_measures_where_the_gpu_is(tmp_path):
     """Real Ray, with a GPU that it only believes in, so that the measurement and the trials compute on the CPU."""
     file = tmp_path / "tiny.yaml"
