@@ -19,7 +19,6 @@ from lt_core.metrics import METRICS
 from lt_core.predictions import Kept, Predictions, save
 from lt_core.side_file import PREDICTIONS
 from tests.bench import synthetic
-from tests.bench.harness import cli
 
 IMAGES = 50
 
@@ -121,19 +120,19 @@ def test_a_damaged_file_is_named(store):
         shown(store)
 
 
-def test_through_the_command_line_from_data_to_table(tmp_path):
-    done = cli(
+def test_through_the_command_line_from_data_to_table(call, tmp_path):
+    code, _, err = call(
         "run", "quick", "--only", "softmax", "--where", "imbalance_factor=10", "--epochs", "1", "--backend", "inline", "--keep",
         "predictions", "--out", str(tmp_path),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    done = cli("priors", str(tmp_path / "quick"), "--format", "json")
-    assert done.returncode == 0, done.stderr
-    cells = {(c["row"], c["column"]): c for c in json.loads(done.stdout)["cells"]}
+    assert code == 0, err
+    code, out, err = call("priors", str(tmp_path / "quick"), "--format", "json")
+    assert code == 0, err
+    cells = {(c["row"], c["column"]): c for c in json.loads(out)["cells"]}
     frame = Store.open(tmp_path / "quick").frame()
     assert cells["softmax", "uniform"]["mean"] == pytest.approx(100 * frame["balanced_accuracy"].mean())
     assert cells["softmax", "backward 25"]["mean"] == pytest.approx(100 * frame["backward_25"].mean())
     assert cells["softmax + known prior", "uniform"]["n"] == 3
     shutil.rmtree(tmp_path / "quick" / "predictions")
-    done = cli("priors", str(tmp_path / "quick"))
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and ".npz cannot be read" in done.stderr
+    code, _, err = call("priors", str(tmp_path / "quick"))
+    assert code == 2 and err.count("\n") == 1 and ".npz cannot be read" in err

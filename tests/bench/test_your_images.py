@@ -18,7 +18,6 @@ from lt_core.result import OK
 from lt_core.spec import DataSpec
 from lt_core.testing.trials import tiny_spec
 from lt_core.training import Runtime
-from tests.bench.harness import cli
 from tests.bench.pages import Page
 from tests.pictures import KINDS, header, pictures, tree
 
@@ -47,13 +46,13 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.timeout(280)
-def test_every_command_of_the_page_runs(folder):
+def test_every_command_of_the_page_runs(folder, call):
     said = {}
     for words in PAGE.commands:
         short = ["--epochs", "1", "--seeds", "1"] if words[0] == "run" else []
-        done = cli(*words, *short, cwd=folder)
-        assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
-        said[" ".join(words)] = done.stdout
+        code, out, err = call(*words, *short)
+        assert code == 0, f"{words}: {err}{out}"
+        said[" ".join(words)] = out
     added, shown = (
         next(text for words, text in said.items() if words.startswith(f"data {what} mine")) for what in ("add", "show")
     )
@@ -72,7 +71,7 @@ def test_the_plug_in_is_as_short_as_promised():
     assert len(PAGE.files["moths.py"].splitlines()) <= 15
 
 
-def test_bad_input_is_one_sentence_and_exit_code_2(folder):
+def test_bad_input_is_one_sentence_and_exit_code_2(folder, call):
     for words, sentence in (
         (["data", "add", "mine", "--train", "nowhere"], r"error: .*nowhere does not exist: give a folder .*"),
         (["data", "show", "mine"], r"error: unknown set of pictures 'mine': none is registered"),
@@ -81,8 +80,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(folder):
             r"error: dataset 'digits' already exists: choose another name",
         ),
     ):
-        done = cli(*words, cwd=folder)
-        assert done.returncode == 2 and re.fullmatch(sentence + "\n", done.stderr), done.stderr
+        code, _, err = call(*words)
+        assert code == 2 and re.fullmatch(sentence + "\n", err), err
 
 
 def test_a_trial_takes_its_set_along(folder, monkeypatch):
