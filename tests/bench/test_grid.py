@@ -135,19 +135,19 @@ def test_another_file_is_not_overwritten(tmp_path):
     assert file.read_text() == "about: another\n"
 
 
-def test_a_grid_is_run_and_kept_with_its_trials(tmp_path):
+def test_a_grid_is_run_and_kept_with_its_trials(call, tmp_path):
     """The user's way in: no file, more seeds later, and a file of the same name that asks for something else."""
     small = ["--n-max", "30", "--validation", "10", "--epochs", "1", "--cb-beta", "0.9", "--backend", "inline"]
     command = ["run", *MINE[:2], "--methods", "softmax,cb_softmax", *MINE[4:], *small, "--out", str(tmp_path)]
-    done = cli(*command, "--seed", "1")
-    assert done.returncode == 0, done.stderr
-    assert "All methods" in done.stdout and "cb_softmax[cb_beta=0.9]" in done.stdout
-    done = cli(*command, "--seeds", "2")
-    assert done.returncode == 0 and "2 trials to run" in done.stdout, done.stdout + done.stderr
+    code, out, err = call(*command, "--seed", "1")
+    assert code == 0, err
+    assert "All methods" in out and "cb_softmax[cb_beta=0.9]" in out
+    code, out, err = call(*command, "--seeds", "2")
+    assert code == 0 and "2 trials to run" in out, out + err
     assert len(Store(tmp_path / "mine").statuses()) == 4
-    again = cli("plan", str(tmp_path / "mine" / "mine.yaml"), "--out", str(tmp_path))
-    assert "4 trials, 4 done, 0 failed, 0 left" in again.stdout, again.stdout + again.stderr
+    _, out, err = call("plan", str(tmp_path / "mine" / "mine.yaml"), "--out", str(tmp_path))
+    assert "4 trials, 4 done, 0 failed, 0 left" in out, out + err
     other = tmp_path / "mine.yaml"
     other.write_text((tmp_path / "mine" / "mine.yaml").read_text().replace("0.9", "0.99"))
-    refused = cli("plan", str(other), "--out", str(tmp_path))
-    assert refused.returncode == 2 and "rename the file" in refused.stderr
+    code, _, err = call("plan", str(other), "--out", str(tmp_path))
+    assert code == 2 and "rename the file" in err
