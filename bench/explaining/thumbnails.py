@@ -11,6 +11,7 @@ import numpy as np
 from bench.explaining.figure import blended, said
 from bench.explaining.pictures import Sheet
 from bench.report.page.looks import Look, View
+from lt_core.labels import counted
 
 _SIDE = 96  # pixels of the screen
 _COLOURS = 64  # a third of the bytes of all of them
@@ -20,8 +21,7 @@ def look(sheet: Sheet, title: str, notes: Sequence[str]) -> Look:
     """What `bench.explaining.figure.draw` draws, for the page."""
     rows = []
     for row, (pixels, label) in enumerate(zip(sheet.pixels, sheet.labels, strict=True)):
-        images = sheet.train_counts[label]
-        alone = View(_png(pixels), sheet.class_names[label], f"{images} training image{'s' if images != 1 else ''}")
+        alone = View(_png(pixels), sheet.class_names[label], counted(sheet.train_counts[label], "training image"))
         views = (
             View(
                 _png(blended(pixels, column.heat[row])),
