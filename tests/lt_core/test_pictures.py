@@ -34,14 +34,9 @@ TRAIN, TEST = pictures((8, 5, 3)), pictures((2, 2, 2), start=500)
 
 
 @pytest.fixture(autouse=True)
-def own_sets(tmp_path, monkeypatch):
-    """Sets and a cache that no other test sees."""
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
+def no_sets(empty_folders, monkeypatch):
+    """No set that another test has added or lent."""
     monkeypatch.setattr(registered, "_lent", {})
-    load_set.cache_clear()
-    yield
-    load_set.cache_clear()
 
 
 @pytest.fixture

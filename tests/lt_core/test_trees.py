@@ -17,6 +17,8 @@ from lt_core.errors import UserError
 from tests.layouts import FILES, TEST, TRAIN, birds, faces, horses
 from tests.pictures import tree
 
+pytestmark = pytest.mark.usefixtures("empty_folders")
+
 #: Makes the layout, its folder, and what the class is.
 LAYOUTS = [
     (horses, "horse2zebra", ""),
@@ -24,17 +26,6 @@ LAYOUTS = [
     (birds, "CUB_200_2011", ""),
     (faces, "celeba", "#Smiling"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """A cache and sets that no other test sees."""
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.delenv("LT_DATA", raising=False)
-    load_set.cache_clear()
-    yield
-    load_set.cache_clear()
 
 
 @pytest.mark.parametrize(("make", "folder", "of"), LAYOUTS, ids=["horse2zebra", "families", "species", "celeba"])
