@@ -152,7 +152,7 @@ def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
         fresh = Store(store.path)
         fresh.compact()
         assert fresh.frame().groupby("label")["worst"].first().to_dict() == {"focal": 0.45 / share, "softmax": 0.4 / share}
-        assert fresh._current("trials", fresh._stamp(fresh._record_entries()))  # until it changes, what was written is read
+        assert fresh._frames.is_current("trials", fresh._files.stamp())  # until it changes, what was written is read
         del registry._items["worst"]
 
 
