@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from lt_core.data.spec import DataSpec
 from lt_core.errors import UserError, unknown
 from lt_core.metrics.base import Compute, Metric
 from lt_core.metrics.outcome import Outcome
 from lt_core.registry import Registry
-from lt_core.spec import DataSpec
 
 METRICS: Registry[Metric] = Registry("metric")
 
