@@ -22,6 +22,7 @@ from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
 from lt_core.steps.fixmatch import pass_rates
 from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training.after_step import move_average, shrink
 from lt_core.training.loop import Training
 from lt_core.training.trial import stage_context
 
@@ -258,8 +259,8 @@ def test_all_that_is_not_frozen_shrinks_after_it_was_averaged(at_work):
     training = at_work("softmax", ema=0.5, ema_norms="averaged", shrink=0.25)
     training.frozen = [training.model.backbone.groups[0]]
     before = {k: v.clone() for k, v in training.model.state_dict().items()}
-    training._average()
-    training._shrink()
+    move_average(training.averaged, training.model, training.recipe)
+    shrink(training.model, training.frozen, training.recipe.shrink)
     for (name, old), new in zip(before.items(), training.model.state_dict().values(), strict=True):
         kept = name.startswith("backbone.groups.0") or "num_batches" in name
         assert torch.equal(new, old if kept else old * 0.75), name
