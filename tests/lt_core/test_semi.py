@@ -24,7 +24,7 @@ from lt_core.steps.fixmatch import pass_rates
 from lt_core.training import Runtime, run_trial, trial_steps
 from lt_core.training.after_step import move_average, shrink
 from lt_core.training.loop import Training
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}

@@ -33,7 +33,7 @@ def hub_for(listener: Listener, watch: Watch) -> Any:
     """The driver's callback in Tune, which passes results to ``listener`` as they come."""
     from ray import tune
 
-    from lt_core.training.trial import Progress
+    from lt_core.training import Progress
 
     class Hub(_Unpickled, tune.Callback):
         def __init__(self) -> None:
