@@ -1,6 +1,6 @@
-"""The records that a spec is made of, as JSON values: written, read again, and in the form that enters an ID.
+"""`DataSpec` and `Recipe` as JSON values: written, read again, and in the canonical form that an ID is made of.
 
-All of this is frozen, because the ID of every stored row depends on it.
+None of this may change, because the ID of every stored row depends on it.
 """
 
 from __future__ import annotations

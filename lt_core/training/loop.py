@@ -137,7 +137,7 @@ class Training:
 
     @property
     def progress(self) -> float:
-        """Which share of the rebalanced epochs has passed: 0 in the first, 1 in the last."""
+        """The share of the rebalanced epochs that has passed: 0 in the first, 1 in the last."""
         return self.schedule.progress(self.epoch, self.recipe.epochs)
 
     def images(self, positions: Tensor) -> tuple[Tensor, Tensor]:

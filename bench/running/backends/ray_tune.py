@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass
 class RayTune:
-    """The backend that schedules. Resources are per trial."""
+    """The backend that lets Ray Tune schedule trials. Resources are those of one trial."""
 
     address: str | None = None  # of a cluster to join; None: a Ray of our own on this machine
     cpus: float = 1
