@@ -53,8 +53,8 @@ def as_first(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
 def canonical(value: Any) -> str:
     """Canonical JSON: keys in order, no spaces, ASCII only.
 
-    >>> canonical({"seed": 0, "data": ["é", 1.0]})
-    '{"data":["\\u00e9",1.0],"seed":0}'
+    >>> canonical({"seed": 0, "data": {"counts": [20, 2]}})
+    '{"data":{"counts":[20,2]},"seed":0}'
 
     Raises:
         ValueError: a number is not finite.
