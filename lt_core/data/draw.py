@@ -18,7 +18,7 @@ from lt_core.data.order import fingerprint
 from lt_core.data.unlabelled import semi_sizes
 
 if TYPE_CHECKING:
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 @dataclass(frozen=True)

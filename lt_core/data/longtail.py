@@ -17,7 +17,7 @@ from lt_core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 def profile(spec: DataSpec, classes: int) -> list[float] | None:

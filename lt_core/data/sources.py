@@ -19,7 +19,7 @@ from lt_core.data.standard import Standard
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 @lru_cache(maxsize=4)

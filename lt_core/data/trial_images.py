@@ -16,9 +16,9 @@ from lt_core.data.draw import draw
 from lt_core.data.images import ImageSet
 from lt_core.data.loader import Images, Split
 from lt_core.data.sources import load_set, own_validation
+from lt_core.data.spec import DataSpec
 from lt_core.frozen.features import FeatureSet, load_features
 from lt_core.frozen.label import Frozen
-from lt_core.spec import DataSpec
 
 
 class HiddenLabels:

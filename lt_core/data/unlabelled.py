@@ -16,7 +16,7 @@ from lt_core.data.longtail import class_order, class_sizes, subset_sizes
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], list[int]]:

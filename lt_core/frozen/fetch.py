@@ -9,13 +9,13 @@ from functools import partial
 from lt_core.data.pictures.making import telling
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import fetch_sets, load_set, own_validation
+from lt_core.data.spec import DataSpec
 from lt_core.frozen.compute import Progress
 from lt_core.frozen.features import load_features
 from lt_core.frozen.label import Frozen
 from lt_core.models import build_model, seen_shape
 from lt_core.models.heads import LinearHead
 from lt_core.recipes import Recipe
-from lt_core.spec import DataSpec
 
 _EVERY = 15.0  # seconds between two lines
 

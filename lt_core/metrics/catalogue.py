@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from lt_core.metrics.base import METRICS, Compute, Outcome, metric
+from lt_core.metrics.base import Compute
 from lt_core.metrics.counts import TOP, expected_calibration_error, mean
+from lt_core.metrics.outcome import Outcome
 from lt_core.metrics.priors import TEST_PRIORS
+from lt_core.metrics.registered import METRICS, metric
 
 MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (Liu et al. 2019)
 

@@ -13,7 +13,7 @@ from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep
-from lt_core.steps.semi import BoundFixMatch, FixMatch
+from lt_core.steps.fixmatch import BoundFixMatch, FixMatch
 
 
 def kept(counts: Tensor, progress: float = 1.0) -> Tensor:

@@ -21,7 +21,7 @@ from lt_core.stages import stages_of
 from lt_core.testing.check import blamed, expect
 from lt_core.training import run_trial
 from lt_core.training.loop import Training
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 _SUBSET = {"imbalance_factor": 10, "n_max": 60}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from lt_core.recipes import Recipe
@@ -29,6 +30,21 @@ def make_optimizer(recipe: Recipe, model: nn.Module, undecayed: list[nn.Paramete
     if recipe.optimizer == "adam":
         return Adam(groups, lr=recipe.lr, fused=True)
     return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Let the next step have this learning rate, whether the optimiser reads it from the device or from the host."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def keep_rate_on_device(optimizer: Optimizer, rate: float, device: torch.device) -> None:
+    """Let the optimiser read its rate from the device's memory, so that a recorded step holds at any rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.full((), rate, device=device)
 
 
 def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:

@@ -15,7 +15,7 @@ from bench.explaining.kept import kept_trials, network, of_one_budget
 from bench.records.store import Store
 from lt_core import asked
 from lt_core.data.sources import load_set
-from lt_core.training.trial import draw_images
+from lt_core.data.trial_images import draw_images
 from tests.bench.harness import TINY
 
 SHORT = {

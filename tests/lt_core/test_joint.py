@@ -13,7 +13,7 @@ from lt_core.models.cyclegan import Translator
 from lt_core.models.flops import forward_flops
 from lt_core.stages import stages_of
 from lt_core.training import Runtime, run_trial, trial_steps
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 SMALL = {"gan_width": 4, "gan_blocks": 1}
