@@ -34,7 +34,7 @@ class Classifier(Protocol):
 
     @property
     def split(self) -> Split:
-        """The images of the trial; ``split.counts`` [C] are the class sizes that it is trained on."""
+        """The images of the trial; ``split.counts`` [C] are its class sizes."""
 
     @property
     def batches(self) -> Batches:

@@ -61,7 +61,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """The splits of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
+    """The splits of a trial, as training sees them. ``counts``: class sizes, float64 [C], on the device: training images of each
+    class, without those that generators made of another class, since a class is as rare as its real images are.
 
     Unlabelled images have the label −1 here: their labels, if known, are only for diagnosis, and `TrialImages` keeps them.
     """
@@ -74,11 +75,17 @@ class Split:
     unlabelled: Images | None = None
     extra: Images | None = None  # as many images of each class beyond the training subset, for a method that asks for them
     true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
+    made_counts: Tensor | None = None  # images of each class in ``train`` that generators made, where there are some
 
     @property
     def labelled_counts(self) -> Tensor:
         """Images of each class whose labels are true."""
         return self.counts if self.true_counts is None else self.true_counts
+
+    @property
+    def drawn_counts(self) -> Tensor:
+        """Images of each class in ``train``, whoever made them: what a sampling draws from."""
+        return self.counts if self.made_counts is None else self.counts + self.made_counts
 
 
 class Batches:

@@ -66,7 +66,7 @@ class _MetaSampler(MetaStep):
         classifier = training.model.classifier
         parameters: Parameters = {name: p for name, p in classifier.named_parameters() if p.requires_grad}
         losses = training.loss_of(functional_call(classifier, parameters, (features,)).float(), labels)
-        likely = class_probabilities(self.rates, training.split.counts.float())
+        likely = class_probabilities(self.rates, training.split.drawn_counts.float())
         ahead = self.looked_ahead(parameters, as_drawn(losses, likely, labels).mean())
         images, truth = self.meta_batch()
         training.model.eval()  # so that the meta images leave batch norm's statistics alone

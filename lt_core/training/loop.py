@@ -256,7 +256,7 @@ class Training:
 
     def _order(self, sampling: Sampling) -> Tensor:
         """Positions of an epoch: what the sampling draws once, or as often as it takes to fill the recipe's steps."""
-        labels, counts = self.split.train.labels, self.split.counts
+        labels, counts = self.split.train.labels, self.split.drawn_counts
         order = sampling.epoch(labels, counts, self.order, self.progress)
         wanted = self.recipe.steps * self.recipe.batch_size
         while len(order) < wanted:
