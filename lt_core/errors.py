@@ -21,13 +21,13 @@ class UserError(ValueError):
 
 
 def in_a_line(error: BaseException) -> str:
-    """The kind of ``error`` and the first line of what it says."""
+    """The type of ``error`` and the first line of its message."""
     lines = str(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-_SIMILAR = 0.45  # to what is suggested
-_LISTED = 12  # words that a message lists where none is similar
+_SIMILAR = 0.45  # least similarity of a word that is suggested
+_LISTED = 12  # largest number of words that a message lists
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
@@ -53,7 +53,7 @@ def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> User
 
 
 def some(words: Iterable[str]) -> str:
-    """A list of words for a message, without repetitions, and not longer than a reader can use.
+    """A list of words for a message, without repetitions, and no longer than is useful to its reader.
 
     >>> some(["b", "a", "b", *map(str, range(12))])
     'b, a, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more'
