@@ -31,7 +31,7 @@ def sees_pictures(trained: Trained) -> Trained:
     if Frozen.of(trained.spec.recipe.model):
         raise UserError(
             f"{trained.spec.method.label}: a trial of the frozen track is given features of pictures and keeps no network that "
-            "looks at any: name a method whose backbone is trained"
+            "sees pictures: name a method whose backbone is trained"
         )
     return trained
 
@@ -49,7 +49,7 @@ def features(trained: Trained, read: Read, count: int) -> tuple[np.ndarray, np.n
     """
     if not trained.network.width:
         raise UserError(
-            f"{trained.spec.method.label} is an ensemble, whose networks have no features in common: name other methods"
+            f"{trained.spec.method.label} is an ensemble, whose networks do not share features: name other methods"
         )
     with torch.no_grad():
         made = [trained.said(trained.images(pixels)) for pixels in _batches(trained, read, count)]
