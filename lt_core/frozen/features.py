@@ -132,8 +132,9 @@ def _told_of_all(progress: Progress, before: int, total: int, done: int, _: int)
 
 
 def folder_of(frozen: Frozen, images: ImageSet, view: int = 0) -> Path:
-    """The folder for the features of a view of ``images``, named by a hash of pictures, backbone, weights, size and `VERSION`. For
-    views other than the pictures themselves, the hash includes how the view is made.
+    """The folder for the features of a view of ``images``, named by a hash of pictures, backbone, weights, size and `VERSION`.
+
+    For views other than the pictures themselves, the hash includes how the view is made.
     """
     depends = {"images": images.fingerprint, **frozen.network, "version": VERSION}
     made = {"view": view, "views": views.VERSION} if view else {}

@@ -69,8 +69,8 @@ class PatchDiscriminator(nn.Module):
     """How real each patch of an image looks: from [B, channels, H, W] to [B, 1, h, w], 1 for real and 0 for generated (least
     squares).
 
-    ``large``: patches have 70 × 70 pixels, as in the paper (C64-C128-C256-C512 at width 64); otherwise 26 × 26, or fewer in images
-    below 28 × 28.
+    ``large``: patches of 70 × 70 pixels, as in the paper (C64-C128-C256-C512 at width 64); otherwise of 26 × 26, or of fewer in
+    images below 28 × 28.
     """
 
     def __init__(self, shape: tuple[int, int, int], width: int, large: bool = False) -> None:

@@ -39,8 +39,8 @@ class PreBlock(nn.Module):
 class WideResNet(Backbone):
     """A wide residual network with ``depth`` = 6n + 4 layers and widths 16-32-64 times ``factor``.
 
-    ``shortcut`` is ``rectified`` or ``raw``, and applies to the groups after the first; ``norm_momentum`` and ``norm_eps`` are batch
-    norm's, as PyTorch defines them.
+    ``shortcut`` is ``rectified`` or ``raw``, and applies to the groups after the first; ``norm_momentum`` and ``norm_eps`` are
+    batch norm's, as PyTorch defines them.
     """
 
     captured = True

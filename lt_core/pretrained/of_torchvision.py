@@ -29,7 +29,7 @@ def info(name: str) -> BackboneInfo:
     expected = published.DEFAULT.transforms()
 
     def build(size: int, classes: int) -> nn.Module:
-        special = {"image_size": size} if name.startswith("vit_") else {}  # its position embedding depends on the size of the pictures
+        special = {"image_size": size} if name.startswith("vit_") else {}  # position embeddings depend on the size of pictures
         net: nn.Module = models.get_model(name, weights=None, num_classes=classes, **special)
         return net
 
