@@ -48,9 +48,7 @@ def features(trained: Trained, read: Read, count: int) -> tuple[np.ndarray, np.n
         UserError: the classifier is an ensemble of networks, which do not share features.
     """
     if not trained.network.width:
-        raise UserError(
-            f"{trained.spec.method.label} is an ensemble, whose networks do not share features: name other methods"
-        )
+        raise UserError(f"{trained.spec.method.label} is an ensemble, whose networks do not share features: name other methods")
     with torch.no_grad():
         made = [trained.said(trained.images(pixels)) for pixels in _batches(trained, read, count)]
     logits, found = (torch.cat(parts).cpu().numpy() for parts in zip(*made, strict=True))

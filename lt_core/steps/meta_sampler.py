@@ -21,13 +21,13 @@ from lt_core.steps.meta import Meta, MetaStep, Parameters
 
 
 def class_probabilities(rates: Tensor, counts: Tensor) -> Tensor:
-    """Probability of drawing each class, [C], if an image of class c has the weight σ(rates_c) and classes have these ``counts``."""
+    """Probability of drawing each class of ``counts`` images, if an image of class c has the weight σ(rates_c): [C]."""
     mass = rates.sigmoid() * counts
     return mass / mass.sum()
 
 
 def as_drawn(losses: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
-    """``losses`` [B] of drawn images, whose gradient by the class ``probabilities`` is, in the mean, that of the expected loss."""
+    """``losses`` [B] of drawn images, whose mean gradient by the class ``probabilities`` is that of the expected loss."""
     mine = probabilities[labels]
     return losses * mine / mine.detach()
 
