@@ -22,7 +22,7 @@ from lt_core.data.registered import versions as versions_of_sets
 from lt_core.errors import UserError, in_a_line
 from lt_core.registry import Recorder, recording
 
-_DIGITS = 8  # of the SHA-256 that stand in names
+_DIGITS = 8  # number of digits of the SHA-256 in names
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,9 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
     for picture in values.get("pictures", ()):
         named = [picture.get(key) for key in ("label", "made_of")] if isinstance(picture, dict) else [None]
         if not all(type(label) is int and 0 <= label < classes for label in named) or not _is_text(picture, "png"):
-            raise ValueError("pictures lack a label or a png")
+            raise ValueError("pictures contains an entry without valid labels or without a png")
         if not all(type(value) in (int, float, str) for value in picture.get("scores", {}).values()):
-            raise ValueError("scores of pictures are no figures")
+            raise ValueError("pictures have scores that are neither numbers nor text")
 
 
 def check_sums(values: Mapping[str, Any]) -> None:
@@ -145,7 +145,7 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
 
 def _check_generation(made: Any, classes: int) -> None:
     if not (isinstance(made, dict) and type(made.get("round")) is int and 0 <= made["round"] <= _LARGEST):
-        raise ValueError("rounds have no number")
+        raise ValueError("rounds contains an entry without a non-negative number")
     if made.keys() != {"round", *_BY_CLASS}:
         raise ValueError(f"rounds must have the columns {', '.join(_BY_CLASS)}")
     for name in _BY_CLASS:

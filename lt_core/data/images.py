@@ -100,7 +100,7 @@ def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.nda
         if images.shape[1:] != info.image_shape:
             raise UserError(f"{name}: {part} images have shape {images.shape[1:]}, expected {info.image_shape}")
         if len(labels) == 0 or labels.min() < 0 or labels.max() >= info.classes:
-            raise UserError(f"{name}: {part} labels must lie in 0…{info.classes - 1}")
+            raise UserError(f"{name}: {part} labels must be numbers from 0 to {info.classes - 1}")
         absent = set(range(info.classes)) - set(np.unique(labels).tolist())
         if absent:
             raise UserError(f"{name}: the {part} set has no image of class {min(absent)}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from lt_core.errors import UserError
 
-_DIGITS = 8  # of the fingerprint that stand in names
+_DIGITS = 8  # number of digits of the fingerprint in names
 _NAME = re.compile(r"\w[\w.-]*")
 
 

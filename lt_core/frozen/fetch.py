@@ -54,8 +54,8 @@ def fetch_inputs(
 
 
 def told(what: str, say: Callable[[str], None], each: int = 0) -> Progress:
-    """A function that reports now and then, in a line that begins with ``what``, how many pictures are done. ``each``: bytes that
-    are kept of a picture.
+    """A function that reports now and then, in a line that begins with ``what``, how many pictures are done. ``each``: number of
+    bytes that are stored for a picture.
     """
     begun = last = time.monotonic()
     before = -1  # pictures that an earlier process left, which do not count for the speed

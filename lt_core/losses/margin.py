@@ -99,7 +99,7 @@ class MaximumMargin(_Cosine):
     """
 
     max_margin: float = param(
-        0.5, "m: larger values give smaller margins, and none in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
+        0.5, "m: larger values give smaller margins, which vanish in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
     )
     mm_gamma: float = param(
         1.1, "γ: reduces the push on correct predictions relative to wrong ones", low=0, tune=(1.1, 1.4, 1.528)

@@ -23,7 +23,7 @@ from lt_core.training.runtime import Runtime
 _DATA = {"imbalance_factor": 10, "n_max": 30, "validation": 1}
 
 
-Cost = tuple[str, str, str]  # wait or upload, the line that asked for it, the operation
+Cost = tuple[str, str, str]  # wait or upload, the line that caused it, the operation
 
 
 @dataclass

@@ -13,7 +13,7 @@ from PIL import Image
 VERSION = 1
 #: Pixels of the largest picture that is decoded, PIL's limit for an error: with more, a small file could fill the memory.
 MOST_PIXELS = 178_956_970
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # PIL warns at half of that; here it is no problem
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # PIL warns at half of that, too early
 
 
 class Unreadable(ValueError):

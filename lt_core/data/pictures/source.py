@@ -1,4 +1,4 @@
-"""From a set's definition to its images, and from what a user writes to a definition."""
+"""Turns what a user writes into the definition of a set, and a definition into images."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def _column(file: Path, group: int, column: str) -> Any:
         return shard.read_row_group(group, columns=[column]).column(0)
 
 
-@lru_cache(maxsize=1)  # the pictures that are asked for next are mostly in the same group
+@lru_cache(maxsize=1)  # the pictures that are read next are mostly in the same group
 def _kept(file: Path, mtime: int, group: int, column: str) -> Any:
     return _column(file, group, column)
 
