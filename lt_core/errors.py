@@ -26,8 +26,8 @@ def in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-_SIMILAR = 0.45  # least similarity of a word that is suggested
-_LISTED = 12  # largest number of words that a message lists
+_SIMILAR = 0.45  # to what is suggested
+_LISTED = 12  # words that a message lists where none is similar
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:

@@ -63,7 +63,7 @@ class Images:
 class Split:
     """The splits of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
 
-    Unlabelled images have the label −1 here: their labels, if known, only serve diagnosis and are in `TrialImages`.
+    Unlabelled images have the label −1 here: their labels, if known, are only for diagnosis, and `TrialImages` keeps them.
     """
 
     train: Images
@@ -73,7 +73,7 @@ class Split:
     shape: tuple[int, int, int]
     unlabelled: Images | None = None
     extra: Images | None = None  # a few images of each class outside the training subset, for a method that asks for them
-    true_counts: Tensor | None = None  # class sizes without pseudo-labelled images, if ``counts`` include some
+    true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
 
     @property
     def labelled_counts(self) -> Tensor:

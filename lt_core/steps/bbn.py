@@ -59,7 +59,7 @@ class _Bilateral(BoundStep):
     def __call__(self, positions: Tensor) -> Tensor:
         training, count = self.training, len(positions)
         alpha = 1 - (training.epoch / training.recipe.epochs) ** 2
-        # The reversed sampler would draw N images for an epoch; a batch of it is as many draws from the same distribution.
+        # The reversed sampler draws N images for an epoch; one batch of it is as many draws of the same distribution.
         weights = Reverse().image_weights(training.split.counts, 0.0)[training.split.train.labels]
         reversed_order = torch.multinomial(weights, count, replacement=True, generator=training.order)
         images, labels = training.images(torch.cat([positions, reversed_order]))
