@@ -1,4 +1,4 @@
-"""All figures for tables. A new one is a function of an `Outcome` decorated with `metric`."""
+"""All metrics, the figures of tables. A new one is a function of an `Outcome` decorated with `metric`."""
 
 from lt_core.external import OF_METRICS, load_external
 from lt_core.metrics.base import Metric

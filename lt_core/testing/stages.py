@@ -19,7 +19,7 @@ from lt_core.training.running import stage_context
 
 
 def spec_with(stages: type[Stages]) -> TrialSpec:
-    """A trial with the stages: of a method that uses them, or of softmax."""
+    """A trial with these stages, of a method that uses them or else of softmax."""
     return fitting_spec(next(iter(methods_with("stages", stages.name)), label_with("stages", stages.name)))
 
 

@@ -13,7 +13,7 @@ from lt_core.synthesis import NoSynthesis, Synthesis
 
 
 def enlarged(split: Split, synthesis: Synthesis, seed: int) -> Split:
-    """``split`` with the images that ``synthesis`` makes of it; the class sizes count them too."""
+    """``split`` with the images that ``synthesis`` makes from it; the class sizes include them."""
     return split if isinstance(synthesis, NoSynthesis) else _enlarged(split, synthesis, seed)
 
 

@@ -447,7 +447,7 @@ def test_places_without_pictures_are_refused(tmp_path):
         with pytest.raises(UserError, match=words):
             add_set("mine", tmp_path / place)
     train = tree(tmp_path / "train", TRAIN)
-    with pytest.raises(UserError, match="unknown class in the test set, 'zebra'"):
+    with pytest.raises(UserError, match="test set: unknown class 'zebra'"):
         add_set("mine", train, tree(tmp_path / "other", TEST, ("0", "1", "zebra")), size=8)
     with pytest.raises(UserError, match="class 2 has no picture in the test set"):
         add_set("mine", train, tree(tmp_path / "fewer", TEST[:4]), size=8)
