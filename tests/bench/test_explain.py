@@ -160,7 +160,7 @@ def test_explanations_are_listed(call):
         (["--out", "a.gif"], "must end in"),
         (["--scores", "--out", "a.png"], "drop --out and --of"),
         (["--scores", "--of", "predicted"], "drop --out and --of"),
-        (["--format", "md"], "--format is of the tables that --scores prints"),
+        (["--format", "md"], "--format applies to the tables that --scores prints"),
         (["--scores", "--format", "html"], "unknown format 'html'"),
         (["--device", "cuda:9"], "device"),
     ],

@@ -63,6 +63,8 @@ def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_
     assert {p.name: len(list(p.glob("records/*.json"))) for p in runs.iterdir()} == {"one": 2, "two": 4}
     _, out, _ = call("run", write_group(), "--backend", "inline")
     assert out.count("nothing to run") == 2
+    _, out, _ = call("plan", write_group())
+    assert out.splitlines()[-2:] == ["2 suites: 6 trials, 6 done, 0 failed, 0 left", "  nothing left to run"]
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,6 @@ def test_the_command_writes_what_it_is_asked_for_and_says_what_a_caption_needs(c
     with Image.open(out.strip()) as picture:
         assert picture.width == 975, "3.25 inches of 300 dots"
     code, _, err = call(*words, "--format", "pdf", "--out", str(tmp_path / "a.svg"))
-    assert code == 2 and "that is no pdf file: give one of --out and --format" in err
+    assert code == 2 and "is not a pdf file, but --format is pdf: drop one of them" in err
     code, _, err = call(*words, "--format", "jpg")
     assert code == 2 and "unknown format 'jpg'" in err

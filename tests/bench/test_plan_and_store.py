@@ -218,7 +218,16 @@ def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store,
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(4.2, "4 s"), (100, "2 min"), (9000, "2.5 h"), (200_000, "2.3 days"), (647_250_000, "21 years")]
+    ("seconds", "words"),
+    [
+        (0, "under a second"),
+        (0.8, "under a second"),
+        (4.2, "4 s"),
+        (100, "2 min"),
+        (9000, "2.5 h"),
+        (200_000, "2.3 days"),
+        (647_250_000, "21 years"),
+    ],
 )
 def test_durations_in_words(seconds, words):
     assert duration(seconds) == words

@@ -331,7 +331,7 @@ def test_unreadable_and_odd_files_are_counted_by_name(tmp_path, mine):
     found = facts(added.definition, added.manifest)
     assert [(Path(file).name, reason) for file, reason in found.unreadable] == [
         ("broken.jpg", "the file is empty"),
-        ("gone.jpg", "No such file or directory"),
+        ("gone.jpg", "it is a link to a file that does not exist"),
     ]
     names = [[Path(file).name for file in files] for files in (found.copies, found.relabelled, found.shared)]
     assert names == [["copy.png", "other.png"], ["other.png"], ["2-500.png"]]

@@ -45,6 +45,12 @@ def test_nearest_of_nothing_is_none():
     assert nearest("apple", []) is None
 
 
+def test_a_word_that_resembles_nothing_gets_no_suggestion():
+    networks = ["timm/tinynet_c", "timm/resnet18"]
+    assert nearest("timm/xyz", networks) is nearest("timm/nothing", networks) is None
+    assert nearest("timm/resnt18", networks) == "timm/resnet18"
+
+
 @pytest.mark.parametrize(
     ("ask", "hint"),
     [
