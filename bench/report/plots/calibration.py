@@ -47,9 +47,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def _series(results: list[TrialResult], label: str, number: int) -> Series:
-    bins = np.array(
-        [r.calibration for r in results], dtype=float
-    )  # [n, 3, bins]: images, their summed confidence, and how many are right
+    bins = np.array([r.calibration for r in results], dtype=float)  # [n, 3, bins]: images, sum of confidence, how many are right
     images = bins[:, 0].sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         confidence, right = bins[:, 1] / bins[:, 0], bins[:, 2] / bins[:, 0]
