@@ -67,7 +67,7 @@ def test_figures_of_a_busy_machine_are_not_reported(monkeypatch):
 
     refuse_busy("before this began", 0.04)
     refuse_busy("before this began", None)
-    with pytest.raises(SystemExit, match=r"when it ended other processes used 30 % of the CPUs: nothing is reported"):
+    with pytest.raises(SystemExit, match=r"when it ended other processes used 30 % of the CPUs, so nothing is reported"):
         refuse_busy("when it ended", 0.3)
 
 
