@@ -1,4 +1,4 @@
-"""What the benchmarks conclude from what they measure."""
+"""The conclusions that the benchmarks draw from their measurements."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def photographs(tmp_path):
 
 
 def test_both_ways_of_loading_show_the_same_pictures(monkeypatch, photographs):
-    """As many batches of the same kind, and grey levels that only the draws tell apart."""
+    """Both give as many batches of the same shape, whose grey levels differ only by the random crops."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from loading import Ours, Usual
 

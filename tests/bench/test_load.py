@@ -1,4 +1,4 @@
-"""Threads of a trial on a machine that is busy with other things."""
+"""The threads of a trial on a machine that is busy with other work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.bench.harness import ROOT
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Set how many CPUs there are, and which share of them others use."""
+    """A function that sets how many CPUs there are, and which share of them others use."""
 
     def made(cpus, share):
         monkeypatch.setattr(load, "cpus", lambda: cpus)

@@ -1,4 +1,4 @@
-"""docs/standard-sets.md: its tables are those of the registry, and its commands run on small sets in layouts that it shows."""
+"""docs/standard-sets.md: its tables agree with the registry, and its commands run on small sets in the layouts that it shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = Page("docs/standard-sets.md")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A data folder with Places-LT and iNaturalist 2018, small, and the files of the page beside it."""
+    """A data folder with small versions of Places-LT and iNaturalist 2018, next to the files of the page."""
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
     monkeypatch.delenv("LT_DATA", raising=False)
@@ -75,7 +75,7 @@ def test_every_command_of_the_page_runs(folder, call):
 
 
 def test_a_plan_of_all_sets_needs_no_picture(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-6)  # a head of 8,142 classes takes seconds a step
+    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-6)  # a head of 8,142 classes takes seconds per step
     names = ", ".join(f"{name}_8px" for name in STANDARD)
     (tmp_path / "all.yaml").write_text(
         f"about: all\nrecipe: {{base: digits, model: mlp, epochs: 1}}\nmethods: softmax\nseeds: 1\n"

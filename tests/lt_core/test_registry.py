@@ -38,7 +38,7 @@ def test_an_empty_registry_says_so():
 def test_a_name_is_given_once(fruit):
     with pytest.raises(UserError, match="fruit 'apple' already exists"):
         fruit.add("apple", object())
-    assert fruit.add("apple", fruit["apple"]) is fruit["apple"]  # a module imported twice is no conflict
+    assert fruit.add("apple", fruit["apple"]) is fruit["apple"]  # importing a module twice is not a conflict
 
 
 def test_nearest_of_nothing_is_none():
