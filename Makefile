@@ -1,4 +1,4 @@
-# `make bench` and `make test` are all that a new user needs. Both install what they need first, once.
+# A new user only needs `make bench` and `make test`. Both first install what they need, once.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
@@ -8,22 +8,22 @@ RUN = $(VENV)/bin/python
 bench: install
 	@$(RUN) bench.py run quick
 
-# The frozen track on CIFAR and its leaderboard. DATA=DIR: a folder that holds cifar10 and cifar100; else they are downloaded.
+# The frozen track on CIFAR and its leaderboard. DATA=DIR names a folder with cifar10 and cifar100; otherwise they are downloaded.
 FROZEN = frozen_cifar10 frozen_cifar100 frozen_cifar10_step frozen_cifar100_step
 leaderboard: install
 	@$(RUN) bench.py run $(FROZEN) $(if $(DATA),--data $(DATA))
 	@$(RUN) bench.py export $(FROZEN:%=--run %) --out results/runs/leaderboard
 
-# What a GPU can tell in half an hour (docs/gpu.md); the same command goes on where it was stopped. DATA=DIR as above.
+# The measurements that need a GPU, which take half an hour (docs/gpu.md). Repeat the command to continue. DATA=DIR as above.
 gpu: install
 	@PYTHONPATH=.:benchmarks $(RUN) benchmarks/gpu.py $(if $(DATA),--data $(DATA))
 
-# Two processes, since a test that starts Ray takes two cores for itself; WORKERS=N: more.
+# Two processes, because a test that starts Ray takes two cores for itself. WORKERS=N sets another number.
 WORKERS ?= 2
 test: install
 	@$(RUN) -m pytest -n $(WORKERS) --dist worksteal
 
-# What takes long: kills of runs and studies, suites of stages, the wheel built, installed and used.
+# The tests that take long: runs and studies that are killed, suites with stages, and a wheel that is built, installed and used.
 test-slow: install
 	@$(RUN) -m pytest -m slow
 
@@ -34,7 +34,8 @@ lint: install
 types: install
 	@$(RUN) -m mypy
 
-# The documentation as a website in site/, offline once its requirements are there. A warning, such as of a dead link, is an error.
+# The documentation as a website in site/. It needs no network once its requirements are installed. A warning, for example about a
+# dead link, is an error.
 docs: $(VENV)/.installed-docs
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
 	@echo "site/index.html"
@@ -48,7 +49,7 @@ hooks: install
 
 install: $(VENV)/.installed
 
-# Installed once; again when the requirements change.
+# Installs once, and again when the requirements change.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 …")'
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)

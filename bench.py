@@ -1,4 +1,4 @@
-"""The door: ``python bench.py …`` is ``lt-bench …``."""
+"""The entry point of a checkout: ``python bench.py …`` is the same as ``lt-bench …``."""
 
 from bench.cli import main
 

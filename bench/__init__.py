@@ -14,8 +14,8 @@
     0  softmax     0     ok
     1  softmax     1     ok
 
-Which trials are run, and how, is described by two records, `Selection` and `Execution`. The functions here also accept their
-fields as keywords, and the command line as options.
+Two records, `Selection` and `Execution`, describe which trials are run, and how. The functions here also accept the fields of
+these records as keywords, and the command line accepts them as options.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Late, so that tables and `--help` do not wait for torch.
+    # Imported late, so that tables and `--help` do not wait for torch.
     import importlib
 
     if name in _HOMES:
@@ -65,13 +65,13 @@ def run(
     plugins: str | Path | Sequence[str | Path] = (),
     **fields: Any,
 ) -> Store:
-    """Run the missing trials of ``suite`` into ``out``/<suite> and return its store.
+    """Run the missing trials of ``suite``, store them in ``out``/<suite>, and return that store.
 
     Args:
         selection: which of its trials to run [default: all].
         execution: where and with which resources they run [default: Ray on this machine].
-        plugins: Python files that register what the suite names, as ``--plugin`` on the command line.
-        fields: override fields of either, so that ``run("quick", only="cb_*", backend="inline")`` is short for
+        plugins: Python files that register what the suite names, like ``--plugin`` on the command line.
+        fields: fields of either record to override, so that ``run("quick", only="cb_*", backend="inline")`` is short for
             ``run("quick", selection=Selection(only="cb_*"), execution=Execution(backend="inline"))``.
 
     >>> import tempfile
@@ -83,7 +83,7 @@ def run(
     [4]
 
     Raises:
-        UserError: bad input, missing data, resources that are not available, an unwritable folder.
+        UserError: the input is invalid, data is missing, resources are not available, or a folder cannot be written.
         bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; finished trials are kept.
     """
     from bench.running.driver import run_plan
@@ -113,11 +113,11 @@ def tune(
         study_seed: seed of the samplers.
         retry_failed: repeat failed settings, and failed trials of winners.
         execution: where and with which resources trials run [default: Ray on this machine].
-        plugins: Python files that register what the space names, as ``--plugin`` on the command line.
-        fields: override fields of ``execution``, as in ``tune("digits_cb", backend="inline")``.
+        plugins: Python files that register what the space names, like ``--plugin`` on the command line.
+        fields: fields of ``execution`` to override, as in ``tune("digits_cb", backend="inline")``.
 
     Returns:
-        The store, which contains all trials, and what each study found.
+        The store with all trials, and what each study found.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp(), "my_focal.yaml")
@@ -136,7 +136,7 @@ def tune(
     {'method': 'focal', 'gamma': ...}
 
     Raises:
-        UserError: bad input, missing data, resources that are not available, an unwritable folder.
+        UserError: the input is invalid, data is missing, resources are not available, or a folder cannot be written.
         bench.running.backends.Interrupted: stopped by Ctrl-C or SIGTERM; the studies can be continued.
     """
     from functools import cache, partial
@@ -162,7 +162,7 @@ def tune(
             "fail_fast applies to runs only: in a study, a setting with a failed trial counts as failed and the study continues"
         )
     chosen = load_space(space) if isinstance(space, str | Path) else space
-    given.runtime()  # what is not there is said before anything else
+    given.runtime()  # reports a missing device before anything else happens
     store = Store.create(given.out / chosen.name)
     claim(store.path, chosen.file)
     loggers = opened(given.logger or (), store.path)

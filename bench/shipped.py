@@ -1,7 +1,7 @@
 """Where to find the data that come with the benchmark: suites, tuning spaces, and the figures that papers print.
 
-A checkout keeps them in folders of their own. A wheel carries them inside this package (``sources`` in pyproject.toml), so that
-it puts no folder called ``results`` or ``search_spaces`` beside other people's packages.
+A checkout keeps them in folders of their own. A wheel has them inside this package (``sources`` in pyproject.toml), so that it
+does not install folders called ``results`` or ``search_spaces`` next to other people's packages.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Strong augmentation: images/s of StrongAugment on whole batches beside torchvision's RandAugment, one PIL image at a time.
+"""Strong augmentation: images/s of StrongAugment on whole batches, compared with torchvision's RandAugment on one PIL image at a
+time.
 
-Batches of 448 noise images (μ = 7 times 64) of 32×32 in colour; both apply two operations and cutout, and end in a uint8 tensor.
+The batches have 448 noise images (μ = 7 times 64) of 32×32 pixels in colour. Both ways apply two operations and cutout, and end
+with a uint8 tensor.
 
 ours   lt_core.data.strong.StrongAugment, on the device
-usual  torchvision.transforms.RandAugment(2, 10) and a grey square on PIL images, as public FixMatch code does in its data loader,
-       and PILToTensor; one process, as ours is
+usual  torchvision.transforms.RandAugment(2, 10) and a grey square on PIL images, as in the data loader of public FixMatch code,
+       then PILToTensor; in one process, like ours
 
 Both are warmed up, then take turns in rounds; the ratio is the median of the rounds' ratios. Public code would spread the images
-over data-loader workers, as it would spread ours over the trials that run beside each other.
+over data-loader workers, just as our trials run side by side.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ BATCH, SIDE = 448, 32
 
 
 def usual(images: list[Image.Image]) -> Tensor:
-    """A batch of the usual kind."""
+    """A batch that is augmented in the usual way."""
     from torchvision.transforms import PILToTensor, RandAugment
 
     augment, to_tensor, made = RandAugment(2, 10), PILToTensor(), []

@@ -1,12 +1,12 @@
-"""Why deferred re-sampling (ce_drs) can fall behind plain cross-entropy: batch norm's statistics.
+"""Why deferred re-sampling (ce_drs) can be worse than plain cross-entropy: the statistics of batch norm.
 
     python benchmarks/batch_norm.py
 
-Balanced accuracy on digits at imbalance factor 50, mean and standard deviation over seeds, of
+It prints balanced accuracy on digits at imbalance factor 50, mean and standard deviation over seeds, for
   plain       cross-entropy, as trained
   statistics  the same weights, after class-balanced batches have passed through batch norm in training mode
-  drs         ce_drs: the last fifth of training on class-balanced draws
-  drs frozen  the same with batch norm's statistics kept as they were at the switch
+  drs         ce_drs, which samples classes equally in the last fifth of training
+  drs frozen  the same, but batch norm's statistics are not updated after the switch
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CPU, SEEDS = torch.device("cpu"), 15
 
 
 def trained(method: str, seed: int, frozen_from: int | None = None) -> Training:
-    """A trained model; batch norm's statistics stay as they are from epoch ``frozen_from`` on."""
+    """A trained model, whose batch norm's statistics are not updated from epoch ``frozen_from`` on."""
     training = Training(TrialSpec(DATA, resolve(method), RECIPES["digits"], seed), draw_images(DATA, CPU).split, CPU)
     while training.epoch < training.epochs:
         if training.epoch == frozen_from:
@@ -39,7 +39,7 @@ def trained(method: str, seed: int, frozen_from: int | None = None) -> Training:
 
 @torch.no_grad()
 def rebalance_statistics(training: Training, epochs: int = 8) -> None:
-    """Class-balanced batches through the network in training mode; no weight moves."""
+    """Pass class-balanced batches through the network in training mode, without changing its weights."""
     training.train_mode()
     for _ in range(epochs):
         order = ClassBalanced().epoch(training.split.train.labels, training.split.counts, training.order)

@@ -17,9 +17,9 @@ def synchronise(device: torch.device) -> None:
 
 
 def step_milliseconds(training: Training, device: torch.device, steps: int = 12) -> dict[str, float]:
-    """Milliseconds of each part of a step: the median over ``steps`` after two to warm up.
+    """Milliseconds of each part of a step: the median over ``steps`` steps, after two to warm up.
 
-    The device is waited for after each part, which the loop itself never does: on a GPU the sum is longer than a step.
+    This waits for the device after each part, which the loop itself never does, so on a GPU the sum is longer than a step.
     """
     parts: dict[str, list[float]] = {"batch": [], "forward": [], "backward": [], "optimiser": []}
     order = torch.randperm(len(training.batches.labels), generator=training.order, device=device)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: spreads, one table, one JSON file, and the machine they ran on. Light: torch comes late."""
+"""What the benchmarks share: spreads, one table, one JSON file, and a description of the machine. torch is imported late."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Spread:
         return max(self.values)
 
     def cells(self, digits: int = 0) -> list[str]:
-        """n, median and range, as a table shows them."""
+        """n, median and range, as cells of a table."""
         return [
             str(len(self.values)),
             f"{self.median:,.{digits}f}",
@@ -52,14 +52,16 @@ class Spread:
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:
-    """Arguments that every benchmark has; ``about`` is the module's docstring."""
+    """A parser with the arguments that every benchmark has; ``about`` is the module's docstring."""
     made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     return made
 
 
 def taking_turns(ways: Mapping[K, Callable[[], float]], rounds: int) -> dict[K, list[float]]:
-    """What each of ``ways`` gives in each round. Every other one goes backwards, so that a machine that slows down slows all."""
+    """The result of each of ``ways`` in each round. Every other round goes backwards, so that a machine that slows down affects
+    all of them.
+    """
     measured: dict[K, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, way in list(ways.items())[:: 1 if number % 2 == 0 else -1]:
@@ -68,7 +70,7 @@ def taking_turns(ways: Mapping[K, Callable[[], float]], rounds: int) -> dict[K, 
 
 
 def machine(kind: str) -> dict[str, Any]:
-    """What figures depend on besides the code: processor, threads and versions."""
+    """What the figures depend on besides the code: processor, threads and versions."""
     import torch
 
     from lt_core.training.runtime import autocast_dtype, device_name
@@ -92,25 +94,25 @@ def _version(name: str) -> str | None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
-    """One table: the first column is text, the others are figures."""
+    """Print a table whose first column is text and whose other columns are figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="right" if place else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    # As wide as the table wants: nobody can read a cell that was cut.
+    # Wide enough that no cell is cut.
     console = Console(width=200, highlight=False)
-    console.print(title, soft_wrap=True)  # as the table's own title it would be broken to the table's width
+    console.print(title, soft_wrap=True)  # the table's own title would be wrapped to its width
     console.print(table)
     for note in notes:
         console.print(note, soft_wrap=True)
 
 
-IDLE = 0.05  # share of the CPUs that others may use
+IDLE = 0.05  # a machine is idle if other processes use less than this share of its CPUs
 
 
 def busy_note(about: dict[str, Any]) -> list[str]:
-    """A line for a machine that had other work when the benchmark began."""
+    """A note for a machine that was busy with other work when the benchmark began."""
     share = about["busy_before"]
     if share is None or share < IDLE:
         return []
@@ -118,17 +120,17 @@ def busy_note(about: dict[str, Any]) -> list[str]:
 
 
 def refuse_busy(when: str, share: float | None) -> None:
-    """End this program, with exit code 1, where other processes use a ``share`` of the CPUs that figures of speed do not bear."""
+    """End this program with exit code 1 if other processes use so large a ``share`` of the CPUs that timings mean nothing."""
     if share is not None and share >= IDLE:
-        sys.exit(f"{when} other processes used {100 * share:.0f} % of the CPUs: nothing is reported, give it an idle machine")
+        sys.exit(f"{when} other processes used {100 * share:.0f} % of the CPUs, so nothing is reported: use an idle machine")
 
 
 def write_json(path: Path | None, values: dict[str, Any]) -> None:
-    """Write ``values`` to ``path``, if there is one."""
+    """Write ``values`` to ``path``, if one is given."""
     if path is not None:
         path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
 def peak_gib(usage: resource.struct_rusage) -> float:
-    """The most memory that was resident at once, in GiB, by what the kernel says of a process."""
-    return usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)  # in bytes there, in KiB elsewhere
+    """The peak resident memory of a process in GiB, from the kernel's figures."""
+    return usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)  # bytes on macOS, KiB elsewhere

@@ -1,9 +1,11 @@
-"""How many trials a second the driver hands out and keeps: trials that do nothing, on a Ray with more CPUs than the machine has.
+"""How many trials per second the driver can hand out and store, measured with trials that do nothing, on a Ray with more CPUs
+than the machine has.
 
-Ray is told that it has 64 CPUs. A trial takes as many of them as leaves room for ``--workers`` at a time, since each worker is a
-process; workers return the record of a real trial at once, and import no torch. All else is `bench.py run`'s: plan, Ray Tune,
-records on disk. Of each trial's share of the wall time, what the driver does not wait for workers (`ray.wait`) is its own: it
-computes, writes the record, and asks Ray's daemons. The inverse is what it could keep up with, however many nodes there are.
+Ray is told that it has 64 CPUs. Each worker is a process, so a trial takes as many CPUs as leave room for ``--workers`` at a
+time. Workers return the record of a real trial at once, and do not import torch. Everything else is as in `bench.py run`: plan,
+Ray Tune, records on disk. The driver's own time per trial is the wall time without the time that it waits for workers
+(`ray.wait`): it computes, writes the record, and calls Ray's daemons. The inverse is the rate that it could keep up with, on any
+number of nodes.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ FACTORS = (2, 3, 5, 10, 15, 20, 30, 50, 75, 100)
 
 
 def stand_in(record: dict[str, Any]) -> type:
-    """The trainable that a worker runs in place of trials: it returns ``record`` for the spec that it is told."""
+    """The trainable that a worker runs instead of trials. It returns ``record`` for the spec that it is given."""
     from ray import tune
 
     class Nothing(tune.Trainable):
@@ -86,7 +88,7 @@ def main() -> None:
         execute(planned, Store.create(folder), ray_tune.RayTune(cpus=CPUS / options.workers), Runtime(device="cpu"))
         profile.disable()
     ray.shutdown()
-    first = options.workers  # the first of each worker waited for its process
+    first = options.workers  # not counted, because the first trial of each worker waited for its process
     trials = len(ends) - 1 - first
     wall, cpu, waited, written = ((end - start) / trials for start, end in zip(ends[first], ends[-1], strict=True))
     own = wall - waited
@@ -94,11 +96,11 @@ def main() -> None:
         f"{len(ends):,} trials that do nothing, {options.workers} at a time, on {about['device_name']}",
         ["", ""],
         [
-            ["trials a second", f"{1 / wall:.1f}"],
-            ["the driver's own time, ms a trial", f"{1000 * own:.1f}"],
-            ["of it: writing the record, ms", f"{1000 * written:.1f}"],
-            ["of it: CPU, ms", f"{1000 * cpu:.1f}"],
-            ["trials a second that it could keep up with", f"{1 / own:.1f}"],
+            ["trials per second", f"{1 / wall:.1f}"],
+            ["the driver's own time, ms per trial", f"{1000 * own:.1f}"],
+            ["of this, writing the record, ms", f"{1000 * written:.1f}"],
+            ["of this, CPU time, ms", f"{1000 * cpu:.1f}"],
+            ["trials per second that it could keep up with", f"{1 / own:.1f}"],
         ],
         busy_note(about),
     )
@@ -110,12 +112,12 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("--trials", type=int, default=600, metavar="N", help="default 600")
-    made.add_argument("--workers", type=int, default=4, metavar="N", help="real processes (default 4)")
-    made.add_argument("--profile", action="store_true", help="print where the driver's time goes; makes it slower")
+    made.add_argument("--trials", type=int, default=600, metavar="N", help="number of trials (default 600)")
+    made.add_argument("--workers", type=int, default=4, metavar="N", help="number of worker processes (default 4)")
+    made.add_argument("--profile", action="store_true", help="print where the driver's time goes, which makes it slower")
     options = made.parse_args()
     if not 1 <= options.workers <= CPUS or options.trials < 4 * options.workers:
-        made.error(f"--workers must lie in 1..{CPUS}, and --trials be four times as many at least")
+        made.error(f"--workers must be between 1 and {CPUS}, and --trials at least four times as large")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Made-up experiments for `told_apart.py`: methods × blocks with known means and spreads."""
+"""Simulated experiments for `told_apart.py`: methods × blocks with known means and spreads."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: [experiments, blocks, methods], and the index of the best of each → which methods are told apart from it.
+#: [experiments, blocks, methods], and the index of the best method of each → which methods differ significantly from it.
 Test = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """``spreads`` [methods] are dealt out to methods anew in each experiment. ``share``: of the variance within a method, what
-    blocks explain, for methods with ``loading`` 1. ``own_draw``: share of a method's own variance that its trials of one draw
-    have in common, blocks being ``draws`` draws × seeds.
+    """A kind of experiment.
+
+    Attributes:
+        spreads: [methods]; they are assigned to methods at random in each experiment.
+        share: share of the variance within a method that blocks explain, for methods with ``loading`` 1.
+        own_draw: share of a method's own variance that its trials on one subset have in common; blocks are then ``draws``
+            subsets × seeds.
     """
 
     name: str
@@ -27,7 +31,7 @@ class Setting:
     own_draw: float = 0.0
 
     def values(self, means: np.ndarray, experiments: int, generator: np.random.Generator) -> np.ndarray:
-        """[experiments, blocks, methods]"""
+        """Simulated figures: [experiments, blocks, methods]."""
         methods = len(self.spreads)
         spreads = generator.permuted(np.tile(self.spreads, (experiments, 1)), axis=1)[:, None, :]
         shared = np.sqrt(self.share / (1 - self.share) * np.mean(self.spreads**2))
@@ -39,12 +43,14 @@ class Setting:
         return means + block + spreads * error
 
     def by_draw(self, values: np.ndarray) -> np.ndarray:
-        """Means over the seeds of each draw: [experiments, draws, methods]."""
+        """Means over the seeds of each subset: [experiments, draws, methods]."""
         return values.reshape(len(values), self.draws, -1, values.shape[2]).mean(axis=2)
 
 
 def errors(setting: Setting, tests: Mapping[str, Test], experiments: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Share of experiments in which a method is told apart from one no better: all equal, and half of them 5 points behind."""
+    """Share of experiments in which some method differs significantly from one that is no better: if all methods are equal, and
+    if half of them are 5 points worse.
+    """
     methods = len(setting.spreads)
     made = []
     for behind in (np.zeros(methods), np.where(np.arange(methods) < (methods + 1) // 2, 0.0, -5.0)):
@@ -56,8 +62,8 @@ def errors(setting: Setting, tests: Mapping[str, Test], experiments: int) -> tup
 
 
 def against_named(setting: Setting, test: Test, gap: float, experiments: int) -> tuple[float, float]:
-    """Of a baseline that was named beforehand and from which half of the others are ``gap`` away: share of experiments in which
-    one of the rest is told apart from it, and share of the half that is.
+    """Comparisons with a baseline that was named beforehand, from which half of the other methods differ by ``gap``: share of
+    experiments in which one of the rest differs significantly from it, and share of that half that does.
     """
     methods = len(setting.spreads)
     away = (np.arange(methods) > 0) & (np.arange(methods) <= methods // 2)
@@ -67,7 +73,7 @@ def against_named(setting: Setting, test: Test, gap: float, experiments: int) ->
 
 
 def found(setting: Setting, tests: Mapping[str, Test], gap: float, experiments: int) -> dict[str, float]:
-    """Share of the methods that are told apart from one that is ``gap`` better, where that one came out best."""
+    """Share of the methods that differ significantly from the one that is ``gap`` better, if that one came out best."""
     methods = len(setting.spreads)
     values = setting.values(np.where(np.arange(methods) == 0, gap, 0.0), experiments, np.random.default_rng(2))
     best = values.mean(axis=1).argmax(axis=1)

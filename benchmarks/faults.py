@@ -1,6 +1,6 @@
-"""Ways in which a run, or something under it, dies or is held up, and how the run ends then.
+"""Faults: ways in which a run, or something that it depends on, dies or is held up, and how the run must end then.
 
-`tests/faults` has a test for each of them, `soak.py` draws from them. Only processes of the run itself are struck.
+`tests/faults` has a test for each of them, and `soak.py` chooses among them. Only processes of the run itself are affected.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ Process = psutil.Process
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a run, its exit code then (0: it goes on), and what it says.
+    """A fault, the exit code of the run after it (0 if the run goes on), and what the run must print.
 
     Args:
-        strike: given the driver and the run's folder; returns how to undo what outlives the run, if anything does.
+        strike: causes the fault, given the driver and the run's folder. It returns a function that undoes whatever outlives the
+            run, or None.
     """
 
     strike: Callable[[Process, Path], Callable[[], object] | None]
@@ -33,21 +34,21 @@ class Fault:
 
 
 def workers(driver: Process) -> list[Process]:
-    """The processes in which trials train."""
+    """The processes that train trials."""
     return [child for child in _children(driver) if "Trainable" in _words(child) or "ray::Trial" in _words(child)]
 
 
 def daemon(driver: Process, name: str) -> Process:
-    """Ray's ``raylet`` or ``gcs_server`` of the run."""
+    """The run's ``raylet`` or ``gcs_server``."""
     return next(child for child in _children(driver) if _name(child) == name)
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, megabytes: int = 64) -> Iterator[None]:
-    """A file system of its own on ``folder``, which can be filled.
+    """Mount a small file system on ``folder``, which can be filled.
 
     Raises:
-        subprocess.CalledProcessError: this user may not mount one.
+        subprocess.CalledProcessError: this user may not mount file systems.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder))
@@ -130,7 +131,7 @@ def _name(process: Process) -> str:
 
 
 def _words(process: Process) -> str:
-    with contextlib.suppress(psutil.Error):  # some end while we look
+    with contextlib.suppress(psutil.Error):  # the process may have ended meanwhile
         return " ".join(process.cmdline())
     return ""
 

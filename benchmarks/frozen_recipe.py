@@ -1,10 +1,10 @@
-"""How the recipe ``frozen`` was chosen: on validation splits of draws that no suite uses, and on no test image.
+"""How the recipe ``frozen`` was chosen: on validation splits of subsets that no suite uses, without looking at the test set.
 
     $ python benchmarks/frozen_recipe.py --data ~/data --workers 2
 
 Every combination of learning rate, weight decay and epochs trains six methods of different families at imbalance factors 10 and
-100. The score of a combination is the mean balanced accuracy over methods, factors and draws on a validation split of 20 images a
-class (n = 24 a setting, two cores of an AMD EPYC):
+100. The score of a combination is the mean balanced accuracy over methods, factors and subsets on a validation split with 20
+images per class (n = 24 per setting, two cores of an AMD EPYC):
 
     lr    weight decay   CIFAR-10   CIFAR-100
     0.1   0.02           78.08      54.77
@@ -13,8 +13,9 @@ class (n = 24 a setting, two cores of an AMD EPYC):
     0.03  0.01           77.44      54.19
     0.3   0.01           77.83      54.27
 
-The recipe is the setting within the grid that loses no more than 0.15 points to the best one, which lies at the grid's edge and
-costs plain cross-entropy a point. Twenty epochs find what ten do (77.23 against 77.25 % at weight decay 0.005 on CIFAR-10).
+The recipe is the setting inside the grid that is no more than 0.15 points worse than the best one, which lies at the edge of the
+grid and costs plain cross-entropy one point. Twenty epochs are no better than ten (77.23 against 77.25 % at weight decay 0.005 on
+CIFAR-10).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ GRID: dict[str, tuple[Any, ...]] = {
 
 
 def score(job: tuple[dict[str, Any], str, int, int, str, str]) -> float:
-    """Balanced accuracy of one trial on its validation split; its test figures are not looked at."""
+    """Balanced accuracy of one trial on its validation split. Its test figures are ignored."""
     import torch
 
     from lt_core.methods import resolve
@@ -54,7 +55,7 @@ def score(job: tuple[dict[str, Any], str, int, int, str, str]) -> float:
     )
     result = run_trial(spec, Runtime(device="cpu", data_dir=data))
     if result.status != "ok":
-        return 0.0  # a diverged trial is as bad as can be
+        return 0.0  # a diverged trial gets the worst score
     return result.outcome(validation=True).recall.mean()
 
 
@@ -75,7 +76,7 @@ def main() -> None:
         mine = scores[place * len(cells) : (place + 1) * len(cells)]
         by_method = {m: statistics.mean(s for s, cell in zip(mine, cells, strict=True) if cell[0] == m) for m in METHODS}
         rows.append((statistics.mean(mine), setting, by_method))
-    print(f"{given.dataset}: balanced accuracy in % on validation splits, mean over {len(cells)} trials a setting")
+    print(f"{given.dataset}: balanced accuracy in % on validation splits, mean over {len(cells)} trials per setting")
     for mean, setting, by_method in sorted(rows, key=lambda row: -row[0]):
         words = "  ".join(f"{key}={value:g}" for key, value in setting.items())
         print(f"{100 * mean:6.2f}  {words:50}  " + "  ".join(f"{m} {100 * v:.1f}" for m, v in by_method.items()), flush=True)

@@ -1,9 +1,9 @@
-"""How much a figure of the frozen track varies with the draw of the images, and how much with the seed.
+"""How much a figure of the frozen track varies with the subset of the images, and how much with the seed.
 
     $ python benchmarks/frozen_variance.py --data ~/data --workers 2
 
-Every method trains on five draws with five seeds each. Within a draw only the seed varies; what the means of the draws vary by
-beyond that is the draw's own (a one-way random model: σ²_draw = (between − within)/seeds).
+Every method trains on five subsets with five seeds each. Within a subset only the seed varies; any further variance of the
+subsets' means is due to the subset (a one-way random model: σ²_subset = (between − within)/seeds).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def accuracy(job: tuple[str, str, int, int, str]) -> float:
 
 
 def deviations(values: np.ndarray) -> tuple[float, float]:
-    """Standard deviations by draw and by seed of figures [draws, seeds].
+    """Standard deviations by subset and by seed of figures [subsets, seeds].
 
     >>> deviations(np.array([[1.0, 3.0], [5.0, 7.0]]))  # within: 2; between: the means 2 and 6 have variance 8
     (2.6457513110645907, 1.4142135623730951)
@@ -55,7 +55,7 @@ def main() -> None:
     cells = list(itertools.product(("cifar10", "cifar100"), METHODS, range(DRAWS), range(SEEDS)))
     with ProcessPoolExecutor(given.workers) as pool:
         found = list(pool.map(accuracy, [(*cell, given.data) for cell in cells]))
-    print(f"balanced accuracy in %, imbalance factor 100, {DRAWS} draws × {SEEDS} seeds: mean, deviation by draw, by seed")
+    print(f"balanced accuracy in %, imbalance factor 100, {DRAWS} subsets × {SEEDS} seeds: mean, deviation by subset, by seed")
     for (dataset, method), values in zip(
         itertools.product(("cifar10", "cifar100"), METHODS), np.reshape(found, (-1, DRAWS, SEEDS)), strict=True
     ):

@@ -1,16 +1,16 @@
-"""All that a GPU can tell in half an hour, in the order that yields most if time runs out.
+"""All measurements that need a GPU, in half an hour. The most useful come first, in case time runs out.
 
-Stop it at any second: what is finished stays, and the same command goes on.
+You can stop it at any time: finished measurements are kept, and the same command continues.
 
     python benchmarks/gpu.py --data DIR                     # half an hour
     python benchmarks/gpu.py --minutes 10 --only speed,cells
-    python benchmarks/gpu.py --dry                          # the same steps on a CPU, a minute: no figures
+    python benchmarks/gpu.py --dry                          # the same steps on a CPU, in a minute, without figures
 
 tests     the tests that need a GPU
-methods   every method on digits: does it end well, is it the same twice, is it the same recorded as operation by operation
-speed     images a second: operation by operation, recorded (`lt_core.training.replay`), the usual recipe
-together  images a second of 1, 2, 4, … processes at once, alone and under NVIDIA's MPS where it is installed
-cells     trials of cifar_lt, then of cb_table2, as many at once as `together` found best; each is a record of `bench.py run`
+methods   every method on digits: does it finish, are two runs identical, and is a recorded run identical to one without recording
+speed     images per second: operation by operation, recorded (`lt_core.training.replay`), and by the usual recipe
+together  images per second of 1, 2, 4, … processes at once, without NVIDIA's MPS and, where it is installed, with it
+cells     trials of cifar_lt, then of cb_table2, as many at once as `together` found best; each leaves a record of `bench.py run`
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("tests", "methods", "speed", "together", "cells")
-_LIMITS = {"tests": 240.0, "methods": 240.0, "speed": 180.0, "together": 240.0}  # seconds; the cells have what is left
+_LIMITS = {"tests": 240.0, "methods": 240.0, "speed": 180.0, "together": 240.0}  # seconds; the cells get the rest
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--minutes", type=float, default=30.0, help="when all must have ended")
-    asked.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="which parts, in this order")
-    asked.add_argument("--out", type=Path, default=Path("results/runs/gpu"), metavar="DIR", help="where everything is left")
-    asked.add_argument("--suites", nargs="+", default=["cifar_lt", "cb_table2"], help="whose trials are run, one after the other")
-    asked.add_argument("--data", help="where image sets are found")
-    asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
+    asked.add_argument("--minutes", type=float, default=30.0, help="time limit for everything (default 30)")
+    asked.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="parts to run, in this order")
+    asked.add_argument("--out", type=Path, default=Path("results/runs/gpu"), metavar="DIR", help="folder for the results")
+    asked.add_argument("--suites", nargs="+", default=["cifar_lt", "cb_table2"], help="suites whose trials are run, in order")
+    asked.add_argument("--data", help="folder with image sets")
+    asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
     options = asked.parse_args()
     end = time.monotonic() + 60 * options.minutes
     options.out.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def command(part: str, options: argparse.Namespace, left: float) -> list[str]:
 
 
 def run(words: list[str], limit: float) -> str:
-    """Run a command; returns why it did not end well, or nothing."""
+    """Run a command, and return why it failed, or an empty string."""
     try:
         code = subprocess.run(words, cwd=HERE.parent, timeout=limit).returncode
     except subprocess.TimeoutExpired:

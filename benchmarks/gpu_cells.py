@@ -1,8 +1,8 @@
-"""Trials of suites on one GPU, several processes at once, until the time is up; what is under way is stored and goes on with the
-same command. Part of `gpu.py`.
+"""Trials of suites on one GPU, in several processes at once, until the time is up. Running trials are then checkpointed, and the
+same command continues with them. Part of `gpu.py`.
 
-The first trial has the card to itself, so that its whole wall time can be told. Each process is a `bench.py run` of one trial
-by the inline backend, into a folder of its own below DIR/cells; DIR/records.tar.gz holds the records of all that have ended.
+The first trial has the card to itself, so that its wall time can be measured. Each process is a `bench.py run` of one trial with
+the inline backend, into a folder of its own below DIR/cells; DIR/records.tar.gz has the records of all trials that have ended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def best_number(file: Path) -> tuple[int, bool]:
-    """How many trials at once `gpu_together.py` found best, and whether under MPS; four without it, where it was not run."""
+    """How many trials at once `gpu_together.py` found best, and whether with MPS. If it was not run: four, without MPS."""
     if not file.exists():
         return 4, False
     rates = json.loads(file.read_text())["images_per_second"]
@@ -37,11 +37,11 @@ def best_number(file: Path) -> tuple[int, bool]:
 
 @dataclass(frozen=True)
 class Cells:
-    """The trials of ``suite``, and where each of them is kept."""
+    """The trials of ``suite``, and where each of them is stored."""
 
     suite: str
     out: Path
-    options: list[str]  # of `run`, for all of them
+    options: list[str]  # further options of `run`
 
     def folder(self, spec: TrialSpec) -> Path:
         return self.out / "cells" / spec.trial_id
@@ -50,18 +50,20 @@ class Cells:
         return self.folder(spec) / Path(self.suite).stem / "records" / f"{spec.trial_id}.json"
 
     def ordered(self, dataset: str) -> list[TrialSpec]:
-        """All methods of a seed before the next seed, one data set after the other; on ``dataset`` alone, if that is said."""
+        """The trials, one data set after the other, and all methods of a seed before the next seed; only those on ``dataset``, if
+        it is not empty.
+        """
         trials = load_suite(self.suite).specs
         order = list(dict.fromkeys(t.data.dataset for t in trials))
         wanted = [t for t in trials if dataset in ("", t.data.dataset)]
         return sorted(wanted, key=lambda t: (order.index(t.data.dataset), t.seed))
 
     def waiting(self, dataset: str) -> list[Cell]:
-        """The trials that have no record yet, in this order."""
+        """The trials that have no record yet, in the same order."""
         return [Cell(self, spec) for spec in self.ordered(dataset) if not self.record(spec).exists()]
 
     def start(self, spec: TrialSpec) -> subprocess.Popen[bytes]:
-        """`bench.py run` of one trial, in a process of its own."""
+        """Start `bench.py run` for one trial, in a process of its own."""
         where = ",".join(
             f"{key}={getattr(spec.data, key)}" for key in ("dataset", "imbalance_type", "imbalance_factor", "subset_seed")
         )
@@ -87,7 +89,7 @@ class Cell:
 
 
 def keep(out: Path) -> int:
-    """Put all records into one file, for whoever carries them home; returns how many there are."""
+    """Put all records into one archive, which can be copied from the machine, and return how many there are."""
     records = sorted(out.glob("cells/*/*/records/*.json"))
     beside = out / "records.tar.gz.new"
     with tarfile.open(beside, "w:gz") as file:
@@ -98,7 +100,9 @@ def keep(out: Path) -> int:
 
 
 def work_off(out: Path, waiting: list[Cell], number: int, end: float) -> None:
-    """Run ``waiting``, ``number`` at once but the first alone, until the clock says ``end``; what is then under way is stored."""
+    """Run the trials ``waiting``, ``number`` at once but the first one alone, until the time ``end``; then stop those that are
+    still running, which leave a checkpoint.
+    """
     running: list[tuple[Cell, subprocess.Popen[bytes], float]] = []
     alone = number > 1 and keep(out) == 0
     while (waiting or running) and time.monotonic() < end:
@@ -125,14 +129,14 @@ def work_off(out: Path, waiting: list[Cell], number: int, end: float) -> None:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--suites", nargs="+", default=["cifar_lt"], help="one after the other")
-    asked.add_argument("--where", default="", metavar="DATASET", help="only on this data set")
-    asked.add_argument("--seconds", type=float, default=600.0, help="when all must have ended")
-    asked.add_argument("--out", type=Path, required=True)
-    asked.add_argument("--data")
-    asked.add_argument("--dry", action="store_true", help="on a CPU, four trials")
-    asked.add_argument("--processes", type=int, help="at once, in place of what `together` found best")
-    asked.add_argument("--mps", action="store_true", help="under MPS, whatever `together` found best")
+    asked.add_argument("--suites", nargs="+", default=["cifar_lt"], help="suites to run, in order")
+    asked.add_argument("--where", default="", metavar="DATASET", help="run only trials on this data set")
+    asked.add_argument("--seconds", type=float, default=600.0, help="time limit for everything (default 600)")
+    asked.add_argument("--out", type=Path, required=True, help="folder for the results")
+    asked.add_argument("--data", help="folder with image sets")
+    asked.add_argument("--dry", action="store_true", help="run four trials on a CPU")
+    asked.add_argument("--processes", type=int, help="number of trials at once [default: what `together` found best]")
+    asked.add_argument("--mps", action="store_true", help="use MPS, whatever `together` found best")
     options = asked.parse_args()
     end = time.monotonic() + options.seconds - 8
     options.out.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""Every method on a GPU, on digits: how it ends, whether it gives the same figures twice, and recorded as it gives operation by
-operation. Part of `gpu.py`; several processes at once, each of which takes the next method.
+"""Every method on a GPU, on digits: whether it finishes, whether two runs give the same figures, and whether a recorded run gives
+the same figures as one without recording. Part of `gpu.py`. Several processes run at once, each of which takes the next method.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def checked(task: tuple[str, str, str]) -> dict[str, Any]:
-    """What one method does in one precision on ``kind`` of device."""
+    """Check one method in one precision on one kind of device."""
     method, precision, kind = task
     spec, runtime, start = fitting_spec(method, data=VALIDATED, precision=precision), Runtime(device=kind), time.perf_counter()
     with warnings.catch_warnings(record=True) as told:
@@ -44,15 +44,15 @@ def checked(task: tuple[str, str, str]) -> dict[str, Any]:
 
 
 def differing(one: TrialResult, other: TrialResult) -> dict[str, Any]:
-    """The figures of two results of one trial that are not the same."""
+    """The figures in which two results of one trial differ."""
     ours, theirs = figures_of(one), figures_of(other)
     return {key: (value, theirs.get(key)) for key, value in ours.items() if value != theirs.get(key)}
 
 
 def main() -> None:
     asked = parser(__doc__)
-    asked.add_argument("--dry", action="store_true", help="on a CPU, five methods")
-    asked.add_argument("--processes", type=int, default=max(1, min(12, cpus() - 2)))
+    asked.add_argument("--dry", action="store_true", help="check five methods on a CPU")
+    asked.add_argument("--processes", type=int, default=max(1, min(12, cpus() - 2)), help="number of processes at once")
     options = asked.parse_args()
     kind = "cpu" if options.dry else "cuda"
     names = ["softmax", "ldam_drw", "crt", "mixup", "fixmatch"] if options.dry else list(METHODS)

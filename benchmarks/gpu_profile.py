@@ -1,12 +1,12 @@
-"""Where the time of a replayed step goes on a GPU, and what other settings of the libraries would make of it.
+"""Where the time of a replayed step goes on a GPU, and how other settings of the libraries would change it.
 
-ResNet-32, batches of 128, bfloat16. First the kernels of a replay and the operations that they belong to (shapes included), then
-milliseconds a step under each setting (`gpu_settings.py`), each in a process of its own. A setting that is faster is a question,
-not an answer: beside it stands what the weights are after the same steps, so that processes can be compared.
+The network is ResNet-32, with batches of 128 in bfloat16. First come the kernels of a replay and the operations that they belong
+to, with shapes; then milliseconds per step with each setting (`gpu_settings.py`), each in a process of its own. A faster setting
+need not be usable, because it may change the weights, so a digest of the weights after the same steps is shown next to it.
 
     python benchmarks/gpu_profile.py --json profile.json
     python benchmarks/gpu_profile.py --only search search+any_order --no-kernels
-    python benchmarks/gpu_profile.py --dry                                   # on a CPU, and small
+    python benchmarks/gpu_profile.py --dry                                   # a small version on a CPU
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime
 
 STEPS, ROUNDS = 40, 5
-#: What is compared with ours (the first).
+#: The settings to compare; the first, an empty name, is ours.
 SETTINGS = ("", "search", "search", "any_order", "search+any_order", "norms_by_torch", "channels_first", "channels_first+search",
             "compiled", "compiled+search")  # fmt: skip
 
@@ -42,7 +42,7 @@ def made(device: torch.device, images: int) -> Training:
 
 
 def measured(named: str, kind: str, images: int) -> dict[str, Any]:
-    """Milliseconds a step of a recorded training under ``named`` settings, and what its weights are after it."""
+    """Milliseconds per step of a recorded training with the ``named`` settings, and a digest of its weights afterwards."""
     device = torch.device(kind)
     Runtime(device=kind).prepare()
     with settings(named):
@@ -60,7 +60,7 @@ def measured(named: str, kind: str, images: int) -> dict[str, Any]:
 
 
 def profiled(one: Training, device: torch.device, images: int, recorded: bool) -> dict[str, Any]:
-    """Kernels by name: how many a step, and microseconds a step."""
+    """The kernels of a step: microseconds, number of calls and name of each, and totals."""
     replay = one.replay
     one.replay = replay if recorded else None
     one.run_epoch()
@@ -97,9 +97,9 @@ def profiled(one: Training, device: torch.device, images: int, recorded: bool) -
 
 def main() -> None:
     asked = parser(__doc__)
-    asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
-    asked.add_argument("--only", nargs="*", default=SETTINGS, metavar="NAMES", help="settings, joined by +")
-    asked.add_argument("--no-kernels", action="store_true", help="settings only")
+    asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
+    asked.add_argument("--only", nargs="*", default=SETTINGS, metavar="NAMES", help="settings to measure, joined by +")
+    asked.add_argument("--no-kernels", action="store_true", help="measure the settings only")
     options = asked.parse_args()
     device = torch.device("cpu" if options.dry else "cuda")
     images = 128 * (5 if options.dry else STEPS)
@@ -122,12 +122,12 @@ def main() -> None:
             try:
                 told["settings"].append(fresh.apply(measured, (named, device.type, images)))
                 print(told["settings"][-1], flush=True)
-            except Exception:  # one setting that a machine lacks leaves the others
+            except Exception:  # a setting that this machine does not support must not stop the others
                 print(named, traceback.format_exc(limit=-2), flush=True)
         write_json(options.json, told)
     middle = ROUNDS // 2
     print_table(
-        f"ResNet-32, bfloat16, milliseconds a step on {told['device_name']}",
+        f"ResNet-32, bfloat16, milliseconds per step on {told['device_name']}",
         ["", "median", "min..max", "images/s", "weights"],
         [
             [f["setting"], f"{ms[middle]:.2f}", f"{ms[0]:.2f}..{ms[-1]:.2f}", f"{128_000 / ms[middle]:,.0f}", f["weights"]]

@@ -1,6 +1,6 @@
-"""Other settings of the libraries than ours, to measure what ours cost: as blocks in which trainings are made and run.
+"""Other settings of the libraries than ours, to measure what ours cost. Trainings are made and run in a block with a setting.
 
-cuDNN keeps what it chose for a convolution as long as the process lives, whatever is set later: a process for each setting.
+Use a separate process for each setting, because cuDNN keeps its choice for a convolution until the process ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Setting = Callable[[], AbstractContextManager[object]]
 
 @contextmanager
 def cudnn(**flags: bool) -> Iterator[None]:
-    """cuDNN with other flags than ours."""
+    """Set other flags of cuDNN than ours."""
     before = {name: getattr(torch.backends.cudnn, name) for name in flags}
     for name, value in flags.items():
         setattr(torch.backends.cudnn, name, value)
@@ -32,13 +32,13 @@ def cudnn(**flags: bool) -> Iterator[None]:
 
 
 def search() -> AbstractContextManager[object]:
-    """cuDNN times its kernels and takes the fastest."""
+    """Let cuDNN time its kernels and take the fastest."""
     return cudnn(benchmark=True)
 
 
 @contextmanager
 def any_order() -> Iterator[None]:
-    """Kernels that may sum in any order."""
+    """Allow kernels that sum in any order."""
     torch.use_deterministic_algorithms(False)
     try:
         with cudnn(deterministic=False):
@@ -48,7 +48,7 @@ def any_order() -> Iterator[None]:
 
 
 def norms_by_torch() -> AbstractContextManager[object]:
-    """Batch norm by torch's own kernels in place of cuDNN's."""
+    """Use torch's own kernels for batch norm instead of cuDNN's."""
     plain = nn.BatchNorm2d.forward
 
     def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
@@ -59,12 +59,12 @@ def norms_by_torch() -> AbstractContextManager[object]:
 
 
 def channels_first() -> AbstractContextManager[object]:
-    """Images and weights in the order channels, rows, columns."""
+    """Store images and weights in the order channels, rows, columns."""
     return patch.object(torch, "channels_last", torch.contiguous_format)
 
 
 def compiled() -> AbstractContextManager[object]:
-    """The network through torch.compile."""
+    """Compile the network with torch.compile."""
     plain = Training.__init__
 
     def make(self: Training, *args: Any, **kwargs: Any) -> None:
@@ -80,7 +80,7 @@ NAMES = {setting.__name__: setting for setting in _ALL}
 
 @contextmanager
 def settings(named: str) -> Iterator[None]:
-    """Those that are ``named``, joined by +; an empty name is ours alone."""
+    """Apply the settings in ``named``, joined by +; with an empty name, ours stay."""
     with ExitStack() as stack:
         for name in filter(None, named.split("+")):
             stack.enter_context(NAMES[name]())

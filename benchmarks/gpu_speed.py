@@ -1,7 +1,8 @@
-"""Images a second on one GPU: operation by operation, recorded and replayed, and by the usual recipe. Part of `gpu.py`.
+"""Images per second on one GPU: operation by operation, recorded and replayed, and by the usual recipe. Part of `gpu.py`.
 
-ResNet-32, batches of 128, on 12,406 noise images in the shape of CIFAR-10-LT. All take turns in rounds of an epoch, after four
-epochs of warming up. Each recorded training must end with the weights of the one that it replaces, to the bit.
+The network is ResNet-32, with batches of 128 of 12,406 noise images in the shape of CIFAR-10-LT. Our trainings take turns in
+rounds of one epoch, after four epochs to warm up. Each recorded training must end with the same weights as the one that it
+replaces, to the bit.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from lt_core.training import loop
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime
 
-WARM = 4  # epochs: the batch that ends an epoch is recorded in the fourth
+WARM = 4  # epochs to warm up, because the last batch of an epoch is recorded in the fourth
 PRECISIONS = ("bfloat16", "float32")
 WORKERS = (2, 4)
 ROUNDS = 5
 
 
 def recording(recorded: bool, device: torch.device) -> AbstractContextManager[object]:
-    """A block in which trainings are made that record their steps, or do not."""
+    """A block in which trainings are made that record their steps if ``recorded``."""
     if not recorded:
         return patch.object(loop, "recorder_for", lambda device: None)
     return recording_on_cpu() if device.type == "cpu" else nullcontext()
@@ -47,7 +48,7 @@ def training(split: Split, device: torch.device, images: int, precision: str = "
 
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """How long ``work`` takes, to the end of what it starts on the device."""
+    """How long ``work`` takes, including what it starts on the device."""
     synchronise(device)
     start = time.perf_counter()
     work()
@@ -57,7 +58,7 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
 
 def main() -> None:
     asked = parser(__doc__)
-    asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
+    asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
     options = asked.parse_args()
     device = torch.device("cpu" if options.dry else "cuda")
     images, rounds = (160, 1) if options.dry else (sum(COUNTS), ROUNDS)
@@ -81,10 +82,13 @@ def main() -> None:
         measured[f"usual recipe, {workers} workers"] = [images / usual.seconds(images) for _ in range(min(2, rounds))]
     rates = {name: Spread(tuple(values)) for name, values in measured.items()}
     print_table(
-        f"ResNet-32, training images/s on {machine(device.type)['device_name']}, {images:,} images a round",
+        f"ResNet-32, training images/s on {machine(device.type)['device_name']}, {images:,} images per round",
         ["", "n", "median", "min..max", f"200 epochs of {sum(COUNTS):,}, s"],
         [[name, *rate.cells(), f"{200 * sum(COUNTS) / rate.median:.1f}"] for name, rate in rates.items()],
-        [f"{p}: recorded weights {'are' if s else 'ARE NOT'} those of each operation, to the bit" for p, s in same.items()],
+        [
+            f"{p}: the weights {'are' if s else 'ARE NOT'} the same with and without recording, to the bit"
+            for p, s in same.items()
+        ],
     )
     figures = {name: {"median": r.median, "min": r.low, "max": r.high, "n": len(r.values)} for name, r in rates.items()}
     write_json(options.json, {**machine(device.type), "images": images, "same": same, "images_per_second": figures})

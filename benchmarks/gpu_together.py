@@ -1,7 +1,7 @@
-"""Images a second of several trainings at once on one GPU, each in a process of its own, by the number of them. Part of `gpu.py`.
+"""Images per second of several trainings at once on one GPU, each in a process of its own. Part of `gpu.py`.
 
-Twice, where NVIDIA's MPS is installed: without it processes take turns on the card, with it their kernels run side by side.
-Trainings are recorded ones of `gpu_speed.py`, warmed up before the clock starts.
+If NVIDIA's MPS is installed, this is measured twice: without it processes take turns on the card, with it their kernels run side
+by side. The trainings are the recorded ones of `gpu_speed.py`, and are warmed up before the clock starts.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from lt_core.training.runtime import Runtime
 
 NUMBERS = (1, 2, 4, 8, 12)
 SECONDS = 3.0
-PATIENCE = 120.0  # seconds that processes wait for each other
+PATIENCE = 120.0  # the most seconds that processes wait for each other
 
 
 def work(rank: int, numbers: tuple[int, ...], kind: str, images: int, named: str, barrier: Any, told: Any) -> None:
-    """One process: train for a while beside as many others as it is the turn of; tells images a second."""
+    """Run one of the processes: train at the same time as the others of each turn, and report images per second."""
     device = torch.device(kind)
     Runtime(device=kind).prepare()
     with settings(named):
@@ -39,7 +39,7 @@ def work(rank: int, numbers: tuple[int, ...], kind: str, images: int, named: str
 
 
 def train(rank: int, numbers: tuple[int, ...], one: Training, images: int, barrier: Any, told: Any) -> None:
-    """Train ``one`` in the turns that ``rank`` has a share in."""
+    """Train ``one`` in the turns that ``rank`` takes part in."""
     for _ in range(WARM):
         one.run_epoch()
     for number in numbers:
@@ -55,7 +55,7 @@ def train(rank: int, numbers: tuple[int, ...], one: Training, images: int, barri
 
 @contextmanager
 def mps() -> Iterator[None]:
-    """Processes that are started in this block share the card through MPS."""
+    """Let the processes that are started in this block share the card through MPS."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"CUDA_MPS_PIPE_DIRECTORY": f"{folder}/pipe", "CUDA_MPS_LOG_DIRECTORY": f"{folder}/log"}
         os.environ |= places
@@ -69,7 +69,7 @@ def mps() -> Iterator[None]:
 
 
 def measured(numbers: tuple[int, ...], kind: str, images: int, named: str) -> dict[int, float]:
-    """Images a second of all processes together, by their number."""
+    """Number of processes → images per second of all of them together."""
     context = multiprocessing.get_context("spawn")
     barrier, told = context.Barrier(max(numbers)), context.Queue()
     shared = (numbers, kind, images, named, barrier, told)
@@ -87,10 +87,10 @@ def measured(numbers: tuple[int, ...], kind: str, images: int, named: str) -> di
 
 def main() -> None:
     asked = parser(__doc__)
-    asked.add_argument("--dry", action="store_true", help="on a CPU, and small")
-    asked.add_argument("--numbers", nargs="*", type=int, default=NUMBERS, help="of processes")
-    asked.add_argument("--setting", default="", metavar="NAMES", help="of gpu_settings.py, joined by +")
-    asked.add_argument("--mps-only", action="store_true")
+    asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
+    asked.add_argument("--numbers", nargs="*", type=int, default=NUMBERS, help="numbers of processes to measure")
+    asked.add_argument("--setting", default="", metavar="NAMES", help="settings of gpu_settings.py, joined by +")
+    asked.add_argument("--mps-only", action="store_true", help="measure only with MPS")
     options = asked.parse_args()
     numbers = tuple(options.numbers)
     kind, numbers, images = ("cpu", (1, 2), 128) if options.dry else ("cuda", numbers, sum(COUNTS))
@@ -103,8 +103,8 @@ def main() -> None:
         try:
             with mps():
                 rates["MPS"] = measured(numbers, *shared)
-        except Exception as error:  # MPS is a matter of the machine
-            print(f"MPS is installed but does not serve: {type(error).__name__} {error}")
+        except Exception as error:  # whether MPS works depends on the machine
+            print(f"MPS is installed but does not work: {type(error).__name__} {error}")
     write_json(options.json, {**about, "images_per_second": rates})
     print_table(
         f"ResNet-32, training images/s of all processes together on {about['device_name']}",

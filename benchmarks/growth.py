@@ -1,11 +1,12 @@
-"""What a run of many trials costs to look at: CPU seconds and peak memory of each command, at 2,000 and at 20,000 records.
+"""The cost of commands on a run with many trials: CPU seconds and peak memory of each command, with 2,000 and with 20,000
+records.
 
-Records are copies of those of suite quick (ten classes, a validation split, 20 points of a curve), each under another spec:
-50 labels × ten imbalance factors × two draws of the images × as many seeds as it takes. In each copy a few predictions are moved,
-so that no two trials are alike. Each command is a process of its own:
+The records are copies of those of suite quick (ten classes, a validation split, 20 points of a curve), each with another spec: 50
+labels × ten imbalance factors × two subsets of the images × as many seeds as necessary. In each copy a few predictions are
+changed, so that no two trials are alike. Each command is a process of its own:
 
-records   Parquet made of the records, as after a run that was killed; the commands below find it there
-run       the suite again, with nothing left to run: table, files and report
+records   make the Parquet files from the records, as after a run that was killed; the commands below find them
+run       run the suite again, with nothing left to run: table, files and report
 others    the commands of these names
 """
 
@@ -24,18 +25,18 @@ from pathlib import Path
 
 from common import machine, parser, peak_gib, print_table, write_json
 
-# This process stays small: the kernel counts what a child shares with its parent before it starts its own program.
+# This process stays small, because the kernel counts what a child shares with its parent before it starts its own program.
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "results" / "quick" / "records"
 LABELS, FACTORS, DRAWS = 50, (2, 3, 5, 10, 15, 20, 30, 50, 75, 100), 2
-OTHER_IMAGES = ("semi_supervised", "generation")  # families that need unlabelled images or colour
+OTHER_IMAGES = ("semi_supervised", "generation")  # families that need unlabelled or colour images
 COMPACT = "import sys; from bench.records.store import Store; Store(sys.argv[1]).compact()"
 CPU_GOAL, MEMORY_GOAL = 10.0, 1.0  # seconds, GiB
 _EACH_SEED = LABELS * len(FACTORS) * DRAWS
 
 
 def fill(trials: int, file: Path) -> None:
-    """A suite of ``trials`` trials in ``file``, and a record of each in the run that lies beside it."""
+    """Write a suite of ``trials`` trials to ``file``, and a record of each to the run next to it."""
     from bench.records.record import encoded
     from bench.suites.suite import load_suite
     from lt_core.methods import METHODS
@@ -57,7 +58,7 @@ def fill(trials: int, file: Path) -> None:
 
 
 def _moved(confusion: list[list[int]], moves: random.Random) -> list[list[int]]:
-    """``confusion`` with up to three images of each class taken for the next class that were not."""
+    """``confusion`` after moving up to three correctly predicted images of each class to the next class."""
     matrix = [list(row) for row in confusion]
     for place, row in enumerate(matrix):
         moved = min(moves.randrange(4), row[place])
@@ -67,7 +68,7 @@ def _moved(confusion: list[list[int]], moves: random.Random) -> list[list[int]]:
 
 
 def commands(file: Path) -> Iterator[tuple[str, list[str]]]:
-    """What is measured, by name, in order."""
+    """(name, command) of everything that is measured, in order."""
     bench, out, run = str(ROOT / "bench.py"), str(file.parent), str(file.with_suffix(""))
     yield "records", ["-c", COMPACT, run]
     yield "status", [bench, "status", run]
@@ -81,7 +82,7 @@ def commands(file: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def measured(words: list[str]) -> dict[str, float]:
-    """CPU and wall seconds of a process, and the most memory that it has had resident, in GiB."""
+    """CPU and wall seconds of a process, and its peak resident memory in GiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
@@ -126,12 +127,16 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("--records", type=int, nargs="+", default=[2000, 20_000], metavar="N", help="default 2000 20000")
-    made.add_argument("--folder", type=Path, metavar="DIR", help="where the records are made, 7 kB each [default: temporary]")
+    made.add_argument(
+        "--records", type=int, nargs="+", default=[2000, 20_000], metavar="N", help="numbers of records (default 2000 20000)"
+    )
+    made.add_argument(
+        "--folder", type=Path, metavar="DIR", help="folder for the records, 7 kB each [default: a temporary folder]"
+    )
     made.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     options = made.parse_args()
     if any(trials < 1 or trials % _EACH_SEED for trials in options.records):
-        made.error(f"--records must be multiples of {_EACH_SEED:,}: {LABELS} labels, {len(FACTORS)} factors, {DRAWS} draws")
+        made.error(f"--records must be multiples of {_EACH_SEED:,}: {LABELS} labels, {len(FACTORS)} factors, {DRAWS} subsets")
     return options
 
 

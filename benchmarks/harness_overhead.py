@@ -1,12 +1,12 @@
-"""The price of the harness: the first trials of suite quick through Ray, beside the same trials in a bare loop.
+"""The cost of the harness: the first trials of suite quick with Ray, compared with the same trials in a bare loop.
 
-ray   bench.run into a temporary folder: plan, Ray Tune with 1 CPU a trial, a record on disk for each trial
+ray   bench.run into a temporary folder: plan, Ray Tune with 1 CPU per trial, a record on disk for each trial
 loop  for spec in specs: run_trial(spec, Runtime(threads=all CPUs)); no store, no harness, one process
 
-Each runs in a process of its own, one after the other, and is timed from outside: interpreter, imports and Ray's start
-included, since a user waits for them too. Figures: wall seconds, trials a minute, ratio = loop / ray (above 1 Ray wins).
-Of Ray's wall: its start-up (until the first trial has started), its shutdown, and the overhead a trial, which is the
-time of a worker that no trial accounts for: workers · (time from the first start to the last record) / trials − mean
+Each runs in a process of its own, one after the other, and is timed from outside, including interpreter, imports and Ray's start,
+because a user waits for these too. The figures are wall seconds, trials per minute, and the ratio loop / ray (above 1, Ray is
+faster). Ray's wall time is split into its start-up (until the first trial has started), its shutdown, and the overhead per trial,
+which is the time of a worker that no trial accounts for: workers · (time from the first start to the last record) / trials − mean
 seconds of a trial.
 """
 
@@ -27,7 +27,7 @@ SUITE = "quick"
 
 
 def ray_side(trials: int) -> dict[str, Any]:
-    """Run ``trials`` trials through Ray; times are seconds since the epoch."""
+    """Run ``trials`` trials with Ray. Points in time are seconds since the epoch."""
     import ray
 
     import bench
@@ -44,7 +44,7 @@ def ray_side(trials: int) -> dict[str, Any]:
         ray.init = init
         store = bench.run(SUITE, out=folder, backend="ray", device="cpu", limit=trials)
         results = list(store.results())
-        # (when the record was written, seconds of the trial), in order of their end
+        # (time when the record was written, seconds of the trial), sorted by time
         ends = sorted(((store.records / f"{r.trial_id}.json").stat().st_mtime, sum(r.seconds.values())) for r in results)
         return {
             "connected": connected[0],
@@ -57,7 +57,7 @@ def ray_side(trials: int) -> dict[str, Any]:
 
 
 def loop_side(trials: int) -> dict[str, Any]:
-    """Run ``trials`` trials one after another, with all CPUs for each."""
+    """Run ``trials`` trials one after another, each with all CPUs."""
     from bench import load_suite, plan
     from lt_core.training import Runtime, run_trial
 
@@ -70,7 +70,7 @@ SIDES = {"ray": ray_side, "loop": loop_side}
 
 
 def timed(side: str, trials: int) -> dict[str, Any]:
-    """One side in a fresh process: what it tells, its wall seconds and when it began."""
+    """Run one side in a fresh process: the figures that it reports, its wall seconds and when it began."""
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "told.json"
         command = [sys.executable, __file__, "--trials", str(trials), "--side", side, "--json", str(told)]
@@ -81,7 +81,7 @@ def timed(side: str, trials: int) -> dict[str, Any]:
             sys.exit(f"{done.stdout}\nthe {side} side failed")
         facts = json.loads(told.read_text())
     if facts["ok"] != trials:
-        sys.exit(f"{side}: {facts['ok']} of {trials} trials ended well; their times cannot be compared")
+        sys.exit(f"{side}: only {facts['ok']} of {trials} trials finished, so the times cannot be compared")
     return {**facts, "wall": wall, "began": began}
 
 
@@ -113,7 +113,7 @@ def main() -> None:
             ["until ray.init is done", "", *_seconds(phases["ray_init_seconds"])],
             ["until the first trial starts", "", *_seconds(phases["startup_seconds"])],
             ["after the last record", "", *_seconds(phases["shutdown_seconds"])],
-            ["harness, a trial", "", *_seconds(phases["overhead_seconds_per_trial"])],
+            ["harness, per trial", "", *_seconds(phases["overhead_seconds_per_trial"])],
         ],
         busy_note(about),
     )
@@ -129,8 +129,8 @@ def _seconds(*values: float) -> list[str]:
 
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("--trials", type=int, default=60, metavar="N", help="trials of the suite (default 60)")
-    made.add_argument("--side", choices=tuple(SIDES), help=argparse.SUPPRESS)  # what the child processes are told
+    made.add_argument("--trials", type=int, default=60, metavar="N", help="number of trials of the suite (default 60)")
+    made.add_argument("--side", choices=tuple(SIDES), help=argparse.SUPPRESS)  # given to the child processes
     options = made.parse_args()
     if options.trials < 1:
         made.error("--trials must be at least 1")

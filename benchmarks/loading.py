@@ -1,17 +1,17 @@
-"""Loading photographs: augmented batches a second from pictures that were decoded once, beside the usual recipe, which decodes
-each picture each time. Nothing is trained.
+"""Loading photographs: augmented images per second from pictures that were decoded once, compared with the usual recipe, which
+decodes each picture every time. Nothing is trained.
 
     python benchmarks/loading.py pictures/train
 
-ours   pictures are decoded once (`bench.py data add --size 256`), and batches are looked up in the memory-mapped file, cropped,
+ours   pictures are decoded once (`bench.py data add --size 256`), and batches are read from the memory-mapped file, cropped,
        scaled, mirrored and normalised by `lt_core.data.loader.Batches` in the one process that would train
 usual  DataLoader, ImageFolder, PIL, and torchvision's RandomResizedCrop, RandomHorizontalFlip, ToTensor and Normalize, in as many
        worker processes as ours has threads
 
-Both have been through all pictures once, so that files are in the page cache, then take turns in rounds; every other round goes
-backwards. A ratio is the median of the rounds' ratios. The workers' start is not held against the usual recipe, and neither
-are batches that were ready before the clock started. What decoding once costs is told beside. What it takes to begin with 100,000
-files is measured by many_files.py.
+Both first go through all pictures once, so that the files are in the page cache, and then take turns in rounds; every other round
+goes backwards. A ratio is the median of the rounds' ratios. Neither the start of the usual recipe's workers nor batches that were
+ready before the clock started are counted. The cost of decoding once is printed too. many_files.py measures what it takes to
+start with 100,000 files.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from lt_core.errors import UserError
 from lt_core.recipes import RECIPES, Recipe
 
 CPU = torch.device("cpu")
-Way = Callable[[int], Iterator[Tensor]]  # batches of a number of images
+Way = Callable[[int], Iterator[Tensor]]  # number of images → batches
 
 
 class Ours:
-    """The pictures of ``folder``, decoded into a cache of its own."""
+    """Loading as lt_core does, from the pictures of ``folder``, which are decoded into the cache first."""
 
     def __init__(self, folder: Path, recipe: Recipe, size: int) -> None:
         layout = layout_at(str(folder), "train")
@@ -69,7 +69,7 @@ class Ours:
         return torch.cat([torch.randperm(count, generator=self.order) for _ in range(1 + images // count)])[:images]
 
     def parts(self) -> dict[str, float]:
-        """Milliseconds an image of each part of a batch."""
+        """Milliseconds per image for each part of making a batch."""
         recipe, batches = self.recipe, self.batches
         positions = self._order(recipe.batch_size)
         stored = batches.source[positions]
@@ -90,7 +90,7 @@ class Ours:
 
 
 class Usual:
-    """As most public code loads photographs."""
+    """Loading as most public code does."""
 
     def __init__(self, folder: Path, recipe: Recipe, workers: int) -> None:
         from torchvision import transforms
@@ -106,7 +106,7 @@ class Usual:
         self.batch_size, self.workers = recipe.batch_size, workers
 
     def __call__(self, images: int) -> Iterator[Tensor]:
-        """One batch comes first, and as many as the workers prepare in advance are left over."""
+        """Also load one batch before these, and after them as many as the workers prepare in advance, which are not returned."""
         batch, ahead = self.batch_size, 2 * self.workers  # DataLoader's prefetch_factor is 2
         sizes = [batch, *[min(batch, images - start) for start in range(0, images, batch)], *[batch] * ahead]
         passes = 1 + sum(sizes) // len(self.pictures)
@@ -120,7 +120,7 @@ class Usual:
             yield next(batches)[0]
 
     def parts(self) -> dict[str, float]:
-        """Milliseconds an image of each part of what a worker does, in one process."""
+        """Milliseconds per image for each part of a worker's job, in one process."""
         from torchvision import transforms
 
         first, last = (transforms.Compose(some) for some in (self.first, self.last))
@@ -138,7 +138,7 @@ class Usual:
 
 
 def milliseconds(part: Callable[[], object], images: int) -> float:
-    """Of an image: the median of seven times, after one to warm up."""
+    """Milliseconds per image: the median of seven calls of ``part``, after one to warm up."""
     part()
     taken = []
     for _ in range(7):
@@ -149,12 +149,12 @@ def milliseconds(part: Callable[[], object], images: int) -> float:
 
 
 def rate_of(way: Way, images: int) -> float:
-    """Images a second, from the moment that the first batch could be asked for."""
+    """Images per second after the first batch, which is not counted."""
     batches, seen = way(images), 0
     start = None
     for batch in batches:
         if start is None:
-            start = time.perf_counter()  # of the first batch, which is not counted
+            start = time.perf_counter()  # the first batch is ready and is not counted
             continue
         seen += len(batch)
     assert start is not None
@@ -162,9 +162,9 @@ def rate_of(way: Way, images: int) -> float:
 
 
 def bounded_by(parts: dict[str, float]) -> str:
-    """The largest part, in words."""
+    """A description of the largest part."""
     name = max(parts, key=parts.__getitem__)
-    return f"{name}, {100 * parts[name] / sum(parts.values()):.0f} % of {sum(parts.values()):.2f} ms an image"
+    return f"{name}, {100 * parts[name] / sum(parts.values()):.0f} % of {sum(parts.values()):.2f} ms per image"
 
 
 def main() -> None:
@@ -187,7 +187,7 @@ def main() -> None:
     rates = {name: Spread(tuple(values)) for name, values in measured.items()}
     ratio = Spread(tuple(a / b for a, b in zip(measured["ours"], measured["usual"], strict=True)))
     room = gigabytes(pictures, options.size)
-    # Passes after which decoding once has paid for itself.
+    # The number of passes after which decoding once has paid for itself.
     saved = 1 / rates["usual"].median - 1 / rates["ours"].median
     passes = 1 / ours.decode_rate / saved if saved > 0 else None
     paid = "never paid back" if passes is None else f"paid back after {passes:.1f} passes"
@@ -207,7 +207,7 @@ def main() -> None:
         total = sum(its.values())
         print_table(
             f"what bounds {name}, part by part, on one thread: {bounded_by(its)}",
-            ["", "ms an image", "share"],
+            ["", "ms per image", "share"],
             [[part, f"{value:.3f}", f"{100 * value / total:.1f} %"] for part, value in its.items()],
             busy_note(about) if name == "usual" else [],
         )
@@ -235,21 +235,23 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("folder", type=Path, help="a folder with one folder of pictures a class")
-    made.add_argument("--size", type=int, default=256, metavar="N", help="pixels that pictures are stored at (default 256)")
-    made.add_argument("--crop", type=int, default=224, metavar="N", help="pixels of a crop (default 224)")
+    made.add_argument("folder", type=Path, help="a folder with one folder of pictures per class")
     made.add_argument(
-        "--jitter", type=float, default=0.0, metavar="X", help="change brightness, contrast and saturation by so much"
+        "--size", type=int, default=256, metavar="N", help="size in pixels at which pictures are stored (default 256)"
     )
-    made.add_argument("--batch-size", type=int, default=64, metavar="N", help="images of a batch (default 64)")
-    made.add_argument("--images", type=int, metavar="N", help="images of a round; default: all pictures once")
+    made.add_argument("--crop", type=int, default=224, metavar="N", help="size of a crop in pixels (default 224)")
     made.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="workers of the usual recipe, threads of ours (default 1)"
+        "--jitter", type=float, default=0.0, metavar="X", help="largest change of brightness, contrast and saturation (default 0)"
     )
-    made.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of each way (default 5)")
+    made.add_argument("--batch-size", type=int, default=64, metavar="N", help="images per batch (default 64)")
+    made.add_argument("--images", type=int, metavar="N", help="images per round [default: all pictures once]")
+    made.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="workers of the usual recipe, and threads of ours (default 1)"
+    )
+    made.add_argument("--rounds", type=int, default=5, metavar="N", help="number of rounds (default 5)")
     options = made.parse_args()
     if not options.folder.is_dir():
-        made.error(f"{options.folder} is no folder")
+        made.error(f"{options.folder} is not a folder")
     if min(options.rounds, options.workers, options.batch_size, options.size, options.crop) < 1 or (options.images or 1) < 1:
         made.error("--rounds, --workers, --batch-size, --size, --crop and --images must be at least 1")
     return options

@@ -1,19 +1,19 @@
-"""A set of very many small pictures: what it takes to add it, to begin with it in each process, and the memory of a trial on it.
+"""A set of very many small pictures: the time to add it and to open it in each process, and the memory of a trial on it.
 
     python benchmarks/many_files.py --files 100000 --size 32
     python benchmarks/many_files.py --files 100000 --size 64
 
-JPEGs of 32 × 32 pixels, no two of them alike, are written into a temporary folder: 1,000 class folders, and a list file that
-names the same pictures. Each figure is of processes of their own:
+JPEGs of 32 × 32 pixels, no two of them alike, are written into a temporary folder, as 1,000 class folders and a list file that
+names the same pictures. Every figure is measured in processes of its own:
 
-add, first   `bench.py data add`: find the files, hash and decode each, write the manifest
-add, again   the same when all of that is there
-begin        what each process does before it trains: read the manifest, hold each file against it by size and time
-usual        the same with torchvision: ImageFolder on the class folders; the list read line by line, no file looked at
+add, first   `bench.py data add`: find the files, hash and decode each, and write the manifest
+add, again   the same when all of this exists already
+begin        what each process does before it trains: read the manifest, and compare each file with it by size and time
+usual        the same with torchvision: ImageFolder on the class folders; the list is read line by line, without opening any file
 
-Seconds are those of the processor, user and system, after the imports, so that they mean the same on a machine with other work.
-Memory is the most that a process has resident, pages of mapped files included, which begins, trains 4,000 images in batches of
-32 and evaluates on the test part, a fifth of all files. The goal is 1.5 GiB.
+Seconds are processor time, user and system, after the imports, so that other work on the machine hardly affects them. Memory is
+the peak resident memory, including pages of mapped files, of a process that opens the set, trains on 4,000 images in batches of
+32 and evaluates on the test set, a fifth of all files. The goal is 1.5 GiB.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LAYOUTS = {"folders": "tree", "list": "list.txt"}
 
 
 def write_pictures(folder: Path, files: int) -> None:
-    """The class folders and the list."""
+    """Write the class folders and the list."""
     import numpy as np
     from PIL import Image
 
@@ -49,18 +49,18 @@ def write_pictures(folder: Path, files: int) -> None:
     for number in range(files):
         place = f"class_{number % CLASSES:04d}/picture_{number:07d}.jpg"
         (folder / "tree" / place).parent.mkdir(parents=True, exist_ok=True)
-        comment = b"\xff\xfe\x00\x0e%012d" % number  # behind the marker that a file begins with
+        comment = b"\xff\xfe\x00\x0e%012d" % number  # after the marker at the start of the file
         (folder / "tree" / place).write_bytes(content[:2] + comment + content[2:])
         lines.append(f"{place} {number % CLASSES}\n")
     (folder / "list.txt").write_text("".join(lines))
 
 
-# What a process of its own does: imports first, then what is measured.
+# These functions run in processes of their own, after the imports.
 
 
 def measured(what: str, layout: str, folder: Path, size: int) -> dict[str, Any]:
-    """Seconds and the most memory of this process; ``what`` is a function of this module, without its underscore."""
-    # What is imported is not measured.
+    """Seconds and peak memory of this process; ``what`` is a function of this module, without its underscore."""
+    # The imports are not measured.
     if what == "usual":
         import torchvision.datasets  # noqa: F401
     from lt_core import training  # noqa: F401
@@ -113,7 +113,7 @@ def _trial(layout: str, folder: Path, size: int) -> None:
 
 
 def _peak() -> float:
-    """The most memory that this process has had resident, in GiB."""
+    """The peak resident memory of this process in GiB."""
     return peak_gib(resource.getrusage(resource.RUSAGE_SELF))
 
 
@@ -174,13 +174,13 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("--files", type=int, default=100_000, metavar="N", help="pictures (default 100,000)")
-    made.add_argument("--size", type=int, default=32, metavar="N", help="pixels that they are stored at (default 32)")
-    made.add_argument("--rounds", type=int, default=5, metavar="N", help="processes of each kind but the first (default 5)")
+    made.add_argument("--files", type=int, default=100_000, metavar="N", help="number of pictures (default 100,000)")
+    made.add_argument("--size", type=int, default=32, metavar="N", help="size in pixels at which they are stored (default 32)")
+    made.add_argument("--rounds", type=int, default=5, metavar="N", help="repetitions of all but 'add, first' (default 5)")
     made.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = made.parse_args()
     if options.files < 2 * CLASSES or min(options.size, options.rounds) < 1:
-        made.error(f"--files must be at least {2 * CLASSES:,}, two of each class, --size and --rounds at least 1")
+        made.error(f"--files must be at least {2 * CLASSES:,} (two per class), and --size and --rounds at least 1")
     return options
 
 

@@ -1,9 +1,9 @@
 """Peak memory of one trial: ResNet-32 on CIFAR-10-LT at imbalance factor 100, one epoch and its evaluation.
 
-With --data the trial is a real one (run_trial, recipe cifar_ldam with epochs=1), decoded images read from the cache, which
-is filled first if need be. With --decode it also decodes them, as the first trial on a machine does. Without --data,
-noise of the same shape goes through the same loop for a few steps, which needs the same memory but for the image files.
-The figure is the most resident memory (ru_maxrss) of a fresh process that does nothing else. The goal is 1.5 GiB.
+With --data the trial is a real one (run_trial, recipe cifar_ldam with epochs=1), which reads decoded images from the cache; the
+cache is filled first if necessary. With --decode the trial also decodes them, as the first trial on a machine does. Without
+--data, noise of the same shape goes through the same loop for a few steps, which needs the same memory except for the image
+files. The figure is the peak resident memory (ru_maxrss) of a fresh process that does nothing else. The goal is 1.5 GiB.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 
 from common import cpus, machine, parser, peak_gib, print_table, write_json
 
-# This process stays without torch: the kernel counts what a child shares with its parent before it starts its own program.
+# This process does not import torch, because the kernel counts what a child shares with its parent before it starts its program.
 GOAL = 1.5
 
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:
-    """Train and evaluate in this process; its memory after the imports and at most, in GiB, and the machine."""
+    """Train and evaluate in this process: its memory in GiB after the imports and at its peak, and the machine."""
     from lt_core.training.runtime import Runtime
 
     runtime = Runtime(data_dir=options.data, device=options.device, threads=cpus())
@@ -35,7 +35,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         status, images, steps = _real(runtime)
     else:
         status, images, steps = _noise(runtime, options.steps)
-    peak = _peak()  # before the machine is described, which imports more
+    peak = _peak()  # before `machine`, which imports more
     about = {**machine(device.type), "images": images, "steps": steps, "status": status}
     if device.type == "cuda":
         import torch
@@ -77,7 +77,7 @@ def _noise(runtime: Any, steps: int) -> tuple[str, str, int]:
 
 
 def _peak() -> float:
-    """The most memory that this process has had resident, in GiB."""
+    """The peak resident memory of this process in GiB."""
     return peak_gib(resource.getrusage(resource.RUSAGE_SELF))
 
 
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def fill_cache(data: str) -> None:
-    """Decode the images once, in a process of its own, so that the measured one finds them decoded."""
+    """Decode the images in a process of its own, so that the measured process finds them decoded."""
     code = "import sys; from lt_core.data.sources import load_set; load_set('cifar10', sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, data], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
@@ -136,16 +136,16 @@ def fill_cache(data: str) -> None:
 
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("--data", metavar="DIR", help="folder that holds CIFAR-10; default: noise")
-    made.add_argument("--decode", action="store_true", help="with --data: start from an empty cache of decoded images")
-    made.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"), help="default cpu")
-    made.add_argument("--steps", type=int, default=20, metavar="N", help="training steps on noise (default 20)")
+    made.add_argument("--data", metavar="DIR", help="folder that contains CIFAR-10 [default: use noise]")
+    made.add_argument("--decode", action="store_true", help="with --data: start with an empty cache of decoded images")
+    made.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"), help="device to train on (default cpu)")
+    made.add_argument("--steps", type=int, default=20, metavar="N", help="number of training steps on noise (default 20)")
     made.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = made.parse_args()
     if options.decode and not options.data:
         made.error("--decode needs --data")
     if not 1 <= options.steps <= 96:
-        made.error("--steps must lie in 1..96: an epoch has no more whole batches")
+        made.error("--steps must be between 1 and 96, the number of whole batches in an epoch")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Noise in the shape of CIFAR-10-LT at imbalance factor 100: what training costs does not depend on what pictures show."""
+"""Noise in the shape of CIFAR-10-LT at imbalance factor 100: the cost of training does not depend on what pictures show."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TEST_COUNT = DATASETS["cifar10"].test_count
 class First(Instance):
     """The first ``benchmark_images`` of a shuffled epoch, so that a round of a benchmark need not be a whole epoch."""
 
-    benchmark_images: int = param(1, "images an epoch", low=1)
+    benchmark_images: int = param(1, "images per epoch", low=1)
 
     def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         return super().epoch(labels, counts, generator)[: self.benchmark_images]
 
 
 def noise_spec(images: int) -> TrialSpec:
-    """ResNet-32 with softmax cross-entropy by the recipe cifar_ldam, in epochs of ``images`` images."""
+    """ResNet-32 with softmax cross-entropy and the recipe cifar_ldam, in epochs of ``images`` images."""
     return TrialSpec(DATA, resolve("softmax", {"sampling": "benchmark_first", "benchmark_images": images}), RECIPES["cifar_ldam"])
 
 

@@ -1,10 +1,10 @@
-"""Whether the frozen track ranks methods as training from scratch does: rank correlations between runs, with intervals.
+"""Whether the frozen track ranks methods like training from scratch: rank correlations between runs, with intervals.
 
     $ python benchmarks/rank_agreement.py results/frozen_cifar10 results/cifar10_drw results/catalogue
 
-For every pair of data columns the methods are ranked by balanced accuracy, over those that both have under one name. The interval
-of Spearman's ρ is of methods and trials together: methods are drawn with replacement, and each figure moves by the standard error
-of its mean.
+For every pair of data columns, the methods that both have under the same name are ranked by balanced accuracy. The interval of
+Spearman's ρ accounts for both methods and trials: methods are drawn with replacement, and each figure varies by the standard
+error of its mean.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def correlation(one: pd.DataFrame, other: pd.DataFrame, generator: np.random.Gen
     for _ in range(DRAWS):
         chosen = generator.integers(0, len(shared), len(shared))
         moved = [(mean + generator.normal(size=len(mean)) * error)[chosen] for mean, error in zip(means, errors, strict=True)]
-        if len(set(chosen)) > 1:  # of one method there are no ranks
+        if len(set(chosen)) > 1:  # a single method has no ranks
             drawn.append(stats.spearmanr(*moved).statistic)
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return float(stats.spearmanr(*means).statistic), float(low), float(high)
 
 
 def by_method(wide: pd.DataFrame) -> pd.DataFrame:
-    """The columns of one label a method, under the method's name: as it is declared, or in the one setting that there is."""
+    """``wide`` with one column per method, under the method's name: the method as declared, or its only setting."""
     labels: dict[str, list[str]] = {}
     for label in map(str, wide.columns):
         labels.setdefault(method_of(label), []).append(label)

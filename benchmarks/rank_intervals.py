@@ -1,4 +1,4 @@
-"""How often intervals of average ranks hold the true rank: draws from the block model, and blocks drawn anew."""
+"""How often intervals of average ranks contain the true rank, if they come from the block model or from resampled blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def blocks_anew(columns: list[np.ndarray], generator: np.random.Generator) -> np
 
 
 def coverage(experiments: int) -> list[list]:
-    """Rows of spreads and means, n, way, share of ranks that their interval holds in %, mean width."""
+    """Rows of spreads and means, n, kind of interval, share of true ranks in their interval in %, and mean width."""
     rows = []
     for means, far in (("far", 3.0), ("near", 0.5)):
         for factor in (1, 3):
@@ -30,7 +30,7 @@ def coverage(experiments: int) -> list[list]:
                 held: dict[str, list] = {"block model (ours)": [], "blocks anew": []}
                 generator = np.random.default_rng(n)
                 for _ in range(experiments):
-                    # A method is as good on each column as it is on all, and half as much as that by itself.
+                    # How good a method is varies over methods by ``far``, and over columns by half of that.
                     truth = generator.normal(0, far, METHODS) + generator.normal(0, far / 2, (COLUMNS, METHODS))
                     columns = [setting.values(mean, 1, generator)[0] for mean in truth]
                     rank = stats.rankdata(-truth, axis=1).mean(axis=0)

@@ -1,10 +1,11 @@
-"""Random faults against real runs, suites of shared stages and studies, until time is up; then what they cost.
+"""Random faults in real runs of suites, suites with shared stages, and studies, until the time is up; then a report of the
+damage.
 
     PYTHONPATH=. python benchmarks/soak.py --minutes 30 --seed 0 [--json FILE]
 
-Each round begins a run in an empty folder, strikes it at random times with random faults (`faults.py`) and gives the same command
-again, until it ends by itself. Held against: every record that was there before a fault is there after it, byte by byte; and the
-figures of every trial are those of the same trial in this process, without Ray and without faults.
+Each round starts a run in an empty folder, causes random faults (`faults.py`) at random times, and repeats the command until the
+run ends by itself. Two things must be true: every record that existed before a fault exists after it, byte by byte; and the
+figures of every trial are the same as those of this trial in this process, without Ray and without faults.
 """
 
 from __future__ import annotations
@@ -43,21 +44,21 @@ FILES: dict[str, dict[str, Any]] = {
         "studies": {"la": {"methods": "logit_adjusted", "space": {"tau": {"low": 0.5, "high": 2}}}},
     },
 }  # fmt: skip
-_PATIENCE = 240.0  # seconds after which a run that says nothing new counts as hanging
+_PATIENCE = 240.0  # a run that takes more seconds than this counts as hanging
 
 
 @dataclass
 class Count:
-    """What is told at the end."""
+    """What is reported at the end."""
 
     rounds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     trials: int = 0
-    lost: int = 0  # records that were there and are not
-    rewritten: int = 0  # records that were there and are others
-    recomputed: int = 0  # trials that had a record and were to be run again
-    differing: int = 0  # trials whose figures are not those of a run without faults
-    wrong_ends: list[str] = field(default_factory=list)  # runs that ended in another way than the fault says
+    lost: int = 0  # records that disappeared
+    rewritten: int = 0  # records that changed
+    recomputed: int = 0  # trials that had a record but were to be run again
+    differing: int = 0  # trials whose figures differ from those of a run without faults
+    wrong_ends: list[str] = field(default_factory=list)  # runs that did not end as the fault says
 
     @property
     def clean(self) -> bool:
@@ -74,16 +75,16 @@ class Count:
 
 
 class Soak:
-    """Rounds of one seed."""
+    """The rounds of one seed."""
 
     def __init__(self, folder: Path, seed: int, faults: list[str]) -> None:
         self.folder, self.chance, self.names, self.count = folder, random.Random(seed), faults, Count()
-        self.straight: dict[str, TrialResult] = {}  # by trial: its result without Ray and without faults
+        self.straight: dict[str, TrialResult] = {}  # trial → its result without Ray and without faults
         for name, content in FILES.items():
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
     def round(self, until: float) -> None:
-        """A run from an empty folder to its end, through a few faults."""
+        """Take a run from an empty folder to its end, with a few faults in between."""
         name = self.chance.choice(list(FILES))
         out = self.folder / f"round{self.count.rounds}"
         with small_disk(out) if any(each.startswith("disk") for each in self.names) else contextlib.nullcontext():
@@ -104,12 +105,12 @@ class Soak:
             return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True, start_new_session=True), log
 
     def _struck(self, name: str, out: Path) -> bool:
-        """Whether a run was struck before it ended."""
+        """Start a run and cause a fault; False if the run ended before it."""
         run = out / name
         there = _records(run)
         process, log = self._started(name, out)
         driver = psutil.Process(process.pid)
-        with contextlib.suppress(psutil.Error):  # it ends while we look
+        with contextlib.suppress(psutil.Error):  # the run may end meanwhile
             while process.poll() is None and not workers(driver):
                 time.sleep(0.1)
         time.sleep(self.chance.uniform(0, 8))
@@ -119,7 +120,7 @@ class Soak:
             if process.poll() is not None:
                 return False
             heal = FAULTS[chosen].strike(driver, run)
-        except (psutil.Error, StopIteration, IndexError):  # nothing is there to be struck, such as a worker between two trials
+        except (psutil.Error, StopIteration, IndexError):  # the target does not exist, such as a worker between two trials
             self._ended((process, log))
             return True
         else:
@@ -165,20 +166,20 @@ class Soak:
 
 
 def _figures(result: TrialResult) -> str:
-    """As a record has them, in which no figure is one that differs from itself."""
+    """The figures as in a record, which has no NaN, so that equal figures compare equal."""
     record = result.to_record()
     return json.dumps([record[name] for name in ("confusion", "validation_confusion", "calibration", "curve")])
 
 
 def _records(run: Path) -> dict[str, bytes]:
-    """Records of trials that ended well: one that was lost with its worker is to be run again, and so to be written again."""
+    """The records of finished trials. A trial that was lost with its worker is run again, so its record may change."""
     there = {path.name: path.read_bytes() for path in (run / "records").glob("[!.]*.json")}
     return {name: content for name, content in there.items() if json.loads(content)["status"] == OK}
 
 
 @contextlib.contextmanager
 def _place() -> Iterator[Path]:
-    """A folder whose name is short, since sockets lie in it; Ray's sessions and scratch folders go there too."""
+    """A folder with a short name, because it holds sockets; Ray's sessions and scratch folders go there too."""
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = folder
         yield Path(folder)
@@ -194,15 +195,15 @@ def _can_mount(folder: Path) -> bool:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--minutes", type=float, default=30)
-    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--minutes", type=float, default=30, help="time limit (default 30)")
+    arguments.add_argument("--seed", type=int, default=0, help="seed for choosing runs and faults (default 0)")
     given = arguments.parse_args()
     until = time.monotonic() + 60 * given.minutes
     with _place() as folder:
         faults = list(FAULTS)
         if not _can_mount(folder):
             faults = [name for name in faults if not name.startswith("disk")]
-            print("no disk can be mounted here: it is neither filled nor made read-only")
+            print("file systems cannot be mounted here, so disks are neither filled nor made read-only")
         soak = Soak(folder, given.seed, faults)
         while time.monotonic() < until:
             soak.round(until)

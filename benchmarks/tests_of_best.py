@@ -1,7 +1,8 @@
-"""Tests of every method against the one that came out best, for many experiments at once: ours, what it replaced, and others.
+"""Tests of every method against the one that came out best, for many experiments at once: ours, those it replaced, and others.
 
-Each takes values [experiments, blocks, methods] and the index of the best of each, and says which methods are told apart from it
-at 5 %. `ours` is `bench.analysis.blocks.p_from_best` for whole tables; a test holds the two together.
+Each takes values [experiments, blocks, methods] and the index of the best method in each experiment, and returns which methods
+differ significantly from it at the 5 % level: [experiments, methods], bool. `ours` is `bench.analysis.blocks.p_from_best` for
+complete tables; a test checks that the two agree.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from bench.analysis.moderated import limited, prior_of, shrunk
 from bench.analysis.studentized import range_quantile
 
 ALPHA = 0.05
-_DF = (2, 2.5, 3, 4, 6, 9, 15, 40, 1000)  # two is what three trials leave
+_DF = (2, 2.5, 3, 4, 6, 9, 15, 40, 1000)  # three trials leave two degrees of freedom
 
 
 @cache
 def _critical(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """1/df, ascending, and the logarithm of the 95 % quantile of the range of ``count`` there."""
+    """1/df, ascending, and the logarithm of the 95 % quantile of the range of ``count`` values with these df."""
     return 1 / np.array(_DF)[::-1], np.log([range_quantile(1 - ALPHA, count, df) for df in _DF[::-1]])
 
 
@@ -30,13 +31,13 @@ def critical(count: int, df: np.ndarray) -> np.ndarray:
 
 
 def _differences(values: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Within blocks, to the best [experiments, blocks, methods]; and where the best is not."""
+    """Differences from the best within blocks [experiments, blocks, methods]; and which methods are not the best."""
     differences = values - np.take_along_axis(values, best[:, None, None], axis=2)
     return differences, np.arange(values.shape[2]) != best[:, None]
 
 
 def _holm(p: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which of ``p`` [experiments, methods] Holm's correction over ``others`` leaves below 5 %."""
+    """Which of ``p`` [experiments, methods] are below 5 % after Holm's correction over ``others``."""
     order = np.argsort(np.where(others, p, 2.0), axis=1)
     count = p.shape[1] - 1
     below = np.take_along_axis(p, order, axis=1)[:, :count] <= ALPHA / (count - np.arange(count))
@@ -46,7 +47,7 @@ def _holm(p: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _steps(ratio: np.ndarray, df: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The studentized range step by step: ``ratio`` [experiments, methods] of differences and their standard errors."""
+    """The studentized range, step by step, for the ``ratio`` [experiments, methods] of differences to their standard errors."""
     count = ratio.shape[1]
     order = np.argsort(np.where(others, -ratio, np.inf), axis=1)[:, : count - 1]
     limits = np.stack([critical(count - step, df) for step in range(count - 1)], axis=1) / np.sqrt(2)
@@ -57,7 +58,7 @@ def _steps(ratio: np.ndarray, df: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _variances(values: np.ndarray, of_blocks: bool = True) -> np.ndarray:
-    """Of each method about its mean and, if asked for, the block: [experiments, methods]."""
+    """Variance of each method about its mean and, with ``of_blocks``, about the block: [experiments, methods]."""
     residual = values - values.mean(axis=1, keepdims=True)
     methods = values.shape[2]
     if of_blocks:
@@ -66,7 +67,7 @@ def _variances(values: np.ndarray, of_blocks: bool = True) -> np.ndarray:
 
 
 def paired_t(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Paired t-tests, Holm: the marks of tables until now."""
+    """Paired t-tests with Holm's correction, which tables used before."""
     differences, others = _differences(values, best)
     n = values.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -75,11 +76,11 @@ def paired_t(values: np.ndarray, best: np.ndarray) -> np.ndarray:
 
 
 def wilcoxon(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Signed ranks, Holm: `compare` until now."""
+    """Signed-rank tests with Holm's correction, which `compare` used before."""
     differences, others = _differences(values, best)
     n = values.shape[1]
     ways = np.ones(1)
-    for rank in range(1, n + 1):  # of reaching each sum of positive ranks
+    for rank in range(1, n + 1):  # the number of ways to reach each sum of positive ranks
         ways = np.convolve(ways, np.r_[1.0, np.zeros(rank - 1), 1.0])
     ranks = np.abs(differences).argsort(axis=1).argsort(axis=1) + 1
     positive = (ranks * (differences > 0)).sum(axis=1)
@@ -87,7 +88,7 @@ def wilcoxon(values: np.ndarray, best: np.ndarray) -> np.ndarray:
 
 
 def _pooled(values: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
-    """|difference| over its standard error by the pooled variance of randomised blocks, degrees of freedom, and the others."""
+    """|difference| over its standard error, from the pooled variance of randomised blocks; its degrees of freedom; the others."""
     differences, others = _differences(values, best)
     n, methods = values.shape[1:]
     error = np.sqrt(2 * _variances(values).mean(axis=1) / n)
@@ -95,14 +96,14 @@ def _pooled(values: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, int, np.n
 
 
 def tukey(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Pooled variance, Tukey."""
+    """Tukey's test with the pooled variance."""
     ratio, df, others = _pooled(values, best)
     return others & (ratio > critical(values.shape[2], df) / np.sqrt(2))
 
 
 @cache
 def _dunnett(methods: int, df: int) -> float:
-    """The 95 % quantile of Dunnett's statistic, from 40,000 draws: scipy's is exact and takes seconds for 70 methods."""
+    """The 95 % quantile of Dunnett's statistic from 40,000 draws. scipy's is exact but takes seconds for 70 methods."""
     generator = np.random.default_rng(0)
     values = generator.standard_normal((40_000, methods))
     spread = np.sqrt(2 * generator.chisquare(df, 40_000) / df)
@@ -110,13 +111,13 @@ def _dunnett(methods: int, df: int) -> float:
 
 
 def dunnett(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Pooled variance, Dunnett, as if the best had been named beforehand."""
+    """Dunnett's test with the pooled variance, as if the best had been named beforehand."""
     ratio, df, others = _pooled(values, best)
     return others & (ratio > _dunnett(values.shape[2], df))
 
 
 def moderated_pairs(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Moderated t of the paired differences, Holm."""
+    """Moderated t-tests of the paired differences, with Holm's correction."""
     differences, others = _differences(values, best)
     n, methods = values.shape[1:]
     variance = differences.var(axis=1, ddof=1)
@@ -136,17 +137,17 @@ def _moderated(values: np.ndarray, best: np.ndarray, of_blocks: bool) -> np.ndar
 
 
 def moderated(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Moderated t without pairs, Holm."""
+    """Moderated t-tests without pairs, with Holm's correction."""
     return _moderated(values, best, of_blocks=False)
 
 
 def moderated_blocks(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Moderated t within blocks, Holm."""
+    """Moderated t-tests within blocks, with Holm's correction."""
     return _moderated(values, best, of_blocks=True)
 
 
 def ours(values: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Moderated within blocks, limited, the range step by step."""
+    """The studentized range, step by step, with variances within blocks that are moderated and limited."""
     differences, others = _differences(values, best)
     n, methods = values.shape[1:]
     variance = _variances(values)
@@ -159,7 +160,9 @@ def ours(values: np.ndarray, best: np.ndarray) -> np.ndarray:
 
 
 def ours_named(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """Against a baseline that was named beforehand, as `compare` does on one data column: the same spreads, t-tests, Holm."""
+    """Tests against a baseline that was named beforehand, like `compare` on one data column: t-tests with the same spreads and
+    Holm's correction.
+    """
     differences, others = _differences(values, baseline)
     n, methods = values.shape[1:]
     variance = _variances(values)
@@ -170,7 +173,7 @@ def ours_named(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     return _holm(2 * stats.t.sf(np.abs(differences.mean(axis=1)) / error, df + n - 1), others)
 
 
-#: Against a baseline that was named beforehand.
+#: Tests against a baseline that was named beforehand.
 NAMED = {"ours": ours_named, "paired t, Holm": paired_t, "Wilcoxon, Holm (before)": wilcoxon}
 TESTS = {
     "ours": ours,

@@ -1,12 +1,13 @@
-"""What the tests of tables and `compare` find, and how often they err: simulated experiments, beside other tests.
+"""The power and error rates of the significance tests in tables and `compare`, in simulated experiments, compared with other
+tests.
 
     python benchmarks/told_apart.py [--experiments 1000] [--json FILE]
 
-An experiment is 5, 18 or 70 methods with 3, 5 or 15 trials each over shared draws and seeds (blocks); a figure is mean + block +
-error. Spreads are equal (1.5 points), differ threefold or sixfold (evenly on a log scale, around 1.5), are three times as large
-for one method in five, or are those of our committed rows. The reference is the best method as measured, as in the tables.
-Errors: experiments in which a method is told apart from one that is no better, where all are equal, and where half of them are 5
-points behind. Found: differences from one method that is 1, 2 or 5 points better than all others.
+An experiment has 5, 18 or 70 methods with 3, 5 or 15 trials each over shared subsets and seeds (blocks); a figure is mean + block
++ error. Spreads are equal (1.5 points), differ threefold or sixfold (evenly on a log scale, around 1.5), are three times as large
+for one method in five, or are those of our committed rows. The reference is the best method as measured, as in the tables. Errors
+are experiments in which a method differs significantly from one that is no better, if all methods are equal, and if half of them
+are 5 points worse. Found are significant differences from one method that is 1, 2 or 5 points better than all others.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ def evenly(methods: int, factor: float) -> np.ndarray:
 
 
 def few_large(methods: int) -> np.ndarray:
-    """One method in five varies three times as much as the others."""
+    """Spreads where one method in five varies three times as much as the others."""
     return SPREAD * np.where(np.arange(methods) < max(1, methods // 5), 3.0, 1.0)
 
 
 def settings() -> Iterator[Setting]:
-    """What is simulated: methods × blocks × spreads, and the share of blocks for one of them."""
+    """What is simulated: methods × blocks × spreads, and different shares of the variance that blocks explain."""
     for methods in (18, 5, 70):
         for blocks in (3, 5, 15):
             for factor, name in FACTOR_NAMES.items():
@@ -46,12 +47,12 @@ def settings() -> Iterator[Setting]:
     for share in (0.3, 0.6, 0.9):
         yield Setting(f"equal, blocks {100 * share:.0f} %", evenly(18, 1), 3, share)
     yield Setting("equal, blocks of half the methods 60 %", evenly(18, 1), 3, 0.6, loading=np.arange(18) % 2)
-    for own in (0.0, 1 / 3):  # of a method's variance, what its trials of one draw have in common
-        yield Setting(f"equal, 5 draws × 3 seeds, own to a draw {100 * own:.0f} %", evenly(18, 1), 15, draws=5, own_draw=own)
+    for own in (0.0, 1 / 3):  # share of a method's variance that its trials on one subset have in common
+        yield Setting(f"equal, 5 subsets × 3 seeds, own to a subset {100 * own:.0f} %", evenly(18, 1), 15, draws=5, own_draw=own)
 
 
 def of_our_rows() -> Iterator[Setting]:
-    """Standard deviations of the committed rows, as measured: with three trials they exaggerate how unlike methods are."""
+    """Standard deviations of the committed rows, as measured. With three trials, they exaggerate how much methods differ."""
     for records in sorted(Path("results").glob("*/records")):
         frame = Store(records.parent).frame()
         for name, wide in columns_of(frame, "balanced_accuracy").items():
@@ -62,7 +63,7 @@ def of_our_rows() -> Iterator[Setting]:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--experiments", type=int, default=1000, help="of each setting")
+    arguments.add_argument("--experiments", type=int, default=1000, help="experiments per setting (default 1000)")
     given = arguments.parse_args()
     made = []
     for make, title in (
@@ -73,7 +74,7 @@ def main() -> None:
         made += rows
         columns = ("spreads", "methods", "n", "test", "errors, equal", "errors, half", "found, 1", "2", "5")
         within = 1.4 * (1000 / given.experiments) ** 0.5
-        notes = [f"in %; {given.experiments} experiments a figure, so that 5 % is known to ± {within:.1f}"]
+        notes = [f"in %; {given.experiments} experiments per figure, so that 5 % is known to ± {within:.1f}"]
         print_table(title, columns, [[str(v) if isinstance(v, (str, int)) else f"{v:.1f}" for v in row] for row in rows], notes)
     named = [
         [
@@ -94,19 +95,19 @@ def main() -> None:
     )
     ranks = coverage(max(20, given.experiments // 10))
     print_table(
-        "95 % intervals of average ranks, three data columns, 18 methods: share that holds the true rank (%), width",
+        "95 % intervals of average ranks, three data columns, 18 methods: share that contains the true rank (%), width",
         ("spreads, means", "n", "way", "held", "width"), [[*row[:3], f"{row[3]:.1f}", f"{row[4]:.2f}"] for row in ranks],
-        ["means far: standard deviation 3 points over methods; near: half a point, where ranks are hardly there to be known"],
+        ["means far: standard deviation of 3 points over methods; near: half a point, where ranks can hardly be determined"],
     )  # fmt: skip
     write_json(given.json, {"tests": made, "named": named, "ranks": ranks})
 
 
 def measured(setting: Setting, experiments: int) -> list[list]:
-    """A row a test."""
+    """One row per test."""
     methods, blocks = len(setting.spreads), setting.blocks
     tests: dict[str, Callable] = TESTS
     if setting.draws:
-        tests = {"ours, draws as blocks": lambda values, best: ours(setting.by_draw(values), best), **TESTS}
+        tests = {"ours, subsets as blocks": lambda values, best: ours(setting.by_draw(values), best), **TESTS}
     equal, half = errors(setting, tests, experiments)
     power = [found(setting, tests, gap, experiments) for gap in (1.0, 2.0, 5.0)]
     return [

@@ -1,15 +1,18 @@
-"""Training speed: images a second of lt_core beside the usual recipe, and whether `precision: auto` takes the faster one here.
+"""Training speed: images per second of lt_core and of the usual recipe, and whether `precision: auto` chooses the faster
+precision here.
 
-ResNet-32, batches of 128, on 12,406 noise images in the shape of CIFAR-10-LT at imbalance factor 100, cropped and flipped.
+The network is ResNet-32, with batches of 128 of 12,406 noise images in the shape of CIFAR-10-LT at imbalance factor 100, cropped
+and flipped.
 
 ours   lt_core's own loop with the recipe cifar_ldam: images on the device, channels last, fused SGD, the precision of `auto`
-usual  DataLoader with two workers, PIL and torchvision transforms, float32, NCHW, plain SGD, loss.item() each step
+usual  DataLoader with two workers, PIL and torchvision transforms, float32, NCHW, plain SGD, loss.item() in each step
 
-Beside ours stand both precisions in both memory layouts; `auto` must be within 3 % of the best of the four. All are warmed up,
-then take turns in rounds, so that a machine that slows down slows all; every other round goes backwards. A ratio is the median of
-the rounds' ratios. The workers' start is not held against the usual recipe.
+Our loop is measured with both precisions in both memory layouts; `auto` must be within 3 % of the best of the four. All are
+warmed up, then take turns in rounds, so that a machine that slows down affects all; every other round goes backwards. A ratio is
+the median of the rounds' ratios. The start of the usual recipe's workers is not counted.
 
-Exit code 1: the machine was busy, before or when it ended, and nothing is reported; or `auto` was behind in every round.
+Exit code 1: the machine was busy before the measurement or at its end, and nothing is reported; or `auto` was more than 3 %
+behind in every round.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ Way = tuple[str, ...]  # precision and memory layout of ours, or the usual recip
 CHANNELS_LAST, CONTIGUOUS = LAYOUTS = ("channels last", "contiguous")
 PRECISIONS = ("bfloat16", "float32")
 USUAL: Way = ("usual",)
-NEAR = 0.97  # of the best: what `auto` must reach
+NEAR = 0.97  # share of the best speed that `auto` must reach
 
 
 def seconds_of_epoch(training: Training, device: torch.device) -> float:
@@ -53,7 +56,7 @@ def seconds_of_epoch(training: Training, device: torch.device) -> float:
 
 
 def our_training(spec: TrialSpec, split: Split, device: torch.device, precision: str, layout: str) -> Training:
-    """lt_core's training in ``precision``; with its images and weights moved to the other memory layout, if that is asked for."""
+    """lt_core's training in ``precision`` and in a memory ``layout``, either its own or the other one."""
     training = Training(replace(spec, recipe=replace(spec.recipe, precision=precision)), split, device)
     if layout == CONTIGUOUS:
         training.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -63,17 +66,17 @@ def our_training(spec: TrialSpec, split: Split, device: torch.device, precision:
 
 
 def verdict(chosen: str, other: str, ratio: Spread, what: str) -> str:
-    """Whether ``chosen`` was right, by the rounds' ratios of its speed to that of ``other``: only if all rounds say the same."""
+    """Whether ``chosen`` was right, in words, by the rounds' ratios of its speed to that of ``other``; all must agree."""
     times = f"{ratio.median:.2f} ({ratio.low:.2f}..{ratio.high:.2f}, n = {len(ratio.values)}) times"
     if ratio.low > 1:
-        return f"{what} is {chosen} here, and right: it trains {times} as many images a second as {other}"
+        return f"{what} is {chosen} here, and right: it trains {times} as many images per second as {other}"
     if ratio.high < 1:
-        return f"{what} is {chosen} here, and WRONG: it trains only {times} as many images a second as {other}"
-    return f"{what} is {chosen} here, which these rounds cannot tell from {other}: {times} as many images a second"
+        return f"{what} is {chosen} here, and WRONG: it trains only {times} as many images per second as {other}"
+    return f"{what} is {chosen} here, and these rounds do not show whether {other} is faster: {times} as many images per second"
 
 
 def behind(rates: Mapping[Way, Sequence[float]], chosen: Way) -> tuple[Way, Spread]:
-    """The way of ours with the highest median, and the rounds' ratios of the ``chosen`` one's speed to it."""
+    """Our fastest way by its median, and the rounds' ratios of the speed of ``chosen`` to it."""
     ours = {way: found for way, found in rates.items() if way != USUAL}
     best = max(ours, key=lambda way: Spread(tuple(ours[way])).median)
     return best, Spread(tuple(a / b for a, b in zip(ours[chosen], ours[best], strict=True)))
@@ -82,7 +85,7 @@ def behind(rates: Mapping[Way, Sequence[float]], chosen: Way) -> tuple[Way, Spre
 def main() -> None:
     options = arguments()
     refuse_busy("before this began", share := busy())
-    usual_threads = torch.get_num_threads()  # before anything of ours has touched it
+    usual_threads = torch.get_num_threads()  # before our code changes it
     device = Runtime(device=options.device).torch_device()
     images = options.images_per_round or (sum(COUNTS) if device.type == "cuda" else IMAGES_CPU)
     runtime = Runtime(device=options.device, threads=cpus())
@@ -121,15 +124,13 @@ def main() -> None:
         verdict(auto, slower, against(ours, (slower, CHANNELS_LAST)), "precision auto"),
         verdict(CHANNELS_LAST, CONTIGUOUS, against(ours, (auto, CONTIGUOUS)), "the memory layout"),
     ]
-    words = (
-        "MORE THAN 3 % BEHIND" if too_slow else "within 3 %" if of_best.median >= NEAR else "within 3 % or not: cannot be told"
-    )
+    words = "MORE THAN 3 % BEHIND" if too_slow else "within 3 %" if of_best.median >= NEAR else "perhaps not within 3 %"
     said.append(
         f"auto took {', '.join(ours)}, the best of the four was {', '.join(best)}: {of_best.median:.2f} "
         f"({of_best.low:.2f}..{of_best.high:.2f}, n = {len(of_best.values)}) times as fast, {words}"
     )
     print_table(
-        f"ResNet-32, training images/s on {about['device_name']}, {images:,} images a round",
+        f"ResNet-32, training images/s on {about['device_name']}, {images:,} images per round",
         ["", "n", "median", "min..max", f"{EPOCHS} epochs of {sum(COUNTS):,}"],
         [
             *[
@@ -143,7 +144,7 @@ def main() -> None:
     total = sum(parts.values())
     print_table(
         "what bounds it (ours, part by part)",
-        ["", "ms a step", "share"],
+        ["", "ms per step", "share"],
         [[name, f"{value:.2f}", f"{100 * value / total:.1f} %"] for name, value in parts.items()],
         [f"threads: ours {runtime.threads}, usual {usual_threads} and 2 workers"],
     )
@@ -181,12 +182,12 @@ def arguments() -> argparse.Namespace:
     made = parser(__doc__)
     made.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: CUDA if there is one")
     made.add_argument(
-        "--images-per-round", type=int, metavar="N", help=f"images of a round; default: {IMAGES_CPU:,}, on CUDA a whole epoch"
+        "--images-per-round", type=int, metavar="N", help=f"images per round [default: {IMAGES_CPU:,}; on CUDA a whole epoch]"
     )
-    made.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of each way (default 5)")
+    made.add_argument("--rounds", type=int, default=5, metavar="N", help="number of rounds (default 5)")
     options = made.parse_args()
     if options.rounds < 1 or (options.images_per_round is not None and not 1 <= options.images_per_round <= sum(COUNTS)):
-        made.error(f"--rounds must be at least 1, and --images-per-round lie in 1..{sum(COUNTS)}")
+        made.error(f"--rounds must be at least 1, and --images-per-round between 1 and {sum(COUNTS)}")
     return options
 
 

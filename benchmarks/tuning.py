@@ -1,10 +1,11 @@
-"""Five studies of digits_cb against the fixed grid of the paper, with half of the grid's trials each.
+"""Five studies of digits_cb compared with the fixed grid of the paper; each study has half as many trials as the grid.
 
     python benchmarks/tuning.py [--sampler tpe] [--out DIR]
 
-The grid: loss × β in {0.9, 0.99, 0.999, 0.9999} × γ in {0.5, 1, 2} for focal, 20 settings. A study has 10, of which the first
-is the paper's. Both are judged by mean balanced accuracy on the validation split over three seeds, and then, on five fresh
-seeds, on the validation split and on the test part: which of two noisy searches found more is only told by fresh seeds.
+The grid has 20 settings: loss × β in {0.9, 0.99, 0.999, 0.9999} × γ in {0.5, 1, 2} for focal. A study has 10 settings, of which
+the first is the paper's. Both are judged by mean balanced accuracy on the validation split over three seeds, and then, on five
+fresh seeds, on the validation split and on the test set, because only fresh seeds can show which of two noisy searches found
+more.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ STUDIES, FRESH = 5, 5
 
 
 def inline() -> Machines:
-    """This process."""
+    """Trials run in this process."""
     return Machines(Inline(), Runtime())
 
 
 def search(out: Path, name: str, seed: int, **changes: object) -> tuple[float, float, float, str]:
-    """Best validation score of a study, its validation and test scores on fresh seeds, and the setting."""
+    """The best validation score of a study, the validation and test scores of its winner on fresh seeds, and the setting."""
     space = load_space("digits_cb", fresh_seeds=FRESH, **changes)
     space = type(space)(**{**vars(space), "name": name, "studies": space.studies[:1]})
-    store = Store.create(out / "run")  # one store: what one study has run no other runs again
+    store = Store.create(out / "run")  # shared, so that no study repeats the trials of another
     (one,) = tuning.tune(space, store, inline, seed=seed, say=lambda words: None)
     found = winners.winner(one)
     winners.confirm(space, [found], store, inline)
@@ -47,8 +48,8 @@ def search(out: Path, name: str, seed: int, **changes: object) -> tuple[float, f
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--sampler", default="tpe")
-    arguments.add_argument("--out", type=Path, help="keep the trials here, and go on from what is there")
+    arguments.add_argument("--sampler", default="tpe", help="sampler of the studies (default tpe)")
+    arguments.add_argument("--out", type=Path, help="folder in which to keep the trials, and to continue from them")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         out = given.out or Path(scratch)

@@ -1,4 +1,4 @@
-"""The recipe that most public training scripts share, as the yardstick: DataLoader, PIL, float32, NCHW, loss.item()."""
+"""The recipe that most public training scripts share, for comparison: DataLoader, PIL, float32, NCHW, loss.item()."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEAN, _STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
 def as_usual(threads: int) -> None:
-    """What scripts leave as torch has it, or switch on: cuDNN's search for the fastest kernels, TF32, sums in any order."""
+    """The settings of most scripts: cuDNN searches for the fastest kernels, and TF32 and sums in any order are allowed."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.benchmark = True
@@ -53,7 +53,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 class Usual:
-    """A training script as people write it, with the model of ``spec`` and so many workers that load pictures."""
+    """A training script as people write it, with the model of ``spec`` and with ``workers`` processes that load pictures."""
 
     def __init__(self, spec: TrialSpec, split: Split, device: torch.device, workers: int = 2) -> None:
         self.recipe, self.device, self.workers = spec.recipe, device, workers
@@ -66,10 +66,10 @@ class Usual:
         )
 
     def seconds(self, images: int) -> float:
-        """Time for ``images`` images while the workers run at full stream.
+        """Time for ``images`` images while the workers run at full speed.
 
-        Starting the workers is not counted, and neither are batches that were ready before the clock started: one batch
-        comes before, and as many as the workers prepare in advance are left over. A script pays for both once an epoch.
+        Neither the start of the workers nor batches that were ready before the clock started are counted: one batch is trained
+        before, and as many as the workers prepare in advance are left over. A script pays for both once per epoch.
         """
         batch, ahead = self.recipe.batch_size, 2 * self.workers  # DataLoader's prefetch_factor is 2
         sizes = [batch, *[min(batch, images - start) for start in range(0, images, batch)], *[batch] * ahead]

@@ -26,15 +26,19 @@ def in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-_SIMILAR = 0.45  # to what is suggested
+_SIMILAR = 0.6  # a word that is less similar than this is not suggested (`difflib.SequenceMatcher.ratio`)
 _LISTED = 12  # words that a message lists where none is similar
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """The valid word that is most similar to ``word``; None if none is similar."""
-    words = list(valid)
-    close = difflib.get_close_matches(word.lower(), [w.lower() for w in words], n=1, cutoff=_SIMILAR)
-    return next((w for w in words if close and w.lower() == close[0]), None)
+    """The valid word that is most similar to ``word``; None if none is similar.
+
+    A prefix such as ``timm/`` does not count, because all names of that library share it.
+    """
+    prefix = word[: word.rfind("/") + 1].lower()
+    words = {valid_word.lower().removeprefix(prefix): valid_word for valid_word in valid}
+    close = difflib.get_close_matches(word.lower().removeprefix(prefix), words, n=1, cutoff=_SIMILAR)
+    return words[close[0]] if close else None
 
 
 def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> UserError:

@@ -120,7 +120,9 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``, ``20 years``."""
+    """``under a second``, ``45 s``, ``12 min``, ``3.5 h``, ``2.1 days``, ``20 years``."""
+    if seconds < 1:
+        return "under a second"
     units = ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600), (63_072_000, "days", 86_400), (math.inf, "years", 31_557_600))
     _, unit, size = next((item for item in units if seconds < item[0]), units[-1])
     value = seconds / size

@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, one thread, and hypothesis that draws the same examples every time."""
+"""What all tests share: a cache of their own, one thread, and a hypothesis that draws the same examples every time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Before torch is imported, and inherited by every process that a test starts.
+# Set before torch is imported, and inherited by every process that a test starts.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
-# Nothing that a clock says fails a test: other work on the machine would.
+# No test may fail because of the clock, because other work on the machine slows tests down.
 _BY_THE_CLOCK = [HealthCheck.too_slow]
 settings.register_profile(
     "repeatable", derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=_BY_THE_CLOCK
@@ -20,7 +20,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """Decoded images go into a folder of this session; the user's cache, data and sets are not looked at."""
+    """Decoded images go into a folder of this session, and the user's cache, data and sets are ignored."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LT_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("LT_SETS", str(tmp_path_factory.mktemp("sets")))

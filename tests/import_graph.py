@@ -12,9 +12,9 @@ Graph = dict[str, set[str]]
 
 
 def import_graph(package: Path) -> Graph:
-    """The imports within the package at this folder, by full names; those for type checkers and those in functions count.
+    """The imports within the package in this folder, by full names, including those for type checkers and those in functions.
 
-    Importing ``a.b.c`` runs ``a`` and ``a.b`` first, so these count too, except for a module inside of them: there they run
+    Importing ``a.b.c`` runs ``a`` and ``a.b`` first, so these count too, except for a module inside them, where they are running
     already.
     """
     files = {_name(file, package): file for file in sorted(package.rglob("*.py"))}
@@ -28,7 +28,7 @@ def import_graph(package: Path) -> Graph:
 
 
 def circle(graph: Graph) -> list[str]:
-    """A circle: each of these modules imports the next, and the last is the first. Empty: there is none."""
+    """A circle in which each module imports the next and the last is the first; empty if there is none."""
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -42,7 +42,7 @@ def _name(file: Path, package: Path) -> str:
 
 
 def _imported(tree: ast.AST, inside: str, modules: Collection[str]) -> Iterator[str]:
-    """The modules that a file in the package ``inside`` names: what is no module itself is taken from one."""
+    """The modules that a file in the package ``inside`` imports, or imports names from."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -53,6 +53,6 @@ def _imported(tree: ast.AST, inside: str, modules: Collection[str]) -> Iterator[
 
 
 def _outer(name: str) -> Iterator[str]:
-    """The packages around a module."""
+    """The packages that contain a module."""
     parts = name.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts)))

@@ -27,7 +27,7 @@ SPECIES = ("113.Baird_Sparrow", "041.Scissor_tailed_Flycatcher")
 
 
 def birds(folder: Path) -> Path:
-    """The three lists of CUB-200-2011, whose classes have the numbers 113 and 41, with a blank line at the end."""
+    """The three lists of CUB-200-2011, for classes with the numbers 113 and 41, with a blank line at the end."""
     images, labels, split = [], [], []
     for part, found in FILES.items():
         for name, label, content in found:
@@ -42,7 +42,7 @@ def birds(folder: Path) -> Path:
 
 
 def faces(folder: Path) -> Path:
-    """CelebA as torchvision unpacks it, with two attributes, of which the second is the class, and a part for validation."""
+    """CelebA as torchvision unpacks it, with two attributes, of which the second is the class, and a validation split."""
     rows, partition = [], []
     for number, found in enumerate((FILES["train"], pictures((1, 1), 900), FILES["test"])):
         for name, label, content in found:

@@ -1,4 +1,4 @@
-"""Small trees of pictures, and the same pictures in every layout that a set of one's own can have."""
+"""Small trees of pictures, and the same pictures in every layout that a user's own set can have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOURS = ((200, 0, 0), (0, 200, 0), (0, 0, 200), (100, 100, 100))
 
 
 def pictures(counts: tuple[int, ...], start: int = 0) -> list[tuple[str, int, bytes]]:
-    """(file name, class, content) of so many pictures of each class."""
+    """(file name, class, content) of pictures, with ``counts`` of each class."""
     return [
         (f"{label}-{start + number}.png", label, png(COLOURS[label], start + 1000 * label + number))
         for label, count in enumerate(counts)
@@ -35,7 +35,7 @@ def pictures(counts: tuple[int, ...], start: int = 0) -> list[tuple[str, int, by
 
 
 def tree(folder: Path, found: list[tuple[str, int, bytes]], names: tuple[str, ...] = ("0", "1", "2", "3")) -> Path:
-    """One folder a class, half of the pictures a folder further down."""
+    """One folder per class, with half of the pictures one folder deeper."""
     for number, (name, label, content) in enumerate(found):
         place = folder / names[label] / ("deep" if number % 2 else "")
         place.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def tree(folder: Path, found: list[tuple[str, int, bytes]], names: tuple[str, ..
 
 
 def listing(file: Path, found: list[tuple[str, int, bytes]], end: str = "\n") -> Path:
-    """A list of pictures that lie beside it, one of them in a folder with a space in its name."""
+    """A list of pictures next to it, one of which is in a folder with a space in its name."""
     lines = []
     for number, (name, label, content) in enumerate(found):
         place = Path("with space" if number == 0 else "flat") / name
@@ -72,7 +72,7 @@ def parquet(folder: Path, found: list[tuple[str, int, bytes]], part: str = "trai
 
 
 def saved(folder: Path, found: list[tuple[str, int, bytes]], part: str = "train") -> Path:
-    """As ``DatasetDict.save_to_disk`` leaves them."""
+    """The pictures as ``DatasetDict.save_to_disk`` writes them."""
     (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     table = _table(found)
@@ -104,7 +104,7 @@ KINDS = {
 
 
 def header(width: int, height: int) -> bytes:
-    """A PNG of that size without pixels: a few bytes that would fill the memory."""
+    """A PNG of that size without pixels: a few bytes that would fill the memory when decoded."""
     content = bytearray(written("PNG", Image.new("L", (1, 1))))
     content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")

@@ -13,7 +13,7 @@ _PLACE = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- end of tables -->)", re.S)
 
 
 def tables() -> str:
-    """Both tables: a line a set, and a line a list."""
+    """Both tables: one line per set, and one line per list."""
     head = ("name", "set", "classes", "training images", "imbalance factor", "test set", "where to get it")
     sets = [
         (
@@ -52,7 +52,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def written() -> str:
-    """What stands in the page now."""
+    """The tables that the page has now."""
     found = _PLACE.search(PAGE.read_text())
     assert found, f"{PAGE} has no place for the tables"
     return found[0]

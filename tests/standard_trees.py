@@ -1,4 +1,4 @@
-"""The standard sets with three classes and seventeen pictures, on disk in the layouts that people have."""
+"""Standard sets with three classes and seventeen pictures, on disk in the layouts that people use."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.pictures import pictures
 TRAIN, TEST = (6, 3, 2), (2, 2, 2)
 FILES = {"train": pictures(TRAIN), "test": pictures(TEST, start=500)}
 HELD = pictures(TEST, start=800)
-#: Makes the path of a picture of its part, its file name and its label.
+#: Makes the path of a picture from its split, its file name and its label.
 Layout = Callable[[str, str, int], str]
 
 
 def shrunken(name: str, sizes: tuple[int, ...] = TRAIN, **lists: dict[str, Any]) -> DatasetInfo:
-    """What is registered of a standard set, but of the pictures of this module, at 8 pixels.
+    """The registered facts of a standard set, changed to the pictures of this module at 8 pixels.
 
     Args:
-        sizes: as of `lt_core.data.standard.Standard`.
-        lists: md5 or git of the list of a part; neither is known, if it is left out.
+        sizes: as in `lt_core.data.standard.Standard`.
+        lists: md5 or git hash of the list of a split; without it, neither is known.
     """
     whole = STANDARD[name]
     parts = {which: getattr(whole, which) for which in FILES}
@@ -42,7 +42,7 @@ def shrunken(name: str, sizes: tuple[int, ...] = TRAIN, **lists: dict[str, Any])
 
 
 def lines(which: str, layout: Layout) -> list[tuple[str, int, bytes]]:
-    """(path, label, content) of the pictures of a part."""
+    """(path, label, content) of the pictures of a split."""
     return [(layout(which, name, label), label, content) for name, label, content in FILES[which]]
 
 
@@ -51,7 +51,7 @@ def by_class(which: str, name: str, label: int) -> str:
 
 
 def flat(which: str, name: str, label: int) -> str:
-    """The test part without class folders."""
+    """A layout whose test set has no class folders."""
     return by_class(which, name, label) if which == "train" else f"val/{name}"
 
 
@@ -60,7 +60,7 @@ def animals(which: str, name: str, label: int) -> str:
 
 
 def fill(root: Path, layout: Layout) -> None:
-    """Write the pictures of both parts."""
+    """Write the pictures of both splits."""
     for which in FILES:
         for path, _, content in lines(which, layout):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -68,19 +68,19 @@ def fill(root: Path, layout: Layout) -> None:
 
 
 def listing(which: str, layout: Layout, end: str = "\n") -> bytes:
-    """The list of a part."""
+    """The list of a split."""
     return "".join(f"{path} {label}{end}" for path, label, _ in lines(which, layout)).encode()
 
 
 def lists(folder: Path, name: str, layout: Layout, end: str = "\n") -> None:
-    """Write the lists of both parts under the names that they have."""
+    """Write the lists of both splits under their published names."""
     folder.mkdir(parents=True, exist_ok=True)
     for which in FILES:
         (folder / getattr(STANDARD[name], which).list.name).write_bytes(listing(which, layout, end))
 
 
 def hold_out(root: Path, name: str, layout: Layout) -> None:
-    """Write a validation list and its pictures, which lie among those for training."""
+    """Write a validation list and its pictures, which are stored among the training pictures."""
     lines = []
     for file, label, content in HELD:
         path = layout("train", file, label)
@@ -92,7 +92,7 @@ def hold_out(root: Path, name: str, layout: Layout) -> None:
 
 
 def coco(which: str, layout: Layout) -> dict[str, list[dict[str, Any]]]:
-    """The annotations of a part, in another order than its images."""
+    """The annotations of a split, in another order than its images."""
     found = list(enumerate(lines(which, layout)))
     return {
         "images": [{"id": 100 + i, "file_name": path, "width": 12, "height": 9} for i, (path, _, _) in found],
@@ -102,7 +102,7 @@ def coco(which: str, layout: Layout) -> dict[str, list[dict[str, Any]]]:
 
 
 def annotate(folder: Path, layout: Layout = animals) -> None:
-    """Write annotations of both parts as iNaturalist 2018 has them."""
+    """Write annotations of both splits in the form of iNaturalist 2018."""
     folder.mkdir(parents=True, exist_ok=True)
     for which in FILES:
         name = f"{'train' if which == 'train' else 'val'}2018.json"

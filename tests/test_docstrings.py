@@ -1,4 +1,4 @@
-"""Examples in docstrings: what `lt_core` and `bench` export for users has one, and each gives what it prints."""
+"""Examples in docstrings: everything that `lt_core` and `bench` export for users has one, and each gives the output it shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import bench
 
 ROOT = Path(__file__).parents[1]
-# In a fresh interpreter, since examples register methods and parts of their own.
+# Run in a fresh interpreter, because examples register methods and parts of their own.
 ALL_EXAMPLES = """
 import doctest, importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -36,7 +36,10 @@ LT_CORE = (
     "lt_core.trained.Trained",
     "lt_core.training.run_trial",
 )
-BENCH = ("bench", *(f"bench.{name}" for name in bench.__all__ if name not in ("Plan", "Space", "Suite")))  # what load_… make
+BENCH = (
+    "bench",
+    *(f"bench.{name}" for name in bench.__all__ if name not in ("Plan", "Space", "Suite")),
+)  # `load_suite` and so on make these
 
 
 @pytest.mark.parametrize("name", [*LT_CORE, *BENCH])

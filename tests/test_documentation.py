@@ -1,4 +1,4 @@
-"""The documentation's reference names all that is registered, and its links and pages are what MkDocs is given them for."""
+"""The documentation's reference names everything that is registered, and its links and pages work in MkDocs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pages():
 
 @pytest.fixture(autouse=True)
 def unfrozen():
-    """What `list` imports is kept out of collections, since its process ends soon; this one does not."""
+    """Undoes what `list` does for speed: its imports are kept from garbage collection, but this process does not end soon."""
     yield
     gc.unfreeze()
 
@@ -94,7 +94,7 @@ def test_the_gallery_shows_every_kind_of_chart_of_committed_rows_by_the_command_
 
 
 def test_the_pictures_of_the_gallery_are_what_its_page_shows(monkeypatch):
-    monkeypatch.setattr(gallery, "PLOTS", {"ranks": PLOTS["ranks"]})  # the build of the documentation draws them all
+    monkeypatch.setattr(gallery, "PLOTS", {"ranks": PLOTS["ranks"]})  # building the documentation draws all of them
     drawn = dict(gallery.pictures())
     assert list(drawn) == ["gallery/ranks-1.svg", "gallery/ranks-2.svg"]
     one, two = (float(re.search(rb'<svg[^>]* width="([\d.]+)pt"', svg)[1]) for svg in drawn.values())

@@ -1,4 +1,4 @@
-"""The documentation as `make docs` builds it: read from a file, without a network, on a wide screen and on a phone."""
+"""The documentation as `make docs` builds it, read from files without a network, on a wide screen and on a phone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path(CHROMIUM).exists(), 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The folder of the site, built without a warning."""
+    """The folder of the site, which is built without warnings."""
     folder = tmp_path_factory.mktemp("site")
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
@@ -28,7 +28,9 @@ def built(tmp_path_factory):
 
 
 def test_pages_fit_ask_no_network_for_anything_and_can_be_searched(built):
-    pages = sorted(path for path in built.rglob("*.html") if path.name != "404.html")  # which a server sends, by absolute paths
+    pages = sorted(
+        path for path in built.rglob("*.html") if path.name != "404.html"
+    )  # a server sends it, so it has absolute paths
     assert len(pages) > 40
     asked, troubles = [], []
     with playwright.sync_playwright() as started:

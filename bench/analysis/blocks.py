@@ -8,7 +8,7 @@ simulates power and error rates.
 
 With three or more subsets of the images, a block is a subset, and its seeds are averaged (`by_draw`): a method may suit some
 images better than other methods do, and its seeds on the same images then repeat each other. Values are [blocks, methods], NaN
-where a trial is not finished. One data column at a time: on another one spreads differ.
+where a trial is not finished. They come from a single data column, because spreads differ between columns.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from bench.analysis.moderated import limited, prior_of, shrunk
 from bench.analysis.stats import ALPHA, NOISE, settled
 from bench.analysis.studentized import range_p
 
-#: Of fewer draws than this each seed is a block, and what is found holds for these images.
+#: With fewer subsets than this, every seed is a block, and a result applies to these images only.
 DRAWS_ENOUGH = 3
 
 
 def by_draw(values: np.ndarray, draws: Sequence[object]) -> np.ndarray:
-    """``values`` [trials, methods], of these ``draws`` [trials] of the images, as blocks.
+    """Turn ``values`` [trials, methods] into blocks; ``draws`` [trials] names the subset of the images that each trial used.
 
-    With three or more draws, each draw's mean over seeds. The means keep their precision, and the other methods make up for most
-    of the degrees of freedom. Fifteen blocks of 5 draws × 3 seeds would declare equal methods different in 30 % of experiments
-    if a third of a method's variance were specific to it and the draw (`benchmarks/told_apart.py`).
+    With three or more subsets, a block is the mean of a subset over its seeds. The means keep their precision, and the other
+    methods make up for most of the lost degrees of freedom. If all 15 trials of 5 subsets × 3 seeds were blocks, equal methods
+    would be declared different in 30 % of experiments when a third of a method's variance is specific to the method and the
+    subset (`benchmarks/told_apart.py`).
     """
     names = list(dict.fromkeys(draws))
     if not DRAWS_ENOUGH <= len(names) < len(values):
@@ -47,8 +48,8 @@ def by_draw(values: np.ndarray, draws: Sequence[object]) -> np.ndarray:
 class Spreads:
     """Variances of one figure about its method's mean and its block: [methods] each; NaN where no block has two methods."""
 
-    own: np.ndarray  # drawn towards what is usual for a method
-    chosen: np.ndarray  # drawn towards the pooled variance: of a method that was picked for being the best
+    own: np.ndarray  # shrunk towards the variance of a typical method
+    chosen: np.ndarray  # shrunk towards the pooled variance, for a method that was picked because it is the best
     df: np.ndarray
     pooled: float
 
@@ -93,7 +94,7 @@ def _residuals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inverse = np.linalg.pinv(np.diag(there.sum(axis=0)) - there.T @ share, hermitian=True)
     effect = inverse @ y.sum(axis=0)
     residual = (y - effect + (share @ effect)[:, None]) * there
-    # What floating-point noise alone leaves of figures that are all alike is no spread, which the prior would take for one.
+    # If all figures are equal, only floating-point noise remains. Set it to zero, or the prior would take it for a spread.
     largest = np.abs(np.where(shared, values, 0.0)).max(initial=1.0)
     residual[np.abs(residual) <= NOISE * largest] = 0.0
     across = share @ inverse
@@ -103,7 +104,9 @@ def _residuals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Contrasts:
-    """Each method − the reference over the blocks that both finished: [methods] each; NaN at the reference and without blocks."""
+    """Each method − the reference over the blocks that both finished: [methods] each; NaN at the reference and for methods that
+    share no block with it.
+    """
 
     difference: np.ndarray
     pairs: np.ndarray
@@ -113,12 +116,12 @@ class Contrasts:
 
 
 def contrasts(values: np.ndarray, reference: int, chosen: bool = False) -> Contrasts:
-    """Differences to column ``reference``. There is no test with fewer than two pairs, nor if all differences are the same: a
-    spread of zero only means that there are too few test images to show it.
+    """Differences from column ``reference``. A method is not tested with fewer than two pairs, nor if all its differences are the
+    same: a spread of zero only means that there are too few test images to show one.
 
     Args:
         values: [blocks, methods].
-        chosen: the reference was picked after looking, for being the best.
+        chosen: whether the reference was picked because it has the best figures.
     """
     found = spreads(values)
     differences = values - values[:, [reference]]
@@ -137,13 +140,13 @@ def contrasts(values: np.ndarray, reference: int, chosen: bool = False) -> Contr
 
 
 def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
-    """p-values for the difference between each method and the best one, adjusted for having picked the best and for the number of
-    methods.
+    """p-values of the differences between each method and the best one, adjusted for the choice of the best and for the number
+    of methods.
 
     Tukey's studentized range, step by step: the method furthest from the best is compared with the range of all methods, the
     next one with that of one fewer, and so on (Newman 1939, Keuls 1952). For comparisons with the best alone this is a closed
-    test. Tests of the best against each other one, with Holm's correction or without, would not know that the best was picked
-    for being far from the others.
+    test. Pairwise tests of the best against the others, with or without Holm's correction, would ignore that the best was picked
+    because it is far from the others.
 
     Returns:
         [methods]; NaN where there is no test: at ``best``, with fewer than two pairs, and where all differences are the same
@@ -161,8 +164,8 @@ def p_from_best(values: np.ndarray, best: int) -> np.ndarray:
 
 
 def marks(values: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which columns of ``values`` are not significantly different from column ``best``, and which are not tested against it:
-    [methods] each, bool, as in `p_from_best`. If no method has two trials, nothing is marked: n = 1 is enough of a warning.
+    """Which columns of ``values`` are not significantly different from column ``best``, and which cannot be tested against it:
+    [methods] each, bool, from `p_from_best`. If no method has two trials, nothing is marked: n = 1 is warning enough.
     """
     p, several = p_from_best(values, best), bool((np.isfinite(values).sum(axis=0) > 1).any())
     others = np.arange(values.shape[1]) != best
@@ -172,9 +175,10 @@ def marks(values: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
 def means_drawn(values: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray | None:
     """``size`` draws of the methods' means as they might truly be: [size, methods]; None without two shared blocks.
 
-    A parametric bootstrap: the measured mean + Student's t with the moderated spread and its degrees of freedom, drawn for each
-    method separately, since what a block shares moves all of them alike. Resampling blocks would do if there were many; three
-    blocks give only ten samples, and intervals of ranks from them contain the true rank too rarely (`benchmarks/told_apart.py`).
+    This is a parametric bootstrap: the measured mean + Student's t with the moderated spread and its degrees of freedom, drawn
+    for each method separately, because the effect of a block moves all methods alike. Resampling blocks would work if there were
+    many; three blocks give only ten samples, and rank intervals from these contain the true rank too rarely
+    (`benchmarks/told_apart.py`).
     """
     found, n = spreads(values), np.isfinite(values).sum(axis=0)
     if np.isnan(found.pooled) or not (n > 0).all() or np.isnan(found.df).any():
@@ -195,8 +199,8 @@ class Share:
 
 def shared(values: np.ndarray) -> Share | None:
     """What trials of one block have in common: the intraclass correlation of consistency, from the mean squares of blocks and of
-    residuals, with its interval under equal spreads (McGraw & Wong 1996, ICC(C,1)). Over the methods that finished all blocks;
-    None for fewer than two of these or of blocks, and where nothing varies. Values below zero count as 0.
+    residuals, with its interval under equal spreads (McGraw & Wong 1996, ICC(C,1)). It uses the methods that finished all blocks
+    and is None if there are fewer than two such methods or two blocks, or if nothing varies. Values below zero count as 0.
     """
     from scipy import stats
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BoardColumn:
-    """A column of the frame that `bench.analysis.leaderboard.leaderboard` makes. One without a heading is never shown."""
+    """A column of the frame that `bench.analysis.leaderboard.leaderboard` makes. A column without a heading is never shown."""
 
     name: str
     heading: str = ""
     about: str = ""
-    digits: int | None = None  # behind the point; none: words
-    short: str = ""  # heading where there is little room, if another
-    lower_is_better: bool | None = None  # none: nobody ranks by it
+    digits: int | None = None  # decimal places; None for a column of words
+    short: str = ""  # a shorter heading for where there is little room
+    lower_is_better: bool | None = None  # None for a column that nobody ranks by
 
     @property
     def narrow(self) -> str:

@@ -71,7 +71,7 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """What it says of the claim."""
+        """What this difference says about the claim."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
             return "not significant"
         if self.difference < 0:
@@ -128,7 +128,7 @@ def _of_check(check: Check, store: Store) -> Iterator[Evidence]:
 
 
 def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]:
-    """Each method of the order beside the one before it."""
+    """Compare each method of the claimed order with the one before it."""
     metric = metric_of(check.metric)
     rows = rows.assign(_figure=of_rows(metric, rows))
     by = (float(check.by[0]), float(check.by[1])) if check.by else None
@@ -145,7 +145,7 @@ def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]
 
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:
-    """Two figures of the same trials, method by method; the interval is over subsets and seeds."""
+    """Compare two figures of the same trials, method by method; the interval is over subsets and seeds."""
     from scipy import stats
 
     lower, higher = check.tail or check.columns

@@ -14,7 +14,7 @@ from lt_core.errors import UserError, some
 from lt_core.labels import counted, matches
 from lt_core.result import OK, PRUNED
 
-#: The method that others are measured against: plain cross-entropy.
+#: The method that others are compared with: plain cross-entropy.
 BASELINE = "softmax"
 
 
@@ -44,7 +44,7 @@ def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         f"{counted(searched.sum(), 'trial')} of a hyperparameter search left out: only the winner of a search is shown, on "
         "new seeds"
     )
-    kept = frame[~searched & (frame["status"] != PRUNED)]  # what a study stopped is neither a figure nor a failure
+    kept = frame[~searched & (frame["status"] != PRUNED)]  # a trial that its study stopped is neither a figure nor a failure
     if searched.any() and kept.empty:
         raise UserError(f"{words}, and the run has no trial of a winner yet")
     return kept, [words] if searched.any() else []
@@ -56,8 +56,8 @@ class LeftOut:
 
     dataset: str
     count: int
-    which: str  # of another budget
-    unlike: str  # epochs 2 in place of epochs 40
+    which: str  # such as "with a different budget"
+    unlike: str  # such as "epochs 2 instead of epochs 40"
 
     def __str__(self) -> str:
         return f"{self.dataset}: {counted(self.count, 'trial')} {self.which} left out ({self.unlike})"
@@ -81,8 +81,8 @@ def one_budget(frame: pd.DataFrame, column: Sequence[str] = HEADINGS) -> tuple[p
 def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[LeftOut]]:
     """The rows that are comparable, a note if some belong to a search (see `reported`), and what else was left out.
 
-    Figures of different recipes or lengths are not comparable within a data set, nor figures of differently drawn subsets within
-    a column: in each case the largest group stays. ``column``: keys that tell columns apart.
+    Within a data set, figures from different recipes or numbers of epochs are not comparable; within a column, nor are figures on
+    subsets that were drawn differently. In both cases the largest group is kept. ``column`` holds the keys that define a column.
 
     Raises:
         UserError: there are no rows.
@@ -107,7 +107,7 @@ def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequenc
 
 
 def _largest(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """The largest group of ``frame`` by ``keys``, of equal ones that with the longest training; and the others."""
+    """The largest group of ``frame`` by ``keys``, or among equally large ones the one trained longest; and the other groups."""
     groups = [rows for _, rows in frame.groupby(keys, sort=False, dropna=False)]
     groups.sort(key=lambda rows: (len(rows), rows["epochs"].iloc[0]), reverse=True)
     return groups[0], groups[1:]
@@ -138,7 +138,7 @@ def given_features(frame: pd.DataFrame) -> list[str]:
 
 
 def _seen(dataset: str) -> str:
-    """What a network that was trained on ImageNet has seen of a data set; nothing where that is not known."""
+    """What a network trained on ImageNet has seen of a data set; empty where that is not known."""
     source = DATASETS[dataset].source if dataset in DATASETS else None
     if isinstance(source, Standard) and source.imagenet:
         return f", {source.imagenet}"

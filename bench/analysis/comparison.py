@@ -21,11 +21,11 @@ from lt_core.result import OK
 
 @dataclass(frozen=True)
 class Comparison:
-    """One method against the baseline, over the pairs that both finished; differences in the figure's own unit."""
+    """One method against the baseline, over the pairs that both finished. Differences are in the figure's own unit."""
 
     label: str
     pairs: int
-    unpaired: int  # trials of the method without a partner, failed ones included; never averaged in silence
+    unpaired: int  # trials of the method without a partner, including failed ones: they are reported, never silently dropped
     difference: float  # mean of method − baseline
     interval: tuple[float, float] | None  # of that mean, 95 %
     p: float  # NaN where there is no test
@@ -49,7 +49,7 @@ def columns_of(frame: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
 
 
 def as_blocks(wide: pd.DataFrame) -> np.ndarray:
-    """A table of `columns_of` as `bench.analysis.blocks` takes it."""
+    """A table of `columns_of` in the form that `bench.analysis.blocks` expects."""
     return blocks.by_draw(wide.to_numpy(dtype=float), wide.index.get_level_values(DRAW).tolist())
 
 
@@ -58,8 +58,8 @@ def compare(
 ) -> list[Comparison]:
     """Every label of ``frame`` against ``baseline``, best mean difference first.
 
-    t-tests with the spreads of the block model (`bench.analysis.blocks`), Holm's correction. The degrees of freedom are
-    Satterthwaite's where there are several data columns.
+    The tests are t-tests with the spreads of the block model (`bench.analysis.blocks`) and Holm's correction. Where there are
+    several data columns, the degrees of freedom are Satterthwaite's.
 
     Raises:
         UserError: the baseline has no finished trial, or none shares its images and seeds.

@@ -15,12 +15,12 @@ PRIORS = dict(sorted({**TEST_PRIORS, "uniform": 1.0}.items(), key=lambda item: -
 
 
 def under_priors(store: Store, rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in % under each of `PRIORS`, one column each. There is one row per trial of ``rows`` (of the results frame) with
-    predictions and way of adapting to the prior (``way``, see `lt_core.label_shift.accuracies`), with the index of the trial's
-    row.
+    """Accuracy in % under each of `PRIORS`, one column each. Every trial of ``rows`` (rows of the results frame) that kept its
+    predictions has one row per way of adapting to the prior (``way``, see `lt_core.label_shift.accuracies`), under the index of
+    the trial's row.
 
     Raises:
-        UserError: predictions are missing, damaged or another trial's.
+        UserError: predictions are missing or damaged, or belong to another trial.
     """
     classes = dict(list(store.per_class().groupby("trial_id")))
     made = [

@@ -1,4 +1,4 @@
-"""The leaderboard: one row per data column and method, with all that a reader may ask for. A pure function of the frame.
+"""The leaderboard: one row per data column and method, with everything that a reader may ask for. It depends on the frame alone.
 
 A data column is a way of drawing images (dataset, imbalance, labels) together with a budget (recipe, model, epochs):
 only figures of one column are compared.
@@ -33,12 +33,12 @@ from lt_core.result import OK
 from lt_core.spec import DataSpec
 
 _FACTS = ["suite", "dataset", "imbalance_type", "imbalance_factor", "label_fraction", "method", "recipe", "model", "epochs"]
-_TEXTS = ["environment", "spec"]  # long ones
-#: Options of a command that change what its trials are. Where data and runs lie is the reader's business.
+_TEXTS = ["environment", "spec"]  # columns of long texts
+#: Options of a command that change its trials. Where data and runs are stored is up to the reader.
 _CHANGES = re.compile(r"(--seeds|--epochs|--precision|--plugin)[ =](\S+)")
 REPRODUCED, NEAR, OFF, NOT_RUN, OTHER = "reproduced", "within a point", "off", "not run", "other budget"
 _SAME, _CLOSE = 0.5, 1.0  # points of accuracy
-#: Columns that hold several words in a row, and what stands between them for a reader.
+#: Columns that hold a tuple of words, and what separates these for a reader.
 _SEVERAL = {"run": ", ", "devices": " and "}
 
 
@@ -46,21 +46,21 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
     """One row per data column and method, columns by dataset and imbalance, methods best first by ``metric``.
 
     Args:
-        frame: one row per trial, of one run or several (column ``run``, else ``suite``); a trial that is in several is counted
+        frame: one row per trial, from one or several runs (column ``run``, else ``suite``); a trial in several runs is counted
             once, by its first finished row.
         metric: name of the figure that ranks (`lt_core.metrics.METRICS`).
 
     Returns:
         column, dataset, imbalance_type, imbalance_factor, label_fraction, method, label, recipe, model, epochs; n finished
         trials, failed, collapsed; each figure as mean and ``<figure>_std`` (n − 1; NaN for n = 1), in % where it is a share;
-        rank in the column and average_rank over the columns of the method's suite; rank_interval, of 95 % and in words, and
-        chance_best, in %, within the column (empty and NaN where it has no two shared seeds); tied: not significantly different
-        from the column's best; untested: no test compares it with that one; gpu_hours (of all trials of the row; NaN without a
-        GPU); published accuracy in %, paper, difference (measured − published, points) and verdict; relative_accuracy in % and
-        the reference that it is relative to (`bench.analysis.relative`); run, the folders that the trials are of; devices, the
-        kinds that they were measured on; left_out, what other runs have of the column and is not counted; command that runs the
-        row again. Of run and devices a row has a tuple each: see `in_words`. Methods that a paper prints for a column but nobody
-        ran have a row without figures (verdict "not run"): see `measured`.
+        rank in the column and average_rank over the columns of the method's suite; within the column, rank_interval (95 %, in
+        words) and chance_best (in %), which are empty and NaN if the column does not have two shared seeds; tied: not
+        significantly different from the column's best; untested: no test compares it with the best; gpu_hours of all trials of
+        the row (NaN without a GPU); published accuracy in %, paper, difference (measured − published, points) and verdict;
+        relative_accuracy in % and the reference that it is relative to (`bench.analysis.relative`); run, the folders of the
+        trials; devices, the kinds of device that they ran on; left_out, trials of the column in other runs that are not counted;
+        command, which runs the row again. A cell of run or devices is a tuple: see `in_words`. Methods that a paper prints for a
+        column but nobody ran have a row without figures (verdict "not run"): see `measured`.
 
     Raises:
         UserError: there are no trials.
@@ -71,10 +71,10 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
     frame = frame.reset_index(drop=True)
     run = frame["run"] if "run" in frame else frame["suite"]
     texts, data_of = frame[_TEXTS], _data_of_suites(frame)
-    frame = frame.drop(columns=_TEXTS)  # of each row of the board one is read, and rows are sorted and copied before
+    frame = frame.drop(columns=_TEXTS)  # sorting and copying rows is faster without them; one text per row of the board is read
     frame = frame.assign(_column=_names(keys(frame, COLUMN)), _done=frame["status"] == OK, run=run)
     every = frame.assign(**{name: of_rows(METRICS[name], frame).where(frame["_done"]) for name in METRICS})
-    # Of a trial that stands in several runs one row counts, a finished one if there is one.
+    # A trial that is in several runs counts once, by a finished row if there is one.
     every = every.sort_values("_done", ascending=False, kind="stable")
     shown = every.drop_duplicates("trial_id").sort_index()
     board = _figures(shown, texts, data_of)
@@ -90,7 +90,7 @@ def leaderboard(frame: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
 
 
 def measured(board: pd.DataFrame) -> pd.DataFrame:
-    """``board`` without the methods that nobody ran, though a paper prints them for the column."""
+    """``board`` without the methods that a paper prints for the column but nobody ran."""
     return board[board["run"].map(len) > 0].reset_index(drop=True)
 
 
@@ -100,7 +100,7 @@ def in_words(board: pd.DataFrame) -> pd.DataFrame:
 
 
 def _names(columns: pd.DataFrame) -> list[str]:
-    """Words for the data column of each row, which no other has."""
+    """A description of each row's data column that no other column shares."""
     unique = columns.drop_duplicates().to_dict("records")
     names = {tuple(row.values()): describe(row, unique) for row in unique}
     return [names[key] for key in columns.itertuples(index=False, name=None)]
@@ -125,7 +125,7 @@ def _figures(shown: pd.DataFrame, texts: pd.DataFrame, data_of: Mapping[str, Seq
     names = list(METRICS)
     board = board.join(by[names].mean()).join(by[names].std(ddof=1).add_suffix("_std"))
     on_gpu = shown[shown["device"] == "cuda"]
-    gpus = [environment.get("gpus", 1) for environment in environments_of(texts.loc[on_gpu.index])]  # may be a fraction of one
+    gpus = [environment.get("gpus", 1) for environment in environments_of(texts.loc[on_gpu.index])]  # may be a fraction of a GPU
     hours = on_gpu["train_seconds"] * np.asarray(gpus, float) / 3600
     board["gpu_hours"] = hours.groupby([on_gpu["_column"], on_gpu["label"]], sort=False).sum(min_count=1)
     board = board.rename_axis(index={"_column": "column"}).reset_index()
@@ -150,13 +150,13 @@ def _devices(board: pd.DataFrame, shown: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def _data_of_suites(frame: pd.DataFrame) -> dict[str, list[DataSpec]]:
-    """Suite → one draw of each of its data."""
+    """Suite → its data, one specification for each of them."""
     different = frame.drop_duplicates(["suite", *DATA])
     return {str(suite): [spec.data for spec in specs_of(rows)] for suite, rows in different.groupby("suite", sort=False)}
 
 
 def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
-    """Column → which rows are not counted since another run has the same trials, and whose count in their place."""
+    """Column → which rows are not counted because another run has the same trials, and which run that is."""
     rest = every.drop(shown.index)
     kept = shown.set_index("trial_id")
     rest = rest.assign(_by=rest["trial_id"].map(kept["run"]), _failed=~rest["_done"] & rest["trial_id"].map(kept["_done"]))
@@ -171,8 +171,8 @@ def _left_out(every: pd.DataFrame, shown: pd.DataFrame) -> dict[str, str]:
 
 
 def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """``rows`` of one column with their rank, 1 the best, how sure it is, and what is not significantly different from the
-    best.
+    """``rows`` of one column with their rank (1 is the best), how certain it is, and which are not significantly different from
+    the best.
     """
     lower = METRICS[metric].lower_is_better
     rank = pd.Series(stats.settled(rows[metric].to_numpy()), rows.index).rank(method="min", ascending=lower)
@@ -188,7 +188,8 @@ def _rank(rows: pd.DataFrame, trials: pd.DataFrame, metric: str) -> pd.DataFrame
 def _trusted(rows: pd.DataFrame, values: np.ndarray, lower: bool) -> pd.DataFrame:
     """``rows`` with the interval of each rank and the chance of being best, from ``values`` [blocks, rows]."""
     intervals, chances = [""] * len(rows), np.full(len(rows), np.nan)
-    done = [j for j in np.argsort(rows["label"].to_numpy()) if np.isfinite(values[:, j]).any()]  # the draws of `ranking.rank`
+    # In the order of `ranking.rank`, so that both make the same random draws.
+    done = [j for j in np.argsort(rows["label"].to_numpy()) if np.isfinite(values[:, j]).any()]
     drawn = drawn_ranks([values[:, done]], lower) if done else None
     if drawn is not None:
         chances[done] = 100 * chances_of(drawn)
@@ -199,8 +200,8 @@ def _trusted(rows: pd.DataFrame, values: np.ndarray, lower: bool) -> pd.DataFram
 
 
 def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
-    """Average rank by (column, label), over all columns of the suite; of methods that all its columns have. Where several
-    suites have a column, the one with the most columns speaks.
+    """(column, label) → average rank over all columns of the suite, for methods that all its columns have. If a column is in
+    several suites, the suite with the most columns decides.
     """
     lower, found = METRICS[metric].lower_is_better, {}
     suites = [(rank(rows, metric, lower, draws=0), rows) for _, rows in trials.groupby("suite", sort=False)]
@@ -212,7 +213,7 @@ def _average_ranks(trials: pd.DataFrame, metric: str) -> dict[tuple[str, str], f
 
 
 def _beside_published(board: pd.DataFrame) -> pd.DataFrame:
-    """``board`` with what papers print, and rows for what they print and nobody ran."""
+    """``board`` with the figures that papers print, and with rows for methods that they print but nobody ran."""
     missing = []
     for _, first in board.drop_duplicates("column").iterrows():
         there = set(board.loc[board["column"] == first["column"], "label"])
@@ -238,7 +239,7 @@ def _printed(row: pd.Series, label: str) -> float | None:
 
 
 def _verdict(row: pd.Series) -> str:
-    """Of a measured figure beside a published one; a figure of another budget is no reproduction, good or bad."""
+    """How a measured figure agrees with the published one; with another training budget, the two are not compared."""
     if np.isnan(row["published"]):
         return ""
     if not row["n"]:
@@ -251,29 +252,29 @@ def _verdict(row: pd.Series) -> str:
 
 
 def _telling(data: DataSpec, suite: Sequence[DataSpec]) -> dict[str, str]:
-    """What ``--where`` says for ``data`` and for no other data of its ``suite``: what they are, and in what they differ."""
-    plain = {"imbalance_factor": 1, "label_fraction": 1, "unlabelled_ratio": 0}  # need not be said
+    """What ``--where`` must say to select ``data`` and no other data of its ``suite``: name, imbalance, and what else differs."""
+    plain = {"imbalance_factor": 1, "label_fraction": 1, "unlabelled_ratio": 0}  # these values need not be given
     named = ("dataset", "imbalance_type", *plain)
     alike = [other for other in suite if all(getattr(other, key) == getattr(data, key) for key in named)]
     said: dict[str, str] = {}
     for field in dataclasses.fields(DataSpec):
         key, value = field.name, getattr(data, field.name)
         differs = any(getattr(other, key) != value for other in (suite if key in named else alike))
-        if key not in (DRAW, "counts"):  # a row is of all draws, and a list cannot be said on a command line
+        if key not in (DRAW, "counts"):  # a row covers all subsets, and a command line cannot give a list
             said |= {key: short(value)} if differs or (key in named and value != plain.get(key)) else {}
     return said
 
 
 def _only(label: str, among: Collection[str]) -> str:
-    """What ``--only`` takes for ``label`` and for no other label of its suite."""
+    """The value of ``--only`` that selects ``label`` and no other label of its suite."""
     return f"={label}" if any(other != label and matches(label, other) for other in among) else label
 
 
 def _command(suite: str, only: str, given: str, where: Mapping[str, str]) -> str:
-    """The command line that runs the trials of a row again; ``given``: the one that ran the first of them."""
+    """The command line that runs the trials of a row again; ``given`` is the one that ran the first of them."""
     try:
         words = shlex.split(given)
-    except ValueError:  # a record of others' may hold anything
+    except ValueError:  # someone else's record may hold anything
         words = given.split()
     file = next((word for word in words[2:] if Path(word).stem == suite), suite)
     if "tune" in words[1:2]:

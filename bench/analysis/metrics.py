@@ -1,4 +1,4 @@
-"""The metrics of a results frame, in the units that readers see."""
+"""The metrics of a results frame, in the units shown to readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lt_core.result import OK
 
 
 def of_rows(metric: Metric, frame: pd.DataFrame) -> pd.Series:
-    """``metric`` of each row of ``frame`` in its unit, NaN where there is none."""
+    """``metric`` of each row of ``frame`` in its unit; NaN where a row does not have it."""
     return metric.in_unit(metric.of_column(frame[metric.column]))
 
 

@@ -4,8 +4,9 @@ Three trials say little about a method's spread, but those of eighteen methods t
 σ² of the methods are s₀²·d₀/χ² with d₀ degrees of freedom, and a method's own estimate s² is σ²·χ²/d with d. The estimate to use
 is then (d₀s₀² + ds²)/(d₀ + d), with d₀ + d degrees of freedom. Everything here works along the last axis.
 
-Two limits, which are needed where methods or trials are few (`benchmarks/told_apart.py`): logarithms of variances are never taken
-to be more alike than `ALIKE`, and the others of a column cannot give a method more degrees of freedom than they have.
+Two limits are needed where methods or trials are few (`benchmarks/told_apart.py`): the logarithms of the variances are never
+assumed to be more alike than `ALIKE`, and the other methods of a column cannot lend a method more degrees of freedom than they
+have.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 
 Numbers = np.ndarray | float
 
-#: The least variance of the logarithms of the methods' variances. With three trials each, eighteen methods whose spreads differ
-#: threefold look alike in every third experiment; to believe that would make the tests too bold. 0.2 is d₀ ≈ 11.
+#: The smallest variance that the logarithms of the methods' variances are assumed to have. With three trials each, eighteen
+#: methods whose spreads differ threefold look alike in every third experiment; tests that believed this would reject too often.
+#: 0.2 corresponds to d₀ ≈ 11.
 ALIKE = 0.2
-_LEAST = 1e-5  # of the mean: a variance of zero, of few trials by chance, has no logarithm
+_LEAST = 1e-5  # share of the mean: a variance that is zero by chance, from few trials, has no logarithm
 
 
 def trigamma_inverse(values: np.ndarray) -> np.ndarray:
@@ -39,7 +41,7 @@ def prior_of(variances: np.ndarray, df: np.ndarray, alike: float = ALIKE) -> tup
     """s₀² and d₀ from the mean and the variance of log s² (Smyth 2004, section 6.2).
 
     Args:
-        variances: [..., methods], each with ``df`` degrees of freedom (broadcast; above zero). Two methods or more.
+        variances: [..., methods], of at least two methods, each with ``df`` > 0 degrees of freedom (broadcast).
         alike: lower bound of the variance of log σ² over methods.
 
     Returns:
@@ -57,7 +59,9 @@ def prior_of(variances: np.ndarray, df: np.ndarray, alike: float = ALIKE) -> tup
 
 
 def limited(d0: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Degrees of freedom that a prior of ``d0`` gives where all others have ``others``: 1/(1/d₀ + 1/others); none of none."""
+    """Degrees of freedom that a prior with ``d0`` lends to a method, where all other methods have ``others`` together:
+    1/(1/d₀ + 1/others), and none if these have none.
+    """
     others = np.asarray(others, float)
     with np.errstate(divide="ignore"):
         return np.where(others > 0, 1 / (1 / np.asarray(d0, float) + 1 / others), 0.0)

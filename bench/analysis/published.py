@@ -48,8 +48,8 @@ def lookup(
 
 
 def drawn_as_published(row: Mapping[str, Any]) -> bool:
-    """Whether a row of the results frame is on data sampled as in the papers: from whole classes in their own order, with no
-    more unlabelled images than the subset's own, and seen as pictures, not as the features of another network.
+    """Whether a row of the results frame uses data sampled as in the papers: from whole classes in their own order, without
+    unlabelled images from outside the subset, and as images rather than features of another network.
     """
     known = row["dataset"] in DATASETS
     whole = known and (row["imbalance_type"] == "natural" or row["n_max"] == DATASETS[row["dataset"]].n_max)

@@ -12,7 +12,7 @@ from bench.analysis import blocks
 from bench.analysis.comparison import as_blocks, columns_of
 from bench.analysis.stats import ranks, settled
 
-DRAWS = 4000  # of the means: an interval of ranks is the same to a tenth of a rank, a chance to one in a hundred
+DRAWS = 4000  # of the means: enough for intervals of ranks to a tenth of a rank, and probabilities to 0.01
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Ranking:
 
 
 def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better: bool = False, draws: int = DRAWS) -> Ranking:
-    """Average ranks of labels over data columns, seeds and subsets averaged first; ties share the mean rank. A method
-    without a finished trial in some column is left out. ``draws`` of the true means, from a fixed seed; 0: no intervals.
+    """Average ranks of labels over data columns, after averaging seeds and subsets; ties share the mean rank. A method without
+    a finished trial in some column is left out. The intervals come from ``draws`` simulated means with a fixed seed; with 0
+    there are none.
     """
     from scipy import stats
 

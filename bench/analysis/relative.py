@@ -1,4 +1,4 @@
-"""Relative accuracy: training on a long tail, relative to training on the same number of balanced images."""
+"""Relative accuracy: accuracy after training on a long tail, relative to training on the same number of balanced images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPREAD = (
     "imbalance_type", "imbalance_factor", "n_max", "counts", "class_order_seed", "unlabelled_imbalance_factor", "validation",
 )  # fmt: skip
 _SAME = [key for key in COLUMN if key not in _SPREAD]
-_CLOSE = 0.01  # share of the images by which the reference may have more or fewer
+_CLOSE = 0.01  # largest relative difference between the numbers of images
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,13 @@ class Reference:
 def references(trials: pd.DataFrame) -> dict[str, Reference]:
     """Data column → what its accuracies are relative to (UA of Zhang et al. 2023, TPAMI, "Deep long-tailed learning: a survey").
 
-    That is plain cross-entropy on a balanced subset of the same set, with the same recipe, model and epochs, and of as many
-    training images within one percent; of several the nearest. Data columns without such a reference are missing.
+    This is plain cross-entropy on a balanced subset of the same set, with the same recipe, model and epochs, and with the same
+    number of training images to within one percent; if there are several, the nearest. Data columns without such a reference are
+    missing.
 
     Args:
-        trials: one row per trial, each once, with its data column in ``_column``, whether it has finished in ``_done``, and
-            ``accuracy`` in %.
+        trials: one row per trial, with its data column in ``_column``, whether it has finished in ``_done``, and ``accuracy``
+            in %.
     """
     done = trials[trials["_done"]]
     found = {}
@@ -59,7 +60,7 @@ def references(trials: pd.DataFrame) -> dict[str, Reference]:
 
 
 def with_relative_accuracy(board: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """``board`` with relative_accuracy in %, accuracy over that of the reference, and ``reference``, which says what that is."""
+    """``board`` with relative_accuracy, the accuracy in % of the reference's, and a description of that ``reference``."""
     of = references(trials)
     accuracy = board["column"].map({name: reference.accuracy for name, reference in of.items()}).astype(float)
     return board.assign(

@@ -10,7 +10,7 @@ import numpy as np
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
     """Student's interval of the mean; None for fewer than two values."""
-    from scipy.special import stdtrit  # the quantile alone: `scipy.stats` takes ten times as long for one
+    from scipy.special import stdtrit  # for one quantile `scipy.stats` takes ten times as long
 
     if len(values) < 2:
         return None
@@ -29,7 +29,7 @@ def bootstrap_interval(values: Sequence[float], level: float = 0.95, resamples: 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for the number of tests, step down (Holm 1979): no smaller than before, at most 1, order kept."""
+    """P-values adjusted for the number of tests, step down (Holm 1979). None gets smaller or exceeds 1; the order is kept."""
     order = np.argsort(p_values, kind="stable")
     adjusted, running = [0.0] * len(order), 0.0
     for place, index in enumerate(order):
@@ -38,17 +38,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-ALPHA = 0.05  # below it, two figures differ significantly
-#: Figures closer than this, absolutely and for large ones relatively, are equal. They are counts over a fixed test set, added up
-#: and divided in float64. The order of the sums moves a figure in % by some 1e-14; one image more or less of 100,000, in one
-#: trial of a hundred, moves its mean by 1e-5 in %, by 1e-7 as a fraction.
+ALPHA = 0.05  # two figures differ significantly if p is below this
+#: Figures that are closer than this (relatively, if they exceed 1) are equal. They are counts over a fixed test set, added up and
+#: divided in float64. The order of summation changes a figure in % by about 1e-14; one image in 100,000, in one trial of a
+#: hundred, changes the mean by 1e-5 in %, or by 1e-7 as a fraction.
 NOISE = 1e-9
 
 
 def settled(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """``values``, of which those that differ only by floating-point noise are set to the smallest of them. NaN is kept.
+    """``values``, where those that differ only by floating-point noise are set to the smallest of them. NaN is kept.
 
-    Everything that ranks, counts wins and losses, or looks for ties goes through this, so that all agree on what a tie is.
+    Everything that ranks, counts wins and losses, or looks for ties uses this function, so that all agree on what a tie is.
     """
     found = np.array(values, dtype=float)
     there = np.flatnonzero(~np.isnan(found))
@@ -60,7 +60,7 @@ def settled(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def ranks(values: Sequence[float] | np.ndarray, lower_is_better: bool = False) -> np.ndarray:
-    """Ranks, 1 the best; ties share the mean of their places. NaN has no rank."""
+    """Ranks, where 1 is the best and ties share the mean of their places. NaN has no rank."""
     from scipy import stats
 
     equal = settled(values)

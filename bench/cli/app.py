@@ -66,7 +66,7 @@ def main() -> None:
         except KeyboardInterrupt:
             code = STOPPED
         except Exception as error:
-            # Typer brings its own copy of click or uses the installed one: its usage errors are known by this method.
+            # Typer may use its own copy of click or the installed one, so its usage errors are recognised by this method.
             if not hasattr(error, "format_message"):
                 raise
             code = refuse(error.format_message())
@@ -74,5 +74,5 @@ def main() -> None:
 
 
 def _in_a_sentence(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
-    """A warning as users see it: what it says, and not the line of code that says it."""
+    """A warning as users see it: its message, without the line of code that issued it."""
     return f"warning: {message}\n"

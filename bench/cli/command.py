@@ -10,23 +10,23 @@ from typer.core import TyperCommand
 
 from lt_core.errors import UserError
 
-_SPELLED_WRONG = 0.85  # how alike an unknown option is to a known one that was meant
+_SPELLED_WRONG = 0.85  # an unknown option that is at least this similar to a known one is a misspelling of it
 
 
 class Command(TyperCommand):
     """A command that rejects options that are empty, or given twice although only the last one would count."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As in click, which silently takes the last of several values.
+        """Parse the arguments as click does, which by itself silently takes the last of several values.
 
         Raises:
-            UserError: an option that takes one value was given several times, or one without anything in it.
+            UserError: an option that takes one value was given several times, or an option has an empty value.
         """
         values, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in dict.fromkeys(given):
             if option.opts[0].startswith("-") and "" in _listed(values.get(option.name)):
                 raise UserError(f"{max(option.opts, key=len)} has an empty value: give it a value, or omit the option")
-            # A flag says the same however often it is given; an argument cannot be given twice.
+            # A flag means the same however often it is given, and an argument cannot be given twice.
             if given.count(option) > 1 and not (option.multiple or getattr(option, "is_flag", False)):
                 name, value = max(option.opts, key=len), option.metavar or "VALUE"
                 raise UserError(f"{name} was given {given.count(option)} times: give it once, as {name} {value}")
@@ -46,7 +46,7 @@ class GridCommand(Command):
 
 
 def _fields_spelled_out(args: Sequence[str], known: Collection[str]) -> list[str]:
-    """``args`` with fields as `--set` takes them; what looks like one of the ``known`` options is left for click to refuse.
+    """``args`` with fields in the form that `--set` takes. A misspelling of a ``known`` option is left for click to refuse.
 
     >>> _fields_spelled_out(["quick", "--cb-beta", "0.9,0.99", "--lr=0.1", "--seds", "3"], {"--set", "--seeds"})
     ['quick', '--set', 'cb_beta=0.9,0.99', '--set', 'lr=0.1', '--seds', '3']

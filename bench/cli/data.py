@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_SHOWN = 50  # differences that `verify` names
+_SHOWN = 50  # the most differences that `verify` prints
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="a set that you added, or a standard set such as imagenet_lt")]
 _DATA = Annotated[str | None, typer.Option(metavar="DIR", help="folder that contains the standard set [default: LT_DATA]")]
 _PLACE = (
@@ -60,7 +60,7 @@ def show_(
     data: _DATA = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="also draw the class sizes, as PDF, SVG or PNG")] = None,
 ) -> None:
-    """Show the contents of a set: classes, imbalance, picture sizes, problems with files, disk space.
+    """Show the contents of a set: classes, imbalance, picture sizes, problems with files, and disk space.
 
     For a standard set, also show which lists were found, whether papers use the same lists, and where the pictures are.
     """

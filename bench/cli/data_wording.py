@@ -14,8 +14,8 @@ from lt_core.data.sets import DATASETS
 from lt_core.data.standard import Standard
 from lt_core.labels import counted
 
-_SHOWN = 10  # files of a kind that are named
-_BARS, _WIDTH = 20, 40  # of the class profile: lines, and letters of the longest
+_SHOWN = 10  # the most files of one kind that are named
+_BARS, _WIDTH = 20, 40  # lines of the class profile, and characters of the longest bar
 
 
 def added_words(added: Added) -> str:
@@ -49,7 +49,7 @@ def facts_words(definition: Definition, found: Facts) -> str:
 
 
 def standard_words(source: Standard, at: Located) -> str:
-    """Where a standard set was found, and what its lists are; its sizes too, where its pictures are not decoded."""
+    """Where a standard set was found, and which lists it has; also its sizes, if its pictures are not decoded yet."""
     definition, pictures = at.definition, sum(len(layout.entries) for _, layout in at.layouts)
     lines = [
         source.about,
@@ -72,14 +72,14 @@ def _own_validation(source: Standard, at: Located) -> list[str]:
 
 
 def labels_words(what: str, labels: Labels) -> str:
-    """A list, and which copy it is."""
+    """A list, and whether it is the published copy."""
     images, classes = sum(labels.counts), counted(len(labels.counts), "class", "classes")
     known = f": {images:,} images of {classes}, {labels.standing}" if labels.counts else f", {labels.standing}"
     return f"  {what:<13} {labels.place}{known}"
 
 
 def profile_words(definition: Definition) -> str:
-    """Class sizes from head to tail as bars; of many classes every so many-th is shown."""
+    """Class sizes from head to tail as bars; of many classes, a regular selection is shown."""
     counts, names = definition.train_counts, definition.class_names
     order = sorted(range(len(counts)), key=lambda c: -counts[c])
     shown = order if len(order) <= _BARS else [order[round(i * (len(order) - 1) / (_BARS - 1))] for i in range(_BARS)]
@@ -109,7 +109,7 @@ def _sizes(definition: Definition) -> str:
 
 
 def _odd(found: Facts) -> list[str]:
-    """Lines on files that are worth a look."""
+    """Lines about files that a user should look at."""
     lines = [f"  {counted(count, 'picture')}: {note}" for note, count in found.notes.items()]
     if found.small:
         lines.append(f"  {counted(found.small, 'picture')} smaller than the size of the set and scaled up")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.running.stopping import STOPPED
 
-# 0: all is well, 1: `verify` found another figure
+# Further codes: 0 for success, and 1 if `verify`, `data verify` or `check` found a difference or a failure.
 BAD_INPUT, SOME_FAILED, ALL_FAILED = 2, 3, 4
 
 

@@ -1,4 +1,4 @@
-"""Commands on trained networks that a run has kept (`run --keep weights`)."""
+"""Commands for the trained networks that a run has kept (`run --keep weights`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ METHODS = Annotated[
 
 def weights_(
     run: RUN,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="folder of the copies")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder to write the copies to")],
     only: METHODS = "*",
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
     """Copy the trained networks of a run, each checked and named after its trial, for use elsewhere.
 
-    For trials that were run with --keep weights. `lt_core.trained.load` reads the files.
+    Requires trials that were run with --keep weights. `lt_core.trained.load` reads the files.
     """
     from bench.explaining.kept import export, kept_trials
     from bench.records.store import Store
@@ -40,19 +40,24 @@ def explain_(
     data: str | None,
     only: METHODS = "*",
     kind: Annotated[str, typer.Option(metavar="NAME[KEY=VALUE,…]", help="see `list explanations`")] = "gradcam",
-    images: Annotated[int | None, typer.Option(min=1, metavar="N", help="test pictures [default: 8; with --scores 200]")] = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="number of test pictures [default: 8; with --scores: 200]")
+    ] = None,
     scored: Annotated[
-        bool, typer.Option("--scores", help="print what maps are worth, over all trials, and draw nothing")
+        bool, typer.Option("--scores", help="print tables that score the maps over all trials, and draw nothing")
     ] = False,
     format: FORMAT = "terminal",
-    of: Annotated[str, typer.Option(metavar="true|predicted", help="the class that maps are about")] = "true",
+    of: Annotated[
+        str, typer.Option(metavar="true|predicted", help="explain the picture's true class, or the one that is predicted")
+    ] = "true",
     skip_damaged: SKIP_DAMAGED = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG; else in the run's folder")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG file [default: in the run's folder]")] = None,
 ) -> None:
     """Draw where networks look: heat maps over test pictures, methods side by side, classes from head to tail.
 
-    For trials that were run with --keep weights. The first subset and seed of each method is shown, in a figure for each data
-    column; the first method chooses the pictures, of each class one that it tells right and one that it tells wrong.
+    Requires trials that were run with --keep weights. Each data column gets a figure, which shows the first subset and seed of
+    each method. The pictures are chosen by the first method: from each class, one that it classifies correctly and one that it
+    does not.
     """
     from bench.explaining import pictures
     from bench.explaining.outcome import score_tables, write_figures
@@ -64,9 +69,9 @@ def explain_(
     if of not in pictures.OF:
         raise unknown("class", of, pictures.OF, "--of")
     if scored and (out is not None or of != pictures.OF[0]):
-        raise UserError("--scores prints tables about the pictures' own classes and draws nothing: drop --out and --of")
+        raise UserError("--scores prints tables for the true classes and draws nothing: drop --out and --of")
     if not scored and format != "terminal":
-        raise UserError("--format is of the tables that --scores prints: give that too, or --out for a figure")
+        raise UserError("--format applies to the tables that --scores prints: add --scores, or name a figure with --out")
     store, chosen = Store.open(run, skip_damaged), explanation(kind)
     runtime = Runtime(data_dir=data, device=device)
     if scored:
@@ -80,9 +85,9 @@ def explain_(
 def geometry_(
     run: RUN, device: str, data: str | None, only: METHODS = "*", skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal"
 ) -> None:
-    """Show how features lie: spread, silhouette and nearest centre of large and small classes, and neural collapse.
+    """Show how features are distributed: spread, silhouette and nearest centre of large and small classes, and neural collapse.
 
-    For trials that were run with --keep weights.
+    Requires trials that were run with --keep weights.
     """
     from bench.explaining.geometry import geometry_tables
     from bench.records.store import Store

@@ -24,7 +24,7 @@ def export_(
     metric: RANKS = HEADLINE,
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
-    """Write the leaderboard in every format; the same records give the same bytes."""
+    """Write the leaderboard in every format. The same records always give the same files, to the byte."""
     from bench.cli import wording
     from bench.report.export import committed, export, runs
 
@@ -45,7 +45,7 @@ def site_(
 ) -> None:
     """Write the leaderboard as a website: a page for each data set, method and run, and the claims that were checked.
 
-    It can be read from the disk and without a network; to publish it, serve the folder as it is.
+    You can read it from the disk, without a network; to publish it, serve the folder as it is.
     """
     from bench.report.export import committed, runs, submitted
     from bench.report.site import Site, write
@@ -76,11 +76,16 @@ def plot_(
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG file [default: in the run's folder]")] = None,
     format: Annotated[
-        str | None, typer.Option(metavar="|".join(FORMATS), help="of the file, if --out does not say [default: svg]")
+        str | None, typer.Option(metavar="|".join(FORMATS), help="file format, if --out does not give it [default: svg]")
     ] = None,
-    style: Annotated[str, typer.Option(metavar="|".join(STYLES), help="sizes of fonts and lines, and width")] = "paper",
-    columns: Annotated[int, typer.Option(metavar="1|2", help="columns of the page that the figure is wide")] = 2,
-    font_size: Annotated[float | None, typer.Option(metavar="POINTS", help="[default: 8 on paper, 16 on slides]")] = None,
+    style: Annotated[
+        str,
+        typer.Option(metavar="|".join(STYLES), help="where the figure is used; sets its width and the sizes of fonts and lines"),
+    ] = "paper",
+    columns: Annotated[int, typer.Option(metavar="1|2", help="width of the figure, in columns of the page")] = 2,
+    font_size: Annotated[
+        float | None, typer.Option(metavar="POINTS", help="font size [default: 8 on paper, 16 on slides]")
+    ] = None,
 ) -> None:
     """Draw a figure of a run, ready for a paper of two columns or for slides."""
     from bench.records.beside import opened
@@ -90,13 +95,13 @@ def plot_(
     if format is not None and format not in FORMATS:
         raise unknown("format", format, FORMATS)
     if out is not None and format is not None and out.suffix.lower() != f".{format}":
-        raise UserError(f"--out {out}: that is no {format} file: give one of --out and --format, or let them agree")
+        raise UserError(f"--out {out} is not a {format} file, but --format is {format}: drop one of them, or let them agree")
     draw, store = PLOTS[kind], opened(run, beside, skip_damaged)
     file = out or store.path / "plots" / f"{kind}.{format or 'svg'}"
     chart = draw(store, only)
     write(chart, file, chosen)
     print(file)
-    print("\n".join(f"  {note}" for note in chart.notes), file=sys.stderr)  # what its caption must say
+    print("\n".join(f"  {note}" for note in chart.notes), file=sys.stderr)  # what the caption must say
 
 
 def report_(
@@ -105,7 +110,7 @@ def report_(
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="HTML file [default: report.html in the run's folder]")] = None,
 ) -> None:
-    """Write a run as one HTML page: leaderboard, charts, failures, provenance, commands."""
+    """Write a run as one HTML page: leaderboard, charts, failures, provenance, and commands."""
     from bench.records.beside import opened
     from bench.report import page
 

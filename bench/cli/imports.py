@@ -1,4 +1,4 @@
-"""Large packages, imported without a search for garbage among them."""
+"""Importing large packages without garbage collection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def imports_that_stay() -> Iterator[None]:
-    """Python's garbage collector ignores what is imported in this block, since it lives until the process ends.
+    """Make Python's garbage collector ignore what is imported in this block, because it lives until the process ends.
 
-    Without this it looks through the objects of torch (some 190,000) again and again while they are made, and once more
-    when the process ends: a third of the time that ``list methods`` takes. Objects that are in no cycle are freed as always.
+    Otherwise the collector looks through the objects of torch (some 190,000) again and again while they are made, and once more
+    when the process ends, which is a third of the time that ``list methods`` takes. Objects that are in no cycle are freed as
+    usual.
     """
     gc.disable()
     try:

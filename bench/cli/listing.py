@@ -1,4 +1,4 @@
-"""What is available, as plain JSON values and in words. Needs little besides the registries, so that `list` is fast."""
+"""What is available, as plain JSON values and in words. Little is imported besides the registries, so that `list` is fast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Items = list[dict[str, Any]]
 
 
 def methods(pattern: str) -> Items:
-    """Methods with their parts, neutral point and space."""
+    """Methods with their parts, neutral point and tuning space."""
     with imports_that_stay():
         from lt_core.methods import METHODS
 
@@ -39,7 +39,7 @@ def methods(pattern: str) -> Items:
 
 
 def datasets(pattern: str) -> Items:
-    """Image sets with their sizes; images of each class as far as they are known."""
+    """Image sets with their sizes, and with the number of images in each class where it is known."""
     from lt_core.data.sets import DATASETS
 
     names = DATASETS.names(pattern) or [pattern] * (pattern in DATASETS)
@@ -129,7 +129,7 @@ def plots(pattern: str) -> Items:
 
 
 def _by_module(functions: Mapping[str, Any]) -> Items:
-    """Names with the first line of what the module of each function says of itself."""
+    """Names with the first docstring line of the module that defines each function."""
     docs = {name: sys.modules[function.__module__].__doc__ or "" for name, function in functions.items()}
     return [{"name": name, "about": doc.strip().splitlines()[0]} for name, doc in docs.items()]
 
@@ -149,7 +149,7 @@ def _metric_words(metric: Metric) -> str:
     from lt_core.metrics import MATRIX_CLASSES
 
     words = f"{metric.title}, {'lower' if metric.lower_is_better else 'higher'} is better"
-    words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # which may say it already
+    words += f"; {metric.about}" if metric.about not in metric.quantity else ""  # the quantity may already say it
     words += "; on the test set only" if metric.needs_calibration else ""
     words += f"; up to {MATRIX_CLASSES} classes" if metric.needs_confusion else ""
     return words + ("; needs kept predictions" if metric.needs_predictions else "")
@@ -186,13 +186,13 @@ LISTINGS: dict[str, Callable[[str], Items]] = {kind.__name__: kind for kind in _
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
-    """Rows of words in columns."""
+    """Rows of words, aligned in columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return "\n".join((indent + "  ".join(w.ljust(n) for w, n in zip(row, widths, strict=True))).rstrip() for row in rows)
 
 
 def methods_listing(items: Sequence[Mapping[str, Any]]) -> str:
-    """Methods grouped by family, with citation, defaults, neutral point and space."""
+    """Methods grouped by family, with citation, defaults, neutral point and tuning space."""
     blocks = []
     for family in dict.fromkeys(item["family"] for item in items):
         blocks.append(family.replace("_", " "))

@@ -19,7 +19,7 @@ def list_(
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="a glob on names, such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """List what is available, by name pattern."""
+    """List what is available, or the part of it whose names match a pattern."""
     if what not in listing.LISTINGS:
         raise unknown("kind", what, listing.LISTINGS)
     items = kept.listing(what, pattern, listing.LISTINGS[what])

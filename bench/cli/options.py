@@ -20,12 +20,12 @@ from lt_core.fields import domains
 
 
 def either(choices: Iterable[str]) -> str:
-    """How help shows a choice between ``choices``."""
+    """``choices`` as help texts show them: ``a|b|c``."""
     return "|".join(choices)
 
 
 def _names_in(folder: Path) -> Callable[[str], list[str]]:
-    """How a shell completes the names of the YAML files in ``folder``."""
+    """A function with which the shell completes the names of the YAML files in ``folder``."""
     return lambda incomplete: sorted(path.stem for path in folder.glob(f"{incomplete}*.yaml"))
 
 
@@ -72,9 +72,9 @@ RANKS = Annotated[str, typer.Option(metavar="METRIC", help="metric to rank by; s
 
 _OF_RECORDS = (Grid, Selection, Execution)
 _RECORDS: dict[str, type] = {field.name: record for record in _OF_RECORDS for field in dataclasses.fields(record)}
-#: Options of `Selection` in the order in which help shows them.
+#: The options of `Selection`, in the order in which help shows them.
 SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selection)
-#: Options of `Grid`, likewise.
+#: The options of `Grid`, likewise.
 GRID = tuple(name for name, record in _RECORDS.items() if record is Grid)
 _METAVARS = {
     "only": "GLOB,…", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
@@ -82,7 +82,7 @@ _METAVARS = {
     "fields": "KEY=VALUE,…", "logger": "NAME", "save_suite": "FILE",
 }  # fmt: skip
 _FLAGS = {"verbose": ("--verbose", "-v"), "fields": ("--set",)}
-#: Types on the command line of fields that their record reads from text.
+#: The command-line types of fields that their record parses from text.
 _HINTS: dict[str, Any] = {
     **dict.fromkeys(("where", "seeds", "gpus_per_trial"), str | None),
     **dict.fromkeys(("fields", "logger"), list[str] | None),
@@ -90,7 +90,7 @@ _HINTS: dict[str, Any] = {
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the shared options ``names``, which help shows in that order, behind the command's other parameters.
+    """Give a command the shared options ``names``. Help shows them in that order, after the command's other parameters.
 
     A parameter annotated with `Grid`, `Selection` or `Execution` is built from the options that are its fields; any other
     parameter named like an option is that option. A parameter of the command itself may be listed in ``names`` to place it in
@@ -133,7 +133,7 @@ def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _declared(command: Callable[..., None], parameters: Iterable[inspect.Parameter]) -> Callable[..., None]:
-    """``command`` with these parameters as Typer reads them."""
+    """``command`` with a signature of these ``parameters``, which Typer reads."""
     shown = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
@@ -141,11 +141,11 @@ def _declared(command: Callable[..., None], parameters: Iterable[inspect.Paramet
 
 
 def _option(name: str) -> inspect.Parameter:
-    """The option of a field, whose words, bounds and default are the field's own."""
+    """The option of a field, with the help text, bounds and default of that field."""
     record = _RECORDS[name]
     domain = domains(record)[name]
     hint: Any = _HINTS.get(name) or get_type_hints(record)[name]
-    flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",) if hint is bool else ())  # else there would be a --no-… too
+    flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",) if hint is bool else ())  # otherwise Typer adds a --no-… option
     metavar = _METAVARS.get(name) or either(domain.choices) or None
     option = typer.Option(*flags, help=domain.help, min=domain.low, metavar=metavar)
     default = next(field.default for field in dataclasses.fields(record) if field.name == name)

@@ -69,7 +69,7 @@ def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, exe
     from bench.suites.group import fetch_data, planned
 
     planned_into = planned(*_asked_for(suites, grid, selection, execution))
-    for _, store in planned_into:  # of all, before the first begins
+    for _, store in planned_into:  # check all of them before the first begins
         refuse_committed(store.path)
     plans = [plan for plan, _ in planned_into]
     if len(plans) > 1:
@@ -97,10 +97,10 @@ def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, exe
 def _asked_for(
     suites: Sequence[str] | None, grid: Grid, selection: Selection, execution: Execution
 ) -> tuple[Sequence[str | Suite], Path, Selection]:
-    """What `planned` takes.
+    """The arguments of `planned`.
 
     Raises:
-        UserError: neither suites nor a grid, or both.
+        UserError: neither suites nor a grid were given, or both.
     """
     if suites and grid.options():
         raise UserError(f"{grid.options()[0]} defines a grid of your own, but {suites[0]} is a suite: give one or the other")
@@ -113,7 +113,7 @@ def _asked_for(
 
 
 def _show(store: Any, table: str) -> None:
-    """A run's table, and the files that it and the report were written to."""
+    """Print a run's table, and the files to which the tables, plots and the report were written."""
     from bench.cli.wording import file_list
     from bench.records.frames import BUILDERS
     from bench.report.export import committed
@@ -170,7 +170,7 @@ def verify_(
         for verdict in verify(store, sample, runtime_like(store, data, device), seed):
             verdicts.append(verdict)
             print(f"{verdict.kind:<9}  {verdict.trial_id}  {verdict.label}: {verdict.words}", flush=True)
-    finally:  # of a call that was stopped too
+    finally:  # also after a stop
         for line in spread(verdicts):
             print(line)
         if verdicts:

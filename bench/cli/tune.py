@@ -71,7 +71,7 @@ def tune_(
 
 
 def _searched(folder: Path) -> int:
-    """The exit code of a search; trials that the pruner stopped are no failures."""
+    """The exit code of a search. Trials that the pruner stopped do not count as failures."""
     from bench.records.store import Store
     from lt_core.result import PRUNED
 

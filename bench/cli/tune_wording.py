@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cli.wording import announce, file_list
+from bench.cli.wording import about, announce, file_list
 from bench.records.store import Store
 from bench.tuning.space import Space
 from lt_core.labels import counted, duration
@@ -36,7 +36,7 @@ def space_words(space: Space, workers: int) -> str:
         lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")
         seconds += cost
     return "\n".join(
-        [*lines, f"  in total {duration(seconds)} of trial time; about {duration(seconds / workers)} with {workers} at a time"]
+        [*lines, f"  in total {duration(seconds)} of trial time; {about(seconds / workers)} with {workers} at a time"]
     )
 
 
@@ -46,7 +46,7 @@ def fresh_words(space: Space) -> str:
 
 
 def tuned_words(found: Sequence[Any], store: Store, files: Sequence[Path]) -> str:
-    """The rest of what there is to say about studies: importances, Pareto fronts, files, and next commands."""
+    """What is said about studies after their tables: importances, Pareto fronts, files, and the next commands."""
     from bench.tuning.drawings import importances
 
     lines = []

@@ -15,7 +15,7 @@ from bench.suites.advice import recipe_notes
 from lt_core.labels import counted, duration
 from lt_core.result import OK, PRUNED
 
-if TYPE_CHECKING:  # pricing imports torch, for which nobody waits who asks for the status of a run
+if TYPE_CHECKING:  # pricing imports torch, and `status` must not wait for that
     from bench.records.store import Store
     from bench.suites.cost import Estimate
     from bench.suites.planning import Plan
@@ -28,7 +28,7 @@ def announce(sentence: str) -> None:
 
 
 def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
-    """What a plan would do and cost."""
+    """What a run of ``plan`` would do and cost."""
     counts = plan.counts()
     lines = [
         f"{plan.suite.name}: {plan.suite.about}",
@@ -59,8 +59,8 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
             basis.append(f"{estimate.counted} by counting operations, relative to {estimate.beside}")
         each = estimate.seconds / len(plan.todo)
         lines.append(
-            f"  remaining cost: {duration(estimate.seconds)} of trial time, {duration(each)} per trial; about "
-            f"{duration(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
+            f"  remaining cost: {duration(estimate.seconds)} of trial time, {duration(each)} per trial; "
+            f"{about(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
         )
     else:
         lines.append("  nothing left to run")
@@ -68,7 +68,7 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
 
 
 def _counts_words(counts: Mapping[str, int]) -> str:
-    """What `Plan.counts` gives: ``16 trials, 4 done, 0 failed, 12 left``."""
+    """The result of `Plan.counts` in words: ``16 trials, 4 done, 0 failed, 12 left``."""
     rest = [f"{n} {word}" for word, n in counts.items() if word != "trials"]
     return ", ".join([counted(counts["trials"], "trial"), *rest])
 
@@ -78,10 +78,13 @@ def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
     counts: Counter[str] = Counter()
     for plan in plans:
         counts.update(plan.counts())
-    return (
-        f"{len(plans)} suites: {_counts_words(counts)}\n  remaining cost: {duration(seconds)} of trial time; about "
-        f"{duration(seconds / workers)} with {workers} at a time"
-    )
+    cost = f"remaining cost: {duration(seconds)} of trial time; {about(seconds / workers)} with {workers} at a time"
+    return f"{len(plans)} suites: {_counts_words(counts)}\n  {cost if counts['left'] else 'nothing left to run'}"
+
+
+def about(seconds: float) -> str:
+    """``about 12 min``, ``under a second``."""
+    return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
 
 
 def status_words(store: Store) -> str:
@@ -104,5 +107,5 @@ def status_words(store: Store) -> str:
 
 
 def file_list(files: Sequence[Path]) -> str:
-    """Files of one folder, abbreviated: ``folder/{a.md, b.csv}``."""
+    """The files of one folder, abbreviated: ``folder/{a.md, b.csv}``."""
     return f"{files[0].parent}/{{{', '.join(f.name for f in files)}}}"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-#: Where runs are kept, one folder per suite, seen from where a command is given.
+#: Where runs are kept, one folder per suite, relative to the current folder.
 RUNS_DIR = Path("results") / "runs"
 
 #: The metric that tables compare and rank by unless another is asked for: balanced accuracy.

@@ -1,4 +1,4 @@
-"""A run together with rows of other runs: your method next to committed rows, for example."""
+"""A run together with rows of other runs, for example your method next to committed rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lt_core.result import TrialResult
 
 class Beside(Store):
     """The run ``own``, with the trials of ``others`` after its own in every frame. A trial that is in several runs is taken from
-    the first.
+    the first of them.
 
-    Read-only: nothing is written to any of the runs.
+    It is read-only: nothing is written to any of the runs.
     """
 
     def __init__(self, own: Store, others: Sequence[Store]) -> None:
@@ -23,7 +23,7 @@ class Beside(Store):
         self._together: dict[str, pd.DataFrame] = {}
 
     def results(self) -> Iterator[TrialResult]:
-        """The records of all of them, as far as they have any."""
+        """The records of all runs; a run that has only Parquet files adds none."""
         seen: set[str] = set()
         for store in self._stores:
             for result in store.results():
@@ -32,7 +32,7 @@ class Beside(Store):
                     yield result
 
     def having(self, field: str) -> set[str]:
-        """Of all of them."""
+        """As in `Store`, over all runs."""
         return set().union(*(store.having(field) for store in self._stores))
 
     def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
@@ -49,7 +49,7 @@ class Beside(Store):
 
 
 def opened(run: str, beside: Sequence[str] | None = None, skip_damaged: bool = False) -> Store:
-    """The run with that name or folder, with those ``beside`` it; ``skip_damaged``: see `Store`.
+    """The run with this name or folder, together with the runs ``beside`` it; ``skip_damaged``: see `Store`.
 
     Raises:
         UserError: one of them is not a run.

@@ -1,10 +1,12 @@
 """What a data column is: the columns of the results frame that say on which images, and with which budget, a trial was run.
 
-    DATA      which images, except for the subset: every field of `DataSpec` but ``subset_seed`` BUDGET    how they were trained
-    on COLUMN    both: only figures of one data column are compared REPEATS   subset seed and seed: the trials of one method and
-    data column differ in them PAIR      COLUMN and REPEATS: two trials that share all of it differ in their method alone
+- ``DATA``: which images, except for the subset: every field of `DataSpec` but ``subset_seed``
+- ``BUDGET``: how a network was trained on them
+- ``COLUMN``: both; only figures of one data column are compared
+- ``REPEATS``: subset seed and seed, in which the trials of one method and data column differ
+- ``PAIR``: ``COLUMN`` and ``REPEATS``; two trials that agree in all of it differ only in their method
 
-All is derived from `DataSpec`, so that a new field distinguishes data columns from the start.
+Everything is derived from `DataSpec`, so that a new field distinguishes data columns from the start.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ from lt_core.spec import DataSpec, TrialSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Data as a spec, or as a row of the results frame says them.
+#: Data, given as a spec or as a row of the results frame.
 Data: TypeAlias = DataSpec | Mapping[str, Any]
 
 DRAW = "subset_seed"
-#: Fields that a frame calls by another name, since they are resolved in it.
+#: Fields with another name in a frame, because the frame holds their resolved value.
 _NAMES = {"unlabelled_imbalance": "unlabelled_imbalance_factor"}
 
 DATA = [_NAMES.get(field.name, field.name) for field in dataclasses.fields(DataSpec) if field.name != DRAW]
@@ -35,9 +37,9 @@ BUDGET = ["recipe", "model", "epochs", "protocol"]
 COLUMN = [*DATA, *BUDGET]
 REPEATS = [DRAW, "seed"]
 PAIR = [*COLUMN, *REPEATS]
-#: The kind of machine: on another one, the figures of one trial differ.
+#: The kind of machine; the figures of a trial differ between kinds.
 MACHINE = ["device_name", "threads", "precision"]
-#: What the papers print above the columns of a table, and where the share of labels stands there too.
+#: The headings that papers print above the columns of a table, without and with the share of labels.
 HEADINGS = ["dataset", "imbalance_type", "imbalance_factor"]
 LABEL_HEADINGS = ["dataset", "imbalance_type", "label_fraction", "imbalance_factor"]
 
@@ -61,9 +63,7 @@ def trained_further(model: str) -> bool:
 
 
 def keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """``columns`` of a results frame, to group or join by: a missing value becomes the value "none", since pandas would drop its
-    rows.
-    """
+    """``columns`` of a results frame, to group or join by. A missing value becomes "none", because pandas would drop its rows."""
     found = frame[list(columns)]
     return found.astype(object).where(found.notna(), "none")
 
@@ -102,12 +102,12 @@ def data_column(data: DataSpec) -> DataSpec:
 
 
 def describe(data: Data, among: Iterable[Data] = ()) -> str:
-    """A description of data: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``; ``digits IF 50, n_max 60`` beside data of another
-    n_max.
+    """A description of data: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``, or ``digits IF 50, n_max 60`` if it is shown with
+    data of another n_max.
 
     Args:
         data: a spec, or a row of the results frame.
-        among: the data shown with it, which may include it. Two of them get the same words only if they are one data column.
+        among: the data shown with it, which may include ``data`` itself. Two data get the same words only if they are one column.
     """
     row = _row(data)
     words = _plain(row)
@@ -116,8 +116,8 @@ def describe(data: Data, among: Iterable[Data] = ()) -> str:
 
 
 def differences(row: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The differences between the data column of ``row`` and those of ``others``: ``epochs 40``; a recipe and a model by name
-    alone.
+    """The differences between the data column of ``row`` and those of ``others``, such as ``epochs 40``; recipes and models are
+    given by name alone.
     """
     mine = _values(row)
     differing = {key for other in map(_values, others) for key in mine if mine[key] != other[key]}
@@ -125,7 +125,7 @@ def differences(row: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> 
 
 
 def describe_trial(trial: TrialSpec | Mapping[str, Any], among: Iterable[Data] = ()) -> str:
-    """A trial, or its row of the results frame: ``softmax, digits IF 50, subset 2, seed 1``; ``among``: see `describe`."""
+    """A description of a trial (or its row): ``softmax, digits IF 50, subset 2, seed 1``; ``among``: see `describe`."""
     if isinstance(trial, TrialSpec):
         trial = {**data_values(trial.data), "label": trial.method.label, "seed": trial.seed}
     subset = f", subset {trial[DRAW]}" if trial[DRAW] else ""
@@ -153,7 +153,7 @@ def label_words(data: Data) -> str:
 
 
 def group_name(dataset: object, shape: object, share: float = 1.0) -> str:
-    """What stands above columns of several factors: ``cifar10``, ``cifar10 (step)`` for a shape that is not exponential,
+    """The heading above the columns of several factors: ``cifar10``, ``cifar10 (step)`` for a shape that is not exponential,
     ``cifar10, β = 10 %`` for a ``share`` of labels.
     """
     name = str(dataset) if shape == "exp" else f"{dataset} ({shape})"
@@ -169,6 +169,6 @@ def _plain(row: Mapping[str, Any]) -> str:
 
 
 def _values(row: Mapping[str, Any]) -> dict[str, str]:
-    """What tells data columns apart, as far as ``row`` knows of it, as people write it; NaN, None and "none" are the same."""
+    """The values in ``row`` that distinguish data columns, as people write them; NaN, None and "none" are the same."""
     values = {key: row[key] for key in COLUMN if key in row}
     return {key: "none" if value is None or value != value else short(value) for key, value in values.items()}

@@ -11,12 +11,12 @@ from lt_core.errors import UserError
 from lt_core.labels import counted
 from lt_core.result import NewerVersion
 
-#: What reading a record may raise; anything else is a defect of ours.
+#: What reading a record may raise; anything else is a bug in this program.
 UNREADABLE = (ValueError, KeyError, TypeError, OSError)
 
 
 def problem(path: Path, error: Exception) -> str:
-    """What is wrong with the record in ``path``, and what to do."""
+    """What is wrong with the record in ``path``, and how to fix it."""
     if isinstance(error, Misnamed) and error.rename:
         return f"record {path} {error}: rename the file to {error.rename}"
     if isinstance(error, Misnamed):
@@ -31,7 +31,7 @@ def problem(path: Path, error: Exception) -> str:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Reports an error in reading the record in ``path`` in one sentence.
+    """Report an error in reading the record in ``path`` in one sentence.
 
     Raises:
         UserError: the record cannot be read.
@@ -57,7 +57,7 @@ class Damages:
             self.found[path] = problem(path, error)
 
     def __str__(self) -> str:
-        """A sentence for one file, a line each for several."""
+        """A sentence if there is one file, and a line for each if there are several."""
         lines = list(self.found.values())
         if len(lines) == 1:
             return lines[0]

@@ -8,13 +8,14 @@ from pathlib import Path
 from bench.records.provenance import ROOT, tracked
 from lt_core.errors import UserError
 
-_MADE_BY = ".suite"  # in a run's folder: path of the user's file that made it
+_MADE_BY = ".suite"  # a file in a run's folder with the path of the user's file that made the run
 
 
 def refuse_another(run: Path, file: Path | None) -> None:
-    """Raise if the folder ``run`` was made by a user's file other than ``file``: it would mix the trials of both.
+    """Raise if the folder ``run`` was made by a user's file other than ``file``, because it would mix the trials of both.
 
-    A file that no longer exists was moved or renamed, and one with the same content defines the same suite.
+    The other file is ignored if it no longer exists (it was moved or renamed) or if it has the same content (it defines the same
+    suite).
 
     Raises:
         UserError: the other file still exists and has different content.
@@ -31,7 +32,7 @@ def refuse_committed(run: Path) -> None:
     A folder is committed if it lies next to the benchmark's own ``results/quick``, or if git tracks its records.
 
     Raises:
-        UserError: it does.
+        UserError: the folder is committed.
     """
     records = run / "records"
     if records.is_dir() and tracked(records):
@@ -44,7 +45,7 @@ def claim(run: Path, file: Path | None) -> None:
     """Record in the folder ``run`` which ``file`` of the user made it.
 
     Raises:
-        UserError: another file did.
+        UserError: another file made it.
     """
     refuse_another(run, file)
     if file:

@@ -1,6 +1,6 @@
-"""Text written by others, in merged records, made harmless for whatever reads it next.
+"""Text from other people's records, made harmless for whatever reads it next.
 
-Somebody else's method may be called ``=HYPERLINK(…)``, ``<script>`` or an escape sequence. Figures are never touched.
+Somebody else's method may be called ``=HYPERLINK(…)``, ``<script>`` or an escape sequence. Figures are never changed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-#: Control characters, with which a terminal can be told to do more than print: all of C0 but tab and newline, DEL, and C1.
+#: Control characters, which can make a terminal do more than print: all of C0 except tab and newline, DEL, and C1.
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 _MARKDOWN = str.maketrans({"|": r"\|", "<": "&lt;", ">": "&gt;", "\n": " "})
-#: What a spreadsheet would compute rather than show: it begins like a formula and is no number, nor a range of them.
+#: Text that a spreadsheet would evaluate: it begins like a formula and is neither a number nor a range of numbers.
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.,\s%…±−+-]*$)")
 
 
@@ -35,7 +35,7 @@ def in_markdown(text: str) -> str:
 
 
 def in_csv(value: Any) -> Any:
-    """``value`` as a cell of a file that a spreadsheet opens: text that it would evaluate gets an apostrophe in front.
+    """``value`` as a cell of a file that a spreadsheet may open: text that it would evaluate is prefixed with an apostrophe.
 
     >>> in_csv("=1+1"), in_csv("-0.11 … +0.44"), in_csv(-0.11)
     ("'=1+1", '-0.11 … +0.44', -0.11)
@@ -47,5 +47,5 @@ def in_csv(value: Any) -> Any:
 
 
 def row_in_csv(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with every cell as `in_csv` has it."""
+    """A row with `in_csv` applied to every cell."""
     return {key: in_csv(value) for key, value in row.items()}

@@ -1,4 +1,4 @@
-"""Records to data frames: the columns of the three Parquet files."""
+"""Data frames made from records, which the Parquet files of a run hold."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         row.update(result.metrics())
         if result.validated:
             row.update({f"validation_{k}": v for k, v in on_curves(result.outcome(validation=True)).items()})
-        # The best epoch on the test set: what much public code reports. It chooses nothing here.
+        # The best epoch on the test set, which much public code reports. Nothing is chosen by it here.
         row["oracle_accuracy"] = max(point["test_accuracy"] for point in result.curve)
         scored = [picture["scores"] for picture in result.pictures if "scores" in picture]
         if scored:
@@ -80,7 +80,7 @@ def per_class(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
 
 def _joined(parts: Sequence[Mapping[str, Any]], of_part: Sequence[str], of_class: Sequence[str]) -> pd.DataFrame:
     """One row per part and class. The columns ``of_part`` have one value per part, and the columns ``of_class`` one value per
-    class. Built column by column, because thousands of classes make millions of rows.
+    class. The frame is built column by column, because thousands of classes make millions of rows.
     """
     if not parts:
         return pd.DataFrame(columns=[*of_part, *of_class])
@@ -95,7 +95,7 @@ def curves(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
         "epoch", "train_loss", "validation_accuracy", "validation_balanced_accuracy", "test_accuracy", "test_balanced_accuracy",
         "mask_rate",
     )  # fmt: skip
-    points = [point for r in results for point in r.curve]  # column by column: twenty a trial are many dictionaries
+    points = [point for r in results for point in r.curve]  # built column by column: twenty points a trial are many dictionaries
     if not points:
         return pd.DataFrame(columns=["trial_id", *columns]).astype(dict.fromkeys(columns[1:], "float64"))
     frame = pd.DataFrame({"trial_id": [trial_id for r in results for trial_id in [r.trial_id] * len(r.curve)]})
@@ -122,13 +122,13 @@ BUILDERS: dict[str, Callable[[Sequence[TrialResult], str], pd.DataFrame]] = {
     "trials": trials,
     "per_class": per_class,
     "curves": curves,
-    "rounds": generations,  # the name that files of former runs have
+    "rounds": generations,  # named as in the files of older runs
 }
-_BLOCK = 1000  # records held at a time: a record with its curve takes ten times the room of its rows
+_BLOCK = 1000  # records held at a time, because a record with its curve takes ten times the memory of its rows
 
 
 def build(results: Iterable[TrialResult], suite: str) -> dict[str, pd.DataFrame]:
-    """All frames in one pass over ``results``, which may be read as they come."""
+    """All frames, made in one pass over ``results``, which may be an iterator."""
     stream, blocks = iter(results), []
     while block := list(islice(stream, _BLOCK)):
         blocks.append({name: make(block, suite) for name, make in BUILDERS.items()})

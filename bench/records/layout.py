@@ -16,11 +16,11 @@ ENVIRONMENT = (
     "device", "device_name", "threads", "precision", "data_fingerprint", "subset_fingerprint", "git_commit", "git_dirty",
     "torch", "python",
 )  # fmt: skip
-#: Means over classes of what made images are worth (`lt_core.generation.scores`), where a run asked for it.
+#: Scores of generated images (`lt_core.generation.scores`), averaged over classes, where a run asked for them.
 MADE = ("inception_accuracy", "judge_accuracy", "kid", "near_copies")
 #: Fields of a record that only some runs ask for, and that no frame holds.
 EXTRAS = ("embedding", "pictures")
-# The order in which files have had their columns from the first. A metric that is not named here stands behind them all.
+# The column order that files have always had. A metric that is not named here comes last.
 _BEFORE = ("trial_id", "suite", *DATA, "method", "label", "params", "model", "recipe", "epochs", "seed", DRAW, "status", "cause")
 _METRICS = (
     "accuracy", "balanced_accuracy", "macro_f1", "minority_f1", "g_mean", "many_accuracy", "medium_accuracy", "few_accuracy",
@@ -43,7 +43,9 @@ def trial_columns() -> tuple[str, ...]:
 
 
 def version() -> str:
-    """What frames of the same records depend on: their columns, and the files that define the user's own metrics."""
+    """A text that changes whenever the same records would give other frames: it has their columns, and the source files of the
+    user's own metrics.
+    """
     return repr(trial_columns()) + "".join(_source(metric.compute) for metric in _own_metrics())
 
 
@@ -52,7 +54,9 @@ def _own_metrics() -> list[Metric]:
 
 
 def _source(function: Any) -> str:
-    """The text of the file that ``function`` is written in; of one without a text nobody knows whether it is still the same."""
+    """The text of the file that defines ``function``. Without such a file the result is random, because nobody can tell whether
+    the function is still the same.
+    """
     try:
         file = inspect.getfile(function)
     except TypeError:

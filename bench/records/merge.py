@@ -1,4 +1,4 @@
-"""Merges runs from several machines."""
+"""Merging runs from several machines."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from lt_core.labels import counted
 from lt_core.metrics import MARGINS
 from lt_core.result import OK, TrialResult
 
-#: What says of a trial's environment on which kind of device its figures are a function of its id.
+#: The kind of device in a trial's environment. On one kind, the figures depend only on the trial's id.
 KIND = (*MACHINE, "torch")
 
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:
-    """What a trial measured, without what depends on the clock and the machine, and without what older records lack."""
+    """The figures of a trial, without those that depend on the clock and the machine, or that older records lack."""
     parts = (result.confusion, result.class_counts), (result.validation_confusion, result.validation_class_counts)
     margins = [[counts.get(name) for name in MARGINS] for _, counts in parts]
     return result.status, result.train_counts, *(matrix for matrix, _ in parts), margins
 
 
 def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
-    """Copy the records of ``sources`` into the run in ``out``; (records added, trials that several of them hold).
+    """Copy the records of ``sources`` into the run in ``out``.
 
-    If several have a trial, a finished record wins over a failed one, otherwise the first wins. Figures from other kinds of
-    device are left out and reported. Predictions and weights go with their record.
+    If several runs have a trial, a finished record wins over a failed one; otherwise the first wins. Figures from other kinds of
+    device are left out and reported. Predictions and weights are copied with their record.
+
+    Returns:
+        The number of records added, and the number of trials that occurred more than once.
 
     Raises:
-        UserError: two machines of one kind measured different figures for one trial, or a run has its Parquet alone; nothing
+        UserError: two machines of one kind measured different figures for one trial, or a run has only its Parquet files. Nothing
             is written then.
     """
     for store in sources:
@@ -62,7 +65,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
 
 
 def _differs(known: TrialResult, other: TrialResult, store: Store) -> bool:
-    """Whether two kinds of device measured different figures for a trial; raises if two machines of one kind did."""
+    """Whether two kinds of device measured different figures for a trial; raise an error if two machines of one kind did."""
     if not (known.status == other.status == OK and figures_of(known) != figures_of(other)):
         return False
     kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]

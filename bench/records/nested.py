@@ -20,12 +20,12 @@ _SORTED = json.JSONEncoder(sort_keys=True)  # made once: `json.dumps` makes one 
 
 
 def written(values: Mapping[str, Any] | Sequence[Any]) -> str:
-    """``values`` as a cell of such a column holds them."""
+    """``values`` as the text of a cell."""
     return _SORTED.encode(values)
 
 
 def written_spec(spec: TrialSpec) -> str:
-    """``spec.to_dict()`` as such a cell; cached, since few of thousands of trials differ in data and recipe."""
+    """``spec.to_dict()`` as the text of a cell. Data and recipe are cached, because thousands of trials share a few of them."""
     method = {"name": spec.method.name, "params": dict(spec.method.params), "label": spec.method.label}
     texts = {  # in the order of their names
         "data": _written_record(spec.data),
@@ -48,7 +48,7 @@ def params_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
 
 
 def environments_of(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """What produced each row: device, versions, command and the like, read-only; empty if nothing is known."""
+    """The environment that produced each row: device, versions, command and so on, read-only; empty if nothing is known."""
     return [_read(text or "{}") for text in frame["environment"]]
 
 

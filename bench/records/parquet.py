@@ -1,6 +1,6 @@
-"""The Parquet files of a run: made of its records, stamped with them, and checked by their digests.
+"""The Parquet files of a run: made from its records, stamped with a hash of these, and checked by their own digests.
 
-``parquet.sha256`` has the digests, in the format of ``sha256sum``. Files of older runs have none, and are accepted if there are
+``parquet.sha256`` has the digests, in the format of ``sha256sum``. Files of older runs have none; they are accepted if there are
 no records to rebuild them from.
 """
 
@@ -18,12 +18,12 @@ import pandas as pd
 from bench.records import frames, layout
 from lt_core.errors import UserError
 
-_STAMP = b"lt_bench_records"  # in each file: which records it was made of
+_STAMP = b"lt_bench_records"  # metadata key of each file, for the records that it was made from
 _DIGESTS = "parquet.sha256"
 
 
 class Damaged(ValueError):
-    """A file is not what was written, or cannot be read."""
+    """A file differs from what was written, or cannot be read."""
 
 
 def file_of(folder: Path, name: str) -> Path:
@@ -32,10 +32,10 @@ def file_of(folder: Path, name: str) -> Path:
 
 
 def stamp_of(folder: Path, name: str) -> str | None:
-    """Which records a frame's file was made of; None if it has no digest, and so may be anything.
+    """The stamp of the records that a frame's file was made from; None if the file is missing or has no digest to trust it by.
 
     Raises:
-        Damaged: it is there, and not what was written.
+        Damaged: the file differs from what was written.
     """
     import pyarrow.parquet as pq
 
@@ -45,7 +45,7 @@ def stamp_of(folder: Path, name: str) -> str | None:
     content = _content(path)
     try:
         metadata = pq.read_schema(io.BytesIO(content)).metadata or {}
-    except Exception as error:  # pyarrow's, of many kinds
+    except Exception as error:  # pyarrow raises many kinds
         raise Damaged(" ".join(str(error).split())) from None
     return str(metadata.get(_STAMP, b"").decode())
 
@@ -54,10 +54,10 @@ def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFr
     """A frame from its file, empty if there is no file. A frame of an older version gets the columns that it lacks.
 
     Args:
-        columns: those that are needed, if they are few.
+        columns: read only these [default: all].
 
     Raises:
-        Damaged: it is not what was written, or nothing that can be read.
+        Damaged: the file differs from what was written, or cannot be read.
     """
     path = file_of(folder, name)
     if not path.exists():
@@ -71,12 +71,12 @@ def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFr
         return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})
     except Damaged:
         raise
-    except Exception as error:  # pyarrow's, of many kinds
+    except Exception as error:  # pyarrow raises many kinds
         raise Damaged(" ".join(str(error).split())) from None
 
 
 def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
-    """Write these frames, and the digests of all files that are there.
+    """Write these frames, and the digests of all Parquet files in the folder.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -101,7 +101,7 @@ def _replace(path: Path, content: bytes) -> None:
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
-        with suppress(OSError):  # on a disk that has become read-only this fails too
+        with suppress(OSError):  # fails too on a disk that has become read-only
             beside.unlink(missing_ok=True)
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}): free some disk space; the records themselves are safe"
@@ -120,7 +120,7 @@ def _content(path: Path) -> bytes:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """The digest of each file, by its name."""
+    """File name → digest."""
     try:
         lines = (folder / _DIGESTS).read_text().splitlines()
     except (OSError, UnicodeDecodeError):

@@ -14,10 +14,10 @@ from lt_core.side_file import PREDICTIONS
 
 
 def read(store: Store, trial_id: str, environment: Mapping[str, Any]) -> Kept | None:
-    """The predictions of a trial, checked; None if it kept none, by the ``environment`` of its record.
+    """The predictions of a trial, checked against the digest in the ``environment`` of its record; None if it kept none.
 
     Raises:
-        UserError: they are missing, damaged or another trial's.
+        UserError: they are missing or damaged, or belong to another trial.
     """
     digest = environment.get(PREDICTIONS.name)
     return load(PREDICTIONS.path(store.predictions, trial_id), digest) if digest else None

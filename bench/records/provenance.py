@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def provenance() -> dict[str, Any]:
-    """Facts about this process, merged into the environment of every record.
+    """Facts about this process, which are merged into the environment of every record.
 
-    ``LT_COMMIT`` gives the commit of a copy without its git folder, such as one on a borrowed machine; uncommitted changes are
-    then unknown.
+    ``LT_COMMIT`` gives the commit of a copy without its git folder, such as one on a borrowed machine. Whether it has uncommitted
+    changes is then unknown.
     """
     if told := os.environ.get("LT_COMMIT"):
         return {"git_commit": told, "git_dirty": None, **_beside_the_code()}
-    # An installed copy may lie inside somebody else's repository, whose commit says nothing of this code.
+    # An installed copy may lie inside somebody else's repository, whose commit says nothing about this code.
     commit = _git("rev-parse", "HEAD") if _git("rev-parse", "--show-toplevel") == str(ROOT) else ""
     # Only tracked files count: results and scratch files beside the code do not change what it does.
     dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
@@ -45,14 +45,14 @@ def _beside_the_code() -> dict[str, Any]:
 
 
 def command(words: Sequence[str]) -> str:
-    """A command line as it was given; absolute paths are cut to their last part, because rows are published and home folders
+    """A command line as it was given, except that absolute paths are cut to their last part: rows are published, and home folders
     should not be.
     """
     return shlex.join([_BEHIND_ROOT.sub(r"\1", word) for word in (Path(words[0]).name, *words[1:])])
 
 
 def tracked(folder: Path) -> bool:
-    """Whether git tracks a file under ``folder``, in whichever repository it is."""
+    """Whether git tracks a file under ``folder``, in any repository."""
     return bool(_git("ls-files", "--", ".", folder=folder))
 
 

@@ -1,4 +1,4 @@
-"""A record as a file: what a trial measured, as JSON, after the SHA-256 of that JSON. Old records have no digest.
+"""A record as a file: the SHA-256 of a JSON text, and this text with what a trial measured. Old records have no digest.
 
 {"sha256":"…","schema":2,"trial_id":"0123456789abcdef","spec":{…},…}
 """
@@ -14,13 +14,13 @@ from typing import Any
 
 try:
     from orjson import loads
-except ImportError:  # a machine without it reads the same, slower
+except ImportError:  # without it, reading is slower
     from json import loads  # type: ignore[assignment]
 
 from lt_core.recorded import check_sums
 from lt_core.result import OK, SCHEMA, NewerVersion, TrialResult, refuse_newer
 
-#: Schema of a file with a digest. Versions from before it do not know the field, and are told by this that a newer one wrote it.
+#: Schema of a file with a digest. It tells older versions, which do not know the digest, that a newer one wrote the file.
 SEALED = SCHEMA + 1
 _HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 
@@ -44,8 +44,8 @@ def decoded(content: bytes) -> tuple[dict[str, Any], bool]:
     """The content of a record's file, and whether a digest confirms it.
 
     Raises:
-        NewerVersion: it has what this version does not know.
-        ValueError: it is no JSON, or not what was written.
+        NewerVersion: it contains something that this version does not know.
+        ValueError: it is not JSON, or differs from what was written.
     """
     head = _HEAD.match(content)
     whole = head is not None and hashlib.sha256(memoryview(content)[head.end() :]).hexdigest().encode() == head[1]
@@ -65,11 +65,11 @@ def decoded(content: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def result_of(path: Path, record: dict[str, Any], vouched: bool) -> TrialResult:
-    """The trial that ``record``, read from ``path``, is of.
+    """The result of a trial from its ``record``, which was read from ``path``; ``vouched``: its digest is correct.
 
     Raises:
-        NewerVersion: it is whole, and this version cannot read it.
-        ValueError: it is damaged, or not the record of the trial that its file is named after.
+        NewerVersion: the record is intact, but this version cannot read it.
+        ValueError: the record is damaged, or its file is named after another trial.
     """
     try:
         result = TrialResult.from_record(record)
@@ -78,7 +78,7 @@ def result_of(path: Path, record: dict[str, Any], vouched: bool) -> TrialResult:
     except NewerVersion:
         raise
     except ValueError as error:
-        if vouched:  # so it was written like this
+        if vouched:  # then it was written like this
             raise NewerVersion(f"its digest is correct, but {error}") from None
         raise
     if path.name != f"{result.trial_id}.json":
@@ -89,7 +89,7 @@ def result_of(path: Path, record: dict[str, Any], vouched: bool) -> TrialResult:
 
 
 class Misnamed(ValueError):
-    """A file is not named after its trial. ``rename``: the name that it should have; empty if there is such a file."""
+    """A file is not named after its trial. ``rename`` is the name that it should have, or empty if such a file exists."""
 
     def __init__(self, what: str, rename: str) -> None:
         super().__init__(what)

@@ -1,4 +1,4 @@
-"""Files that trials leave beside their records (`run --keep`): ``<run>/<kind>/<trial_id>``, whose digest the record has."""
+"""Files that trials leave beside their records (`run --keep`), as ``<run>/<kind>/<trial_id>``. The record has their digest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lt_core.side_file import SIDE_FILES, SideFile
 
 
 def folder(store: Store, kind: SideFile) -> Path:
-    """Where the files of this kind lie in a run."""
+    """The folder of the files of this kind in a run."""
     return store.path / kind.name
 
 
 def copy(trial_id: str, source: Store, target: Store) -> None:
-    """Copy what a trial left from one run to another, if it is there; its record says whether it is whole.
+    """Copy the files that a trial left, if any, from one run to another. They are checked when they are read.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -37,7 +37,9 @@ def copy(trial_id: str, source: Store, target: Store) -> None:
 
 
 def without(store: Store, kind: SideFile, trial_ids: Iterable[str]) -> tuple[int, int]:
-    """How many finished trials among ``trial_ids`` have no such file in the run's folder, and how many are finished."""
+    """The number of finished trials among ``trial_ids`` that have no such file in the run's folder, and the number of finished
+    ones.
+    """
     frame, asked = store.frame(), set(trial_ids)
     done = frame[(frame["status"] == OK) & frame["trial_id"].isin(asked)]
     there = [

@@ -1,1 +1,1 @@
-"""What a reader sees of a run: tables, charts, the page, the exported leaderboard. Nothing here imports torch or Ray."""
+"""What a reader sees of a run: tables, charts, the page, and the exported leaderboard. Nothing here imports torch or Ray."""

@@ -1,4 +1,4 @@
-"""The page of claims: what papers say of methods, each beside what was measured."""
+"""The page of claims: what papers say about methods, next to what was measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ budgets, which the run of each row determines; those of a paper may lead to anot
 
 
 def page(folder: Path) -> str:
-    """All claims as a Markdown page, by the runs under ``folder``."""
+    """All claims as a Markdown page, checked against the runs under ``folder``."""
     made = build(folder)
     summary = [f"| {table.title} | {table.notes[0].removeprefix(VERDICT)} |" for table in made]
     head = ["# Claims checked", _INTRODUCTION, "\n".join(["| claim | our result |", "|---|---|", *summary])]

@@ -20,12 +20,12 @@ from lt_core.errors import UserError
 
 RESULTS = Path("results")
 SUBMITTED = "submitted"
-#: What an export consists of.
+#: The files of an export.
 FILES = tuple(f"leaderboard.{ending}" for ending in ("md", "csv", "tex", "json", "html", "parquet"))
 
 
 def committed(skip_damaged: bool = False) -> list[Store]:
-    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or as Parquet alone;
+    """The runs whose rows are committed: the folders under results/ that hold rows, with their records or only as Parquet;
     ``skip_damaged``: see `Store`.
 
     Tuning spaces are left out: each of their settings is a separate recipe, and they have a table of their own.
@@ -44,11 +44,11 @@ def _stores_in(folder: Path, skip_damaged: bool) -> list[Store]:
 
 
 def runs(names: Sequence[str], skip_damaged: bool = False) -> list[Store]:
-    """The runs with these names, or all runs, the user's own first: if two runs have a trial, the first one counts;
+    """The runs with these names, or else all runs. The user's own come first, because the first run that has a trial counts;
     ``skip_damaged``: see `Store`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no run.
     """
     found = [Store.open(name, skip_damaged) for name in names]
     if not names:
@@ -60,15 +60,17 @@ def runs(names: Sequence[str], skip_damaged: bool = False) -> list[Store]:
 
 
 def folder_of(store: Store) -> str:
-    """What a row's column ``run`` says. A folder somewhere else goes by its name: an export says nothing of where you work."""
+    """The value of the column ``run``. An absolute path is cut to the folder's name, so that an export does not reveal where you
+    work.
+    """
     return str(store.path if not store.path.is_absolute() else store.path.name)
 
 
 def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
-    """The trials of all stores, with the column ``run``: the folder that a row is of.
+    """The trials of all stores, with the column ``run``, the folder of each row.
 
     Raises:
-        UserError: no trial, or trials of several versions of the protocol, whose figures are not comparable.
+        UserError: there is no trial, or there are trials of several versions of the protocol, whose figures are not comparable.
     """
     frames = [store.frame().assign(run=folder_of(store)) for store in stores if len(store.frame())]
     if not frames:
@@ -85,10 +87,10 @@ def frame_of(stores: Sequence[Store]) -> pd.DataFrame:
 
 
 def export(stores: Sequence[Store], out: Path, metric: str = HEADLINE) -> list[Path]:
-    """Write leaderboard.md, .csv, .tex, .json, .html and .parquet into ``out``; the files.
+    """Write leaderboard.md, .csv, .tex, .json, .html and .parquet into ``out``, and return these files.
 
     Raises:
-        UserError: nothing to write, or a folder that cannot be written.
+        UserError: there is nothing to write, or the folder cannot be written.
     """
     frame = frame_of(stores)
     return export_board(frame, leaderboard(frame, metric), stores, out, metric)
@@ -97,7 +99,7 @@ def export(stores: Sequence[Store], out: Path, metric: str = HEADLINE) -> list[P
 def export_board(
     frame: pd.DataFrame, board: pd.DataFrame, stores: Sequence[Store], out: Path, metric: str = HEADLINE
 ) -> list[Path]:
-    """As `export`, where the trials of ``stores`` (see `frame_of`) and their leaderboard by ``metric`` have been made."""
+    """As `export`, if the trials of ``stores`` (see `frame_of`) and their leaderboard by ``metric`` have been made already."""
     tables = build(board, metric, DEFAULT)
     rounded = in_words(board).assign(**{c: board[c].round(6) for c in board.select_dtypes("float")})
     sources = ", ".join(store.path.name for store in stores)
@@ -105,7 +107,7 @@ def export_board(
     texts = {
         "md": "\n\n".join([intro.rstrip(), *map(text.to_markdown, tables)]),
         "csv": rounded.map(in_csv).to_csv(index=False, lineterminator="\n").rstrip("\n"),
-        "tex": "\n\n\\clearpage\n".join(map(to_latex, tables)),  # TeX gives up where too many tables wait for their page
+        "tex": "\n\n\\clearpage\n".join(map(to_latex, tables)),  # TeX fails if too many floats are waiting for a page
         "json": json.dumps(json.loads(rounded.to_json(orient="records", double_precision=6)), indent=1, ensure_ascii=False),
         "html": document(frame, "Leaderboard", rows=board if metric == HEADLINE else None).rstrip("\n"),
     }

@@ -1,4 +1,4 @@
-"""The formats of a table. Imports nothing, since the command line is declared from it."""
+"""The formats of a table. This module imports nothing, because the command line is declared from it."""
 
-#: Format → ending of a file that holds it; none for what only a screen shows.
+#: Format → suffix of its files; empty for the terminal's.
 ENDINGS = {"terminal": "", "md": ".md", "csv": ".csv", "latex": ".tex", "json": ".json"}

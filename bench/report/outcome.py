@@ -15,8 +15,8 @@ from lt_core.result import OK
 
 
 def write_tables(store: Store, name: str) -> tuple[Table, list[Path]]:
-    """The table ``name``, written in every file format under ``tables/`` of the run, with its figures under ``plots/``; and the
-    files.
+    """Write the table ``name`` in every file format under ``tables/`` of the run, and its figures under ``plots/``; return the
+    table and the files.
     """
     view, folder = TABLES[name], store.path / "tables"
     table = view(store.frame(), None, store.per_class())
@@ -32,13 +32,15 @@ def write_tables(store: Store, name: str) -> tuple[Table, list[Path]]:
         try:
             write_plot(PLOTS[kind](store), file)
             files.append(file)
-        except Exception as error:  # a chart is not worth a run, whose rows are written by now
+        except Exception as error:  # the run has finished, and a chart must not make it fail
             print(f"plot {kind} was not drawn: {error}", file=sys.stderr)
     return table, files
 
 
 def write_report(store: Store) -> str:
-    """The page of a finished run; its path, or in one sentence why there is none. Never raises: the run is over, and kept."""
+    """Write the page of a finished run, and return its path, or a sentence on why there is none. This never raises, because the
+    run has finished and is kept.
+    """
     file = store.path / "report.html"
     try:
         page.write(store, file)

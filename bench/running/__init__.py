@@ -1,1 +1,1 @@
-"""Running trials: the driver, its backends, the progress line, loggers, and verification of rows."""
+"""Running trials: the driver, its backends, the progress line, loggers, and the verification of rows."""

@@ -40,7 +40,7 @@ class FailedFast(UserError):
 
 @dataclass
 class Driver:
-    """Keeps every result before reporting it."""
+    """Stores every result before it reports it."""
 
     store: Store
     line: ProgressLine
@@ -76,12 +76,12 @@ class Driver:
 
 
 def run_plan(plan: Plan, execution: Execution) -> Store:
-    """Run what is left of ``plan`` by now, into the run folder of its suite; returns that run.
+    """Run the trials of ``plan`` that are still missing, into the run folder of its suite, and return that run.
 
     Raises:
         Interrupted, UserError: see `execute`.
     """
-    execution.runtime()  # what is not there is said before anything else
+    execution.runtime()  # reports a missing device before anything else happens
     store = Store.create(execution.out / plan.suite.name)
     claim(store.path, plan.suite.file)
     loggers = opened(execution.logger or (), store.path)
@@ -105,7 +105,7 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
 
 
 def nothing_left(plan: Plan, store: Store, say: Callable[[str], None] = print) -> bool:
-    """Whether all trials of ``plan`` are done, which is then told, and the Parquet of ``store`` brought up to date."""
+    """Whether all trials of ``plan`` are done. If so, say so, and bring the Parquet of ``store`` up to date."""
     if plan.todo:
         return False
     store.compact()
@@ -133,10 +133,10 @@ def execute(
     """Run the remaining trials of ``plan`` into ``store``.
 
     Raises:
-        Interrupted: the user asked to stop; what is finished is kept and compacted.
-        FailedFast: the first trial failed, and ``fail_fast`` asks to stop there.
-        UserError: data that is not there, a method that several processes cannot train together, resources that will never be
-            available, a folder that cannot be written.
+        Interrupted: the user asked to stop; finished trials are kept and compacted.
+        FailedFast: a trial failed, and ``fail_fast`` is set.
+        UserError: data is missing, several processes cannot train a method together, resources will never be available, or a
+            folder cannot be written.
     """
     if nothing_left(plan, store, say):
         return
@@ -165,10 +165,10 @@ def execute(
 
 @contextmanager
 def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
-    """Bring the Parquet of ``store`` up to date when the block ends, however it does.
+    """Bring the Parquet of ``store`` up to date when the block ends, in whatever way it ends.
 
-    If an error ended it, that error is reported and not one about Parquet: a disk without room for a record has none for
-    Parquet, which can be made again.
+    If it ends with an error, that error is reported rather than one about Parquet: a disk without space for a record has none for
+    Parquet either, which can be made again.
     """
     try:
         yield
@@ -184,7 +184,7 @@ def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
 
 
 def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
-    """``specs``, with those trials moved to the end that would wait while another trial trains their shared first stage."""
+    """``specs``, where trials that would wait for another one to train their shared first stage are moved to the end."""
     begun: set[str] = set()
     ahead: list[TrialSpec] = []
     behind: list[TrialSpec] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lt_core.training.runtime import Runtime
 
 BACKENDS = ("ray", "inline")
-#: What `keep` can be → the kinds of files that are left (names of `lt_core.side_file`).
+#: Value of `keep` → the kinds of files that are kept (names of `lt_core.side_file`).
 KEPT = {"predictions": ("predictions",), "weights": ("weights",), "all": ("predictions", "weights")}
 AUTO = "auto"
 
@@ -108,7 +108,7 @@ class Execution:
 
     @property
     def processes(self) -> int:
-        """Processes that train a trial together."""
+        """The number of processes that train a trial together."""
         return self.processes_per_trial or max(1, int(self._told or 0))
 
     @property
@@ -118,7 +118,7 @@ class Execution:
 
     @property
     def gpus(self) -> float | None:
-        """GPUs per trial; None: one for each of its processes, if there are GPUs."""
+        """GPUs per trial; None stands for one per process, if there are GPUs."""
         return 0.0 if self._told is None and self.device == "cpu" else self._told
 
     @property
@@ -153,18 +153,20 @@ class Execution:
             embed=self.embed,
             time_limit=self.trial_timeout,
         ).given(self._told)
-        if self.address is None or not self.device.startswith("cuda"):  # the GPUs of a cluster are its nodes'
+        if self.address is None or not self.device.startswith("cuda"):  # a cluster's GPUs are in other machines
             runtime.torch_device()
         return runtime
 
     def beside_others(self, runtime: Runtime) -> Runtime:
-        """``runtime`` for trials that start now: with one thread each, and a message, if this machine is busy with other work."""
-        if self.address is not None:  # other machines compute
+        """``runtime`` for trials that start now. If this machine is busy with other work, they get one thread each, and a message
+        says so.
+        """
+        if self.address is not None:  # trials run on other machines
             return runtime
         return replace(runtime, threads=threads_beside_others(runtime.threads))
 
     def scheduler(self) -> Backend:
-        """The backend; nothing is started yet."""
+        """The backend, which has not started anything yet."""
         from bench.running.backends.inline import Inline
         from bench.running.backends.ray_tune import RayTune
 

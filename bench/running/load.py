@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_LOOK = 0.5  # seconds
+_LOOK = 0.5  # seconds over which the load is measured
 
 
 def cpus() -> int:
-    """CPUs that this process may use."""
+    """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -29,7 +29,7 @@ def busy(seconds: float = 1.0) -> float | None:
 
 
 def threads_beside_others(threads: int, say: Callable[[str], None] = print) -> int:
-    """How many of ``threads`` are useful now: only one if the machine does not have that many idle CPUs.
+    """How many of ``threads`` are useful now: all of them, or only one if the machine has fewer idle CPUs.
 
     The threads of a trial wait for each other after each operation. If one has to share its CPU, all wait for it: next to busy
     processes, two threads were a tenth as fast as one, whether they spin or sleep while waiting (docs/speed.md).

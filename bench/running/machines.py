@@ -1,4 +1,4 @@
-"""What trains trials, looked for when there is one to be trained: it may start Ray, and measure a GPU."""
+"""The machines that train trials. Finding them may start Ray and measure a GPU, so it waits until there is a trial to train."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Machines:
-    """The two sides of ``--backend`` and its options. ``gpus``: of a trial, 0 where it has none or nothing is said of them."""
+    """The backend, and the runtime of each trial. ``gpus`` is the number of GPUs per trial, or 0 for none or if not given."""
 
     backend: Backend
     runtime: Runtime
@@ -35,5 +35,5 @@ def found(execution: Execution, specs: Sequence[TrialSpec], trials: float, say: 
 
 
 def least_gpus(execution: Execution) -> float:
-    """GPUs that a trial takes at least, before any are looked for; 0 where nothing is said of them."""
+    """The least number of GPUs that a trial can take, which is known before any are looked for; 0 if none was given."""
     return 1 / max(NUMBERS) if execution.gpus_per_trial == AUTO else execution.gpus or 0.0

@@ -1,4 +1,4 @@
-"""A progress line for a run: redrawn on a terminal, otherwise written every 30 seconds."""
+"""A progress line for a run, which is redrawn on a terminal and otherwise written every 30 seconds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LONG = 10.0  # seconds after which a running trial shows its epoch
 
 
 class ProgressLine:
-    """Counts trials and shows: done, running, failed, rate, time left, and the best result (with several data columns, the
-    last).
+    """Counts trials and shows how many are done, running and failed, the rate, the time left, and the best result (or the last
+    one, if there are several data columns).
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ProgressLine:
         self.live = self.stream.isatty()
         self.work = {spec.trial_id: images for spec, images in zip(specs, works(specs), strict=True)}
         self.data = {spec.data for spec in specs}
-        self.total, self.already, self.workers = total or len(specs), already, workers  # a study knows only how many it will be
+        self.total, self.already, self.workers = total or len(specs), already, workers  # a study only knows the number
         self.finished = self.failed = 0
         self.worked = 0.0
         self.running: dict[str, tuple[float, Progress, TrialSpec]] = {}
@@ -60,11 +60,11 @@ class ProgressLine:
             self.failed += 1
             self.say(printed(f"{result.status}: {describe_trial(result.spec, self.data)}: {result.cause}"))
             return
-        # The validation split where there is one: "best" must not teach anybody the test set.
+        # On the validation split if there is one: "best" must not lead anybody to choose by the test set.
         score = _SHOWN(result.outcome(validation=result.validated))
         columns = {replace(data, subset_seed=0) for data in self.data}
         if self.best is None or _SHOWN.better(score, self.best[0]) or len(columns) > 1:
-            # Of different data no figure is the better one: the last is shown, and not called the best.
+            # Figures on different data cannot be compared, so the last one is shown instead of the best.
             word, part = "best" if len(columns) == 1 else "last", "validation" if result.validated else "test"
             shown = f"{word} {_SHOWN.words(score)} {_SHOWN.quantity}, {part}: {describe_trial(result.spec, self.data)}"
             self.best = (score, shown)

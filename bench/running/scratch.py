@@ -1,7 +1,7 @@
-"""Folders in the temporary directory that last as long as their process, and the removal of what killed processes left there.
+"""Folders in the temporary directory that last as long as their process, and the removal of those that killed processes left.
 
-A folder is ours by its name, and its owner is alive as long as the mark in it is locked: the kernel releases the lock however
-the owner ends. Process IDs are not used, because another process or container may have the same one by now.
+A folder is recognised by its name. Its owner is alive as long as the mark in it is locked, because the kernel releases the lock
+however the owner ends. Process IDs are not used, because another process or container may have the same one by now.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import IO
 
 _PREFIX = "lt-bench-"
 _MARK = ".owner"
-_STARTING = 3600.0  # seconds after which a folder without a mark is that of a process killed before it could make one
-_HELD: list[IO[str]] = []  # marks of folders that this process has until it ends
+_STARTING = 3600.0  # seconds after which a folder without a mark must belong to a process that was killed too early to mark it
+_HELD: list[IO[str]] = []  # marks of the folders that this process owns until it ends
 
 
 def ray_folder() -> Path:
-    """Where our local Rays keep their sessions, apart from other people's. The name is short because the folder holds sockets."""
+    """Where our local Rays keep their sessions, separate from other Rays. The name is short because the folder holds sockets."""
     return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "lt-ray")
 
 
@@ -41,7 +41,7 @@ def keep(folder: Path) -> None:
 
 
 def sweep() -> None:
-    """Remove what dead processes left, and end those of their child processes that are still running."""
+    """Remove the folders that dead processes left, and end child processes of theirs that are still running."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -52,7 +52,7 @@ def sweep() -> None:
 
 
 def _marked(folder: Path) -> IO[str]:
-    """Put a mark in ``folder``, locked from the start."""
+    """Put a mark in ``folder`` that is locked from the start."""
     beside = folder / f"{_MARK}.{os.getpid()}"
     mark = open(beside, "w")  # noqa: SIM115 (held until this process ends, or the block)
     fcntl.flock(mark, fcntl.LOCK_EX)
@@ -76,7 +76,7 @@ def _is_left(folder: Path, unmarked_for: float = float("inf")) -> bool:
 
 
 def _end_processes(session: Path) -> None:
-    """End what a dead Ray left running, such as its agents, which survive it by half a minute and write to its logs."""
+    """End the processes that a dead Ray left, such as its agents, which survive it by half a minute and write to its logs."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it is another user's, or has ended
             if any(session in file.readlink().parents for file in (process / "fd").iterdir()):

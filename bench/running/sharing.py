@@ -1,8 +1,8 @@
-"""How many trials should share one GPU: measured on the card, because neither its memory nor its model tells.
+"""How many trials should share one GPU. This is measured, because neither the card's memory nor its model determines it.
 
-A small network leaves most of a card idle, but processes only run side by side on it under NVIDIA's MPS; without MPS they take
+A small network leaves most of a card idle, but processes run on it side by side only under NVIDIA's MPS; without MPS they take
 turns, and several are no faster than one (docs/gpu.md). Therefore the heaviest trial's network is trained on noise by one, two,
-four and eight processes at once, as long as more of them clearly train more images per second and fit into the card's memory.
+four and eight processes at once, as long as more processes train clearly more images per second and fit into the card's memory.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from lt_core.spec import TrialSpec
 
 NUMBERS = (1, 2, 4, 8)
-GAIN = 1.05  # how many times the images per second more processes must reach, to be worth their memory
-SECONDS = 2.0  # of training that are measured
-MEMORY = 0.9  # of a card's memory that trials may take
-_STEPS, _WARM = 20, 4  # steps of an epoch of the measurement; epochs before it, in which steps are recorded
-_PATIENCE = 180.0  # seconds that a process may take to get ready
+GAIN = 1.05  # factor in images per second that more processes must gain to be worth their memory
+SECONDS = 2.0  # seconds of training that are measured
+MEMORY = 0.9  # share of a card's memory that trials may take
+_STEPS, _WARM = 20, 4  # steps per epoch, and epochs before the measurement, in which steps are recorded
+_PATIENCE = 180.0  # seconds that a process may take to answer
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """What was measured. ``rates``: number of processes, from 1 → images per second of all of them together."""
+    """A measurement. ``rates``: number of processes → images per second of all of them together."""
 
     rates: Mapping[int, float]
     network: str
-    seconds: float  # that measuring took
+    seconds: float  # duration of the measurement
 
     @property
     def trials(self) -> int:
-        """How many trials should share a GPU: the smallest number that no larger one clearly beats."""
+        """How many trials should share a GPU: the smallest number that no other number clearly beats."""
         return next(n for n, rate in sorted(self.rates.items()) if GAIN * rate >= max(self.rates.values()))
 
     @property
     def gpus(self) -> float:
-        """GPUs of a trial."""
+        """GPUs per trial."""
         return 1 / self.trials
 
     def __str__(self) -> str:
@@ -58,20 +58,20 @@ class Sharing:
 
 
 def settled(execution: Execution, specs: Sequence[TrialSpec], trials: float, say: Callable[[str], None] = print) -> Execution:
-    """``execution`` with a number in place of ``--gpus-per-trial auto``.
+    """``execution`` with a number instead of ``--gpus-per-trial auto``.
 
     Args:
         specs: trials of every kind that is to run.
-        trials: how many there are to run.
+        trials: how many trials are to run.
 
     Raises:
-        UserError: no cluster answers, or the GPU cannot train even one.
+        UserError: no cluster answers, or the GPU cannot train even a single trial.
     """
     if execution.gpus_per_trial != AUTO:
         return execution
     plain = replace(execution, gpus_per_trial=None)
     backend = plain.scheduler()
-    if plain.gpus == 0 or not isinstance(backend, RayTune) or trials <= backend.gpus_there():  # each has a card to itself
+    if plain.gpus == 0 or not isinstance(backend, RayTune) or trials <= backend.gpus_there():  # each trial gets a card to itself
         return plain
     found = backend.on_a_gpu(measured, _heaviest(specs))
     if found is None:
@@ -84,7 +84,7 @@ def measured_here(specs: Sequence[TrialSpec]) -> Sharing:
     """How many of ``specs`` should share this machine's first GPU, as `settled` would find if the run used this machine.
 
     Raises:
-        UserError: there is no GPU here, or it cannot train even one.
+        UserError: there is no GPU here, or it cannot train even a single trial.
     """
     import torch
 
@@ -94,7 +94,7 @@ def measured_here(specs: Sequence[TrialSpec]) -> Sharing:
 
 
 def _heaviest(specs: Sequence[TrialSpec]) -> TrialSpec:
-    """The trial with the most expensive steps: if it fits, so do the others."""
+    """The trial with the most expensive steps; if it fits, so do the others."""
     from bench.suites.calibration import operations
 
     kinds = {(spec.recipe.model, spec.data.dataset, spec.recipe.batch_size): spec for spec in specs}
@@ -102,10 +102,11 @@ def _heaviest(specs: Sequence[TrialSpec]) -> TrialSpec:
 
 
 def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float = SECONDS) -> Sharing:
-    """Train the network of ``spec`` on this machine's first GPU, on its CPU if it has none, by each of ``numbers`` of processes.
+    """Train the network of ``spec`` with each of the ``numbers`` of processes, on this machine's first GPU, or on its CPU if it
+    has none.
 
     Raises:
-        UserError: not even one process can.
+        UserError: not even a single process can train it.
     """
     start, rates, taken = time.monotonic(), dict[int, float](), list[_Process]()
     with ExitStack() as stack:
@@ -121,7 +122,7 @@ def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float =
                 for process in taken:
                     process.train(seconds)
                 rates[number] = sum(process.rate() for process in taken)
-            except _Failed as failed:  # for lack of memory, say
+            except _Failed as failed:  # for example for lack of memory
                 if not rates:
                     raise UserError(
                         f"--gpus-per-trial auto: {spec.recipe.model} cannot be trained on one GPU even when it has the GPU to "
@@ -134,13 +135,13 @@ def measured(spec: TrialSpec, numbers: Sequence[int] = NUMBERS, seconds: float =
 
 
 class _Failed(Exception):
-    """A process of the measurement died, or does not answer."""
+    """A process of the measurement died or does not answer."""
 
 
 class _Process:
-    """A process that trains on request, next to others."""
+    """A process that trains on request, at the same time as others."""
 
-    memory = 0.0  # share of the card's that it takes, once it is ready
+    memory = 0.0  # share of the card's memory that it takes, once it is ready
 
     def __init__(self, spec: TrialSpec) -> None:
         from lt_core.training.carried import carried, environment
@@ -171,7 +172,7 @@ class _Process:
 
     def _tell(self, value: Any) -> None:
         assert self.process.stdin
-        with suppress(BrokenPipeError):  # it died: its answer is missing
+        with suppress(BrokenPipeError):  # it died, and `_answer` will notice
             self.process.stdin.write(json.dumps(value) + "\n")
             self.process.stdin.flush()
 
@@ -188,8 +189,8 @@ class _Process:
 
 
 def main() -> None:
-    """A process of the measurement: reads a trial and prints its share of the card's memory, then reads seconds, trains for as
-    long and prints images per second, until its input ends.
+    """Run a process of the measurement. It reads a trial and prints its share of the card's memory; then, until its input ends,
+    it reads a number of seconds, trains for that long, and prints images per second.
     """
     import torch
 
@@ -206,7 +207,7 @@ def main() -> None:
     share = 0.0
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        share = 1 - free / total  # whatever else is there is there for all of them
+        share = 1 - free / total  # including what other programs take
     print(share, flush=True)
     for line in sys.stdin:
         start, images = time.perf_counter(), 0

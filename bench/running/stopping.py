@@ -1,4 +1,4 @@
-"""One way to stop: Ctrl-C and a scheduler's SIGTERM do the same, and only the first of several signals counts."""
+"""One way to stop: Ctrl-C and a scheduler's SIGTERM have the same effect, and only the first of several signals counts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Any, NoReturn
 
 STOPPED = 130  # exit code of a process that was asked to stop
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PATIENCE = 20.0  # seconds after the first signal, after which another one ends the process at once
+_PATIENCE = 20.0  # a signal that comes this many seconds after the first one ends the process at once
 
 
 class _Stop:
     """Whether and when this process was asked to stop."""
 
     first: float | None = None  # when it was asked to stop
-    depth = 0  # of `one_stop`
-    waited_for = False  # whether somebody looks at `asked` and ends what is under way in good order
+    depth = 0  # how many blocks of `one_stop` are nested
+    waited_for = False  # whether the caller checks `asked` and ends in good order
     is_dead: Callable[[], bool] = staticmethod(lambda: False)  # see `shut_down_unless`
 
 
@@ -37,11 +37,11 @@ def asked() -> bool:
 
 @contextmanager
 def one_stop(stays: bool = False) -> Iterator[None]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, once: a second signal does not interrupt the handling of the first.
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt once: a second signal does not interrupt the handling of the first.
 
-    This matters: five quick Ctrl-C used to cause a segmentation fault inside Ray. A signal that comes more than 20 seconds after
-    the first one ends the process at once. A signal that is ignored, as under ``nohup``, stays ignored; outside the main thread,
-    nothing is changed.
+    Otherwise, pressing Ctrl-C five times quickly causes a segmentation fault inside Ray. A signal that comes more than 20 seconds
+    after the first one ends the process at once. A signal that is ignored, as under ``nohup``, stays ignored. Outside the main
+    thread, nothing is changed.
 
     Args:
         stays: keep these handlers after the block, because the process is about to end.
@@ -64,7 +64,7 @@ def one_stop(stays: bool = False) -> Iterator[None]:
 
 @contextmanager
 def waited_for() -> Iterator[None]:
-    """In this block nothing is raised: the caller checks `asked` from time to time, or is interrupted at the end.
+    """In this block, signals do not raise anything: the caller checks `asked` from time to time, or is interrupted at the end.
 
     Raises:
         KeyboardInterrupt: at the end of the block, if this process was asked to stop and nothing else is raised.
@@ -74,7 +74,7 @@ def waited_for() -> Iterator[None]:
         yield
     finally:
         _stop.waited_for = before
-        _listen()  # older versions of Ray have given SIGTERM to a handler that dumps the stack and aborts
+        _listen()  # older versions of Ray have installed a handler for SIGTERM that dumps the stack and aborts
     if asked():
         raise KeyboardInterrupt
 
@@ -102,7 +102,7 @@ def _listen() -> None:
 
 
 def _ignore() -> None:
-    """Ignore signals while the interpreter ends: what it does then, such as Ray's shutdown, would not survive an exception."""
+    """Ignore signals while the interpreter ends, because exit handlers such as Ray's shutdown would not survive an exception."""
     if _in_main_thread():
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -114,7 +114,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
         if not _stop.waited_for:
             raise KeyboardInterrupt
     elif time.monotonic() - _stop.first > _PATIENCE:
-        os._exit(STOPPED)  # every record was written whole; what Ray has started ends with its driver
+        os._exit(STOPPED)  # every record was written completely, and Ray's processes end with their driver
 
 
 def _in_main_thread() -> bool:

@@ -22,8 +22,8 @@ _IMAGES = ("data_fingerprint", "subset_fingerprint")
 
 @dataclass(frozen=True)
 class Verdict:
-    """One trial, run again. ``kind``: the same figures (SAME), different ones on another kind of device (REPLICATE), or
-    different ones that should be the same (OTHER).
+    """One trial that was run again. ``kind`` says whether the figures are the same (SAME), different on another kind of device
+    (REPLICATE), or different although they should be the same (OTHER).
     """
 
     trial_id: str
@@ -31,7 +31,7 @@ class Verdict:
     label: str
     kind: str
     words: str
-    elsewhere: bool = False  # run again on another kind of device
+    elsewhere: bool = False  # whether it was run again on another kind of device
     difference: float = 0.0  # accuracy here − stored, points
 
     @property
@@ -40,9 +40,9 @@ class Verdict:
 
 
 def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterator[Verdict]:
-    """Run ``sample`` finished trials of ``store``, chosen by ``seed``, again on this machine.
+    """Run ``sample`` finished trials of ``store`` again on this machine; ``seed`` chooses them.
 
-    On the same kind of device, figures must agree to the bit. On another kind, they are a replicate, whose difference is
+    On the same kind of device, figures must agree to the bit. On another kind they are a replicate, and the difference is
     reported.
 
     Raises:
@@ -60,7 +60,7 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
 
 
 def _needs_plugins(stored: TrialResult) -> None:
-    """Raise for a trial that needs a plug-in file that is not loaded here."""
+    """Raise an error for a trial that needs a plug-in file that is not loaded here."""
     here = {plugin.name: plugin.version for plugin in plugins.loaded()}
     missing = plugins.missing(stored.spec.versions)
     for made_by in stored.environment.get("plugins", ()):
@@ -99,8 +99,8 @@ def _changed(stored: TrialResult, again: TrialResult, keys: Sequence[str]) -> st
 
 
 def spread(verdicts: Sequence[Verdict]) -> list[str]:
-    """For trials that were run again on another kind of device: mean and standard deviation of the differences in accuracy,
-    overall and, if there are several methods, by method. Empty if there are none.
+    """Lines with the mean and standard deviation of the differences in accuracy, for trials that were run again on another kind
+    of device: overall and, if there are several methods, by method. Empty if there are no such trials.
     """
     replicates = [verdict for verdict in verdicts if verdict.elsewhere]
     if not replicates:
@@ -116,8 +116,8 @@ def spread(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def runtime_like(store: Store, data: str | None, device: str) -> Runtime:
-    """The runtime of the run's first finished trial, as far as this machine can give it."""
+    """The runtime of the run's first finished trial, on this machine."""
     threads = next((r.environment.get("threads", 1) for r in store.results() if r.status == OK), 1)
     made = Runtime(data_dir=data, device=device, threads=int(threads))
-    describe(made, None)  # refuses a device that is not there
+    describe(made, None)  # raises an error if the device is missing
     return made

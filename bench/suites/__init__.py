@@ -1,1 +1,1 @@
-"""Suite files and groups of them, the plan of trials that they expand to, and its cost."""
+"""Suite files and groups of them, the plan of the trials that they expand to, and its cost."""

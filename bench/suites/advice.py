@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lt_core.spec import TrialSpec
 
-_UNTRAINED = 0.01  # share of an averaged network that may be its beginning
+_UNTRAINED = 0.01  # largest acceptable share of the untrained network in averaged weights
 
 
 def recipe_notes(specs: Sequence[TrialSpec]) -> list[str]:

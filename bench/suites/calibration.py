@@ -1,5 +1,5 @@
-"""What a unit of work costs on this machine before anything has run: by timing a few steps of a network, or by counting
-operations.
+"""What a unit of work costs on this machine, estimated before anything has run, by timing a few steps of a network or by counting
+its operations.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lt_core.training.loop import Training
 
 _STEPS = 3  # measured steps of a calibration, after one to warm up
-_STEP_SECONDS = 1.0  # about what a step of a calibration may take: of a large network it gets fewer images than a trial's
-_LARGE = 128  # pixels a side from which on a step of a network takes long enough to be counted rather than measured
+_STEP_SECONDS = 1.0  # about the longest step of a calibration, in which a large network gets fewer images than in a trial
+_LARGE = 128  # with pictures of this many pixels per side or more, steps are so slow that operations are counted instead
 
 
 def is_large(spec: TrialSpec) -> bool:
@@ -29,8 +29,8 @@ def is_large(spec: TrialSpec) -> bool:
 
 
 def operations(spec: TrialSpec) -> float:
-    """Floating-point operations of a unit of `work`: a third of what an image costs in training, forward and backward, with
-    gradients only for what is trained. Counted without computing anything.
+    """Floating-point operations in a unit of `work`: a third of those for one image in training, forward and backward, with
+    gradients only for what is trained. They are counted without computing anything.
     """
     return _counted(spec.recipe.model, seen_at(spec), DATASETS[spec.data.dataset].classes) / 3
 
@@ -52,7 +52,7 @@ def _counted(model: str, shape: tuple[int, int, int], classes: int) -> float:
 
 
 def training_on_noise(spec: TrialSpec, device: torch.device, batch: int, steps: int) -> Training:
-    """Plain training of the network of ``spec`` on noise, in epochs of ``steps`` steps; needs no data, and no weights."""
+    """Plain training of the network of ``spec`` on noise, in epochs of ``steps`` steps. It needs neither data nor weights."""
     import torch
 
     from lt_core.data.loader import Images, Split
@@ -83,15 +83,15 @@ def calibrate(spec: TrialSpec) -> float:
     device = runtime.torch_device()
 
     def seconds(batch: int, steps: int) -> float:
-        """Seconds per image in ``steps`` steps of plain training. What a method costs beyond that is part of its work."""
+        """Seconds per image in ``steps`` steps of plain training. A method's additional cost is part of its `work`."""
         training = training_on_noise(spec, device, batch, steps)
-        # On a CPU, one thread's own time: what the step takes where other processes do not take turns with it.
+        # With one thread on a CPU, its own time, as if no other process took turns with it.
         clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
         start = clock()
         training.run_epoch()
         each = (clock() - start) / training.images_seen
         del training
-        gc.collect()  # it holds itself: of 27 cells with ResNets 10 GB would stay
+        gc.collect()  # it refers to itself: without this, 27 cells with ResNets leave 10 GB
         return each
 
     few = min(2, spec.recipe.batch_size)

@@ -1,6 +1,6 @@
-"""Estimates of what trials will cost: from finished trials, otherwise from a calibration of a few steps.
+"""Estimates of what trials will cost: from finished trials, or else from a calibration of a few steps.
 
-Only one large network is calibrated, because a step takes seconds; the others are priced by their operations relative to it.
+Only one large network is calibrated, because its steps take seconds; the others are priced by their operations relative to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-import lt_core.methods  # noqa: F401  (registers every part: records name theirs, and no suite may have been read)
+import lt_core.methods  # noqa: F401  (registers the parts that records name, even if no suite has been read)
 from bench.records.columns import COLUMN
 from bench.records.layout import SECONDS
 from bench.records.nested import specs_of
@@ -24,7 +24,7 @@ from lt_core.result import OK
 from lt_core.spec import DataSpec, TrialSpec
 from lt_core.stages import stage_one, stages_of
 
-#: Model, side of its crops, and image set: trials that are alike in these cost the same for the same `work`.
+#: Model, size of its crops, and image set. Trials that agree in these take the same time per unit of `work`.
 Kind = tuple[str, int, str]
 
 
@@ -35,13 +35,13 @@ class Estimate:
     seconds: float
     measured: int  # trials priced by finished trials of their kind
     calibrated: int  # trials priced by a calibration of their kind
-    counted: int = 0  # trials priced by the operations of their network beside those of another one
-    beside: str = ""  # that other one, in words
+    counted: int = 0  # trials priced by the operations of their network relative to another one's
+    beside: str = ""  # a description of that other network
 
 
 def work(spec: TrialSpec) -> float:
-    """Images through the network in a trial, as forward passes: three for training (forward, backward), one for evaluation. A
-    shared stage one counts as a separate trial.
+    """The cost of a trial in images that pass forward through the network: training an image (forward and backward) counts as
+    three, evaluating it as one. A shared stage one counts as a separate trial.
     """
     info = DATASETS[spec.data.dataset]
     sizes, unlabelled = semi_sizes(spec.data, info.train_counts)
@@ -54,7 +54,7 @@ def work(spec: TrialSpec) -> float:
 
 
 def works(specs: Iterable[TrialSpec]) -> list[float]:
-    """The `work` of each of ``specs``; seeds of one trial have the same work."""
+    """The `work` of each of ``specs``, which is the same for all seeds."""
     known: dict[tuple[DataSpec, str, Recipe], float] = {}
     found = []
     for spec in specs:
@@ -66,7 +66,7 @@ def works(specs: Iterable[TrialSpec]) -> list[float]:
 
 
 class Prices:
-    """Seconds per unit of `work` by kind of trial; each price is determined once, for all suites.
+    """Seconds per unit of `work` for each kind of trial. Each price is determined once, for all suites.
 
     Args:
         announce: Called with a sentence before each calibration, which takes seconds.
@@ -78,7 +78,7 @@ class Prices:
         self._large: tuple[TrialSpec, float] | None = None  # the large kind of trial that was priced first, and its price
 
     def estimate(self, specs: Sequence[TrialSpec], frame: pd.DataFrame | None = None) -> Estimate:
-        """Price ``specs``. ``frame``: finished trials; those of the same kind set the price."""
+        """Price ``specs``. Finished trials of the same kind in ``frame`` determine the price."""
         seconds, by = 0.0, dict[Kind, str]()
         first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
         priced = [*first_stages.values(), *specs]
@@ -92,7 +92,7 @@ class Prices:
         return Estimate(seconds, counts["measured"], counts["calibrated"], counts["counted"], beside)
 
     def _price(self, spec: TrialSpec, kind: Kind, rates: Mapping[Kind, float]) -> tuple[str, float]:
-        """How a kind of trial is priced, and its price."""
+        """How a kind of trial is priced, and the price."""
         if kind in rates:
             how, rate = "measured", rates[kind]
         elif kind in self._calibrated:
@@ -117,10 +117,10 @@ def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[
     totals: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0.0])
     done = frame[frame["status"] == OK]
     done = done[done["model"].isin([s.recipe.model for s in specs]) & done["dataset"].isin([s.data.dataset for s in specs])]
-    # Trials that differ in subset and seed alone are of the same work: one of each is asked for it.
+    # Trials that differ only in subset and seed have the same work, so it is computed once.
     for _, rows in done.groupby(["method", "params", *COLUMN], sort=False, dropna=False):
         (spec,) = specs_of(rows.head(1))
-        if plugins.missing(spec.versions):  # only its file knows what it takes
+        if plugins.missing(spec.versions):  # its work is not known without its plug-in file
             continue
         total = totals[_kind(spec)]
         total[0] += float(rows[list(SECONDS)].to_numpy().sum())

@@ -14,15 +14,15 @@ from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core import plugins
 from lt_core.errors import UserError, unknown
 
-#: What the key ``plugins`` means in any of these files.
+#: The meaning of the key ``plugins`` in any of these files.
 PLUGINS = "list of plug-in files, relative to this file, that define methods, parts, models, data sets, recipes or metrics"
 
 
 def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = "") -> Path:
-    """The file of the suite, group or tuning space of that name in ``folder``; a name that ends in .yaml is the path of the file.
+    """The file in ``folder`` of the suite, group or tuning space with this name; a name that ends in .yaml is the path of a file.
 
     Raises:
-        UserError: ``folder`` has none of that name, or a different file has the name of a built-in one.
+        UserError: ``folder`` has no such file, or the path's file has the name of a built-in one but different content.
     """
     path = Path(name)
     if not path.stem.strip("."):
@@ -43,7 +43,7 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
 
 
 def refuse_built_in(name: str, where: str) -> None:
-    """Raise if a built-in suite or tuning space is called ``name``: the two would share a run folder."""
+    """Raise an error if a built-in suite or tuning space is called ``name``, because the two would share a run folder."""
     if taken := _built_in(Path(name)):
         raise UserError(
             f"{where}: {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, is already called {name}: "
@@ -58,11 +58,11 @@ def write(content: Mapping[str, Any], path: Path) -> None:
 
 
 def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:
-    """As `write`, to a file of the user's choice.
+    """As `write`, but to a file of the user's choice.
 
     Raises:
-        UserError: not the name of a YAML file, the name of a built-in suite, a file with different content, or a file that
-        cannot be written.
+        UserError: ``path`` is not the name of a YAML file, is the name of a built-in suite, exists with different content, or
+            cannot be written.
     """
     if path.suffix not in (".yaml", ".yml") or not path.stem.strip("."):
         raise UserError(f"{where} must name a YAML file, such as mine.yaml; got '{path}'")
@@ -81,12 +81,12 @@ def own(path: Path) -> Path | None:
 
 
 def _built_in(path: Path) -> Path | None:
-    """The file of that name that comes with the benchmark. Suites and tuning spaces share run folders, and so their names."""
+    """The file of that name that comes with the benchmark. Suites and tuning spaces share run folders, and therefore names."""
     return next((file for folder in (SUITES_DIR, SPACES_DIR) if (file := folder / f"{path.stem}.yaml").is_file()), None)
 
 
 class _Loader(yaml.SafeLoader):
-    """Rejects a key that is in a mapping twice; YAML would silently take the last value."""
+    """Rejects a key that occurs twice in a mapping, where YAML would silently take the last value."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -98,10 +98,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_file(path: Path, keys: type, kind: str = "suite") -> dict[str, Any]:
-    """The mapping in the file of a suite, a group or a tuning space; ``keys``: the dataclass that it is made into.
+    """The mapping in the file of a suite, a group or a tuning space; ``keys`` is the dataclass that will be built from it.
 
     Raises:
-        UserError: the file cannot be read, or holds no mapping.
+        UserError: the file cannot be read, or does not contain a mapping.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
@@ -120,7 +120,7 @@ def read_file(path: Path, keys: type, kind: str = "suite") -> dict[str, Any]:
 
 
 def _load_plugins(files: Any, path: Path, kind: str) -> None:
-    """Load what the key ``plugins`` of the file at ``path`` names, relative to that file, so that its other keys can use it."""
+    """Load the plug-in ``files`` that the file at ``path`` names, relative to it, so that its other keys can use them."""
     if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
         raise UserError(f"{kind} file {path}: plugins must be a list of Python files, such as [my_loss.py]; got {files!r}")
     for file in files:

@@ -1,4 +1,4 @@
-"""A grid given on the command line: the content of a suite file without the file, which can be saved as one."""
+"""A grid given on the command line: the content of a suite file without the file. It can be saved as one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lt_core.labels import cut_at_commas
 if TYPE_CHECKING:
     from bench.suites.suite import Suite
 
-#: The recipe of a set, by its name, where ``--recipe`` names none.
+#: Image set → its default recipe, used if ``--recipe`` is not given.
 RECIPE_OF = {
     "digits": "digits", "mnist": "digits", "fashion_mnist": "digits", "cifar10": "cifar_ldam", "cifar100": "cifar_ldam",
     "imagenet_lt": "imagenet_lt_90", "places_lt": "places_lt_90", "inat2017": "inat_90", "inat2018": "inat_90",
@@ -26,14 +26,14 @@ RECIPE_OF = {
     "cub_families": "photos_pair",
 }  # fmt: skip
 _SOME_CLASSES_OR_SIZE = re.compile(r"_(\d+(v\d+)+|\d+px)$")
-_OF_THE_FILE = ("about", "subset_seeds", "table")  # keys of a suite file that a grid may give too
-_ASKED = ("epochs", "precision")  # fields of a selection that are the recipe's in a file
+_OF_THE_FILE = ("about", "subset_seeds", "table")  # keys of a suite file that a grid may also set
+_ASKED = ("epochs", "precision")  # fields of a selection that belong to the recipe in a file
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The options that define a suite without a file. ``fields``: ``key=value`` or ``key=value,value`` of data, recipe or
-    methods.
+    """The options that define a suite without a file. ``fields`` holds ``key=value`` or ``key=value,value`` for fields of data,
+    recipe or methods.
 
     >>> grid = Grid("digits", "softmax,cb_*", name="mine", fields=["imbalance_factor=10,50", "cb_beta=0.99,0.999"])
     >>> grid.content()["data"], grid.content()["set"]
@@ -63,7 +63,7 @@ class Grid:
         """The content of this grid's suite file, with the seeds, epochs and precision of ``selection``.
 
         Raises:
-            UserError: a missing option, or a field that neither data nor recipes nor methods have.
+            UserError: an option is missing, or a field belongs neither to data nor to recipes nor to methods.
         """
         from bench.suites.suite import SuiteFile
 
@@ -88,7 +88,7 @@ class Grid:
         return {f.name: said[f.name] for f in dataclasses.fields(SuiteFile) if said.get(f.name) is not None}
 
     def _values(self) -> dict[str, list[Any]]:
-        """``fields``, read."""
+        """``fields`` as field → values."""
         import yaml
 
         out: dict[str, list[Any]] = {}
@@ -104,13 +104,13 @@ class Grid:
         return out
 
     def suite(self, out: Path, selection: Selection) -> tuple[Suite, Selection]:
-        """The suite, saved if requested, and the part of ``selection`` that is not in it.
+        """The suite, which is saved if requested, and the part of ``selection`` that is not in it.
 
         Args:
-            out: where runs are kept; a run of the suite keeps its file there, with its trials.
+            out: where runs are kept; a run of the suite also keeps its file there.
 
         Raises:
-            UserError: what `content` and `parse_suite` raise, a name that is taken, or a file that is there.
+            UserError: see `content` and `parse_suite`; or the name is taken, or the file to save exists with other content.
         """
         from bench.suites.files import refuse_built_in, write_new
         from bench.suites.suite import parse_suite
@@ -131,10 +131,10 @@ class Grid:
 
 
 def _items(option: str, text: str | None) -> list[str]:
-    """What ``text`` lists.
+    """The items that ``text`` lists.
 
     Raises:
-        UserError: nothing, or an empty item.
+        UserError: there are none, or an item is empty.
     """
     if text is None:
         raise UserError(f"a grid needs {option}: see `list {option.strip('-').rstrip('s')}s`")
@@ -145,7 +145,7 @@ def _items(option: str, text: str | None) -> list[str]:
 
 
 def _kind_of(key: str) -> str:
-    """What of a suite the field ``key`` belongs to."""
+    """The part of a suite that the field ``key`` belongs to: file, data, recipe or methods."""
     from lt_core.methods import METHODS, resolve
     from lt_core.recipes import Recipe
     from lt_core.spec import DataSpec
@@ -163,10 +163,10 @@ def _kind_of(key: str) -> str:
 
 
 def _usual_recipe(datasets: Sequence[str]) -> str:
-    """The recipe that all of ``datasets`` have.
+    """The default recipe that all of ``datasets`` share.
 
     Raises:
-        UserError: there is none, or a set that is not known.
+        UserError: there is none, or a set is unknown.
     """
     from lt_core.data.sets import DATASETS
 
@@ -180,14 +180,14 @@ def _usual_recipe(datasets: Sequence[str]) -> str:
 
 
 def _fields_that_may_be_listed() -> set[str]:
-    """Fields of the data whose lists a suite file multiplies out; of others a list is one value."""
+    """Fields of the data for which a suite file multiplies lists out; for the others, a list is a single value."""
     from lt_core.spec import DataSpec
 
     return {name for name, hint in get_type_hints(DataSpec).items() if get_origin(hint) is not tuple}
 
 
 def _mappings(values: Mapping[str, list[Any]], listed: Collection[str]) -> list[dict[str, Any]]:
-    """Every combination of ``values``, but for keys in ``listed``, which keep their lists.
+    """Every combination of ``values``, except that keys in ``listed`` keep their lists.
 
     >>> _mappings({"a": [1, 2], "b": [3], "c": [4, 5]}, ["a"])
     [{'a': [1, 2], 'b': 3, 'c': 4}, {'a': [1, 2], 'b': 3, 'c': 5}]

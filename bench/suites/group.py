@@ -1,6 +1,6 @@
-"""A group: suites that one command runs in order, named in a file beside theirs.
+"""A group: a file that names suites which one command runs in order.
 
-Each suite of a group is planned, run and stored as if it had been named separately: a group has no folder and no trials.
+Each suite of a group is planned, run and stored as if it had been named separately: the group itself has no folder and no trials.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class _File:
 
 
 def load(name: str, known: dict[str, Suite] | None = None, check: bool = True) -> Suite | Group:
-    """The suite or group with that name or file.
+    """The suite or group with this name or file.
 
     Args:
         known: built-in suites that are already loaded; new ones are added.
         check: as in `load_suite`.
 
     Raises:
-        UserError: there is none, or its content is invalid.
+        UserError: there is no such suite or group, or its content is invalid.
     """
     path, known = file_of(name, SUITES_DIR), {} if known is None else known
     values = read_file(path, SuiteFile)
@@ -72,13 +72,13 @@ def suites_in(item: Suite | Group) -> tuple[Suite, ...]:
 def planned(
     asked: Sequence[str | Suite], out: Path, selection: Selection, say: Callable[[str], None] = print
 ) -> list[tuple[Plan, Store]]:
-    """The plans of all ``asked`` suites, each suite once, minus what their stores under ``out`` hold; and these stores.
+    """The plans of all ``asked`` suites (each suite once), minus the trials in their stores under ``out``; and these stores.
 
-    A suite of a group of which ``selection`` matches nothing is left out.
+    A suite of a group is left out if ``selection`` matches none of its trials.
 
     Raises:
-        UserError: what `load` and `plan` raise, two suites of one name, a run folder that another file made, or nothing in any
-            suite matches.
+        UserError: see `load` and `plan`; or two suites have the same name, a run folder was made by another file, or no trial of
+            any suite matches.
     """
     loaded = [load(item) if isinstance(item, str) else item for item in asked]
     suites: dict[str, Suite] = {}
@@ -109,11 +109,11 @@ def planned(
 
 
 def fetch_data(plans: Iterable[Plan], data_dir: str | None, device: str = "cpu") -> None:
-    """Find, download, decode or compute now everything that the plans need, so that a later suite does not fail hours after the
-    first began.
+    """Find, download, decode or compute everything that the plans need, so that a later suite does not fail hours after the first
+    one began.
 
     Args:
-        device: on which features of frozen backbones are computed.
+        device: the device that computes features of frozen backbones.
     """
     needed = ((spec.data, spec.recipe) for one in plans for spec in one.todo)
     fetch_inputs(needed, data_dir, device)

@@ -20,12 +20,12 @@ from lt_core.spec import DataSpec, TrialSpec
 
 
 class NothingMatches(UserError):
-    """No trial of a suite matches the selection, which is not an error for a suite of a group."""
+    """No trial of a suite matches the selection. For a suite of a group, this is not an error."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``specs``: the selected trials, in order; ``known``: status of those that have a record."""
+    """A plan. ``specs`` are the selected trials, in order; ``known`` maps the IDs of those with a record to their status."""
 
     suite: Suite
     specs: tuple[TrialSpec, ...] = field(repr=False)
@@ -33,20 +33,20 @@ class Plan:
     known: Mapping[str, str] = field(default_factory=dict)
 
     def minus(self, store: Store) -> Plan:
-        """The same trials, minus what ``store`` holds by now: hours may lie between planning and running."""
+        """The same trials, minus those that ``store`` has by now, because hours may pass between planning and running."""
         known = store.statuses()
         return replace(self, known={spec.trial_id: known[spec.trial_id] for spec in self.specs if spec.trial_id in known})
 
     @cached_property
     def todo(self) -> tuple[TrialSpec, ...]:
-        """The trials to run now. One whose worker was lost is tried again; any other failure stays unless ``retry_failed``."""
+        """The trials to run now. Lost trials are run again, but other failures only with ``retry_failed``."""
         return tuple(spec for spec in self.specs if not self._settled(self.known.get(spec.trial_id)))
 
     def _settled(self, status: str | None) -> bool:
         return status == OK or (status is not None and status not in UNSETTLED and not self.retry_failed)
 
     def counts(self) -> dict[str, int]:
-        """Trials in all, done, failed (with a record that is not ok) and left to do."""
+        """The numbers of trials in total, done, failed (with a record that is not ok) and left to do."""
         statuses = Counter(self.known.get(spec.trial_id, "") for spec in self.specs)
         failed = sum(n for status, n in statuses.items() if status not in ("", OK, PRUNED))
         return {"trials": len(self.specs), "done": statuses[OK], "failed": failed, "left": len(self.todo)}
@@ -58,7 +58,7 @@ def plan(
     selection: Selection | None = None,
     **fields: Any,
 ) -> Plan:
-    """Expand ``suite``, minus what ``store`` holds.
+    """Plan the trials of ``suite``, minus those that ``store`` has.
 
     Args:
         selection: which trials to select [default: all].
@@ -66,7 +66,7 @@ def plan(
 
     Raises:
         NothingMatches: ``only`` or ``where`` matches no trial of the suite.
-        UserError: ``where`` names an unknown field, or an invalid value.
+        UserError: ``where`` names an unknown field or an invalid value.
 
     >>> from bench import load_suite
     >>> [spec.method.label for spec in plan(load_suite("cifar10_drw"), only="*drw", seeds=[0]).todo]
@@ -91,14 +91,14 @@ def plan(
 
 
 def _where(specs: Sequence[TrialSpec], where: Mapping[str, Any], suite: str) -> list[TrialSpec]:
-    """Those of ``specs`` whose data have the values of ``where``."""
+    """The trials among ``specs`` whose data have the values in ``where``."""
     fields = [field.name for field in dataclasses.fields(DataSpec)]
     kept = list(specs)
     for key, text in where.items():
         if key not in fields:
             raise unknown("key", key, fields, "--where")
         value = checked_value(DataSpec, key, text, "--where: ")
-        # Of what the keys before this one left, so that the values named are values that would match.
+        # The values of the trials that matched the earlier keys, so that the message lists values that would match.
         there = dict.fromkeys(listed(getattr(spec.data, key)) for spec in kept)
         kept = [spec for spec in kept if value in (found := getattr(spec.data, key), without_version(found))]
         if not kept:

@@ -1,4 +1,4 @@
-"""Seeds, given as their number or as a list."""
+"""Seeds, given as a number of seeds or as a list."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from lt_core.errors import UserError
 
-#: More seeds than anybody trains; a typing error of three zeros would take the machine's memory instead.
+#: More seeds than anybody trains. Without a limit, three mistyped zeros would fill the machine's memory.
 MOST = 10_000
-#: Seeds are below this, so that what is derived from them fits every generator.
+#: Seeds must be smaller than this, so that seeds derived from them fit every generator.
 LARGEST = 2**32
 
 
@@ -17,10 +17,11 @@ def first_seeds(number: int, what: str, else_: str) -> tuple[int, ...]:
     """The first ``number`` seeds: 0, 1, …
 
     Args:
-        what: the name of what is given, and ``else_`` what could be given instead of a number, for the message.
+        what: the name of the option or key, for the message.
+        else_: what could be given instead of a number, for the message.
 
     Raises:
-        UserError: fewer than one, or more than `MOST`.
+        UserError: the number is less than one, or more than `MOST`.
 
     >>> first_seeds(3, "seeds", "a list such as [0, 1]")
     (0, 1, 2)
@@ -34,7 +35,7 @@ def these_seeds(seeds: Sequence[Any], what: str) -> tuple[int, ...]:
     """The listed ``seeds``.
 
     Raises:
-        UserError: none, or a seed that is not an integer from 0 to below `LARGEST`.
+        UserError: there are none, or a seed is not an integer from 0 to less than `LARGEST`.
 
     >>> these_seeds([0, 7], "seeds")
     (0, 7)

@@ -18,9 +18,9 @@ from lt_core.recipes import Recipe
 class Selection:
     """Which trials of a suite are selected, and what is changed in them; by default all of them, unchanged.
 
-    In Python ``seeds`` is a number or a sequence and ``where`` a mapping of `DataSpec`'s fields, such as ``{"imbalance_factor":
-    100}``; both are also read from text as on the command line. ``precision`` is ``bfloat16``, ``float32``, or ``auto``: mixed
-    if the processor supports it.
+    In Python, ``seeds`` is a number or a sequence, and ``where`` is a mapping of `DataSpec`'s fields, such as
+    ``{"imbalance_factor": 100}``; both may also be text, as on the command line. ``precision`` is ``bfloat16``, ``float32``, or
+    ``auto``, which is mixed precision if the processor supports it.
 
     >>> Selection(only="cb_*", where="imbalance_factor=100", seeds="3")
     Selection(only='cb_*', where={'imbalance_factor': '100'}, seeds=(0, 1, 2), seed=None, ...)
@@ -49,12 +49,12 @@ class Selection:
         if self.seed is not None and self.seeds is not None:
             raise UserError("--seed selects one seed and --seeds several: give only one of the two")
         object.__setattr__(self, "seeds", _seeds(self.seeds) if self.seed is None else these_seeds([self.seed], "--seed"))
-        object.__setattr__(self, "seed", None)  # said by `seeds` from here on
+        object.__setattr__(self, "seed", None)  # `seeds` has it from here on
         refuse_below(self)
 
 
 def refuse_below(record: Any) -> None:
-    """Raise for a number in ``record`` below the smallest that its field allows."""
+    """Raise an error for a number in ``record`` that is smaller than its field allows."""
     for key, domain in domains(type(record)).items():
         value = getattr(record, key)
         if isinstance(value, int | float) and domain.low is not None and value < domain.low:
@@ -62,10 +62,10 @@ def refuse_below(record: Any) -> None:
 
 
 def with_fields(fields: Mapping[str, Any], *records: Any) -> list[Any]:
-    """``records``, dataclasses without common fields, with the values in ``fields``.
+    """``records``, which are dataclasses without common fields, with the values in ``fields``.
 
     Raises:
-        UserError: an unknown field, or an invalid value.
+        UserError: a field is unknown, or a value is invalid.
     """
     owners = {field.name: place for place, record in enumerate(records) for field in dataclasses.fields(record)}
     for key in fields:

@@ -1,7 +1,7 @@
-"""A suite: a question written in a short YAML file, expanded into trials.
+"""A suite: a question in a short YAML file, which is expanded into trials.
 
 Any value under ``data`` or next to a method may be a list; the lists are multiplied out. Everything is checked when the file is
-read, so that no suite starts that cannot finish.
+read, so that a suite that cannot finish does not start.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ from lt_core.spec import DataSpec, MethodSpec, TrialSpec
 
 @dataclass(frozen=True)
 class Suite:
-    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is the path of a user's file.
-
-    ``grid``: the content to write to that file, if the suite was given on the command line.
+    """A validated suite file. `specs` are its trials, in order and without repetition; ``file`` is the path if it is a user's
+    file; ``grid`` is the content to write to that file, if the suite was given on the command line.
     """
 
     name: str
@@ -66,14 +65,14 @@ def suite_names() -> list[str]:
 
 
 def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] = (), check: bool = True) -> Suite:
-    """The suite with that name or file.
+    """The suite with this name or file.
 
     Args:
-        plugins: Python files that register what it names, besides those under its key ``plugins``.
+        plugins: Python files that register what the suite names, besides those under its key ``plugins``.
         check: also check that every network can be built and every subset drawn; otherwise, trials are only enumerated.
 
     Raises:
-        UserError: no such suite, or a file that is not YAML or does not describe valid trials.
+        UserError: there is no such suite, or its file is not YAML or does not describe valid trials.
 
     >>> suite = load_suite("cifar10_drw")
     >>> suite.table, suite.specs[0].method.label, suite.specs[0].data.imbalance_factor
@@ -88,7 +87,7 @@ def load_suite(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
 
 
 def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None, check: bool = True) -> Suite:
-    """A suite from the content of its file; ``path``: of a user's file. ``check`` as in `load_suite`."""
+    """A suite from the content of its file; ``path`` is given for a user's file, and ``check`` is as in `load_suite`."""
     file = build(SuiteFile, values, f"suite {name}")
     where = f"suite {name}"
     recipes = [recipe_of(one, where) for one in (file.recipe if isinstance(file.recipe, list) else [file.recipe])]
@@ -108,14 +107,14 @@ def parse_suite(name: str, values: Mapping[str, Any], path: Path | None = None, 
 
 
 def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
-    """Raise for a model that cannot be built or a subset that cannot be drawn, before anything starts."""
+    """Raise an error for a model that cannot be built or a subset that cannot be drawn, before anything starts."""
     from lt_core.models import check_model, seen_shape
     from lt_core.models.heads import Head
     from lt_core.parts import build_parts
     from lt_core.stages import check_trial, stage_one
     from lt_core.steps import Step
 
-    # One spec for each way of building a network or of asking something of the data.
+    # One spec for each combination that the checks below depend on.
     kinds = {
         (s.recipe.model, s.recipe.crop, s.data.dataset, s.data.validation > 0, json.dumps(dict(s.method.params))): s
         for s in specs
@@ -133,7 +132,7 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
                 model = one.recipe.model
                 shape = seen_shape(model, one.recipe.network_shape(info.image_shape))
                 network = model, shape, info.classes, head, step
-                if network not in built:  # most methods train the same one, and a large one takes a tenth of a second
+                if network not in built:  # most methods share one, and a large network takes a tenth of a second
                     check_model(model, shape, info.classes, head, step.backbone)
                     built.append(network)
     except UserError as error:
@@ -141,7 +140,9 @@ def check_specs(specs: Sequence[TrialSpec], where: str) -> None:
 
 
 def _check_table(name: str, specs: Sequence[TrialSpec], where: str) -> None:
-    """Raise for a table that there is not, or that has no place for any trial: it is asked for when all have trained."""
+    """Raise an error for a table that does not exist or shows none of the trials; otherwise, this would only be noticed after
+    training.
+    """
     from bench.report.tables import TABLES
 
     if name not in TABLES:
@@ -164,7 +165,7 @@ def recipe_of(value: Any, where: str) -> Recipe:
 
 
 def with_versions(recipe: Recipe) -> Recipe:
-    """``recipe`` with the full name of its model: with the version of its plug-in file, and with omitted options filled in."""
+    """``recipe`` with the full name of its model, which has the version of its plug-in file and all options."""
     from lt_core.models import resolved_model
 
     model = resolved_model(recipe.model)
@@ -206,7 +207,7 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
             )
     for entry in [e for e in entries if not (isinstance(e, str) and e.startswith("!"))]:
         for label, grid in entry.items() if isinstance(entry, dict) else [(entry, {})]:
-            # A glob stands for all methods that it matches, as declared.
+            # A glob stands for all methods that it matches.
             globbed = bool(set("*?") & set(str(label)))
             labels = METHODS.names(str(label)) if globbed else [str(label)]
             if not labels:
@@ -230,7 +231,7 @@ def _methods(value: Any, common: Mapping[str, Any], where: str) -> Iterator[Meth
 
 
 def _grid(values: Mapping[str, Any], lists: set[str], where: str) -> Iterator[dict[str, Any]]:
-    """All combinations of the listed values; keys in ``lists`` are lists by nature."""
+    """All combinations of the listed values. For keys in ``lists``, a list is a single value."""
     options = [v if isinstance(v, list) and k not in lists else [v] for k, v in values.items()]
     for key, values_of_key in zip(values, options, strict=True):
         if not values_of_key:
@@ -240,7 +241,7 @@ def _grid(values: Mapping[str, Any], lists: set[str], where: str) -> Iterator[di
 
 
 def seeds_of(value: Any, key: str, where: str) -> tuple[int, ...]:
-    """Seeds from a number of them or a list."""
+    """The seeds that a number or a list stands for."""
     if isinstance(value, list):
         return these_seeds(value, f"{where}: {key}")
     if not isinstance(value, int) or isinstance(value, bool):

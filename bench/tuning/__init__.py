@@ -1,1 +1,1 @@
-"""Hyperparameters by Optuna: a space and its axes, its studies, and their winners on fresh seeds."""
+"""Tuning hyperparameters with Optuna: a space and its axes, its studies, and their winners on fresh seeds."""

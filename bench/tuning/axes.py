@@ -9,8 +9,8 @@ from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.parts import GROUPS
 
-_DIGITS = 3  # significant digits of a number that is tried, so that labels stay short
-#: Before the name of an axis that is a field of the recipe.
+_DIGITS = 3  # numbers are rounded to this many significant digits, so that labels stay short
+#: Prefix of an axis that is a field of the recipe.
 RECIPE = "recipe."
 
 
@@ -54,20 +54,20 @@ class SearchAxis:
 
     @property
     def kind(self) -> list[Any]:
-        """What must not change during a study; the bounds may."""
+        """The properties that must not change during a study, unlike the bounds."""
         return list(self.values) if self.values is not None else ["whole" if self.whole else "number", self.scale]
 
     def shapes(self) -> list[Any]:
-        """Its values if they determine the network or parts of a trial, otherwise one of them."""
+        """All its values if they choose the network or parts of a trial, otherwise one value."""
         if self.name in GROUPS or self.name == f"{RECIPE}model":
             return self.choices()
         return [self.low if self.values is None else self.values[0]]
 
     def choices(self) -> list[Any]:
-        """The values of a grid.
+        """The values for a grid.
 
         Raises:
-            UserError: none are given.
+            UserError: the axis has none.
         """
         if self.values is None and self.grid is None:
             raise UserError(f"{self.name}: the grid sampler needs a list of values: give grid: [{self.low:g}, …, {self.high:g}]")
@@ -84,7 +84,7 @@ class SearchAxis:
         return 1 - value if self.scale == "complement" else value
 
     def decode(self, tried: Any) -> Any:
-        """A value from what the study proposes: rounded, and still within the bounds."""
+        """The value that the study proposes, rounded but still within the bounds."""
         if self.values is not None or self.whole:
             return tried
         rounded = float(f"{tried:.{_DIGITS}g}")
@@ -93,5 +93,5 @@ class SearchAxis:
 
 
 def listed(value: Any) -> list[Any]:
-    """``value`` as a list; one value is a list of one."""
+    """``value`` as a list; a single value becomes a list of one."""
     return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -13,7 +13,7 @@ from lt_core.metrics import metric_of
 
 
 def importances(search: Search) -> dict[str, float]:
-    """How much of the spread of the first objective each axis explains (fANOVA); empty if there are too few settings."""
+    """Axis → the share of the first objective's variance that it explains (fANOVA); empty if there are too few settings."""
     optuna = optuna_()
     target = None if len(search.space.objectives) == 1 else lambda t: t.values[0]
     try:
@@ -23,8 +23,8 @@ def importances(search: Search) -> dict[str, float]:
 
 
 def draw(one: Found, folder: Path) -> list[Path]:
-    """Optuna's figures of a study: its history, slices, a contour of two axes and the importances, as far as there is enough to
-    show.
+    """Draw Optuna's figures of a study into ``folder``: its history, slices, a contour of two axes and the importances, if there
+    are enough axes and values for them.
     """
     import matplotlib
 
@@ -49,7 +49,7 @@ def draw(one: Found, folder: Path) -> list[Path]:
         axes = np.atleast_1d(np.asarray(draw(), dtype=object)).ravel()
         made = axes[0].figure
         made.set_size_inches(max(6.4, 3.0 * len(axes)), 4.2)
-        if len(axes) == 1:  # a row of slices shares a scale of colours, which no layout engine takes
+        if len(axes) == 1:  # layout engines cannot handle the colour bar that a row of slices shares
             made.set_layout_engine("tight")
         files.append(folder / f"{one.study.name}_{kind}.svg")
         save(made, files[-1])

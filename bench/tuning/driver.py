@@ -1,7 +1,7 @@
-"""Studies: Optuna proposes, the backends train, the validation split judges.
+"""Studies: Optuna proposes settings, the backends train them, and the validation split judges them.
 
-A setting is one or several ordinary trials (seeds × subsets), with the usual IDs, store and resuming. Only the driver asks and
-tells Optuna; the study is kept in a journal next to the records, which optuna-dashboard can read.
+A setting is one or several ordinary trials (seeds × subsets), with the usual IDs, store and resuming. Only the driver talks to
+Optuna. The study is kept in a journal next to the records, which optuna-dashboard can read.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class Tuner(Driver):
-    """Source of jobs and listener in one: asks the studies in turn, and reports a setting when all of its trials have ended."""
+    """Source of jobs and listener in one. It asks the studies in turn, and reports a setting when all its trials have ended."""
 
-    runtime: Runtime  # of its trials, once `given` machines
+    runtime: Runtime  # of its trials; set by `given`
 
     def __init__(
         self, searches: Sequence[Search], store: Store, line: ProgressLine, least_gpus: float, retry_failed: bool
@@ -53,13 +53,13 @@ class Tuner(Driver):
         self.queue: deque[TrialSpec] = deque()
         self.flying: set[str] = set()
         self.tried_again: set[str] = set()
-        self.begun: dict[str, float] = {}  # when a trial was first heard of
+        self.begun: dict[str, float] = {}  # trial → time of its first progress
         for search in searches:
             for trial, setting in search.adopted():
                 self._open(search, trial, setting)
 
     def given(self, machines: Machines) -> None:
-        """What its trials run on; until then it gives no jobs, but knows whether there are any."""
+        """Set the machines that its trials run on. Before that, it cannot give jobs, but it knows whether there are any."""
         self.runtime = replace(machines.runtime, stages=str((self.store.path / "stages").resolve()))
         self.gpus = machines.gpus
 
@@ -82,7 +82,7 @@ class Tuner(Driver):
     def _open(self, search: Search, trial: optuna.Trial, setting: Setting) -> None:
         try:
             specs = search.space.specs(search.study, setting)
-        except UserError as error:  # else it would be taken up again, and fail again, each time
+        except UserError as error:  # otherwise, each later start would try it again and fail
             search.refuse(trial, str(error))
             raise
         self.open.append((search, trial, specs))
@@ -103,7 +103,7 @@ class Tuner(Driver):
         if not self.wants_progress or not progress.point or progress.epoch == progress.epochs:
             return ""
         for search, trial, specs in self.open:
-            # The paper's own setting is what the others are compared with: it is never stopped.
+            # The first setting is never stopped, because the others are compared with it.
             if spec in specs and trial.number:
                 metric = metric_of(search.space.objectives[0])
                 value = metric.of_column(progress.point[f"validation_{metric.column}"])
@@ -115,9 +115,9 @@ class Tuner(Driver):
 
     def result(self, result: TrialResult) -> None:
         begun = self.begun.pop(result.trial_id, None)
-        if not result.seconds and begun is not None:  # stopped or lost, so that it could not say itself what it took
+        if not result.seconds and begun is not None:  # stopped or lost, so that it could not report its time itself
             result = replace(result, seconds={"setup": 0.0, "train": time.monotonic() - begun, "evaluate": 0.0})
-        # Marked, since its figures on the test set are nobody's business: the winner's are, on fresh seeds.
+        # Marked, so that its test figures are never shown; those of the winner on fresh seeds are.
         kept = self.keep(replace(result, environment={**result.environment, "searched_by": self.name}))
         if kept.status == LOST and kept.trial_id not in self.tried_again:
             self.tried_again.add(kept.trial_id)
@@ -146,15 +146,15 @@ def tune(
     """Search every study of ``space`` into ``store`` until its budget is spent; the same call continues.
 
     Args:
-        machines: asked only if there is anything to train.
-        least_gpus: per trial on them, for a budget in hours.
-        seed: of the samplers.
+        machines: called only if there is anything to train.
+        least_gpus: the least number of GPUs per trial, for a budget in hours.
+        seed: seed of the samplers.
         retry_failed: run failed settings again.
-        loggers: hear of every trial, but not of its figures on the test set.
+        loggers: receive every trial, but without its figures on the test set.
 
     Raises:
         Interrupted: the user asked to stop; the study can be continued.
-        UserError: a study that was started with different options, missing data, a folder that cannot be written.
+        UserError: a study was started with different options, data is missing, or a folder cannot be written.
     """
 
     @functools.cache
@@ -166,7 +166,7 @@ def tune(
     journal = store.path / "studies.journal"
     with store.lock():
         if not journal.exists():
-            ready()  # a study that cannot begin leaves nothing that another one would have to agree with
+            ready()  # fails before the journal exists, so that a later study need not agree with one that never began
         storage = open_storage(journal)
         searches = [Search(space, study, storage, seed, retry_failed) for study in space.studies]
         line = ProgressLine([], 0, 0, total=sum(_trials_left(search) for search in searches))

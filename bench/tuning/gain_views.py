@@ -19,7 +19,7 @@ _OVER_DECLARED, _OVER_TUNED = "over the untuned baseline", "over the tuned basel
 
 
 def table(space: Space, gains: Sequence[Gain], store: Store) -> Table:
-    """One row per study: its figures as declared and as tuned, its gains, and what the search cost."""
+    """One row per study: its figures as declared and tuned, its gains, and the cost of its search."""
     heads = ("as declared", "tuned", _OVER_DECLARED, _OVER_TUNED, "95 % interval", "p (Holm)", "trials", "time", "chosen")
     rows = []
     for gain in gains:
@@ -72,7 +72,7 @@ def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
 
 
 def notes(space: Space, store: Store) -> tuple[str, ...]:
-    """Notes for both."""
+    """The notes of both the table and the chart."""
     budget = counted(space.trials, "setting") if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "its grid"
     searched = f"{counted(len({d.subset_seed for d in space.data}), 'subset')} and {counted(len(space.seeds), 'seed')}"
     shared = ", ".join(space.shared_axes())

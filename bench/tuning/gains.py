@@ -31,8 +31,8 @@ _NONE = Comparison("", 0, 0, 0.0, None, 0.0, 0.0, 0, 0)
 class Gain:
     """One study compared with the baseline, in the metric's unit, on fresh subsets and seeds.
 
-    ``over_declared`` and ``over_tuned`` compare the tuned method with the baseline's declared and tuned setting; None without
-    pairs of trials, and for the baseline itself.
+    ``over_declared`` and ``over_tuned`` compare the tuned method with the baseline's declared and tuned setting. They are None if
+    there are no pairs of trials; for the baseline itself, ``over_tuned`` is None.
     """
 
     found: Found
@@ -40,17 +40,17 @@ class Gain:
     tuned: Cell
     over_declared: Comparison | None
     over_tuned: Comparison | None
-    trials: int  # of the search
-    seconds: float  # of these trials, as their records say
+    trials: int  # number of trials in the search
+    seconds: float  # total time of these trials, according to their records
 
     @property
     def name(self) -> str:
-        """The study's."""
+        """The name of the study."""
         return self.found.study.name
 
 
 def ruler(space: Space) -> Metric:
-    """The metric in which gains are measured: the first objective that measures predictions."""
+    """The metric in which gains are measured: the first objective that is computed from predictions."""
     return next((metric_of(name) for name in space.objectives if not metric_of(name).measured), metric_of("balanced_accuracy"))
 
 
@@ -74,18 +74,18 @@ def gains(space: Space, found: Sequence[Found], store: Store) -> list[Gain]:
     for one in found:
         name = one.study.name
         ids = [i for t in one.search.optuna.get_trials(deepcopy=False) for i in t.user_attrs.get("trial_ids", ())]
-        # As the records say it: a trial whose row was run again has another time than its study was told.
+        # From the records, because a trial that was run again took another time than the one reported to its study.
         seconds = float(frame.loc[frame["trial_id"].isin(ids), list(SECONDS)].sum().sum())
         declared, best = (cell_of(metric, of[name, how]) for how in (_DECLARED, _TUNED))
         label = f"{name}, {_TUNED}"
         made.append(Gain(one, declared, best, over_declared.get(label), over_tuned.get(label), len(ids), seconds))
     sign = -1 if metric.lower_is_better else 1
-    # The baseline is compared with nothing, and stands first.
+    # The baseline comes first.
     return sorted(made, key=lambda gain: (gain.name != space.baseline, -sign * (gain.over_tuned or _NONE).difference))
 
 
 def _over(baseline: str, rows: Sequence[pd.DataFrame], metric: Metric) -> dict[str, Comparison]:
-    """Everything in ``rows`` against the label ``baseline``; nothing where it, or all else, has no finished trial."""
+    """Every label in ``rows`` against the label ``baseline``; empty if the baseline, or all others, have no finished trial."""
     try:
         found = compare(pd.concat(rows, ignore_index=True), baseline, "_figure", metric.lower_is_better)
     except UserError:
@@ -94,7 +94,9 @@ def _over(baseline: str, rows: Sequence[pd.DataFrame], metric: Metric) -> dict[s
 
 
 def _rows(frame: pd.DataFrame, space: Space, one: Found, setting: Setting, label: str) -> pd.DataFrame:
-    """The trials that confirm ``setting``, under one ``label`` and in the data column of the space, whatever their recipe."""
+    """The trials that confirm ``setting``, all under one ``label``, and with the space's recipe instead of a tuned one, so that
+    they share a data column.
+    """
     ids = [spec.trial_id for spec in space.specs(one.study, setting, fresh=True)]
     rows = frame[frame["trial_id"].isin(ids) & ~frame["searched"]]
     return rows.assign(label=label, recipe=space.recipe.name, model=space.recipe.model, epochs=space.recipe.epochs)

@@ -1,7 +1,8 @@
-"""The journal of a run's studies: Optuna's, with a digest of everything that was written to it.
+"""The journal of a run's studies: Optuna's own, with a digest of everything that was written to it.
 
-``studies.journal.sha256`` has the SHA-256 of the journal's first bytes, and their number. A driver that is killed between the
-two writes leaves an older digest; the rest is then checked only as JSON, like the journals of older runs.
+``studies.journal.sha256`` has the SHA-256 of the journal's first bytes, and the number of these bytes. A driver that is killed
+between the two writes leaves an older digest; the rest of the journal is then checked only as JSON, like the journals of older
+runs.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def optuna_() -> Any:
 
 
 def open_storage(path: Path) -> Any:
-    """The journal at ``path``; the caller holds the run's lock, so that what a killed writer left can be repaired.
+    """The journal at ``path``. The caller holds the run's lock, so that what a killed writer left can be repaired.
 
     Raises:
-        UserError: it is not what was written; it is left as it is.
+        UserError: the journal cannot be opened, or differs from what was written. It is not changed.
     """
     optuna = optuna_()
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
@@ -48,7 +49,7 @@ def open_storage(path: Path) -> Any:
     except OSError as error:
         words = f"the journal {path} cannot be opened ({error.strerror or error})"
         raise UserError(f"{words}: make it readable and writable, or choose another --out") from None
-    except Exception as error:  # of Optuna, which trusts what it reads
+    except Exception as error:  # from Optuna, which does not check what it reads
         words = f"the journal {path} is damaged ({' '.join(str(error).split()) or type(error).__name__})"
         remedy = (
             "restore a copy of it, or delete it: its studies then start again, but trials that have a record are not repeated"
@@ -57,7 +58,7 @@ def open_storage(path: Path) -> Any:
 
 
 class _Seal:
-    """The digest of a journal, brought up to date as it grows."""
+    """The digest of a journal, which is updated as the journal grows."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.file = path, path.with_name(path.name + ".sha256")
@@ -67,7 +68,7 @@ class _Seal:
         """Check the journal against the digest, and cut off a line that a killed writer did not finish.
 
         Raises:
-            ValueError: it is not what was written.
+            ValueError: the journal differs from what was written.
         """
         whole = self.path.read_bytes()
         if self.file.exists():
@@ -83,7 +84,7 @@ class _Seal:
         self.grow()
 
     def grow(self) -> None:
-        """Update the digest with what was written since."""
+        """Update the digest with what was written since the last call."""
         with open(self.path, "rb") as file:
             file.seek(self.size)
             new = file.read()
@@ -95,7 +96,7 @@ class _Seal:
 
 
 def _sealed(backend: Any, seal: _Seal) -> Any:
-    """A class of journals that keep ``seal``."""
+    """A subclass of ``backend`` that keeps ``seal`` up to date."""
 
     class Sealed(backend):
         def append_logs(self, logs: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What a search writes to its run's folder: its table, a suite for each winner, and figures."""
+"""What a search writes to its run's folder: tables, a suite for each winner, and figures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from lt_core.spec import DataSpec
 
 
 def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
-    """Write tables, the suite of each winner, and figures next to the records; returns the files.
+    """Write tables, the suite of each winner, and figures next to the records, and return the files.
 
     Raises:
-        UserError: a folder that cannot be written.
+        UserError: the folder cannot be written.
     """
     try:
         files = [file for made in tables(space, found, store) for file in render.write(made, store.path / "tables")]
@@ -43,19 +43,19 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
     if space.baseline:
         files.append(store.path / "plots" / "gains.svg")
         paper.save(paper.draw(gain_views.chart(space, gains(space, found, store), store)), files[-1])
-    for one in found:  # last, since Optuna's drawings change matplotlib's style for all that follow
+    for one in found:  # last, because Optuna's figures change matplotlib's style for all that follow
         files += draw(one, store.path / "plots")
     return files
 
 
 def tables(space: Space, found: Sequence[Found], store: Store) -> list[Table]:
-    """What was chosen, and what it gains over the baseline, if the space names one."""
+    """The table of the chosen settings and, if the space names a baseline, the table of their gains over it."""
     made = [summary.table(space, found, store)]
     return [*made, gain_views.table(space, gains(space, found, store), store)] if space.baseline else made
 
 
 def suite_text(space: Space, one: Found, folder: Path) -> str:
-    """A suite file for the winner on the fresh seeds, in ``folder``; `bench.py run` accepts it as it is."""
+    """The text of a suite file in ``folder`` that runs the winner on the fresh seeds, for `bench.py run`."""
     spec = space.specs(one.study, one.setting)[0]
     changes = {k: _plain(v) for k, v in spec.recipe.changes.items()}
     values = {

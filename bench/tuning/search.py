@@ -22,18 +22,18 @@ from lt_core.spec import DataSpec
 if TYPE_CHECKING:
     import optuna
 
-_SETTING = "setting"  # user attribute of an Optuna trial: what it is here, exactly
-_FAILURES = 10  # in a row, after which a study stops until its command is given again
+_SETTING = "setting"  # user attribute of an Optuna trial with its exact setting
+_FAILURES = 10  # after this many failures in a row, a study stops until its command is given again
 
 
 def score(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[float]:
-    """A setting's values: means over its trials, on the validation split. The test set is not used."""
+    """The score of a setting by each objective: means over its trials, on the validation split. The test set is not used."""
     outcomes = [result.outcome(validation=True) for result in results]
     return [sum(map(metric_of(name), outcomes)) / len(outcomes) for name in objectives]
 
 
 class Search:
-    """One study under way."""
+    """A study in progress."""
 
     def __init__(self, space: Space, study: Study, storage: Any, seed: int = 0, retry_failed: bool = False) -> None:
         optuna = optuna_()
@@ -49,18 +49,18 @@ class Search:
             for setting in [study.first, *(s for s in grid if s != study.first)]:
                 tried = {axis.label: axis.encode(setting[axis.name]) for axis in study.axes if axis.name in setting}
                 self.optuna.enqueue_trial({"method": setting["method"], **tried}, user_attrs={_SETTING: setting})
-        # Another seed each time, or a resumed study would draw again what it has drawn.
+        # Another seed each time, because a resumed study would otherwise propose the same settings again.
         self.optuna.sampler = _sampler(space, seed + 1000 * sum(t.state.is_finished() for t in trials))
         self.optuna.pruner = _pruner(space)
-        self.spent = sum(t.user_attrs.get("seconds", 0.0) for t in trials)  # of its trials
-        self.failures = 0  # in a row, since this driver began
+        self.spent = sum(t.user_attrs.get("seconds", 0.0) for t in trials)  # seconds of trial time
+        self.failures = 0  # failures in a row since this driver started
         self.samplers: list[str] = [*self.optuna.user_attrs.get("samplers", [])]
-        self.retried: list[int] = [*self.optuna.user_attrs.get("retried", [])]  # settings that failed and are tried anew
+        self.retried: list[int] = [*self.optuna.user_attrs.get("retried", [])]  # failed settings that are tried again
         if retry_failed:
             self._retry()
 
     def _refuse_another(self) -> None:
-        """A study goes on only with what it was begun with; its bounds, its budget and who proposes may change."""
+        """Raise an error if the study was started with other choices. Its bounds, budget and sampler may change."""
         space, study = self.space, self.study
         facts: dict[str, Any] = {
             "recipe": as_first(vars(space.recipe), Recipe), "data": [as_first(vars(d), DataSpec) for d in space.data],
@@ -74,7 +74,7 @@ class Search:
         if begun is None:
             self.optuna.set_user_attr("begun_with", facts)
             return
-        # A study may have been begun before a field was there, or by a version that wrote all of them.
+        # An older version may not have had some fields, or may have written all of them.
         then = {"recipe": as_first(begun["recipe"], Recipe), "data": [as_first(d, DataSpec) for d in begun["data"]]}
         if changed := ", ".join(key for key in facts if {**begun, **then}.get(key) != facts[key]):
             raise UserError(
@@ -83,7 +83,7 @@ class Search:
             )
 
     def _retry(self) -> None:
-        """Try settings that failed again, before others and beside the budget, which they have had."""
+        """Try failed settings again, before others. They do not count towards the budget, which they have used already."""
         for trial in self.optuna.trials:
             if trial.state.name == "FAIL" and trial.number not in self.retried:
                 self.optuna.enqueue_trial(trial.params, user_attrs={_SETTING: trial.user_attrs[_SETTING]})
@@ -91,7 +91,7 @@ class Search:
         self.optuna.set_user_attr("retried", self.retried)
 
     def adopted(self) -> list[tuple[optuna.Trial, Setting]]:
-        """Settings that were being tried when the last driver was stopped."""
+        """The settings that were being tried when the last driver stopped."""
         trial = optuna_().trial
         under_way = self.optuna.get_trials(deepcopy=False, states=(trial.TrialState.RUNNING,))
         return [self._filled(trial.Trial(self.optuna, frozen._trial_id)) for frozen in under_way]
@@ -110,14 +110,14 @@ class Search:
         return begun < (self.space.trials or math.inf)
 
     def ask(self) -> tuple[optuna.Trial, Setting]:
-        """The next setting."""
+        """The next setting to try."""
         if self.space.sampler not in self.samplers:
             self.samplers.append(self.space.sampler)
             self.optuna.set_user_attr("samplers", self.samplers)
         return self._filled(self.optuna.ask())
 
     def _filled(self, trial: optuna.Trial) -> tuple[optuna.Trial, Setting]:
-        """``trial`` with a value for each axis; what it has already stays."""
+        """``trial`` with its setting: the exact one that it has already, or else a proposed value for each axis."""
         exact = trial.user_attrs.get(_SETTING)
         methods = self.study.methods
         setting: Setting = {"method": trial.suggest_categorical("method", methods) if len(methods) > 1 else methods[0]}
@@ -128,7 +128,7 @@ class Search:
         return trial, setting
 
     def tell(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
-        """Report the result of a setting; if any of its trials failed, the setting failed."""
+        """Report the results of a setting. If any of its trials failed, the setting failed."""
         seconds = sum(sum(r.seconds.values()) for r in results)
         self.spent += seconds
         trial.set_user_attr("seconds", seconds)
@@ -164,13 +164,13 @@ def _suggest(trial: optuna.Trial, axis: SearchAxis) -> Any:
 
 def _sampler(space: Space, seed: int) -> Any:
     samplers = optuna_().samplers
-    startup = min(10, max(3, (space.trials or 30) // 3))  # random settings before the model is asked; a budget of 12 has 4
+    startup = min(10, max(3, (space.trials or 30) // 3))  # random settings before the model proposes; 4 of a budget of 12
     made: Mapping[str, Callable[[], Any]] = {
         "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True),
         "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
         "cmaes": lambda: samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
         "random": lambda: samplers.RandomSampler(seed=seed),
-        "grid": lambda: samplers.RandomSampler(seed=seed),  # its settings wait in the study
+        "grid": lambda: samplers.RandomSampler(seed=seed),  # all its settings are queued in the study
     }
     return made[space.sampler]()
 

@@ -1,6 +1,6 @@
-"""A tuning space: what to try, how often, and the paper's setting; a short YAML file in search_spaces/tuning.
+"""A tuning space: what to try, how often, and the paper's setting, in a short YAML file in search_spaces/tuning.
 
-Everything is checked when the file is read, so that no study starts that cannot finish.
+Everything is checked when the file is read, so that a study that cannot finish does not start.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Space:
     name: str
     about: str
     recipe: Recipe
-    data: tuple[DataSpec, ...]  # that settings are judged on
-    fresh_data: tuple[DataSpec, ...]  # that the chosen ones are confirmed on
+    data: tuple[DataSpec, ...]  # for judging settings
+    fresh_data: tuple[DataSpec, ...]  # for confirming the chosen settings
     studies: tuple[Study, ...]
     seeds: tuple[int, ...]
     fresh_seeds: tuple[int, ...]
@@ -51,18 +51,18 @@ class Space:
     file: Path | None = None
 
     def shared_axes(self) -> list[str]:
-        """The axes of the recipe that all studies have, where there are several."""
+        """The axes of the recipe that all studies share; empty if there is only one study."""
         each = [[axis.name for axis in study.axes if axis.name.startswith(RECIPE)] for study in self.studies]
         return [name for name in each[0] if all(name in names for names in each)] if len(each) > 1 else []
 
     def specs(self, study: Study, setting: Setting, *, fresh: bool = False) -> tuple[TrialSpec, ...]:
-        """The trials by which a setting is judged or, if ``fresh``, confirmed: every subset × every seed."""
+        """The trials that judge a setting or, if ``fresh``, confirm it: every subset × every seed."""
         method, recipe = study.method(setting), study.trained(setting)
         data, seeds = (self.fresh_data, self.fresh_seeds) if fresh else (self.data, self.seeds)
         return tuple(TrialSpec(one, method, recipe, seed) for one in data for seed in seeds)
 
     def kinds(self) -> list[TrialSpec]:
-        """Plain trials of the recipe, one for each data specification: what a machine must be able to run."""
+        """Plain trials of the recipe, one for each data specification, which stand for what a machine must be able to run."""
         return [TrialSpec(data, resolve("softmax"), self.recipe) for data in self.data]
 
     def most_trials(self) -> float:
@@ -90,7 +90,7 @@ class _File:
     )
     trials: int = param(0, "number of settings per study; 0: limited only by gpu_hours", low=0)
     gpu_hours: float = param(0.0, "budget of each study in trial hours × GPUs per trial (1 on a CPU); 0: no limit", low=0)
-    sampler: str = param("tpe", "who proposes", choices=SAMPLERS)
+    sampler: str = param("tpe", "algorithm that proposes settings", choices=SAMPLERS)
     pruner: str = param("none", "algorithm that stops unpromising trials", choices=PRUNERS)
     objectives: Any = param("balanced_accuracy", "metric to optimise on the validation split, or a list of metrics")
     plugins: Any = param((), PLUGINS)
@@ -102,14 +102,14 @@ def space_names() -> list[str]:
 
 
 def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] = (), **changes: Any) -> Space:
-    """The tuning space with that name or file.
+    """The tuning space with this name or file.
 
     Args:
-        plugins: Python files that register what it names, besides those under its key ``plugins``.
-        changes: values that replace the file's; None: no change.
+        plugins: Python files that register what the space names, besides those under its key ``plugins``.
+        changes: values that replace those of the file; None changes nothing.
 
     Raises:
-        UserError: no such space, or invalid content.
+        UserError: there is no such space, or its content is invalid.
 
     >>> space = load_space("digits_cb", trials=3)
     >>> space.trials, [study.name for study in space.studies]
@@ -122,7 +122,7 @@ def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
 
 
 def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) -> Space:
-    """A tuning space from the content of its file, which lies at ``path`` if it is a user's."""
+    """A tuning space from the content of its file; ``path`` is given for a user's file."""
     where = f"tuning space {name}"
     file = build(_File, values, where)
     seeds = seeds_of(file.seeds, "seeds", where)
@@ -175,7 +175,7 @@ def _others(seeds: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def _fresh(data: Sequence[DataSpec], count: int) -> tuple[DataSpec, ...]:
-    """``data`` in ``count`` draws of the images that it has none of; itself where that is 0."""
+    """``data`` with ``count`` subsets of the images that it does not have yet; ``data`` itself if that is 0."""
     if not count:
         return tuple(data)
     draws = _others([spec.subset_seed for spec in data], count)
@@ -183,8 +183,8 @@ def _fresh(data: Sequence[DataSpec], count: int) -> tuple[DataSpec, ...]:
 
 
 def _check_objective(name: str, data: Sequence[DataSpec], where: str) -> None:
-    """Refuse a metric that is not there on the validation split, such as that of a group of classes where the data have none: no
-    setting would have a score.
+    """Raise an error for a metric that has no value on the validation split, such as one for few-shot classes where the data have
+    none, because no setting would get a score.
     """
     metric = metric_of(name, "objective", where)
     if metric.needs_calibration:

@@ -1,4 +1,4 @@
-"""What a study tunes: its methods and axes, and how a setting of them becomes a method and a recipe."""
+"""What a study tunes: its methods and axes, and how a setting becomes a method and a recipe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Study:
     published: bool = False  # whether the first setting is a paper's
 
     def applicable(self, setting: Setting) -> Iterator[SearchAxis]:
-        """The axes that apply to ``setting``, which grows while they are visited; axes on which others depend come first."""
+        """The axes that apply to ``setting``. Axes on which others depend come first, so that the caller can set them."""
         for axis in self.axes:
             if axis.when and not all(
                 _value(setting, key) in map(without_version, listed(value)) for key, value in axis.when.items()
@@ -41,10 +41,10 @@ class Study:
                 yield axis
 
     def grid(self, values: Callable[[SearchAxis], list[Any]] = SearchAxis.choices) -> list[Setting]:
-        """Every setting of the grid, in the order of the file; ``values``: an axis → its values in the grid.
+        """Every setting of the grid, in the order of the file; ``values`` gives an axis's values in the grid.
 
         Raises:
-            UserError: an axis without values for it.
+            UserError: an axis has no values for a grid.
         """
         found: list[Setting] = [{"method": method} for method in self.methods]
         for axis in self.axes:
@@ -59,7 +59,7 @@ class Study:
         """The method of a setting.
 
         Raises:
-            UserError: a value that it cannot have.
+            UserError: the method cannot have one of the values.
         """
         from lt_core.methods import resolve
 
@@ -69,23 +69,23 @@ class Study:
         """The recipe of a setting.
 
         Raises:
-            UserError: a value that it cannot have.
+            UserError: the recipe cannot have one of the values.
         """
         made = replace(self.recipe, **{k.removeprefix(RECIPE): v for k, v in setting.items() if k.startswith(RECIPE)})
         return with_versions(made)
 
     def checked(self, setting: Setting, name: str) -> Any:
-        """The value of axis ``name`` in ``setting``, in the type of what it sets, so that text may become a number."""
+        """The value of axis ``name`` in ``setting``, in the type of the field that it sets, so that text may become a number."""
         if name.startswith(RECIPE):
             return getattr(self.trained(setting), name.removeprefix(RECIPE))
         return self.method(setting).params[name]
 
 
 def study_of(name: str, value: Any, shared: Mapping[str, Any], recipe: Recipe, where: str) -> Study:
-    """The study that a space's file describes, every value in it checked; ``shared``: axes that all studies of the file have.
+    """The study that a space's file describes, with every value checked; ``shared`` holds axes that all studies of the file have.
 
     Raises:
-        UserError: anything invalid.
+        UserError: something in it is invalid.
     """
     needed = {"methods"} if shared else {"methods", "space"}
     if not isinstance(value, dict) or not needed <= set(value) <= {"methods", "space", "paper"}:
@@ -100,7 +100,7 @@ def study_of(name: str, value: Any, shared: Mapping[str, Any], recipe: Recipe, w
         raise UserError(f"{where}: space is empty: give at least one axis, such as {{gamma: {{low: 0, high: 2}}}}")
     try:
         axes = [build(SearchAxis, {"name": key, **_axis(given)}) for key, given in {**shared, **space}.items()]
-        axes.sort(key=lambda axis: axis.name not in GROUPS)  # what is chosen among parts decides what else there is to tune
+        axes.sort(key=lambda axis: axis.name not in GROUPS)  # the chosen parts decide which parameters there are
         study = Study(name, methods, (), {}, recipe)
         for axis in _ordered(axes, methods):
             study = replace(study, axes=(*study.axes, _checked(study, axis)))
@@ -114,10 +114,10 @@ def _axis(given: Any) -> dict[str, Any]:
 
 
 def _ordered(axes: Sequence[SearchAxis], methods: Sequence[str]) -> list[SearchAxis]:
-    """``axes``, each behind those that its ``when`` asks about.
+    """``axes``, each after those that its ``when`` refers to.
 
     Raises:
-        UserError: a ``when`` that asks about nothing, or can never hold.
+        UserError: a ``when`` refers to something unknown, or can never be true.
     """
     names, left, placed = {axis.name: axis for axis in axes}, list(axes), list[SearchAxis]()
     for axis in axes:
@@ -126,7 +126,7 @@ def _ordered(axes: Sequence[SearchAxis], methods: Sequence[str]) -> list[SearchA
                 raise unknown("axis in when", str(key), ["method", *names, *GROUPS], axis.name)
             known: Sequence[Any] = methods if key == "method" else list(GROUPS.get(key, ()))
             if key in names:
-                known = names[key].values or ()  # of an axis of numbers any
+                known = names[key].values or ()  # an axis of numbers may have any value
             for wanted in listed(value) if known else []:
                 if wanted not in known:
                     raise unknown(f"{key} in when", str(wanted), list(map(str, known)), axis.name)
@@ -143,7 +143,7 @@ def _ordered(axes: Sequence[SearchAxis], methods: Sequence[str]) -> list[SearchA
 
 
 def _settings(study: Study, axis: SearchAxis) -> Iterator[Setting]:
-    """Every choice of method and parts that has ``axis``."""
+    """Every choice of method and parts to which ``axis`` applies."""
     parts = [other for other in study.axes if other.name in GROUPS]
     for method, *chosen in itertools.product(study.methods, *(other.choices() for other in parts)):
         setting = {"method": method, **dict(zip((other.name for other in parts), chosen, strict=True))}
@@ -152,10 +152,10 @@ def _settings(study: Study, axis: SearchAxis) -> Iterator[Setting]:
 
 
 def _checked(study: Study, axis: SearchAxis) -> SearchAxis:
-    """``axis`` with its values in the type of what they set, knowing whether it is one of whole numbers.
+    """``axis`` with its values in the type of the field that they set, marked if they are whole numbers.
 
     Raises:
-        UserError: no method of the study has it, or a value that no method takes.
+        UserError: no method of the study has the axis, or a value is invalid.
     """
     if axis.name.startswith(RECIPE):
         field = axis.name.removeprefix(RECIPE)
@@ -185,10 +185,10 @@ def _checked(study: Study, axis: SearchAxis) -> SearchAxis:
 
 
 def _first(study: Study, given: Mapping[str, Any]) -> Setting:
-    """The paper's setting, filled up with what the method and the recipe declare.
+    """The paper's setting, completed with the declared values of the method and the recipe.
 
     Raises:
-        UserError: something that is no axis, or a value that the axis does not have.
+        UserError: the setting names something that is not an axis, or a value outside its axis.
     """
     axes = {axis.name: axis for axis in study.axes}
     for key in given:
@@ -208,7 +208,7 @@ def _first(study: Study, given: Mapping[str, Any]) -> Setting:
 
 
 def _choices(setting: Setting) -> Mapping[str, str]:
-    """The part of each group that ``setting`` has."""
+    """Group → the part that ``setting`` chooses."""
     from lt_core.methods import METHODS
 
     name, values = parse_label(setting["method"])
@@ -216,10 +216,10 @@ def _choices(setting: Setting) -> Mapping[str, str]:
 
 
 def _value(setting: Setting, key: str) -> Any:
-    """What ``setting`` says of an axis, its method, or a part that its method declares, as people write it."""
+    """The value of an axis, the method, or a part of the method in ``setting``, as people write it."""
     return without_version(setting[key] if key in setting else _choices(setting).get(key))
 
 
 def _known(setting: Setting) -> Mapping[str, Any]:
-    """Parameters of the method that ``setting`` names, with the parts that it chooses."""
+    """The parameters of the method in ``setting``, with the parts that it chooses."""
     return parameters(_choices(setting))

@@ -28,7 +28,7 @@ class NothingFinished(UserError):
 
 @dataclass(frozen=True)
 class Found:
-    """The chosen setting of a study. ``front``: with several objectives, every setting that no other beats in all of them."""
+    """The chosen setting of a study. With several objectives, ``front`` has every setting that no other beats in all of them."""
 
     search: Search
     setting: Setting
@@ -39,17 +39,17 @@ class Found:
         return self.search.study
 
     def label(self, setting: Setting | None = None) -> str:
-        """A setting in the notation of the tables."""
+        """A setting as tables write it."""
         shown = setting or self.setting
         recipe = [f"{k.removeprefix(RECIPE)}={short(v)}" for k, v in shown.items() if k.startswith(RECIPE)]
         return " ".join([self.study.method(shown).label, *recipe])
 
 
 def winner(search: Search) -> Found:
-    """The best setting by the first objective; of several objectives among those of the Pareto front.
+    """The best setting by the first objective; with several objectives, the best among those on the Pareto front.
 
     Raises:
-        NothingFinished: no setting was finished.
+        NothingFinished: no setting has finished.
     """
     state = optuna_().trial.TrialState.COMPLETE
     if not search.optuna.get_trials(deepcopy=False, states=(state,)):
@@ -64,10 +64,10 @@ def confirm(
     space: Space, found: Sequence[Found], store: Store, machines: Callable[[], Machines], retry_failed: bool = False,
     loggers: Mapping[str, Logger] = MappingProxyType({}),
 ) -> None:  # fmt: skip
-    """Run winners, and the settings that they are compared with, on seeds and subsets that no study has seen.
+    """Run the winners, and the first settings that they are compared with, on seeds and subsets that no study has seen.
 
     Args:
-        machines: asked only if there is anything to train.
+        machines: called only if there is anything to train.
     """
     specs = {
         spec.trial_id: spec

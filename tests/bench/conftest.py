@@ -28,7 +28,7 @@ def write_suite(tmp_path):
 
 @pytest.fixture
 def call(capsys, monkeypatch, tmp_path):
-    """Run the command line in this process, in an empty folder; returns (exit code, stdout, stderr)."""
+    """A function that runs the command line in this process, in an empty folder, and returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -36,9 +36,9 @@ def call(capsys, monkeypatch, tmp_path):
         provenance.cache_clear()  # another command may have run in this process
         with pytest.raises(SystemExit) as stop:
             door.main()
-        for plugin in plugins.loaded():  # the next call is of another process
+        for plugin in plugins.loaded():  # the next call stands for another process
             plugins.forget(plugin.version)
-        gc.unfreeze()  # what `list` imported is this process's too, which does not end with the command
+        gc.unfreeze()  # `list` freezes what it imports, but this process does not end with the command
         captured = capsys.readouterr()
         return stop.value.code, captured.out, captured.err
 

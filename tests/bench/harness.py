@@ -44,7 +44,7 @@ def figures(run: Path) -> pd.DataFrame:
 
 
 def start(*arguments: str, log: Path) -> subprocess.Popen:
-    """A run in the background, which listens to SIGINT even where these tests were started by a shell that has it ignored."""
+    """Start a run in the background. It handles SIGINT even if the shell that started these tests ignores it."""
     with open(log, "w") as file:
         return subprocess.Popen(
             command(*arguments), stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
@@ -65,10 +65,10 @@ def records(run: Path) -> list[Path]:
 
 
 def workers(process: subprocess.Popen) -> list[psutil.Process]:
-    """The processes in which trials of this run train."""
+    """The processes that train trials of this run."""
     found = []
     for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # some of them end while we look
+        with contextlib.suppress(psutil.Error):  # some of them may end meanwhile
             if "Trainable" in " ".join(child.cmdline()):
                 found.append(child)
     return found

@@ -1,4 +1,4 @@
-"""Pages of the documentation, read for what can be run: their files and their commands."""
+"""Pages of the documentation, and what can be run in them: their files and their commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 
 from tests.bench.harness import ROOT
 
-#: Where a page says how the command line is called; `lt-bench` is the installed one.
+#: A line of a page that calls the command line, from a checkout or installed as `lt-bench`.
 COMMAND = re.compile(r"^(?:\$ )?(?:python bench\.py|lt-bench) (.*)$")
 
 
@@ -25,23 +25,23 @@ class Page:
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """The first file that a paragraph names → the block of code behind the paragraph."""
+        """The first file that a paragraph names → the block of code after that paragraph."""
         return dict(re.findall(r"`(\w+\.\w+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```", self.text, re.S))
 
     @cached_property
     def commands(self) -> list[list[str]]:
-        """What the page shows at a prompt (`    $ python bench.py …`), in its order: a test runs each of them."""
+        """The commands that the page shows at a prompt (`    $ python bench.py …`), in order. A test runs each of them."""
         return [shlex.split(line, comments=True)[2:] for line in re.findall(r"^    \$ (python bench\.py .*)$", self.text, re.M)]
 
     @cached_property
     def every_command(self) -> list[list[str]]:
-        """Those in blocks of bash too, which need data, a cluster or hours, and which no test runs."""
+        """Also the commands in blocks of bash, which need data, a cluster or hours, and are not run by tests."""
         blocks = re.findall(r"```bash\n(.*?)```", self.text, re.S)
         lines = (COMMAND.match(line) for line in "\n".join(blocks).splitlines())
         return [*self.commands, *(shlex.split(found[1], comments=True) for found in lines if found)]
 
     def python(self) -> list[str]:
-        """Its blocks of Python, in their order."""
+        """The page's blocks of Python, in order."""
         return re.findall(r"```python\n(.*?)```", self.text, re.S)
 
 
@@ -52,7 +52,7 @@ def every_page() -> list[Page]:
 
 
 def shortened(words: list[str], **options: str) -> list[str]:
-    """A command with ``options`` that make it short, except those that it gives itself."""
+    """A command with ``options`` that make it short, except for those that the command gives itself."""
     given = {word.partition("=")[0] for word in words}
     extra = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
     return [*words, *(word for name, value in extra if name not in given for word in (name, value))]

@@ -1,4 +1,4 @@
-"""Records made up in no time: for tests of what is drawn and reported, never of what is learnt."""
+"""Synthetic records, for tests of what is drawn and reported, never of what is learnt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lt_core.recipes import RECIPES
 from lt_core.result import OK, TrialResult
 from lt_core.spec import DataSpec, TrialSpec
 
-IMAGES = 100  # of the test part, a class
+IMAGES = 100  # test images per class
 VARIED = ("softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]")
 _RECIPE = {"digits": "digits", "cifar100": "cifar_ldam"}
 
@@ -41,8 +41,8 @@ def trial(
     cause: str = "",
     environment: dict[str, Any] | None = None,
 ) -> TrialResult:
-    """A trial whose recalls are given in % from head to tail, or on average, falling towards the tail with a little
-    noise, the same for all methods.
+    """A trial with the given recalls in %, either from head to tail, or on average: these then fall towards the tail, with a
+    little noise that is the same for all methods.
     """
     data = {"dataset": dataset, "imbalance_factor": factor, "validation": validation}
     spec = TrialSpec(build(DataSpec, data), resolve(label), RECIPES[_RECIPE[dataset]], seed)
@@ -69,7 +69,7 @@ def trial(
 
 
 def _bins(confusion: np.ndarray) -> list[list[float]]:
-    """All predictions in two bins: half at 50 % confidence, half at 90 %, each as often right as all are."""
+    """All predictions in two bins, half at 50 % confidence and half at 90 %, both with the overall accuracy."""
     images, right = float(confusion.sum()), float(np.trace(confusion))
     bins = np.zeros((3, 15))
     bins[:, 7], bins[:, 13] = [images / 2, images / 4, right / 2], [images / 2, 0.45 * images, right / 2]
@@ -101,7 +101,7 @@ def store(path: Path, results: Iterable[TrialResult]) -> Store:
 
 
 def varied(path: Path, labels: Sequence[str] = VARIED, factors: Sequence[float] = (10, 100), embedded: int = 1) -> Store:
-    """A run of which every kind of chart can be drawn. ``embedded``: trials with features, pictures and generations."""
+    """A run for which every kind of chart can be drawn; ``embedded`` trials have features, pictures and generations."""
     results = run(labels, factors, 2)
     figures = dict.fromkeys(("test_recall", "test_precision", "pseudo_recall", "pseudo_precision"), [0.5] * 10)
     kept = {
@@ -113,7 +113,7 @@ def varied(path: Path, labels: Sequence[str] = VARIED, factors: Sequence[float] 
 
 
 def run(labels: Sequence[str], factors: Sequence[float] = (50,), seeds: int = 2, **options: Any) -> list[TrialResult]:
-    """Every label on every factor with every seed; each label a point of accuracy better than the one before it."""
+    """Every label on every factor with every seed. Each label is a point of accuracy better than the one before it."""
     return [
         trial(label, seed, factor=factor, recalls=0.6 + 0.01 * place, seconds=1.0 + place, **options)
         for place, label in enumerate(labels)

@@ -1,4 +1,4 @@
-"""docs/backbones.md: its backbone is as short as it says and its commands run; published networks through the command line."""
+"""docs/backbones.md: its backbone is as short as it says, and its commands run; published networks on the command line."""
 
 from __future__ import annotations
 

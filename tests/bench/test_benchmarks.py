@@ -1,4 +1,4 @@
-"""What the benchmarks conclude from what they measure."""
+"""The conclusions that the benchmarks draw from their measurements."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[2]
     [
         (
             (1.4, 1.3, 1.5),
-            "is float32 here, and right: it trains 1.40 (1.30..1.50, n = 3) times as many images a second as bfloat16",
+            "is float32 here, and right: it trains 1.40 (1.30..1.50, n = 3) times as many images per second as bfloat16",
         ),
-        ((0.7, 0.8, 0.6), "is float32 here, and WRONG: it trains only 0.70 (0.60..0.80, n = 3) times as many images a second"),
-        ((0.9, 1.2, 1.1), "which these rounds cannot tell from bfloat16: 1.10 (0.90..1.20, n = 3) times"),
+        ((0.7, 0.8, 0.6), "is float32 here, and WRONG: it trains only 0.70 (0.60..0.80, n = 3) times as many images per second"),
+        ((0.9, 1.2, 1.1), "and these rounds do not show whether bfloat16 is faster: 1.10 (0.90..1.20, n = 3) times"),
     ],
 )
 def test_the_rule_of_precision_auto_is_called_wrong_only_if_every_round_says_so(monkeypatch, ratios, words):
@@ -81,7 +81,7 @@ def photographs(tmp_path):
 
 
 def test_both_ways_of_loading_show_the_same_pictures(monkeypatch, photographs):
-    """As many batches of the same kind, and grey levels that only the draws tell apart."""
+    """Both give as many batches of the same shape, whose grey levels differ only by the random crops."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from loading import Ours, Usual
 

@@ -1,4 +1,4 @@
-"""A run beside the rows of another one, as a user's method beside committed rows."""
+"""A run together with the rows of another one, such as a user's method next to committed rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.harness import cli
 
 @pytest.fixture
 def two(tmp_path):
-    """A run of ``mine`` and of one trial of the other run, and that other run."""
+    """A run with ``mine`` and with one trial of the other run; and the other run."""
     committed = synthetic.run(["softmax", "ldam"], seeds=3)
     synthetic.store(tmp_path / "committed", committed)
     synthetic.store(tmp_path / "own", [*synthetic.run(["logit_adjusted"], seeds=3), committed[0]])

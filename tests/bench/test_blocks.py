@@ -1,4 +1,4 @@
-"""Methods over shared draws and seeds: closed forms, what must not matter, and how often the marks err."""
+"""Methods over shared subsets and seeds: closed forms, what must not matter, and how often the marks are wrong."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def test_two_methods_are_a_paired_t_test(pairs):
 
 
 def test_by_hand():
-    """Three blocks, three methods, errors of (1, −1, 0), (0, 1, −1), (−1, 0, 1) around methods 10, 20, 30 and blocks 0, 4, 8.
-    Rows and columns of errors sum to zero, so that they are the residuals: squares of 2 a method, of 4/3 of the 4 degrees of
-    freedom. All variances are 1.5, as is the pooled one.
+    """Three blocks and three methods, with errors of (1, −1, 0), (0, 1, −1), (−1, 0, 1) around methods 10, 20, 30 and blocks 0,
+    4, 8. Rows and columns of the errors sum to zero, so that they are the residuals: each method has squares of 2 and 4/3 of the
+    4 degrees of freedom. All variances are 1.5, and so is the pooled one.
     """
     errors = np.array([[1, -1, 0], [0, 1, -1], [-1, 0, 1]], float).T
     values = np.array([10, 20, 30]) + np.array([[0], [4], [8]]) + errors
@@ -83,7 +83,7 @@ def test_p_values_lie_between_0_and_1_and_follow_the_distance_in_errors(values):
 
 
 def test_a_missing_trial_takes_its_pair_and_no_more():
-    """A block with one method says nothing; a method that lacks a block is compared over the others."""
+    """A block with a single method has no effect, and a method that lacks a block is compared over the others."""
     lone = np.vstack([VALUES, [np.nan, np.nan, 3.0, np.nan]])
     assert blocks.p_from_best(lone, 0) == pytest.approx(blocks.p_from_best(VALUES, 0), nan_ok=True)
     holes = VALUES.copy()
@@ -95,7 +95,7 @@ def test_a_missing_trial_takes_its_pair_and_no_more():
 
 
 def test_degrees_of_freedom_add_up_with_holes():
-    """N − blocks − methods + 1 of a connected table, however the trials that are missing lie."""
+    """They are N − blocks − methods + 1 in a connected table, wherever trials are missing."""
     generator = np.random.default_rng(3)
     for _ in range(20):
         values = generator.normal(size=(6, 5))
@@ -117,7 +117,7 @@ def test_one_pair_and_a_constant_difference_cannot_be_tested():
     assert blocks.p_from_best(np.array([[0.9, 0.898], [0.88, 0.878]]), 0) == untested
     assert blocks.p_from_best(np.array([[90.0, np.nan], [80.0, 79.0], [np.nan, 3.0]]), 0) == untested
     assert blocks.p_from_best(np.array([[90.0, 90.0], [80.0, 80.0]]), 0) == pytest.approx([np.nan, 1.0], nan_ok=True)
-    # What cannot be tested does not count among the methods whose range it is.
+    # A method that cannot be tested does not count among the methods of the range.
     values = np.array([[90.0, 89.5, 80.0], [91.0, 90.2, 81.0], [92.0, 90.9, 82.0]])
     made = blocks.contrasts(values, 0, chosen=True)
     t = abs(made.difference[1]) / made.error[1]
@@ -163,7 +163,7 @@ def test_means_are_drawn_with_the_spread_that_they_are_tested_with():
 
 
 def test_the_simulation_is_of_these_tests(monkeypatch):
-    """benchmarks/told_apart.py computes for many experiments at once what tables compute for one."""
+    """benchmarks/told_apart.py computes the same for many experiments at once as tables do for one."""
     from tests_of_best import ours
 
     generator = np.random.default_rng(1)
@@ -176,7 +176,7 @@ def test_the_simulation_is_of_these_tests(monkeypatch):
 
 @pytest.mark.parametrize("factor", [1, 3])
 def test_equal_methods_are_rarely_told_apart(factor):
-    """8 methods, 3 seeds: errors in at most 8 % of 400 experiments, which 5 % exceed with a chance of 1 in 200."""
+    """8 methods, 3 seeds: errors in at most 8 % of 400 experiments. If the rate is 5 %, this fails once in 200 times."""
     from experiments import Setting, errors
     from tests_of_best import ours
 
@@ -200,7 +200,7 @@ def test_three_draws_or_more_are_the_blocks_and_their_seeds_are_averaged():
 
 
 def test_seeds_of_one_draw_that_repeat_each_other_are_no_evidence():
-    """Five draws, three seeds each that hardly differ: what tells apart is the five."""
+    """With five subsets of three seeds each that hardly differ, only the five subsets are evidence."""
     generator = np.random.default_rng(0)
     by_draw = generator.normal(size=(5, 2))
     values = np.repeat(by_draw, 3, axis=0) + 1e-3 * generator.normal(size=(15, 2))

@@ -1,4 +1,4 @@
-"""The class-balanced paper's third table: its rows, its two errors and its own figures beside ours."""
+"""The class-balanced paper's third table: its rows, its two errors, and its own figures next to ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lt_core.errors import UserError
 
 
 def row(spec, accuracy, top5, **changes):
-    """What a frame has of a finished trial, as far as the table looks at it."""
+    """The columns of a finished trial that the table uses."""
     values = {
         **data_values(spec.data), "trial_id": spec.trial_id, "label": spec.method.label, "seed": spec.seed, "status": "ok",
         "accuracy": accuracy, "top5_accuracy": top5, "recipe": spec.recipe.label, "model": spec.recipe.model,

@@ -1,4 +1,4 @@
-"""What each kind of chart draws, in numbers, from records made up for it."""
+"""The numbers that each kind of chart draws, from records made for it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_errors_by_class_are_shaded_by_shots(tmp_path):
 
 
 def test_accuracy_by_class_frequencies_runs_from_forward_to_backward(tmp_path):
-    """Recalls from 90 % down to 45 %: by hand where all classes are alike and at both ends."""
+    """Recalls from 90 % down to 45 %, computed by hand for equal class sizes and at both ends."""
     recalls = [90, 85, 80, 75, 70, 65, 60, 55, 50, 45]
     chart = drawn(tmp_path, "priors", trial(recalls=recalls), trial(seed=1, recalls=[r - 10 for r in recalls]))
     (panel,) = chart.panels
@@ -227,7 +227,7 @@ def test_every_kind_names_its_axes_and_is_written_to_the_same_bytes(tmp_path):
 
 
 def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
-    """plotly's own schema refuses a name or a value that it does not know."""
+    """plotly's own schema rejects names and values that it does not know."""
     go = pytest.importorskip("plotly.graph_objects")
     store = synthetic.varied(tmp_path / "run")
     for kind in PLOTS:

@@ -1,4 +1,4 @@
-"""Claims of papers held against measured rows."""
+"""Claims of papers, checked against measured rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bench.harness import ROOT
 
 @pytest.fixture
 def runs(tmp_path):
-    """Three methods, each a point better than the one before it, give or take a little by the seed."""
+    """Three methods, each a point better than the one before it, with a little variation by the seed."""
     results = [
         synthetic.trial(label, seed, factor=50, recalls=0.6 + 0.01 * place + 0.001 * ((seed * 7 + place * 3) % 5))
         for place, label in enumerate(("softmax", "ldam", "logit_adjusted"))

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and how it refuses."""
+"""The command line: what it prints, and how it rejects bad input."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_from_another_process_too(tmp_path):
 
 
 def test_a_job_script_can_tell_whether_trials_failed(call, write_suite, tmp_path):
-    """0: all finished; 3: some failed, also when they did so in an earlier run; 4: all failed."""
+    """0: all have finished; 3: some failed, now or in an earlier run; 4: all failed."""
     inline = ("--backend", "inline")
     some = write_suite(methods=["softmax", "ldam[scale=1e+38]"], seeds=1)
     assert call("run", some, *inline, "--only", "softmax")[0] == 0
@@ -219,7 +219,7 @@ def test_fail_fast_stops_at_the_first_failed_trial(call, write_suite, backend):
 
 @pytest.mark.parametrize(("factors", "shown"), [((10, 10), "best 60.0 %"), ((10, 50), "last 30.0 %")])
 def test_the_progress_line_compares_nothing_across_data(factors, shown):
-    """An imbalance factor of 10 is easier than one of 50, which is no method's merit."""
+    """An imbalance factor of 10 is easier than one of 50, whatever the method."""
     results = [trial(seed=i, factor=factor, recalls=[60 - 30 * i] * 10) for i, factor in enumerate(factors)]
     line = ProgressLine([result.spec for result in results], already=0, workers=1, stream=io.StringIO())
     for result in results:
@@ -232,7 +232,7 @@ def test_the_progress_line_compares_nothing_across_data(factors, shown):
     [("ver", ["verify"]), ("run quic", ["quick"]), ("tune digits_cb", ["digits_cb"]), ("run --fa", ["--fail-fast"])],
 )
 def test_a_shell_completes_commands_options_and_names(typed, found):
-    """As the script does that `lt-bench --install-completion` installs."""
+    """In the same way as the script that `lt-bench --install-completion` installs."""
     asked = {"_LT_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"lt-bench {typed}", "COMP_CWORD": str(1 + typed.count(" "))}
     code = "import sys; sys.argv = ['lt-bench']; from bench.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, cwd=ROOT)
@@ -246,7 +246,7 @@ def test_exit_codes_are_said_where_a_user_looks(call):
 
 
 def test_every_command_refuses_an_option_given_twice_unless_it_takes_several():
-    """A command added without `Command` would take the last value in silence."""
+    """A command that does not use `Command` would silently take the last value."""
     groups = [typer.main.get_command(door.app)]
     groups += [one for one in groups[0].commands.values() if hasattr(one, "commands")]
     commands = [one for group in groups for one in group.commands.values() if not hasattr(one, "commands")]
@@ -263,7 +263,7 @@ def test_every_command_refuses_an_option_given_twice_unless_it_takes_several():
 
 
 def _processor_seconds(arguments: list[str]) -> float:
-    """What a process takes of the processor, however many others run beside it."""
+    """The processor time of a process, which hardly depends on other processes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -271,7 +271,7 @@ def _processor_seconds(arguments: list[str]) -> float:
 
 
 def test_list_methods_takes_no_longer_than_torch_alone():
-    """`import torch` is most of it, so that it is the clock: 0.85 of it as it is, 1.2 with the garbage collector at work."""
+    """Most of the time is `import torch`, so it is measured relative to that: 0.85 now, and 1.2 with the garbage collector on."""
     torch, ours = [], []
     for _ in range(3):
         torch.append(_processor_seconds([sys.executable, "-c", "import torch"]))

@@ -1,4 +1,4 @@
-"""A cluster of two nodes as the command line starts it, what its nodes must share, and the files of docs/cluster."""
+"""A run on a cluster of two nodes, what the nodes must share, and the files of docs/cluster."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ RAY = str(Path(sys.executable).with_name("ray"))
 
 @dataclass
 class Cluster:
-    """Two nodes on loopback: `ray start --block` of each, whose children are the node."""
+    """Two nodes on loopback, each of which is a `ray start --block` and its child processes."""
 
     address: str
     head: subprocess.Popen
     second: subprocess.Popen
-    hidden: Path | None  # a folder that the second node does not see; None where the machine cannot hide one
+    hidden: Path | None  # a folder that the second node does not see; None if the machine cannot hide one
 
 
 def can_hide(folder: Path) -> bool:
-    """Whether we may give a process a view of its own of the file system: root on Linux may."""
+    """Whether we may give a process its own view of the file system, as root on Linux may."""
     command = ["unshare", "-m", "mount", "-t", "tmpfs", "none", str(folder)]
     return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("r")  # short: sockets lie in it
+    folder = tmp_path_factory.mktemp("r")  # a short name, because sockets go there
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -59,7 +59,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
 
     hidden = folder / "hidden"
     hidden.mkdir()
-    # A file system of its own over the folder, in the namespace of that node alone; it goes with the node.
+    # A file system that is mounted over the folder, in that node's namespace only; it disappears with the node.
     blind = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {hidden} && exec "$@"', "sh"] if can_hide(hidden) else []
 
     def node(name: str, *options: str, within: Sequence[str] = ()) -> subprocess.Popen:
@@ -74,15 +74,15 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
         return started[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")  # a token of this cluster's own, known to whom we start
+        patch.setenv("RAY_AUTH_MODE", "token")  # this cluster has a token of its own, which the processes that we start inherit
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         try:
             head = node("h", "--head", f"--port={address.split(':')[1]}", "--include-dashboard=false")
-            # An address of its own, as if it were another machine: a driver on the head must not take it for its own node.
+            # It has another address, like another machine, so that a driver on the head does not take it for its own node.
             second = node("s", f"--address={address}", "--node-ip-address=127.0.0.2", within=blind)
             yield Cluster(address, head, second, hidden if blind else None)
         finally:
-            # Only what was started here, each by its id: other sessions of Ray run on this machine.
+            # End only what was started here, by its process id, because other Rays may run on this machine.
             for process in started:
                 with contextlib.suppress(psutil.Error):
                     seen.update({child.pid: child for child in psutil.Process(process.pid).children(recursive=True)})
@@ -98,8 +98,8 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
                 process.wait()
 
 
-# Appended to a plug-in: on a node, the first worker waits until a worker of the other node is there too, so that both of them
-# train, however busy the machine and however short the trials are.
+# Code to append to a plug-in: the first worker of a node waits for a worker of the other node, so that both nodes train, however
+# busy the machine and however short the trials are.
 MEETING = """
 import time
 from pathlib import Path
@@ -131,7 +131,7 @@ def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_s
     assert len(list(met.iterdir())) == 2, "a worker of each node loaded the plug-in"
     assert set(Store(run).frame()["status"]) == {"ok"}
     assert not Path(f"/proc/{cluster.second.pid}/root{plugin}").exists(), "the text of a plug-in file travels with its trials"
-    # What the second node has in that place, seen through its process.
+    # The same folder as the second node sees it, through one of its processes.
     theirs = Path(f"/proc/{cluster.second.pid}/root{run}")
     assert list(theirs.glob("stages/*.pt")) and list(run.glob("stages/*.pt"))
     assert not (theirs / "records").exists()
@@ -261,7 +261,7 @@ def test_slurm_script_is_bash():
 LISTEN = (
     "import os, socket, time; s = socket.create_server(('', 20000 + int(os.environ['SLURM_JOB_ID']) % 20000)); time.sleep(60)"
 )
-STAND_INS = {  # for what a machine without SLURM lacks, and for what takes long
+STAND_INS = {  # replacements for what a machine without SLURM lacks, and for what takes long
     "srun": 'while [[ $1 == -* ]]; do [[ $1 == -w ]] && shift; shift; done; exec "$@"',
     "scontrol": "printf 'one\\ntwo\\n'",
     "hostname": "echo 127.0.0.1",
@@ -291,7 +291,7 @@ def test_slurms_warning_reaches_the_driver_alone(tmp_path):
         )
     try:
         wait_for(lambda: "driver" in log.read_text(), process)
-        process.terminate()  # the script alone, as `--signal=B:` does
+        process.terminate()  # signals only the script, as `--signal=B:` does
         assert process.wait(timeout=20) == 130
         assert log.read_text().splitlines()[-1] == "asked"
         assert "driver bench.py run quick --address 127.0.0.1:" in log.read_text()

@@ -1,4 +1,4 @@
-"""Methods against a baseline, and average ranks with what they leave open."""
+"""Methods against a baseline, and average ranks with their uncertainty."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_one_method_against_the_baseline_is_a_paired_t_test():
 
 
 def test_a_difference_over_data_columns_has_the_error_of_each():
-    """What a method gains on one column and loses on another is no noise. Two columns, 3 and 2 pairs: weights 3/5 and 2/5."""
+    """A gain on one column and a loss on another are not noise. Two columns with 3 and 2 pairs have the weights 3/5 and 2/5."""
     columns = {50.0: ([0.5, 0.52, 0.51], [0.70, 0.74, 0.70]), 10.0: ([0.9, 0.91], [0.89, 0.91])}
     rows = [
         row(m, s, v, f) for f, pair in columns.items() for m, values in zip("ab", pair, strict=True) for s, v in enumerate(values)
@@ -96,7 +96,7 @@ def test_what_cannot_be_compared_is_told():
 
 
 def test_ranks_by_hand():
-    """Two columns: (a, b, c) = (0.9, 0.8, 0.8) ranks 1, 2.5, 2.5; (0.5, 0.7, 0.6) ranks 3, 1, 2. d lacks a column."""
+    """Two columns: (a, b, c) = (0.9, 0.8, 0.8) has the ranks 1, 2.5, 2.5; (0.5, 0.7, 0.6) has 3, 1, 2. d lacks a column."""
     values = {50.0: (0.9, 0.8, 0.8), 100.0: (0.5, 0.7, 0.6)}
     rows = [
         row(label, s, v, factor)
@@ -123,7 +123,7 @@ def test_average_ranks_always_add_up(columns):
 
 
 def test_intervals_and_chances_follow_the_spread():
-    """Two seeds or more: b is far behind; a and c are two tenths of a point apart, with spreads of a point."""
+    """With two seeds or more, b is far behind; a and c are two tenths of a point apart, with spreads of one point."""
     generator = np.random.default_rng(0)
     means = np.array([90.0, 80.0, 90.2])
     columns = [means + (v := generator.normal(size=(5, 3))) - v.mean(axis=0) for _ in range(3)]
@@ -140,7 +140,7 @@ def test_intervals_and_chances_follow_the_spread():
 @settings(max_examples=25)
 @given(st.permutations([0.1, 0.2, 0.3, 0.7, 0.9]), st.permutations([0.1, 0.2, 0.3, 0.7, 0.9]))
 def test_the_order_of_a_sum_moves_no_rank(a, b):
-    """Two methods with the same figures over five seeds in two orders have one mean; so it is with a third that is worse."""
+    """Two methods with the same figures over five seeds in different orders have the same mean; a third method is worse."""
     rows = [row(m, s, v, f) for f in (10.0, 50.0) for m, values in (("a", a), ("b", b)) for s, v in enumerate(values)]
     rows += [row("c", s, v - 0.01, f) for f in (10.0, 50.0) for s, v in enumerate(sorted(a))]
     assert rank(frame(*rows), draws=0).ranks == {"a": 1.5, "b": 1.5, "c": 3}

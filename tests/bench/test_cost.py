@@ -1,4 +1,4 @@
-"""What trials cost: by finished ones, by a calibration, and of large networks by counted operations."""
+"""The estimated cost of trials: from finished ones, from a calibration, and for large networks from counted operations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lt_core.testing.trials import tiny_spec
 
 @pytest.fixture
 def calibrated(monkeypatch):
-    """The models that are calibrated, each at a second a unit of work; nothing is computed."""
+    """The models that are calibrated, each at one second per unit of work; nothing is computed."""
     asked = []
 
     def calibrate(spec):
@@ -28,14 +28,14 @@ def calibrated(monkeypatch):
 
 
 def pair(kept):
-    """Two convolutions, of which the first may be ``kept`` as it is."""
+    """Two convolutions, of which the first may be ``kept`` untrained."""
     first, second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1)
     first.requires_grad_(not kept)
     return nn.Sequential(nn.Sequential(first, nn.BatchNorm2d(4).requires_grad_(not kept)), second)
 
 
 def test_the_way_back_is_twice_the_way_forward_but_not_through_what_is_kept():
-    first, second = 2 * 64 * 9 * 3 * 4, 2 * 64 * 4 * 2  # two operations a weight and pixel
+    first, second = 2 * 64 * 9 * 3 * 4, 2 * 64 * 4 * 2  # two operations per weight and pixel
     assert forward_flops(lambda: pair(False), (8, 8, 3)) == first + second
     assert training_flops(lambda: pair(False), (8, 8, 3)) == 3 * (first + second)
     assert training_flops(lambda: pair(True), (8, 8, 3)) == first + 3 * second

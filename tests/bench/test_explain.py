@@ -1,4 +1,4 @@
-"""`explain`: which pictures are shown, what stands in the figure, and what is refused in one sentence."""
+"""`explain`: which pictures are shown, what the figure says, and what is rejected in one sentence."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_right_and_wrong_ones_take_turns_and_a_class_without_wrong_ones_gives_ri
 
 
 def test_a_sheet_says_what_the_record_says(kept):
-    """Of the pictures that the first method chose, and of all methods alike."""
+    """For the pictures that the first method chose, and for every method."""
     results = [result for result in kept_trials(kept) if result.spec.data.imbalance_factor == 50 and result.spec.seed == 0]
     made = sheet(kept, results, explanation("gradcam"), 20, "true", HERE)
     assert [column.label for column in made.columns] == ["softmax", "over_sampling"]
@@ -160,7 +160,7 @@ def test_explanations_are_listed(call):
         (["--out", "a.gif"], "must end in"),
         (["--scores", "--out", "a.png"], "drop --out and --of"),
         (["--scores", "--of", "predicted"], "drop --out and --of"),
-        (["--format", "md"], "--format is of the tables that --scores prints"),
+        (["--format", "md"], "--format applies to the tables that --scores prints"),
         (["--scores", "--format", "html"], "unknown format 'html'"),
         (["--device", "cuda:9"], "device"),
     ],
@@ -253,7 +253,7 @@ def test_the_smaller_half_of_the_classes():
 
 
 def test_the_page_on_explanations(call, tmp_path):
-    """Its commands on one trial of two epochs, and its blocks of Python in processes of their own."""
+    """Its commands run on one trial of two epochs, and its blocks of Python in processes of their own."""
     page = Page("docs/explain.md")
     said = run_page(page, call, tmp_path)
     assert "deletion %" in said["explain mine --scores --images 50"] and "NC4 %" in said["geometry mine"]

@@ -1,4 +1,4 @@
-"""What others wrote in records cannot act on whoever reads tables of them."""
+"""Text in other people's records cannot harm those who read tables of them."""
 
 from __future__ import annotations
 

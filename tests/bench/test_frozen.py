@@ -1,4 +1,4 @@
-"""A frozen backbone through the command line: features ahead, a run on them with Ray, and what is refused."""
+"""A frozen backbone on the command line: features computed ahead, a run on them with Ray, and what is rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ seeds: 1
 
 @pytest.fixture
 def own(tmp_path, monkeypatch, call):
-    """A folder with a backbone, its weights and a suite of it, and a cache without features."""
+    """A folder with a backbone, its weights and a suite that uses it, and a cache without features."""
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "backbone.py").write_text(BACKBONE)
     space = {}

@@ -1,4 +1,4 @@
-"""Methods beside a baseline that was tuned as hard."""
+"""Methods compared with a baseline that was tuned with the same budget."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_gains_are_differences_of_the_tuned_methods_on_fresh_draws(tuned):
         tuned_mean = mean(gain.found.study, gain.found.setting)
         assert gain.tuned.mean == pytest.approx(tuned_mean)
         assert gain.declared.mean == pytest.approx(mean(gain.found.study, gain.found.study.first))
-        assert gain.trials == 6  # three settings on two draws
+        assert gain.trials == 6  # three settings on two subsets
         searched = {i for t in gain.found.search.optuna.trials for i in t.user_attrs["trial_ids"]}
         assert gain.seconds == pytest.approx(sum(sum(store.read(i).seconds.values()) for i in searched))
         assert gain.over_declared.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.study.first))

@@ -1,4 +1,4 @@
-"""`geometry`: figures of features by the command line, held against networks that were read and asked by hand."""
+"""`geometry`: figures of features on the command line, compared with those of networks that the test loads itself."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_figures_by_the_command_line(kept, call, capsys):
 
 
 def test_of_clusters_far_apart():
-    """Two classes at ±5 on a line, spread 1: by hand."""
+    """Two classes at ±5 on a line with spread 1, computed by hand."""
     features = np.array([[4.0], [6.0], [-4.0], [-6.0]])
     labels, weights = np.array([0, 0, 1, 1]), np.array([[1.0], [-1.0]])
     found = measures(features, labels, labels, weights, features[[0, 2]], labels[[0, 2]], [30, 2])

@@ -1,4 +1,4 @@
-"""Trials on GPUs, seen from a driver: what is refused, and what goes on after an error that leaves a process without its GPU."""
+"""Trials on GPUs, seen from a driver: what is rejected, and how a run continues after a process has lost its GPU."""
 
 from __future__ import annotations
 

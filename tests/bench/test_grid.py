@@ -1,4 +1,4 @@
-"""A grid from the command line: what suite it makes, what is refused, and a run of one."""
+"""A grid from the command line: which suite it makes, what is rejected, and a run of one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_saved_asks_for_the_same_trials(tmp_path):
 
 
 def test_an_epoch_from_the_selection_is_that_of_a_suite_file(tmp_path):
-    """A grid puts it into its file, a run of a file changes its recipe: the same trials."""
+    """A grid writes it into its file, and a run of a file changes its recipe. Both give the same trials."""
     file = tmp_path / "base.yaml"
     file.write_text(yaml.safe_dump(grid().content()))
     assert plan(load_suite(file), epochs=2, seeds=2).specs == grid().suite(tmp_path, Selection(epochs=2, seeds=2))[0].specs
@@ -136,7 +136,7 @@ def test_another_file_is_not_overwritten(tmp_path):
 
 
 def test_a_grid_is_run_and_kept_with_its_trials(call, tmp_path):
-    """The user's way in: no file, more seeds later, and a file of the same name that asks for something else."""
+    """As a user begins: without a file, then with more seeds, then with a file of the same name but other content."""
     small = ["--n-max", "30", "--validation", "10", "--epochs", "1", "--cb-beta", "0.9", "--backend", "inline"]
     command = ["run", *MINE[:2], "--methods", "softmax,cb_softmax", *MINE[4:], *small, "--out", str(tmp_path)]
     code, out, err = call(*command, "--seed", "1")

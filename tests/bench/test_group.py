@@ -1,4 +1,4 @@
-"""Groups of suites, and parts of suites by their data."""
+"""Groups of suites, and selecting trials of suites by their data."""
 
 from __future__ import annotations
 
@@ -57,12 +57,14 @@ def test_a_group_is_planned_with_its_total_and_run_in_order_into_folders_of_its_
     assert "with 4 at a time" in out.splitlines()[-1]
     code, out, _ = call("run", write_group(), "--backend", "inline")
     assert code == 0
-    # A suite's table comes when it is finished: the next one may take days.
+    # A suite's table is printed as soon as the suite is finished, because the next one may take days.
     assert out.index("one: 2 trials to run") < out.index("one/tables") < out.index("two: 4 trials to run")
     runs = tmp_path / "results" / "runs"
     assert {p.name: len(list(p.glob("records/*.json"))) for p in runs.iterdir()} == {"one": 2, "two": 4}
     _, out, _ = call("run", write_group(), "--backend", "inline")
     assert out.count("nothing to run") == 2
+    _, out, _ = call("plan", write_group())
+    assert out.splitlines()[-2:] == ["2 suites: 6 trials, 6 done, 0 failed, 0 left", "  nothing left to run"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_suite_of_a_group_that_has_nothing_of_what_is_asked_for_is_left_out(ca
     assert [p.name for p in (tmp_path / "results" / "runs").iterdir()] == ["two"]
     code, _, err = call("run", write_group(), "--backend", "inline", "--only", "x*")
     assert (code, "no trial matches in any of the suites" in err) == (2, True)
-    # Named itself, it is missed.
+    # If the suite was named itself, it is an error that nothing matches.
     code, _, err = call("plan", str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml"), "--only", "over*")
     assert (code, "--only 'over*' matches no method of suite one" in err) == (2, True)
 
@@ -112,7 +114,7 @@ def test_data_that_a_later_suite_lacks_are_missed_before_the_first_begins(call, 
     assert (code, out) == (2, "")
     assert "nowhere does not exist: set --data (or LT_DATA) to a folder that contains cifar10" in err
     assert not (tmp_path / "results").exists()
-    # What is left out needs no data.
+    # A suite that is left out needs no data.
     assert call("run", path, "--backend", "inline", "--data", str(tmp_path / "nowhere"), "--where", "dataset=digits")[0] == 0
 
 
@@ -189,7 +191,7 @@ def written(folder, name, **changes):
 
 @pytest.mark.parametrize("name", ["quick", "full", "cb"])
 def test_a_file_that_has_the_name_of_what_comes_with_the_benchmark_is_refused(call, write_group, tmp_path, name):
-    """A suite, a group, a tuning space: their folders are those of their names."""
+    """Suites, groups and tuning spaces share run folders, which have their names."""
     path = written(tmp_path / "sub", name)
     for arguments in (("run", path), ("plan", path), ("plan", write_group(suites=[path])), ("tune", path)):
         code, _, err = call(*arguments)
@@ -228,7 +230,7 @@ def state(folder):
 
 
 def test_no_command_writes_into_committed_rows(call, tmp_path):
-    """Records that git keeps, wherever they lie; a run that is not committed goes on beside them."""
+    """Records that git tracks are never changed, wherever they are; a run that is not committed can be continued next to them."""
     tiny = written(tmp_path, "tiny")
     assert call("run", tiny, "--backend", "inline", "--out", "kept")[0] == 0
     assert call("run", tiny, "--backend", "inline", "--out", "other", "--seeds", "2")[0] == 0

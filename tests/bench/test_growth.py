@@ -1,4 +1,4 @@
-"""Runs of many trials: what is looked at once, and what is not read at all."""
+"""Runs of many trials: what is computed only once, and what is not read at all."""
 
 from __future__ import annotations
 

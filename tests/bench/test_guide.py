@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: what they show at a prompt runs on small settings, every other command is a valid one."""
+"""The README and the pages of docs/: the commands that they show at a prompt run on small settings, and all others are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.tuning.space import space_names
 from tests.bench.harness import ROOT
 from tests.bench.pages import Page, every_page, shortened
 
-#: What makes a command of the guide short: a few trials of an epoch or two, without Ray.
+#: Options that make a command of the guide short: a few trials of an epoch or two, without Ray.
 SHORT = {
     "run": {"backend": "inline", "limit": "1", "epochs": "2", "seeds": "1"},
     "tune": {"backend": "inline", "fresh_seeds": "1"},
@@ -27,7 +27,7 @@ SHORT = {
 
 
 def parsed(words: list[str]) -> None:
-    """Parse a command as the command line does, and call nothing."""
+    """Parse a command as the command line does, without running it."""
     command, context = typer.main.get_command(app), None
     while hasattr(command, "commands"):
         context = command.make_context(words[0], [], parent=context, resilient_parsing=True)
@@ -61,7 +61,7 @@ def test_commands_that_there_are_not_are_found():
 
 
 def run_page(page: Page, call, folder, changes: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Give the commands of a page in a folder that has its files, after ``changes`` to their text; returns what each printed."""
+    """Run the commands of a page in a folder with its files, after ``changes`` to their text, and return what each printed."""
     for name, text in page.files.items():
         assert all(text.count(old) == 1 for old in changes), f"{page.name}: {name}"
         for old, new in changes.items():
@@ -93,7 +93,7 @@ def test_the_page_on_tuning(call, tmp_path):
 
 @pytest.mark.slow
 def test_the_page_on_reading(call, tmp_path):
-    """On the rows of `quick` that are committed."""
+    """Its commands run on the committed rows of `quick`."""
     shutil.copytree(ROOT / "results" / "quick", tmp_path / "results" / "runs" / "quick")
     said = run_page(Page("docs/read.md"), call, tmp_path)
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
@@ -110,7 +110,7 @@ def test_the_page_on_metrics(call, tmp_path):
 
 @pytest.mark.slow
 def test_the_page_on_the_library(tmp_path):
-    """Each block in a process of its own, with fewer trials and epochs than the page has."""
+    """Each block runs in a process of its own, with fewer trials and epochs than on the page."""
     for block in Page("docs/library.md").python():
         short = block.replace('only="cb_*", backend', 'only="cb_*", limit=2, epochs=2, backend')
         done = subprocess.run([sys.executable, "-c", short], capture_output=True, text=True, cwd=tmp_path, timeout=120)

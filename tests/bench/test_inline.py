@@ -1,4 +1,4 @@
-"""A run from suite to Parquet without Ray: what is run, what is kept, what is told."""
+"""A run from suite to Parquet without Ray: what is run, kept and printed."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_trial_that_asks_for_no_gpu_computes_on_the_cpu_of_a_machine_with_a_ca
     ("device", "gpus", "told"), [("auto", 0.0, "cpu"), ("auto", 0.5, "auto"), ("cpu", 1.0, "cpu"), ("cuda:0", 0.0, "cuda:0")]
 )
 def test_ray_tells_a_trial_without_a_gpu_to_stay_off_those_that_its_worker_sees(make_job, monkeypatch, device, gpus, told):
-    """As on a node whose cards Ray was told not to count; what was named outright is not second-guessed here."""
+    """As on a node whose cards Ray was told to ignore. A device that the user named is not changed here."""
     from bench.running.backends.ray_trial import packed, trainable, unpacked
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
@@ -193,7 +193,7 @@ def test_the_example_of_the_package_runs(tmp_path, monkeypatch):
 
 
 def test_a_lost_trial_is_tried_once_more_when_the_others_are_done(write_suite, tmp_path, capsys):
-    """Its retries may all have met one dying node. Lost twice, it is told as lost."""
+    """All its retries may have met one dying node. A trial that is lost twice is reported as lost."""
     from bench.running.driver import execute
     from bench.suites.planning import plan
     from lt_core.result import LOST, TrialResult

@@ -1,4 +1,4 @@
-"""Listings that were made before: soon, and never of another state of the code."""
+"""Cached listings: they are fast, and never from another state of the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWER = [{"name": "softmax", "about": "ü"}]
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
-    """A function that lists methods, and how often they were gone through; the code is one file."""
+    """A function that lists methods, and a count of how often the listing was made; the code is a single file."""
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "loss.py").write_text("1")

@@ -1,4 +1,4 @@
-"""Tables as LaTeX in a paper of two columns: short captions, notes below, and no line wider than its column."""
+"""Tables as LaTeX in a two-column paper: short captions, notes below, and no line wider than its column."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def table(columns, rows=2, *, label="softmax", words="12.34 ± 0.56 ≈", title=
 
 
 def captions(text):
-    """What a reader sees of each caption: without places where a line may be broken, and with _ for \\_."""
+    """The captions as a reader sees them, without marks where a line may be broken, and with _ for \\_."""
     found = re.findall(r"^\\caption\{(.*)\}$", text, re.M)
     return [re.sub(r"\\([_%&#])", r"\1", caption.replace(r"\allowbreak{}", "")) for caption in found]
 
@@ -95,7 +95,7 @@ def test_no_line_is_wider_than_its_column_in_a_class_of_two(tmp_path):
     store = synthetic.store(tmp_path / "run", synthetic.run(labels, (10, 50), 2))
     texts = [file.read_text() for file in (*COMMITTED, ROOT / "results/leaderboard/leaderboard.tex")]
     texts += [render(TABLES["per_class"](store.frame(), None, store.per_class())), *(render(table(n, 60)) for n in (1, 3, 9, 30))]
-    pages = re.sub(r"(\\end\{table\*?\})", r"\1\\clearpage", "\n".join(texts))  # TeX keeps a few floats in mind
+    pages = re.sub(r"(\\end\{table\*?\})", r"\1\\clearpage", "\n".join(texts))  # TeX can hold only a few floats at a time
     document = r"\documentclass[twocolumn]{article}\usepackage{booktabs}\begin{document}"
     (tmp_path / "t.tex").write_text(f"{document}\n{pages}\n\\end{{document}}\n")
     done = subprocess.run(

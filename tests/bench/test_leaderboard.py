@@ -1,4 +1,4 @@
-"""The leaderboard: what it ranks, what it says beside papers' figures, and the files that it is exported to."""
+"""The leaderboard: how it ranks, how it compares with papers' figures, and the files that it is exported to."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def cifar(label, accuracy, seed=0, recipe="cifar_cb", epochs=None):
 
 @pytest.fixture
 def both(call, tmp_path):
-    """Committed rows of three seeds, and the user's own run of two of them on another processor, in the folder of the call."""
+    """Committed rows with three seeds, and the user's own run of two of these on another processor, in the current folder."""
     other = {"device_name": "another CPU"}
     committed_ones = [trial(m, s, recalls=r) for m, r in (("softmax", 0.6), ("focal", 0.7)) for s in range(3)]
     synthetic.store(tmp_path / "results" / "quick", committed_ones)
@@ -127,7 +127,9 @@ def test_a_page_of_several_kinds_of_device_has_a_column_for_them(both):
 
 
 def exact_ranks(store):
-    """Average ranks by balanced accuracy of a run of one budget in exact arithmetic: every figure is a count over a count."""
+    """Average ranks by balanced accuracy for a run with one budget, in exact arithmetic, because every figure is a ratio of
+    counts.
+    """
     of = {}
     for r in (r for r in store.results() if r.status == "ok"):
         recalls = [Fraction(row[c], sum(row)) for c, row in enumerate(r.confusion)]
@@ -162,11 +164,11 @@ def test_only_shows_fewer_rows_and_changes_none(call, tmp_path):
     assert "*" not in text.split("mean ±")[0], "the best is not shown"
 
 
-# What is not told apart from the best ---------------------------------------------------------------
+# What is not significantly different from the best --------------------------------------------------
 
 
 def test_what_no_test_can_tell_apart_is_marked_too(frame):
-    """The best has one seed, so nothing is compared with it, and nobody shall read that as told apart."""
+    """The best has one seed, so nothing is tested against it, and nobody must think that the others are significantly worse."""
     rows = [trial("focal", 0, recalls=0.9), *(trial("softmax", s, recalls=0.8 + 0.03 * s) for s in range(3))]
     text = FORMATS["terminal"][0](TABLES["catalogue"](frame(*rows)))
     (softmax,) = [row for row in text.splitlines() if row.startswith(" softmax")]
@@ -220,7 +222,7 @@ def test_other_data_are_another_column(frame, one, other):
 
 
 def test_figures_on_other_data_or_of_another_recipe_reproduce_nothing(frame):
-    """70.36 % is what the paper prints for softmax at imbalance factor 100, of whole classes and its own recipe."""
+    """The paper prints 70.36 % for softmax at imbalance factor 100, on whole classes and with its own recipe."""
     same = cifar("softmax", 70.4)
     less = replace(same, spec=replace(same.spec, data=replace(same.spec.data, n_max=500)))
     hurried = replace(same, spec=replace(same.spec, recipe=replace(same.spec.recipe, lr=10.0)))
@@ -376,7 +378,7 @@ def test_the_command_of_a_row_runs_its_trials_and_no_others(frame):
     ],
 )
 def test_the_commands_of_a_suite_run_each_of_its_trials_once(frame, data):
-    # The second label is one of the first one's method, which the name alone would match too.
+    # The second label has the same method as the first, so the method's name alone would match both.
     suite = parse_suite("run", {**TINY, "data": data, "methods": ["softmax", {"softmax": {"weights": "inverse"}}]})
     rows = frame(*(replace(trial(), spec=spec) for spec in suite.specs))
     board = leaderboard(rows)
@@ -424,12 +426,12 @@ def test_the_same_records_give_the_same_bytes_in_every_format(tmp_path):
     assert len(pd.read_parquet(files[0][-1])) == len(json.loads(files[0][3].read_text())) == len(pd.read_csv(files[0][1]))
 
 
-UNFINISHED = {"cifar_lt"}  # the time on a borrowed GPU was up
+UNFINISHED = {"cifar_lt"}  # the time on a borrowed GPU ran out
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "results").glob("*/records")))
 def test_the_committed_rows_are_the_trials_of_their_suites_as_they_stand(name):
-    """A change that gave a trial another id would leave them nameless, and nobody would reproduce them."""
+    """If a change gave a trial another id, its rows would belong to no trial, and nobody could reproduce them."""
     store = Store(ROOT / "results" / name)
     counts = plan(load_suite(name), store).counts()
     assert counts["done"] == len(store.frame()) > 0
@@ -497,7 +499,7 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
         "store = Store(path)\n"
         "timed('table', lambda: TABLES['catalogue'](store.frame()))\n"
         "timed('leaderboard', lambda: leaderboard(store.frame()))\n"
-        # Not ru_maxrss: it starts at what the process that started this one had resident, which here is all of pytest's.
+        # Not ru_maxrss, which starts with the resident memory of the parent process, here pytest.
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print('memory', int(peak.split()[1]) / 2**20)\n"
     )
@@ -506,8 +508,8 @@ def test_twenty_thousand_records_take_seconds_and_little_memory(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = {name: float(value) for name, value in (row.split() for row in done.stdout.splitlines())}
-    # CPU seconds of a machine on which the standard library parses these records in 1.35 s, as two quiet cores of an AMD EPYC do:
-    # on the same cores beside other work, or a noisy neighbour's, all of them are up to half as many again.
+    # CPU seconds, scaled to a machine on which the standard library parses these records in 1.35 s, like two quiet cores of an
+    # AMD EPYC. On the same cores next to other work, everything takes up to half as much time again.
     assert max(found["compaction"], found["table"], found["leaderboard"]) * 1.35 / found["yardstick"] < 10, found
     assert found["memory"] < 1, found  # GiB
 

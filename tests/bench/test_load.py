@@ -1,4 +1,4 @@
-"""Threads of a trial on a machine that is busy with other things."""
+"""The threads of a trial on a machine that is busy with other work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.bench.harness import ROOT
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Set how many CPUs there are, and which share of them others use."""
+    """A function that sets how many CPUs there are, and which share of them others use."""
 
     def made(cpus, share):
         monkeypatch.setattr(load, "cpus", lambda: cpus)
@@ -67,7 +67,7 @@ def test_figures_of_a_busy_machine_are_not_reported(monkeypatch):
 
     refuse_busy("before this began", 0.04)
     refuse_busy("before this began", None)
-    with pytest.raises(SystemExit, match=r"when it ended other processes used 30 % of the CPUs: nothing is reported"):
+    with pytest.raises(SystemExit, match=r"when it ended other processes used 30 % of the CPUs, so nothing is reported"):
         refuse_busy("when it ended", 0.3)
 
 

@@ -1,4 +1,4 @@
-"""Loggers: what they are told, by which backend, and that they can harm no run."""
+"""Loggers: what they receive from each backend, and that they cannot harm a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def finished():
 
 
 class Memory:
-    """A logger that remembers what it hears."""
+    """A logger that remembers what it receives."""
 
     def __init__(self, run=Path("here")):
         self.heard = []
@@ -45,7 +45,7 @@ class Memory:
 
 
 class Silent:
-    """A listener that does nothing but what a test tells it."""
+    """A listener that does nothing except what a test sets."""
 
     wants_progress = False
 
@@ -199,7 +199,7 @@ def test_a_plug_in_brings_its_own_logger(tmp_path, capsys):
 
 
 class _Recorder:
-    """A stand-in for an object of a library: remembers the calls of its methods."""
+    """A stand-in for an object of a library, which remembers calls of its methods."""
 
     def __init__(self, **returns):
         self.calls, self.returns = [], returns

@@ -1,4 +1,4 @@
-"""Trials of thousands of classes: what they show, what they do not and say so, and that nothing grows beyond measure."""
+"""Trials with thousands of classes: what is shown, that it is said what is not, and that nothing grows too large."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def store(results, tmp_path_factory):
 
 
 def test_figures_are_those_of_the_counts(store, results):
-    """By hand, of one trial."""
+    """Computed by hand for one trial."""
     counts = {name: np.array(values) for name, values in results[0].class_counts.items()}
     row = store.frame().set_index("trial_id").loc[results[0].trial_id]
     assert row["accuracy"] == pytest.approx(counts["right"].sum() / (IMAGES * CLASSES))
@@ -74,7 +74,7 @@ def test_beside_a_set_of_few_classes_those_of_many_are_left_out_and_named(tmp_pa
 
 
 def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, results):
-    """41 of 8,142 classes; a point is the mean of their errors, the last of the 24 that are left."""
+    """Each point is the mean error of 41 of the 8,142 classes, and the last one of the remaining 24."""
     chart, table = PLOTS["per_class"](store), TABLES["per_class"](store.frame(), None, store.per_class()).full
     line = chart.panels[0].series[0]
     recall = np.mean([r.outcome().recall for r in results if r.spec.method.label == "softmax"], axis=0)
@@ -86,7 +86,7 @@ def test_neighbours_by_size_share_a_point_and_a_row_and_both_say_so(store, resul
     assert [row.label for row in table.rows][:2] == ["1–41 (head)", "42–82"] and table.rows[-1].label == "8119–8142 (tail)"
     assert table.rows[0].cells[0].text == "969–1000" and table.rows[0].cells[1].mean == pytest.approx(error[:41].mean())
     assert any("each row is the mean over 41 classes" in note for note in table.notes)
-    # Regions end where the classes do, not where a stretch does.
+    # Regions end where their classes end, not at the end of a stretch.
     few = next(region for region in chart.panels[0].regions if region.name == "few")
     assert few.low == sum(count >= 20 for count in results[0].train_counts) - 0.5 and few.high == CLASSES - 0.5
 
@@ -115,7 +115,7 @@ def test_shots_without_classes_have_no_row():
 
 
 def test_the_page_is_hardly_larger_than_that_of_ten_classes(store, tmp_path):
-    """And says why the confusion matrices are missing."""
+    """It also says why the confusion matrices are missing."""
     small = page.render(synthetic.store(tmp_path / "run", synthetic.run(["softmax", "focal"])))
     large = page.render(store)
     assert len(large) < len(small) + 200_000

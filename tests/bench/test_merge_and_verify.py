@@ -1,4 +1,4 @@
-"""Runs of several machines, and rows that are run again."""
+"""Merging runs from several machines, and running rows again."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_both_through_the_command_line(store, results, tmp_path):
 
 
 def elsewhere(result, hits):
-    """``result`` as another processor might have measured it: with ``hits`` fewer right in the first row."""
+    """``result`` as another processor might have measured it, with ``hits`` fewer correct predictions in the first row."""
     confusion = [list(row) for row in result.confusion]
     best = max(range(10), key=lambda c: confusion[c][c])
     confusion[best][best] -= hits
@@ -116,7 +116,7 @@ def elsewhere(result, hits):
 
 
 def test_rows_of_another_kind_of_device_are_a_replicate_whose_spread_is_told(call, store, results):
-    """Differences of a and b points have the mean (a + b)/2 and the standard deviation |a − b|/√2."""
+    """Two differences of a and b points have the mean (a + b)/2 and the standard deviation |a − b|/√2."""
     run = store("run", *(elsewhere(result, hits) for result, hits in zip(results, (10, 30), strict=True)))
     images = sum(map(sum, results[0].confusion))
     shares = [100 * hits / images for hits in (10, 30)]

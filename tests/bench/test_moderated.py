@@ -1,4 +1,4 @@
-"""Moderated variances and the studentized range: closed forms, Smyth's model drawn from, and scipy."""
+"""Moderated variances and the studentized range, compared with closed forms, samples of Smyth's model, and scipy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_moderated_variance_lies_between_its_own_and_the_priors(own, prior, df
 
 
 def test_the_priors_moments_are_found_again():
-    """σ² = s₀²d₀/χ²(d₀) with d₀ = 4, s₀² = 2.25 and s² = σ²χ²(3)/3, of 20,000 methods."""
+    """σ² = s₀²d₀/χ²(d₀) with d₀ = 4, s₀² = 2.25 and s² = σ²χ²(3)/3, for 20,000 methods."""
     generator = np.random.default_rng(0)
     sigma = 2.25 * 4 / generator.chisquare(4, 20_000)
     prior, df = prior_of(sigma * generator.chisquare(3, 20_000) / 3, 3)

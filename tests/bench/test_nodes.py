@@ -1,4 +1,4 @@
-"""What nodes of a cluster lack, and how Ray brings it to them."""
+"""What nodes of a cluster lack, and how Ray installs it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.running.backends.nodes import OURS, THEIRS, installed_by_ray, pinned
 from lt_core.errors import UserError
 from tests.bench.harness import ROOT, TINY, cli, same, wait_for
 
-#: Of other packages; a trial that uses them says so where they are missing.
+#: Packages that only some trials need; such a trial says so if they are missing.
 OPTIONAL = {"timm", "efficientnet-lite-pytorch", "pytest"}
 
 
@@ -72,7 +72,7 @@ def wheel_of(name: str, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_node_without_our_smaller_requirements_trains_all_the_same(tmp_path_factory):
-    """A node whose Python has all that this one has but imbalanced-learn and what it needs, and an index with these alone."""
+    """The node's Python has everything except imbalanced-learn and its requirements, and an index has only these."""
     folder = tmp_path_factory.mktemp("n")
     missing = ("imbalanced-learn", "sklearn-compat")
     python, wheels, out = folder / "venv", folder / "wheels", folder / "out"

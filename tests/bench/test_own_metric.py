@@ -1,4 +1,4 @@
-"""A metric of one's own stands in one place, and everything that shows figures has it."""
+"""A user's own metric is defined in one place, and everything that shows figures has it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RECALLS = {"softmax": (90, 80, 70, 60, 50, 50, 50, 50, 50, 40), "focal": (80, 80
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
-    """What a test registers is gone after it."""
+    """Forgets what a test registers when the test is over."""
     monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
     monkeypatch.setattr(base, "_FAILED", set())
     return METRICS
@@ -52,7 +52,7 @@ def test_it_is_short():
 
 @pytest.fixture
 def store(tmp_path):
-    """Two methods of two trials each, of which the worst class is found in 40 and in 45 %, the two worst in 45 and 47.5 %."""
+    """Two methods with two trials each. Their worst class has a recall of 40 and of 45 %, their two worst of 45 and of 47.5 %."""
     return synthetic.store(tmp_path / "run", [trial(m, seed, recalls=r) for m, r in RECALLS.items() for seed in (0, 1)])
 
 
@@ -152,7 +152,7 @@ def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
         fresh = Store(store.path)
         fresh.compact()
         assert fresh.frame().groupby("label")["worst"].first().to_dict() == {"focal": 0.45 / share, "softmax": 0.4 / share}
-        assert fresh._frames.is_current("trials", fresh._files.stamp())  # until it changes, what was written is read
+        assert fresh._frames.is_current("trials", fresh._files.stamp())  # what was written is read until it changes
         del registry._items["worst"]
 
 

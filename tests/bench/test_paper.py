@@ -1,4 +1,4 @@
-"""Every chart as a figure for paper: its width, nothing cut off or written over, fonts, and series that need no colour."""
+"""Every chart as a figure for paper: its width, nothing cut off or overlapping, fonts, and series that do not need colour."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from tests.bench import synthetic
 from tests.bench.synthetic import trial
 
 LABELS = [*synthetic.VARIED, "ldam_drw", "logit_adjusted[weights=effective_number,mean=weights]", "over_sampling", "mixup", "crt"]
-#: Colours of all series as those see them who see no red, no green or no blue, on a printer without colours, and all others.
+#: Ways to see colours: without seeing red, green or blue, on a printer without colours, and with normal vision.
 EYES = ("protanomaly", "deuteranomaly", "tritanomaly", "grey", "all")
 
 
 @pytest.fixture(scope="module")
 def charts(tmp_path_factory):
-    """Every kind of chart of a run with ten methods, one of them with a long name, and four data columns."""
+    """Every kind of chart, for a run with ten methods, one of which has a long name, and four data columns."""
     store = synthetic.varied(tmp_path_factory.mktemp("paper") / "run", LABELS, (10, 100), embedded=4)
     return {kind: PLOTS[kind](store) for kind in PLOTS}
 
 
 def words(figure):
-    """Texts that are drawn, with the boxes that they take in pixels."""
+    """The texts that are drawn, with their boxes in pixels."""
     from matplotlib.text import Text
 
     figure.draw_without_rendering()
@@ -48,12 +48,12 @@ def words(figure):
         for tick in getattr(axis, f"{which}axis").get_major_ticks() + getattr(axis, f"{which}axis").get_minor_ticks()
         for label in (tick.label1, tick.label2)
         if not min(ends := (axis.get_xlim() if which == "x" else axis.get_ylim())) <= tick.get_loc() <= max(ends)
-    }  # ticks beyond the ends of an axis are kept by matplotlib, and never drawn
+    }  # matplotlib keeps ticks beyond the ends of an axis, but never draws them
     return [(text, text.get_window_extent()) for text in shown if text not in ticks]
 
 
 def cut_off(figure):
-    """Texts that reach over the edge of the figure."""
+    """Texts that extend beyond the edge of the figure."""
     edge = figure.bbox.padded(0.5)
     return [
         text.get_text()
@@ -63,7 +63,7 @@ def cut_off(figure):
 
 
 def overlaid(figure):
-    """Pairs of texts of which one lies on the other; slanted ones are wider than what their boxes show."""
+    """Pairs of texts that overlap, except for slanted ones, whose boxes are larger than the text."""
     upright = [(text.get_text(), box.padded(-0.5)) for text, box in words(figure) if text.get_rotation() in (0, 90)]
     return [(a, b) for (a, one), (b, other) in itertools.combinations(upright, 2) if one.overlaps(other)]
 
@@ -112,7 +112,7 @@ def parts(colour):
 
 
 def seen(colour, eye):
-    """A colour, ``#RRGGBB``, as an eye sees it, in CAM02-UCS, where about one is the least difference that anybody sees."""
+    """A colour, ``#RRGGBB``, as an eye sees it, in CAM02-UCS, where the smallest visible difference is about one."""
     from colorspacious import cspace_convert
 
     rgb = np.array(parts(colour))
@@ -124,7 +124,7 @@ def seen(colour, eye):
 
 
 def alike(series):
-    """Pairs of series that some eye takes for the same: one mark, one dash, and colours that differ by less than 10."""
+    """Pairs of series that look the same to some eye: the same mark and dash, and colours that differ by less than 10."""
     looks = [(s.key, appearance(s)) for s in series]
     return [
         (a, b, eye)
@@ -251,6 +251,6 @@ def test_the_command_writes_what_it_is_asked_for_and_says_what_a_caption_needs(c
     with Image.open(out.strip()) as picture:
         assert picture.width == 975, "3.25 inches of 300 dots"
     code, _, err = call(*words, "--format", "pdf", "--out", str(tmp_path / "a.svg"))
-    assert code == 2 and "that is no pdf file: give one of --out and --format" in err
+    assert code == 2 and "is not a pdf file, but --format is pdf: drop one of them" in err
     code, _, err = call(*words, "--format", "jpg")
     assert code == 2 and "unknown format 'jpg'" in err

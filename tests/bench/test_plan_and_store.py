@@ -1,4 +1,4 @@
-"""Plans, and the store that they are subtracted from."""
+"""Plans, and the store whose trials they leave out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store(tmp_path):
 
 @pytest.fixture(scope="module")
 def finished():
-    """One real result, to be given other identities."""
+    """One real result, which tests give other identities."""
     spec = parse_suite("tiny", TINY).specs[0]
     return run_trial(replace(spec, recipe=replace(spec.recipe, epochs=1)))
 
@@ -60,7 +60,7 @@ def test_a_plan_counts_what_is_done_failed_and_left(suite, store, finished):
     store.write(TrialResult(specs[2], LOST, "the node went away"))
     planned = plan(suite, store)
     assert planned.counts() == {"trials": 16, "done": 1, "failed": 2, "left": 14}
-    assert specs[2] in planned.todo  # a lost worker is no fault of the trial
+    assert specs[2] in planned.todo  # the trial did not cause the loss of its worker
     assert specs[1] not in planned.todo
     assert specs[1] in plan(suite, store, retry_failed=True).todo
 
@@ -140,7 +140,7 @@ def test_a_record_of_a_newer_version_is_not_misread(suite, store, finished):
 
 
 def test_a_damaged_parquet_file_is_made_again_from_the_records(suite, store, finished):
-    """One changed byte anywhere in it: of a page, of the footer, of the stamp."""
+    """A single byte is changed, in a page, in the footer or in the stamp."""
     store.write(fake(finished, suite.specs[0]))
     store.compact()
     expected = Store(store.path).frame()
@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 def test_one_writer_at_a_time(store):
     with store.lock(), pytest.raises(UserError, match="another process is writing trials"), store.lock():
         pass
-    with store.lock():  # let go
+    with store.lock():  # the lock was released
         pass
 
 
@@ -218,14 +218,23 @@ def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store,
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(4.2, "4 s"), (100, "2 min"), (9000, "2.5 h"), (200_000, "2.3 days"), (647_250_000, "21 years")]
+    ("seconds", "words"),
+    [
+        (0, "under a second"),
+        (0.8, "under a second"),
+        (4.2, "4 s"),
+        (100, "2 min"),
+        (9000, "2.5 h"),
+        (200_000, "2.3 days"),
+        (647_250_000, "21 years"),
+    ],
 )
 def test_durations_in_words(seconds, words):
     assert duration(seconds) == words
 
 
 def test_a_plan_says_when_averaged_weights_would_still_be_those_of_the_beginning(suite):
-    """After 2,000 steps 0.999 leaves 13.5 % of the untrained network, and its figures are nobody's method's."""
+    """After 2,000 steps, 0.999 leaves 13.5 % of the untrained network, so the figures would say little about the method."""
     spec = suite.specs[0]
     long = replace(spec, recipe=replace(spec.recipe, epochs=20, steps=500, ema=0.999))
     short = replace(spec, recipe=replace(spec.recipe, epochs=4, steps=500, ema=0.999))
@@ -253,7 +262,7 @@ def test_every_committed_row_trained_on_and_held_out_the_images_that_its_data_dr
             assert semi_sizes(data, DATASETS[data.dataset].train_counts)[0] == result.train_counts, place
             held_out = sum(map(sum, result.validation_confusion))
             assert held_out == data.validation * len(result.train_counts), place
-            if data.dataset == "digits":  # the one set that is there without a folder
+            if data.dataset == "digits":  # the only set that needs no folder
                 assert result.environment["data_fingerprint"] == digits.fingerprint, place
                 assert result.environment["subset_fingerprint"] == drawn(data), place
 
@@ -262,7 +271,7 @@ def test_every_committed_row_trained_on_and_held_out_the_images_that_its_data_dr
 
 
 def test_a_copied_record_does_not_count_twice(call, tmp_path):
-    """Wherever records are read: tables, reports, merges, compaction, the next run."""
+    """This holds wherever records are read: in tables, reports, merges, compaction and the next run."""
     run = synthetic.store(tmp_path / "results" / "runs" / "quick", synthetic.run(["softmax", "focal"], seeds=3))
     record = next(run.records.glob("*.json"))
     copy = record.with_name("copy.json")

@@ -28,7 +28,7 @@ COUNTS = [20, 90, 40]  # in label order: class 1 is the head
 
 
 def record(label, seed, recalls, *, generations=(), **data):
-    """A finished trial on three classes of digits' ten, whose recalls in % are given in label order."""
+    """A finished trial on three of digits' ten classes, with the given recalls in %, in label order."""
     spec = TrialSpec(
         build(DataSpec, {"dataset": "digits", "imbalance_factor": 10, **data}), resolve(label), RECIPES["digits"], seed
     )
@@ -122,7 +122,7 @@ def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
     )
     chart = PLOTS["generations"](kept)
     assert {panel.title for panel in chart.panels} == {"crest, 2 trials"}
-    assert chart.panels[0].series[0].y == pytest.approx((95, 60, 10))  # head to tail, of the two alone
+    assert chart.panels[0].series[0].y == pytest.approx((95, 60, 10))  # head to tail, of these two only
     assert chart.notes[0] == "digits IF 10 β 20 %; mean and standard deviation (n − 1) over trials"
     assert "only the first of 2 data columns is drawn" in chart.notes
 
@@ -130,7 +130,7 @@ def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
 def test_embeddings_of_two_shapes_of_one_factor_are_two_panels(store):
     points = [[0.0, 0.0, 0], [1.0, 1.0, 1], [0.5, 0.0, 2]]
     trials = [record("softmax", 0, [40, 90, 50], imbalance_type=shape) for shape in ("exp", "step")]
-    trials += [record("softmax", 1, [40, 90, 50])]  # another seed of the first: the first embedded trial speaks
+    trials += [record("softmax", 1, [40, 90, 50])]  # another seed of the first label: the first embedded trial is drawn
     chart = PLOTS["tsne"](store(*(dataclasses.replace(trial, embedding=points) for trial in trials)))
     assert sorted(panel.title for panel in chart.panels) == [
         "softmax, digits IF 10, seed 0",

@@ -1,4 +1,4 @@
-"""The example of docs/adding-a-method.md, installed as another package would be."""
+"""The example of docs/adding-a-method.md, installed like another package."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_it_is_asked_for_no_entry_among_our_references(installed):
 
 
 def test_a_broken_package_is_warned_of_and_takes_nothing_down(installed):
-    """And packages are loaded for every listing, since they may bring recipes, models and data sets too."""
+    """Packages are loaded for every listing, because they may also register recipes, models and data sets."""
     (installed / "lt_smooth.py").write_text("raise RuntimeError('half installed')")
     done = call(installed, "list", "recipes", "digits")
     assert done.returncode == 0

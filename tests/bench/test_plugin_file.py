@@ -1,4 +1,4 @@
-"""Plug-in files through the harness: `--plugin`, `plugins:` in suites and spaces, what rows say of them, and `check`."""
+"""Plug-in files in the harness: `--plugin`, `plugins:` in suites and spaces, what rows say about them, and `check`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def version(text: str) -> str:
 
 @pytest.fixture
 def files(tmp_path):
-    """A suite, and the plug-in file that has its method, in a folder of its own; writes them anew."""
+    """A function that writes a suite, and the plug-in file with its method, into a folder of their own."""
     (tmp_path / "mine").mkdir()
 
     def write(text: str = LOSS, **changes: object) -> tuple[str, str]:
@@ -65,7 +65,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def load_suite_of(files):
-    """A trial of the plug-in file with this text, which stays loaded until the test is over, and the file."""
+    """A function that loads a plug-in file with this text until the test is over, and gives a trial of it and the file."""
     loaded = []
 
     def load(text: str):
@@ -94,7 +94,7 @@ def test_a_run_with_a_file_and_everything_that_reads_it_without(call, files):
     assert set(store.frame()["status"]) == {"ok"}
     sha256 = hashlib.sha256(LOSS.encode()).hexdigest()
     assert environments(store)[label]["plugins"] == [{"file": "loss.py", "sha256": sha256}]
-    for path in store.path.glob("*.parquet"):  # read from the records, not from what was made with the file
+    for path in store.path.glob("*.parquet"):  # so that the records are read, not what was made while the file was loaded
         path.unlink()
     ids = {p.stem for p in store.records.iterdir()}
     assert {result.trial_id for result in Store(store.path).results()} == ids
@@ -147,7 +147,7 @@ def test_verify_asks_for_the_file_that_made_a_row(call, files):
 
 
 def test_a_worker_needs_the_text_of_a_file_alone(load_suite_of, tmp_path):
-    """What Ray sends to a worker, opened in another process, where the file is not."""
+    """What Ray sends to a worker is opened in another process, which does not have the file."""
     spec, path = load_suite_of(LOSS)
     job = json.loads(packed(Job(spec, Runtime()), 0.0))
     path.unlink()

@@ -1,4 +1,4 @@
-"""docs/porting.md: its files are the examples, its commands run, and what it says that they show they show."""
+"""docs/porting.md: its files are the examples, its commands run, and they show what the page says."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.timeout(280)
 def test_every_command_of_the_page_runs(folder, call, monkeypatch):
-    """In their order; trainings are short here, and in this process. Plug-ins on Ray are tested in test_cluster.py."""
+    """They run in order. Trainings are short and in this process; test_cluster.py tests plug-ins on Ray."""
     said = {}
     monkeypatch.chdir(folder)
     for words in PAGE.commands:

@@ -1,4 +1,4 @@
-"""`run --keep predictions`: what lies beside the records, what is told of trials without, and what is done with them."""
+"""`run --keep predictions`: what is stored next to the records, what is said about trials without them, and how they are used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE_EPOCH = {"recipe": {"base": "digits", "epochs": 1}, "methods": ["softmax", "
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A run of four trials of one epoch on digits with their predictions, by the command line's own options."""
+    """A run of four trials of one epoch on digits with their predictions, made with the command line's own options."""
     folder = tmp_path_factory.mktemp("kept")
     (folder / "tiny.yaml").write_text(yaml.safe_dump({**TINY, **ONE_EPOCH}))
     done = cli("run", str(folder / "tiny.yaml"), "--backend", "inline", "--keep", "predictions", "--out", str(folder))
@@ -35,7 +35,7 @@ def kept(tmp_path_factory):
 
 @pytest.fixture
 def copy(kept, tmp_path):
-    """A copy of that run to spoil."""
+    """A copy of that run, which tests may damage."""
     return Store(shutil.copytree(kept.path, tmp_path / "copy" / "tiny"))
 
 
@@ -71,7 +71,7 @@ def test_finished_trials_without_are_not_run_again_and_told(write_suite, tmp_pat
 
 
 def test_predictions_that_could_not_be_written_are_told_at_the_end(write_suite, tmp_path, capsys):
-    """As where the disk is full, or a node sees another folder."""
+    """As if the disk were full, or a node saw another folder."""
     store = Store.create(tmp_path / "tiny")
     (store.path / "predictions").touch()
     with pytest.warns(UserWarning, match="no predictions are written"):
@@ -132,7 +132,7 @@ def top_3(outcome):
 
 
 def test_a_metric_that_no_record_knows_ranks_a_run_afterwards(copy, call):
-    """What docs/metrics.md promises."""
+    """As docs/metrics.md promises."""
     Path("top_3.py").write_text(TOP_3)
     run = str(copy.path)
     code, out, err = call("table", "catalogue", "--run", run, "--metric", "top_3", "--plugin", "top_3.py", "--format", "json")

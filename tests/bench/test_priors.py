@@ -1,4 +1,4 @@
-"""`bench.py priors`: a table of what methods are worth on test sets with other class frequencies, made of kept predictions."""
+"""`bench.py priors`: a table of methods on test sets with other class frequencies, made from kept predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES = 50
 
 
 def with_predictions(folder, result, seed, validation=True):
-    """``result`` with the predictions of a classifier that leans to the head, as its training subset does."""
+    """``result`` with the predictions of a classifier that favours the head, like its training subset."""
     rng, classes = np.random.default_rng(seed), len(result.train_counts)
     prior = np.array(result.train_counts) / sum(result.train_counts)
 

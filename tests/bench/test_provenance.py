@@ -1,4 +1,4 @@
-"""What rows say of the code that made them."""
+"""What rows say about the code that made them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real Ray: the same figures as without it, and nothing lost when something dies."""
+"""Runs with a real Ray: the figures are the same as without it, and nothing is lost when something dies."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_kill_9_of_the_driver_again_and_again_then_the_same_command(reference, t
     again = cli("run", suite, "--out", str(tmp_path))
     assert again.returncode == 0, again.stderr
     left = int(again.stdout.split()[1]) if "to run" in again.stdout else 0
-    assert left <= 16 - len(kept)  # nothing finished was run again
+    assert left <= 16 - len(kept)  # no finished trial was run again
     same(run, expected)
 
 
@@ -178,7 +178,7 @@ def test_tune_makes_a_large_grid_of_trials_without_copying_it_for_each():
     start = time.process_time()
     made = [variant["config"] for _, variant in generate_variants({"config": space})]
     assert [config["job"] for config in made] == jobs
-    assert time.process_time() - start < 30  # as nested dictionaries they took ten minutes
+    assert time.process_time() - start < 30  # as nested dictionaries, this took ten minutes
     assert TrialSpec.from_dict(unpacked(made[-1])["trial"]["spec"]) == load_suite("frozen_cifar10").specs[-1]
 
 

@@ -1,4 +1,4 @@
-"""Ray's daemons watched from a driver; that their death ends a real run is tests/faults' to show."""
+"""A driver watches Ray's daemons. tests/faults shows that their death ends a real run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_actor_that_ray_ends_for_want_of_memory_is_an_actor_that_died():
     manager = SimpleNamespace(_failed_actor_ids=set(), _cleanup_actor=lambda tracked_actor: told.append("cleaned up"))
     actor = SimpleNamespace(actor_id=1, _on_error=lambda actor, error: told.append(str(error)))
     task = SimpleNamespace(_tracked_actor=actor, _on_error=None)
-    with pytest.raises(RuntimeError, match="unexpected"):  # else the remedy is no longer needed
+    with pytest.raises(RuntimeError, match="unexpected"):  # otherwise the workaround is no longer needed
         RayActorManager._actor_task_failed(manager, task, OutOfMemoryError("memory is full"))
     with ray_start.a_lack_of_memory_survived():
         RayActorManager._actor_task_failed(manager, task, OutOfMemoryError("memory is full"))

@@ -1,4 +1,4 @@
-"""Records are checked where they are read: their digest, their name, types, shapes and ranges; all damage is told at once."""
+"""Records are checked when they are read: digest, name, types, shapes and ranges; all damage is reported at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(tmp_path):
 
 
 def changed(path: Path, change) -> None:
-    """Write the record in ``path`` anew with ``change`` made to it, and the right digest."""
+    """Apply ``change`` to the record in ``path`` and write it again, with the right digest."""
     values = json.loads(path.read_text())
     del values["sha256"]
     change(values)
@@ -51,7 +51,7 @@ def test_a_record_holds_the_digest_of_all_that_follows_it_and_reads_as_json(run)
 
 
 def test_versions_from_before_are_told_that_a_newer_one_wrote_it(run):
-    """They refuse a higher schema before they look at a field that they do not know."""
+    """They reject a higher schema before they reach a field that they do not know."""
     assert json.loads(encoded(next(run.results())))["schema"] > 1
 
 

@@ -1,4 +1,4 @@
-"""Accuracy relative to training on as many balanced images, on synthetic rows."""
+"""Accuracy relative to training on the same number of balanced images, on synthetic rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def row(board, label="softmax", column="digits IF 50"):
 
 
 def test_accuracy_over_that_of_the_plain_method_on_as_many_balanced_images(board):
-    """60 % and 72 % beside 78 and 82 %, whose mean is 80 %: 75 and 90 %."""
+    """60 and 72 % relative to 78 and 82 %, whose mean is 80 %, are 75 and 90 %."""
     assert IMAGES == 560
     made = board(
         trial(recalls=[60] * 10), trial("focal", recalls=[72] * 10), balanced(56, 78), balanced(56, 82, seed=1),

@@ -1,4 +1,4 @@
-"""The page of a run: what it says, that it says it safely, always in the same bytes, and soon."""
+"""The page of a run: its content, and that it is safe, always the same to the byte, and fast to make."""
 
 from __future__ import annotations
 

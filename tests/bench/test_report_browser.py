@@ -1,4 +1,4 @@
-"""The page in a browser: it sorts, filters, draws and fits, and asks no network for anything."""
+"""The page in a browser: it sorts, filters, draws and fits, and makes no network requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no
 LABELS = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]", "logit_adjusted"]
 
 
-#: A picture of one pixel, alone and as each method sees it.
+#: A picture of one pixel, used alone and as each method's view.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 VIEWS = (looks.View(PIXEL, "five", "10 training images"), *(looks.View(PIXEL, label, "✗ nine, 93 %", False) for label in LABELS))
 LOOK = looks.Look("Where methods look: digits IF 50, seed 0", ("each map is scaled to its own hottest place",), (VIEWS, VIEWS))
@@ -44,7 +44,7 @@ def chromium():
 
 @pytest.fixture
 def browser(chromium):
-    """A browser a test: the window of an earlier test, still closing, can hide a new one, and a hidden page draws no frames."""
+    """A new browser for each test. An earlier test's window, while it closes, can hide a new one, which then draws no frames."""
     made = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
     yield made
     made.close()
@@ -52,7 +52,7 @@ def browser(chromium):
 
 @pytest.fixture
 def opened(browser, file):
-    """A function that opens the page; what went wrong and what was asked for are kept on it, and judged at the end."""
+    """A function that opens the page. Errors and requests are collected on the page, and checked at the end."""
     contexts, troubles, asked = [], [], []
 
     def open_page(width=1280, scheme="light", file=file):
@@ -83,14 +83,14 @@ def until(page, expression, seconds=120):
 
 
 def draw_all(page):
-    """Bring panel after panel onto the screen, each as soon as the one before is drawn, as a reader who scrolls does."""
+    """Scroll to one panel after the other, each as soon as the one before is drawn, like a reader."""
     for place in range(page.locator(".panel").count()):
         panel = f"document.querySelectorAll('.panel')[{place}]"
         until(page, f"({panel}.scrollIntoView(), {panel}.dataset.drawn)")
 
 
 def column(page, name):
-    """Values of the rows that are shown, under one heading."""
+    """The values of the visible rows under one heading."""
     names = page.locator("#board thead th").all_inner_texts()
     place = next(i for i, text in enumerate(names) if text.strip().startswith(name))
     return page.eval_on_selector_all(

@@ -1,4 +1,4 @@
-"""Folders in the temporary directory: what the living have stays, and what the dead left goes."""
+"""Folders in the temporary directory: those of living processes are kept, and those of dead ones are removed."""
 
 from __future__ import annotations
 

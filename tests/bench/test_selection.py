@@ -1,4 +1,4 @@
-"""What is asked for, and how it is run: the same records behind the library and the command line."""
+"""The records `Selection` and `Execution`, which the library and the command line share."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_values_that_a_field_cannot_have_are_refused_before_anything_else(record
 
 
 def test_words_that_are_names_stay_names():
-    """None as text is what a method or folder may be called; a filter must not turn into none at all."""
+    """A method or folder may be called "None", and a filter with that text must not become no filter."""
     assert Selection(only="none").only == "none"
     assert Execution(data="null").data == "null"
 

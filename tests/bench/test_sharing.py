@@ -1,4 +1,4 @@
-"""`--gpus-per-trial auto`: what is measured, what follows from it, and how a run takes it."""
+"""`--gpus-per-trial auto`: what is measured, what follows from it, and how a run uses it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ AUTO = Execution(gpus_per_trial="auto")
     ("rates", "trials"),
     [
         ({1: 32_662, 2: 31_000}, 1),  # an H100 on which processes take turns
-        ({1: 32_662, 2: 46_114, 4: 58_373, 8: 63_316}, 8),  # the same under MPS
-        ({1: 100, 2: 200, 4: 208}, 2),  # 4 % more are not worth twice the memory
+        ({1: 32_662, 2: 46_114, 4: 58_373, 8: 63_316}, 8),  # the same with MPS
+        ({1: 100, 2: 200, 4: 208}, 2),  # 4 % more speed is not worth twice the memory
         ({1: 100}, 1),
     ],
 )
@@ -40,7 +40,7 @@ def suite(**more):
 
 
 def test_processes_are_measured_side_by_side():
-    """On the CPU here; two trainings at once leave each of them at most the speed that it has alone."""
+    """This runs on the CPU, where two trainings at once are at most as fast as each of them alone."""
     (spec,) = suite(methods=["softmax"], seeds=1, data={**TINY["data"], "imbalance_factor": 10}).specs
     found = measured(spec, numbers=(1, 2), seconds=0.2)
     assert set(found.rates) == {1, 2} and min(found.rates.values()) > 0
@@ -48,7 +48,7 @@ def test_processes_are_measured_side_by_side():
 
 
 class Process:
-    """One whose speed and memory are made up; from the fourth on there is no memory left."""
+    """A process with made-up speed and memory. From the fourth on, there is no memory left."""
 
     begun = 0
 
@@ -62,7 +62,7 @@ class Process:
             raise sharing._Failed("a process ended with code 1")
 
     def train(self, seconds):
-        """At 100 images a second."""
+        """Train at 100 images per second."""
 
     def rate(self):
         return 100.0
@@ -91,7 +91,7 @@ def test_a_network_that_cannot_be_trained_is_told(monkeypatch):
 
 
 def test_a_process_that_dies_says_why():
-    (spec, *_) = suite(recipe={"base": "digits", "batch_size": 10**9}).specs  # noise for as many images fits into no memory
+    (spec, *_) = suite(recipe={"base": "digits", "batch_size": 10**9}).specs  # noise for so many images does not fit into memory
     with pytest.raises(UserError, match=r"ended with code \d+: \S*Error: .*\): give a number"):
         measured(spec, (1,), seconds=0.1)
 
@@ -154,7 +154,7 @@ print(store.statuses())
 
 @pytest.mark.slow
 def test_a_run_on_ray_measures_where_the_gpu_is(tmp_path):
-    """Real Ray, with a GPU that it only believes in, so that the measurement and the trials compute on the CPU."""
+    """A real Ray is told that it has a GPU, so that the measurement and the trials actually run on the CPU."""
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump({**TINY, "methods": ["softmax"], "seeds": 2}))
     done = subprocess.run([sys.executable, "-c", PRETENDED, str(file)], capture_output=True, text=True, cwd=ROOT, timeout=250)

@@ -1,4 +1,4 @@
-"""The leaderboard as a website: its pages and files, what is kept, and what is refused."""
+"""The leaderboard as a website: its pages and files, what is kept, and what is rejected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABELS = ["softmax", "focal", "cb_focal[cb_beta=0.9]"]
 
 @pytest.fixture
 def stores(tmp_path):
-    """An official run and a submitted one, of the same data column."""
+    """An official run and a submitted one, in the same data column."""
     mine = synthetic.store(tmp_path / "results" / "mine", synthetic.run(LABELS, (10, 100), 3))
     theirs = synthetic.store(tmp_path / "results" / "submitted" / "theirs", synthetic.run(["inverse"], (100,), 3))
     return [mine, theirs]

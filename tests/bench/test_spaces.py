@@ -1,4 +1,4 @@
-"""Tuning spaces: what can be written in one, and what is refused before anything starts."""
+"""Tuning spaces: what can be written in one, and what is rejected before anything starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Capabilities through the command line with real Ray: stages that trials share, CReST, and generators, from data to figures."""
+"""Stages that trials share, CReST and generators, on the command line with a real Ray, from data to figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/standard-sets.md: its tables are those of the registry, and its commands run on small sets in layouts that it shows."""
+"""docs/standard-sets.md: its tables agree with the registry, and its commands run on small sets in the layouts that it shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = Page("docs/standard-sets.md")
 
 @pytest.fixture
 def folder(tmp_path, empty_folders, monkeypatch):
-    """A data folder with Places-LT and iNaturalist 2018, small, and the files of the page beside it."""
+    """A data folder with small versions of Places-LT and iNaturalist 2018, next to the files of the page."""
     known = {which: {"md5": (md5_of(listing(which, by_class)),)} for which in ("train", "test")}
     monkeypatch.setitem(DATASETS._items, "places_lt", shrunken("places_lt", **known))
     inat = shrunken(
@@ -69,7 +69,7 @@ def test_every_command_of_the_page_runs(folder, call):
 
 
 def test_a_plan_of_all_sets_needs_no_picture(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-6)  # a head of 8,142 classes takes seconds a step
+    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-6)  # a head of 8,142 classes takes seconds per step
     names = ", ".join(f"{name}_8px" for name in STANDARD)
     (tmp_path / "all.yaml").write_text(
         f"about: all\nrecipe: {{base: digits, model: mlp, epochs: 1}}\nmethods: softmax\nseeds: 1\n"

@@ -1,4 +1,4 @@
-"""What comparisons rest on, against worked examples, scipy's own answers, and its rules."""
+"""The basis of all comparisons, checked with worked examples, scipy's answers, and general rules."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def test_noise_is_a_tie_and_one_image_is_none():
     assert stats.settled([0.5, noisy, math.nan, 0.3]) == pytest.approx([0.5, 0.3, math.nan, 0.3], rel=0, abs=0, nan_ok=True)
     assert stats.ranks([0.5, noisy, 0.3, 0.1]).tolist() == [1, 2.5, 2.5, 4]
     assert stats.ranks([0.5, noisy, 0.3, 0.1], lower_is_better=True).tolist() == [4, 2.5, 2.5, 1]
-    image = 1 / (100_000 * 100)  # of 100,000 test images, in one trial of a hundred
+    image = 1 / (100_000 * 100)  # one of 100,000 test images, in one trial of a hundred
     assert stats.ranks([0.3 + image, 0.3]).tolist() == stats.ranks([30 + 100 * image, 30]).tolist() == [1, 2]

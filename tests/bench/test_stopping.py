@@ -16,7 +16,7 @@ from tests.bench.harness import ROOT, wait_for
 
 @pytest.fixture(autouse=True)
 def listening():
-    """Tests that are started in the background of a shell have SIGINT ignored, as whatever they start."""
+    """Handles SIGINT, which is ignored in tests that a shell started in the background, and in their child processes."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -48,7 +48,7 @@ def test_where_somebody_waits_for_the_signal_it_is_told_at_the_end(number):
         with pytest.raises(KeyboardInterrupt), stopping.waited_for():
             os.kill(os.getpid(), number)
             seen.append(stopping.asked())
-        seen.append(stopping.asked())  # the inner one has not ended the waiting of the outer one
+        seen.append(stopping.asked())  # the inner block did not end the waiting of the outer one
     assert seen == [True, True]
 
 

@@ -1,4 +1,4 @@
-"""Suite files: what they expand to, and how they are refused."""
+"""Suite files: what they expand to, and how invalid ones are rejected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_shipped_suite_and_group_loads(name):
 
 
 def test_reading_a_suite_imports_nothing_dear():
-    """Seconds of every command: checking that networks can be built must not load torch's compiler."""
+    """This saves seconds in every command: to check that networks can be built, torch's compiler must not be loaded."""
     code = "import sys; from bench.suites.suite import load_suite; load_suite('catalogue'); sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
@@ -109,7 +109,7 @@ def test_the_whole_of_the_mm_table():
 
 
 def test_focal_rows_of_the_mm_table_weigh_as_ldam_drws_code_does():
-    """The modulator takes the weighted cross-entropy, and the mean is over images; the other losses divide by the weights."""
+    """The modulator uses the weighted cross-entropy, and the mean is over images; the other losses divide by the weights."""
     params = [s.method.params for s in load_suite("mm_table").specs if s.method.params["weights"] != "none"]
     focal = {(p["focal_on"], p["mean"]) for p in params if p["loss"] == "focal_softmax"}
     assert focal == {("weighted_cross_entropy", "images")}
@@ -206,7 +206,7 @@ def test_the_command_line_refuses_a_wrong_table_and_leaves_no_run_folder(call, w
 
 
 def test_a_validation_split_larger_than_the_data_can_give_is_refused_with_the_largest_that_it_can(call, write_suite):
-    """The smallest class of digits has 124 training images; trained on all of them it can give 62, and with n_max 100, 74."""
+    """The smallest class of digits has 124 training images. It can give 62 if all of them are used, and 74 with n_max 100."""
     full = {"dataset": "digits", "imbalance_factor": 1}
     code, _, err = call("plan", write_suite(data={**full, "validation": 500}))
     assert code == 2
@@ -219,7 +219,7 @@ def test_a_validation_split_larger_than_the_data_can_give_is_refused_with_the_la
 
 
 def test_the_whole_of_the_class_balanced_papers_third_table():
-    """Its cells are those that the paper prints, by set, network, resolution and loss."""
+    """It has the same cells as the paper, by set, network, resolution and loss."""
     suites = ("cb_table3_inat", "cb_table3_inat_320", "cb_table3_ilsvrc", "cb_table3_ilsvrc_320")
     names = {"inat2017": "inaturalist2017", "inat2018": "inaturalist2018", "ilsvrc2012": "imagenet2012"}
     specs = [spec for name in suites for spec in load_suite(name).specs]

@@ -133,7 +133,7 @@ def test_published_figures_stand_beside_measured_ones():
     assert cells(built)["Softmax"][1].mean == 29.64  # Cui et al. 2019, table 2
     assert cells(built)["Class-Balanced"][1].mean == 25.43
     assert cells(built)["Loss"][1].text == "focal"
-    # A figure of the paper is no competitor.
+    # A figure of the paper is not ranked.
     assert all(r.cells[1].rank == 0 for r in built.rows)
 
 
@@ -262,7 +262,7 @@ TWO_STAGES = [
 @pytest.mark.parametrize(
     ("labels", "names", "common"),
     [
-        # What lies inside the inner brackets belongs to the first stage, and is no parameter that the two share.
+        # The parameters in the inner brackets belong to the first stage, so the two rows do not share them.
         (TWO_STAGES, ["crt [stage_one=fixmatch[unsup_ratio=5,strong_views=2]]",
                       "crt [stage_one=fixmatch[unsup_ratio=7,strong_views=2],retrain=1]"], []),
         ([f"{TWO_STAGES[0][:-1]},retrain=1]", f"{TWO_STAGES[0][:-1]},retrain=2]", "softmax"],
@@ -379,7 +379,7 @@ def test_the_papers_figures_stand_beside_as_they_are_printed_and_for_f1_alone():
 def test_figures_of_the_papers_own_sets_stand_beside_those_with_as_many_images(dataset, n_max, factors, printed):
     rows = [joint_row("softmax", 0, 0.4, factor, dataset, n_max) for factor in (*factors, 7.0)]
     built = TABLES["joint"](pd.DataFrame(rows))
-    smallest = [round(n_max / factor) for factor in factors]  # of a seventh the paper has no figures
+    smallest = [round(n_max / factor) for factor in factors]  # the paper has no figures for a seventh
     first, last = (f"{n} (IF {factor:.3g})" for n, factor in zip(smallest, factors, strict=True))
     between = [f"{n_max // 7} (IF 7)"]
     headings = [column.heading for column in built.columns]
@@ -421,7 +421,7 @@ def test_parameters_that_only_some_joint_rows_have_are_named_in_the_row():
 
 
 def test_what_mixes_devices_or_precisions_says_so(tmp_path):
-    """A table, a comparison and a chart; of one kind the chart need not say anything."""
+    """A table, a comparison and a chart. With a single kind of device, the chart need not say anything."""
     one = synthetic.run(["softmax", "focal"], (10, 50))
     other = synthetic.run(["inverse"], (10, 50), environment={"precision": "bfloat16"})
     mixed, alike = synthetic.store(tmp_path / "mixed", one + other), synthetic.store(tmp_path / "alike", one)

@@ -1,4 +1,4 @@
-"""Trials that several processes train together, through the command line."""
+"""Trials that several processes train together, on the command line."""
 
 from __future__ import annotations
 

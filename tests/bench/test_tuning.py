@@ -1,4 +1,4 @@
-"""Tuning: studies, and what is left of a choice on fresh seeds."""
+"""Tuning: studies, and the choices' figures on fresh seeds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def settings(one):
 def test_the_papers_setting_comes_first_and_every_study_has_the_same_budget(tmp_path):
     searches, store = search(tmp_path)
     assert settings(searches[0])[0] == {"method": "cb_focal", "cb_beta": 0.9999, "gamma": 1}
-    assert settings(searches[1])[0] == {"method": "logit_adjusted", "tau": 1.0}  # none is given: as the method declares
+    assert settings(searches[1])[0] == {
+        "method": "logit_adjusted",
+        "tau": 1.0,
+    }  # no paper setting is given, so the declared one comes first
     assert [len(s.optuna.trials) for s in searches] == [5, 5]
     ids = {i for s in searches for t in s.optuna.trials for i in t.user_attrs["trial_ids"]}
     assert ids == set(store.frame()["trial_id"])  # ordinary trials, in the ordinary store
@@ -92,7 +95,11 @@ def test_the_grid_is_tried_whole_and_once(tmp_path):
 
 def test_a_pruned_trial_is_no_failure_and_is_run_when_somebody_asks_for_it(tmp_path):
     axes = {"recipe.lr": {"low": 1e-5, "high": 0.1, "scale": "log"}}
-    study = {"methods": "softmax", "space": axes, "paper": {"recipe.lr": 1e-5}}  # bad, and never stopped all the same
+    study = {
+        "methods": "softmax",
+        "space": axes,
+        "paper": {"recipe.lr": 1e-5},
+    }  # a bad setting, which is never stopped nevertheless
     recipe = {"base": "digits", "epochs": 9}
     (one,), store = search(tmp_path, pruner="asha", sampler="random", trials=12, recipe=recipe, studies={"s": study})
     states = [t.state.name for t in one.optuna.trials]
@@ -124,9 +131,9 @@ def test_a_setting_that_fails_is_counted_and_never_wins(tmp_path):
 
 def test_a_budget_in_hours_ends_a_study(tmp_path):
     searches, _ = search(tmp_path, trials=0, gpu_hours=1e-9)
-    assert [len(s.optuna.trials) for s in searches] == [1, 1]  # the paper's setting, which spends it all
+    assert [len(s.optuna.trials) for s in searches] == [1, 1]  # the paper's setting, which spends the whole budget
     seconds = searches[0].spent
-    again, _ = search(tmp_path, trials=0, gpu_hours=1.01 * seconds / 3600)  # which any further trial spends
+    again, _ = search(tmp_path, trials=0, gpu_hours=1.01 * seconds / 3600)  # any further trial spends this
     assert len(again[0].optuna.trials) == 2 and again[0].spent > seconds
 
 
@@ -149,7 +156,7 @@ def test_a_study_goes_on_with_a_larger_budget_and_repeats_nothing(tmp_path):
     before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "tiny" / "records").iterdir()}
     (one,), store = search(tmp_path, studies={"la": STUDY}, sampler="random", trials=9)
     assert len(one.optuna.trials) == 9
-    assert len({s["tau"] for s in settings(one)}) == 9  # a resumed sampler does not draw again what it has drawn
+    assert len({s["tau"] for s in settings(one)}) == 9  # a resumed sampler does not propose the same settings again
     after = {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()}
     assert before.items() <= after.items()
 
@@ -175,7 +182,7 @@ def test_a_study_is_not_mixed_with_another_question(tmp_path, changes, words):
 
 @pytest.mark.parametrize("all_fields", [True, False])
 def test_a_study_of_an_older_version_goes_on(tmp_path, all_fields):
-    """It wrote each field of the recipe and the data, and did not know those that came later."""
+    """That version wrote all fields of the recipe and the data, and did not know fields that were added later."""
     (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=1)
     begun = one.optuna.user_attrs["begun_with"]
     made = space(studies={"la": STUDY})
@@ -197,7 +204,7 @@ def test_bounds_and_who_proposes_may_change_and_are_told(tmp_path):
 
 
 def test_a_budget_in_hours_ends_though_every_setting_fails(tmp_path):
-    """Each costs some time, and nobody wants a night of failures."""
+    """Each failure takes some time, and nobody wants a night of failures."""
     study = {"methods": "softmax", "space": {"recipe.lr": {"low": 1e17, "high": 1e18}}, "paper": {"recipe.lr": 1e18}}
     said: list[str] = []
     made = space(studies={"s": study}, trials=0, gpu_hours=100.0)
@@ -220,7 +227,7 @@ def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path,
     assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL"]
     made = space(studies={"la": STUDY}, trials=2)
     store = Store(tmp_path / "tiny")
-    for _ in range(2):  # once is enough, and the second time there is nothing to retry
+    for _ in range(2):  # once is enough; the second time there is nothing to retry
         (one,) = tuning.tune(made, store, inline, retry_failed=True, say=lambda words: None)
         assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
     assert settings(one)[2:] == settings(one)[:2]
@@ -272,7 +279,7 @@ def test_a_changed_figure_in_a_journal_is_found_and_the_studies_can_begin_anew(t
     assert {p.name: p.stat().st_mtime_ns for p in store.records.iterdir()} == records, "none is run again"
     written.write_bytes(whole)
     written.with_name("studies.journal.sha256").unlink()
-    journal.open_storage(written)  # of an older version, which kept no digest
+    journal.open_storage(written)  # as an older version left it, without a digest
     assert written.with_name("studies.journal.sha256").is_file()
 
 
@@ -290,7 +297,7 @@ def test_settings_under_way_are_taken_up_again(tmp_path):
 
 
 def nothing_is_started(monkeypatch):
-    """Have the test fail where Ray would be started, a GPU measured, or an image set loaded."""
+    """Make the test fail if Ray is started, a GPU measured, or an image set loaded."""
 
     def started(*_, **__):
         raise AssertionError("there is nothing to train")
@@ -327,7 +334,7 @@ def test_a_finished_run_starts_nothing(tmp_path, capsys, monkeypatch, write_suit
 
 @pytest.mark.parametrize(("share", "settings"), [(1 / 8, 3), (1.0, 2)])
 def test_a_budget_in_gpu_hours_is_asked_again_once_the_share_of_a_trial_is_measured(tmp_path, monkeypatch, share, settings):
-    """By the smallest share that `auto` can find there is some of it left; the machines say whether there is."""
+    """With the smallest share that `auto` can find, some budget would be left; only the machines can tell whether there is."""
     said, asked = [], []
     (one,), store = search(tmp_path, studies={"la": STUDY}, trials=2)
     hours = dataclasses.replace(one.space, trials=3, gpu_hours=one.spent / 2 / 3600)
@@ -367,7 +374,7 @@ def test_optuna_is_imported_late():
 
 
 def states_of(run):
-    """States of the settings of each study, from its journal."""
+    """Study → the states of its settings, from the journal."""
     storage, optuna = journal.open_storage(run / "studies.journal"), journal.optuna_()
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     return {study.study_name: [t.state.name for t in study.trials] for study in studies}
@@ -375,7 +382,7 @@ def states_of(run):
 
 @pytest.mark.slow
 def test_a_killed_study_goes_on_and_its_winner_is_a_suite(tmp_path):
-    """Real Ray: killed in the middle, given again, then the winner's suite finds its trials done."""
+    """With a real Ray: the study is killed in the middle and run again; then the winner's suite finds its trials done."""
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump({**TINY, "recipe": {"base": "digits", "epochs": 6}, "trials": 5}))
     arguments = ["tune", str(file), "--out", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""`run --keep weights` and `weights`: networks beside the records, merged with them, copied elsewhere, refused if damaged."""
+"""`run --keep weights` and `weights`: networks are stored next to records, merged with them, copied, and rejected if damaged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE_EPOCH = {"recipe": {"base": "digits", "epochs": 1}, "methods": ["logit_adjus
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A run of four trials of one epoch on digits with all that can be kept, by the command line's own option."""
+    """A run of four trials of one epoch on digits that keeps everything, made with the command line's own option."""
     folder = tmp_path_factory.mktemp("kept")
     (folder / "tiny.yaml").write_text(yaml.safe_dump({**TINY, **ONE_EPOCH}))
     done = cli("run", str(folder / "tiny.yaml"), "--backend", "inline", "--keep", "all", "--out", str(folder))

@@ -1,4 +1,4 @@
-"""The wheel: built, installed beside an empty folder, and used there without the checkout."""
+"""The wheel is built, installed next to an empty folder, and used there without the checkout."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CACHES = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypoth
 
 
 def pip(*arguments: object) -> None:
-    """Offline: what builds the wheel is among the requirements of development."""
+    """Run pip without a network, because the development requirements include what builds the wheel."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
 
 
 def entries() -> set[Path]:
-    """What lies at the top of the checkout and of its two packages."""
+    """The top-level entries of the checkout and of its two packages."""
     return {path for folder in (ROOT, ROOT / "bench", ROOT / "lt_core") for path in folder.iterdir() if path.name not in CACHES}
 
 
@@ -40,7 +40,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """A function that runs a program, `lt-bench` by default, on the installed wheel: a path behind which the checkout hides."""
+    """A function that runs a program, `lt-bench` by default, with the installed wheel, which hides the checkout."""
     site = tmp_path_factory.mktemp("site")
     pip("install", "--no-index", "--no-deps", "--target", site, wheel)
 

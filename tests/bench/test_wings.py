@@ -1,4 +1,4 @@
-"""The house of the harness: its wings stand in one row, and each knows only those before it."""
+"""The layers of the harness: its wings stand in a row, and each imports only from those before it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import bench
 from tests.import_graph import circle, import_graph
 
-#: The contract: a wing may import from wings named before it, never from one behind.
+#: The contract: a wing may import from the wings named before it, and never from a later one.
 WINGS = ("records", "analysis", "report", "suites", "running", "tuning", "explaining", "cli")
 #: The rooms of the report, by the same rule.
 ROOMS = ("tables", "render", "charts", "plots", "page", "site")
@@ -22,7 +22,7 @@ def graph():
 
 
 def backwards(graph, inside, order):
-    """(importer, imported) wherever a module of a part in ``order`` imports from a part behind its own."""
+    """(importer, imported) wherever a module of a part in ``order`` imports from a later part."""
     place = {f"{inside}.{part}": number for number, part in enumerate(order)}
 
     def of(module):

@@ -85,7 +85,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(folder, call):
 
 
 def test_a_trial_takes_its_set_along(folder, monkeypatch):
-    """As Ray carries it: to a node that has the pictures and not the file that defines the set."""
+    """As Ray sends it to a node that has the pictures but not the file that defines the set."""
     add_set("mine", folder / "pictures" / "train", folder / "pictures" / "test", size=8)
     spec = tiny_spec(data={"dataset": DATASETS.versioned("mine"), "imbalance_type": "natural"})
     job = json.loads(packed(Job(spec, Runtime(device="cpu")), 0))
@@ -99,8 +99,9 @@ def test_a_trial_takes_its_set_along(folder, monkeypatch):
 
 
 def test_all_that_is_odd_about_files_is_told_when_a_set_is_added(folder, call):
-    """Pictures that cannot be used are left out by name, and what is learnt by content alone is told: copies, and test pictures
-    among those for training."""
+    """Unusable pictures are left out and named, and so are findings about the content: copies, and test pictures that are also in
+    the training set.
+    """
     train, root = folder / "pictures" / "train", folder / "pictures"
     one = next(train.glob("ash/**/*.png"))
     (train / "birch" / "empty.jpg").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""What the faults strike: a suite that takes a while, and its figures where nothing struck."""
+"""The target of the faults: a suite that takes a while, and its figures without faults."""
 
 from __future__ import annotations
 

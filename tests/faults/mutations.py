@@ -1,4 +1,4 @@
-"""What can happen to a file: bits flip, blocks are zeroed, lost or repeated, and what is well formed says something else."""
+"""What can happen to a file: bits flip, blocks are zeroed, lost or repeated, and well-formed content gets other values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-#: Values that stand where others should.
+#: Values to put in place of others.
 ODD = [
     None, True, False, 0, -1, 7, 2**53 + 1, 2**63, 10**30, 0.5, -0.5, 1e308, "", "x", "0", "1e9", "\x00", "=1+1", "'", "a" * 300,
     [], [0], [[0]], [None], {}, {"x": 0}, [[1, 2], [3]], "2026-01-01",

@@ -1,4 +1,4 @@
-"""A second machine, as far as the network goes, and nodes of Ray on it and on this one."""
+"""A second machine as far as the network is concerned, and nodes of Ray on it and on this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Namespace:
         self.name, self.within = name, ["ip", "netns", "exec", name]
 
     def cut(self) -> None:
-        """Nothing gets through any more; neither side is told."""
+        """Cut the cable: nothing gets through any more, and neither side is notified."""
         ip("link", "set", self.name, "down")
 
     def mend(self) -> None:
@@ -40,7 +40,7 @@ class Namespace:
 
 @contextlib.contextmanager
 def another_machine() -> Iterator[Namespace]:
-    """Skips the test where none can be made."""
+    """Another machine; the test is skipped if none can be made."""
     if shutil.which("ip") is None or os.geteuid():
         pytest.skip("network namespaces need root and iproute2")
     name = f"lt{os.getpid()}"
@@ -57,7 +57,7 @@ def another_machine() -> Iterator[Namespace]:
         ip("-n", name, "link", "set", "out", "up")
         yield Namespace(name)
     finally:
-        ip("netns", "delete", name)  # and the link with it
+        ip("netns", "delete", name)  # this also deletes the link
 
 
 def free_port() -> int:
@@ -67,11 +67,11 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def node(folder: Path, name: str, *options: str, within: Sequence[str] = (), **environment: str) -> Iterator[subprocess.Popen]:
-    """A node with one CPU as `ray start --block` makes it. The path of ``folder`` is to be short, since sockets lie in it.
+    """A node with one CPU, started with `ray start --block`. The path of ``folder`` must be short, because it holds sockets.
 
     Args:
-        options: of `ray start`: ``--head`` and a port, or the address of the head.
-        within: how a command begins that runs elsewhere, see `Namespace`.
+        options: options of `ray start`: ``--head`` and a port, or the address of the head.
+        within: the beginning of a command that runs on another machine, see `Namespace`.
     """
     command = [
         *within, RAY, "start", "--block", *options, "--num-cpus=1", f"--temp-dir={folder / name}",

@@ -1,7 +1,7 @@
-"""The clock is set while a run goes on, as Python sees it: durations and order come from a clock that nobody sets.
+"""The clock that Python sees is changed during a run. Durations and order must come from a clock that nobody can set.
 
-The machine's own clock is not set, so that Ray's daemons, which are not written in Python, see nothing of it. A preloaded library
-that shows it to them (Debian's libfaketime, or a few lines of C) also makes them wait for times that never come.
+The machine's own clock is not changed, so Ray's daemons, which are not written in Python, do not notice. A preloaded library that
+changes it for them too (Debian's libfaketime, or a few lines of C) also makes them wait for times that never come.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ time.time, time.time_ns = off(time.time, 1), off(time.time_ns, 10**9)
 
 @pytest.fixture
 def clock(tmp_path, monkeypatch) -> Path:
-    """The file that says by how many seconds the clock of this test's processes is off."""
+    """The file with the number of seconds by which the clock of this test's processes is wrong."""
     file = tmp_path / "clock"
     file.write_text("0")
     folder = tmp_path / "python"
@@ -42,7 +42,7 @@ def clock(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_clock_that_is_set_costs_no_record_and_changes_no_figure(clock, reference, tmp_path, tmp_path_factory, monkeypatch):
-    """An hour back, then two days forward."""
+    """The clock goes back by an hour, and then forward by two days."""
     suite, expected = reference
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
     run, log = tmp_path / "tiny", tmp_path / "log"

@@ -1,5 +1,5 @@
-"""Files that are read back, damaged in every way that hypothesis can think of: each outcome is right, or one sentence that names
-the file. A few cases of each kind in every run of the tests, 2,000 in all where `slow` tests are run.
+"""Files are damaged in every way that hypothesis can find, and read again. The outcome must be right, or one sentence that names
+the file. Every test run has a few cases of each kind, and 2,000 in total if `slow` tests are run.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ from tests.pictures import listing, pictures, tree
 
 COMMITTED = ROOT / "results" / "quick" / "records"
 pytestmark = pytest.mark.filterwarnings("ignore")
-#: How many cases of each of the ten kinds.
+#: The number of cases of each of the ten kinds, without and with `slow` tests.
 FEW, MANY = 15, 200
 cases = pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 
 
 def every(number: int, changes: st.SearchStrategy, holds: Callable[[Any], None]) -> None:
-    """``holds`` of so many ``changes``."""
+    """Check that ``holds`` is true for a ``number`` of ``changes``."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     settings(max_examples=number, suppress_health_check=quiet)(given(changes)(holds))()
 
 
 def outcome(read: Callable[[], Any], file: Path) -> Any:
-    """What ``read`` gives; None if it refuses, which it does in one sentence that names ``file``.
+    """The result of ``read``; None if it rejects the file, in one sentence that names ``file``.
 
-    Anything but a `UserError` fails the test, and so does a message that says nothing of the file.
+    Any exception other than a `UserError` fails the test, and so does a message that does not name the file.
     """
     try:
         return read()
@@ -67,7 +67,7 @@ def outcome(read: Callable[[], Any], file: Path) -> Any:
 
 
 def used(store: Store) -> pd.DataFrame:
-    """Everything that is made of records, down to what people see."""
+    """Use everything that is made from records, including what readers see."""
     frame = store.frame()
     store.compact()
     specs_of(frame), environments_of(frame)
@@ -106,7 +106,7 @@ def test_a_damaged_record_is_found(run, cases):
 
 @cases
 def test_a_damaged_record_without_a_digest_is_found_or_does_no_harm(tmp_path, cases):
-    """Of a record from before there is no knowing that a second was a tenth; what can be told is."""
+    """In a record without a digest, a changed number of seconds cannot be noticed; what can be noticed is reported."""
     file = max(COMMITTED.glob("*.json"), key=lambda path: path.stat().st_size)
     store = Store.create(tmp_path / "run")
     copy = store.records / file.name
@@ -125,7 +125,7 @@ def test_a_damaged_record_without_a_digest_is_found_or_does_no_harm(tmp_path, ca
 @cases
 @pytest.mark.parametrize("seal", [True, False])
 def test_a_record_that_says_something_else_is_read_or_refused(run, tmp_path, seal, cases):
-    """With the right digest: of another version, or of somebody who made it by hand."""
+    """The digest is right: the record comes from another version, or was made by hand."""
     store, file = run
     source = file if seal else min(COMMITTED.glob("*.json"))
     tree = json.loads(source.read_bytes())
@@ -219,7 +219,7 @@ def test_a_damaged_journal_is_found(tmp_path, cases):
         file.write_bytes(content)
         file.with_name("studies.journal.sha256").write_bytes(digest)
         storage = outcome(lambda: open_storage(file), file)
-        if storage is not None:  # what follows the digest's bytes is no part of what was written
+        if storage is not None:  # the digest does not cover what follows
             assert content.startswith(whole)
             assert optuna.load_study(study_name="tiny/la", storage=storage).trials == study.trials
 
@@ -264,7 +264,7 @@ def test_damaged_decoded_pictures_are_found(tmp_path, monkeypatch, cases):
         for each, whole in files.items():
             each.write_bytes(content if each == file else whole)
         whole = intact(folder)
-        # JSON can change where it says the same: a space more.
+        # JSON can change without changing its meaning, for example by another space.
         assert not whole or (file.name == "meta.json" and json.loads(content) == json.loads(files[file]))
 
     one = st.sampled_from(sorted(files)).flatmap(lambda file: damaged(files[file]).map(lambda content: (file, content)))

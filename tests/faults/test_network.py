@@ -1,4 +1,4 @@
-"""A cluster of two machines whose network fails, or whose head goes: nothing finished is lost, and the figures are the same."""
+"""A cluster of two machines whose network fails, or whose head dies: no finished trial is lost, and the figures are the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def token(monkeypatch) -> None:
 def test_a_cable_that_is_cut_and_mended_costs_no_record_and_changes_no_figure(
     machine, reference, token, tmp_path, tmp_path_factory
 ):
-    """Five seconds are waited for; after a minute the head has given the node up, and its trials are trained elsewhere."""
+    """The head waits for five seconds; after a minute it has given up the node, and its trials are trained elsewhere."""
     suite, expected = reference
     folder, run, port = tmp_path_factory.mktemp("c"), tmp_path / "tiny", free_port()
     with (

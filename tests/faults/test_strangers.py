@@ -1,4 +1,4 @@
-"""Somebody in another network namespace, which is another machine as far as the network goes, knocks at Ray's ports."""
+"""Somebody in another network namespace, which is like another machine in the network, tries to connect to Ray's ports."""
 
 from __future__ import annotations
 

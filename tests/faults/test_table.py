@@ -1,11 +1,11 @@
-"""Faults × components: how a run ends, that nothing finished is lost or rewritten, and that the next run has the same figures.
+"""Faults × components: how a run ends, that no finished trial is lost or rewritten, and that the next run has the same figures.
 
     component    fault                   outcome
-    driver       SIGKILL, SIGTERM, …     the run ends, 130 where it was asked to; the same command goes on
+    driver       SIGKILL, SIGTERM, …     the run ends, with exit code 130 if it was asked to; the same command continues
     worker       SIGKILL, SIGSTOP        the run goes on
-    raylet, gcs  SIGKILL                 noticed within 15 s, a sentence, exit code 2; the same command goes on
+    raylet, gcs  SIGKILL                 noticed within 15 s, a sentence, exit code 2; the same command continues
     raylet       SIGSTOP                 the run goes on
-    disk         full, read-only         a sentence, exit code 2; the same command goes on
+    disk         full, read-only         a sentence, exit code 2; the same command continues
 
 A node of a cluster is killed in tests/bench/test_cluster.py, a study's driver in tests/bench/test_tuning.py. test_network.py cuts
 the network between two nodes, and test_clock.py sets the clock.
@@ -26,14 +26,14 @@ from benchmarks.faults import FAULTS, small_disk, workers
 from tests.bench.harness import cli, records, same, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-NOTICED = 20.0  # seconds from the death of a daemon to the end of the run: 15, and what a busy machine adds
+NOTICED = 20.0  # seconds from the death of a daemon to the end of the run: 15, plus some for a busy machine
 
 
 @pytest.fixture
 def out(tmp_path_factory, monkeypatch):
-    """A disk of its own for the run, and a temporary directory of its own, whose name is short since sockets lie in it."""
+    """A disk for the run alone, and a temporary directory of its own, with a short name because it holds sockets."""
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
-    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")  # else Ray ends our workers where other processes fill the memory
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")  # otherwise Ray ends our workers if other processes fill the memory
     folder = tmp_path_factory.mktemp("out")
     try:
         with small_disk(folder):
@@ -79,11 +79,11 @@ def test_a_fault_costs_no_record_and_changes_no_figure(reference, out, tmp_path,
 def test_a_worker_that_ray_ends_for_want_of_memory_costs_its_trial_alone(reference, out, tmp_path, monkeypatch):
     suite, expected = reference
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
-    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")  # no machine has so little in use
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")  # every machine uses more than this
     done = cli("run", suite, "--out", str(out), "--limit", "2")
     assert done.returncode == 4, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert set(Store(out / "tiny").frame()["status"]) <= {"oom", "lost"}  # by whether it was training by then
+    assert set(Store(out / "tiny").frame()["status"]) <= {"oom", "lost"}  # depending on whether it was training then
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
     assert cli("run", suite, "--out", str(out), "--retry-failed").returncode == 0
     same(out / "tiny", expected)

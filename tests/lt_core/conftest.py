@@ -9,7 +9,7 @@ from tests.lt_core.tiny_backbone import frozen, frozen_spec, weights  # noqa: F4
 
 @pytest.fixture(scope="session")
 def make_spec():
-    """A trial of a few epochs on 240 digits (imbalance factor 10); keywords change the recipe."""
+    """A function that makes a trial of a few epochs on 240 digits (imbalance factor 10); keywords change the recipe."""
     from lt_core.testing.trials import tiny_spec
 
     return tiny_spec
@@ -17,7 +17,7 @@ def make_spec():
 
 @pytest.fixture(scope="session")
 def fitting_spec():
-    """As `make_spec`, with what the method cannot do without."""
+    """As `make_spec`, with everything that the method needs."""
     from lt_core.testing.trials import fitting_spec
 
     return fitting_spec
@@ -25,7 +25,9 @@ def fitting_spec():
 
 @pytest.fixture(scope="session")
 def make_split():
-    """A split of 8×8 grey images, each class a patch of its own in noise; all its parts are the training images."""
+    """A function that makes a split of 8×8 grey images, where each class is a patch of its own in noise. Validation and test
+    images are the training images.
+    """
     from lt_core.testing.trials import split_of
 
     return split_of
@@ -33,7 +35,7 @@ def make_split():
 
 @pytest.fixture(scope="session")
 def figures():
-    """All that was measured in a trial, without what depends on the clock and the machine."""
+    """A function that gives the figures of a trial, except for those that depend on the clock and the machine."""
     from lt_core.testing.trials import figures_of
 
     return figures_of
@@ -49,7 +51,7 @@ def extreme_logits():
 
 @pytest.fixture(scope="session")
 def train():
-    """Takes all trainings of a trial through their epochs on a split made by hand: the last one, and all losses."""
+    """A function that runs all trainings of a trial on a split made by hand, and gives the last training and all losses."""
     from lt_core.testing.trials import trained
 
     return trained
@@ -57,7 +59,7 @@ def train():
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads a plug-in file with this text; all files are forgotten when the test is over."""
+    """A function that loads a plug-in file with this text. All files are forgotten when the test is over."""
     from lt_core import plugins
 
     before = {plugin.version for plugin in plugins.loaded()}

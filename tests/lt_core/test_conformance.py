@@ -1,6 +1,7 @@
-"""What must hold for everything that is registered. No name is here: a new method or part is tested by being registered.
+"""What must be true of everything that is registered. No names are listed here: registering a method or part is enough to test
+it.
 
-The checks are those of `lt_core.testing`, which authors of plug-in files run too; test_testing.py shows that each can fail.
+The checks are those of `lt_core.testing`, which authors of plug-in files also run; test_testing.py shows that each can fail.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from lt_core.testing import CHECKS, REGISTRIES, cases, parametrize_with_checks
 from lt_core.testing.metrics import COUNTS
 from lt_core.testing.trials import first_training
 
-#: Networks that are the same code as smaller ones, only longer.
+#: Networks with the same code as smaller ones, but more layers.
 LONG = ("resnet44", "resnet56", "resnet110")
 NAMES = {kind: [name for name in registry if name not in LONG] for kind, registry in REGISTRIES.items()}
-NAMES["dataset"] = ["digits"]  # the only one that is on every machine
-NAMES["model"] += ["resnet18", "mobilenet_v3_small", "timm/test_convnext"]  # those that are not registered one by one
+NAMES["dataset"] = ["digits"]  # the only set that every machine has
+NAMES["model"] += ["resnet18", "mobilenet_v3_small", "timm/test_convnext"]  # examples of those that are not registered one by one
 
 
 @parametrize_with_checks(**NAMES)
@@ -39,14 +40,14 @@ def test_every_check_is_made_of_something():
 
 
 def test_metrics_of_ours_that_no_clock_measures_are_shares():
-    """Predictions are counted, so that all that is checked of shares holds for them."""
+    """They count predictions, so everything that is checked for shares applies to them."""
     assert [metric.name for metric in METRICS.values() if not metric.measured and metric.unit != "%"] == []
     assert all(metric.applies(counts) for metric in METRICS.values() if metric.measured for counts in COUNTS)
 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_no_method_is_spared_being_compared_with_a_plainer_one(name):
-    """It has a neutral point and is held there, or has none and is held against softmax; softmax itself, see below."""
+    """A method is compared at its neutral point, or with softmax if it has none. For softmax itself, see below."""
     made = {case.check.name for case in cases([("method", name)])}
     at_its_point = {"it_is_the_plainer_method_at_its_neutral_point", "it_is_another_away_from_it"}
     assert made & (at_its_point | {"it_is_not_softmax_as_it_says"}) in (
@@ -59,7 +60,7 @@ def test_softmax_is_plain_cross_entropy_to_the_bit(make_spec, make_split):
     positions = torch.tensor([14, 0, 9, 3])
     before = training.augment.get_state()
     loss = training.step(positions)
-    training.augment.set_state(before)  # the same crops again
+    training.augment.set_state(before)  # so that the crops are the same again
     images, labels = training.images(positions)
     assert torch.equal(loss, F.cross_entropy(training.model(images), labels, reduction="none").mean())
 

@@ -1,4 +1,4 @@
-"""What an evaluation counts by class: labels among the five most probable, and what stands in place of a confusion matrix."""
+"""What an evaluation counts by class: labels among the five most probable, and the counts that replace a confusion matrix."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ QUICK = Path(__file__).parents[2] / "results" / "quick" / "records"
 
 
 def in_order(row):
-    """Classes from the most probable one, of equally probable ones the first first."""
+    """Classes from the most probable one down, where ties keep their order."""
     return sorted(range(len(row)), key=lambda c: (-row[c], c))
 
 
 @given(arrays.arrays(np.float32, (7, 8), elements=st.sampled_from([0.0, 0.125, 0.25, 0.5])), st.data())
 def test_a_label_is_after_the_classes_that_sorting_puts_before_it(probabilities, data):
-    """Few different values, so that most are tied."""
+    """There are few different values, so that most are tied."""
     labels = data.draw(st.lists(st.integers(0, 7), min_size=7, max_size=7))
     before = evaluate.classes_before(torch.from_numpy(probabilities), torch.tensor(labels)).tolist()
     assert before == [in_order(row).index(label) for row, label in zip(probabilities.tolist(), labels, strict=True)]
@@ -39,14 +39,14 @@ def test_a_label_is_after_the_classes_that_sorting_puts_before_it(probabilities,
 
 @pytest.fixture(scope="module")
 def corrected(make_spec, make_split):
-    """A training of ten classes whose predictions a prior corrects, after an epoch."""
+    """A training of ten classes after one epoch, whose predictions are corrected by a prior."""
     training = Training(make_spec("threshold_moving"), make_split([40, 30, 20, 9, 8, 7, 6, 5, 3, 2]), CPU)
     training.run_epoch()
     return training
 
 
 def test_top_five_is_counted_on_what_is_predicted_in_the_end(corrected):
-    """By brute force on the outputs and the prior; the model's own five would be others."""
+    """Compared with brute force on outputs and prior; without the prior, the five classes would be others."""
     corrected.model.eval()
     test, counts = corrected.split.test, corrected.split.counts
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_a_trial_of_many_classes_has_every_figure_but_calibration_by_class(metho
 
 
 def test_a_record_from_before_is_read_and_written_as_it_was():
-    """It has no counts by class, and top-5 figures are missing; the others are there."""
+    """An older record has no counts by class, so only its top-5 figures are missing."""
     record = json.loads(min(QUICK.glob("*.json")).read_text())
     result = TrialResult.from_record(record)
     assert "class_counts" not in record and not {"class_counts", "validation_class_counts"} & set(result.to_record())

@@ -1,4 +1,4 @@
-"""Crops that are scaled, against torchvision's picture by picture."""
+"""Scaled crops, compared with torchvision's picture by picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def noise(count=6, height=40, width=40, channels=3):
-    """Smooth enough that a wrong pixel shows, not so noisy that rounding does."""
+    """Noise that is smooth enough for a wrong pixel to show, and for rounding not to show."""
     random = np.random.RandomState(0)
     coarse = torch.from_numpy(random.randint(0, 256, (count, channels, 7, 7)).astype(np.float32))
     fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 255)
@@ -31,7 +31,7 @@ def numbers(count, seed=0):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [7, 24, 64], ids=["smaller", "alike", "larger"])
 def test_a_box_is_scaled_as_torchvision_does(way, side, channels):
-    pixels = noise(70, channels=channels)  # more than are computed at once
+    pixels = noise(70, channels=channels)  # more images than are computed at once
     boxes = crops.random_boxes(numbers(70), 40, 40, (0.08, 1.0), (3 / 4, 4 / 3))
     flipped = torch.arange(70) % 3 == 0
     made = way(pixels, boxes, side, flipped)
@@ -44,7 +44,7 @@ def test_a_box_is_scaled_as_torchvision_does(way, side, channels):
 
 
 def test_boxes_are_torchvisions():
-    """The same attempts give the same box: its sizes from shares and ratios, the first that fits, or the fallback."""
+    """The same attempts give the same box: sizes from shares and ratios, and the first that fits, or else the fallback."""
     count, height, width, area, ratio = 4000, 30, 50, (0.5, 1.0), (0.5, 3.0)
     boxes = crops.random_boxes(numbers(count), height, width, area, ratio)
     drawn = numbers(count).take(crops.NUMBERS).double()
@@ -67,7 +67,7 @@ def test_boxes_are_torchvisions():
 
 @pytest.mark.parametrize(("shape", "expected"), [((90, 10), [38, 0, 13, 10]), ((10, 90), [0, 38, 10, 13])])
 def test_where_no_box_fits_the_middle_is_taken(shape, expected):
-    """As torchvision's fallback: the largest box in the middle with a ratio within bounds."""
+    """Like torchvision's fallback, this is the largest box in the middle whose ratio is within bounds."""
     boxes = crops.random_boxes(numbers(50), *shape, (0.9, 1.0), (3 / 4, 4 / 3))
     assert boxes.tolist() == [expected] * 50
 

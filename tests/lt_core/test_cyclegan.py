@@ -37,7 +37,7 @@ def test_networks_keep_the_size_of_the_images(shape, times):
 
 @pytest.mark.parametrize(("large", "side"), [(False, 26), (True, 70)])
 def test_a_discriminator_judges_patches_of_that_size(large, side):
-    """Without instance norm, which looks at the whole image, an answer in the middle depends on so many pixels a side."""
+    """Without instance norm, which sees the whole image, an output in the middle depends on so many pixels per side."""
     net = PatchDiscriminator((128, 128, 3), 2, large)
     for place, layer in enumerate(net.body):
         if isinstance(layer, nn.InstanceNorm2d):
@@ -50,7 +50,7 @@ def test_a_discriminator_judges_patches_of_that_size(large, side):
 
 
 def test_the_networks_of_the_paper_have_its_layers():
-    """C64-C128-C256-C512 and one answer; c7s1-64, d128, d256, six R256, u128, u64, c7s1-3. No bias before an instance norm."""
+    """C64-C128-C256-C512 and one output; c7s1-64, d128, d256, six R256, u128, u64, c7s1-3. No bias before an instance norm."""
     discriminator = 64 * (3 * 16 + 1) + 16 * (64 * 128 + 128 * 256 + 256 * 512) + (512 * 16 + 1)
     assert sum(p.numel() for p in PatchDiscriminator((128, 128, 3), 64, large=True).parameters()) == discriminator
     around, inside = 49 * 3 * 64 + (49 * 64 * 3 + 3), 9 * 2 * (64 * 128 + 128 * 256)
@@ -79,7 +79,7 @@ class Verdict(Shift):
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (5.0, 0.0), (0.0, 10.0), (0.5, 2.0)])
 def test_the_objective_by_hand(alpha, beta):
-    """Generators that add 0.3 and −0.1, discriminators that say 0.4 (A) and 0.9 (B) of everything, a classifier that adds 2."""
+    """Generators add 0.3 and −0.1, discriminators always say 0.4 (A) and 0.9 (B), and a classifier adds 2."""
     gan = CycleGAN((8, 8, 1), objective(identity_weight=alpha, cycle_weight=beta), 0, CPU)
     gan.to_b, gan.to_a, gan.discriminator_a, gan.discriminator_b = Shift(0.3), Shift(-0.1), Verdict(0.4), Verdict(0.9)
     for optimizer, nets in (
@@ -102,7 +102,7 @@ def test_the_objective_by_hand(alpha, beta):
 
 
 def test_discriminators_minimise_the_least_squares_loss():
-    """Half of (j − 1)² + j² has the slope 2j − 1: both move towards 1/2 when real and made look alike."""
+    """Half of (j − 1)² + j² has the slope 2j − 1, so both move towards 1/2 when real and generated images look alike."""
     gan = CycleGAN((8, 8, 1), objective(), 0, CPU)
     gan.discriminator_a, gan.discriminator_b = Verdict(0.4), Verdict(0.9)
     gan.discriminators.param_groups[0]["params"] = [gan.discriminator_a.by, gan.discriminator_b.by]

@@ -1,4 +1,4 @@
-"""Which images a trial uses, by their role: what holds for every spec, and the very images of one seed."""
+"""Which images a trial uses, by their role: what is true for every spec, and the exact images of one seed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def data(factor=1.0, validation=0, subset_seed=0, n_max=50, dataset="digits", **
 
 @st.composite
 def specs(draws):
-    """Every shape and protocol; some ask for more than the five classes have."""
+    """Specs of every shape and protocol, some of which need more images than the five classes have."""
     keys = {"subset_seed": draws(SEEDS), "validation": draws(st.integers(0, 40))}
     kind = draws(st.sampled_from(["exp", "step", "majority", "natural", "counts"]))
     if kind != "natural":
@@ -53,7 +53,7 @@ def specs(draws):
 
 
 def possible(spec):
-    """Whether the five classes can give what ``spec`` asks for."""
+    """Whether the five classes have enough images for ``spec``."""
     try:
         semi_sizes(spec, POOLS.tolist())
     except UserError:
@@ -96,7 +96,7 @@ def test_only_extra_images_have_a_second_role_and_only_where_a_class_has_none_le
 
 @given(specs(), specs())
 def test_of_two_draws_of_a_seed_one_holds_the_other_class_by_class(one, other):
-    """Whatever shapes and protocols: labelled images are the first of a class's order, and so are all that are not held out."""
+    """For any shapes and protocols, labelled images come first in a class's order, and so do all images that are not held out."""
     other = replace(other, subset_seed=one.subset_seed)
     assume(possible(one) and possible(other))
     a, b = draw(one, LABELS, 5), draw(other, LABELS, 5)
@@ -131,7 +131,7 @@ def test_a_fraction_of_a_subset_takes_labels_away_and_no_images(spec):
 
 @given(specs(), st.integers(0, 4))
 def test_a_class_is_drawn_from_its_own_images_alone(spec, label):
-    """Images of other classes change places; this class's stay where they are and are drawn as before."""
+    """If images of other classes change places, this class's images are drawn as before."""
     assume(possible(spec))
     others = label != LABELS
     moved = LABELS.copy()
@@ -169,7 +169,7 @@ def test_extra_images_are_the_same_for_all_factors_and_beyond_the_subset_where_a
 
 
 def test_meta_weight_nets_own_subset_of_cifar_leaves_ten_images_a_class():
-    """With n_max 4990 the sizes and the ten extra images are those of its code; with 5000 class 0 lends ten."""
+    """With n_max 4990, the sizes and the ten extra images are those of its code; with 5000, class 0 gives up ten."""
     labels = np.repeat(np.arange(10), 5000)
     for n_max, lent in ((4990, 0), (5000, 10)):
         drawn = draw(data(100, n_max=n_max, dataset="cifar10"), labels, 10)

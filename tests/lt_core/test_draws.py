@@ -1,4 +1,4 @@
-"""Numbers that depend on seed, epoch, image and draw alone."""
+"""Random numbers that depend only on seed, epoch, image and draw."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_numbers_are_uniform_and_go_on():
     assert first.min() >= 0 and first.max() < 1
     for sample in (first[0], first[1], second[0], first[:, 0]):
         assert len(sample) < 10 or kstest(sample.numpy(), "uniform").pvalue > 1e-3
-    # Neighbouring images, and neighbouring numbers of one image, have nothing in common.
+    # Neighbouring images, and neighbouring numbers of one image, are uncorrelated.
     for a, b in ((first[0, 1:], first[0, :-1]), (first[0], first[1]), (first[1], second[0])):
         assert abs(torch.corrcoef(torch.stack([a, b]))[0, 1]) < 0.06
 
@@ -45,7 +45,7 @@ def test_seed_epoch_image_and_draw_each_change_the_numbers():
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.data())
 def test_a_batch_in_parts_is_the_whole_batch(images, data):
-    """Parts one after another, as micro-batches are; and parts by themselves with the others skipped, as ranks have them."""
+    """Parts one after another, as in micro-batches; and single parts with the others skipped, as on ranks."""
     positions = torch.tensor(images)
     cut = data.draw(st.integers(0, len(images)))
     whole, parts, rank = (Draws(6, CPU) for _ in range(3))

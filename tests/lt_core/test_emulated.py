@@ -1,4 +1,4 @@
-"""The emulated GPU refuses what CUDA refuses, and counts what makes the host wait or uploads."""
+"""The emulated GPU rejects what CUDA rejects, and counts operations that make the host wait or that upload."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_cuda_refuses_is_refused(gpu, mistake):
         (lambda x: x * 2 + 1, 0, 0),
         (lambda x: x[0] + x.sum(), 0, 0),
         (lambda x: torch.where(x > 1, x, torch.zeros_like(x)), 0, 0),
-        (lambda x: x + torch.tensor(1.0), 0, 0),  # a number goes with the launch
+        (lambda x: x + torch.tensor(1.0), 0, 0),  # a number is passed with the launch
         (lambda x: float(x.sum()), 1, 0),
         (lambda x: bool((x > 1).any()), 1, 0),
         (lambda x: x.tolist(), 1, 0),
@@ -105,7 +105,7 @@ def plain(method):
     return build_parts(resolve(method).params)["step"].captured
 
 
-#: Waits and uploads a step, of the methods whose steps have any; all others have none.
+#: Waits and uploads per step, for the methods whose steps have any; all others have none.
 COSTS = {
     "range_loss": (60, 0),  # its classes are looked up by masks
     "joint_alt": (10, 0),  # which images are to be translated
@@ -122,7 +122,7 @@ COSTS = {
 
 @pytest.mark.parametrize("method", sorted({*COSTS, *(name for name in METHODS if not plain(name))}))
 def test_what_a_step_costs_the_host_is_known(method):
-    """Of every method whose steps may not be recorded; those of the others are checked to have none."""
+    """This covers every method whose steps may not be recorded; for all others, a check shows that they have none."""
     result, steps = on_emulated_gpu(emulation_spec(method))
     assert result.status == "ok", result.traceback
     waits, uploads = COSTS.get(method, (0, 0))

@@ -1,4 +1,4 @@
-"""Heat maps by hand, against Captum and against exact expectations; where a network's map is; scores of constructed cases."""
+"""Heat maps, compared with values by hand, Captum and exact expectations; where a network's map is; scores of known cases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pictures(count: int, channels: int, side: int, seed: int = 0) -> torch.Tenso
 
 
 class Readout(nn.Module):
-    """Maps of the picture by a convolution, their means, and one linear layer: logit_c = Σ_k w_ck · mean(A^k) + b_c."""
+    """A convolution, the means of its maps, and one linear layer: logit_c = Σ_k w_ck · mean(A^k) + b_c."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Readout(nn.Module):
 
 
 def test_grad_cam_of_a_linear_readout_by_hand():
-    """The slope of logit c along every place of A^k is w_ck / 4, so that heat is max(0, Σ_k w_ck · A^k) / 4."""
+    """The slope of logit c by every place of A^k is w_ck / 4, so the heat is max(0, Σ_k w_ck · A^k) / 4."""
     net = Readout()
     weight, bias = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.0, 0.5, 0.0])
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_what_does_not_speak_for_the_class_is_cold():
 
 PUBLISHED = {
     "resnet18": (64, (512, 2, 2)),
-    "densenet121": (64, (1024, 2, 2)),  # its last norm is rectified in place
+    "densenet121": (64, (1024, 2, 2)),  # a ReLU changes its last norm in place
     "mobilenet_v3_small": (64, (576, 2, 2)),
     "efficientnet_b0": (64, (1280, 2, 2)),
     "convnext_tiny": (64, (768, 2, 2)),
@@ -113,7 +113,7 @@ def test_the_map_of_published_networks_is_the_last_one_on_which_the_outputs_depe
 
 
 def test_patches_lie_where_they_are_in_the_picture():
-    """A change in the upper right corner moves the upper right token of the embedding most."""
+    """A change in the upper right corner changes the upper right token of the embedding most."""
     net = build_model("timm/vit_tiny_patch16_224", (64, 64, 3), 3, LinearHead()).eval()
     norm = net.backbone.network.blocks[0].norm1
     one = pictures(1, 3, 64)
@@ -166,7 +166,7 @@ def test_the_gradient_of_a_linear_network_is_its_weight():
 
 
 class Toy:
-    """A class is as probable as one place of a 4 × 4 picture is bright, times another one: no sum over places."""
+    """A class's probability is the product of the brightness at two places of a 4 × 4 picture, which is not a sum over places."""
 
     backbone = nn.Identity()
 

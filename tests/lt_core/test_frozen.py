@@ -1,4 +1,4 @@
-"""Frozen backbones: features are the backbone's, kept and found again whatever happens."""
+"""Frozen backbones: the features are the backbone's, and are stored and found again whatever happens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.lt_core.tiny_backbone import SIZE, WIDTH, tiny_backbone
 
 
 def forget():
-    """As a new process would begin."""
+    """Start like a new process."""
     features._open.clear()
 
 
@@ -125,7 +125,7 @@ def test_another_backbone_size_or_set_has_another_place(frozen):
 
 
 def counted_images(monkeypatch):
-    """How many images features are computed of from now on."""
+    """Counts the images for which features are computed from now on."""
     seen = []
 
     def counting(net, frozen, pixels, device="cpu"):

@@ -1,4 +1,4 @@
-"""Trials on features of a frozen backbone: methods for heads work unchanged, the others are refused before anything starts."""
+"""Trials on features of a frozen backbone: methods for heads work unchanged, and others are rejected before anything starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How features lie: closed forms of constructed features, and what may change no figure."""
+"""How features are distributed: closed forms for constructed features, and changes that must not affect the figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lt_core.geometry import between, by_class, centres, collapse, nearest_centr
 
 
 def simplex(classes):
-    """Corners of a simplex with equal lengths and largest equal angles, in as many dimensions as classes: [C, C]."""
+    """The corners of a simplex, with equal lengths and the largest equal angles, in as many dimensions as classes: [C, C]."""
     return np.sqrt(classes / (classes - 1)) * (np.eye(classes) - 1 / classes)
 
 
@@ -23,13 +23,13 @@ def measures(features, labels, weights=None, predicted=None, middles=None):
 @pytest.mark.parametrize("classes", [2, 3, 10])
 def test_a_perfect_simplex_has_collapsed(classes):
     labels = np.arange(classes).repeat(np.arange(1, classes + 1))
-    corners = 7 * simplex(classes) + 3.0  # somewhere else, at another scale
+    corners = 7 * simplex(classes) + 3.0  # moved and scaled
     made = measures(corners[labels], labels, weights=0.1 * simplex(classes))
     assert [made.nc1, made.nc2_norms, made.nc2_angles, made.nc3, made.nc4] == pytest.approx([0] * 5, abs=1e-9)
 
 
 def test_the_spread_within_classes_by_hand():
-    """Two classes at ±1 on a line, each at its middle ± s: Σ_W = s², Σ_B = 1, NC1 = s²/2, however many images a class has."""
+    """Two classes at ±1 on a line, with images at ±1 ± s: Σ_W = s², Σ_B = 1, NC1 = s²/2, for any number of images per class."""
     s = 0.3
     features = np.array([1 + s, 1 - s, -1 + s, -1 - s, -1 + s, -1 - s])[:, None]
     assert measures(features, np.array([0, 0, 1, 1, 1, 1])).nc1 == pytest.approx(s**2 / 2)
@@ -83,7 +83,7 @@ def test_a_class_without_images_has_no_centre_and_is_nearest_to_nothing():
 
 
 def test_silhouettes_by_hand():
-    """Class 0 at 0 and 1, class 1 at 10: a = 1, b = 10 and 9; the only image of a class counts 0."""
+    """Class 0 at 0 and 1, class 1 at 10: a = 1, b = 10 and 9; the only image of a class counts as 0."""
     found = silhouettes(np.array([[0.0], [1.0], [10.0]]), np.array([0, 0, 1]), 2)
     assert found == pytest.approx([(9 / 10 + 8 / 9) / 2, 0])
 

@@ -40,7 +40,7 @@ def test_a_resumed_trial_on_cuda_goes_on_where_it_was(make_spec, tmp_path):
 @pytest.mark.parametrize("method", ["softmax", "ldam_drw", "range_loss", "label_aware_smoothing", "tail_augmentation"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_card_gives_one_id_the_same_figures_twice(make_spec, figures, method, precision):
-    """With another trial in between: cuDNN's choice of kernels must not depend on what ran before."""
+    """There is another trial in between, because cuDNN's choice of kernels must not depend on what ran before."""
     spec = make_spec(method, precision=precision)
     first = run_trial(spec, Runtime(device="cuda"))
     assert first.status == "ok", first.traceback
@@ -79,7 +79,7 @@ def test_a_stage_one_or_a_checkpoint_of_the_other_device_is_trained_anew(make_sp
 
 
 def test_float32_on_a_card_is_float32():
-    """TF32 keeps 10 bits of a mantissa: errors of 1e-3 where float32 has 1e-6."""
+    """TF32 keeps 10 bits of the mantissa, which gives errors of 1e-3 where float32 has 1e-6."""
     Runtime(device="cuda").prepare()
     draw = torch.Generator("cuda").manual_seed(0)
     images, weight = (torch.randn(shape, generator=draw, device="cuda") for shape in ((8, 64, 16, 16), (64, 64, 3, 3)))

@@ -1,4 +1,4 @@
-"""Joint generation and classification: what its stages train on, and what they cost."""
+"""Joint generation and classification: what its stages are trained on, and what they cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAIR = {"dataset": "digits_9v5", "imbalance_factor": 10, "n_max": 60}
 
 @pytest.fixture
 def stages(make_spec, make_split):
-    """All stages of a trial on a split made by hand, each run before the next is asked for."""
+    """A function that gives all stages of a trial on a split made by hand, each run before the next is asked for."""
 
     def of(method, at=None, counts=(40, 20, 5), epochs=2, run=True, **recipe):
         spec = make_spec(method, {**SMALL, **(at or {})}, epochs=epochs, **recipe)
@@ -37,12 +37,12 @@ def stages(make_spec, make_split):
 
 @pytest.fixture
 def trainings(stages):
-    """The trainings of these stages."""
+    """A function that gives the trainings of these stages."""
     return lambda *given, **keys: (stage.training for stage in stages(*given, **keys))
 
 
 def blind() -> Judge:
-    """A judge to whom all images are the same."""
+    """A judge that cannot distinguish any images."""
     return Judge(lambda pixels: (torch.ones(len(pixels), 3) / 3, torch.ones(len(pixels), 2)), 0.0, "blind")
 
 
@@ -85,7 +85,7 @@ def test_alt_shows_the_classifier_what_its_generators_make_now(trainings):
     shown = {}
     forward, step = training.forward, training.step
     training.forward = lambda images, labels=None, net=None: shown.update(images=images) or forward(images, labels, net)
-    step.turn = training.epoch  # no turn of the generators in between
+    step.turn = training.epoch  # the generators do not train in between
     positions = torch.tensor([3, 70])
     step(positions)
     source, label = training.split.train.pixels[70:71], training.split.train.labels[70:71]
@@ -122,7 +122,7 @@ def test_gamma_weighs_the_smaller_classes_and_them_alone(trainings, method):
 
 
 def test_class_balanced_weights_of_real_images_take_the_place_of_gamma(trainings):
-    """(1 − β)/(1 − β^n) for 40, 20 and 5 images at β = 0.9, summing to 3, though each class has 40 with the made ones."""
+    """(1 − β)/(1 − β^n) for 40, 20 and 5 images at β = 0.9, summing to 3, although each class has 40 with the generated ones."""
     *_, training = trainings("joint_aug", {"minority_beta": 0.9})
     raw = torch.tensor([0.1 / (1 - 0.9**n) for n in (40, 20, 5)])
     torch.testing.assert_close(training.class_weights, raw * 3 / raw.sum())
@@ -201,7 +201,7 @@ def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, data
         first = next(steps)
         if hasattr(first, "confusion"):
             break
-        next(steps)  # the checkpoint of an epoch is written when the next is asked for
+        next(steps)  # the checkpoint of an epoch is written when the next one is asked for
         steps.close()
     *_, result = trial_steps(spec, runtime)
     assert result.environment["resumed_at"], "it went on from a checkpoint"

@@ -1,4 +1,4 @@
-"""Adapting to class frequencies: against hand-computed values, mixtures whose posteriors are known, and what must hold of all."""
+"""Adapting to class frequencies, compared with values by hand and with mixtures of known posteriors; and general rules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LABELS = np.arange(8) % CLASSES
 
 
 def gaussians(sizes, prior, seed=0):
-    """Points of one-dimensional Gaussians, and their exact posteriors where classes have the frequencies ``prior``."""
+    """Points of one-dimensional Gaussians, and their exact posteriors if classes have the frequencies ``prior``."""
     labels = np.repeat(np.arange(len(sizes)), sizes)
     points = np.random.default_rng(seed).normal(1.5 * labels, 1)
     density = np.exp(-0.5 * (points[:, None] - 1.5 * np.arange(len(sizes))) ** 2)
@@ -79,7 +79,7 @@ def test_to_adapt_twice_is_to_adapt_once(given, one, two, three):
 @pytest.mark.parametrize("prior", [[0.25] * 4, [0.7, 0.2, 0.07, 0.03], [0.05, 0.05, 0.1, 0.8]])
 @pytest.mark.parametrize("sharpness", [0.5, 1, 2])
 def test_the_calibration_of_posteriors_is_found_on_images_of_any_frequencies(prior, sharpness):
-    """Exact posteriors whose logarithms were divided by the sharpness."""
+    """The posteriors are exact ones, with logarithms divided by the sharpness."""
     for sizes in ([4000] * 4, [8000, 4000, 2000, 1000]):
         exact, labels = gaussians(sizes, np.array(prior))
         found = calibration(normalised(exact ** (1 / sharpness)), labels)
@@ -90,7 +90,7 @@ def test_the_calibration_of_posteriors_is_found_on_images_of_any_frequencies(pri
 
 @given(posteriors, priors, priors)
 def test_a_correction_by_priors_is_undone(given, one, other):
-    """The same classifier before and after it comes to the same posteriors."""
+    """A classifier gives the same posteriors with and without the correction."""
     corrected = adapted(given, one, other)
     there, again = (adapted(c(p), c.prior, np.full(CLASSES, 0.25)) for p in (given, corrected) if (c := calibration(p, LABELS)))
     assert again == pytest.approx(there, abs=1e-3)
@@ -118,7 +118,7 @@ def test_em_recovers_the_frequencies_of_a_mixture(q):
 
 
 def test_em_by_hand():
-    """Images that leave no doubt are counted."""
+    """With images whose class is certain, EM just counts them."""
     (found,) = em_priors(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.9, 0.1]), np.array([[0.3, 0.7]]))
     assert found.tolist() == pytest.approx([0.3, 0.7])
 
@@ -131,7 +131,7 @@ def test_em_stays_where_posteriors_have_their_own_frequencies(given):
 
 @given(posteriors, priors)
 def test_no_other_frequencies_make_the_images_likelier_than_those_of_em(given, other):
-    """Σ_i w_i log Σ_c q_c p_ic / π_c is concave, and EM finds its summit."""
+    """Σ_i w_i log Σ_c q_c p_ic / π_c is concave, and EM finds its maximum."""
     source, weights = np.full(CLASSES, 0.25), np.full((1, 8), 1 / 8)
 
     def likelihood(q):
@@ -177,7 +177,7 @@ SHIFTED = np.stack([long_tailed_prior(COUNTS, factor) for factor in (50, 5, 1, 1
 
 @pytest.fixture(scope="module")
 def mixture():
-    """Test part and validation split of a classifier whose posteriors are right for the training's frequencies."""
+    """The test set and the validation split of a classifier whose posteriors are right for the training frequencies."""
     source = normalised(np.array(COUNTS, float))
     return source, *(Predictions.of(*gaussians([size] * 4, source, seed)) for size, seed in ((4000, 1), (3000, 2)))
 

@@ -1,4 +1,4 @@
-"""Recipes for photographs: what their papers' code has, and a few steps of each."""
+"""Recipes for photographs: the values of their papers' code, and a few steps of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CUI = ("cui_large", "cui_ilsvrc")
 
 
 def training_of(name, method, size, **changes):
-    """On six pictures of noise of three classes."""
+    """A training on six pictures of noise in three classes."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (6, size, size, 3), generator=generator, dtype=torch.uint8)
     images = Images(pixels, torch.tensor([0, 0, 0, 1, 1, 2]))
@@ -33,7 +33,7 @@ def training_of(name, method, size, **changes):
 
 
 def some_steps(name, method, size, **changes):
-    """Three, each of which has a slope for every weight."""
+    """Run three steps, and check that each has a gradient for every weight."""
     training = training_of(name, method, size, **changes)
     before = [p.detach().clone() for p in training.model.parameters()]
     assert math.isfinite(training.run_epoch())
@@ -61,7 +61,7 @@ def test_a_small_network_takes_steps(name):
 
 @pytest.mark.parametrize("name", CUI)
 def test_the_classifier_begins_as_on_the_tpu(name):
-    """Weights of deviation 0.01; for sigmoids a bias of −log(C − 1), which is not decayed, and neither is batch norm."""
+    """Weights have a standard deviation of 0.01. For sigmoids the bias is −log(C − 1); neither it nor batch norm is decayed."""
     training = training_of(name, "cb_focal", 40, model="resnet18", crop=32)
     layer = training.model.classifier
     assert layer.weight.std().item() == pytest.approx(0.01, rel=0.1)

@@ -18,7 +18,7 @@ def recipe(**changes):
 
 
 def images(count=3, size=6, channels=3):
-    """All pixels differ and none is black, so that a crop can be told from any other."""
+    """All pixels differ and none is black, so that no two crops are alike."""
     pixels = 1 + torch.arange(count * size * size * channels) % 250
     return Images(pixels.reshape(count, size, size, channels).to(torch.uint8), torch.arange(count))
 
@@ -41,7 +41,7 @@ def variants(image, pad, flip):
 
 
 def test_a_padding_reflects_what_lies_within_without_the_border():
-    """As numpy's and TensorFlow's REFLECT."""
+    """This is REFLECT in numpy and TensorFlow."""
     train, batches = images(size=5), Batches(images(size=5), recipe(pad=2, pad_with="reflection"))
     expected = np.pad(train.pixels.numpy(), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     assert np.array_equal(batches.padded.numpy(), expected)
@@ -72,7 +72,7 @@ def test_an_augmented_image_is_one_of_the_possible_crops_all_equally_likely(pad,
 
 
 def test_images_of_one_batch_are_cropped_apart():
-    """Corner and flip are drawn an image, and row, column and flip are independent."""
+    """Corner and flip are drawn for each image, and row, column and flip are independent."""
     train = images(1)
     possible = {v.numpy().tobytes(): key for key, v in variants(train.pixels[0], 1, True).items()}
     batches = Batches(train, recipe(pad=1, flip=True))

@@ -109,7 +109,7 @@ def test_a_tail_without_images_is_refused_with_a_factor_that_works(kind, n_max, 
 
 @pytest.mark.parametrize("n_max", [49, 50, 98, 103])
 def test_the_factor_that_is_proposed_leaves_the_tail_an_image(n_max):
-    """49 · (1/49) is 0.999… in float64."""
+    """In float64, 49 · (1/49) is 0.999…"""
     with pytest.raises(UserError, match="leaves class 9 without images: the largest factor that leaves one image is") as error:
         class_sizes(data(imbalance_factor=n_max + 1, n_max=n_max), CIFAR10)
     largest = float(str(error.value).rsplit(" ", 1)[1])
@@ -119,7 +119,7 @@ def test_the_factor_that_is_proposed_leaves_the_tail_an_image(n_max):
 
 @given(st.floats(1, 50), st.integers(1, 500))
 def test_a_split_is_as_large_as_it_was_asked_to_be_or_is_refused(factor, validation):
-    """A class keeps at least half of its training images: a class of s of p images can give p − s + ⌊s/2⌋."""
+    """A class keeps at least half of its training images, so a class that uses s of p images can give p − s + ⌊s/2⌋."""
     spec = data("digits", imbalance_factor=factor, n_max=50, validation=validation)
     available = [60, 50, 70, 55, 52]
     asked = class_sizes(spec, available)

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def test_the_training_loss_is_the_mean_over_images(make_spec, make_split):
-    """Of all images alike, those of the last smaller batch too; the rate is so small that no step matters."""
+    """All images count alike, also those of the smaller last batch. The learning rate is too small for steps to matter."""
     spec = make_spec(model="mlp", lr=1e-12, batch_size=16, pad=0, warmup=0.0, milestones=(), drops=())
     training = Training(spec, make_split([9, 8, 1]), CPU)
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_confidence_is_that_of_the_scaled_logits(make_spec, make_split, method, 
 
 
 def test_a_record_keeps_the_probability_of_each_class(make_spec, make_split):
-    """Whole numbers of images, and probabilities to four digits; every class bins every image."""
+    """The bins have whole numbers of images, and probabilities to four digits; every class bins every image."""
     split = make_split([30, 20, 10])
     training = Training(make_spec(), split, CPU)
     training.run_epoch()
@@ -93,7 +93,7 @@ def test_the_classifier_sees_features_of_the_length_that_the_recipe_asks_for(met
     plain, scaled = (run_trial(tiny_spec(method, feature_length=length, epochs=2), Runtime()) for length in (0.0, 7.0))
     assert scaled.status == "ok", scaled.cause
     assert scaled.trial_id != plain.trial_id
-    # A classifier of cosines sees directions alone, whatever the length.
+    # A classifier of cosines depends only on directions, not on lengths.
     assert (scaled.confusion == plain.confusion) == (method == "ldam_drw")
 
 
@@ -107,7 +107,7 @@ def test_features_of_one_length_keep_their_direction(make_spec, make_split):
 
 
 def test_a_last_batch_of_one_image_that_batch_norm_cannot_take_is_refused_before_the_first_step():
-    """82 images in batches of 9 leave one. Digits of 8 × 8 pixels end as one pixel in a ResNet for photographs."""
+    """82 images in batches of 9 leave one over. In a ResNet for photographs, digits of 8 × 8 pixels become a single pixel."""
     two = {"dataset": "digits_0v1", "imbalance_factor": 1, "n_max": 41}
     result = run_trial(tiny_spec(data=two, model="resnet18", batch_size=9, epochs=1), Runtime(device="cpu"))
     assert result.status == "failed" and result.cause.endswith(

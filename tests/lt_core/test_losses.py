@@ -24,10 +24,10 @@ LOSSES = {name: [{}] for name in GROUPS["loss"]} | {
     "label_aware_smoothing": [{}, {"smooth_head": 0.0}, {"smooth_head": 0.4, "smooth_tail": 0.1}],
 }
 CASES = [(name, keys) for name, settings in LOSSES.items() for keys in settings]
-# Functions of differences of logits.
+# Losses that depend only on differences of logits.
 SHIFTED = ("softmax", "focal_softmax", "logit_adjusted", "ldam", "mm", "hinge", "seql", "label_aware_smoothing")
 UNSHIFTED = ("sigmoid", "focal")
-TEMPERED = ("cdt",)  # a softmax of logits each divided by its own number
+TEMPERED = ("cdt",)  # a softmax of logits, each divided by its own number
 
 
 def bind(name, counts=COUNTS, **keys):
@@ -44,7 +44,7 @@ def labels(count=8, classes=10):
 
 @pytest.mark.parametrize(("name", "keys"), CASES)
 def test_a_loss_is_one_number_an_image(name, keys):
-    """Each image's own, whatever else is in the batch."""
+    """It does not depend on the other images of the batch."""
     loss, z, y = bind(name, **keys), logits(), labels()
     whole = loss(z, y)
     assert whole.shape == (8,)
@@ -92,7 +92,7 @@ def test_focal_softmax_is_the_plain_formula_at_moderate_logits(gamma):
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
 def test_focal_of_the_weighted_cross_entropy(gamma):
-    """v = w·−log p is modulated by 1 − e^(−v) and not by 1 − p; with a weight of one they are the same to the bit."""
+    """v = w·−log p is modulated by 1 − e^(−v) instead of 1 − p; with a weight of one, the two are the same to the bit."""
     z, y, w = logits(), labels(), torch.linspace(0.1, 4, 8, dtype=torch.float64)
     plain, code = (GROUPS["loss"]["focal_softmax"](gamma=gamma, focal_on=f"{on}cross_entropy") for on in ("", "weighted_"))
     v = w * F.cross_entropy(z, y, reduction="none")
@@ -170,7 +170,7 @@ def test_a_constant_on_all_logits_matters_to_sigmoids_and_temperatures_alone(nam
 
 
 def test_every_loss_is_known_to_be_a_softmax_or_a_sum_of_sigmoids():
-    """A new loss must be entered above, so that the tests here see it."""
+    """A new loss must be added above, so that these tests cover it."""
     assert set(GROUPS["loss"]) == set(SHIFTED) | set(UNSHIFTED) | set(TEMPERED)
 
 
@@ -201,7 +201,7 @@ def test_mm_by_hand_on_both_sides_of_the_boundary():
 
 
 def test_mm_finds_the_hardest_negative_among_negative_cosines():
-    """The released code hides the true class by a 0, which then is the maximum."""
+    """The released code hides the true class with a 0, which is then the maximum."""
     z = torch.tensor([[-0.2, -0.5, -0.7]], dtype=torch.float64)
     d, wrong = 0.3, -0.2
     exact, released = (bind("mm", COUNTS[:3], released_code=r)(z, torch.tensor([0])).item() for r in (False, True))
@@ -265,7 +265,7 @@ EACH = torch.arange(3)
 
 
 def test_seql_leaves_rare_classes_out_of_the_denominators_of_others():
-    """Of frequencies 0.9, 0.09 and 0.01 the last is rare; at γ = 1/2 half of the loss is cross-entropy."""
+    """Among the frequencies 0.9, 0.09 and 0.01, the last is rare; at γ = 1/2, half of the loss is cross-entropy."""
     counts = torch.tensor([90.0, 9.0, 1.0], dtype=torch.float64)
     without = torch.tensor([4, 4 / 3, 2], dtype=torch.float64).log()
     whole = torch.tensor([8, 8 / 3, 2], dtype=torch.float64).log()
@@ -275,7 +275,7 @@ def test_seql_leaves_rare_classes_out_of_the_denominators_of_others():
     torch.testing.assert_close(bind("seql", counts, seql_lambda=0.0)(PLAIN, EACH), whole)
     assert (
         bind("seql", counts, seql_gamma=1.0, seql_lambda=1.0)(PLAIN, EACH).tolist() == [0.0] * 3
-    )  # all rare: nothing to tell apart
+    )  # all are rare, so none is treated differently
 
 
 def test_seql_does_not_push_rare_classes_down():
@@ -287,7 +287,7 @@ def test_seql_does_not_push_rare_classes_down():
 
 
 def test_by_default_some_classes_are_rare_for_seql_and_some_are_not():
-    """A fixed frequency of 0.05, right for ten classes, would make all of a hundred rare."""
+    """A fixed frequency of 0.05 suits ten classes, but would make all of a hundred classes rare."""
     hundred = (500 * 0.01 ** (torch.arange(100, dtype=torch.float64) / 99)).floor()
     rare = GROUPS["loss"]["seql"]().rare
     assert torch.equal(rare(COUNTS), COUNTS / COUNTS.sum() < 0.05)
@@ -295,7 +295,7 @@ def test_by_default_some_classes_are_rare_for_seql_and_some_are_not():
 
 
 def test_cdt_by_hand():
-    """Counts 16 and 1: (16/1)^(1/4) is 2. The logits 1 and 3 become 1 and 1.5 in training alone."""
+    """Counts 16 and 1: (16/1)^(1/4) is 2. The logits 1 and 3 become 1 and 1.5, in training only."""
     z, counts = torch.tensor([[1.0, 3.0]] * 2, dtype=torch.float64), torch.tensor([16.0, 1.0], dtype=torch.float64)
     expected = [math.log(1 + math.exp(0.5)), math.log(1 + math.exp(-0.5))]
     assert bind("cdt", counts, cdt_gamma=0.25)(z, EACH[:2]).tolist() == pytest.approx(expected, abs=1e-12)
@@ -316,7 +316,7 @@ def test_smoothing_falls_from_the_head_to_the_tail_along_a_sine():
 
 
 def test_label_aware_smoothing_by_hand():
-    """The largest class has ε = 0.4, half of it for each other class; the smallest 0.1."""
+    """The largest class has ε = 0.4, half of which goes to each other class; the smallest has 0.1."""
     loss = bind("label_aware_smoothing", COUNTS[[0, 5, 9]], smooth_head=0.4, smooth_tail=0.1)
     head = 0.6 * math.log(8) + 0.2 * (math.log(8 / 3) + math.log(2))
     tail = 0.9 * math.log(2) + 0.05 * (math.log(8) + math.log(8 / 3))
@@ -324,7 +324,7 @@ def test_label_aware_smoothing_by_hand():
 
 
 class _Largest(TorchDispatchMode):
-    """Remembers how many numbers the largest tensor held that was made."""
+    """Remembers the size of the largest tensor that was made."""
 
     made = 0
 

@@ -1,4 +1,4 @@
-"""What made images are worth: closed forms, hand-computed cases, and the judge of a trial."""
+"""Scores of generated images: closed forms, cases by hand, and the judge of a trial."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_kernel_distance_is_that_of_the_sums_in_loops():
 
 
 def test_it_has_no_bias_at_small_numbers():
-    """Of two samples of one distribution it is 0 on average, whatever their size."""
+    """For two samples of one distribution it is 0 on average, whatever their size."""
     generator = torch.Generator().manual_seed(1)
     drawn = [kernel_distance(*torch.randn(2, 6, 4, generator=generator)) for _ in range(3000)]
     assert abs(np.mean(drawn)) < 3 * np.std(drawn) / math.sqrt(len(drawn))

@@ -1,4 +1,4 @@
-"""What is learnt on a meta set against the authors' code, transcribed as plain loops in float64 for a linear network.
+"""Methods that learn on a meta set, compared with the authors' code, transcribed as plain loops in float64 for a linear network.
 
 - Meta-Weight-Net: xjtushujun/Meta-weight-net_class-imbalance at 20c3276, meta-weight-net-class-imbalance.py;
 - L2RW: uber-research/learning-to-reweight-examples at 0b616c9, mnist/reweight.py;
@@ -37,7 +37,7 @@ class Flat(nn.Module):
 
 @pytest.fixture
 def linear(make_spec, monkeypatch):
-    """A training, all of it in float64, of a linear network on 2×2 pictures with two extra ones a class."""
+    """A training of a linear network in float64 on 2×2 pictures, with two extra pictures per class."""
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -119,14 +119,14 @@ def moved(net, direction, rate):
 
 
 def agree(found, expected):
-    """Within 1e-5 of the largest number."""
+    """Check that both agree to within 1e-5 of the largest number."""
     found, expected = torch.as_tensor(found).detach().flatten(), torch.as_tensor(expected, dtype=torch.float64).flatten()
     assert expected.abs().max() > 0
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
 def held_against(training, positions, weights):
-    """The step's loss and its slope by the network are those of the batch with these ``weights``."""
+    """Check that the step's loss and its slope by the network are those of the batch with these ``weights``."""
     net = network(training)
     xs, labels = pictures(Images(training.split.train.pixels[positions], training.split.train.labels[positions]))
     losses, slopes = zip(*(loss_and_slope(net, x, label) for x, label in zip(xs, labels, strict=True)), strict=True)
@@ -144,7 +144,7 @@ def test_l2rw(linear, classes, seed):
     meta = pictures(training.split.extra)
 
     def weights(net, xs, labels, losses, slopes):
-        meta_slope = mean_slope(net, *meta)  # at ε = 0 the virtual step goes nowhere
+        meta_slope = mean_slope(net, *meta)  # at ε = 0 the virtual step changes nothing
         along = [max(0.0, dot(slope, meta_slope)) for slope in slopes]
         total = sum(along)
         return [a / (total + (total == 0)) for a in along]
@@ -153,7 +153,7 @@ def test_l2rw(linear, classes, seed):
 
 
 def weigh(theta, loss):
-    """The MLP 1-100-1: its weight of an image, and the slope of that by the image's loss."""
+    """The MLP 1-100-1: its weight of an image, and the slope of this weight by the image's loss."""
     w1, b1, w2, (b2,) = theta[:100], theta[100:200], theta[200:300], theta[300:]
     hidden = [w * loss + b for w, b in zip(w1, b1, strict=True)]
     value = 1 / (1 + math.exp(-(sum(w * max(0.0, h) for w, h in zip(w2, hidden, strict=True)) + b2)))
@@ -165,7 +165,9 @@ def weigh(theta, loss):
 @SEEDS
 @pytest.mark.parametrize("through", [True, False], ids=["code", "paper"])
 def test_meta_weight_net(linear, classes, seed, through):
-    """The released code passes the losses to the MLP with their graph; the paper's Eq. 3 holds weights in the virtual step."""
+    """The released code passes the losses to the MLP with their graph; in the paper's Eq. 3, weights are constant in the virtual
+    step.
+    """
     rate, mwn_lr = 0.5, 1e-3
     at = {"meta_images": 2, "mwn_lr": mwn_lr, "through_weights": through}
     training, positions = linear("meta_weight_net", classes, seed, at, lr=rate)
@@ -173,7 +175,7 @@ def test_meta_weight_net(linear, classes, seed, through):
     theta = [v for p in mlp.parameters() for v in p.flatten().tolist()]
 
     def coefficients(theta, losses):
-        """What each image's slope counts in the virtual step."""
+        """The coefficient of each image's slope in the virtual step."""
         values, bends = zip(*(weigh(theta, loss) for loss in losses), strict=True)
         total = sum(values)
         mean = dot(values, losses) / total
@@ -185,7 +187,7 @@ def test_meta_weight_net(linear, classes, seed, through):
         meta_slope = mean_slope(ahead, *meta)
         teaches = [-rate * dot(slope, meta_slope) for slope in slopes]
         by_theta = []
-        for i in range(len(theta)):  # central differences of the coefficients alone
+        for i in range(len(theta)):  # central differences, of the coefficients only
             up, down = ([*theta[:i], theta[i] + h, *theta[i + 1 :]] for h in (1e-6, -1e-6))
             by_theta.append((dot(teaches, coefficients(up, losses)) - dot(teaches, coefficients(down, losses))) / 2e-6)
         agree(torch.cat([p.grad.flatten() for p in mlp.parameters()]), by_theta)
@@ -201,7 +203,8 @@ def test_meta_weight_net(linear, classes, seed, through):
 @SEEDS
 @pytest.mark.parametrize(("look_ahead", "nesterov"), [("optimizer", False), ("optimizer", True), ("gradient", False)])
 def test_the_meta_samplers_step(linear, monkeypatch, classes, seed, look_ahead, nesterov):
-    """Inner loss Balanced Softmax, virtual step by the optimiser's momentum and weight decay, outer loss plain cross-entropy.
+    """The inner loss is Balanced Softmax, the virtual step has the optimiser's momentum and weight decay, and the outer loss is
+    plain cross-entropy.
 
     The released configurations have no Nesterov momentum; our recipes may.
     """
@@ -216,7 +219,7 @@ def test_the_meta_samplers_step(linear, monkeypatch, classes, seed, look_ahead, 
     velocity = [v for p in group["params"] for v in training.optimizer.state[p]["momentum_buffer"].flatten().tolist()]
 
     slopes = [loss_and_slope(net, x, label, [math.log(n) for n in counts])[1] for x, label in zip(xs, labels, strict=True)]
-    direction, reach = combined([1 / BATCH] * BATCH, slopes), lr  # reach: of a slope in the virtual step
+    direction, reach = combined([1 / BATCH] * BATCH, slopes), lr  # reach: the factor of a slope in the virtual step
     if look_ahead == "optimizer":
         decayed = [d + 0.01 * p for d, p in zip(direction, flat(net), strict=True)]
         direction = [0.9 * v + d for v, d in zip(velocity, decayed, strict=True)]
@@ -236,7 +239,7 @@ def test_the_meta_samplers_step(linear, monkeypatch, classes, seed, look_ahead, 
     agree(training.step.rates.grad, expected)
 
 
-# The slope by the rates, on problems so small that every batch can be listed.
+# The slope by the rates, on problems that are small enough to list every batch.
 
 COUNTS, LABELS = torch.tensor([2.0, 1.0, 1.0]).double(), torch.tensor([0, 0, 1, 2])
 RATES = torch.tensor([0.7, -0.4, 0.1]).double()
@@ -291,23 +294,23 @@ def test_our_slope_is_that_of_the_expected_meta_loss_to_the_first_order_of_the_r
     assert errors[0] / errors[1] == pytest.approx(10, rel=0.1)
 
 
-# The released estimator: the drawn image's number times its entry in a hard Gumbel-softmax, whose slope is the soft one's.
+# The released estimator: the drawn image's number times its entry in a hard Gumbel-softmax, whose slope is that of the soft one.
 
 
 def released(log_p, teaches, draws, seed=0):
-    """Its slopes by log p: [draws, N], for images whose drawing is worth ``teaches`` [N]."""
+    """Its slopes by log p: [draws, N], for images with the values ``teaches`` [N] if they are drawn."""
     logits = log_p.expand(draws, -1).clone().requires_grad_()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sample = F.gumbel_softmax(logits, hard=True)
     drawn = sample.detach().argmax(1)
     loss = (teaches[drawn][:, None] * sample.detach() * sample).sum(1)
-    torch.testing.assert_close(loss.detach(), teaches[drawn])  # worth what it is worth
+    torch.testing.assert_close(loss.detach(), teaches[drawn])  # the value of the drawn image
     return torch.autograd.grad(loss.sum(), logits)[0]
 
 
 def expected_slope(log_p, teaches):
-    """Of Σ p·teaches by log p, with p normalised: [N]."""
+    """The slope of Σ p·teaches by log p, with normalised p: [N]."""
     log_p = log_p.clone().requires_grad_()
     return torch.autograd.grad((log_p.softmax(0) * teaches).sum(), log_p)[0]
 
@@ -345,7 +348,7 @@ def test_at_equal_rates_the_released_slope_is_ours_times_one_factor_that_falls_w
 
 
 def test_at_other_rates_the_released_slope_drifts_though_all_images_teach_the_same():
-    """Where nothing is to be gained the slope of the expected loss is 0; theirs is what two halves of an integral differ by."""
+    """If nothing can be gained, the slope of the expected loss is 0; theirs is the difference of two halves of an integral."""
     log_p, same = torch.tensor([0.8, 0.2]).double().log(), torch.ones(2).double()
     assert expected_slope(log_p, same).abs().max() < 1e-15
     draws, (first, second) = released(log_p, same, 200_000), soft_moments(0.8)

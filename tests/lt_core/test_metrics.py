@@ -38,7 +38,7 @@ def metrics(*outcome):
 
 @given(st.integers(2, 6).flatmap(lambda c: st.tuples(st.just(c), st.lists(st.integers(0, c - 1), min_size=c, max_size=60))))
 def test_figures_are_those_of_scikit_learn(drawn):
-    """Every class has a test image, as in all our sets; some may never be predicted."""
+    """Every class has a test image, as in all our sets, but some may never be predicted."""
     classes, predicted = drawn
     true = np.arange(len(predicted)) % classes
     names = range(classes)
@@ -68,7 +68,7 @@ def test_g_mean_by_hand():
 
 
 def test_a_mean_of_roots_stays_a_number_where_a_product_would_vanish():
-    """0.3^1000 is below what a float can hold."""
+    """0.3^1000 is smaller than any float."""
     matrix = 3 * np.eye(1000) + 7 * np.roll(np.eye(1000), 1, axis=1)
     assert metrics(matrix, [1] * 1000)["g_mean"] == pytest.approx(0.3)
 
@@ -90,7 +90,7 @@ def test_the_means_of_recalls_are_in_order(hits):
 
 
 def test_groups_are_split_at_100_and_20_training_images():
-    """> 100 many, 20–100 medium, < 20 few."""
+    """More than 100 is many, 20 to 100 is medium, and fewer than 20 is few."""
     matrix = np.diag([1, 2, 3, 4, 5]) + np.array(
         [[0, 9, 0, 0, 0], [8, 0, 0, 0, 0], [7, 0, 0, 0, 0], [6, 0, 0, 0, 0], [5, 0, 0, 0, 0]]
     )
@@ -142,7 +142,7 @@ def test_a_bins_errors_cancel_but_not_those_of_different_bins():
 
 
 def test_class_wise_calibration_error_by_hand():
-    """Of one image, each class's probability is off by itself; of four, 0.9 is right once in two, and 0.1 as it should."""
+    """With one image, the error of each class is its own; with four, 0.9 is right every other time, and 0.1 as it should be."""
     one = class_calibration_bins(np.array([[0.5, 0.3, 0.2]]), np.array([0]))
     assert one.shape == (3, 3, 15)
     bins = calibration_bins(np.array([0.5]), np.array([1.0]))
@@ -176,8 +176,8 @@ def test_where_several_classes_are_smallest_f1_is_their_mean_and_where_all_are_a
     assert math.isnan(metrics(matrix, [10, 10, 10])["minority_f1"])
 
 
-# Sixteen images: recall 0.8, 0.75 and 0.5, precision 0.8, 0.6 and 1, F1 0.8, 2/3 and 2/3; ten sure to 0.95, of which nine are
-# right, and six sure to 0.55, of which three are. The classes' probabilities add up to 9, 6 and 2 where 10, 4 and 2 images are.
+# Sixteen images: recall 0.8, 0.75 and 0.5, precision 0.8, 0.6 and 1, F1 0.8, 2/3 and 2/3. Ten have a confidence of 0.95, of which
+# nine are right, and six of 0.55, of which three are. The classes' probabilities sum to 9, 6 and 2, for 10, 4 and 2 images.
 _SOME = Outcome.of(
     [[8, 2, 0], [1, 3, 0], [1, 0, 1]],
     [200, 50, 5],
@@ -200,7 +200,7 @@ _BY_HAND = {
 
 
 def test_every_metric_by_hand():
-    """In the order in which they are listed."""
+    """The figures are in the order in which metrics are listed."""
     assert list(METRICS) == list(_BY_HAND)
     assert {name: METRICS[name](_SOME) for name in METRICS} == pytest.approx(_BY_HAND)
 
@@ -213,7 +213,7 @@ def test_a_reader_sees_shares_in_percent_and_what_a_clock_measured_as_it_is():
 
 def test_what_is_recorded_is_one_value_a_column():
     made = recorded(_SOME)
-    assert "error" not in made and made["accuracy"] == 0.75  # an error rate is read off the accuracy
+    assert "error" not in made and made["accuracy"] == 0.75  # an error rate is computed from the accuracy
     assert METRICS["error"].of_column(made["accuracy"]) == 0.25
     assert {"balanced_accuracy", "many_accuracy", "train_seconds"} <= set(made)
     assert on_curves(_SOME) == {name: made[name] for name in ("accuracy", "balanced_accuracy")}
@@ -250,7 +250,7 @@ def test_lower_is_better_of_some():
 
 @pytest.fixture
 def registry(monkeypatch):
-    """What a test registers is gone after it."""
+    """Forgets what a test registers when the test is over."""
     monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
     monkeypatch.setattr(base, "_FAILED", set())
     return METRICS
@@ -329,7 +329,7 @@ def test_a_metric_of_predictions_is_there_where_they_are_kept_and_reads_them_whe
 @pytest.mark.parametrize("declared", [{}, {"needs_predictions": True}])
 def test_one_that_says_what_it_needs_passes_every_check(registry, declared):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it fails without predictions is what is to be found
+        warnings.simplefilter("ignore")  # the test looks for its failure without predictions
         metric("likelihood", "mean log-likelihood", unit="nats", **declared)(_likelihood)
         causes = [cause for _, cause, _ in run_checks(cases([("metric", "likelihood")])) if cause]
     assert causes == (
@@ -363,7 +363,7 @@ def test_a_network_that_says_one_thing_has_collapsed():
 
 @given(st.integers(2, 9).flatmap(lambda c: st.tuples(st.just(c), st.lists(st.integers(0, c - 1), min_size=1, max_size=60))))
 def test_counts_by_class_give_every_figure_that_a_confusion_matrix_gives(drawn):
-    """To the bit, also where classes are never predicted or have no test image."""
+    """They agree to the bit, even if classes are never predicted or have no test image."""
     classes, predicted = drawn
     true = np.arange(len(predicted)) % max(2, classes - 1)  # the last class may be without test images
     matrix, sizes = confusion_matrix(true, predicted, labels=range(classes)), [500 // (c + 1) ** 2 for c in range(classes)]
@@ -395,7 +395,7 @@ def test_class_sizes_say_which_metrics_there_are_of_many_classes(registry, class
 @pytest.mark.parametrize("declared", [{}, {"needs_confusion": True}])
 def test_one_of_pairs_of_classes_must_say_so(registry, declared):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it fails without a matrix is what is to be found
+        warnings.simplefilter("ignore")  # the test looks for its failure without a matrix
         metric("spread", "share of class pairs that are never taken for each other", **declared)(_never_taken)
         causes = [cause for _, cause, _ in run_checks(cases([("metric", "spread")])) if cause]
     assert causes == (

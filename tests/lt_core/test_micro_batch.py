@@ -1,4 +1,4 @@
-"""Batches that are computed in parts: the same step, for networks that judge every image alone."""
+"""Batches that are computed in parts: the step is the same, for networks that treat every image separately."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lt_core.stages import check_trial
 from lt_core.testing.trials import first_training, fitting_spec, split_of, tiny_spec, trained, weights_of
 
 COUNTS = (30, 20, 10)
-#: What the network is not changed by but by the order of sums, as float32 has them.
+#: The largest difference that the order of sums may make in float32.
 TOLERANCE = 1e-5
 CROPPED = {"pad": 0, "crop": 6, "crop_area": (0.5, 1.0), "flip": True, "jitter": (0.4, 0.4, 0.4)}
 METHODS = ("softmax", "cb_focal", "ldam_drw", "ce_drw", "over_sampling", "influence_balanced", "logit_adjusted", "crt")
 
 
 def both(method, parts, **recipe):
-    """Weights and losses of whole batches of 16, the last of an epoch being of 12, and of batches in parts."""
+    """Weights and losses of whole batches of 16 (the last of an epoch has 12), and of batches in parts."""
     shared = {"model": "mlp", "batch_size": 16, "epochs": 4, **recipe}
     for micro_batch in (0, parts):
         training, losses = trained(tiny_spec(method, micro_batch=micro_batch, **shared), split_of(COUNTS))
@@ -30,7 +30,7 @@ def both(method, parts, **recipe):
 @pytest.mark.parametrize("parts", [8, 5])
 @pytest.mark.parametrize("method", METHODS)
 def test_parts_make_the_step_of_the_whole_batch(method, parts):
-    """With crops too, whose draws are an image's own."""
+    """This includes crops, because each image has random numbers of its own."""
     (weights, losses), (others, theirs) = both(method, parts, **CROPPED)
     torch.testing.assert_close(others, weights, rtol=TOLERANCE, atol=TOLERANCE)
     torch.testing.assert_close(theirs, losses, rtol=TOLERANCE, atol=TOLERANCE)
@@ -51,7 +51,7 @@ def test_a_network_is_given_parts_alone():
 
 
 def test_batch_norm_sees_a_part():
-    """So that the figures are others, and the id too."""
+    """Therefore the figures differ, and so does the id."""
     whole, parts = (tiny_spec(batch_size=16, micro_batch=size) for size in (0, 8))
     assert whole.trial_id != parts.trial_id
     one, other = (weights_of(trained(spec, split_of(COUNTS))[0].model) for spec in (whole, parts))

@@ -22,7 +22,7 @@ def weights(model):
 
 
 def test_a_wide_network_is_that_of_each_public_code():
-    """The shortcut of a first block starts from what is rectified, or from the raw input in all groups but the first."""
+    """The shortcut of a first block starts after the ReLU, or from the raw input in all groups except the first."""
     nets = {
         shortcut: build_model(f"wrn28_2[shortcut={shortcut},norm_momentum=0.001,norm_eps=0.01]", (8, 8, 3), 10, LinearHead())
         for shortcut in ("rectified", "raw")
@@ -65,7 +65,7 @@ def test_a_model_gives_one_output_a_class(label, shape):
         outputs = model(images)
         assert outputs.shape == (2, 7)
         assert outputs.isfinite().all()
-        apart = (model(images[:1]) - outputs[:1]).abs().max()  # an image's outputs are its own
+        apart = (model(images[:1]) - outputs[:1]).abs().max()  # an image's outputs do not depend on the others
         assert apart < 1e-4 * outputs.abs().max()
 
 
@@ -96,7 +96,7 @@ def test_a_cosine_head_gives_cosines():
     features = torch.randn(50, 16, generator=torch.Generator().manual_seed(0))
     outputs = layer(features)
     assert (outputs.abs() <= 1 + 1e-6).all() and outputs.abs().max() > 0.3
-    torch.testing.assert_close(layer(features * 7), outputs)  # the length of a feature says nothing
+    torch.testing.assert_close(layer(features * 7), outputs)  # the length of a feature does not matter
     torch.testing.assert_close(outputs[:, 0], torch.cosine_similarity(features, layer.weight[:1]))
     torch.testing.assert_close(layer(layer.weight.detach()).diagonal(), torch.ones(10))
     assert layer(torch.zeros(1, 16)).tolist() == [[0.0] * 10]
@@ -136,7 +136,7 @@ def large_margin(m=3, **keys):
 
 
 def test_a_large_margin_changes_the_column_of_the_label_alone():
-    """By (λ·cos θ + ψ(θ))/(1 + λ), λ falling by a hundredth a step to its smallest value."""
+    """It becomes (λ·cos θ + ψ(θ))/(1 + λ), where λ falls by a hundredth per step to its smallest value."""
     layer, features, labels = large_margin(lm_lambda=4.0, lm_lambda_min=3.9)
     plain, own = features @ layer.weight.T, torch.nn.functional.one_hot(labels, 10).bool()
     lengths = features.norm(dim=1) * layer.weight[labels].norm(dim=1)
@@ -170,7 +170,7 @@ def test_a_large_margin_is_for_training_and_counts_its_steps():
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_large_margin_has_finite_gradients_at_any_angle_and_length(m, bf16):
-    """Along the weights, against them, at a right angle, and without length."""
+    """The features are parallel to the weights, opposite to them, at a right angle, or zero."""
     layer, _, _ = large_margin(m, lm_lambda=0.0, lm_lambda_min=0.0)
     w = layer.weight.detach().clone()
     right = w[1] - (w[1] @ w[0]) / (w[0] @ w[0]) * w[0]
@@ -213,7 +213,7 @@ def test_checking_a_model_leaves_the_global_generator_alone(label):
 
 @pytest.mark.parametrize(("how", "std"), [("glorot", math.sqrt(2 / (256 + 10))), ("pytorch", 1 / math.sqrt(3 * 256))])
 def test_a_recipe_may_draw_linear_classifiers_otherwise(how, std):
-    """Xavier normal, as public semi-supervised code has it; U(±1/√width), weights and biases, as PyTorch has it."""
+    """Xavier normal, as in public semi-supervised code; or U(±1/√width) for weights and biases, as in PyTorch."""
     net = build_model("mlp", (28, 28, 1), 10, LinearHead(), head_init=how)
     plain, cosine = build_model("mlp", (28, 28, 1), 10, LinearHead()), build_model("mlp", (28, 28, 1), 10, CosineHead())
     assert net.classifier.weight.std().item() == pytest.approx(std, rel=0.05)
@@ -225,7 +225,7 @@ def test_a_recipe_may_draw_linear_classifiers_otherwise(how, std):
 
 
 def test_weights_start_at_the_scale_of_he():
-    """kaiming_normal: standard deviation √(2/fan_in), by the input."""
+    """kaiming_normal: the standard deviation is √(2/fan_in)."""
     model = build_model("resnet32", (32, 32, 3), 10, LinearHead())
     conv = model.backbone.groups[-1][-1].conv2.weight
     assert conv.std().item() == pytest.approx(math.sqrt(2 / (64 * 9)), rel=0.02)

@@ -62,7 +62,9 @@ def features(*points):
 
 
 def test_range_by_hand():
-    """Class 0: squared distances 1, 4, 9, the two largest with harmonic mean 2/(1/9 + 1/4); centres 4/3 and 10."""
+    """Class 0 has the squared distances 1, 4, 9, of which the two largest have the harmonic mean 2/(1/9 + 1/4); the centres are
+    4/3 and 10.
+    """
     f, y = features([0.0], [1.0], [3.0], [10.0]), torch.tensor([0, 0, 0, 1])
     intra, gap = 2 / (1 / 9 + 1 / 4), (10 - 4 / 3) ** 2
     term = GROUPS["regularizer"]["range"](range_alpha=0.5, range_beta=2.0, range_margin=100.0)
@@ -96,11 +98,11 @@ def test_a_class_is_given_to_imbalanced_learn_alone_and_it_makes_what_it_would_m
 
 
 def test_the_memory_of_smote_does_not_grow_with_classes_times_images():
-    """Each class's points as a view of all that imbalanced-learn returned took 49 times the memory of the images here."""
+    """Keeping each class's points as a view of all that imbalanced-learn returned took 49 times the images' memory here."""
     labels = np.repeat(np.arange(40), [60] + [6] * 39)
     points = np.random.default_rng(0).normal(size=(len(labels), 2000)).astype(np.float32)
     borderline = GROUPS["synthesis"]["borderline_smote"]()
-    borderline.fill(points[:, :5], labels, seed=0)  # imports apart
+    borderline.fill(points[:, :5], labels, seed=0)  # the imports are not measured
     tracemalloc.start()
     grown, _ = borderline.fill(points, labels, seed=0)
     peak = tracemalloc.get_traced_memory()[1]

@@ -1,4 +1,4 @@
-"""Training and evaluation on parts of stored pictures: the same figures however a batch is cut, and whatever interrupts it."""
+"""Training and evaluation on crops of stored pictures: figures depend neither on how a batch is split nor on interruptions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_batch_is_what_the_network_is_given():
 
 @pytest.mark.parametrize("pixels", [None, on_disk()], ids=["in memory", "on disk"])
 def test_a_batch_is_the_same_in_parts_on_ranks_and_from_disk(pixels):
-    """An image alone decides how it is augmented, with how often it was drawn before."""
+    """How an image is augmented depends only on the image, and on how often it was drawn before."""
     expected = batches().pixels(POSITIONS, generator())
     assert expected.shape == (8, 14, 14, 3)
     assert not torch.equal(expected[0], expected[3])  # the same image, drawn twice
@@ -101,7 +101,7 @@ def test_threads_change_no_pixel():
 
 
 def test_half_of_the_pictures_are_mirrored():
-    """The whole picture, or its mirror image: nothing else can be cropped where the area is 1 and the ratio too."""
+    """With an area and a ratio of 1, the only crops are the whole picture and its mirror image."""
     whole = dataclasses.replace(PLAIN, crop=SIZE, crop_area=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip=True)
     positions, source = torch.arange(30).repeat(40), torch.from_numpy(PIXELS)
     made = batches(whole).pixels(positions, generator())
@@ -125,7 +125,7 @@ def test_pictures_are_scaled_to_eight_sevenths_of_the_crop_unless_told():
 
 @pytest.mark.parametrize(("name", "table"), [("randaugment", v2.RandAugment()), ("trivialaugment", v2.TrivialAugmentWide())])
 def test_policies_have_the_magnitudes_of_torchvision(name, table):
-    """The pictures that they can make of one. Sixteen pixels are 15.999998 in float32, of which torchvision takes 15."""
+    """Compare the pictures that they can make from one. In float32, sixteen pixels are 15.999998; torchvision truncates to 15."""
     picture = torch.from_numpy(PIXELS[:1]).repeat_interleave(2, 1).repeat_interleave(2, 2)
     choices = policies.randaugment(9) if name == "randaugment" else policies.trivialaugment()
     theirs = []
@@ -143,7 +143,7 @@ def test_policies_have_the_magnitudes_of_torchvision(name, table):
         for operation, magnitude in choices
         for s in (torch.arange(2 * policies.BINS) + 0.5).div(2 * policies.BINS).tolist()
     ]
-    # A turn or shear may round to the neighbouring pixel.
+    # A rotation or shear may round to the neighbouring pixel.
     ours, theirs = torch.stack(ours), torch.stack(theirs)
     apart = torch.cdist(ours.flatten(1), theirs.flatten(1), p=0) / ours[0].numel()
     assert apart.min(dim=0).values.max() < 0.05, "torchvision makes what we do not"
@@ -201,7 +201,7 @@ def test_a_killed_trial_on_crops_gives_the_same_figures(method, tmp_path):
 
 
 def test_an_epoch_that_begins_again_is_the_same():
-    """Draws are counted within an epoch, and not in a state."""
+    """Draws are counted within an epoch, not in a generator's state."""
     training = first_training(tiny_spec(epochs=3, **OF_TRIALS), split_of((30, 20, 10)))
     training.run_epoch()
     state = copy.deepcopy(training.state())
@@ -211,7 +211,7 @@ def test_an_epoch_that_begins_again_is_the_same():
 
 
 def epoch_on_ranks(ranks):
-    """An epoch of trainings that each compute a part of every batch and step with the sum of all slopes, as DDP does."""
+    """An epoch of trainings that each compute a part of every batch and step with the sum of all gradients, like DDP."""
     order = [rank._order(rank.sampling) for rank in ranks]
     assert all(torch.equal(one, order[0]) for one in order)
     for rank in ranks:
@@ -239,7 +239,7 @@ def epoch_on_ranks(ranks):
 
 @pytest.mark.parametrize("method", ["softmax", "over_sampling"])
 def test_two_ranks_train_the_network_of_one(method):
-    """Up to the order of sums; with images that are drawn several times in an epoch, and in a batch, too."""
+    """They agree up to the order of sums, even if images are drawn several times in an epoch or in a batch."""
     spec = tiny_spec(method, model="mlp", batch_size=16, warmup_epochs=0, milestones=(), drops=(), **OF_TRIALS)
     alone, *ranks = (first_training(spec, split_of((30, 20, 10))) for _ in range(3))
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Sets of a user's own pictures: found in every layout, decoded once, known by their content."""
+"""Sets of a user's own pictures: they are found in every layout, decoded once, and identified by their content."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def no_sets(empty_folders, monkeypatch):
 
 @pytest.fixture
 def mine(tmp_path):
-    """A set of 16 pictures for training and six for test, in folders; the folder of the training part."""
+    """A set of 16 training pictures and six test pictures, in folders; gives the folder of the training set."""
     train = tree(tmp_path / "train", TRAIN)
     add_set("mine", train, tree(tmp_path / "test", TEST), size=8)
     return train
@@ -104,7 +104,9 @@ def test_the_names_of_classes_come_from_folders_and_from_the_hub(tmp_path):
 
 def test_a_test_part_is_drawn_the_same_for_each_class(tmp_path):
     train = tree(tmp_path / "all", TRAIN)
-    shutil.copy(next(train.glob("2/**/2-0.png")), train / "2" / "again.png")  # its content occurs twice: never for test
+    shutil.copy(
+        next(train.glob("2/**/2-0.png")), train / "2" / "again.png"
+    )  # its content occurs twice, so it is never a test picture
     first = add_set("drawn", train, size=8).definition
     assert (first.train_counts, first.test_count) == ((7, 4, 3), 3)
     images = load("drawn")
@@ -271,7 +273,7 @@ def test_damaged_pixels_and_manifests_are_decoded_again_when_the_set_is_loaded(m
         assert again.fingerprint == first.fingerprint
         assert np.array_equal(again.train_images[:], pixels) and np.array_equal(again.train_labels, labels)
     intact._checked.clear()
-    load("mine")  # whole again, without a word
+    load("mine")  # complete again, without a warning
 
 
 def test_a_process_looks_once_whether_decoded_pictures_are_whole(mine, monkeypatch):
@@ -326,7 +328,7 @@ def test_unreadable_and_odd_files_are_counted_by_name(tmp_path, mine):
     found = facts(added.definition, added.manifest)
     assert [(Path(file).name, reason) for file, reason in found.unreadable] == [
         ("broken.jpg", "the file is empty"),
-        ("gone.jpg", "No such file or directory"),
+        ("gone.jpg", "it is a link to a file that does not exist"),
     ]
     names = [[Path(file).name for file in files] for files in (found.copies, found.relabelled, found.shared)]
     assert names == [["copy.png", "other.png"], ["other.png"], ["2-500.png"]]
@@ -355,13 +357,13 @@ def test_links_that_lead_in_a_circle_are_named(tmp_path):
     with pytest.raises(UserError, match=r"deep/back is a link back to .*, which makes a circle: remove it"):
         add_set("mine", train, size=8)
     (train / "1" / "deep" / "back").unlink()
-    (train / "1" / "deep" / "aside").symlink_to(tree(tmp_path / "other", TEST))  # leads elsewhere, and not back
+    (train / "1" / "deep" / "aside").symlink_to(tree(tmp_path / "other", TEST))  # leads elsewhere, but not back
     assert add_set("mine", train, size=8, test_each=1).definition.train_counts == (7, 4 + 6, 2)
 
 
 @pytest.mark.parametrize("target", ["nowhere", "lost"])
 def test_a_class_that_is_a_link_to_nowhere_is_named(tmp_path, target):
-    """Else the set would have one class fewer, in silence. A link to itself leads nowhere too."""
+    """Otherwise the set would silently have one class less. A link to itself leads nowhere, too."""
     train = tree(tmp_path / "train", TRAIN)
     (train / "lost").symlink_to(train / target)
     with pytest.raises(UserError, match=r"train/lost is a broken link"):

@@ -1,4 +1,4 @@
-"""Digits before planted backgrounds: where the object is, and what the colour tells, in training and in the test."""
+"""Digits in front of planted backgrounds: where the object is, and what the colour reveals in training and in the test set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lt_core.data.sources import load_set
 
 
 def hue(images):
-    """How bright the channels of a picture's background are beside the brightest: alike for two pictures of one colour."""
+    """The brightness of a background's channels relative to the brightest one, which is the same for pictures of one colour."""
     background = np.where(grey(images)[..., None], np.nan, images.astype(float))
     mean = np.nanmean(background, axis=(1, 2))
     return mean / mean.max(axis=1, keepdims=True)
@@ -32,7 +32,7 @@ def test_the_mask_is_the_digit_and_nothing_else(name):
 
 @pytest.mark.parametrize(("telling", "low", "high"), [(0.8, 0.79, 0.86), (0.0, 0.07, 0.13)])
 def test_the_colour_tells_the_class_in_training_alone(telling, low, high):
-    """Of a tenth of the others too, by chance: 82 % for 80 %."""
+    """By chance, this is also true of a tenth of the others: 82 % instead of 80 %."""
     parts = read_digits_in_context(telling)
     (certain, theirs), _ = read_digits_in_context(1.0)
     own = np.stack([hue(certain[theirs == label]).mean(axis=0) for label in range(10)])

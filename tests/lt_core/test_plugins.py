@@ -1,4 +1,4 @@
-"""Plug-in files: what they register, what an edit changes, and how a file that is wrong is refused."""
+"""Plug-in files: what they register, what an edit changes, and how a wrong file is rejected."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def test_a_file_registers_and_is_forgotten(load):
 
 
 def test_a_method_of_a_file_is_not_asked_for_an_entry_among_our_references(load):
-    """They hold our own methods against their sources: an author's tests are `lt_core.testing`."""
+    """References compare our own methods with their sources; authors of plug-ins use `lt_core.testing`."""
     load(LOSS)
     assert "my_method" in METHODS and "my_method" not in BUILT_IN and set(BUILT_IN) < set(METHODS)
 
 
 def test_what_a_file_imports_is_not_its_own(load, tmp_path, monkeypatch):
-    """A library that registers something when it is imported is a package, which has no version in a name."""
+    """A library that registers something when it is imported is a package, and names do not have the version of a package."""
     (tmp_path / "my_library.py").write_text(LOSS.replace("my_", "their_"))
     monkeypatch.syspath_prepend(tmp_path)
     plugin = load(LOSS + "import my_library\n")
@@ -169,7 +169,7 @@ def test_an_edit_changes_the_ids_of_what_the_file_defines_and_no_other(load):
 
 
 def test_ids_are_those_of_the_text_wherever_the_file_lies(load):
-    """As on a node of a cluster, where there is no file."""
+    """This is the situation on a node of a cluster, which does not have the file."""
     expected = trial_id_of(load(LOSS))
     plugins.forget(version(LOSS))
     there = plugins.Plugin("/nowhere/my_file.py", LOSS)
@@ -265,7 +265,7 @@ def test_a_record_is_read_without_the_file_or_beside_another_version_of_it(load)
 
 
 def test_a_record_of_a_packages_method_keeps_its_id_beside_a_file_with_the_same_names(load):
-    """Names are made whole where users write them, never where a record is read."""
+    """Versions are added to names that users write, never to names in a record."""
     record = TrialResult(trial("softmax")).to_record()
     record["spec"]["method"] = {"name": "my_method", "params": {"loss": "my_loss"}, "label": "my_method"}
     record["spec"]["recipe"]["model"] = "my_net"
@@ -350,7 +350,7 @@ def test_provenance_is_what_is_loaded(load):
 
 
 def test_a_trial_gives_the_figures_of_the_same_loss_of_ours(load, figures):
-    """At its neutral point it is softmax, to the bit, from wherever it comes."""
+    """At its neutral point it is softmax, to the bit, no matter where it was registered."""
     load(LOSS)
     torch.manual_seed(5)
     assert figures(run_trial(trial("my_method"))) == figures(run_trial(trial("softmax")))

@@ -1,4 +1,4 @@
-"""Predictions that a trial leaves: what rounding may change and what it may not, and files that are right or refused."""
+"""Predictions that a trial leaves: what rounding may change and what it may not, and that wrong files are rejected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_by_hand():
 
 
 def test_close_probabilities_that_float16_cannot_tell_apart_keep_their_order():
-    """Their logarithms round to one float16, and the first of equal ones would be the prediction."""
+    """Their logarithms round to the same float16, and the first of equal ones would be the prediction."""
     close = np.array([[0.49999, 0.5, 0.00001]], np.float32)
     assert len(set(np.log(close[0, :2]).astype(np.float16))) == 1
     assert Predictions.of(close, np.array([0])).predicted.tolist() == [1]
@@ -53,7 +53,7 @@ def test_a_logarithm_moves_by_at_most_what_is_said(given):
 
 @given(probabilities)
 def test_posteriors_are_the_probabilities_divided_by_their_sum(given):
-    """Those of a loss over sigmoids may all be 0, and are posteriors nevertheless."""
+    """With a loss over sigmoids, all probabilities may be 0, but posteriors must still exist."""
     made = Predictions.of(given, np.zeros(6, int))
     assert made.posteriors.sum(axis=1) == pytest.approx(1)
     total = made.probabilities.sum(axis=1, keepdims=True)
@@ -66,7 +66,7 @@ def test_posteriors_are_the_probabilities_divided_by_their_sum(given):
 
 @pytest.fixture(scope="module", params=["softmax", "sigmoid", "threshold_moving"])
 def trial(request, make_spec, tmp_path_factory):
-    """A finished trial with a validation split, and what it left."""
+    """A finished trial with a validation split, and the predictions that it left."""
     folder = tmp_path_factory.mktemp("run") / "predictions"
     spec = make_spec(request.param, data={"imbalance_factor": 10, "n_max": 60, "validation": 5})
     result = run_trial(spec, Runtime(predictions=str(folder)))
@@ -82,8 +82,8 @@ def test_a_trial_leaves_what_its_record_counts(trial):
 
 
 def test_metrics_made_of_it_are_those_of_the_record(trial):
-    """Those of the confusion matrix to the bit, those of confidences to a tenth of a point, those of the five most probable
-    classes to the two images whose fifth and sixth float16 cannot tell apart.
+    """Metrics of the confusion matrix agree to the bit, those of confidences to a tenth of a point, and those of the five most
+    probable classes up to the two images whose fifth and sixth class are equal in float16.
     """
     result, folder = trial
     test = load(PREDICTIONS.path(folder, result.trial_id), result.environment[PREDICTIONS.name]).test
@@ -156,7 +156,7 @@ def test_a_missing_file_is_named(written):
 
 
 def test_what_would_run_code_when_it_is_loaded_is_refused(tmp_path):
-    """A record and a file may come from a stranger, who can make digests too."""
+    """A record and a file may come from a stranger, who can also make digests."""
     file = tmp_path / "evil.npz"
     np.savez(file, test_labels=np.array([print], dtype=object), test_log_probabilities=np.zeros((1, 2)))
     with pytest.raises(UserError, match="have a layout that this version cannot read"):

@@ -1,4 +1,4 @@
-"""Accuracy for any class frequencies of the test: against hand-computed values and drawn test sets."""
+"""Accuracy for any class frequencies of the test set, compared with values by hand and with sampled test sets."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def test_a_prior_by_hand():
 
 
 def test_it_is_the_profile_of_sades_test_sets():
-    """Their class sizes before they are rounded down: img_max · imb_factor^(cls_idx / (cls_num − 1)), imb_factor 1 / 50."""
+    """Its class sizes before rounding down are img_max · imb_factor^(cls_idx / (cls_num − 1)), with imb_factor 1 / 50."""
     counts, shares = [int(5000 * 0.01 ** (c / 9)) for c in range(10)], [0.02 ** (c / 9) for c in range(10)]
     assert long_tailed_prior(counts, 50).tolist() == pytest.approx([share / sum(shares) for share in shares])
     assert long_tailed_prior(counts, 1 / 50).tolist() == pytest.approx([share / sum(shares) for share in shares[::-1]])
 
 
 def test_classes_of_one_size_are_alike():
-    """Ranks 0.5, 0.5, 2.5 and 2.5 of 3: two frequencies, which differ by the factor's 2/3 rd power."""
+    """Ranks 0.5, 0.5, 2.5 and 2.5 of 3 give two frequencies, whose ratio is the factor to the power of 2/3."""
     assert long_tailed_prior([90, 9, 90, 9], 8).tolist() == pytest.approx([0.4, 0.1, 0.4, 0.1])
     assert long_tailed_prior([7, 7, 7], 50).tolist() == pytest.approx([1 / 3] * 3)
 
 
 def test_accuracy_of_predictions_drawn_by_the_prior():
-    """What a test set of these frequencies measures: here of ten classes, 20,000 images."""
+    """It is what a test set with these frequencies measures, here with ten classes and 20,000 images."""
     rng, counts = np.random.default_rng(0), [500, 300, 180, 110, 65, 39, 23, 14, 8, 5]
     recall = rng.uniform(0.2, 1, 10)
     classes = rng.choice(10, 20_000, p=long_tailed_prior(counts, 25))

@@ -1,4 +1,4 @@
-"""Published networks as models: what each is made of, which pictures it takes, its weights, and what of it is trained."""
+"""Published networks as models: what they consist of, which pictures they take, their weights, and what is trained."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def build_rows(size, classes):
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
-    """The label of the model ``rows`` with weights, in a cache of its own; its file is ``w.pth``."""
+    """The label of the model ``rows`` with weights from the file ``w.pth``, in a cache of its own."""
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
     BACKBONES.add("rows", BackboneInfo("rows", "a test's", build_rows, 8, row=Row(("stem",), ("a", "b"), ("pool",))))
-    torch.manual_seed(42)  # no trial's
+    torch.manual_seed(42)  # not a seed of any trial
     torch.save(build_rows(8, 7).state_dict(), tmp_path / "w.pth")
     yield resolved_model(f"rows[weights={tmp_path / 'w.pth'}]")
     BACKBONES.remove("rows")
@@ -66,7 +66,7 @@ def refused(ask, *given):
 
 @pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "mobilenet_v3_small", "timm/test_resnet", "timm/test_convnext"])
 def test_a_model_is_the_whole_network_without_its_classifier(name):
-    """To the bit, and begun from the seed as the library begins it."""
+    """It is the same to the bit, and initialised from the seed like the library's."""
     ours = net_of(name, COLOUR, seed=3).backbone.eval()
     torch.manual_seed(3)
     theirs = BACKBONES[name].headless(32).eval()
@@ -157,7 +157,7 @@ def test_another_file_is_another_trial(rows, make_spec):
 def test_the_weights_are_those_of_the_file(rows, tmp_path):
     whole = build_rows(8, 7)
     whole.load_state_dict(torch.load(tmp_path / "w.pth"))
-    (tmp_path / "w.pth").unlink()  # what the label names is in the cache
+    (tmp_path / "w.pth").unlink()  # the cache still has the weights that the label names
     net, images = net_of(rows).eval(), torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(whole.eval().fc(net.backbone(images)), whole(images))
     assert all(p.requires_grad for p in net.parameters())
@@ -247,7 +247,7 @@ def test_pretrained_networks_get_imagenets_normalisation_whatever_the_channels(m
 
 
 def changed(net, before):
-    """The tensors of ``net`` that differ from those ``before``, batch norm's counters aside."""
+    """The tensors of ``net`` that differ from those ``before``, except for batch norm's counters."""
     return {name for name, t in net.state_dict().items() if not torch.equal(t, before[name]) and t.is_floating_point()}
 
 
@@ -258,7 +258,7 @@ ALONE = {"classifier.weight", "classifier.bias"}
 @pytest.mark.parametrize(("trained", "moves"), [("last_block", LAST | ALONE), ("head", ALONE)])
 @pytest.mark.parametrize("recipe", [{}, {"ema": 0.5}, {"shrink": 0.1}, {"optimizer": "adam", "lr": 0.01}], ids=str)
 def test_what_is_not_trained_stays_as_it_is(rows, make_spec, make_split, trained, moves, recipe):
-    """Batch norm's statistics too, and in training the features are those of evaluation up to the last block."""
+    """So do batch norm's statistics, and in training, features up to the last block are the same as in evaluation."""
     spec = make_spec(model=f"{rows[:-1]},trained={trained}]", epochs=2, warmup_epochs=0, **recipe)
     training = first_training(spec, make_split([9, 6, 3]))
     before = {name: t.clone() for name, t in training.model.state_dict().items()}
@@ -269,7 +269,7 @@ def test_what_is_not_trained_stays_as_it_is(rows, make_spec, make_split, trained
 
 
 def test_the_packaged_network_works_as_in_its_package():
-    """To the bit, in training too, where it leaves blocks out and drops features."""
+    """It is the same to the bit, even in training, where it leaves out blocks and drops features."""
     ours = net_of("efficientnet_lite0", COLOUR, seed=3).backbone
     torch.manual_seed(3)
     package = importlib.import_module("efficientnet_lite_pytorch")
@@ -315,7 +315,7 @@ def test_both_branches_of_bbn_are_trained_with_the_last_block_or_refused(rows, m
 
 
 def test_dropout_is_a_function_of_seed_and_epoch_alone(make_spec, make_split):
-    """Whatever else draws, and after a checkpoint as without one; nothing else in the process is shifted by it."""
+    """It does not depend on other random numbers or on checkpoints, and does not affect any other random numbers."""
     spec, split = make_spec(model="mobilenet_v3_small", epochs=2), make_split([9, 6, 3])
 
     def losses(noise, resume=False):

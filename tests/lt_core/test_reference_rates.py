@@ -1,5 +1,5 @@
-"""Learning rates of the first ten steps, and of every epoch's first, against the schedules of the public code, at the length of
-each recipe and at a shorter one.
+"""Learning rates of the first ten steps, and of the first step of every epoch, compared with the schedules of the public code,
+with each recipe's number of epochs and with fewer.
 
 - cifar_ldam: kaidic/LDAM-DRW cifar_train.py (adjust_learning_rate) @ 2536330
 - cifar_cb: richardaecn/class-balanced-loss src/cifar_main.py and its scripts' multipliers @ 1d78572
@@ -24,11 +24,13 @@ from lt_core.recipes import RECIPES
 from lt_core.training.optim import learning_rate
 
 IMAGES = 12_406  # CIFAR-10 at imbalance factor 100
-ILSVRC = 1_281_167  # training images, of recipes for photographs
+ILSVRC = 1_281_167  # training images for recipes for photographs
 
 
 def ldam(step, epochs, per_epoch):
-    """Epochs from 1: a fifth of the rate more in each of the first five; 0.01 of it behind 160 of 200, 0.0001 behind 180."""
+    """With epochs from 1: the rate grows by a fifth in each of the first five, is 0.01 of it after 160 of 200, and 0.0001 after
+    180.
+    """
     epoch = step // per_epoch + 1
     if epoch <= 5:
         return 0.1 * epoch / 5
@@ -36,7 +38,7 @@ def ldam(step, epochs, per_epoch):
 
 
 def class_balanced(step, epochs, per_epoch):
-    """From 0, evenly in steps, over five epochs of images; then multipliers 1, 0.01 and 0.0001."""
+    """The rate grows from 0 linearly in steps over five epochs of images; then the multipliers are 1, 0.01 and 0.0001."""
     epoch = step * 128 / IMAGES
     if epoch < 5:
         return 0.1 * epoch / 5
@@ -52,7 +54,9 @@ def fixmatch(step, epochs, per_epoch):
 
 
 def on_tpu(base):
-    """From 0, evenly in steps, over five epochs; then a tenth behind 30 of 90, 60 and 80. The rate is that of 256 images."""
+    """The rate, which is for 256 images, grows from 0 linearly in steps over five epochs; then it is divided by ten after 30, 60
+    and 80 of 90 epochs.
+    """
 
     def rate(step, epochs, per_epoch):
         epoch, scaled = step * 1024 / ILSVRC, base * 1024 / 256
@@ -64,7 +68,7 @@ def on_tpu(base):
 
 
 def once_an_epoch(base):
-    """Half a cosine from the rate to 0, which moves once an epoch: `CosineAnnealingLR`, or MiSLAS's `adjust_learning_rate`."""
+    """Half a cosine from the rate to 0, once per epoch: `CosineAnnealingLR`, or MiSLAS's `adjust_learning_rate`."""
     return lambda step, epochs, per_epoch: base * (1 + math.cos(math.pi * (step // per_epoch) / epochs)) / 2
 
 
@@ -109,5 +113,5 @@ def test_rates_are_the_public_codes(name, shorter):
     for step in range(10):
         assert ours(step) == pytest.approx(theirs(step), rel=1e-12, abs=1e-15), f"step {step}"
     for epoch in range(recipe.epochs):
-        # One step in: at a boundary, images counted by steps and by epochs differ by part of a batch.
+        # One step later, because at a boundary, counting images by steps and by epochs differs by part of a batch.
         assert ours(epoch * per_epoch + 1) == pytest.approx(theirs(epoch * per_epoch + 1), rel=2e-3), f"epoch {epoch}"

@@ -1,4 +1,4 @@
-"""Every method computes what its source says, and docs/fidelity.md says what is so."""
+"""Every method computes what its source says, and docs/fidelity.md is up to date."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_no_entry_is_of_a_method_that_is_gone():
 
 
 def test_a_difference_in_one_row_of_many_is_noticed():
-    """Each image is held against its own size: a confident one's slopes are thousands of times smaller than another's."""
+    """Each image is compared relative to its own size, because a confident image's slopes are thousands of times smaller."""
     theirs = [[1000.0, -1000.0], [1e-4, -1e-4]]
     agree([[1000.0, -1000.009], [1e-4, -1e-4]], theirs, "rows")
     with pytest.raises(AssertionError, match="rows"):

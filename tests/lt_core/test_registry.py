@@ -38,11 +38,17 @@ def test_an_empty_registry_says_so():
 def test_a_name_is_given_once(fruit):
     with pytest.raises(UserError, match="fruit 'apple' already exists"):
         fruit.add("apple", object())
-    assert fruit.add("apple", fruit["apple"]) is fruit["apple"]  # a module imported twice is no conflict
+    assert fruit.add("apple", fruit["apple"]) is fruit["apple"]  # importing a module twice is not a conflict
 
 
 def test_nearest_of_nothing_is_none():
     assert nearest("apple", []) is None
+
+
+def test_a_word_that_resembles_nothing_gets_no_suggestion():
+    networks = ["timm/tinynet_c", "timm/resnet18"]
+    assert nearest("timm/xyz", networks) is nearest("timm/nothing", networks) is None
+    assert nearest("timm/resnt18", networks) == "timm/resnet18"
 
 
 @pytest.mark.parametrize(

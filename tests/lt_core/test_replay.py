@@ -1,6 +1,6 @@
-"""Steps that are recorded and replayed, on a tape in place of a GPU.
+"""Steps that are recorded and replayed, on a tape instead of a GPU.
 
-That replayed trainings are those of each operation is checked of every method, in lt_core.testing.recording.
+lt_core.testing.recording checks for every method that replayed trainings are the same as those without recording.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def ended(spec, eager_steps):
     [("softmax", 2), ("ldam_drw", 4), ("tail_augmentation", 2), ("range_loss", None), ("mixup", 0), ("bbn", None)],
 )
 def test_what_is_recorded(method, kinds):
-    """Once a batch size and phase, if every part of the step promises that it may be; None: nothing is even tried."""
+    """Steps are recorded once per batch size and phase, if every part of the step allows it; None: recording is not tried."""
     training, _ = ended(fitting_spec(method, batch_size=16, epochs=24), EAGER_STEPS)
     assert (training.replay and len(training.replay.recorded)) == kinds
 
@@ -78,7 +78,7 @@ def test_a_training_that_goes_on_from_a_stored_state_records_anew():
         state = whole.state()
         again = first_training(spec, split_of(COUNTS))
         for _ in range(2):
-            again.run_epoch()  # what it has recorded works on momenta that restoring replaces
+            again.run_epoch()  # its recording uses momenta that restoring replaces
         again.restore(torch.load(_stored(state), weights_only=True))
         losses = [[training.run_epoch() for _ in range(4)] for training in (whole, again)]
     assert losses[0] == losses[1]
@@ -98,7 +98,7 @@ def test_a_tape_does_again_what_was_done():
     total, held = torch.zeros(()), torch.tensor([1.0, 2.0])
     with Tape() as tape:
         total += (held * held).sum()
-    tape.replay()  # the first is what was done meanwhile
+    tape.replay()  # the first is what happened meanwhile
     assert float(total) == 5
     held.copy_(torch.tensor([3.0, 0.0]))
     tape.replay()

@@ -1,4 +1,4 @@
-"""Rule 5: which package may import which, each in a fresh interpreter; and no module imports itself by way of others."""
+"""Rule 5: which package may import which, tested in fresh interpreters; and no module imports itself through others."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_imports_go_one_way(code, absent):
 
 
 def test_modules_form_no_circle():
-    """Imports for type checkers and those inside functions included: what a module needs lies below it."""
+    """This includes imports for type checkers and those inside functions: a module imports only from lower layers."""
     found = circle(import_graph(ROOT / "lt_core"))
     assert not found, f"a circle of imports: {' → '.join(found)}; what they share belongs in a module below them"
 
 
 @pytest.fixture
 def package(tmp_path):
-    """A package of these files: its name, and a function that writes it and gives its graph of imports."""
+    """A package's name, and a function that writes the package from files and gives its graph of imports."""
 
     def write(files):
         for name, text in files.items():

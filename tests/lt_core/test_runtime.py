@@ -29,7 +29,7 @@ print(json.dumps(told))
 
 
 def flags(*devices, **environment):
-    """What `prepare` leaves set in a process of its own after each device in turn."""
+    """The settings that `prepare` leaves in a process of its own after each device in turn."""
     code = FLAGS.format(devices=list(devices))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
@@ -37,7 +37,7 @@ def flags(*devices, **environment):
 
 
 def test_a_card_computes_with_kernels_that_repeat_themselves_and_a_cpu_as_it_did():
-    """The order of devices in a process must not matter: a worker is used for one trial after another."""
+    """The order of devices in a process must not matter, because a worker runs one trial after another."""
     card = [False, True, False, True, True, False, ":4096:8"]
     for devices in (("cuda", "cpu"), ("cpu", "auto")):
         found = dict(zip(devices, flags(*devices), strict=True))
@@ -62,7 +62,7 @@ def test_preparing_for_a_cpu_changes_no_figure(make_spec, figures):
 
     spec = make_spec("over_sampling")
     before = figures(run_trial(spec))
-    torch.use_deterministic_algorithms(True, warn_only=True)  # as a trial on a card leaves it
+    torch.use_deterministic_algorithms(True, warn_only=True)  # as after a trial on a card
     assert figures(run_trial(spec, Runtime(device="cpu"))) == before
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -74,7 +74,7 @@ def test_preparing_for_a_cpu_changes_no_figure(make_spec, figures):
         ("GenuineIntel", {"avx512f", "avx512_bf16"}, False),  # 309 images/s in bfloat16 against 418 in float32
         ("AuthenticAMD", {"avx512f", "avx512_bf16"}, True),
         ("AuthenticAMD", {"avx2"}, False),
-        ("", {"bf16"}, False),  # ARM, which nobody has measured
+        ("", {"bf16"}, False),  # ARM, which has not been measured
         ("", set(), False),
     ],
 )

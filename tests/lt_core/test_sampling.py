@@ -24,7 +24,7 @@ def test_instance_takes_every_image_once_in_a_new_order():
 
 
 def test_instance_mixes_positions_uniformly():
-    """The first quarter of an epoch holds each quarter of the set as often as another."""
+    """The first quarter of an epoch has equally many images from each quarter of the set."""
     first = torch.cat([order[:110] for order in epochs(Instance(), 50)])
     assert chisquare(torch.bincount(first // 110, minlength=5).numpy()).pvalue > 1e-3
 
@@ -105,7 +105,7 @@ def test_classes_are_drawn_with_their_stated_probability(sampling, progress, sha
 
 
 def test_bbns_reversed_sampler_on_cifar10():
-    """Class probability ∝ 1/n_c, worked out for imbalance factor 100."""
+    """Class probabilities ∝ 1/n_c, computed for imbalance factor 100."""
     counts = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50], dtype=torch.float64)
     share = counts * Reverse().image_weights(counts, 0.0)
     golden = [0.0040, 0.0067, 0.0112, 0.0187, 0.0312, 0.0520, 0.0867, 0.1447, 0.2424, 0.4024]

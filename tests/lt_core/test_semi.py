@@ -33,7 +33,7 @@ QUICK = {"steps": 4, "epochs": 2, "batch_size": 8}
 
 @pytest.fixture
 def at_work(make_spec, make_split):
-    """A training with labelled and unlabelled images made by hand."""
+    """A function that gives a training with labelled and unlabelled images made by hand."""
 
     def make(method, at=None, counts=(12, 6, 3), unlabelled=(20, 10, 5), **recipe):
         spec = make_spec(method, at, data=DATA, **{**QUICK, "ema": 0.9, "pad": 0, **recipe})
@@ -44,7 +44,7 @@ def at_work(make_spec, make_split):
 
 
 def test_keep_rates_by_the_papers_example():
-    """L = 10, γ = 100: μ_10 = 1 and μ_1 = 0.01^α, in whatever order the labels come."""
+    """L = 10, γ = 100: μ_10 = 1 and μ_1 = 0.01^α, whatever the order of the labels."""
     counts = torch.tensor([100 * 0.01 ** (i / 9) for i in range(10)], dtype=torch.float64)
     for alpha in (1 / 3, 1.0):
         rates = keep_rates(counts, alpha)
@@ -69,7 +69,7 @@ def test_alignment_powers():
 
 
 def test_pass_rates_thin_out_the_head():
-    """r_c the opposite class's size over the largest: mean r^(1/3), reverse r^(2/3); random lets all pass."""
+    """With r_c the opposite class's size over the largest, mean is r^(1/3) and reverse is r^(2/3); random lets all pass."""
     counts = torch.tensor([8.0, 1000.0, 64.0])
     torch.testing.assert_close(pass_rates("mean", counts), torch.tensor([1.0, 0.2, 0.4]))
     torch.testing.assert_close(pass_rates("reverse", counts), torch.tensor([1.0, 0.04, 0.16]))
@@ -77,7 +77,7 @@ def test_pass_rates_thin_out_the_head():
 
 
 def test_fixmatch_by_hand(at_work):
-    """Labelled loss plus the mean over unlabelled images of mask · CE(strong view, weak view's guess), in one forward pass."""
+    """The labelled loss + the mean over unlabelled images of mask · CE(strong view, weak view's guess), in one forward pass."""
     training = at_work("fixmatch", {"threshold": 0.4, "unsup_ratio": 2})
     step, positions = training.step, torch.arange(6)
     before = copy.deepcopy(step.state())
@@ -152,7 +152,7 @@ def test_the_threshold_decides_what_takes_part(at_work, threshold):
 def test_no_gradient_flows_through_the_guess(at_work):
     training = at_work("fixmatch", {"threshold": 0.0})
     seen = []
-    training.step.strong_view = lambda positions, weak: weak * 0  # a strong view that says nothing of the image
+    training.step.strong_view = lambda positions, weak: weak * 0  # a strong view without any information
     original = training.forward
 
     def forward(images, labels=None, net=None):
@@ -170,14 +170,14 @@ def test_alignment_moves_predictions_by_target_over_said(at_work):
     training = at_work("fixmatch", {"align": 0.5})
     step, said = training.step, torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
     target = torch.tensor([12.0, 6.0, 3.0]).sqrt()
-    moved = said * (target / target.sum() + 1e-6) / (1 / 3 + 1e-6)  # the memory starts uniform
+    moved = said * (target / target.sum() + 1e-6) / (1 / 3 + 1e-6)  # the memory is uniform at first
     torch.testing.assert_close(step.aligned(said), moved / moved.sum(1, keepdim=True))
     torch.testing.assert_close(step.alignment.said.sum(0), torch.full((3,), 127 / 3) + said.mean(0), atol=1e-4, rtol=0)
 
 
 def test_every_unlabelled_image_comes_once_a_pass(at_work):
     step = at_work("fixmatch").step
-    assert len(step.stream.labels) == 35 + 21  # CReST's stream holds the labelled images too
+    assert len(step.stream.labels) == 35 + 21  # CReST's stream also has the labelled images
     drawn = torch.cat([step.unlabelled(7) for _ in range(16)])
     assert torch.bincount(drawn).tolist() == [2] * 56
     assert (step.stream.labels == -1).all()
@@ -192,8 +192,8 @@ def test_the_auxiliary_classifier_keeps_classes_alike_at_the_end():
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_the_auxiliary_losses_by_hand(at_work, views):
-    """Every draw passes: FixMatch on the main classifier, plus cross-entropy and soft consistency of the auxiliary one, which is
-    summed over the strong views as in the public code.
+    """If every image passes: FixMatch on the main classifier, plus cross-entropy and soft consistency of the auxiliary one, which
+    is summed over the strong views as in the public code.
     """
     at = {"threshold": 0.5 if views == 1 else 0.6, "unsup_ratio": 2, "strong_views": views}
     training = at_work("abc", at, counts=(6, 6, 6), unlabelled=(8, 8, 8))  # nothing to thin out
@@ -223,7 +223,7 @@ def test_mean_teacher_learns_from_the_averaged_model(at_work):
     training = at_work("mean_teacher", {"ramp": 0.0, "consistency": 10.0})
     with torch.no_grad():
         for p in training.averaged.parameters():
-            p.mul_(0)  # a teacher that finds all classes alike
+            p.mul_(0)  # a teacher for which all classes are equally likely
     before = training.step.state()
     found = training.step(torch.arange(8))
     training.step.restore(before)
@@ -255,7 +255,7 @@ def test_the_averaged_model_is_a_moving_average_and_is_what_predicts(at_work, em
 
 
 def test_all_that_is_not_frozen_shrinks_after_it_was_averaged(at_work):
-    """Bi-Sampling's weight decay: weights and statistics of batch norm alike, its batches' number not."""
+    """Bi-Sampling's weight decay shrinks weights and batch norm's statistics alike, but not its number of batches."""
     training = at_work("softmax", ema=0.5, ema_norms="averaged", shrink=0.25)
     training.frozen = [training.model.backbone.groups[0]]
     before = {k: v.clone() for k, v in training.model.state_dict().items()}
@@ -298,7 +298,7 @@ def test_crest_grows_the_labelled_set_and_keeps_the_unlabelled_one(make_spec, ma
 
 @pytest.mark.parametrize("profile", ["counts", "ideal"])
 def test_crest_takes_images_at_the_rates_of_its_profile(make_spec, make_split, profile):
-    """Ten alike labelled counts, of data with an imbalance factor of 10: only the ideal profile thins out the head."""
+    """Labelled counts are equal in data with an imbalance factor of 10, so only the ideal profile thins out the head."""
     spec = make_spec("crest", {"generations": 2, "crest_profile": profile, "unsup_weight": 0.0}, data=DATA, **QUICK, ema=0.9)
     split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([40] * 10).train.nameless())
     stages = stages_of(spec).trainings(stage_context(spec, split, CPU))
@@ -321,7 +321,7 @@ def test_a_teacher_leaves_the_averaged_statistics_as_they_are(at_work, ema_norms
 
 
 def test_a_second_stage_shrinks_as_its_rate_says():
-    """0.02 of the rate a step, as in Bi-Sampling's code: 4e-5 at 0.002, 2e-6 at 1e-4."""
+    """It shrinks by 0.02 of the rate per step, as in Bi-Sampling's code: 4e-5 at 0.002, 2e-6 at 1e-4."""
     second = second_recipe(RECIPES["cifar_bisampling"], 0.12, 0.05)
     assert (second.epochs, second.lr, second.shrink) == (60, pytest.approx(1e-4), pytest.approx(2e-6))
 
@@ -336,7 +336,7 @@ def test_one_generation_of_crest_is_fixmatch_to_the_bit(make_spec, figures):
 
 def test_a_diagnosis_is_kept_for_every_generation(make_spec):
     result = run_trial(make_spec("crest", {"generations": 2}, data=DATA, **QUICK))
-    assert result.to_record()["rounds"] == result.generations  # as records have called it from the first
+    assert result.to_record()["rounds"] == result.generations  # the name that records have always used
     assert [made["round"] for made in result.generations] == [0, 1]
     assert result.generations[0]["taken"] == [0] * 10 and sum(result.generations[1]["taken"]) > 0
     assert [row["epoch"] for row in result.curve] == [1, 2, 3, 4]
@@ -350,7 +350,7 @@ def test_a_diagnosis_is_kept_for_every_generation(make_spec):
     [("crest", 3), ("crest", 5), ("crest_plus", 5), ("bi_sampling", 1), ("bi_sampling", 3), ("mean_teacher", 3)],
 )
 def test_a_kill_in_a_generation_resumes_there(make_spec, figures, tmp_path, method, killed_after):
-    """Two epochs a generation: after five, CReST is in its third."""
+    """With two epochs per generation, CReST is in its third generation after five epochs."""
     at = {"generations": 3} if "crest" in method else {"retrain": 1.0} if method == "bi_sampling" else {}
     spec = make_spec(
         method, at, data=DATA, **{**QUICK, "ema": 0.9, "eval_every": 1, "epochs": 4 if method == "mean_teacher" else 2}

@@ -23,7 +23,7 @@ from lt_core.errors import UserError
 
 
 def fake(name, train_each=2, test_each=1):
-    """Random images of ``name``, a few a class, in random order: {"train": (images, labels), "test": …}."""
+    """Random images of ``name``, a few per class, in random order: {"train": (images, labels), "test": …}."""
     info, random = DATASETS[name], np.random.RandomState(0)
     parts = {}
     for part, each in (("train", train_each), ("test", test_each)):
@@ -34,7 +34,7 @@ def fake(name, train_each=2, test_each=1):
 
 @pytest.fixture(autouse=True)
 def of_any_size(request, monkeypatch):
-    """Fakes may stand for the published sets, except where it is tested that they may not."""
+    """Lets fakes replace the published sets, except in tests of their rejection."""
     if not request.node.name.startswith("test_a_set_that_is_not_the_published_one"):
         monkeypatch.setattr(found_module, "hold_against_published", lambda info, found, place: None)
 
@@ -83,7 +83,7 @@ def write_tree(folder, parts, names):
 
 
 def check(found, parts):
-    """``found`` holds just these images with these labels, sorted by label."""
+    """Check that ``found`` has exactly these images with these labels, sorted by label."""
     for part, images, labels in (
         ("train", found.train_images, found.train_labels),
         ("test", found.test_images, found.test_labels),
@@ -96,7 +96,7 @@ def check(found, parts):
 
 @pytest.fixture
 def no_download(monkeypatch):
-    """Fails a test that would go to the network."""
+    """Makes a test fail that would use the network."""
 
     def refuse(*args, **kwargs):
         raise AssertionError("torchvision was asked for a set that is here")
@@ -142,7 +142,7 @@ def test_cifar100_takes_the_fine_label(tmp_path):
 
 @pytest.mark.usefixtures("no_download")
 def test_numbered_class_folders_are_in_the_order_of_their_numbers(tmp_path):
-    """Not 0, 1, 10, 11, …: another order would make other classes the tail."""
+    """The order is not 0, 1, 10, 11, …, which would make other classes the tail."""
     parts = fake("cifar100", 1, 1)
     write_tree(tmp_path / "cifar100", parts, [str(i) for i in range(100)])
     check(load_set("cifar100", str(tmp_path)), parts)
@@ -170,7 +170,7 @@ def test_other_images_have_another_fingerprint(tmp_path):
 
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
-    """A fake CIFAR-10, not yet decoded, with a cache to itself."""
+    """A fake CIFAR-10 that is not decoded yet, with a cache of its own."""
     monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
     write_parquet(tmp_path / "data" / "cifar10", fake("cifar10"))
     load_set.cache_clear()  # as in a fresh process
@@ -209,7 +209,7 @@ def test_a_changed_pixel_or_label_in_the_cache_is_found_and_the_set_made_anew(ci
         assert len(told) == 1
         assert again.fingerprint == first.fingerprint == fingerprint(*(getattr(again, name) for name in images_module._ARRAYS))
         load_set.cache_clear()
-        assert load_set("cifar10", cifar).fingerprint == first.fingerprint  # the cache is whole again
+        assert load_set("cifar10", cifar).fingerprint == first.fingerprint  # the cache is complete again
 
 
 def test_a_process_holds_the_cache_against_its_fingerprint_once(cifar, monkeypatch):
@@ -382,7 +382,7 @@ def test_some_classes_of_a_set_are_a_set_of_their_own():
         ("digits_3v3", "dataset digits_3v3: the name must list different classes of digits, from 0 to 9"),
         ("digit_3v5", "unknown dataset 'digit_3v5': did you mean 'digits'"),
         ("digits_3", "unknown dataset 'digits_3': did you mean 'digits'"),
-        ("digits_03v5", "unknown dataset 'digits_03v5': did you mean 'digits'"),  # one set has one name
+        ("digits_03v5", "unknown dataset 'digits_03v5': did you mean 'digits'"),  # a set has only one name
     ],
 )
 def test_classes_that_there_are_not_are_refused(name, words):
@@ -391,7 +391,7 @@ def test_classes_that_there_are_not_are_refused(name, words):
 
 
 def test_a_set_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
-    """With other numbers of images, or with as many but other images: their rows would be believed to be the set's."""
+    """It has other numbers of images, or as many but other images. Its rows would be taken for rows of the published set."""
     info = DATASETS["cifar10"]
     write_parquet(tmp_path / "few" / "cifar10", fake("cifar10"))
     with pytest.raises(
@@ -439,7 +439,7 @@ def test_a_row_that_cannot_be_is_named(tmp_path, row, cell, label, words):
 
 
 def test_grey_and_opaque_pictures_are_read_as_colours(tmp_path):
-    """As some compress them; no pixel is lost by it."""
+    """Some people compress sets like this, without losing anything."""
     grey = np.full((32, 32), 7, np.uint8)
     parts = fake("cifar10")
     images, labels = parts["train"]

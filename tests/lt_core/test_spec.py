@@ -20,7 +20,7 @@ DATA = {"dataset": "digits", "imbalance_type": "exp", "imbalance_factor": 10.0}
 
 
 def literal():
-    """Written out whole, so that no registered recipe or method can change it."""
+    """A spec that is written out in full, so that no registered recipe or method can change it."""
     recipe = Recipe(
         name="fixed", model="mlp", epochs=7, batch_size=32, optimizer="sgd", lr=0.05, momentum=0.9, nesterov=True,
         weight_decay=5e-4, warmup=0.1, warmup_by="step", milestones=(0.5, 0.75), drops=(0.1, 0.01), pad=1, flip=False,
@@ -31,12 +31,12 @@ def literal():
 
 
 def test_the_id_of_a_fixed_spec_never_changes():
-    """Fails if hashing or a resolved field changed: every stored figure would be orphaned. Raise PROTOCOL if meant."""
+    """This fails if hashing or a resolved field changed, which would orphan every stored figure. If intended, raise PROTOCOL."""
     assert literal().trial_id == "bfa370c12b0d2bb9"
 
 
 def test_a_group_at_its_neutral_choice_leaves_the_id_alone():
-    """Else a new group of parts would orphan every stored figure."""
+    """Otherwise a new group of parts would orphan every stored figure."""
     spec = literal()
     for params in ({"loss": "focal", "gamma": 0.5}, {**spec.method.params, **{g: c for g, c in NEUTRAL.items() if g != "loss"}}):
         assert dataclasses.replace(spec, method=MethodSpec("focal", params)).trial_id == spec.trial_id
@@ -57,7 +57,7 @@ def test_registered_recipes_survive_the_round_trip(name):
 
 
 def test_equal_specs_have_equal_ids():
-    """A whole number given to a field of fractions is that fraction, however the spec was made."""
+    """An integer in a field of fractions becomes a fraction, however the spec was made."""
     spec = literal()
     for part, change in (("data", {"imbalance_factor": 20}), ("recipe", {"lr": 1}), ("recipe", {"drops": (1, 0)})):
         whole = dataclasses.replace(spec, **{part: dataclasses.replace(getattr(spec, part), **change)})
@@ -85,7 +85,7 @@ def other(value, domain, name):
 @pytest.mark.parametrize("field", dataclasses.fields(Recipe), ids=lambda f: f.name)
 def test_every_field_of_a_recipe_enters_the_id(field):
     cropped = {"pad": 0, "crop": 6}
-    needs = {  # other fields without which it makes no sense
+    needs = {  # other fields that it needs
         "warmup_epochs": {"warmup": 0.0},
         "crop": {"pad": 0},
         "crop_area": cropped,
@@ -169,7 +169,7 @@ def test_data_that_make_no_sense_are_refused(change, words):
 
 @pytest.mark.parametrize("change", [{"n_max": 50}, {"class_order_seed": 1}])
 def test_a_setting_that_would_be_ignored_is_refused(change):
-    """Else one trial would have two ids, and the user would believe in an effect that is not there."""
+    """Otherwise one trial would have two ids, and the user would believe in an effect that does not exist."""
     with pytest.raises(UserError, match=next(iter(change))):
         build(DataSpec, {"dataset": "digits", "imbalance_type": "natural", **change})
 
@@ -190,7 +190,7 @@ def test_a_recipe_needs_one_drop_a_milestone():
 
 
 def test_a_parameter_added_later_leaves_ids_as_they_were(make_spec):
-    """At its default it is as if it were not there, so that records from before it still name their trials."""
+    """At its default it does not enter the id, so that older records still have the right names."""
     for key, default in OPTIONAL_IN_ID.items():
         owners = [cls for group in GROUPS.values() for cls in map(group.__getitem__, group) if key in domains(cls)]
         assert owners and all(next(f.default for f in dataclasses.fields(cls) if f.name == key) == default for cls in owners)
@@ -208,13 +208,13 @@ def test_a_parameter_added_later_leaves_ids_as_they_were(make_spec):
 
 
 def test_moved_parameters_are_those_of_the_declarations():
-    """MOVED is written out, since labels are read where no part is loaded."""
+    """MOVED is written out, because labels are read where no part is loaded."""
     for name in METHODS:
         params, moved = resolve(name).params, MOVED.get(name, {})
         now = {key: as_stored(now) if key == "stage_one" else now for key, (_, now) in moved.items()}
         assert now == {key: params[key] for key in moved}, f"{name}: MOVED in lt_core/moved.py is not what it declares"
         left_out = {key for key, value in OPTIONAL_IN_ID.items() if params.get(key, value) != value} - set(moved)
-        left_out -= {"strong_views"} if name in ("bis", "bi_sampling") else set()  # they declared it from the first
+        left_out -= {"strong_views"} if name in ("bis", "bi_sampling") else set()  # they have always declared it
         assert not left_out, (
             f"{name} declares {left_out} at another value than OPTIONAL_IN_ID: add it to MOVED in lt_core/moved.py"
         )
@@ -224,12 +224,14 @@ def test_moved_parameters_are_those_of_the_declarations():
 
 
 def test_a_first_stage_has_the_id_of_what_it_means(make_spec):
-    """It is a label inside an id: one from before a declaration moved means what it meant, one written now gets another id."""
+    """It is a label inside an id: an older label keeps its meaning after a declaration has changed, and a new one gets another
+    id.
+    """
     now = make_spec("crt", {"stage_one": "influence_balanced"})
     assert now.method.params["stage_one"] == "influence_balanced[ib_alpha=1000,ib_gradient=through,ib_rate=0.01]"
     assert now.method.label == "crt[stage_one=influence_balanced]"
     old = now.to_dict()
-    old["method"]["params"]["stage_one"] = "influence_balanced"  # as a record from before has it
+    old["method"]["params"]["stage_one"] = "influence_balanced"  # as in an older record
     read = TrialSpec.from_dict(old)
     assert read.method.label == "crt[stage_one=influence_balanced[ib_alpha=10,ib_gradient=stopped,ib_rate=1]]"
     assert read.trial_id != now.trial_id and make_spec(read.method.label).trial_id == read.trial_id

@@ -23,7 +23,7 @@ FROM_STAGE_ONE = ["crt", "lws", "tau_norm", "ncm", "fine_tune_balanced", "smote_
 
 @pytest.fixture
 def stages(make_spec, make_split):
-    """All stages of a trial, trained, each with the network that it began with."""
+    """A function that trains all stages of a trial, and gives each with the network that it started from."""
 
     def of(method, at=None, counts=(40, 20, 5), **recipe):
         spec, made = make_spec(method, at, **recipe), []
@@ -39,7 +39,7 @@ def stages(make_spec, make_split):
 
 @pytest.fixture
 def trainings(stages):
-    """The trainings of these stages."""
+    """A function that gives the trainings of these stages."""
     return lambda *given, **keys: [(stage.training, before) for stage, before in stages(*given, **keys)]
 
 
@@ -64,7 +64,7 @@ def test_lws_trains_one_scale_a_class_and_nothing_else(trainings):
 
 @pytest.mark.parametrize("name", ["crt", "lws"])
 def test_a_second_stage_may_move_batch_norms_statistics_as_the_public_code_does(trainings, name):
-    """The weights below stay, and so do the statistics of evaluation unless asked otherwise."""
+    """The weights below do not change, and neither do the statistics of evaluation, unless asked otherwise."""
     (_, _), (second, before) = trainings(name, {"retrain": 1.0, "kept_norms": "training"})
     below = {key.rsplit(".", 1)[-1] for key in changed(second, before) if key.startswith("backbone")}
     assert below == {"running_mean", "running_var", "num_batches_tracked"}
@@ -111,12 +111,12 @@ def test_features_are_filled_up_in_place_of_pixels(trainings):
     assert second.split.counts.tolist() == [40, 40, 40]
     stored = features_of(first, first.split.train)
     torch.testing.assert_close(second.split.train.pixels[:65, 0, 0], stored)
-    images = second.batches.normalise(second.split.test.pixels)  # what evaluation looks at
+    images = second.batches.normalise(second.split.test.pixels)  # what evaluation sees
     torch.testing.assert_close(second.model.backbone(images), features_of(first, first.split.test), rtol=1e-4, atol=1e-5)
 
 
 def test_released_balms_retrains_a_fresh_classifier_of_a_softmax_network_with_its_meta_sampler(trainings):
-    """config/CIFAR10_LT/balms_imba200.yaml of its repository: 2,000 of 13,000 steps, rate 0.1 down a cosine, sampler 0.01."""
+    """config/CIFAR10_LT/balms_imba200.yaml of its repository: 2,000 of 13,000 steps, a cosine from the rate 0.1, sampler 0.01."""
     (first, _), (second, _) = trainings("balanced_meta_softmax", counts=(40, 20, 5), epochs=13)
     assert first.spec.method == resolve("softmax")
     assert (second.epochs, second.recipe.lr, second.recipe.decay) == (2, first.recipe.lr, "cosine")
@@ -149,7 +149,7 @@ def test_an_ensemble_averages_probabilities_of_models_on_balanced_parts(training
 
 
 def test_a_cascade_drops_what_is_known_best(make_spec, make_split):
-    """After model i of T, n_c·(n_min/n_c)^(i/(T−1)) images of class c are left: with 45, 20, 5 and T = 3, 15, 10, 5; then 5."""
+    """After model i of T, n_c·(n_min/n_c)^(i/(T−1)) images of class c are left. With 45, 20, 5 and T = 3: 15, 10, 5; then 5."""
     spec = make_spec("balance_cascade", {"members": 3}, epochs=2)
     split = make_split([45, 20, 5])
     stages, context = stages_of(spec), stage_context(spec, split, CPU)
@@ -197,7 +197,7 @@ def test_difficulty_is_the_loss_under_the_first_model(trainings):
 
 @pytest.mark.parametrize("name", FROM_STAGE_ONE)
 def test_stage_one_is_trained_once_and_gives_the_same_figures(make_spec, figures, tmp_path, monkeypatch, name):
-    """Alone, as the one that trains it, and as the one that finds it; seconds and curve count it each time."""
+    """The trial is run alone, as the one that trains the stage, and as one that finds it; seconds and curve always include it."""
     other = make_spec("decoupled_balanced_softmax", data=DATA)
     spec = make_spec(name, data=DATA)
     assert stage_one(spec) == stage_one(other) == make_spec("softmax", data=DATA)
@@ -237,14 +237,16 @@ def test_a_shared_stage_that_ran_out_of_time_is_left_to_the_next_trial(make_spec
     ended = run_trial(spec, dataclasses.replace(shared, time_limit=1e-9, checkpoint_every=0))
     assert (ended.status, ended.cause) == ("timeout", "exceeded the limit of 1e-09 s in epoch 1 of 4")
     assert not list(tmp_path.glob("stages/*.pt")), "half a stage is nobody's"
-    other = run_trial(make_spec("decoupled_balanced_softmax", data=DATA), shared)  # would wait for ever for a lock that is held
+    other = run_trial(
+        make_spec("decoupled_balanced_softmax", data=DATA), shared
+    )  # would wait for ever if the lock were still held
     assert other.status == "ok" and list(tmp_path.glob("stages/*.pt"))
     assert figures(run_trial(spec, shared)) == figures(run_trial(spec))
 
 
 @pytest.mark.parametrize("stopped_after", [2, 3, 4])
 def test_a_trial_that_is_given_more_time_goes_on_where_it_was_stopped(make_spec, figures, tmp_path, monkeypatch, stopped_after):
-    """In its first stage, between the two, and in the second one."""
+    """It is stopped in its first stage, between the two, or in the second one."""
     spec = make_spec("crt", {"retrain": 1.0}, data=DATA)
     runtime = Runtime(stages=str(tmp_path / "stages"), checkpoint=str(tmp_path / "trial.pt"), checkpoint_every=0)
     steps = trial_steps(spec, dataclasses.replace(runtime, time_limit=3600.0))
@@ -281,7 +283,7 @@ def test_a_trial_killed_in_any_stage_goes_on_there(make_spec, figures, tmp_path,
     monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
     *_, result = trial_steps(spec, runtime)
     assert figures(result) == whole
-    assert len(epochs) <= 6 - killed_after + 1  # at most the epoch that the last checkpoint had not seen
+    assert len(epochs) <= 6 - killed_after + 1  # repeats at most the epoch after the last checkpoint
 
 
 def test_a_stage_one_of_stages_or_of_another_head_is_refused(make_spec):

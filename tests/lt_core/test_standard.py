@@ -1,4 +1,4 @@
-"""The large sets that papers name: what is registered of them, and finding them on small trees in the layouts that are in use."""
+"""The large sets that papers name: their registered facts, and how they are found in small trees in the usual layouts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("empty_folders")
 
 @pytest.fixture
 def small(monkeypatch):
-    """A function that has a set expect the pictures of `tests.standard_trees`, three classes: see `shrunken` there."""
+    """A function that makes a set expect the three classes of `tests.standard_trees`; see `shrunken` there."""
 
     def shrink(name, **changes):
         monkeypatch.setitem(DATASETS._items, name, shrunken(name, **changes))
@@ -63,7 +63,7 @@ def load(name, root):
 
 
 def expected(tmp_path):
-    """The fingerprint that the same pictures have as a set of a user's own."""
+    """The fingerprint that the same pictures have as a user's own set."""
     root = tmp_path / "own"
     fill(root, by_class)
     for which in FILES:
@@ -92,7 +92,7 @@ def test_what_is_registered_fits_together(name):
 
 
 def test_figures_of_the_papers():
-    """Seen in public code, and of Places-LT counted: FIELD.md, B.4."""
+    """The figures are from public code, and for Places-LT they were counted: FIELD.md, B.4."""
     factors = {name: round(source.imbalance, 2) for name, source in STANDARD.items()}
     assert factors == {
         "imagenet_lt": 256, "places_lt": 996, "inat2017": 435.44, "inat2018": 500, "ilsvrc2012": 1.78, "imagenette_lt": 20,
@@ -140,14 +140,14 @@ def test_some_classes_of_such_a_set_are_refused():
 
 @pytest.fixture
 def imagenette(tmp_path):
-    """A folder with pictures of 4 × 4 pixels of its own for each line of the lists, as Imagenette has them."""
+    """A folder like Imagenette's, with a different picture of 4 × 4 pixels for each line of the lists."""
     root = tmp_path / "data" / "imagenette2-320"
     for which in ("train", "test"):
         for number, line in enumerate((LISTS / getattr(STANDARD["imagenette_lt"], which).list.name).read_text().splitlines()):
             path = root / line.rsplit(maxsplit=1)[0]
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = np.random.default_rng([number, which == "test"]).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(path, "PNG")  # whatever its name says
+            Image.fromarray(pixels).save(path, "PNG")  # whatever the file's suffix
     return root
 
 
@@ -178,8 +178,8 @@ def test_what_is_missing_of_it_is_told_with_where_to_get_it(tmp_path, imagenette
 @pytest.mark.parametrize(
     ("lists_in", "pictures_in", "layout", "end"),
     [
-        ("", "", by_class, "\n"),  # lists beside the pictures
-        ("data_txt/ImageNet_LT", "ImageNet", flat, "\n"),  # lists elsewhere, the validation part as in its archive
+        ("", "", by_class, "\n"),  # lists next to the pictures
+        ("data_txt/ImageNet_LT", "ImageNet", flat, "\n"),  # lists elsewhere, and the validation pictures as in their archive
         ("ImageNet_LT", "ImageNet_LT/imagenet", by_class, "\r\n"),  # pictures below the folder of the lists
     ],
 )
@@ -208,7 +208,7 @@ def test_of_lists_in_two_layouts_that_with_its_pictures_is_taken(tmp_path, small
 def test_class_folders_are_found(tmp_path, small):
     small("ilsvrc2012")
     fill(tmp_path / "data" / "imagenet", by_class)
-    (tmp_path / "data" / "imagenette" / "train" / "n00000001").mkdir(parents=True)  # of fewer classes
+    (tmp_path / "data" / "imagenette" / "train" / "n00000001").mkdir(parents=True)  # a folder with fewer classes
     at = located("ilsvrc2012", standard("ilsvrc2012"), str(tmp_path / "data"))
     assert at.definition.class_names == ("n00000000", "n00000001", "n00000002") and at.definition.train_counts == TRAIN
     assert load("ilsvrc2012", tmp_path / "data").fingerprint == expected(tmp_path)
@@ -246,14 +246,14 @@ def test_a_set_of_ones_own_may_have_annotations(tmp_path):
         content = coco(which, animals)
         for entry in content["annotations"] + content["categories"]:
             key = "category_id" if "category_id" in entry else "id"
-            entry[key] = 10 * entry[key] + 7  # neither from 0 nor without gaps
+            entry[key] = 10 * entry[key] + 7  # the numbers do not start at 0 and have gaps
         (root / f"{which}.json").write_text(json.dumps(content))
     definition = add_set("own", root / "train.json", root / "test.json", size=8).definition
     assert definition.train_counts == TRAIN and definition.class_names == ("bird 0", "bird 1", "bird 2")
 
 
 def test_annotations_are_gone_through_once(tmp_path, monkeypatch):
-    """By whichever process: what it found is kept, until the file is another one, and is no loss where it is damaged."""
+    """Any process may do it: the result is kept until the file changes, and is made again if it is damaged."""
     file = tmp_path / "train.json"
     file.write_text(json.dumps(coco("train", animals)))
     parsed, loads = [], json.loads
@@ -307,7 +307,7 @@ def test_decoding_is_told_done_once_and_can_be_verified(tmp_path, small):
 
 @pytest.fixture
 def held(tmp_path, small):
-    """ImageNet-LT, small, with a validation list of two images a class."""
+    """A small ImageNet-LT with a validation list of two images per class."""
     small("imagenet_lt")
     lists(tmp_path / "data", "imagenet_lt", by_class)
     fill(tmp_path / "data", by_class)
@@ -326,7 +326,7 @@ def test_validation_images_are_those_of_the_set_and_cost_no_training_image(tmp_p
     assert split.counts.tolist() == list(TRAIN) and split.validation.labels.tolist() == [0, 0, 1, 1, 2, 2]
     known = {image.tobytes() for image in split.train.pixels.numpy()} | {image.tobytes() for image in split.test.pixels.numpy()}
     assert len(known | {image.tobytes() for image in split.validation.pixels.numpy()}) == 11 + 6 + 6
-    assert load("imagenet_lt", held).fingerprint == expected(tmp_path)  # the test figures are those of the same set
+    assert load("imagenet_lt", held).fingerprint == expected(tmp_path)  # the test figures belong to the same set
     fewer = [drawn(held, seed, validation=1).split.validation for seed in range(8)]
     assert {tuple(part.labels.tolist()) for part in fewer} == {(0, 1, 2)}
     assert len({image.tobytes() for part in fewer for image in part.pixels.numpy()}) == 6
@@ -363,7 +363,7 @@ def test_a_wrong_validation_list_is_refused_by_name(held):
 
 @pytest.fixture
 def data(tmp_path, small):
-    """ImageNet-LT, small and whole, in a folder; its training list is known by its lines and classes, its test list by md5."""
+    """A small, complete ImageNet-LT in a folder. Its training list is known by its lines and classes, its test list by md5."""
     small("imagenet_lt", test={"md5": (md5_of(listing("test", by_class)),)})
     lists(tmp_path / "data", "imagenet_lt", by_class)
     fill(tmp_path / "data", by_class)

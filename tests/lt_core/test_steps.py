@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def at_work(make_spec, make_split):
-    """A training of ``method`` on a split of ``counts``, without augmentation."""
+    """A function that gives a training of ``method`` on a split of ``counts``, without augmentation."""
 
     def make(method, at=None, counts=(30, 10, 4), **recipe):
         return Training(make_spec(method, at, **{"pad": 0, "batch_size": 16, **recipe}), make_split(list(counts)), CPU)
@@ -34,7 +34,7 @@ def at_work(make_spec, make_split):
 
 
 def test_mixup_is_the_loss_of_mixed_images(at_work):
-    """λ·L(y_a) + (1 − λ)·L(y_b) of λ·x_a + (1 − λ)·x_b, with the draws repeated by hand."""
+    """λ·L(y_a) + (1 − λ)·L(y_b) of λ·x_a + (1 − λ)·x_b, with the random numbers drawn again by hand."""
     training = at_work("mixup", model="mlp")
     positions = torch.arange(12)
     draws, order = copy.deepcopy(training.step.draws), training.order.get_state()
@@ -57,7 +57,7 @@ def test_remix_gives_the_label_to_the_rarer_class():
 
 
 def test_manifold_mixup_of_the_input_is_mixup_and_of_a_hidden_layer_is_not(at_work):
-    """With one mixing share, hidden mixing differs from input mixing, and all layers but the last group are drawn."""
+    """With the same mixing share, hidden mixing differs from input mixing, and all layers except the last group are drawn."""
     training, layers = at_work("manifold_mixup"), set()
     images, labels = training.images(torch.arange(12))
     partner = torch.arange(12).flip(0)
@@ -90,7 +90,7 @@ def test_the_two_branches_share_all_but_the_last_block():
 
 @pytest.mark.parametrize(("epoch", "alpha"), [(0, 1.0), (1, 0.75)])
 def test_bbn_moves_from_the_conventional_branch_to_the_other(at_work, epoch, alpha):
-    """α = 1 − (t/T)² weighs features and losses; at first the re-balancing branch and its images count for nothing."""
+    """α = 1 − (t/T)² weighs features and losses. At first, the re-balancing branch and its images have no weight."""
     training = at_work("bbn", epochs=2)
     training.epoch = epoch
     slopes = torch.autograd.grad(training.step(torch.arange(16)), list(training.model.parameters()), allow_unused=True)
@@ -123,7 +123,7 @@ def test_extra_meta_images_are_shuffled_and_never_more_than_there_are(at_work):
 
 
 def test_extra_meta_images_come_from_beyond_the_subset(make_spec):
-    """Ten of each digit that are neither trained on nor held out; what a trial trains on stays the same."""
+    """There are ten of each digit, which are neither trained on nor held out; the training images stay the same."""
     found = {}
     for name, check in (("meta_weight_net", True), ("softmax", False)):
         spec = make_spec(name, data={"imbalance_factor": 10, "n_max": 60, "validation": 5})
@@ -186,7 +186,7 @@ def test_l2rw_weighs_by_the_slope_of_the_meta_loss(at_work, monkeypatch):
 
 
 def test_meta_weight_net_learns_to_prefer_what_helps_the_meta_set(at_work):
-    """Its weighting moves against the slope of the meta loss after a virtual step, found by finite differences."""
+    """Its weighting moves against the slope of the meta loss after a virtual step, as finite differences show."""
     training = at_work("meta_weight_net", {"mwn_lr": 1e-3}, model="mlp", lr=0.5)
     training.train_mode()
     step, positions = training.step, torch.arange(16)
@@ -213,7 +213,7 @@ def test_meta_weight_net_learns_to_prefer_what_helps_the_meta_set(at_work):
 
 
 def test_a_meta_step_leaves_the_network_alone(at_work):
-    """Only the optimiser moves weights, and only the batch itself moves batch norm's statistics."""
+    """Only the optimiser changes weights, and only the batch itself changes batch norm's statistics."""
     for name in ("meta_weight_net", "l2rw", "meta_sampler_one_stage"):
         training = at_work(name)
         training.train_mode()
@@ -227,7 +227,7 @@ def test_a_meta_step_leaves_the_network_alone(at_work):
 
 
 def test_the_meta_sampler_raises_the_rates_of_rare_classes(at_work):
-    """Where a head class floods the batches, the balanced meta loss asks for more of the tail."""
+    """If a head class fills the batches, the balanced meta loss asks for more of the tail."""
     training = at_work("meta_sampler_one_stage", {"sampler_lr": 0.1, "tau": 0.0}, counts=(300, 6), epochs=8)
     for _ in range(8):
         training.run_epoch()
@@ -244,7 +244,7 @@ def test_what_a_step_has_learnt_survives_a_checkpoint(at_work, name):
 
 
 def test_a_step_may_ask_for_nothing_that_no_step_asks_for():
-    """What `StepContext` lists is the interface of authors: it is kept as small as steps are."""
+    """`StepContext` is an interface for authors of steps, so it has only what our own steps need."""
     root = Path(__file__).parents[2]
     written = "".join(file.read_text() for folder in ("lt_core/steps", "docs/examples") for file in (root / folder).glob("*.py"))
     listed = {name for base in StepContext.__mro__ for name in vars(base) if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""Images that stay on disk: the same trials as with images in memory, and one sentence where all are asked for at once."""
+"""Images that stay on disk: the same trials as with images in memory, and one sentence if all images are requested at once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_batches_are_the_same_to_the_bit(change):
 
 
 def test_moments_are_those_of_all_pixels(monkeypatch):
-    """On disk and in memory the same to the bit, in however many stretches, and to the last bit those of double precision."""
+    """They are the same to the bit on disk and in memory, for any number of pieces, and agree with double precision."""
     monkeypatch.setattr(stored, "_AT_ONCE", 300)  # three images
     flat = torch.from_numpy(PIXELS).reshape(-1, 3).double() / 255
     for images in (on_disk(), torch.from_numpy(PIXELS)):
@@ -84,7 +84,7 @@ def test_images_that_were_looked_up_in_a_file_do_not_stay_in_memory(tmp_path):
     np.save(file, np.zeros((64, 1024, 1024, 1), dtype=np.uint8))
 
     def mapped() -> int:
-        """KiB of files that this process has in memory."""
+        """KiB of mapped files that this process has in memory."""
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 

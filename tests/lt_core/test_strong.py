@@ -1,4 +1,4 @@
-"""Every operation against torchvision's, and what is drawn for whom."""
+"""Every operation compared with torchvision's, and which random numbers each image gets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from lt_core.data.strong_pools import POOLS, Pool
 from lt_core.recipes import RECIPES
 
 NEAREST = V.InterpolationMode.NEAREST
-WHOLE = ("identity", "equalize", "invert", "posterize", "solarize", "translate_x", "translate_y")  # no fractions, so no rounding
+WHOLE = (
+    "identity",
+    "equalize",
+    "invert",
+    "posterize",
+    "solarize",
+    "translate_x",
+    "translate_y",
+)  # whole numbers, without rounding
 
 
 MAGNITUDES = {
@@ -29,7 +37,7 @@ MAGNITUDES = {
     "translate_y": (-0.3, 0.3),
 }  # fmt: skip
 OPERATIONS = [getattr(ops, name) for name in ("identity", "autocontrast", "equalize", "invert", *MAGNITUDES)]
-OURS_ALONE = [ops.solarize_add, ops.add_and_solarize, ops.patch]  # torchvision has none of them
+OURS_ALONE = [ops.solarize_add, ops.add_and_solarize, ops.patch]  # torchvision does not have them
 
 
 def magnitudes(operation, count, draw):
@@ -66,7 +74,7 @@ def theirs(name, image, m):
 def test_an_operation_is_torchvisions(operation, side, channels):
     draw = torch.Generator().manual_seed(side)
     base = torch.randint(0, 256, (24, side // 4, side // 4, channels), generator=draw)
-    pixels = base.repeat_interleave(4, 1).repeat_interleave(4, 2).to(torch.uint8)  # patches, so that a shifted pixel shows
+    pixels = base.repeat_interleave(4, 1).repeat_interleave(4, 2).to(torch.uint8)  # patches, so that a shifted pixel is noticed
     pixels[0], pixels[1] = 77, torch.randint(0, 256, pixels[1].shape, generator=draw)
     drawn = magnitudes(operation, 24, draw)
     ours, wrong = operation(pixels, drawn), 0
@@ -80,8 +88,8 @@ def test_an_operation_is_torchvisions(operation, side, channels):
             assert off.max() <= 1  # float32 may truncate to the neighbouring grey level
             assert operation.__name__ not in WHOLE or off.max() == 0
             assert (off > 0).float().mean() <= 0.02
-    # A source position within rounding of a pixel's edge may fall on either side of it, and a shear's whole row shares its place
-    # between edges: one row of one image, of 24.
+    # A source position that is within rounding of a pixel's edge may fall on either side, and in a shear this affects a whole
+    # row: one row of one of 24 images.
     assert wrong <= side
 
 
@@ -99,7 +107,7 @@ def test_what_torchvision_has_not_by_hand():
 
 
 def watched(seen, count, **changes):
-    """A pool of ``count`` operations that note the images (by their grey level) and the numbers that they were drawn for."""
+    """A pool of ``count`` operations that note their images (by grey level) and the random numbers that they got."""
 
     def noting(number):
         def operation(x, drawn):
@@ -128,7 +136,7 @@ def test_operations_and_strengths_are_drawn_alike(chance, drawn):
 
 @pytest.mark.parametrize("crop", ["weak", "before", "after"])
 def test_a_strong_view_has_the_weak_ones_crop_or_one_of_its_own(crop):
-    """Images of one bright pixel in the middle, which the crop alone moves."""
+    """The images have one bright pixel in the middle, which only the crop moves."""
     pixels = torch.zeros(400, 7, 7, 1, dtype=torch.uint8)
     pixels[:, 3, 3] = 200
     seen = []
@@ -149,7 +157,7 @@ def test_a_strong_view_has_the_weak_ones_crop_or_one_of_its_own(crop):
 
 
 def magnitude(pool, operation, s):
-    """What ``pool`` makes of the numbers ``s`` for the operation of that name."""
+    """The magnitudes that ``pool`` makes from the random numbers ``s`` for this operation."""
     (found,) = [m for op, m in POOLS[pool].choices if getattr(op, "func", op) is operation]
     return found(torch.tensor(s))
 
@@ -166,7 +174,7 @@ def test_pools_are_those_of_the_public_code():
     assert stats.chisquare(kept[1:], len(s) * np.array([0.5, 0.25, 0.25])).pvalue > 0.01 and kept[0] == 0
     assert magnitude("crest", ops.solarize_add, s).max() == 109 and magnitude("crest", ops.solarize, s).min() == 0
 
-    # FixMatch: levels 1 to 9 of 10, alike, with either sign.
+    # FixMatch: levels 1 to 9 of 10 with equal probability, with either sign.
     levels = [round(0.1 * k, 1) for k in range(1, 10)]
     turned = magnitude("fixmatch", ops.rotate, s)
     assert sorted(turned.round().unique().tolist()) == [-27 + 3 * k for k in range(9)] + [3 + 3 * k for k in range(9)]
@@ -184,7 +192,7 @@ def test_pools_are_those_of_the_public_code():
     assert magnitude("randaugment", ops.posterize, [0.2]).tolist() == [1]
     assert magnitude("randaugment", ops.solarize, [0.2]).tolist() == pytest.approx([34.1333], rel=1e-4)
 
-    # What ours were, from end to end.
+    # Our own magnitudes, from one end to the other.
     ends = [0.0, 1 - 2**-24]
     for operation, low, high in (
         (ops.sharpness, 0.05, 0.95),
@@ -208,7 +216,7 @@ def test_an_operation_looks_at_one_image_alone(operation, channels):
 
 
 class Waits(TorchDispatchMode):
-    """Notes what makes the host wait for a GPU: copies that block, and numbers or sizes asked of it."""
+    """Notes operations that make the host wait for a GPU: blocking copies, and requests for numbers or sizes."""
 
     def __init__(self):
         super().__init__()
@@ -227,7 +235,7 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("operation", [*OPERATIONS, *OURS_ALONE], ids=lambda op: op.__name__)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_no_operation_waits_for_the_device(operation, channels):
-    """With tensors that only pretend to lie on a GPU, so that it is checked where there is none."""
+    """The tensors only pretend to be on a GPU, so that this can be checked without one."""
     with FakeTensorMode(), Waits() as waits:
         pixels = torch.empty(5, 16, 16, channels, dtype=torch.uint8, device="cuda")
         assert operation(pixels, torch.empty(5, device="cuda")).shape == pixels.shape
@@ -258,6 +266,6 @@ def test_cutout_is_a_grey_square_at_a_uniform_centre():
     grey = (made[..., 0] == ops.GREY).float()
     assert ops.GREY == 127 and set(made.unique().tolist()) == {0, 127}
     assert grey.sum((1, 2)).max() == 16 and grey.sum((1, 2)).min() == 4  # 4 × 4, cut off at a corner
-    # With a centre uniform over 8 places, row r is covered by the centres within the window around it that exist.
+    # With a centre that is uniform over 8 places, row r is covered by the existing centres within the window around it.
     expected = torch.tensor([sum(0 <= r - o < 8 for o in range(-2, 2)) / 8 for r in range(8)])
     torch.testing.assert_close(grey.amax(2).mean(0), expected, atol=0.03, rtol=0)

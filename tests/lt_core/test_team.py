@@ -1,4 +1,4 @@
-"""One trial trained by several processes together."""
+"""One trial that several processes train together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def of_two(spec, **more):
 
 @pytest.mark.parametrize("method", ["softmax", "ldam_drw", "crt", "range_loss", "mixup"])
 def test_two_processes_train_as_one_does_at_the_same_batch(method):
-    """Without batch norm, up to the order of sums; the last batch of an epoch is smaller and odd."""
+    """Without batch norm they agree up to the order of sums, although the last batch of an epoch is smaller and odd."""
     spec = tiny_spec(
         method, data={**VALIDATED, "n_max": 61}, model="mlp", epochs=6, batch_size=33, precision="float32", eval_every=1
     )
@@ -75,7 +75,7 @@ def test_a_stage_that_trials_share_is_trained_once(tmp_path):
 
 
 def children():
-    """This process's children that are part of a team."""
+    """The child processes of this process that are part of a team."""
     return [child for child in psutil.Process().children() if "lt_core.training.rank" in child.cmdline()]
 
 
@@ -100,7 +100,7 @@ def test_a_trial_that_is_stopped_leaves_no_process_behind():
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):
-    """Even if it is killed and can tell nobody."""
+    """They end even if it is killed and cannot notify them."""
     text = (
         "from lt_core.testing.trials import tiny_spec\n"
         "from lt_core.training import Runtime, trial_steps\n"
@@ -148,7 +148,7 @@ def _work(rank, store, told):
     (outputs * weight).sum().square().add(features.amax()).backward()
     wanted = gradients()
     with joined(rank, 3, store, torch.device("cpu")) as team:
-        for count in (7, 5):  # of five, fewer than two a process, all compute all
+        for count in (7, 5):  # five are fewer than two per process, so every process computes all
             outputs, features = team.divided(whole, images[:count], None)
             (outputs * weight[:count]).sum().square().add(features.amax()).backward()
             team.sum_gradients(net)
@@ -166,7 +166,7 @@ def _work(rank, store, told):
 
 
 def test_gradients_of_any_loss_of_the_whole_batch_are_those_of_one_process(tmp_path):
-    """Of a square of a sum and of a largest feature, which no mean over shares could give."""
+    """The losses are a square of a sum and a largest feature, which no mean over parts of the batch could give."""
     context = mp.get_context("spawn")
     told = context.Queue()
     workers = [context.Process(target=_work, args=(rank, str(tmp_path / "store"), told)) for rank in range(3)]
@@ -188,7 +188,7 @@ def test_batch_norm_of_whole_batches_is_for_gpus_and_is_batch_norm_itself_in_one
 
 
 def test_a_team_on_gpus_synchronises_every_batch_norm_and_trains_the_same_parameters(monkeypatch):
-    """As far as a CPU can tell: it may build such a network, and not pass anything through it."""
+    """As far as a CPU can show: it can build such a network, but not pass anything through it."""
     monkeypatch.setattr(team, "_team", team.Team(0, 2))
     specs = tiny_spec(batch_norm="batch"), tiny_spec()
     split = draw_images(specs[0].data, CPU).split

@@ -1,4 +1,4 @@
-"""Every check of `lt_core.testing` can fail: each is given something that is wrong in just that."""
+"""Every check of `lt_core.testing` can fail: each is given something that is wrong in exactly this respect."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def declared(words: str, about: str = "wrong") -> str:
 
 
 def loss(body: str, fields: str = "", doc: str = '"""Wrong."""', more: str = "", base: str = "Loss") -> str:
-    """A loss whose value is the expression ``body`` of outputs z, labels y and class sizes n, and a method that has it."""
+    """A loss whose value is the expression ``body`` of outputs z, labels y and class sizes n, and a method that uses it."""
     head = f'@part("loss", "wrong")\nclass Wrong({base}):\n    {doc}\n    {fields}\n\n'
     bind = f"    def bind(self, n):\n        return lambda z, y: {body}\n"
     return f"{head}{bind}{more}\n" + declared("loss='wrong', neutral=NONE")
@@ -55,7 +55,7 @@ def sampling(order: str) -> str:
     return f"{head}    def epoch(self, labels, counts, generator, progress=0.0):\n        return {order}"
 
 
-#: A network of another form than the method's own.
+#: A method that is compared with one that has another form of network.
 OTHER_FORM = """
 def of_another_form(context):
     net = context.training().model
@@ -65,7 +65,7 @@ def of_another_form(context):
 
 
 def of_group(group: str, methods: dict[str, str], before: str = "") -> str:
-    """A part of ``group`` whose methods, by what stands behind ``def``, give these values."""
+    """A part of ``group`` with these ``methods``: signature → the expression that it returns."""
     head = f'{before}\n\n\n@part("{group}", "wrong")\nclass Wrong({group.capitalize()}):\n    """Wrong."""\n'
     return head + "".join(f"\n    def {declared}:\n        return {value}\n" for declared, value in methods.items())
 
@@ -142,13 +142,13 @@ dataset(name="wrong", about="wrong", read=read, **known)
 
 
 def figure(value: str, declared: str = "") -> str:
-    """A metric whose value is the expression ``value`` of an outcome o."""
+    """A metric whose value is the expression ``value`` of an outcome ``o``."""
     return f"@metric('wrong', 'something wrong', {declared})\ndef wrong(o):\n    return {value}\n"
 
 
 CE = "F.cross_entropy(z, y, reduction='none')"
 LOG_OF_SOFTMAX = "-z.softmax(1).gather(1, y[:, None])[:, 0].log()"
-#: Check → a file that is wrong in that, and what is said of it.
+#: Check → a file that fails it, and what the message says.
 WRONG = {
     "its_declaration_is_whole": (declared("neutral=NONE", about=""), "its 'about' is empty"),
     "its_neutral_point_is_stated": (declared("loss='sigmoid', neutral=Neutral({}, 'sigmoid')"), "must say why"),
@@ -279,7 +279,7 @@ WRONG = {
     ),
     "it_is_what_a_clock_measured": (figure("o.recall.mean()", "measured=True, unit=''"), "it depends on predictions"),
 }  # fmt: skip
-#: A name that two kinds of thing give to a check.
+#: Checks whose name is shared by two kinds of things.
 WRONG_OF_KIND = {
     ("model", "it_says_what_it_is"): (model(about=""), "model wrong has no description"),
     ("head", "it_gives_one_output_a_class"): (
@@ -305,7 +305,7 @@ def test_what_is_wrong_is_found_and_said(load, kind, name):
     causes = [cause for _, cause, _ in run_checks(mine) if cause]
     assert len(causes) == 1, f"{len(mine)} were checked"
     assert words in causes[0] and "\n" not in causes[0]
-    with pytest.raises((CheckFailed, UserError, RuntimeError, ArithmeticError)):  # as pytest will see it
+    with pytest.raises((CheckFailed, UserError, RuntimeError, ArithmeticError)):  # as pytest sees it
         [case() for case in mine]
 
 
@@ -353,7 +353,7 @@ def test_a_part_that_no_method_has_is_trained_with_softmax(load):
 
 
 def test_a_part_that_draws_from_a_global_generator_is_found_by_training_too(load):
-    """numpy's, that is: torch's is the training's own while it trains."""
+    """This is about numpy's generator; during training, torch's belongs to the training."""
     drawn = "torch.randn(images.shape, generator=draw, device=images.device)"
     assert drawn in ALONE
     found = cases(plugins.registered(load(ALONE.replace(drawn, "float(np.random.randn())"))))

@@ -1,4 +1,4 @@
-"""Weights that a trial leaves: read back they predict the same, to the bit; a file that is not theirs is refused."""
+"""Weights that a trial leaves: after loading they give the same predictions, to the bit; wrong files are rejected."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_weights_change_neither_the_figures_nor_the_id_and_are_the_same_twice(ke
 
 
 def test_the_file_needs_nothing_of_ours_to_be_read(kept):
-    """What the guide promises: tensors by the names of the network's own state."""
+    """The guide promises this: the tensors have the names of the network's own state."""
     result, folder = kept
     state = load_file(WEIGHTS.path(folder, result.trial_id))
     assert state["network.classifier.weight"].shape == (10, 64)
@@ -128,7 +128,7 @@ def test_a_header_that_does_not_fit_is_refused(kept, tmp_path, change, words):
 
 
 def test_published_weights_are_not_asked_for_again():
-    """A trial that began with a file of weights is read where that file is not."""
+    """A trial that started with a file of weights can be read without that file."""
     from lt_core.models.registry import without_weights
 
     assert without_weights("resnet18[weights=0123abcd,trained=last_block]") == "resnet18"

@@ -1,4 +1,4 @@
-"""The layouts of Horse2Zebra, CUB-200-2011 and CelebA: the same pictures are the same set in each, and bad layouts are told."""
+"""The layouts of Horse2Zebra, CUB-200-2011 and CelebA: in each, the same pictures are the same set, and errors are reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.pictures import tree
 
 pytestmark = pytest.mark.usefixtures("empty_folders")
 
-#: Makes the layout, its folder, and what the class is.
+#: The function that makes the layout, its folder, and what defines the class.
 LAYOUTS = [
     (horses, "horse2zebra", ""),
     (birds, "CUB_200_2011", "#family"),
@@ -32,7 +32,7 @@ LAYOUTS = [
 def test_a_set_is_the_same_in_its_own_layout_and_in_class_folders(make, folder, of, tmp_path):
     place = f"{make(tmp_path / folder)}{of}"
     found = add_set("own", place, place, size=8).definition
-    order = ["1", "0"] if make is birds else ["0", "1"]  # flycatchers are before sparrows, by name and by number
+    order = ["1", "0"] if make is birds else ["0", "1"]  # flycatchers come before sparrows, by name and by number
     plain = {part: tree(tmp_path / "plain" / part, files, tuple(order)) for part, files in FILES.items()}
     assert found.fingerprint == add_set("plain", plain["train"], plain["test"], size=8).definition.fingerprint
     counts = TRAIN[::-1] if make is birds else TRAIN
@@ -95,7 +95,7 @@ def test_two_classes_of_any_of_them_at_any_size_are_a_name():
 
 
 def spoilt(make, folder, file, *change):
-    """The layout with ``change`` made in a file of it: a text in place of another one; without the file, if there is none."""
+    """The layout after ``change`` in one of its files, which replaces one text by another; without it, the file is removed."""
     make(folder)
     if change:
         text = (folder / file).read_text()

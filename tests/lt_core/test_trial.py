@@ -42,7 +42,7 @@ def interrupted(spec, file, epochs):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("method", ["softmax", "over_sampling", "under_sampling", "cb_focal", "ldam_drw", "ce_drs"])
 def test_a_resumed_trial_gives_the_same_figures(make_spec, figures, file, method, optimizer):
-    """Killed in the second epoch of six and again in the fifth; augmentation, momentum and schedules included."""
+    """It is killed in the second epoch of six and again in the fifth; this includes augmentation, momentum and schedules."""
     lr = 0.05 if optimizer == "sgd" else 1e-3
     spec = make_spec(method, data=DATA, epochs=6, optimizer=optimizer, lr=lr, pad=1, flip=True, eval_every=1)
     whole = figures(run_trial(spec))
@@ -53,7 +53,7 @@ def test_a_resumed_trial_gives_the_same_figures(make_spec, figures, file, method
     *progress, result = trial_steps(spec, Runtime(checkpoint=str(file), checkpoint_every=0))
     assert [p.epoch for p in progress] == [6]
     assert figures(result) == whole
-    if method == "softmax":  # the images and seconds of all three lives
+    if method == "softmax":  # the images and seconds of all three processes
         assert result.images_per_second * result.seconds["train"] == pytest.approx(6 * sum(result.train_counts))
 
 
@@ -135,7 +135,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec,
     interrupted(spec, file, 2)
     stored = checkpoint.read(file)
     assert stored.pop("kind") == "cpu-float32"
-    # A card's generator has a state of 16 bytes, which a CPU's refuses.
+    # The generator of a card has a state of 16 bytes, which a CPU's rejects.
     training = {**stored["training"], "order": torch.zeros(16).byte()}
     checkpoint.save(file, spec.trial_id, "cuda-float32", {"training": training, "book": stored["book"]})
     with pytest.warns(
@@ -211,7 +211,7 @@ def test_a_finished_trial_tells_all(make_spec):
     assert result.train_counts == [60, 46, 35, 27, 21, 16, 12, 10, 7, 6]
     assert [sum(row) for row in result.confusion] == [50] * 10
     assert [sum(row) for row in result.validation_confusion] == [2] * 10
-    assert [row["epoch"] for row in result.curve] == [2, 4, 5]  # the last epoch is always there
+    assert [row["epoch"] for row in result.curve] == [2, 4, 5]  # the last epoch is always included
     assert result.curve[-1]["test_accuracy"] == result.metrics()["accuracy"]
     assert result.curve[-1]["test_balanced_accuracy"] == pytest.approx(result.metrics()["balanced_accuracy"])
     assert result.curve[-1]["validation_accuracy"] == result.validation_metrics()["accuracy"]
@@ -230,7 +230,7 @@ def test_watching_more_often_changes_no_figure(make_spec):
 
 
 def test_test_labels_choose_nothing(make_spec, monkeypatch):
-    """Rule 2: with other test labels the same model comes out; only its test figures differ."""
+    """Rule 2: with other test labels, the model is the same, and only its test figures differ."""
     spec = make_spec("ldam_drw", data=DATA, eval_every=1)
     real = run_trial(spec)
 
@@ -357,7 +357,7 @@ def test_a_trial_over_its_time_says_so(make_spec):
 
 
 class Clock:
-    """Stands in for the module ``time``: each reading takes ``reading`` seconds, and `costs` says what else takes any."""
+    """A stand-in for the module ``time``, where each reading takes ``reading`` seconds, and `costs` says what else takes time."""
 
     def __init__(self, monkeypatch, reading=0.0):
         self.now, self.reading, self.patch = 0.0, reading, monkeypatch
@@ -369,7 +369,7 @@ class Clock:
         return self.now
 
     def costs(self, owner, name, seconds):
-        """Have each call of ``owner.name`` take ``seconds``; the list that grows by one a call."""
+        """Make each call of ``owner.name`` take ``seconds``, and return a list that grows by one item per call."""
         called, original = [], getattr(owner, name)
 
         def timed(*args, **keys):

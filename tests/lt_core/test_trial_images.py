@@ -1,4 +1,4 @@
-"""The images of a trial: drawn once, gathered once, from a set that need not lie in memory."""
+"""The images of a trial: they are drawn once and gathered once, from a set that need not be in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_split_holds_what_the_spec_asks_for(make_spec):
 
 
 def test_each_role_has_the_pixels_and_labels_of_its_positions(make_spec):
-    """In the order of the draw, which is that of the first labelled images of each class."""
+    """They are in the order in which they were drawn, which is that of the first labelled images of each class."""
     spec = make_spec(data={"imbalance_factor": 10, "n_max": 60, "validation": 5, "label_fraction": 0.5}).data
     whole = sources.load_set("digits")
     split, chosen = draw_images(spec, CPU, None, 4).split, draw(spec, whole.train_labels, 4)
@@ -48,7 +48,7 @@ def test_fingerprints_tell_sets_and_subsets_apart(make_spec):
     a, b, c = (draw_images(make_spec(data={**keys, **k}).data, CPU) for k in ({}, {"subset_seed": 1}, {"validation": 1}))
     assert a.fingerprint == b.fingerprint == c.fingerprint
     assert a.subset_fingerprint != b.subset_fingerprint
-    assert a.subset_fingerprint == c.subset_fingerprint  # 70 images are left to validation: training keeps its own
+    assert a.subset_fingerprint == c.subset_fingerprint  # 70 images are left for validation, so the training images stay the same
 
 
 def test_trials_share_a_set_and_nothing_that_they_could_write_into(make_spec):
@@ -85,11 +85,11 @@ def test_a_trial_looks_for_its_set_once_and_puts_each_class_into_order_once(fitt
 
 
 def test_only_the_images_of_a_trial_are_asked_for(make_spec, monkeypatch):
-    """Of a set that has no array of pixels and decodes an image when it is asked for."""
+    """The set has no array of pixels, and decodes an image when it is requested."""
     whole = sources.load_set("digits")
 
     class Lazy:
-        """No array of pixels; labels, a fingerprint, and pixels by position."""
+        """A set without an array of pixels, but with labels, a fingerprint, and pixels by position."""
 
         train_labels, test_labels, fingerprint, shape = whole.train_labels, whole.test_labels, "lazy", whole.shape
 

@@ -33,14 +33,14 @@ def cifar(**keys):
 
 
 def test_a_fraction_is_rounded_up_class_by_class():
-    """⌈β·n_c⌉ of 5000, 2997, …, 50 (CReST's public code); the rest is unlabelled."""
+    """⌈β·n_c⌉ of 5000, 2997, …, 50 are labelled (CReST's public code), and the rest is unlabelled."""
     labelled, unlabelled = semi_sizes(cifar(label_fraction=0.1), CIFAR10)
     assert labelled == [500, 300, 180, 108, 65, 39, 24, 14, 9, 5]
     assert [a + b for a, b in zip(labelled, unlabelled, strict=True)] == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
 
 
 def test_a_ratio_draws_an_unlabelled_set_of_its_own():
-    """N₁ = 1500, λ = 2 (Bi-Sampling, DARP): 1500 … 15 labelled, 3000 … 30 unlabelled; reversed, or uniform."""
+    """N₁ = 1500, λ = 2 (Bi-Sampling, DARP): 1500 … 15 labelled and 3000 … 30 unlabelled images, or reversed, or uniform."""
     keys = {"n_max": 1500, "unlabelled_ratio": 2.0}
     labelled, unlabelled = semi_sizes(cifar(**keys), CIFAR10)
     assert labelled[0] == 1500 and labelled[-1] == 15 and unlabelled[0] == 3000 and unlabelled[-1] == 30
@@ -78,7 +78,7 @@ def test_a_split_holds_no_labels_of_unlabelled_images(make_spec):
 
 
 def true_labels(spec):
-    """Of the unlabelled images, in their order; from the set itself."""
+    """The labels of the unlabelled images, in order, from the set itself."""
     labels = load_set(spec.dataset).train_labels
     return torch.from_numpy(np.array(labels[draw(spec, labels).unlabelled]))
 
@@ -113,7 +113,7 @@ def semi_spec(make_spec):
 
 @METHODS
 def test_hidden_labels_reach_no_training_code(semi_spec, figures, monkeypatch, method):
-    """With all hidden labels wrong the same models come out; the diagnosis alone differs."""
+    """If all hidden labels are wrong, the models are the same, and only the diagnosis differs."""
     spec = semi_spec(method)
     told = run_trial(spec)
     assert told.status == "ok", told.traceback
@@ -125,8 +125,8 @@ def test_hidden_labels_reach_no_training_code(semi_spec, figures, monkeypatch, m
 
 
 def reachable(start):
-    """All that attributes (private ones too), containers, closures and generators lead to from ``start``. What every line of
-    code can import is left out: modules, classes and the globals of functions.
+    """Everything that can be reached from ``start`` through attributes (including private ones), containers, closures and
+    generators. What any code can import is left out: modules, classes and the globals of functions.
     """
     seen, left = {}, [start]
     while left:
@@ -142,7 +142,7 @@ def reachable(start):
 
 
 def leaks(start, hidden):
-    """What leads to the labels ``hidden`` [U] among all that is reachable from ``start``."""
+    """The objects reachable from ``start`` that lead to the labels ``hidden`` [U]."""
     return [
         type(item).__name__
         for item in reachable(start)
@@ -153,7 +153,7 @@ def leaks(start, hidden):
 
 @METHODS
 def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch, method):
-    """Whatever a training holds when it is over, and whatever the trial holds besides its images."""
+    """This covers everything that a training has when it ends, and everything that the trial has besides its images."""
     spec = semi_spec(method)
     hidden, trained = true_labels(spec.data), []
     made = running.RunningTrial(spec, Runtime(), Clock())
@@ -171,7 +171,7 @@ def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch
 
 
 def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels():
-    """Which modules of lt_core import, for types too, what leads from a set's name to all of its labels."""
+    """Lists the modules of lt_core that import, even for types, something that leads from a set's name to all its labels."""
     root = Path(lt_core.__file__).parent
     tracked = "data.trial_images", "data.draw", "data.sources", "data.images", "frozen.features", "frozen.compute", "frozen.fetch"
     importers = {f"lt_core.{name}": set() for name in tracked}
@@ -190,7 +190,7 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
     assert importers == {
         "lt_core.data.trial_images": {"training/running.py", "training/diagnosis.py", "training/judging.py"},
         "lt_core.data.draw": {"data/trial_images.py"},
-        # found.py and pictures/ make sets; testing/datasets.py checks those of authors; frozen/fetch.py makes all ready
+        # found.py and pictures/ make sets; testing/datasets.py checks those of authors; frozen/fetch.py prepares everything
         "lt_core.data.sources": {"data/trial_images.py", "testing/datasets.py", "frozen/features.py", "frozen/fetch.py"},
         "lt_core.data.images": {
             "data/sources.py",

@@ -1,4 +1,6 @@
-"""Augmented views of a frozen track's training images: the same everywhere, kept one by one, drawn from in training alone."""
+"""Augmented views of a frozen track's training images: they are the same everywhere, stored one by one, and only used in
+training.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ def test_a_view_is_the_picture_its_mirror_image_or_one_of_its_crops():
 
 
 def test_the_first_crop_of_view_two_is_that_of_numpys_frozen_stream():
-    """RandomState(2) begins with 0.436, 0.026 and 0.550: ⌊9 · 0.436⌋ = 3 rows down, no column, and mirrored."""
+    """RandomState(2) starts with 0.436, 0.026 and 0.550: ⌊9 · 0.436⌋ = 3 rows down, no column, and mirrored."""
     picture = np.arange(32 * 32, dtype=np.uint32).astype(np.uint8).reshape(1, 32, 32, 1)
     expected = np.pad(picture[0, :, :, 0], 4, mode="reflect")[3:35, 0:32][:, ::-1]
     assert np.array_equal(view_of(picture, 2)[0, :, :, 0], expected)
@@ -194,7 +196,7 @@ def test_it_is_told_how_much_views_take(three):
 
 
 def numbered(count, views, made=0):
-    """Features that name their image and view, 100 · image + view, and ``made`` images behind them that have no other views."""
+    """Features that encode their image and view, 100 · image + view, followed by ``made`` images without other views."""
     said = 100.0 * torch.arange(count + made)[:, None] + torch.arange(views)
     others = said[:count, 1:].half().reshape(count, views - 1, 1, 1, 1)
     return Images(said[:, 0].reshape(-1, 1, 1, 1), torch.arange(count + made), others)
@@ -250,12 +252,12 @@ def without_views(images):
 
 
 def spoilt(images):
-    """``images`` with further views that nothing can have seen without a trace."""
+    """``images`` with further views that would leave a trace if anything used them."""
     return dataclasses.replace(images, views=torch.full_like(images.views, torch.nan))
 
 
 def looked_at(spec, split):
-    """The trainings of a trial, made one after the other without being run."""
+    """The trainings of a trial, which are made one after the other without being run."""
     return [stage.training for stage in stages_of(spec).trainings(stage_context(spec, split, CPU))]
 
 
@@ -279,7 +281,7 @@ def test_what_looks_at_images_one_by_one_sees_them_as_they_are(viewed_spec, meth
 
 
 def test_synthesis_of_pictures_keeps_views_and_that_of_stored_features_has_none(viewed_spec):
-    """As crops and flips: the first are trained on augmented, the second as they are."""
+    """Views are like crops and flips: pictures are trained on with augmentation, stored features as they are."""
     for method, number, kept in (("smote", 0, True), ("smote_features", -1, False)):
         spec = viewed_spec(method)
         split = draw_images(spec.data, CPU, frozen=Frozen.of(spec.recipe.model)).split

@@ -33,7 +33,7 @@ def test_inverse_weights_of_cifar10():
 
 
 def test_inverse_square_root_by_hand():
-    """1/√n of 1, 4, 16 is 1, 1/2, 1/4: 7/4 in all."""
+    """1/√n of 1, 4, 16 is 1, 1/2, 1/4, with the sum 7/4."""
     weights = Inverse(power=0.5).bind(torch.tensor([1.0, 4.0, 16.0], dtype=torch.float64))
     assert weights.tolist() == pytest.approx([12 / 7, 6 / 7, 3 / 7], abs=1e-12)
 
@@ -79,7 +79,9 @@ def test_the_two_averages_differ():
 
 
 def test_influence_by_hand():
-    """Counts 3 and 1 weigh 1/2 and 3/2. p = (1/4, 3/4) is 3/2 away from the first class and 1/2 from the second; ‖h‖₁ = 4."""
+    """Counts 3 and 1 have the weights 1/2 and 3/2. p = (1/4, 3/4) is 3/2 away from the first class and 1/2 from the second; ‖h‖₁
+    = 4.
+    """
     made = Influence(ib_alpha=10.0, ib_epsilon=0.5)
     weights = made.bind(torch.tensor([3.0, 1.0], dtype=torch.float64))
     z = torch.tensor([[0.0, math.log(3)]] * 2, dtype=torch.float64).requires_grad_()
@@ -90,7 +92,7 @@ def test_influence_by_hand():
 
 
 def test_influence_is_exact_and_bounded_for_images_known_for_certain():
-    """p_y is 1 in float32 for both, though 1 − p_y is 2e-9 for the first."""
+    """p_y is 1 in float32 for both, although 1 − p_y is 2e-9 for the first."""
     made, classes = Influence(), torch.tensor([0.5, 1.5])
     z, h = torch.tensor([[20.0, 0.0], [1e4, -1e4]]), torch.full((2, 4), 2.5e5)
     found = made.of_images(classes, z, h, torch.tensor([0, 0])).tolist()
@@ -98,7 +100,9 @@ def test_influence_is_exact_and_bounded_for_images_known_for_certain():
 
 
 def test_influence_whose_gradient_goes_through_the_weight_by_hand():
-    """Two classes, q = 1 − p_y: the loss is −log(1 − q)·w/(2q·H + ε); its slope by q, times dq/dz_y = −q(1 − q), and by H."""
+    """For two classes and q = 1 − p_y, the loss is −log(1 − q)·w/(2q·H + ε). The slopes are by q, times dq/dz_y = −q(1 − q), and
+    by H.
+    """
     made = Influence(ib_alpha=10.0, ib_epsilon=0.5, ib_gradient="through")
     z = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64).requires_grad_()
     h = torch.tensor([[1.0, 3.0]], dtype=torch.float64).requires_grad_()

@@ -1,4 +1,4 @@
-"""A backbone small enough for tests, and the fixtures that keep its weights and features in a cache of their own."""
+"""A backbone that is small enough for tests, and fixtures that keep its weights and features in a cache of their own."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ WIDTH, SIZE = 6, 12
 
 
 def tiny_backbone(size, classes):
-    """A convolution, and a classifier on what it finds."""
+    """A convolution, and a classifier on its features."""
     layers = nn.Conv2d(3, WIDTH, 3, 2), nn.BatchNorm2d(WIDTH), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     return nn.Sequential(*layers, nn.Linear(WIDTH, classes))
 
 
 def register():
-    """Make it known."""
+    """Register the backbone."""
     BACKBONES.add("tiny", BackboneInfo("tiny", "a test's", tiny_backbone, SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
 
 

@@ -1,4 +1,4 @@
-"""What a chart is, before its looks are decided."""
+"""What a chart contains, independently of how it looks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Axis:
-    """``title`` names the quantity with its unit. ``ticks``: places and their words; None: the renderer's choice."""
+    """``title`` names the quantity with its unit. ``ticks`` are places with their words; None leaves them to the renderer."""
 
     title: str = ""
     log: bool = False
@@ -25,26 +25,26 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """The points of one series. Its spread is a band (``low``, ``high``) or bars (``error``, half their length)."""
+    """The points of one series. Its spread is a band (``low``, ``high``) or error bars (``error``, half their length)."""
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    kind: str = "line"  # line, points, step, or bar, which is an interval
+    kind: str = "line"  # line, points, step, or bar (an interval)
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     error: tuple[float, ...] = ()
-    every: int = 1  # of the bars, so that a hundred classes stay legible
-    colour: int | None = 0  # number in the palette, and of its marker and dash; None: quiet
-    shade: float | None = None  # place in 0…1 on a ramp, in place of a colour, where order matters
-    group: str = ""  # its entry in the legend, where that differs from the name; one switch for all panels
-    listed: bool = True  # in the legend
+    every: int = 1  # draw every so many error bars, so that a hundred classes stay legible
+    colour: int | None = 0  # number of the colour, marker and dash in the palette; None for the quiet colour
+    shade: float | None = None  # place in 0…1 on a ramp, instead of a colour, where order matters
+    group: str = ""  # its entry in the legend, if that differs from the name; shared by all panels
+    listed: bool = True  # whether it is in the legend
     marks: bool = True
     size: float = 4.0  # of a mark, in points
     width: float = 1.2
     dashed: bool = False
-    words: tuple[str, ...] = ()  # said of each point
-    written: bool = False  # those words stand at the end of the row, on the page above the point; else only on hovering
+    words: tuple[str, ...] = ()  # words about each point
+    written: bool = False  # show these words at the end of the row (on the page: above the point), not only on hovering
 
     @property
     def key(self) -> str:
@@ -66,26 +66,26 @@ class Heat:
 
     @property
     def scale(self) -> tuple[object, ...]:
-        """Matrices with the same scale share one colour bar."""
+        """Whatever the scale depends on: matrices with the same scale share one colour bar."""
         return self.unit, self.low, self.high, self.diverging
 
     @property
     def numbered(self) -> bool:
-        """A matrix whose rows and columns have the same names: they are written once, at the rows; on paper, columns show row
-        numbers.
+        """Whether rows and columns have the same names. On paper, these are then written only at the rows, and the columns show
+        the numbers of the rows.
         """
         return self.x == self.y
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Rows of pixels, each named; ``png`` in base64."""
+    """An image of named rows; ``png`` in base64."""
 
     png: str
     rows: tuple[str, ...]
 
     def sheet(self) -> Image.Image:
-        """The pixels."""
+        """The image."""
         from PIL import Image
 
         return Image.open(io.BytesIO(base64.b64decode(self.png)))
@@ -109,10 +109,10 @@ class Panel:
     heat: Heat | None = None
     picture: Picture | None = None
     regions: tuple[Region, ...] = ()
-    rows: tuple[str, ...] = ()  # names of the ticks of y, from the top, where each is a row of its own, as in a table
-    bare: bool = False  # without y axis and grid: a diagram
+    rows: tuple[str, ...] = ()  # names of the y ticks, from the top, if each is a row of its own, as in a table
+    bare: bool = False  # without y axis and grid, as a diagram
     legend: bool = True
-    starts_row: bool = False  # of panels that belong together
+    starts_row: bool = False  # whether a new row of panels begins here
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ class Chart:
     title: str
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
-    columns: int = 3  # panels beside each other on paper
-    least: float = 19.0  # width of a panel on paper, in letters, below which fewer stand beside each other
-    aspect: float = 0.72  # height of a panel over its width, unless rows with names or a picture decide
+    columns: int = 3  # the most panels side by side on paper
+    least: float = 19.0  # the least width of a panel on paper, in letters; narrower ones get fewer columns
+    aspect: float = 0.72  # height of a panel divided by its width, unless named rows or a picture determine it
 
     def names(self) -> dict[str, str]:
-        """Entries of the legend, in order: key → its series' name if that is the same in all panels, else the key."""
+        """Entries of the legend, in order: key → the name of its series if it is the same in all panels, else the key."""
         found: dict[str, str] = {}
         for s in (s for panel in self.panels for s in panel.series if s.listed):
             found[s.key] = s.name if found.get(s.key, s.name) == s.name else s.key

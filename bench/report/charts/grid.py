@@ -1,4 +1,4 @@
-"""Which panels are placed side by side, and how much room each has."""
+"""Which panels are placed side by side, and how much space each has."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from bench.report.charts.chart import Chart, Panel
 from bench.report.charts.measure import broken, lines, widest
 from bench.report.charts.style import Look
 
-_LINE = 1.2  # letters from line to line
-_ROW = 0.6  # letters between named rows
-_NAMED = 0.38  # of the width of a panel that names of its rows may take
-_TALLEST, _LOWEST = 22.0, 9.0  # letters that axes are high at most, unless their rows need more, and a matrix at least
-_BAR = 6.5  # letters for the scale of colours of a matrix
-_TICKS = 12  # rows or columns of a matrix that are named at most
+# Lengths are in letters: multiples of the font size.
+_LINE = 1.2  # line height
+_ROW = 0.6  # space between named rows
+_NAMED = 0.38  # largest share of a panel's width for the names of its rows
+_TALLEST, _LOWEST = 22.0, 9.0  # largest height of axes (unless their rows need more), and least height of a matrix
+_BAR = 6.5  # width of a matrix's colour bar
+_TICKS = 12  # the most rows or columns of a matrix that are named
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a panel has, in points: the width and height of its axes, and of all with what stands beside them. ``names``: of its
-    rows, broken to fit. ``titled_x`` and ``titled_y``: whether its axes have titles; one that the panel below or the neighbour to
-    the left has too is written once.
+    """The space of a panel, in points.
+
+    Attributes:
+        width, height: of the axes alone.
+        all: height including titles, ticks and labels.
+        names: names of the rows, broken to fit.
+        titled_x, titled_y: whether the axes have titles. A title that the panel below, or the neighbour to the left, has too is
+            written once.
     """
 
     width: float
@@ -38,11 +44,11 @@ class Place:
     row: int
     column: int
     room: Room
-    bar: bool  # whether the scale of colours stands beside it, which it shares with those to its left
+    bar: bool  # whether a colour bar stands to its right, which it may share with the panels to its left
 
 
 def places(chart: Chart, look: Look) -> tuple[list[Place], list[float]]:
-    """The panels of a chart, as many beside each other as fit and no more than the chart asks for; and the height of each row."""
+    """The panels of a chart, as many side by side as fit but no more than the chart asks for; and the height of each row."""
     columns = max(1, min(len(chart.panels), chart.columns, int(look.points / (chart.least * look.font))))
     rows: list[list[Panel]] = []
     for panel in chart.panels:
@@ -51,7 +57,7 @@ def places(chart: Chart, look: Look) -> tuple[list[Place], list[float]]:
         rows[-1].append(panel)
     at: dict[tuple[int, int], Panel] = {}
     for i, row in enumerate(rows):
-        shift = columns - len(row) if row[0].heat and len(rows) > 1 else 0  # so that their scales of colours stand at the right
+        shift = columns - len(row) if row[0].heat and len(rows) > 1 else 0  # aligned at the right, where the colour bars are
         at |= {(i, shift + j): panel for j, panel in enumerate(row)}
     found = []
     for (i, j), panel in at.items():
@@ -68,7 +74,7 @@ def _same_scale(panel: Panel, other: Panel | None) -> bool:
 
 
 def _names(panel: Panel) -> tuple[str, ...]:
-    """Names that stand at rows."""
+    """The names written at the rows."""
     return panel.picture.rows if panel.picture else panel.heat.y[:: step(panel.heat.y)] if panel.heat else panel.rows
 
 
@@ -77,7 +83,7 @@ def _room(panel: Panel, aspect: float, look: Look, columns: int, titled: tuple[b
     names = tuple(broken(name, _NAMED * width, small) for name in _names(panel))
     left = widest(names, small) + 1.5 * em if names else 0.5 * em if panel.bare or panel.y.ticks == () else 3 * em
     left += lines([panel.y.title]) * 1.7 * em if panel.y.title else 0.0
-    if panel.heat:  # of a row of matrices one has the names and another the scale of colours; all are equally wide
+    if panel.heat:  # in a row of matrices one has the names and another the colour bar, and all are equally wide
         left, right = left / columns, _BAR * em / columns
     else:
         right = em + max((widest(s.words, small) for s in panel.series if s.written), default=0.0)
@@ -98,7 +104,7 @@ def _room(panel: Panel, aspect: float, look: Look, columns: int, titled: tuple[b
 
 
 def _under(panel: Panel, inner: float, look: Look) -> float:
-    """Height of the words at the ticks of x."""
+    """Height of the words at the x ticks."""
     words = tuple(word for _, word in panel.x.ticks or ()) if panel.x.slanted else panel.heat.x if panel.heat else ()
     return widest(words, look.small) * 0.75 + look.small if panel.x.slanted or slants(panel, inner, look) else 1.2 * look.small
 
@@ -112,6 +118,6 @@ def slants(panel: Panel, inner: float, look: Look) -> bool:
 
 
 def step(names: tuple[str, ...]) -> int:
-    """Every how many rows or columns of a matrix are named: 1, 2, 5, 10, …"""
+    """Name every so many rows or columns of a matrix: 1, 2, 5, 10, …"""
     steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
     return next(every for every in steps if len(names) <= every * _TICKS)

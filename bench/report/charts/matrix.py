@@ -1,4 +1,4 @@
-"""Matrices of coloured cells and sheets of pictures in matplotlib's axes."""
+"""Drawing matrices of coloured cells, and images, in matplotlib axes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.report.charts.palette import DIVERGING, RAMP, ink
 from bench.report.charts.style import Look
 
 SLANT = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-_LEAST = 5.0  # points of the smallest font that is printed
+_LEAST = 5.0  # smallest font that is printed, in points
 
 
 def add_heat(axis: Any, heat: Heat, slanted: bool, room: Room, look: Look) -> None:
@@ -38,8 +38,8 @@ def add_heat(axis: Any, heat: Heat, slanted: bool, room: Room, look: Look) -> No
 
 
 def _words(heat: Heat, room: Room, look: Look) -> tuple[Sequence[Sequence[str]], float]:
-    """What is written into the cells, and its size: their words, or where these find no room the signs of differences, since both
-    ends of that scale are alike in grey, or nothing.
+    """The text in the cells and its font size: their words, or if these do not fit, the signs of differences (both ends of that
+    scale look alike in grey), or nothing.
     """
     signs = [["" if not v else "+" if v > 0 else "−" for v in row] for row in heat.values] if heat.diverging else []
     for words in (heat.words, signs):
@@ -51,7 +51,7 @@ def _words(heat: Heat, room: Room, look: Look) -> tuple[Sequence[Sequence[str]],
 
 
 def add_bar(axis: Any, heat: Heat, room: Room, look: Look) -> None:
-    """The scale of colours beside a matrix, for it and its neighbours to the left that share it."""
+    """Add the colour bar to the right of a matrix; its neighbours to the left may share it."""
     bar = axis.figure.colorbar(axis.images[0], ax=axis, fraction=0.06, pad=0.03, aspect=18)
     bar.set_label(broken(heat.unit, room.height, look.small), fontsize=look.small)
     bar.ax.tick_params(labelsize=look.small, width=0.6 * look.weight, length=0.3 * look.font)

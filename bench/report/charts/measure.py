@@ -1,4 +1,4 @@
-"""How much room text takes, in points, and how it is broken to fit."""
+"""How much space text takes, in points, and how it is broken to fit."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-#: Where a long text is broken: behind a comma or a space, though not beside = and − or before a number, and before a bracket.
+#: Where a long text may be broken: after a comma or a space (but not beside = or −, or before a number), and before a bracket.
 _BREAKS = re.compile(r"(?<=, )|(?<=[ ,])(?<![=−] )(?![ =\d])|(?=[\[(])")
-#: And where that is not enough.
+#: Where it may also be broken if that is not enough.
 _MORE = re.compile("(?<=[_=])")
 _SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @lru_cache(maxsize=4096)
 def extent(text: str, size: float) -> float:
-    """The width of one line in a font of that size."""
+    """The width of one line in a font of this size."""
     from matplotlib.textpath import TextPath
 
     return float(TextPath((0, 0), text, size=size).get_extents().x1) if text.strip() else 0.0
@@ -27,7 +27,7 @@ def widest(texts: Iterable[str], size: float) -> float:
 
 
 def broken(text: str, room: float, size: float) -> str:
-    """``text`` in as many lines as it needs to be no wider than ``room``, about equally long."""
+    """``text`` broken into as few lines as fit into the width ``room``, of about equal length."""
     if extent(text, size) <= room:
         return text
     pieces = [part for whole in _BREAKS.split(text) for part in ([whole] if extent(whole, size) <= room else _MORE.split(whole))]
@@ -46,11 +46,11 @@ def _filled(pieces: Iterable[str], room: float, size: float) -> str:
 
 
 def lines(texts: Iterable[str]) -> int:
-    """The most lines that one of ``texts`` has."""
+    """The largest number of lines among ``texts``."""
     return max((text.count("\n") + 1 for text in texts), default=1)
 
 
 def every(words: Sequence[str], room: float, size: float) -> int:
-    """Which ticks are written so that ``words`` beside each other do not touch in ``room``: all (1), every second (2), …"""
+    """Label every so many ticks, so that ``words`` do not touch within the width ``room``: 1 for all, 2 for every second, …"""
     needed = (widest(words, size) + 0.6 * size) * len(words)
     return max(1, -int(-needed // max(room, 1.0)))

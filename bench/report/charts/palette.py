@@ -1,23 +1,23 @@
-"""Colours, marks and dashes: series also differ in their marks or dashes, so that colour is never needed to tell them apart."""
+"""Colours, marks and dashes. Series also differ in marks or dashes, so that nobody depends on colour to distinguish them."""
 
 from __future__ import annotations
 
-#: Okabe and Ito's colours, told apart by the colour-blind; black first, which is the ink of the page, and purple in place of
-#: their yellow, which nobody sees on white.
+#: Okabe and Ito's colours, which colour-blind readers can distinguish, with two changes: black comes first, because it is the
+#: text colour of the page, and purple replaces yellow, which can hardly be seen on white.
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#7F3C8D")
 QUIET = "#8C8C8C"
-#: As matplotlib and plotly call the same marks and dashes.
-#: One more than colours, so that 72 series differ in one of the two.
+#: The same marks and dashes, as matplotlib and plotly name them. There is one mark more than there are colours, so that 72 series
+#: have different pairs of colour and mark.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 WEB_MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "triangle-left")
-#: Five, since colours five places apart differ in grey too.
+#: Five, because colours that are five places apart also differ in grey.
 DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (9, 2)))
 WEB_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-#: Less … more; blue is better wherever one of the two is better.
+#: Less … more. Wherever one of the two is better, blue is better.
 DIVERGING = ("#D55E00", "#F7F7F7", "#0072B2")
 #: Few … many (viridis).
 RAMP = ("#440154", "#46327E", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#A0DA39", "#FDE725")
-_DARK = 5  # of those, colours in which lines can be seen on white
+_DARK = 5  # the first of these, which are dark enough for lines on white
 REGION = "#808080"
 
 
@@ -27,7 +27,7 @@ def colour(number: int | None) -> str:
 
 
 def luminance(red: float, green: float, blue: float) -> float:
-    """The relative luminance of a colour whose parts are in 0…1 (WCAG 2.2).
+    """The relative luminance of a colour whose components are in 0…1 (WCAG 2.2).
 
     >>> luminance(1, 1, 1), luminance(0, 0, 0)
     (1.0, 0.0)
@@ -37,12 +37,12 @@ def luminance(red: float, green: float, blue: float) -> float:
 
 
 def ink(red: float, green: float, blue: float) -> str:
-    """Black or white, whichever can be read better on that colour: with a contrast of 4.58 or more."""
+    """Black or white, whichever is more legible on that colour; the contrast is at least 4.58."""
     return "black" if luminance(red, green, blue) > 0.179 else "white"
 
 
 def ramp(place: float) -> str:
-    """The colour at ``place`` in 0…1 of the dark part of the ramp, from green to violet: the darker, the later."""
+    """The colour at ``place`` in 0…1 on the dark end of the ramp, from green to violet: later places are darker."""
     at = (1 - min(max(place, 0.0), 1.0)) * (_DARK - 1)
     low = min(int(at), _DARK - 2)
     ends = [[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in RAMP[low : low + 2]]

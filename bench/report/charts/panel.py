@@ -1,4 +1,4 @@
-"""One panel of a chart in matplotlib's axes."""
+"""Drawing one panel of a chart in matplotlib axes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.report.charts.measure import broken, every
 from bench.report.charts.palette import DASHES, MARKERS, REGION, colour, ramp
 from bench.report.charts.style import Look
 
-_BANDS = 3  # shaded spreads in one panel; more would cover each other, and become bars
-_FEW = 12  # points of a line up to which bars of several lines stand beside each other
+_BANDS = 3  # the most shaded spreads in one panel; more would cover each other and are drawn as error bars
+_FEW = 12  # up to this many points per line, the error bars of several lines are drawn side by side
 
 
 def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Series, Any]]:
-    """Draw one panel; the series that belong in a legend, with what stands for them."""
+    """Draw one panel, and return the series that belong in the legend with their handles."""
     em = look.font
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=look.small, width=0.6 * look.weight, length=0.35 * em, pad=0.3 * em)
@@ -72,7 +72,7 @@ def _scale(axis: Any, made: Axis, which: str, room: Room, look: Look, titled: bo
 
 
 def _aside(panel: Panel, crowd: int) -> Callable[[float, float], float]:
-    """Where a point is drawn that stands some steps beside its place, on the scale of the x axis."""
+    """A function that moves an x value by a number of small steps, which are equal on the scale of the x axis."""
     xs = [x for s in panel.series for x in s.x]
     if not crowd or not panel.x.log:
         apart = 0.016 * (max(xs, default=0.0) - min(xs, default=0.0))
@@ -93,7 +93,7 @@ def appearance(s: Series) -> dict[str, Any]:
 
 
 def _series(axis: Any, s: Series, place: int, crowd: int, aside: Callable[[float, float], float], look: Look) -> Any:
-    """Draw a series; what stands for it in a legend. ``crowd``: how many spreads are bars, of which this is ``place``."""
+    """Draw a series and return its legend handle. ``crowd`` spreads are drawn as error bars, and this is number ``place``."""
     line = appearance(s) | {"linewidth": s.width * look.weight, "markersize": s.size * look.weight}
     bars: dict[str, Any] = {"elinewidth": 0.7 * look.weight, "ecolor": (line["color"], 0.6)}
     if s.kind == "step":
@@ -116,7 +116,7 @@ def _series(axis: Any, s: Series, place: int, crowd: int, aside: Callable[[float
 
 
 def _words(axis: Any, s: Series, look: Look) -> None:
-    """Words at the end of the rows in which the points stand."""
+    """Write the words of the points at the end of their rows."""
     for y, word in zip(s.y, s.words, strict=True):
         axis.annotate(
             word, (1, y), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points", ha="left", va="center",

@@ -18,14 +18,14 @@ from lt_core.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Text stays text in SVG, and fonts are embedded as TrueType in PDF: publishers refuse Type 3, the default.
+#: Text stays text in SVG. In PDF, fonts are embedded as TrueType, because publishers reject the default, Type 3.
 _FILES = {"svg.hashsalt": "lt-bench", "svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}
-_HANDLE = 3.0  # room for the line and the mark of an entry in the legend, in letters
+_HANDLE = 3.0  # width of the line and mark of a legend entry, in letters
 _COUNT = re.compile(r" \(n = \d+\)$")
 
 
 def draw(chart: Chart, look: Look = PAPER) -> Figure:
-    """All panels of ``chart``, as high as they need to be, with one legend below them."""
+    """All panels of ``chart``, in a figure that is as high as they need, with one legend below them."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -47,12 +47,12 @@ def draw(chart: Chart, look: Look = PAPER) -> Figure:
 
 
 def _legend(made: Figure, entries: dict[str, Any], look: Look) -> float:
-    """Add the legend; its height in points. A single entry needs none: the title of its panel says what is drawn."""
+    """Add the legend and return its height in points. A single entry needs no legend: the panel's title says what is drawn."""
     if len(entries) < 2:
         return 0.0
     size = look.small
     counts = [found[0] for name in entries if (found := _COUNT.search(name))]
-    same = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else ""  # said once, above the entries
+    same = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else ""  # shown once, above the entries
     names = [broken(name.removesuffix(same), look.points - (_HANDLE + 2) * size, size) for name in entries]
     beside = next(n for n in range(len(names), 0, -1) if n == 1 or _wide(names, n, size) <= look.points - size)
     made.legend(
@@ -64,7 +64,7 @@ def _legend(made: Figure, entries: dict[str, Any], look: Look) -> float:
 
 
 def _wide(names: list[str], beside: int, size: float) -> float:
-    """The width of a legend of that many columns, which are filled one after the other."""
+    """The width of a legend with ``beside`` columns, which are filled one after the other."""
     rows, more = divmod(len(names), beside)
     ends = [0]
     for column in range(beside):
@@ -73,15 +73,15 @@ def _wide(names: list[str], beside: int, size: float) -> float:
 
 
 def write(chart: Chart, file: Path, look: Look = PAPER) -> None:
-    """Draw a chart into a file, as `save` does."""
+    """Draw a chart and `save` it."""
     save(draw(chart, look), file, look.dpi)
 
 
 def save(made: Figure, file: Path, dpi: int = PAPER.dpi) -> None:
-    """Write a figure, in the format of the file's suffix; the same figure gives the same bytes.
+    """Write a figure in the format of the file's suffix; the same figure gives the same bytes.
 
     Raises:
-        UserError: another suffix, or a folder that cannot be written.
+        UserError: the suffix is none of `FORMATS`, or the folder cannot be written.
     """
     format = file.suffix.lower().removeprefix(".")
     if format not in FORMATS:

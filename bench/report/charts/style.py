@@ -1,4 +1,4 @@
-"""How large a figure is drawn: for one column of a paper or for two, or for slides. Imports nothing slow."""
+"""How large a figure is drawn: for one or two columns of a paper, or for slides. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from lt_core.errors import UserError, unknown
 
-#: Endings of the files that a figure can be written to.
+#: Suffixes of the files that a figure can be written to.
 FORMATS = ("pdf", "svg", "png")
-#: Sizes of fonts, in points, below and above which no layout holds.
+#: Smallest and largest font size, in points, for which layouts work.
 SMALLEST, LARGEST = 5.0, 24.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """``width`` of the figure in inches, size of its ``font`` in points, ``weight`` of its lines and marks beside those of a
-    paper, and dots per inch of a PNG.
+    """``width`` of the figure in inches, size of its ``font`` in points, ``weight`` of its lines and marks relative to those on
+    paper, and dots per inch of a PNG (``dpi``).
 
     >>> Look(3.25, 8).small
     7.0
@@ -28,7 +28,7 @@ class Look:
 
     @property
     def small(self) -> float:
-        """Size, in points, of what stands at ticks and in legends."""
+        """Font size, in points, of ticks and legends."""
         return self.font * 7 / 8
 
     @property
@@ -37,7 +37,7 @@ class Look:
         return 72 * self.width
 
 
-#: Name → how a figure over one column looks, and one over two. On paper they fit CVPR, IEEE and ACM; a slide is 13.3 inches wide.
+#: Name → the look of a figure over one column, and over two. On paper they fit CVPR, IEEE and ACM; a slide is 13.3 inches wide.
 STYLES = {
     "paper": (Look(3.25, 8.0), Look(6.75, 8.0)),
     "slides": (Look(6.0, 16.0, 1.8, 150), Look(12.0, 16.0, 1.8, 150)),
@@ -46,13 +46,13 @@ PAPER = STYLES["paper"][1]
 
 
 def look(style: str = "paper", columns: int = 2, font: float | None = None) -> Look:
-    """The look of a figure over ``columns`` columns, 1 or 2. ``font``: another size in points.
+    """The look of a figure over ``columns`` columns, 1 or 2; ``font`` replaces the style's font size, in points.
 
     >>> look("paper", columns=1).width
     3.25
 
     Raises:
-        UserError: there is no such style, no such width, or nobody could read that font.
+        UserError: there is no such style or width, or the font size is outside `SMALLEST` … `LARGEST`.
     """
     if style not in STYLES:
         raise unknown("style", style, STYLES)

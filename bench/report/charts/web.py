@@ -1,4 +1,4 @@
-"""A chart as figures of plotly.js, one a panel: plain JSON values, so that making them needs no plotly."""
+"""A chart as plotly.js figures, one per panel: plain JSON values, so that making them does not need plotly."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bench.report.charts.chart import Axis, Chart, Heat, Panel, Picture, Series
 from bench.report.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
 
 _HEIGHT, _LARGE = 380, 480
-_CELLS = 20  # rows of a matrix whose cells stand apart
-_WIDE, _PICTURE = 480, 230  # pixels that a picture is enlarged to, and its height on the page
-_LONG = 34  # letters of a title that may be too many for a phone
+_CELLS = 20  # up to this many rows, the cells of a matrix are separated by gaps
+_WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, and its height on the page
+_LONG = 34  # a title with more letters than this may be too long for a phone
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
     """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws."""
-    tall = any(len(panel.title) > _LONG for panel in chart.panels)  # then plots beside each other keep one height
+    tall = any(len(panel.title) > _LONG for panel in chart.panels)  # for all panels, so that neighbours have the same height
     return [_figure(panel, tall) for panel in chart.panels]
 
 
@@ -56,7 +56,7 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal | {"autorange": "reversed"}
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
-            layout["meta"] = {"wide": True}  # has a row to itself, and scrolls on a phone
+            layout["meta"] = {"wide": True}  # it gets a row to itself, and scrolls on a phone
     if panel.rows:
         layout["height"] = max(_HEIGHT, 110 + 34 * len(panel.rows))
     if panel.picture:
@@ -94,7 +94,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
         made |= {"tickangle": -45} if axis.slanted else {}
     if axis.low is not None or axis.high is not None:
         ends = [_short(math.log10(end)) if axis.log and end else end for end in (axis.low, axis.high)]
-        made["range"] = ends  # an end that is null finds itself
+        made["range"] = ends  # plotly finds an end that is null
     return made
 
 
@@ -148,7 +148,7 @@ def _heat(heat: Heat) -> dict[str, Any]:
 
 
 def _picture(layout: dict[str, Any], picture: Picture) -> None:
-    """Fill the plot with a picture of named rows. Enlarged here, since browsers blur what they enlarge."""
+    """Fill the plot with a picture of named rows. It is enlarged here, because browsers blur what they enlarge."""
     import base64
     import io
 
@@ -201,10 +201,10 @@ def _numbers(values: Any) -> list[float | None]:
 
 
 def _short(value: float | None) -> float | None:
-    """Five digits, which no eye tells from more, and a hole where there is nothing."""
+    """Five digits, because nobody could see more, and None where there is no finite value."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
 
 
 def _safe(text: str) -> str:
-    """Plotly reads a little HTML in its texts."""
+    """Escape text, because plotly interprets some HTML in it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""A run as one HTML page: leaderboard, charts, failures, provenance, commands. Nothing here imports torch or Ray."""
+"""A run as one HTML page: leaderboard, charts, failures, provenance, and commands. Nothing here imports torch or Ray."""
 
 from bench.report.page.html import document, render, write
 

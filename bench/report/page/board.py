@@ -12,13 +12,13 @@ from bench.records import HEADLINE
 from lt_core.metrics import METRICS, Metric
 
 _FIRST = HEADLINE
-#: Columns of the frame that are shown before and behind the figures, and what a page calls those that are not of the board alone:
-#: heading, what it means, and its digits; None: words.
-_BEFORE = ("label", _FIRST, "rank", "column")  # the figure that ranks is in sight on a phone
+# Columns of the frame that are shown before and after the figures.
+_BEFORE = ("label", _FIRST, "rank", "column")  # the figure that ranks comes early, so that a phone shows it
 _AFTER = (
     "average_rank", "rank_interval", "chance_best", "n", "failed", "collapsed", "seconds", "images_per_second", "gpu_hours",
     "published", "difference", "verdict", "paper", "relative_accuracy", "standing", "run", "devices",
 )  # fmt: skip
+#: Columns that are not in `BOARD_COLUMNS`: heading, meaning, and number of decimals, or None for words.
 _OTHERS: dict[str, tuple[str, str, int | None]] = {
     "label": ("method", "label of the method, as in `--only` and `list methods`", None),
     "seconds": ("training (s)", "mean training time per trial in seconds", 1),
@@ -37,7 +37,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Item:
-    """One cell: its words, its spread, and the value that sorts."""
+    """One cell: its text, its spread, and the value to sort by."""
 
     text: str = ""
     spread: str = ""
@@ -49,14 +49,14 @@ class Line:
     items: tuple[Item, ...]
     column: str
     command: str
-    mark: str  # of the figure that ranks, beside the best of its column
+    mark: str  # how it compares with the best of its data column: best, tied, untested, or empty
 
 
 @dataclass(frozen=True)
 class Board:
     headings: tuple[Heading, ...] = ()
     lines: tuple[Line, ...] = ()
-    columns: tuple[str, ...] = field(default_factory=tuple)  # data columns to choose from
+    columns: tuple[str, ...] = field(default_factory=tuple)  # data columns to filter by
 
 
 def board(frame: pd.DataFrame) -> Board:
@@ -68,7 +68,7 @@ def board_of(rows: pd.DataFrame) -> Board:
     """Rows of a `leaderboard` as the page shows them; columns without any value are left out."""
     rows = in_words(rows)
     others = [metric for metric in METRICS.values() if not metric.on_request and metric.name not in _AFTER]
-    shown = [metric.name for metric in others if not metric.complement]  # else another column says it
+    shown = [metric.name for metric in others if not metric.complement]  # a complement repeats another column
     figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
     said = _OTHERS | {name: (made.heading, made.about, made.digits) for name, made in BOARD_COLUMNS.items()} | figures
     wanted = {name: said[name] for name in dict.fromkeys((*_BEFORE, *figures, *_AFTER)) if name in rows and _any(rows[name])}
@@ -94,7 +94,7 @@ def _words(metric: Metric) -> tuple[str, str, int]:
 def _any(values: pd.Series) -> bool:
     if values.name in ("failed", "collapsed"):
         return bool((values > 0).any())
-    if values.name in ("run", "devices", "standing"):  # what all rows share stands under provenance
+    if values.name in ("run", "devices", "standing"):  # a value that all rows share is under provenance
         return values.nunique() > 1
     return bool((values.notna() & (values != "")).any())
 

@@ -37,11 +37,11 @@ def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
             figures = web.figures(chart)
         except UserError as error:
             left_out.append((kind, str(error).replace(str(store.path), "this run")))
-        except Exception as error:  # the other charts, and the run that is being reported, must not suffer
+        except Exception as error:  # it must not affect the other charts or the run
             left_out.append((kind, f"could not be drawn because of an error in this program ({type(error).__name__}: {error})"))
         else:
             titles = [panel.title for panel in chart.panels]
-            columns = chart.columns if chart.columns <= 3 else 2  # four beside each other are for paper
+            columns = chart.columns if chart.columns <= 3 else 2  # four side by side only fit on paper
             about = (inspect.getdoc(inspect.getmodule(PLOTS[kind])) or "").splitlines()[0]
             made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures, titles, columns))
     return made, left_out

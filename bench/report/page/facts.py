@@ -1,4 +1,4 @@
-"""Facts about a run besides its figures: size, failures, provenance, commands."""
+"""Facts about a run besides its figures: size, failures, provenance, and commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.records.nested import environments_of
 from lt_core.labels import counted
 from lt_core.result import LOST, OK, PRUNED
 
-_IDS = 5  # trial ids that stand beside a cause
+_IDS = 5  # the most trials that are named for a cause
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def failures(frame: pd.DataFrame) -> list[Failure]:
-    """Trials that failed by status and cause, the most frequent first."""
+    """Failed trials grouped by status and cause, the most frequent first."""
     bad = frame[~frame["status"].isin([OK, PRUNED])]
     groups = [(str(status), str(cause), rows) for (status, cause), rows in bad.groupby(["status", "cause"], sort=True)]
     return [_failure(status, cause, rows) for status, cause, rows in sorted(groups, key=lambda group: -len(group[2]))]
@@ -74,8 +74,8 @@ def _failure(status: str, cause: str, rows: pd.DataFrame) -> Failure:
 
 
 def provenance(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
-    """Fact → its values with the number of trials behind each. Two values where one is expected are worth knowing."""
-    told = ["environment", "dataset", "protocol", "schema", "recipe", "model", "epochs"]  # all that is said follows from these
+    """Fact → its values, with the number of trials for each. A reader should know if there are two values instead of one."""
+    told = ["environment", "dataset", "protocol", "schema", "recipe", "model", "epochs"]  # all facts follow from these
     rows = frame[told].fillna("").value_counts(sort=False).reset_index()
     environments = environments_of(rows)
     found: dict[str, list[str]] = {
@@ -106,13 +106,13 @@ def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def commands(frame: pd.DataFrame) -> list[tuple[str, int]]:
-    """Commands that ran the trials, as they were given, with the number of trials of each."""
+    """The commands that ran the trials, as they were given, with the number of trials of each."""
     rows = frame[["environment"]].fillna("").value_counts(sort=False).reset_index()
     return _counted([str(environment.get("command") or "") for environment in environments_of(rows)], rows["count"])
 
 
 def _counted(values: Sequence[str], rows: Iterable[int]) -> list[tuple[str, int]]:
-    """Each of ``values`` that says something, with the number of rows behind it, the most frequent first."""
+    """Each of ``values`` that is not empty, with its number of ``rows``, the most frequent first."""
     counts: Counter[str] = Counter()
     for value, count in zip(values, rows, strict=True):
         counts[value] += int(count)

@@ -1,4 +1,4 @@
-"""Context and templates to HTML. The same records give the same bytes, and the page makes no network request."""
+"""HTML made from facts and templates. The same records give the same bytes, and the page makes no network request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def render(store: Store) -> str:
     """The page of a run.
 
     Raises:
-        UserError: the run has no trial.
+        UserError: the run has no trials.
     """
     frame = store.frame()
     if frame.empty:
@@ -51,10 +51,10 @@ def document(
     Args:
         drawn: charts, and ``left_out`` (kind, reason) of those that cannot be drawn.
         seen: where methods look.
-        run: the trials are a run's, of the name ``title``.
-        home: address of the site's first page, where the page is one of a site.
-        plotly_file: address of plotly.js, which is a part of the page otherwise.
-        rows: the leaderboard of these trials by the figure that a page ranks by, where it has been made.
+        run: whether these are the trials of a single run, whose name is ``title``.
+        home: address of the site's first page, if this page is part of a site.
+        plotly_file: address of plotly.js; without it, the page contains plotly.js itself.
+        rows: the leaderboard of these trials by the headline metric, if it has been made already.
     """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -79,7 +79,7 @@ def document(
 
 
 def rendered(template: str, folder: Path | None = None, **values: Any) -> str:
-    """A template of this package, or of ``folder``, which may include those of this package."""
+    """Render a template of this package, or of ``folder``, whose templates may include those of this package."""
     import jinja2
     from markupsafe import Markup
 
@@ -93,7 +93,7 @@ def rendered(template: str, folder: Path | None = None, **values: Any) -> str:
 
 
 def embedded(value: Any) -> str:
-    """JSON that is safe inside <script>: no character of it can end the element or start a comment."""
+    """JSON that is safe inside <script>: none of its characters can end the element or start a comment."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return "".join(_ESCAPES.get(letter, letter) for letter in text)
 
@@ -102,7 +102,7 @@ def write(store: Store, file: Path) -> None:
     """Write the page of a run to ``file``, completely or not at all.
 
     Raises:
-        UserError: there is no trial, or the file cannot be written.
+        UserError: there are no trials, or the file cannot be written.
     """
     if not file.name or file.is_dir():
         raise UserError(f"'{file}' is a folder: name a file such as {file / 'report.html'}")

@@ -1,6 +1,6 @@
-"""Where methods look, as a part of the page: pictures with heat maps that `explain` left in the run's folder.
+"""Where methods look, as a section of the page: pictures with heat maps that `explain` left in the run's folder.
 
-The page is made without torch, so it draws none of them itself.
+The page is made without torch, so it cannot make heat maps itself.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from bench.records.store import Store
 
 _FILES = "explain-*.json"
-_MOST = 2_000_000  # bytes of all that the page takes; a file that `explain` writes takes a tenth of it
+_MOST = 2_000_000  # the most bytes of all these files together; one file of `explain` has about a tenth of that
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
 class View:
-    """A picture, alone or under a method's heat.
+    """A picture, alone or with a method's heat map over it.
 
     Attributes:
         image: PNG in base64.
-        words: what stands below it.
-        right: whether the method tells the picture's class; None of the picture alone.
+        words: the caption after the label.
+        right: whether the method predicts the picture's class; None for the picture alone.
     """
 
     image: str
@@ -40,7 +40,7 @@ class Look:
     """Heat maps of several methods over the same pictures.
 
     Attributes:
-        rows: of each picture its class, the picture itself, and each method's view of it.
+        rows: for each picture, the picture itself and each method's view of it.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Look:
 
 
 def keep(look: Look, figure: Path) -> None:
-    """Leave ``look`` beside the figure of the same content, where `looks` finds it.
+    """Write ``look`` next to the ``figure`` with the same content, where `looks` finds it.
 
     Raises:
         OSError: the folder cannot be written.
@@ -58,9 +58,9 @@ def keep(look: Look, figure: Path) -> None:
 
 
 def looks(store: Store) -> tuple[list[Look], list[tuple[str, str]]]:
-    """What there is, in the order of names; and (file, reason) of what is left out.
+    """The looks in the run's folder, in order of file name; and (file, reason) for files that are left out.
 
-    Runs come from others too, so that a file may be anything.
+    The run may come from somebody else, so a file may contain anything.
     """
     found, left_out, room = [], [], _MOST
     for file in sorted((store.path / "plots").glob(_FILES)):

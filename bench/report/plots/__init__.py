@@ -1,4 +1,6 @@
-"""Charts of a run: functions from a store, and a glob on methods, to a `Chart`. Nothing here imports torch or Ray."""
+"""The kinds of chart: each is a function that makes a `Chart` from a store and a glob on methods. Nothing here imports torch or
+Ray.
+"""
 
 from collections.abc import Callable
 
@@ -21,7 +23,7 @@ from bench.report.plots import (
 )
 from lt_core.registry import Registry
 
-#: Kind → function from a store, and a glob on methods, to a chart; in the order of the report.
+#: Kind → function that makes the chart from a store and a glob on methods, in the order of the report.
 PLOTS: Registry[Callable[..., Chart]] = Registry("plot")
 PLOTS.add("factors", factors.draw)
 PLOTS.add("per_class", per_class.draw)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lt_core.result import TrialResult
     from lt_core.spec import DataSpec
 
-#: Methods in one chart: more lines than this, nobody tells apart.
+#: The most methods in one chart; readers could not distinguish more lines.
 MOST = 8
 
 
 @dataclass(frozen=True)
 class DataColumn:
-    """Trials on the same data, seeds and subsets aside."""
+    """Trials on the same data, apart from seeds and subsets."""
 
     name: str  # digits IF 50
     group: str  # digits
@@ -34,15 +34,15 @@ class DataColumn:
 
 
 def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) -> tuple[pd.DataFrame, list[str]]:
-    """Finished trials of one budget, and notes on what was left out, and on devices if there are several. ``column``: keys that
-    tell data columns apart.
+    """Finished trials of one budget, with notes on what was left out, and on devices if there are several. ``column`` holds the
+    keys that define a data column.
 
     Raises:
-        UserError: no trial is finished.
+        UserError: no trial has finished.
     """
     key = finished.__name__, only, *column
-    if key not in store.derived:  # a page draws a dozen charts of the same rows
-        drawn = store.frame().drop(columns=["environment", "spec"])  # long texts, and rows are copied again and again
+    if key not in store.derived:  # a page draws a dozen charts from the same rows
+        drawn = store.frame().drop(columns=["environment", "spec"])  # long texts, and the rows are copied several times
         store.derived[key] = comparable(chosen(drawn, only), column)
     frame, searched, left_out = store.derived[key]
     notes = [*searched, *map(str, left_out)]
@@ -54,7 +54,7 @@ def finished(store: Store, only: str, column: Sequence[str] = LABEL_HEADINGS) ->
 
 
 def data_columns(frame: pd.DataFrame) -> list[DataColumn]:
-    """Data columns as the tables print them: datasets in order, factors from the largest down."""
+    """Data columns in the order of the tables: datasets as they come, factors from the largest down."""
     made, groups = [], list(frame.groupby(LABEL_HEADINGS, sort=False, dropna=False))
     for (dataset, shape, share, factor), rows in groups:
         name = describe(rows.iloc[0], (other.iloc[0] for _, other in groups))
@@ -69,9 +69,10 @@ def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
 
 
 def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> tuple[list[str], list[str]]:
-    """Labels to draw, cross-entropy first, and a note if they are not all: the best by mean balanced accuracy, and always
-    cross-entropy. Each data column counts alike; methods on more of them come first, since means over others do not compare.
-    ``others_shown``: the chart shows the others too, so that nobody needs to choose them.
+    """The labels to draw, cross-entropy first, and a note if some are left out. Besides cross-entropy, these are the best by mean
+    balanced accuracy, where every data column has the same weight. Methods that were run on more data columns come first, because
+    means over different columns are not comparable. ``others_shown``: the chart also shows the others, so that the note need not
+    say how to draw them.
     """
     labels = list(dict.fromkeys(frame["label"]))
     labels.sort(key=lambda label: label != BASELINE)
@@ -88,8 +89,8 @@ def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> t
 
 
 def one_scale(panels: Sequence[Panel]) -> tuple[Panel, ...]:
-    """The panels, of which those with matrices of one unit share their scale of colours, so that a colour says the same in all of
-    them. Ends that a matrix names stay; around zero both are equally far.
+    """The panels, where matrices with the same unit share a colour scale, so that a colour means the same in all of them. A
+    matrix with ends of its own keeps them; diverging scales are symmetric about zero.
     """
     ends: dict[str, tuple[float, float]] = {}
     for heat in (panel.heat for panel in panels if panel.heat):
@@ -112,7 +113,7 @@ def counted(sizes: pd.Series) -> str:
 
 
 def spread(values: pd.Series) -> pd.Series:
-    """Standard deviations (n − 1); one trial has none, and is drawn without."""
+    """Standard deviations (n − 1), with 0 where a single trial has none."""
     return values.fillna(0.0)
 
 
@@ -136,7 +137,7 @@ def records(store: Store, frame: pd.DataFrame) -> dict[str, list[TrialResult]]:
     """Label → the records of its rows in ``frame``.
 
     Raises:
-        UserError: the run has its Parquet alone.
+        UserError: the run has only its Parquet files.
     """
     labels, found = dict(zip(frame["trial_id"], frame["label"], strict=True)), dict[str, list[Any]]()
     for result in store.results_of(labels):

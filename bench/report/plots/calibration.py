@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.records.store import Store
     from lt_core.result import TrialResult
 
-_FEWEST = 5  # images behind a point
+_FEWEST = 5  # a point needs at least this many images
 
 
 def draw(store: Store, only: str = "*") -> Chart:
@@ -47,7 +47,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def _series(results: list[TrialResult], label: str, number: int) -> Series:
-    bins = np.array([r.calibration for r in results], dtype=float)  # [n, 3, bins]: images, confidence, right
+    bins = np.array([r.calibration for r in results], dtype=float)  # [n, 3, bins]: images, sum of confidence, how many are right
     images = bins[:, 0].sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         confidence, right = bins[:, 1] / bins[:, 0], bins[:, 2] / bins[:, 0]

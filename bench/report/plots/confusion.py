@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from lt_core.result import TrialResult
 
 _METHODS = 3
-_WRITTEN = 12  # classes up to which each cell's figure is written into it
+_WRITTEN = 12  # up to this many classes, each cell shows its figure
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """For the largest imbalance factor of each data set: the mean over trials, each row in % of its class, and differences.
+    """For the largest imbalance factor of each data set: the mean over trials, with each row in % of its class, and differences.
 
     Raises:
-        UserError: the run has no finished trial, no records, or none with a confusion matrix.
+        UserError: the run has no finished trial, no records, or no record with a confusion matrix.
     """
     frame, notes = finished(store, only)
     labels, left = best(frame, _METHODS)
@@ -46,7 +46,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def _many(columns: list[DataColumn], without: dict[str, int]) -> str:
-    """Which columns have trials ``without`` a matrix (trial id → classes), and why; empty if none has."""
+    """Which columns have trials ``without`` a matrix (trial id → number of classes), and why; empty if there are none."""
     found = {column.name: [without[i] for i in column.rows["trial_id"] if i in without] for column in columns}
     words = ", ".join(f"{name} ({max(classes):,} classes)" for name, classes in found.items() if classes)
     return f"{words}, because records of more than {MATRIX_CLASSES} classes keep only counts per class" if words else ""
@@ -80,7 +80,7 @@ def _column(column: DataColumn, labels: list[str], found: dict[str, list[TrialRe
 
 
 def _rows(result: TrialResult) -> np.ndarray:
-    """Rows in % of their class; a class without test images is a hole."""
+    """The confusion matrix with rows in % of their class, NaN for a class without test images."""
     matrix = np.asarray(result.confusion, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return 100 * matrix / matrix.sum(axis=1, keepdims=True)

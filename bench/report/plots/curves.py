@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from bench.records.store import Store
 
 _PARTS = (("validation_accuracy", "validation split"), ("test_accuracy", "test set"))
-_COLUMNS, _POINTS = 6, 100  # data columns, and points of a line
+_COLUMNS, _POINTS = 6, 100  # the most data columns, and points of a line
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """Two panels a data column, or one where nothing was held out.
+    """Two panels per data column, or one where nothing was held out.
 
     Raises:
-        UserError: no trial left a curve of two points.
+        UserError: no trial has a curve of at least two points.
     """
     frame, notes = finished(store, only)
     labels, left = best(frame)
@@ -52,13 +52,13 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def _series(points: pd.DataFrame, label: str, name: str, number: int) -> Series | None:
-    """Trials of one length evaluate at the same epochs; those that only some trials have are left out."""
+    """The curve of a method. Epochs that only some of its trials evaluated are left out."""
     found = (100 * points.set_index("epoch")[name]).groupby(level=0).agg(["mean", "std", "size"])
     found = found[found["size"] == found["size"].max()]
     if len(found) < 2:
         return None
     every = -(-len(found) // _POINTS)
-    found = found.iloc[(len(found) - 1) % every :: every]  # the last epoch stays
+    found = found.iloc[(len(found) - 1) % every :: every]  # always includes the last epoch
     half = spread(found["std"])
     return Series(
         f"{label} ({counted(found['size'])})", floats(found.index), floats(found["mean"]), low=floats(found["mean"] - half),

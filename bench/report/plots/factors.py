@@ -18,7 +18,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     """One panel per data set that was measured at two imbalance factors or more.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such data set.
     """
     frame, notes = finished(store, only)
     labels, left = best(frame)

@@ -22,12 +22,12 @@ _ROWS = (
     ("test_recall", "test set: recall (%)"),
     ("taken", "pseudo-labels taken (images)"),
 )
-_METHODS = 6  # rows of panels
+_METHODS = 6  # the most rows of panels
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """A row of panels a method, means and spread over trials; the darker the line, the later the generation. Methods with a
-    single generation are left out where others have more, and so is a quantity that none of those drawn has.
+    """One row of panels per method, with means and spread over trials; darker lines are later generations. Methods with a single
+    generation are left out if others have more, and so are quantities that none of the drawn methods has.
 
     Raises:
         UserError: the run has no semi-supervised trial.

@@ -23,7 +23,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     """One panel per data column: β down, the loss and its γ across.
 
     Raises:
-        UserError: the run tries no two settings of a class-balanced loss.
+        UserError: the run does not have two settings of a class-balanced loss.
     """
     frame, notes = finished(store, only)
     different = frame.drop_duplicates("params")

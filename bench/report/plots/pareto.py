@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel per data column; seconds of the machine that ran most of its trials.
+    """One panel per data column, with the times of the machine that ran most of its trials.
 
     Raises:
-        UserError: no trial has its seconds.
+        UserError: no finished trial has a training time.
     """
     frame, notes = finished(store, only)
     frame = frame[frame["train_seconds"] > 0]
@@ -40,7 +40,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def front(points: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``points`` (seconds, score) that none beats: in order of seconds, each scores more than all before."""
+    """The rows of ``points`` (seconds, score) that no other beats: in order of seconds, each scores more than all before it."""
     points = points.assign(score=settled(points["score"].to_numpy()))
     ordered = points.sort_values(["seconds", "score"], ascending=[True, False], kind="stable")
     return ordered[ordered["score"] > ordered["score"].cummax().shift(fill_value=float("-inf"))]
@@ -87,7 +87,7 @@ def _panel(column: DataColumn, labels: list[str]) -> tuple[Panel, list[str]]:
 
 
 def _seconds(values: pd.Series) -> Axis:
-    """Logarithmic where one method takes ten times as long as another."""
+    """The axis of time: logarithmic if one method takes more than ten times as long as another."""
     low, high, title = float(values.min()), float(values.max()), "training time per trial (s)"
     if high <= 10 * low:
         return Axis(title)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel per data column; bars are standard deviations over seeds, shading the many-, medium- and few-shot classes."""
-    frame, notes = finished(store, only, HEADINGS)  # as `by_class` tells them apart
+    """One panel per data column. Bars are standard deviations over seeds; shading marks many-, medium- and few-shot classes."""
+    frame, notes = finished(store, only, HEADINGS)  # with the data columns of `by_class`
     names, left = _names(frame)
     panels, joined = [], []
     for group, factor, errors in by_class(frame[frame["label"].isin(list(names))], store.per_class()):
@@ -35,7 +35,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
-    """Labels to draw → their names: the paper's where most of the run is the paper's, else the best."""
+    """Labels to draw → their names: the methods of the paper if these are most of the run, else the best ones; and notes."""
     papers, all_ = shown(frame), frame["label"].nunique()
     if 2 * len(papers) >= all_ and len(papers) < all_:
         return papers, [f"only the {len(papers)} methods in the figure of Kang et al. 2021 are drawn, out of {all_}"]
@@ -74,7 +74,7 @@ def _words(first: int, last: int, fewest: int, most: int) -> str:
 
 
 def shots(sizes: pd.Series) -> tuple[Region, ...]:
-    """Stretches of the ranks that are many-, medium- and few-shot."""
+    """The ranges of ranks whose classes are many-, medium- and few-shot."""
     kinds = [(sizes > MANY, "many"), ((sizes <= MANY) & (sizes >= FEW), "medium"), (sizes < FEW, "few")]
     return tuple(
         Region(float(ranks.min()) - 0.5, float(ranks.max()) + 0.5, name)

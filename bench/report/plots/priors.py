@@ -16,18 +16,18 @@ from lt_core.metrics import TEST_PRIORS, accuracies_under
 if TYPE_CHECKING:
     from bench.records.store import Store
 
-_COLUMNS = 6  # data columns
+_COLUMNS = 6  # the most data columns
 _FACTORS = sorted({100.0, *TEST_PRIORS.values(), 1.0, 1 / 100}, reverse=True)
-#: Tail over head, so that the axis runs from the training's own frequencies to their opposite.
+#: Tail over head, so that the axis runs from long-tailed as in training to the reverse.
 _TILTS = [1 / factor for factor in _FACTORS]
 _TICKS = tuple((tilt, f"{max(tilt, 1 / tilt):.0f}×") for tilt in (1 / 100, 1 / 25, 1 / 5, 1, 5, 25, 100))
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One panel per data column whose classes differ in size; Σ_c q_c · recall_c of each trial, with intervals of the means.
+    """One panel per data column whose classes differ in size: Σ_c q_c · recall_c, as a mean over trials with its interval.
 
     Raises:
-        UserError: there is none, or the run has no recalls by class.
+        UserError: there is no such data column, or the run has no recalls by class.
     """
     frame, notes = finished(store, only)
     labels, left = best(frame)

@@ -14,15 +14,15 @@ from lt_core.labels import counted
 if TYPE_CHECKING:
     from bench.records.store import Store
 
-_ROWS = 30  # methods, which is a page of a paper
+_ROWS = 30  # the most methods, which fill a page of a paper
 _OURS, _BASELINE = 3, 0  # colours
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """Ranks are among all methods of the run, whichever are drawn; otherwise the choice would change them.
+    """Average ranks among all methods of the run, whichever of them are drawn; otherwise ``only`` would change the ranks.
 
     Raises:
-        UserError: fewer than three methods have all data columns, or ``only`` matches none of these.
+        UserError: fewer than three methods were run on all data columns, or ``only`` matches none of these.
     """
     frame, notes = finished(store, "*")
     ranking = rank(frame)

@@ -21,7 +21,7 @@ _PANELS = 12
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """The first subset and seed with pictures of each label and data column; at most twelve panels.
+    """For each label and data column, the first subset and seed that kept pictures; at most twelve panels.
 
     Raises:
         UserError: no trial of the run kept pictures.

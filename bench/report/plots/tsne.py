@@ -22,10 +22,10 @@ _PANELS, _CLASSES = 12, 10
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """The first subset and seed with an embedding of each label and data column; at most twelve panels.
+    """For each label and data column, the first subset and seed that has an embedding; at most twelve panels.
 
     Raises:
-        UserError: no trial of the run was embedded.
+        UserError: no trial of the run has an embedding.
     """
     wanted = store.having("embedding") & set(chosen(store.frame(), only)["trial_id"])
     shown = first_trials(result for result in store.results_of(wanted) if result.embedding)
@@ -48,7 +48,7 @@ def draw(store: Store, only: str = "*") -> Chart:
 
 
 def _drawn(result: TrialResult) -> np.ndarray:
-    """The classes to draw, the largest first: all, or at most ten from head to tail, which marks and colours tell apart."""
+    """The classes to draw, the largest first: all, or at most ten from head to tail, so that they differ in marks and colours."""
     order = np.argsort(-np.array(result.train_counts), kind="stable")
     return order[:: -(-len(order) // _CLASSES)]
 

@@ -20,10 +20,10 @@ _MOST = 12
 
 
 def draw(store: Store, only: str = "*") -> Chart:
-    """One matrix over all data columns: the row's method against the column's.
+    """One matrix over all data columns, with the row's method against the column's.
 
     Raises:
-        UserError: no two methods share a pair.
+        UserError: no two methods have trials with the same images and seed.
     """
     frame, notes = finished(store, only)
     labels, left = best(frame, _MOST)
@@ -46,13 +46,13 @@ def draw(store: Store, only: str = "*") -> Chart:
     heat = Heat(tuple(labels), tuple(labels), values, "(wins − losses) / pairs", words, -1.0, 1.0, diverging=True)
     n = f"{min(shared)}" if len(shared) == 1 else f"{min(shared)} to {max(shared)}"
     said = f"each cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
-    said += "; where these find no room, which of wins (+) and losses (−) are more"
+    said += "; in cells too small for these, + if there are more wins, − if there are more losses"
     panel = Panel("balanced accuracy on the test set", Axis("against"), Axis("method"), heat=heat)
     return Chart("win_tie_loss", "Wins, ties and losses", (panel,), (said, *left, *notes))
 
 
 def outcomes(differences: pd.Series) -> tuple[int, int, int]:
-    """Pairs that are won, tied and lost; a pair that one of the two did not finish is none."""
+    """How many pairs are won, tied and lost; a pair that one of the two did not finish does not count."""
     values = differences.dropna().to_numpy()
     tied = np.abs(values) <= NOISE
     return int((~tied & (values > 0)).sum()), int(tied.sum()), int((~tied & (values < 0)).sum())

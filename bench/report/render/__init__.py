@@ -1,4 +1,4 @@
-"""Tables to text, in the formats of `FORMATS`."""
+"""Tables as text, in the formats of `FORMATS`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +17,12 @@ _RENDERERS: dict[str, Callable[[Table], str]] = {
     "latex": to_latex,
     "json": text.to_json,
 }
-#: Format → renderer, and the ending of a file that holds it (none for what only a screen shows).
+#: Format → renderer, and the suffix of its files (empty for the terminal's).
 FORMATS = {name: (_RENDERERS[name], ending) for name, ending in ENDINGS.items()}
 
 
 def renderer(format: str) -> Callable[[Table], str]:
-    """What turns a table into text of that ``format``.
+    """The function that turns a table into text of this ``format``.
 
     Raises:
         UserError: there is no such format.
@@ -33,7 +33,7 @@ def renderer(format: str) -> Callable[[Table], str]:
 
 
 def write(table: Table, folder: Path) -> list[Path]:
-    """``table`` in every format that a file can hold, in ``folder``; the files.
+    """Write ``table`` into ``folder`` in every file format, and return the files.
 
     Raises:
         OSError: the folder cannot be written.

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from bench.report.render.text import cell_words
 from bench.report.tables.table import Cell, Column, Row, Table
 
-#: Points of a column, and of a page of two, of the class article; those of IEEE, CVPR and ACM are wider.
+# All lengths are in points.
+#: Widths of a column, and of a page with two columns, in the class article; those of IEEE, CVPR and ACM are wider.
 COLUMN, PAGE = 229.0, 469.0
-GAP = 4.0  # points on each side of a cell
+GAP = 4.0  # on each side of a cell
 INDENT = "\u2003"  # before a row that explains the one above it
-_SIZE = 8.5  # points of a letter as wide as it is high (footnotesize)
-_WRAPPED = 112.0  # points of a cell whose words are broken
-_LINES, _HEAD = 44, 5  # lines of a page beside caption and notes, and of a table's head
+_SIZE = 8.5  # width of a letter that is as wide as it is high (footnotesize)
+_WRAPPED = 112.0  # largest width of a cell whose words are wrapped
+_LINES, _HEAD = 44, 5  # lines of a page without caption and notes, and lines of a table's head
 
 
 class Widths:
@@ -32,7 +33,7 @@ class Widths:
         return max(min(self.most, max(words, default=0.0)), *map(extent, column.name.split() or [""]))
 
     def of(self, chunk: Sequence[int]) -> float:
-        """The width of the table with some of its columns."""
+        """The width of the table with the columns ``chunk`` alone."""
         spans = 0.0
         for group, items in itertools.groupby(chunk, key=lambda j: self.table.columns[j].group):
             members = list(items)
@@ -40,13 +41,13 @@ class Widths:
         return self.stub + 2 * GAP + spans
 
     def lines(self, row: Row, chunk: Sequence[int]) -> int:
-        """How many lines a row has."""
+        """How many lines a row takes."""
         texts = [(label(row), self.stub), *((cell_words(row.cells[j], self.table), self.columns[j]) for j in chunk)]
         return max(math.ceil(1.1 * extent(text) / width) if extent(text) > width + 0.1 else 1 for text, width in texts)
 
 
 def pages(table: Table, widths: Widths, room: float) -> Iterator[list[tuple[list[Row], list[int]]]]:
-    """Rows and columns of the parts of a table that stand below each other on one page."""
+    """The pages of a table: on each, the rows and columns of the parts that are placed below one another."""
     page: list[tuple[list[Row], list[int]]] = []
     left = _LINES
     for chunk in _chunks(len(table.columns), widths, room):
@@ -65,7 +66,7 @@ def pages(table: Table, widths: Widths, room: float) -> Iterator[list[tuple[list
 
 
 def _chunks(columns: int, widths: Widths, room: float) -> Iterator[list[int]]:
-    """Columns that stand beside each other."""
+    """Groups of columns that fit side by side."""
     chunk: list[int] = []
     for j in range(columns):
         if chunk and widths.of([*chunk, j]) > room:
@@ -76,7 +77,7 @@ def _chunks(columns: int, widths: Widths, room: float) -> Iterator[list[int]]:
 
 
 def label(row: Row) -> str:
-    """What a row is called, indented where it explains the one above it."""
+    """The label of a row, indented if it explains the row above it."""
     return f"{INDENT}{row.label}" if row.detail else row.label
 
 

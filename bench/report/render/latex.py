@@ -1,4 +1,4 @@
-"""Tables as LaTeX (booktabs) for a paper of two columns: as wide as one or both of them, a short caption, and notes below."""
+"""Tables as LaTeX (booktabs) for a two-column paper: one or two columns wide, with a short caption, and with notes below."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.report.render.notes import TIED, footnotes
 from bench.report.render.text import cell_words
 from bench.report.tables.table import Cell, Row, Table
 
-_CAPTION = 180  # letters, which leaves room for what TeX escapes
+_CAPTION = 180  # the most letters, which leaves room for TeX's escapes
 
 _TEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -28,9 +28,8 @@ def _tex(text: str) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``table``, or where that is too narrow a ``table*``, that needs the booktabs package and nothing else. Columns that do
-    not fit the width of a page continue below, with the row names repeated; what does not fit its height continues in further
-    tables.
+    """A ``table``, or a ``table*`` if that is too narrow; it needs no package other than booktabs. Columns that do not fit the
+    width of a page continue below, with the row names repeated; rows that do not fit its height continue in further tables.
     """
     short, long = Widths(table, wrapped=False), Widths(table, wrapped=True)
     fits = [(w, room) for room in (COLUMN, PAGE) for w in (short, long) if w.of(range(len(table.columns))) <= room]
@@ -51,7 +50,7 @@ def to_latex(table: Table) -> str:
 
 
 def _caption(table: Table) -> tuple[str, list[str]]:
-    """The title, as far as a caption may be long, and the notes, which begin with the title where that is longer."""
+    """The caption and the notes. A title that is too long for a caption is cut, and stands in full before the notes."""
     title, notes = table.title.rstrip("."), footnotes(table)
     if len(title) < _CAPTION:
         return f"{title}.", notes
@@ -84,14 +83,14 @@ def _cell(cell: Cell, table: Table, width: float) -> str:
 
 
 def _fitted(text: str, width: float, at: str = "t", side: str = "right") -> str:
-    """``text``, in a box of that width where it is wider; ragged at one side."""
+    """``text``, in a box of this ``width`` if it is wider; the lines are ragged on one side."""
     if extent(text) <= width + 0.1:
         return _tex(text)
     return rf"\parbox[{at}]{{{width:.0f}pt}}{{\ragged{side} {_breakable(text)}\strut}}"
 
 
 def _breakable(text: str) -> str:
-    """Long words may be broken behind commas, underscores, brackets, slashes and signs of equality."""
+    """Allow TeX to break long words after commas, underscores, brackets, slashes and equals signs."""
     pieces = re.split(r"(\S{16,})", text)
     return "".join(
         r"\allowbreak{}".join(map(_tex, re.split(r"(?<=[,_=\[/])", piece))) if i % 2 else _tex(piece)

@@ -16,7 +16,7 @@ def mark(cell: Cell) -> str:
 
 
 def footnotes(table: Table, marks: str = "best bold, second underlined") -> list[str]:
-    """Standard deviation and n of the table's figures, if it has any, and how the best is marked; then its own notes."""
+    """The notes of a table: for figures, their standard deviation and n, and how the best are marked; then its own notes."""
     shared = table.common_n()
     cells = [cell for row in table.rows for cell in row.cells]
     if all(cell.mean is None for cell in cells):

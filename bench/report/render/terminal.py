@@ -1,4 +1,4 @@
-"""A table on a terminal, by rich."""
+"""A table on a terminal, drawn with rich."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _WIDEST = 1000
 
 
 def to_terminal(table: Table) -> str:
-    """Best bold, second underlined, papers' figures dim, and columns below one another where the terminal is too narrow for
-    them; where the output is no terminal, ``*`` and ``+`` instead, at full width.
+    """A table for standard output. On a terminal, the best is bold, the second underlined and papers' figures are dim, and
+    columns that do not fit the width continue below; elsewhere, the best has a ``*`` and the second a ``+``, at full width.
     """
     there = sys.stdout.isatty()
     return draw(table, styled=there, width=shutil.get_terminal_size().columns if there else None)
@@ -48,7 +48,7 @@ def draw(table: Table, styled: bool, width: int | None = None) -> str:
 
 
 def _texts(table: Table, row: Row, styled: bool, counted: bool, marked: bool) -> list[Text]:
-    """The label and the cells of a row; ``counted``: with their numbers of trials, ``marked``: with room for a mark."""
+    """The label and the cells of a row; ``counted`` adds the numbers of trials, and ``marked`` space for a mark."""
     label = printed(row.label)
     texts = [Text(f"  {label}" if row.detail else label, style="dim" if row.detail else "")]
     for cell, column in zip(row.cells, table.columns, strict=True):
@@ -60,7 +60,7 @@ def _texts(table: Table, row: Row, styled: bool, counted: bool, marked: bool) ->
 
 
 def _blocks(widths: Sequence[int], groups: Sequence[str], room: int) -> list[list[int]]:
-    """Places of the columns that stand side by side: as many as there is ``room`` for, and those of a group together if they fit.
+    """Blocks of columns to print side by side: as many as there is ``room`` for, with a group kept together if it fits.
 
     >>> _blocks([10, 10, 10, 10], ["a", "a", "b", "b"], room=35)
     [[0, 1], [2, 3]]
@@ -88,12 +88,12 @@ def _drawn(table: Table, rows: Sequence[Sequence[Text]], places: Sequence[int], 
     previous = ""
     for column in (table.columns[place] for place in places):
         head = column.group if column.group != previous else ""
-        # As text: of a string in brackets, such as [cb_beta=0.9], rich makes a style.
+        # As Text, because rich takes brackets in a string, such as [cb_beta=0.9], for a style.
         drawn.add_column(Text(printed(f"{head}{break_}{column.heading}")), justify="right", no_wrap=True)
         previous = column.group
     for row in rows:
         drawn.add_row(row[0], *(row[place + 1] for place in places))
     buffer = io.StringIO()
-    # As wide as the columns want: a reader can scroll, but nobody can read a cell that was cut.
+    # As wide as the columns need: a reader can scroll, but cannot read a cell that was cut.
     Console(file=buffer, width=_WIDEST, force_terminal=styled, highlight=False).print(drawn)
     return [line.rstrip() for line in buffer.getvalue().rstrip().split("\n")]

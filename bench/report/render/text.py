@@ -13,7 +13,7 @@ from bench.report.tables.table import Cell, Table
 
 
 def to_markdown(table: Table) -> str:
-    """A pipe table; best bold, second underlined."""
+    """A pipe table, in which the best is bold and the second underlined."""
     heads = [in_markdown(f"{c.group} {c.heading}".strip()) for c in table.columns]
     rows = [
         [in_markdown(row.label), *(_mark(cell, table, "**", "**", "<u>", "</u>") for cell in row.cells)] for row in table.rows
@@ -35,7 +35,7 @@ def cell_words(cell: Cell, table: Table) -> str:
 
 
 def _records(table: Table) -> list[dict[str, Any]]:
-    """One record per cell that says anything."""
+    """One record per cell that is not empty."""
     return [
         {
             "row": row.label, "group": column.group, "column": column.name, "published": column.published,
@@ -51,7 +51,7 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def to_csv(table: Table) -> str:
-    """One line per cell, figures in full, of the full table."""
+    """One line per cell of the full table, with unrounded figures."""
     records = _records(table.full or table)
     out = io.StringIO()
     fields = [
@@ -76,7 +76,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_json(table: Table) -> str:
-    """The cells of `to_csv` with title and notes."""
+    """The cells of `to_csv`, with title and notes."""
     table = table.full or table
     return json.dumps(
         {"name": table.name, "title": table.title, "notes": footnotes(table), "cells": _records(table)},

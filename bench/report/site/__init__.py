@@ -1,4 +1,4 @@
-"""The leaderboard as a website: a folder of pages that can be read from a disk, without a network, and published as it is."""
+"""The leaderboard as a website: a folder of pages that can be read from the disk, without a network, and published as it is."""
 
 from bench.report.site.write import Site, write
 

@@ -1,4 +1,4 @@
-"""What the pages of the site hold: data sets with the best of each data column, methods, claims. No page is written here."""
+"""The contents of the site's pages: data sets with the best method of each data column, and methods. `write` makes the pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = METRICS[HEADLINE]
 
 @dataclass(frozen=True)
 class Summary:
-    """A data column on the first page: its best row, and what else is significantly as good."""
+    """A data column on the first page: its best row, and how many methods are not significantly different from it."""
 
     column: str
     methods: int
@@ -72,8 +72,8 @@ def rows_of_methods(board: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def method_pages(names: Sequence[str], fidelity: Path) -> list[MethodPage]:
-    """What the registry and the page ``fidelity`` say of the methods ``names``; those of plug-in files that are not loaded have
-    their name alone.
+    """What the registry and the page ``fidelity`` say about the methods ``names``. Methods from plug-in files that are not loaded
+    only have a name.
     """
     from lt_core.identity import NEUTRAL
     from lt_core.methods import METHODS
@@ -108,5 +108,5 @@ def by_dataset(board: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def standing(run: Collection[str], submitted: Collection[str]) -> str:
-    """Whose the trials of a row are, by the folders of its runs: ``submitted`` where one is among those, else ``official``."""
+    """Whether the trials of a row are ``submitted``, if any of the folders in ``run`` is, or ``official``."""
     return SUBMITTED if set(run) & set(submitted) else "official"

@@ -1,4 +1,4 @@
-"""The site's files. The same rows give the same bytes, and a page loads nothing but what lies beside it."""
+"""Writing the site. The same rows give the same bytes, and a page loads only files from the site's own folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lt_core.errors import UserError
 _TEMPLATES = Path(__file__).parent / "templates"
 FIDELITY = Path("docs/fidelity.md")
 ARCHIVE, PLOTLY = "archive", "plotly.js"
-_MARK = ".lt-bench-site"  # in a folder that a site was written to
+_MARK = ".lt-bench-site"  # a file that marks the folder of a site
 
 
 @dataclass
@@ -53,13 +53,13 @@ class Site:
 
     @cached_property
     def board(self) -> pd.DataFrame:
-        """Their leaderboard, with what papers print for the same columns left out where nobody ran it."""
+        """Their leaderboard, without methods that papers print for the same columns but nobody ran."""
         rows = measured(self.whole_board)
         submitted = {folder_of(store) for store in self.stores if store.path.parent.name == SUBMITTED}
         return rows.assign(standing=[contents.standing(run, submitted) for run in rows["run"]])
 
     def pages(self, archive: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """(path below the site's folder, text) of each page; ``archive``: names of the releases that are kept."""
+        """(path below the site's folder, text) of each page; ``archive`` holds the names of the releases that are kept."""
         sets, methods = contents.by_dataset(self.board), contents.rows_of_methods(self.board)
         described = contents.method_pages(list(methods), FIDELITY)
         runs = {store.path.name: store for store in self.stores}
@@ -89,13 +89,14 @@ def _page(template: str, title: str, up: str, **values: Any) -> str:
 
 
 def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] = print) -> int:
-    """Write ``site`` into the folder ``out``, in place of an earlier one there; the number of pages.
+    """Write ``site`` into the folder ``out``, replacing an earlier site there, and return the number of pages.
 
     Args:
         release: also keep the leaderboard's files under ``archive/<release>``; those of earlier releases stay.
 
     Raises:
-        UserError: a folder that is not a site's and not empty, a release that is there and other, or a disk that takes nothing.
+        UserError: the folder is not empty and not a site's, the release is already there with other rows, or the disk cannot be
+            written.
     """
     from plotly.offline import get_plotlyjs
 

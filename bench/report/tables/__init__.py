@@ -19,19 +19,19 @@ def _any(spec: TrialSpec) -> bool:
 
 @dataclass(frozen=True)
 class View:
-    """How a table comes from a store's frames. ``plots`` are drawn beside it; ``shows`` says whether it shows a trial, and
+    """How a table is made from a store's frames. ``plots`` are drawn with it; ``shows`` says whether it shows a trial, and
     ``rows`` describes the trials that it shows.
     """
 
     build: Callable[..., Table]
-    metric: str = "error"  # shown unless another is asked for
-    by_class: bool = False  # needs the frame of classes too
+    metric: str = "error"  # the default metric
+    by_class: bool = False  # whether it also needs the frame of classes
     plots: tuple[str, ...] = ()
     shows: Callable[[TrialSpec], bool] = _any
     rows: str = "all trials"
 
     def __call__(self, frame: pd.DataFrame, metric: str | None = None, classes: pd.DataFrame | None = None) -> Table:
-        """The table of ``frame`` (one row per trial), and of ``classes`` (one row per trial and class) where it needs them."""
+        """The table of ``frame`` (one row per trial), and of ``classes`` (one row per trial and class) if it needs them."""
         return self.build(frame, *((classes,) if self.by_class else ()), metric or self.metric)
 
 

@@ -15,7 +15,7 @@ from lt_core.metrics import METRICS
 
 
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
-    """One row per method with its parameters, best mean over all columns first; a row with a hole comes last."""
+    """One row per method with its parameters, the best mean over all columns first; rows with empty cells come last."""
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
     cells = columns_of(frame)

@@ -18,7 +18,7 @@ from lt_core.metrics import METRICS, Metric
 from lt_core.result import OK
 
 _PAPER = ("Cui2019", "2")
-# Label here → name in the table, and method and parameters in the paper's.
+# Our label → its name in the table, and its method and parameters in the paper's figures.
 _LOSSES = {
     "softmax": ("Softmax", "softmax", ""),
     "sigmoid": ("Sigmoid", "sigmoid", ""),
@@ -32,12 +32,12 @@ _PICKED = ("cb_softmax", "cb_sigmoid", "cb_focal")
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """The table of a results frame.
 
-    The *Class-Balanced* row is chosen, column by column, over loss × β × γ by mean balanced accuracy on the
-    validation split, never on the test set; the three rows below it say what was chosen.
+    The *Class-Balanced* row is chosen, column by column, among loss × β × γ by mean balanced accuracy on the validation split,
+    never on the test set; the three rows below it show the choice.
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
-    columns, cells = [], []  # cells: one {row label: Cell} a column
+    columns, cells = [], []  # cells: one {row label: Cell} per column
     candidates = frame["method"].isin(_PICKED)
     labels = labels_in_order(frame[~candidates], list(_LOSSES))
     for (dataset, kind, factor), rows in columns_of(frame):
@@ -70,14 +70,14 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
 
 
 def _picked(rows: pd.DataFrame, figure: Metric) -> dict[str, Cell]:
-    """The class-balanced cell that validates best, and what it is."""
+    """The class-balanced cell that is best on the validation split, and its loss, β and γ."""
     finished = rows[(rows["status"] == OK) & rows["validation_balanced_accuracy"].notna()]
     if finished.empty:
         return {"Class-Balanced": Cell(text="no validation split" if len(rows) else "")}
     scores = finished.groupby("label", sort=False)["validation_balanced_accuracy"].agg(["mean", "size"])
-    complete = scores[scores["size"] == scores["size"].max()]  # a cell that lost seeds is not compared with whole ones
+    complete = scores[scores["size"] == scores["size"].max()]  # a cell that lacks seeds is not compared with complete ones
     means = complete["mean"].sort_index()
-    label = means.index[stats.settled(means.to_numpy()).argmax()]  # of equal ones the first by name, not by the last bit
+    label = means.index[stats.settled(means.to_numpy()).argmax()]  # ties are broken by name, not by the last bit
     chosen = rows[rows["label"] == label]
     params = params_of(chosen.head(1))[0]
     gamma = f"{params['gamma']:g}" if "gamma" in params else "–"
@@ -90,7 +90,7 @@ def _picked(rows: pd.DataFrame, figure: Metric) -> dict[str, Cell]:
 
 
 def _printed(dataset: str, kind: str, factor: float) -> dict[str, Cell]:
-    """The paper's column, by row label here; empty if it has none."""
+    """The paper's column, by our row labels; empty if it has none."""
     out = {}
     for label, (_, method, params) in _LOSSES.items():
         found = lookup(*_PAPER, dataset, kind, factor, method, params)

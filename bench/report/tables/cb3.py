@@ -19,18 +19,18 @@ from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 
 SHOWN = "trials of its two losses on iNaturalist 2017 and 2018 and ILSVRC 2012 with their natural imbalance"
-#: Set here → in the table, and in the paper's figures.
+#: Our set → its name in the table, and in the paper's figures.
 _SETS = {
     "inat2017": ("iNaturalist 2017", "inaturalist2017"),
     "inat2018": ("iNaturalist 2018", "inaturalist2018"),
     "ilsvrc2012": ("ILSVRC 2012", "imagenet2012"),
 }
-#: Label here → in the table, and in the paper's figures.
+#: Our label → its name in the table, and in the paper's figures.
 _LOSSES = {
     "softmax": ("Softmax", "softmax"),
     "cb_focal[gamma=0.5,cb_beta=0.999]": ("CB Focal (β = 0.999, γ = 0.5)", "cb_focal"),
 }
-#: Metric that is asked for → the metrics of its columns; any other one has one column per set.
+#: Metric asked for → the metrics of its columns; any other metric has one column per set.
 _BESIDE = {"error": ("error", "top5_error"), "accuracy": ("accuracy", "top5_accuracy")}
 _PRINTED = {"error_top1": "error", "error_top5": "top5_error"}
 _HEADINGS = {"error": "top-1 error", "top5_error": "top-5 error", "accuracy": "top-1 acc.", "top5_accuracy": "top-5 acc."}
@@ -39,8 +39,8 @@ _HEADINGS = {"error": "top-1 error", "top5_error": "top-5 error", "accuracy": "t
 class Kind(NamedTuple):
     """What a row of the table shows."""
 
-    loss: str  # its label here
-    size: int  # height and width of what the network is given, in pixels
+    loss: str  # our label
+    size: int  # height and width of the network's input, in pixels
     model: str
 
     @property
@@ -50,7 +50,7 @@ class Kind(NamedTuple):
 
     @property
     def place(self) -> tuple[int, int, int, str]:
-        """Where it stands, as in the paper: by loss, by size, and the smaller network first."""
+        """Sort key, in the order of the paper: by loss, by size, and the smaller network first."""
         return list(_LOSSES).index(self.loss), self.size, len(self.model), self.model
 
 
@@ -94,13 +94,13 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
 
 
 def _set(spec: TrialSpec) -> str:
-    """The set of the paper that a trial is on, stored at the size that its recipe scales pictures to; empty if it is on none."""
+    """The set of the paper that a trial is on, if it is stored at the size to which the recipe scales pictures; else empty."""
     stored = {f"{name}_{spec.recipe.evaluated_at}px": name for name in _SETS}
     return stored.get(spec.data.dataset, "")
 
 
 def _placed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``frame`` that have a place, with their set and their `Kind`.
+    """The rows of ``frame`` that this table shows, with their set and their `Kind`.
 
     Raises:
         UserError: there are none.

@@ -1,4 +1,4 @@
-"""Cells made of trials."""
+"""Cells made from trials."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def p_words(value: float, missing: str = "none") -> str:
 
 
 def mean_cell(values: np.ndarray, failed: int = 0) -> Cell:
-    """Mean and standard deviation (n − 1) of ``values`` [n]; NaN is the deviation of one value."""
+    """Mean and standard deviation (n − 1) of ``values`` [n]; for one value, the deviation is NaN."""
     if not len(values):
         return Cell(failed=failed)
     return Cell(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan, len(values), failed)
@@ -38,14 +38,14 @@ def cell_of(metric: Metric, frame: pd.DataFrame) -> Cell:
 
 
 def cells_of(metric: Metric, frame: pd.DataFrame, labels: Iterable[str]) -> dict[str, Cell]:
-    """The `cell_of` of each label in ``frame``; of one without rows it is empty."""
+    """The `cell_of` of each label in ``frame``; empty for a label without rows."""
     needed = frame[list(dict.fromkeys(["label", "status", "collapsed", metric.column, *REPEATS]))]  # specs are long texts
     of = dict(iter(needed.groupby("label", sort=False)))
     return {label: cell_of(metric, of[label]) if label in of else Cell() for label in labels}
 
 
 def figures_cell(values: pd.Series, frame: pd.DataFrame, failed: int = 0) -> Cell:
-    """Mean and standard deviation (n − 1) of ``values``, figures of rows of ``frame`` by their index."""
+    """Mean and standard deviation (n − 1) of ``values``, which belong to rows of ``frame`` by their index."""
     if values.empty:
         return Cell(failed=failed)
     places = frame.index.get_indexer(values.index)

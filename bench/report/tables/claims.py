@@ -1,4 +1,4 @@
-"""Claims of papers, each with what was measured: a table for each."""
+"""Claims of papers: a table for each, with what was measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADS = ("data", "difference", "95 % interval", "n", "says", "run")
 
 
 def build(folder: Path) -> list[Table]:
-    """One table per claim, with what the runs under ``folder`` say of it."""
+    """One table per claim, with what the runs under ``folder`` say about it."""
     return [_table(number, claim, evidence(claim, folder)) for number, claim in enumerate(claims(), 1)]
 
 

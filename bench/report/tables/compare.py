@@ -1,4 +1,4 @@
-"""Every method against a baseline over trials that share images and seeds: difference, interval, test, and ranks with theirs."""
+"""Every method against a baseline over trials that share images and seeds: difference, interval, test, and rank."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lt_core.labels import counted
 from lt_core.metrics import METRICS
 from lt_core.result import OK
 
-_NAMED = 4  # data columns whose share stands in a note; of more it says from where to where
+_NAMED = 4  # the most data columns whose shares are listed in a note; for more, it gives the range
 
 
 def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax") -> Table:
@@ -80,7 +80,7 @@ def _words_of(ranking: Ranking, label: str) -> str:
 
 
 def _shared(frame: pd.DataFrame) -> list[str]:
-    """How much trials of one subset and seed have in common: what comparing in pairs can gain."""
+    """How much trials of one subset and seed have in common, which is what comparing in pairs can gain."""
     found = {name: blocks.shared(wide.to_numpy(dtype=float)) for name, wide in columns_of(frame, "_figure").items()}
     known = {name: share for name, share in found.items() if share is not None}
     if not known:
@@ -99,7 +99,7 @@ def _shared(frame: pd.DataFrame) -> list[str]:
 
 
 def _devices(frame: pd.DataFrame) -> list[str]:
-    """What the pairs were measured on, and in how many of them a difference is also one of devices."""
+    """The devices of the trials, and for how many pairs the methods were measured on different devices."""
     done = frame[frame["status"] == OK]
     kind = done[MACHINE].astype(str).agg(", ".join, axis=1)
     pairs = [column for _, column in keys(done, PAIR).items()]

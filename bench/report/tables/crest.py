@@ -34,7 +34,7 @@ def shows(spec: TrialSpec) -> bool:
 
 
 def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
-    """Rows as in the paper, then whatever else was run; a fold is a subset of the images (``subset_seed``)."""
+    """Rows as in the paper, then all others that were run. A fold is a subset of the images (``subset_seed``)."""
     figure = METRICS[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
     names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})

@@ -19,7 +19,7 @@ from lt_core.labels import method_of, parse_label
 from lt_core.metrics import METRICS
 
 _PAPER = "Sahoo2020"
-#: Row here → method and parameters in the paper's table.
+#: Our row → its method and parameters in the paper's table.
 _PRINTED = {
     "Vanilla": ("vanilla", ""),
     "TS": ("ts", ""),
@@ -36,7 +36,7 @@ _PRINTED = {
     "Joint, ALT": ("joint_alt", ""),
     "Joint, AUG": ("joint_aug", ""),
 }
-#: Method here → row. TS stands in the paper's table alone: what it is, we do not know.
+#: Our method → its row. TS is only in the paper's table; we do not know what it is.
 _ROWS = {
     "softmax": "Vanilla",
     "inverse": "CS",
@@ -49,17 +49,18 @@ _ROWS = {
     "joint_aug": "Joint, AUG",
 }
 _JOINT = ("joint_aug", "joint_alt")
-#: First word of a set of the paper's → what its figures stand under, and what it is called.
+#: First word of our set's name → the set's name in the paper's figures, and in notes.
 _SETS = {"horse2zebra": ("horse2zebra", "Horse2Zebra"), "celeba": ("celeba", "CelebA"), "cub": ("cub200", "CUB-200-2011")}
-#: What made images are worth: heading, column of the frame, and the unit that it is shown in.
+#: Scores of generated images: heading, column of the frame, and the factor to the unit shown.
 _MADE = (("taken for it %", "inception_accuracy", 100), ("KID", "kid", 1), ("near-copies %", "near_copies", 100))
 
 
 def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
-    """Rows as in the paper, then whatever else was run; columns from few images of the smallest class to many.
+    """Rows as in the paper, then all others that were run; columns from few images of the smallest class to many.
 
-    The figures of the paper stand beside those on the same set with as many images of the smallest class. Where none is, its
-    CelebA figures stand at the side, which are of other images and say no more than how the methods lie to each other.
+    The figures of the paper are shown next to ours if these are on the same set with as many images of the smallest class. If
+    there are none, its CelebA figures are shown in columns of their own; they are for other images, and only show how the paper's
+    methods compare with one another.
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
@@ -92,7 +93,7 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     if any(name.startswith("Joint") for name in names.values()):
         notes.append("joint rows: our interpretation of the paper, whose code was not published")
     places = {name: i for i, name in enumerate(_PRINTED)}
-    # A joint row with parameters of its own stands behind its plain one.
+    # A joint row with parameters of its own comes after the plain one.
     places |= {name: places[_ROWS[method_of(label)]] for label, name in names.items() if method_of(label) in _JOINT}
     order = sorted(dict.fromkeys([*_PRINTED, *names.values()]), key=lambda name: places.get(name, len(_PRINTED)))
     lines = tuple(
@@ -109,7 +110,7 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
 
 
 def _judged(rows: pd.DataFrame, smallest: int) -> str:
-    """Who judges the images made at one number of images of the smallest class, and what its word is worth."""
+    """A note on how the images generated for the smallest class are scored, and how accurate their judge is."""
     judge = 100 * rows["judge_accuracy"].mean()
     return (
         f"images made for the smallest class of {smallest}: the share that a classifier trained on balanced real images takes "
@@ -125,7 +126,7 @@ def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
         method, changed = parse_label(str(label))
         if method in _JOINT:
             joint.append(str(label))
-        elif method == "cb_softmax" and set(changed) <= {"cb_beta"}:  # with more changed it is no row of the paper's
+        elif method == "cb_softmax" and set(changed) <= {"cb_beta"}:  # with other changes it is not a row of the paper
             plain[str(label)] = f"CB (β = {given['cb_beta']:g})"
         else:
             plain[str(label)] = _ROWS.get(str(label), str(label))
@@ -138,7 +139,7 @@ def _first_word(dataset: str) -> str:
 
 
 def _likeness(beside: Sequence[str]) -> str:
-    """What the paper's figures have in common with ours, in words; ``beside``: the sets that figures stand beside."""
+    """What the paper's figures have in common with ours; ``beside`` holds the sets for which both are shown."""
     if not beside:
         return "with other images and networks"
     names = " and ".join(dict.fromkeys(beside))
@@ -149,7 +150,7 @@ def _likeness(beside: Sequence[str]) -> str:
 
 
 def _printed(dataset: str) -> Mapping[int, dict[str, Cell]]:
-    """The paper's figures for a set of its own, in %: images of the minority → row → figure; none for any other set."""
+    """The paper's figures for one of its sets, in %: number of minority images → row → figure; empty for any other set."""
     rows = published()
     known = _SETS.get(_first_word(dataset), ("", ""))[0]
     rows = rows[(rows["paper"] == _PAPER) & (rows["dataset"] == known)]

@@ -1,4 +1,4 @@
-"""The layout of tables in the papers: the order of columns, and the names of rows."""
+"""The layout that tables share with the papers: the order of columns, and the names of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from lt_core.labels import parse_label
 
 
 def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
-    """(dataset, imbalance type, factor) → rows; datasets in order, factors from the largest down, as the papers print them."""
+    """((dataset, imbalance type, factor), rows) for each column: datasets as they come, and factors from the largest down, as in
+    the papers.
+    """
     cells = list(frame.groupby(HEADINGS, sort=False, dropna=False))
     places = {key: i for i, key in enumerate(dict.fromkeys((k[0], k[1]) for k, _ in cells))}
     return sorted(cells, key=lambda item: (places[item[0][0], item[0][1]], -item[0][2]))
@@ -21,11 +23,11 @@ def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
 def names_without_common(
     labels: Sequence[str], rows: Mapping[str, str], everywhere: bool = False
 ) -> tuple[dict[str, str], list[str]]:
-    """Label → name of its row, and the parameters that all labels with parameters share, which are not repeated in the names.
+    """Label → name of its row; and the parameters that all labels with parameters share, which the names do not repeat.
 
     Args:
-        rows: method → what a table calls it; another goes by its own name.
-        everywhere: labels without parameters have the parameters too, at their defaults, and share none then.
+        rows: method → its name in the table; other methods keep their own name.
+        everywhere: a label without parameters has the defaults of the same parameters, so that no parameters are shared then.
     """
     parsed = {label: parse_label(label) for label in labels}
     given = {label: [f"{key}={value}" for key, value in values.items()] for label, (_, values) in parsed.items()}
@@ -39,6 +41,6 @@ def names_without_common(
 
 
 def labels_in_order(frame: pd.DataFrame, first: Sequence[str]) -> list[str]:
-    """Labels present, those in ``first`` first and in that order."""
+    """The labels of ``frame``: those in ``first`` come first, in that order, and the others are sorted."""
     present = list(dict.fromkeys(frame["label"]))
     return [x for x in first if x in present] + sorted(x for x in present if x not in first)

@@ -1,4 +1,4 @@
-"""The leaderboard as tables: one a data column, columns of the reader's choice."""
+"""The leaderboard as tables: one per data column, with columns of the reader's choice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXTRAS = (
     "average_rank", "rank_interval", "chance_best", "gpu_hours", "published", "difference", "verdict", "paper",
     "relative_accuracy", "reference", "devices", "run", "command",
 )  # fmt: skip
-_NAMED = 4  # methods that a note lists; of more it says how many
+_NAMED = 4  # the most methods that a note lists; for more, it gives their number
 DEFAULT = (HEADLINE, "many", "medium", "few", "ece", "seconds", "images_per_second", "gpu_hours", "average_rank", "rank_interval",
            "chance_best", "published", "difference", "verdict")  # fmt: skip
 _MEANING = {
@@ -43,7 +43,7 @@ def choose(text: str | None) -> tuple[str, ...]:
     """The columns that a user names, or the default ones.
 
     Raises:
-        UserError: a column that there is not.
+        UserError: there is no such column.
     """
     known = [*METRICS, *_EXTRAS]
     columns = tuple(part.strip() for part in text.split(",")) if text else DEFAULT
@@ -59,12 +59,12 @@ def build(
     """Tables of a `bench.analysis.leaderboard.leaderboard` frame that was ranked by ``metric``.
 
     Args:
-        columns: what to show; what has no value in a table is left out of it.
-        sort: figure or ``average_rank`` to sort by; ``metric`` if none.
-        only: show the methods or labels that this matches. Ranks and marks stay those among all methods.
+        columns: the columns to show; a column without values is left out of a table.
+        sort: metric to sort by, or ``average_rank`` [default: ``metric``].
+        only: show the methods or labels that this matches. Ranks and marks still refer to all methods.
 
     Raises:
-        UserError: nothing to sort by of that name, or ``only`` matches nothing.
+        UserError: there is no column ``sort``, or ``only`` matches nothing.
     """
     if sort is not None and sort not in [*METRICS, "average_rank"]:
         raise unknown("column to sort by", sort, [*METRICS, "average_rank"])
@@ -98,7 +98,7 @@ def build(
 
 
 def _sources(rows: pd.DataFrame) -> list[str]:
-    """Whose rows those of a column are, on which devices, and which are left out for them."""
+    """Notes on the runs and devices of a data column's rows, and on rows that are left out because of them."""
     measured = rows[rows["n"] > 0]
     groups = list(measured.groupby("devices", sort=False))
     runs = [dict.fromkeys(run for row in found["run"] for run in row) for _, found in groups]
@@ -139,12 +139,12 @@ def _cell(row: pd.Series, column: str, metric: str) -> Cell:
         return Cell(text=f"{value:.0f}")
     if column == "difference":
         return Cell(text=f"{value:+.2f}")
-    # The spread of the figure that ranks is enough for a line; the files hold the others.
+    # A line only shows the spread of the figure that ranks; the files have the others.
     return Cell(float(value))
 
 
 def _with_marks(table: Table, board: pd.DataFrame) -> Table:
-    """What the board knows about the best of the column: its tests are of all trials, which the cells here do not hold."""
+    """``table`` with the board's marks, whose tests use the figures of all trials; the cells here do not have these."""
     rows = [
         replace(row, cells=(replace(row.cells[0], tied=bool(tied), untested=bool(untested)), *row.cells[1:]))
         for row, tied, untested in zip(table.rows, board["tied"], board["untested"], strict=True)

@@ -33,7 +33,9 @@ _SAID_BY_ROW = ("weights", "mean", "sampling", "schedule", "head", "mixed")
 
 
 class Kind(NamedTuple):
-    """A row of the table: places of its loss and of its way of rebalancing, and hyperparameters other than the declared ones."""
+    """A row of the table: the places of its loss and of its rebalancing method, and hyperparameters that differ from the declared
+    ones.
+    """
 
     loss: int
     rule: int
@@ -41,20 +43,20 @@ class Kind(NamedTuple):
 
     @property
     def plain(self) -> str:
-        """What the papers call it: ``LDAM DRW``."""
+        """Its name in the papers: ``LDAM DRW``."""
         return " ".join(filter(None, [list(_LOSSES.values())[self.loss], list(_RULES.values())[self.rule]]))
 
     @property
     def name(self) -> str:
-        """That, and what was tuned: ``LDAM DRW [scale=10]``."""
+        """The same with the hyperparameters that differ: ``LDAM DRW [scale=10]``."""
         return self.plain + (f" [{','.join(self.tuned)}]" if self.tuned else "")
 
 
 def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """Rows: each loss alone, with re-weighting, re-sampling, and DRW (Kang et al. 2021; Cao et al. 2019, table 2).
 
-    A trial's row follows from its parts, not from its name: re-weighting is by the effective number of images (the papers' CB
-    rows), and hyperparameters other than the declared ones are named beside the row.
+    A trial's row follows from its parts, not from its name. Re-weighting is by the effective number of images (the papers' CB
+    rows), and hyperparameters that differ from the declared ones are named in the row.
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
@@ -86,7 +88,7 @@ def shows(spec: TrialSpec) -> bool:
 
 
 def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
-    """Label → its row, for those labels of ``frame`` that have one."""
+    """Label → its row, for the labels of ``frame`` that have one."""
     first = frame.drop_duplicates("label")
     kinds = {str(label): row_kind(str(label), params) for label, params in zip(first["label"], params_of(first), strict=True)}
     return {label: kind for label, kind in kinds.items() if kind}
@@ -106,7 +108,7 @@ def row_kind(label: str, params: Mapping[str, Any]) -> Kind | None:
 
 
 def _printed(dataset: str, shape: str, factor: float, row: str) -> Cell | None:
-    # The paper's own table is not among our checked sources; where a checked source prints the same row, it stands here.
+    # The paper's own table is not among our checked sources, so this is the figure of a checked source that prints the same row.
     if row != "ERM":
         return None
     found = lookup("Cui2019", "2", dataset, shape, factor, "softmax", "")

@@ -19,12 +19,12 @@ from lt_core.errors import UserError
 from lt_core.metrics.catalogue import FEW, MANY
 from lt_core.result import OK
 
-#: Rows of the full table, and points of a line in the chart; of more classes, neighbours by size share one.
+#: The most rows of the full table, and points of a line in the chart; with more classes, neighbours by size share one.
 MOST = 200
-#: Classes that every format lists one by one. Of more, readers are shown groups: by shots, and `_GROUPS` of similar size.
+#: The most classes that every format lists one by one. Larger sets are shown in groups: by shots, and in `_GROUPS` by size.
 LISTED, _GROUPS = 20, 10
 _SHOTS = ("many-shot", "medium-shot", "few-shot")
-#: Rows of the maximum-margin table that the paper draws class by class.
+#: Rows of the maximum-margin table for which the paper draws every class.
 _PAPER = ("ERM", "ERM re-weighting", "LDAM DRW", "MM DRW")
 
 
@@ -38,8 +38,8 @@ def shown(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(group, imbalance factor, errors) of each data column. errors: one row per trial and class with label, rank (0 the largest
-    class), train_count and error in %.
+    """(group, imbalance factor, errors) of each data column. The frame errors has one row per trial and class, with label, rank
+    (0 is the largest class), train_count and error in %.
     """
     done = frame.loc[frame["status"] == OK, ["trial_id", "label", "seed"]]
     every = per_class[per_class["trial_id"].isin(done["trial_id"])].merge(done, on="trial_id")
@@ -57,8 +57,8 @@ def width_of(errors: pd.DataFrame) -> int:
 
 
 def in_stretches(errors: pd.DataFrame, width: int) -> pd.DataFrame:
-    """One row per trial and stretch of ``width`` neighbouring ranks (the last may be shorter): label, stretch (0 the largest
-    classes), first and last rank, most and fewest training images of its classes, and the mean of their errors.
+    """One row per trial and stretch of ``width`` neighbouring ranks (the last may be shorter): label, stretch (0 has the largest
+    classes), first and last rank, most and fewest training images of its classes, and their mean error.
     """
     return _in_groups(errors.assign(stretch=errors["rank"] // width), "stretch")
 
@@ -77,17 +77,17 @@ def several(low: int, high: int) -> str:
 
 
 def build(frame: pd.DataFrame, per_class: pd.DataFrame, metric: str = "error") -> Table:
-    """One row per class by rank, one column per method for each data column; mean and standard deviation over seeds.
+    """One row per class by rank, and one column per method and data column; cells are mean and standard deviation over seeds.
 
-    Of more than `LISTED` classes, the table has many-, medium- and few-shot classes and ten groups of classes of similar size.
-    Its `Table.full` has the classes themselves, in at most `MOST` rows.
+    For more than `LISTED` classes, the rows are the many-, medium- and few-shot classes and ten groups of classes of similar
+    size; `Table.full` then has the classes themselves, in at most `MOST` rows.
 
     Args:
         frame: one row per trial.
         per_class: one row per trial and class (`bench.records.frames.per_class`).
 
     Raises:
-        UserError: another metric, which classes do not have.
+        UserError: ``metric`` is not the error, and other metrics are not defined for a class.
     """
     if metric != "error":
         raise UserError(f"table per_class shows the error of each class, not {metric}: omit --metric")
@@ -107,7 +107,7 @@ def _table(
     found: Sequence[tuple[str, str, pd.DataFrame]], names: dict[str, str], notes: Sequence[str], width: int, classes: int,
     shots: bool = False,
 ) -> Table:  # fmt: skip
-    """The table with a row for ``width`` classes of similar size; ``shots``: below rows for all classes and for `_SHOTS`."""
+    """The table with one row per ``width`` classes of similar size; ``shots``: rows for all classes and `_SHOTS` come first."""
     columns = [
         Column(f"{group} IF {factor}", name, plain=True) for group, factor, _ in found for name in ("images", *names.values())
     ]
@@ -129,13 +129,13 @@ def _table(
 
 
 def _shots(errors: pd.DataFrame) -> pd.DataFrame:
-    """`_in_groups` of all classes, and of the classes of each of `_SHOTS`."""
+    """`_in_groups` for all classes together, and for each of `_SHOTS`."""
     by_size = np.select([errors["train_count"] > MANY, errors["train_count"] >= FEW], _SHOTS[:2], _SHOTS[2])
     return pd.concat([_in_groups(errors.assign(group=group), "group") for group in ("all", by_size)])
 
 
 def _row(group: object, label: str, grouped: Sequence[pd.DataFrame], names: Iterable[str]) -> Row | None:
-    """The row of one group of classes: in each data column their numbers of images and their errors; None without classes."""
+    """The row of one group of classes: their numbers of images and their errors in each data column; None without classes."""
     cells: list[Cell] = []
     for frame in grouped:
         mine = frame[frame["group"] == group]

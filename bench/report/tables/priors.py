@@ -1,4 +1,4 @@
-"""Methods on test sets with other class frequencies, by what is done about them: a table for each data column."""
+"""Methods on test sets with other class frequencies, by way of adapting to them: a table for each data column."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WORDS = (
 
 
 def build(frame: pd.DataFrame, accuracies_of: Callable[[pd.DataFrame], pd.DataFrame], only: str = "*") -> list[Table]:
-    """One row per method and way of adapting, one column per test prior; the best of the methods as they are first.
+    """One row per method and way of adapting, and one column per test prior; the best methods without adaptation come first.
 
     Args:
         frame: one row per trial.
@@ -72,12 +72,12 @@ def _table(name: str, trials: pd.DataFrame, accuracies: pd.DataFrame, notes: lis
 def _cells(accuracies: pd.DataFrame, trials: pd.DataFrame, way: str) -> tuple[Cell, ...]:
     mine = accuracies[accuracies["way"] == way].loc[trials.index]
     if way != AS_IS:
-        trials = trials.assign(collapsed=False)  # which is said of the method as it is
+        trials = trials.assign(collapsed=False)  # shown only for the method as it is
     return tuple(figures_cell(mine[name].dropna(), trials) for name in PRIORS)
 
 
 def _empty(accuracies: pd.DataFrame) -> list[str]:
-    """Why there are figures that could not be made."""
+    """Notes on why some figures are missing."""
     lacking = accuracies[list(PRIORS)].isna().any(axis=1).groupby(accuracies["way"]).sum()
     no_split, singular = int(lacking[KNOWN]), int(lacking[BBSE] - lacking[KNOWN])
     words = []

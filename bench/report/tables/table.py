@@ -1,4 +1,4 @@
-"""What a table is, before its looks are decided."""
+"""What a table contains, independently of how it looks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from bench.analysis import blocks, stats
 class Cell:
     """One figure with its spread, or a word. ``std`` divides by n − 1 and is NaN for n = 1.
 
-    ``values`` are the figures behind the mean, by subset and seed, which pair them with those of other cells.
+    ``values`` are the figures behind the mean, by subset and seed, so that they can be paired with those of other cells.
     """
 
     mean: float | None = None
     std: float | None = None
     n: int = 0
-    failed: int = 0  # trials of this cell that did not finish; never averaged
+    failed: int = 0  # trials of this cell that did not finish; they are never averaged
     text: str = ""
-    collapsed: int = 0  # finished trials that predict one class for nearly everything; averaged, and told
-    rank: int = 0  # 1 best of its column, 2 second, 0 neither
+    collapsed: int = 0  # finished trials that predict one class for nearly everything; they are averaged and reported
+    rank: int = 0  # 1 for the best of its column, 2 for the second, 0 for the others
     tied: bool = False  # not significantly different from the best of its column
-    untested: bool = False  # no test against the best of its column: too few shared seeds, or no spread
+    untested: bool = False  # not tested against the best of its column: too few shared seeds, or no spread
     values: Mapping[Any, float] = field(default_factory=dict, compare=False, repr=False)
 
     def words(self, spread: bool = True, n: bool = False) -> str:
@@ -47,7 +47,7 @@ class Cell:
 @dataclass(frozen=True)
 class Column:
     """``group`` is printed once above neighbours that share it. A published column holds figures of a paper; the name of a plain
-    one is not an imbalance factor. ``lower_is_better`` says how it is ranked; None: it is not.
+    column is not an imbalance factor. ``lower_is_better`` says how the column is ranked; with None, the table's default applies.
     """
 
     group: str
@@ -78,7 +78,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
-    full: Table | None = None  # the same with all its rows, if this is a summary: what CSV and JSON hold
+    full: Table | None = None  # the table with all rows, if this is a summary; CSV and JSON have it
 
     def common_n(self) -> int | None:
         """The number of trials behind every measured cell, if it is the same for all."""
@@ -87,8 +87,8 @@ class Table:
 
 
 def rank_columns(table: Table, lower_is_better: bool | None = None) -> Table:
-    """Mark the best and the second best mean of each measured column, equal means sharing a rank, and what does not differ
-    significantly from the best. ``lower_is_better`` holds for columns that do not say so themselves.
+    """Mark the best and the second-best mean of each measured column (equal means share a rank), and the figures that are not
+    significantly different from the best. ``lower_is_better`` applies to columns that do not set it themselves.
     """
     rows = [list(row.cells) for row in table.rows]
     for j, column in enumerate(table.columns):

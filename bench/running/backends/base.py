@@ -21,13 +21,13 @@ class Job:
 
 
 class Interrupted(Exception):
-    """The user asked to stop; every finished trial has been delivered."""
+    """The user asked to stop. Every finished trial has been delivered."""
 
 
 class Listener(Protocol):
-    """Hears of trials while they run. Part of the driver."""
+    """Is told about trials while they run; part of the driver."""
 
-    #: Whether every point of a trial's learning curve must be reported, and not only one a second.
+    #: Whether every point of a trial's learning curve must be reported, instead of one per second.
     wants_progress: bool
 
     def progress(self, spec: TrialSpec, progress: Progress) -> str:
@@ -41,7 +41,7 @@ class Listener(Protocol):
 
 
 class JobSource(Protocol):
-    """Gives jobs that depend on the results of earlier ones."""
+    """A source of jobs that depend on the results of earlier ones."""
 
     def ask(self) -> Job | None:
         """The next job; None if there is none at the moment, or none left."""
@@ -54,16 +54,16 @@ class Backend(Protocol):
     """Runs jobs."""
 
     def workers(self) -> int:
-        """Trials that run at the same time.
+        """The number of trials that run at the same time.
 
         Raises:
-            UserError: no machine can ever run one.
+            UserError: no machine has the resources to run one.
         """
 
     def run(self, jobs: Sequence[Job] | JobSource, listener: Listener) -> None:
-        """Run all jobs and report each to ``listener``; a trial that it stops ends with status pruned.
+        """Run all jobs and report each to ``listener``. A trial that the listener stops ends with status pruned.
 
         Raises:
             Interrupted: the user asked to stop.
-            UserError: as raised by the listener, if a record cannot be written.
+            UserError: the listener raised it, for example because a record cannot be written.
         """

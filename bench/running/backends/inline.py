@@ -1,4 +1,4 @@
-"""Trials one after another in this process: for debugging, tests, and machines without Ray."""
+"""The backend that runs trials one after another in this process, for debugging, tests, and machines without Ray."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class Inline:
 
 
 def _asked(source: JobSource) -> Iterator[Job]:
-    while (job := source.ask()) is not None:  # every earlier job has ended: there is nothing to wait for
+    while (job := source.ask()) is not None:  # every earlier job has ended, so there is nothing to wait for
         yield job

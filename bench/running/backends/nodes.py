@@ -1,7 +1,7 @@
-"""What the nodes of a cluster need to train trials, and how those that lack something get it: by Ray's runtime environment.
+"""What the nodes of a cluster need to train trials, and how Ray's runtime environment provides what is missing.
 
-A node needs Python, Ray, torch and torchvision, which belong to its hardware. The rest is small: Ray installs it where it is
-missing, in the driver's versions, for this run only.
+A node needs Python, Ray, torch and torchvision, which depend on its hardware. Everything else is small: where it is missing, Ray
+installs the driver's versions, for this run only.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from lt_core.errors import UserError
 from lt_core.labels import counted
 
-#: What `lt_core` imports besides the standard library and `THEIRS`.
+#: The distributions that `lt_core` imports, besides the standard library and `THEIRS`.
 OURS = ("filelock", "imbalanced-learn", "numpy", "pillow", "pyarrow", "safetensors", "scikit-learn", "scipy")
-#: What a node must bring, and what only these need.
+#: The distributions that must be installed on a node; their own requirements are not checked.
 THEIRS = ("ray", "torch", "torchvision")
-_PATIENCE = 60.0  # seconds that a node may take to say what it has
+_PATIENCE = 60.0  # seconds that a node may take to answer
 
 
 def pinned() -> dict[str, str]:
-    """Distributions that trials need, with their own requirements → their versions here, without `THEIRS`."""
+    """The distributions that trials need, including requirements of `OURS` but not `THEIRS` → their versions here."""
     from packaging.requirements import Requirement
 
     versions: dict[str, str] = {}
@@ -41,14 +41,14 @@ def _normal(name: str) -> str:
 
 
 def lacking(names: Sequence[str]) -> dict[str, list[str]]:
-    """Host → those of the distributions ``names`` that it lacks, for the nodes of the cluster that this process has joined.
+    """Host → the distributions among ``names`` that it lacks, for the nodes of the cluster that this process has joined.
 
-    A node that does not answer within a minute is assumed to have them: it is busy, and if they are missing, a trial will say so.
+    A node that does not answer within a minute is busy and is assumed to have them all; if it does not, a trial will say so.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def missing(wanted: list[str]) -> list[str]:  # inside, so that it travels by value: the node may lack this very package
+    def missing(wanted: list[str]) -> list[str]:  # nested, so that it is pickled by value, because the node may lack this package
         from importlib import metadata
 
         here = {(found.metadata["Name"] or "").lower().replace("_", "-") for found in metadata.distributions()}
@@ -88,7 +88,7 @@ def installed_by_ray(missing: Mapping[str, Sequence[str]], versions: Mapping[str
     if not needed:
         return {}, ""
     packages = [f"{name}=={versions[name].partition('+')[0]}" for name in needed]
-    # Everything is listed, and what a package needs besides is there: pip would bring another torch.
+    # Without dependencies, because pip would install another torch; `versions` has all requirements that a node may lack.
     pip = {"packages": packages, "pip_check": False, "pip_install_options": ["--no-deps", "--disable-pip-version-check"]}
     words = f"{counted(len(missing), 'node')} of the cluster {'lacks' if len(missing) == 1 else 'lack'} {', '.join(needed)}"
     return {"pip": pip}, f"{words}: Ray installs {'it' if len(needed) == 1 else 'them'} for this run"

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Nodes of those Rays that this process started by `with_workers_ready`.
+#: IDs of the nodes that this process started with `with_workers_ready`.
 _NODES: set[str] = set()
 
 
 def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | None) -> None:
-    """Call ``start``, with first workers (one per CPU) that import torch and Tune while the driver goes on; the first trials run
-    there.
+    """Call ``start``, so that Ray's first workers (one per CPU) import torch and Tune while the driver goes on. The first trials
+    run in these workers.
 
-    If a trial takes several ``cpus`` or a GPU, most of these imports would be wasted.
+    If a trial takes several ``cpus`` or a GPU, workers do not import anything early, because most of these imports would be
+    wasted.
     """
     import ray
     import torch
@@ -26,7 +27,7 @@ def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | Non
         return
     with _variables(
         RAY_preload_python_modules="torch,ray.tune",
-        OMP_NUM_THREADS="1",  # as Ray sets it for a trial of one CPU, which is too late for a library that is loaded
+        OMP_NUM_THREADS="1",  # as Ray sets it for a trial with one CPU, but by then the libraries are loaded
         PL_DISABLE_FORK="1",  # as Tune sets it
     ):
         start()
@@ -34,26 +35,26 @@ def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | Non
         _NODES.add(ray.get_runtime_context().get_node_id())
 
 
-#: What a stranger can do who has no token. The status of this program is 0 if it can.
+#: A program that lists the cluster's nodes, as a stranger without a token might. It exits with 0 if it succeeds.
 _STRANGER = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)"
 
 
 def open_to_strangers(address: str) -> bool:
-    """Whether the head at ``address`` answers without a token; tried in a process that has none."""
+    """Whether the head at ``address`` answers without a token, which is tried in a process that has none."""
     token_free = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
     command, mode = [sys.executable, "-c", _STRANGER, address], {"RAY_AUTH_MODE": "disabled"}
     try:
         return not subprocess.run(command, env={**token_free, **mode}, capture_output=True, timeout=30).returncode
-    except subprocess.TimeoutExpired:  # whatever it is, it is not open
+    except subprocess.TimeoutExpired:  # no answer: it is not open
         return False
 
 
 @contextmanager
 def ready_workers_taken() -> Iterator[None]:
-    """While Tune runs: let its actors use the workers that are ready, if this process started Ray.
+    """While Tune runs, let its actors use the workers that are ready, if this process started Ray.
 
-    Tune requests workers with its own environment variables. For each, Ray would start another process, which has to import
-    torch, and the ready ones would end unused. They have these variables anyway, because we started them with these.
+    Tune requests workers with environment variables of its own. For each, Ray would start another process, which has to import
+    torch, and the ready workers would never be used. They have these variables anyway, because we started them that way.
     """
     import ray
     from ray.tune.execution import class_cache
@@ -71,9 +72,10 @@ def ready_workers_taken() -> Iterator[None]:
 
 @contextmanager
 def a_lack_of_memory_survived() -> Iterator[None]:
-    """While Tune runs: treat a worker that Ray ends for lack of memory as one that died, and start its trial again.
+    """While Tune runs, treat a worker that Ray ends for lack of memory as one that died, and start its trial again.
 
-    Of the errors of a dead actor, Tune knows only RayActorError, which this is not, and would end the whole run with a traceback.
+    Tune only expects a RayActorError from a dead actor. An OutOfMemoryError is not one, and would end the whole run with a
+    traceback.
     """
     from unittest.mock import patch
 
@@ -89,10 +91,10 @@ def a_lack_of_memory_survived() -> Iterator[None]:
 
 @contextmanager
 def signals_left_alone() -> Iterator[None]:
-    """While Ray starts: keep our signal handlers. Ray would give SIGTERM to `sys.exit`, then to a handler that dumps the stack
-    and aborts.
+    """While Ray starts, keep our signal handlers. Ray would handle SIGTERM with `sys.exit`, and later with a handler that dumps
+    the stack and aborts.
 
-    An exception in the middle of its start leaves a Ray whose shutdown is a segmentation fault.
+    An exception in the middle of its start leaves a Ray whose shutdown ends in a segmentation fault.
     """
     from ray._private import utils
 
@@ -107,10 +109,10 @@ def signals_left_alone() -> Iterator[None]:
 
 @contextmanager
 def out_of_reach() -> Iterator[None]:
-    """While a local Ray starts: let its daemons and workers listen on loopback only.
+    """While a local Ray starts, make its daemons and workers listen only on the loopback interface.
 
-    They do if the node's address is that of loopback. Ray has a switch for this, meant for Windows and macOS; an address given
-    in any other way is replaced by the machine's own.
+    They do so if the node's address is the loopback address. Ray has a switch for this, which is meant for Windows and macOS; an
+    address that is given in any other way is replaced by the machine's own.
     """
     from ray._private import ray_constants
 
@@ -125,7 +127,7 @@ def out_of_reach() -> Iterator[None]:
 
 @contextmanager
 def _variables(**values: str) -> Iterator[None]:
-    """Environment variables for processes that are started in this block; variables that are already set stay."""
+    """Set environment variables for processes that are started in this block. Variables that are already set are not changed."""
     missing = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(missing)
     try:

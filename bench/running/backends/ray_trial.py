@@ -18,11 +18,11 @@ from lt_core.training.carried import carried, received
 if TYPE_CHECKING:
     from lt_core.training import Progress
 
-_REPORT_SECONDS = 1.0  # a trial reports at most this often: reports cost the driver more than epochs cost a small trial
+_REPORT_SECONDS = 1.0  # a trial waits at least this long between reports, which cost the driver more than a small epoch takes
 
 
 def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
-    """A trial's config, as JSON: Tune copies its whole grid for each trial, which with 2,400 trials in nested dictionaries took
+    """A trial's config as JSON. Tune copies its whole grid for each trial; with 2,400 trials as nested dictionaries, this took
     minutes before the first one started.
 
     Ray lets a worker without a GPU see all GPUs of the machine (ray-project/ray#54868), so a trial without a GPU must be told to
@@ -32,7 +32,7 @@ def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
 
 
 def unpacked(config: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `packed`, for a config that Tune has."""
+    """The inverse of `packed`, for a trial's config in Tune."""
     job: dict[str, Any] = json.loads(config["job"])
     return job
 
@@ -56,14 +56,14 @@ def trainable() -> type:
     from lt_core.training.runtime import gpu_is_lost
 
     class Trial(tune.Trainable):
-        """A trial as Tune sees it. Everything it knows comes from its config, so that a reused actor carries nothing over."""
+        """A trial as Tune sees it. All its state comes from its config, so that a reused actor carries nothing over."""
 
         def setup(self, config: dict[str, Any]) -> None:
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             if gpu_is_lost():
-                os._exit(1)  # Ray starts the trial in another process; in this one all would fail
+                os._exit(1)  # Ray starts the trial in another process; in this one, all trials would fail
             job = unpacked(new_config)
             self.steps, self.wants_progress = steps(job), job["wants_progress"]
             return True

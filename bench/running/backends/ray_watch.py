@@ -1,4 +1,4 @@
-"""Whether Ray is still alive during a run: a driver whose daemons have died would wait for ever."""
+"""Whether Ray is still alive during a run. A driver whose daemons have died would wait for ever."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from bench.running import stopping
 from lt_core.errors import UserError
 
-BAD_MACHINE = 2  # exit code, that of every error which is told in a sentence
-_LOOK = 1.0  # seconds between two looks
-_DEAD = 3.0  # seconds for which a daemon has to be gone
+BAD_MACHINE = 2  # the exit code of every error that is reported in a sentence
+_LOOK = 1.0  # seconds between two checks
+_DEAD = 3.0  # a daemon is dead once it has been gone for this many seconds
 _HEAD_DEAD = 45.0  # the same for the head of a cluster, which others may start again; Ray itself gives up after 60
-_GRACE = 5.0  # seconds in which the driver can end in good order
+_GRACE = 5.0  # seconds that the driver has to end in good order
 
 
 class Watch:
-    """Looks at the daemons until it is closed.
+    """Checks the daemons until it is closed.
 
     Args:
-        looks: name of a daemon → whether it is gone, and for how many seconds it must be gone.
+        looks: name of a daemon → a function that says whether it is gone, and the seconds after which it counts as dead.
         leave: ends the process with a sentence; called if the driver does not close the watch in time.
     """
 
@@ -55,9 +55,10 @@ class Watch:
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """While a driver waits for Ray: notice within a few seconds that an essential daemon has died.
+    """While a driver waits for Ray, notice within a few seconds if an essential daemon has died.
 
-    The waiting code checks ``lost`` from time to time and raises it. A driver that hangs inside Ray and cannot check is ended.
+    The waiting code checks ``lost`` from time to time and raises it. If the driver hangs inside Ray and cannot check, the process
+    is ended.
     """
     looks = _looks()
     stopping.shut_down_unless(lambda: any(look() for look, _ in looks.values()))
@@ -72,7 +73,7 @@ def _looks() -> dict[str, tuple[Callable[[], bool], float]]:
     import ray
     from ray.util.client import ray as client
 
-    if client.is_connected():  # through a proxy (ray://), which alone is to be reached from here
+    if client.is_connected():  # only the proxy (ray://) can be reached from here
         return {}
     context = ray.get_runtime_context()
     me = context.get_node_id()
@@ -94,7 +95,7 @@ def _looks() -> dict[str, tuple[Callable[[], bool], float]]:
 
 
 def _refused(address: tuple[str, int]) -> bool:
-    """Whether nobody listens there; a machine that does not answer at all may only be cut off for a while."""
+    """Whether the connection is refused. A machine that does not answer at all may only be cut off for a while."""
     try:
         socket.create_connection(address, timeout=_LOOK).close()
     except ConnectionRefusedError:

@@ -1,4 +1,4 @@
-"""Loggers: experiment trackers that are told of each trial's parameters, learning curve and result while a run goes on."""
+"""Loggers: experiment trackers that receive each trial's parameters, learning curve and result during a run."""
 
 from bench.running.loggers.base import LOGGERS, Begun, Logger, TrialLog, logger, opened
 from bench.running.loggers.listening import logged

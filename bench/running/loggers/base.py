@@ -13,17 +13,17 @@ from lt_core.labels import listed
 from lt_core.registry import Registry
 from lt_core.spec import TrialSpec
 
-#: What a parameter of a trial can be.
+#: The types of a trial's parameters.
 Value = str | bool | int | float
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A trial that has begun.
+    """A trial that has started.
 
     Attributes:
         trial_id: the ID of the trial, which stays the same when it is run again.
-        name: what people call it: ``ldam_drw, digits IF 50, seed 1``.
+        name: a readable name: ``ldam_drw, digits IF 50, seed 1``.
         parameters: every field of its spec: ``data.dataset``, ``method.name``, ``method.gamma``, ``recipe.lr``, ``seed``, …
     """
 
@@ -53,39 +53,39 @@ def _plain(value: object) -> Value:
 
 
 class TrialLog(Protocol):
-    """What a logger keeps of one trial. Figures are fractions between 0 and 1, except for losses and times."""
+    """The log of one trial. Figures are fractions between 0 and 1, except for losses and times."""
 
     def point(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """A point of the learning curve: the columns of ``curves.parquet``. Epochs count from 1 and only ever rise."""
+        """Log a point of the learning curve: the columns of ``curves.parquet``. Epochs count from 1 and always increase."""
 
     def end(self, status: str, cause: str, figures: Mapping[str, float]) -> None:
-        """The trial has ended; nothing follows.
+        """Log the end of the trial. This is the last call.
 
         Args:
-            status: ``ok``, or one of the other statuses of a record, or ``interrupted``.
-            cause: why it did not finish, in one line; empty if it did.
-            figures: of the last epoch: metrics on the test set, by the columns of ``trials.parquet``, and on the validation
+            status: ``ok``, another status of a record, or ``interrupted``.
+            cause: why it did not finish, in one line; empty if it finished.
+            figures: metrics of the last epoch: on the test set, by the columns of ``trials.parquet``, and on the validation
                 split, as ``validation_…``. Empty if the trial did not finish.
         """
 
 
 class Logger(Protocol):
-    """A place that keeps the trials of one run."""
+    """A tracker that keeps the trials of one run."""
 
     def begin(self, trial: Begun) -> TrialLog:
-        """Start to log a trial, or go on with one that was interrupted. Several trials can be under way at the same time."""
+        """Start to log a trial, or continue with one that was interrupted. Several trials can run at the same time."""
 
 
-#: Name → what makes a logger for the run in a folder.
+#: Name → function that makes a logger for the run in a folder.
 LOGGERS: Registry[Callable[[Path], Logger]] = Registry("logger")
 
 L = TypeVar("L", bound=Callable[[Path], Logger])
 
 
 def logger(name: str) -> Callable[[L], L]:
-    """Register a class of loggers, which is called with the folder of a run.
+    """Register a logger class, which is called with the folder of a run before any trial starts.
 
-    Its constructor raises `UserError` if the logger cannot be used, before any trial starts.
+    Its constructor should raise `UserError` if the logger cannot be used.
 
     >>> @logger("screen")
     ... class Screen:
@@ -115,11 +115,11 @@ def opened(names: Sequence[str], run: Path) -> dict[str, Logger]:
     """The loggers ``names`` for the run in the folder ``run``.
 
     Raises:
-        UserError: an unknown name, a library that is not installed, a server that does not answer.
+        UserError: a name is unknown, a library is not installed, or a server does not answer.
     """
     return {name: LOGGERS[name](run) for name in dict.fromkeys(names)}
 
 
 def not_installed(name: str, install: str) -> UserError:
-    """The error of a logger whose library is missing; ``install``: the arguments of pip."""
+    """The error of a logger whose library is missing; ``install`` is what to give to ``pip install``."""
     return UserError(f"--logger {name} needs a library that is not installed: pip install {install}")

@@ -1,4 +1,4 @@
-"""The listener that passes on to loggers what it hears, whatever the backend."""
+"""A listener that passes everything on to loggers, whatever the backend."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from bench.running.backends.base import Listener
     from lt_core.training import Progress
 
-INTERRUPTED = "interrupted"  # the status of a trial that was under way when the run ended
+INTERRUPTED = "interrupted"  # the status of a trial that was running when the run ended
 
 
 @contextmanager
 def logged(
     listener: Listener, loggers: Mapping[str, Logger], say: Callable[[str], None] = print, *, searching: bool = False
 ) -> Iterator[Listener]:
-    """``listener``, beside which ``loggers`` hear of every trial while the block runs.
+    """A listener that passes everything on to ``listener`` and to ``loggers`` while the block runs.
 
-    A logger that raises an error is named in a warning and hears nothing more: no trial is lost because of it.
+    A logger that raises an error is named in a warning and not used any more, so that no trial is lost because of it.
 
     Args:
         say: prints a line.
@@ -49,7 +49,7 @@ class Logged:
     def __init__(self, listener: Listener, loggers: Mapping[str, Logger], say: Callable[[str], None], searching: bool) -> None:
         self.listener, self.loggers, self.say, self.searching = listener, dict(loggers), say, searching
         self.open: dict[str, dict[str, TrialLog]] = {}  # trial → logger → its log
-        self.last: dict[str, int] = {}  # trial → the last epoch that was logged: a trial that is started anew repeats some
+        self.last: dict[str, int] = {}  # trial → the last epoch that was logged, because a restarted trial repeats some
 
     def progress(self, spec: TrialSpec, progress: Progress) -> str:
         reason = self.listener.progress(spec, progress)
@@ -60,10 +60,10 @@ class Logged:
 
     def result(self, result: TrialResult) -> None:
         try:
-            self.listener.result(result)  # which keeps the record first
+            self.listener.result(result)  # first, because it stores the record
         finally:
             self._begin(result.spec)
-            for row in result.curve:  # the epochs that no progress was reported for
+            for row in result.curve:  # adds epochs for which no progress was reported
                 self._point(result.trial_id, int(row["epoch"]), row)
             self._end(result.trial_id, result.status, result.cause, self._figures(result))
 
@@ -71,7 +71,7 @@ class Logged:
         self.listener.tick()
 
     def close(self) -> None:
-        """End the logs of trials that are still under way."""
+        """End the logs of trials that are still running."""
         for trial_id in list(self.open):
             self._end(trial_id, INTERRUPTED, "the run was stopped", {})
 

@@ -18,7 +18,7 @@ from lt_core.result import OK
 
 @logger("tensorboard")
 class TensorBoard:
-    """Event files in the run's folder, one folder for each trial: look at them with ``tensorboard --logdir``.
+    """Event files in the run's folder, with one folder per trial, for ``tensorboard --logdir``.
 
     They are written by tensorboardX, which Ray Tune requires.
     """
@@ -31,7 +31,7 @@ class TensorBoard:
         self._writer, self._folder = SummaryWriter, run / "tensorboard"
 
     def begin(self, trial: Begun) -> TrialLog:
-        name = re.sub(r"[^\w.=,\[\]-]+", "_", trial.name)[:150]  # a file name; the ID tells trials of one name apart
+        name = re.sub(r"[^\w.=,\[\]-]+", "_", trial.name)[:150]  # a file name; the ID distinguishes trials with the same name
         return _Events(self._writer(str(self._folder / f"{name}_{trial.trial_id}"), flush_secs=10), trial)
 
 
@@ -58,7 +58,7 @@ class _Events:
 class MLflow:
     """The tracking server that ``MLFLOW_TRACKING_URI`` names, or else a database in the run's folder.
 
-    The experiment is ``MLFLOW_EXPERIMENT_NAME``, or else the name of the run; a trial is one run of it, tagged with its ID.
+    The experiment is ``MLFLOW_EXPERIMENT_NAME``, or else the name of the run. A trial is one run in it, tagged with its ID.
     """
 
     def __init__(self, run: Path) -> None:
@@ -73,7 +73,7 @@ class MLflow:
         try:
             self._client = MlflowClient(tracking_uri=uri or f"sqlite:///{place / 'mlflow.db'}")
             found = self._client.get_experiment_by_name(name)
-            files = None if uri else (place / "mlflow").as_uri()  # where files of trials would lie; we log none
+            files = None if uri else (place / "mlflow").as_uri()  # where files of trials would go, but we log none
             self._experiment = found.experiment_id if found else self._client.create_experiment(name, artifact_location=files)
         except Exception as error:
             raise UserError(f"--logger mlflow cannot use {uri or place / 'mlflow.db'} ({in_a_line(error)})") from None
@@ -138,7 +138,7 @@ class WandB:
                 dir=str(self._run),
                 mode=self._mode,
                 resume="allow" if self._mode == "online" else None,
-                reinit="create_new",  # trials run beside each other
+                reinit="create_new",  # trials run at the same time
                 settings=self._settings,
             )
         )

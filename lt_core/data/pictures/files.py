@@ -29,9 +29,12 @@ class Files:
 
     def contents(self, start: int, stop: int) -> Iterator[bytes | OSError]:
         for entry in self.entries[start:stop]:
+            path = os.path.join(self.where, entry.place)
             try:
-                with open(os.path.join(self.where, entry.place), "rb") as file:
+                with open(path, "rb") as file:
                     yield file.read()
+            except FileNotFoundError as error:
+                yield OSError("it is a link to a file that does not exist") if os.path.islink(path) else error
             except OSError as error:
                 yield error
 

@@ -1,6 +1,6 @@
-"""What every method is held against: its formula, transcribed from the paper or from a reading of the public code.
+"""The references with which every method is compared: its formula, transcribed from the paper or from reading the public code.
 
-A module a family; each has a tuple REFERENCES. `python -m tests.lt_core.references` writes docs/fidelity.md from them.
+There is one module per family, with a tuple REFERENCES. `python -m tests.lt_core.references` writes docs/fidelity.md from them.
 """
 
 from tests.lt_core.references import (
@@ -44,7 +44,7 @@ MODULES = (
     semi_supervised,
 )
 
-#: Method → what it is held against, in the order of the document.
+#: Method → its reference, in the order of the document.
 REFERENCES: dict[str, Reference] = {}
 for module in MODULES:
     for reference in module.REFERENCES:

@@ -1,4 +1,4 @@
-"""What a reference is, the random questions that it is asked, and when two answers agree."""
+"""What a reference is, the random cases for which it is compared, and when two answers agree."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Largest difference, as a share of the largest number of a row.
+#: The largest difference, as a share of the largest number of a row.
 TOLERANCE = 1e-5
 BATCH, WIDTH = 8, 6
 
 
 @dataclass(frozen=True)
 class Case:
-    """A random question; two with the same ``classes`` and ``seed`` are the same one."""
+    """A random case. Two cases with the same ``classes`` and ``seed`` are equal."""
 
     classes: int
     seed: int
 
     @functools.cached_property
     def counts(self) -> list[int]:
-        """Long-tailed class sizes in random order, so that a method may not rely on the first class being the largest."""
+        """Long-tailed class sizes in random order, so that a method cannot rely on the first class being the largest."""
         draw = random.Random(f"counts {self.classes} {self.seed}")
         largest, factor = draw.randint(60, 200), draw.uniform(10, 60)
         sizes = [max(1, int(largest * factor ** (-c / (self.classes - 1)) * draw.uniform(0.9, 1.0))) for c in range(self.classes)]
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def logits(self) -> Tensor:
-        """Float64 [B, C], of another scale for each seed; half of the images are right by far, as in late training."""
+        """Float64 [B, C], with another scale for each seed. Half of the images are clearly right, as in late training."""
         made = torch.randn(BATCH, self.classes, generator=self._generator(1), dtype=torch.float64) * (0.5 + self.seed)
         for image, label in enumerate(self.labels):
             made[image, label] += 4.0 * (image % 2)
@@ -60,24 +60,24 @@ class Case:
 
     @property
     def features(self) -> Tensor:
-        """Float64 [B, width], none below zero, as after a rectifier."""
+        """Float64 [B, width], not negative, as after a ReLU."""
         return torch.rand(BATCH, WIDTH, generator=self._generator(3), dtype=torch.float64) * 2
 
 
-#: Compares ours with the reference for a case; raises AssertionError where they differ.
+#: Compares our method with the reference for a case, and raises AssertionError if they differ.
 Check = Callable[[Case], None]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a method is held against, and where it differs on purpose.
+    """The source with which a method is compared, and where the method differs on purpose.
 
     Args:
         method: name of a registered method.
-        source: ``owner/repository path @ commit`` that was read, or the paper's equation where there is no public code.
-        agrees_on: what ``check`` compares; without a check, what holds the method instead.
-        check: the comparison; None where there is nothing to compare with.
-        deviations: (what differs from the source, why) one by one.
+        source: ``owner/repository path @ commit`` that was read, or the paper's equation if there is no public code.
+        agrees_on: what ``check`` compares; without a check, what tests the method instead.
+        check: the comparison; None if there is nothing to compare with.
+        deviations: (what differs from the source, why) for each difference.
         tolerance: how closely they must agree.
     """
 
@@ -90,7 +90,7 @@ class Reference:
 
 
 def agree(ours: Tensor | float | Sequence, theirs: Tensor | float | Sequence, what: str, tolerance: float = TOLERANCE) -> None:
-    """Raise AssertionError unless both are finite, of one shape, and differ in no row by more than ``tolerance`` of the
+    """Raise AssertionError unless both are finite, have the same shape, and differ in no row by more than ``tolerance`` times the
     row's largest number.
     """
     a, b = (torch.as_tensor(x).detach().double() for x in (ours, theirs))

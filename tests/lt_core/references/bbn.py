@@ -1,4 +1,4 @@
-"""The bilateral-branch network: a step on given features of its two branches."""
+"""The bilateral-branch network: a step with given features of its two branches."""
 
 from __future__ import annotations
 

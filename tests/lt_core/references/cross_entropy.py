@@ -1,4 +1,4 @@
-"""Losses with no regard to class sizes."""
+"""Losses that ignore class sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/fidelity.md, from the entries."""
+"""docs/fidelity.md, made from the references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EasyEnsemble and BalanceCascade, and the curriculum: which images each training gets, and what is made of several models."""
+"""EasyEnsemble, BalanceCascade and the curriculum: which images each training gets, and how several models are combined."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MULTI = ("every class against the smallest", "the paper has two classes; for two
 
 
 def probabilities(training, images) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """What a member says, without anything of the ensemble's: [N, C]."""
+    """The probabilities of a single member: [N, C]."""
     training.model.eval()
     with torch.no_grad():
         logits = training.model(training.batches.normalise(images.pixels)).double().numpy()
@@ -31,7 +31,7 @@ def probabilities(training, images) -> np.ndarray:  # type: ignore[no-untyped-de
 
 
 def check(case: Case, method: str, members: int) -> None:
-    """Untrained members do: parts and pools follow from what they say, whatever it is."""
+    """Members need not be trained, because parts and pools follow from any predictions."""
     spec = spec_of(method, {"members": members}, epochs=1)
     split = split_of(case.classes, case.seed)
     labels, smallest = split.train.labels.tolist(), min(case.counts)
@@ -49,7 +49,7 @@ def check(case: Case, method: str, members: int) -> None:
         if method == "balance_cascade":
             known = sum(said) / len(said)
             for label, size in enumerate(case.counts):
-                # f = (|P|/|N|)^(1/(T−1)) of N is left after each round.
+                # After each round, the share f = (|P|/|N|)^(1/(T−1)) of N is left.
                 left = size
                 for _ in range(number + 1):
                     left = left * (smallest / size) ** (1 / (members - 1))
@@ -74,7 +74,9 @@ def check_balance_cascade(case: Case) -> None:
 
 
 def check_curriculum(case: Case) -> None:
-    """Difficulty is the first model's loss; a share of each class, the easiest, that grows line by line; classes alike."""
+    """Difficulty is the first model's loss. Each line has a growing share of each class, the easiest first, for all classes
+    alike.
+    """
     split = split_of(case.classes, case.seed)
     labels, draw = split.train.labels.tolist(), random.Random(case.seed)
     place = [0.0] * len(labels)

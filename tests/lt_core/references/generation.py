@@ -1,4 +1,4 @@
-"""Images made by generators."""
+"""Methods with images made by generators."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def influence(through: bool, alpha: float):  # type: ignore[no-untyped-def]
 
 
 def released_rate(epoch: int) -> float:
-    """`adjust_learning_rate` of IB-Loss, with 0.1 at the start, by the epoch from 0."""
+    """`adjust_learning_rate` of IB-Loss, starting with 0.1; epochs count from 0."""
     number = epoch + 1
     if number > 100:
         return 0.1 * (1e-6 if number > 180 else 1e-4 if number > 160 else 1e-2)

@@ -1,4 +1,4 @@
-"""The class prior in the loss, or taken out of the predictions."""
+"""Methods that put the class prior into the loss, or remove it from the predictions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def adjusted(case: Case, tau: float):  # type: ignore[no-untyped-def]
 
 
 def predicted(case: Case, method: str, tau: float, theirs: list[list[float]]) -> None:
-    """Compare the class probabilities that the method's correction gives."""
+    """Compare the class probabilities after the method's correction."""
     posthoc, loss = (part_of(method, group, {"posthoc_tau": tau}) for group in ("posthoc", "loss"))
     ours = posthoc.probabilities(case.logits, loss, torch.tensor(case.counts, dtype=torch.float64))
     agree(ours, theirs, f"probabilities of {method}, τ {tau}, {case}")

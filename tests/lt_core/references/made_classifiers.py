@@ -1,4 +1,4 @@
-"""Classifiers that are made of a first stage and not trained: τ-normalisation and nearest class means."""
+"""Classifiers that are made from a first stage without training: τ-normalisation and nearest class means."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.lt_core.references.two_stage import DECOUPLING, features_of, stages, 
 
 
 def normalised(weight: np.ndarray, tau: float) -> np.ndarray:
-    """`pnorm`: each row over a power of its norm."""
+    """`pnorm`: each row divided by a power of its norm."""
     return np.stack([row / np.sqrt(sum(w * w for w in row)) ** tau for row in weight])
 
 
 def check_tau_norm(case: Case) -> None:
-    """w_c/‖w_c‖^τ·x without a bias; τ of 0, 0.1, …, 2 that has the best mean accuracy over classes on held-out images."""
+    """w_c/‖w_c‖^τ·x without a bias, with the τ among 0, 0.1, …, 2 that has the best balanced accuracy on held-out images."""
     split = split_of(case.classes, case.seed)
     few = split.train.labels < min(case.classes, 10)
     held_out = Images(split.train.pixels[few], split.train.labels[few])
@@ -42,7 +42,7 @@ def check_tau_norm(case: Case) -> None:
 
 
 def check_ncm(case: Case) -> None:
-    """`cl2n` and `l2` of KNNClassifier: features less their mean, of length one; minus the squared distance to class means."""
+    """`cl2n` and `l2` of KNNClassifier: centred features of length one, and minus the squared distance to class means."""
     split = split_of(case.classes, case.seed)
     first, last = trainings("ncm", split)
     x = features_of(first, first.batches.normalise(split.train.pixels)).double().numpy()

@@ -24,12 +24,12 @@ def margins(counts: list[int], largest: float) -> list[float]:
 
 
 def behind(row: Row, y: int, margin: Tensor | float, scale: float) -> Tensor:
-    """Cross-entropy of scaled cosines, the right one less its margin."""
+    """Cross-entropy of scaled cosines, where the margin is subtracted from the right one."""
     return cross_entropy([scale * (z - margin if c == y else z) for c, z in enumerate(row)], y)
 
 
 def ldam_of(case: Case, largest: float = 0.5, scale: float = 30.0):  # type: ignore[no-untyped-def]
-    """LDAM's loss of an image for the case's class sizes."""
+    """LDAM's loss of an image with the case's class sizes."""
     of_class = margins(case.counts, largest)
     return lambda row, y: behind(row, y, of_class[y], scale)
 
@@ -47,7 +47,7 @@ def mm_of(case: Case, m: float, gamma: float, scale: float, mixed: bool):  # typ
 
 
 def released_mm(m: float, gamma: float, scale: float) -> Formula:
-    """`HMMLoss` as it is: the column of the first image's label for all, and the true class hidden by a zero."""
+    """`HMMLoss` as released: all images use the column of the first image's label, and a zero hides the true class."""
 
     def formula(batch: Batch) -> Tensor:
         losses = []

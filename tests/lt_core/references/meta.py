@@ -1,4 +1,6 @@
-"""What is learnt on a meta set. The comparisons need networks and steps of their own: tests/lt_core/test_meta_references.py."""
+"""Methods that learn on a meta set. Their comparisons need networks and steps of their own: see
+tests/lt_core/test_meta_references.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mixup, manifold mixup, Remix and BBN: a step of each on a given batch, its shares and partners known beforehand."""
+"""Mixup, manifold mixup, Remix and BBN: a step of each on a given batch, whose shares and partners are known beforehand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VALUE = "value of the step's loss and its slope by images and network, given the
 
 
 def beta_and_partners(training: Training) -> tuple[float, list[int]]:
-    """What the first step draws: λ from Beta(1, 1), and a permutation."""
+    """The random numbers of the first step: λ from Beta(1, 1), and a permutation."""
     generator = torch.Generator()
     generator.set_state(training.order.get_state())
     share = np.random.default_rng(training.order.initial_seed()).beta(1.0, 1.0)
@@ -23,7 +23,7 @@ def beta_and_partners(training: Training) -> tuple[float, list[int]]:
 
 
 def label_shares(case: Case, share: float, partners: list[int], remix: bool) -> list[float]:
-    """Weight of each image's own label: λ, or by Remix all or nothing where the class sizes differ threefold."""
+    """The weight of each image's own label: λ, or with Remix all or nothing if the class sizes differ threefold."""
     shares = []
     for image, partner in enumerate(partners):
         ours, theirs = (case.counts[case.labels[i]] for i in (image, partner))
@@ -37,7 +37,7 @@ def label_shares(case: Case, share: float, partners: list[int], remix: bool) -> 
 
 
 def check_input(case: Case, method: str) -> None:
-    """One layer without bias is all the network; images are as wide as the case's features."""
+    """The network is a single layer without bias, and images are as wide as the case's features."""
     training = training_of(method, case)
     images, weights = (x.requires_grad_() for x in (case.features - 0.7, case.logits.T[:, : case.features.shape[1]].contiguous()))
     training.images = lambda positions: (images, torch.tensor(case.labels))  # type: ignore[method-assign]
@@ -75,7 +75,7 @@ def outputs_by_labels(outputs: Tensor, labels: list[int]) -> Tensor:
 
 
 def check_manifold(case: Case) -> None:
-    """The groups of a network are taken as they are; what is between them is mixed where the layer drawn says."""
+    """The groups of a network are used as they are; features between them are mixed at the layer that was drawn."""
     training = training_of("manifold_mixup", case)
     training.train_mode()
     positions = torch.arange(BATCH)

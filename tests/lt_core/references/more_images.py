@@ -17,7 +17,7 @@ SMOTE = "scikit-learn-contrib/imbalanced-learn imblearn/over_sampling/_smote @ 8
 
 
 def points_of(case: Case) -> tuple[list[Point], list[int]]:
-    """Forty points of four classes in the plane, which overlap, one class of a single point: few enough for brute force."""
+    """Forty points of four overlapping classes in the plane, one of which has a single point; few enough for brute force."""
     draw = random.Random(case.seed)
     labels = [c for c, size in enumerate((20, 12, 7, 1)) for _ in range(size)]
     return [[draw.gauss(0.8 * c, 1.0), draw.gauss(0.0, 1.0)] for c in labels], labels
@@ -30,8 +30,8 @@ def nearest(point: int, among: list[int], points: list[Point], count: int) -> li
 
 
 def between(bases: list[int], mine: list[int], points: list[Point], wanted: int, k: int, seed: int) -> list[Point]:
-    """``wanted`` new points, each on the way from a base to one of its k nearest neighbours in the class; base, neighbour and
-    place on the way by numpy's legacy stream, in the order in which the library draws them.
+    """``wanted`` new points, each between a base and one of its k nearest neighbours in the class. Base, neighbour and place come
+    from numpy's legacy random stream, in the order in which the library draws them.
     """
     stream = np.random.RandomState(seed)
     pairs = [(base, neighbour) for base in bases for neighbour in nearest(base, mine, points, k)]
@@ -44,7 +44,7 @@ def between(bases: list[int], mine: list[int], points: list[Point], wanted: int,
 
 
 def in_danger(point: int, points: list[Point], labels: list[int]) -> bool:
-    """Half of its ten nearest neighbours at least are of other classes, but not all: DANGER of Han et al. 2005."""
+    """Whether at least half of its ten nearest neighbours, but not all, belong to other classes: DANGER of Han et al. 2005."""
     strangers = sum(labels[other] != labels[point] for other in nearest(point, list(range(len(points))), points, 10))
     return 5 <= strangers < 10
 
@@ -57,7 +57,7 @@ def check_filled(case: Case, method: str, borderline: bool) -> None:
             mine = [i for i, label in enumerate(labels) if label == c]
             if len(mine) >= target:
                 continue
-            if len(mine) == 1:  # no neighbour: the point itself again
+            if len(mine) == 1:  # without a neighbour, the point is repeated
                 expected += [points[mine[0]]] * (target - 1)
                 continue
             bases = [i for i in mine if in_danger(i, points, labels)] if borderline else mine
@@ -100,7 +100,7 @@ def check_range_loss(case: Case) -> None:
 
 
 def check_tail_augmentation(case: Case) -> None:
-    """An image of class c is changed with probability 0.8·(1 − n_c/n_max); of the largest class, never."""
+    """An image of class c is changed with probability 0.8·(1 − n_c/n_max), so never one of the largest class."""
     training = training_of("tail_augmentation", case)
     assert training.augmentation is not None
     labels = torch.arange(case.classes).repeat_interleave(20000 // case.classes)

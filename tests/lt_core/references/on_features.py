@@ -1,4 +1,4 @@
-"""Second stages on stored features that SMOTE has filled up."""
+"""Second stages on stored features to which SMOTE has added others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.lt_core.references.two_stage import features_of, trainings
 
 
 def check_on_features(case: Case, method: str, borderline: bool) -> None:
-    """The new features are those that brute force finds among the stored ones."""
+    """The new features are the ones that brute force finds from the stored ones."""
     if case.classes > 10:
-        return  # four classes whatever the case
+        return  # always four classes, so one case is enough
     sizes = (20, 12, 7, 1)
     labels = [c for c, size in enumerate(sizes) for _ in range(size)]
     pixels = torch.randint(0, 256, (40, 4, 4, 1), generator=torch.Generator().manual_seed(case.seed), dtype=torch.uint8)

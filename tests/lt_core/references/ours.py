@@ -35,7 +35,7 @@ def spec_of(method: str, at: Mapping[str, Any] | None = None, **recipe: Any) -> 
 
 @lru_cache(maxsize=4)
 def split_of(classes: int, seed: int) -> Split:
-    """Random images with the class sizes of that case."""
+    """Random images with the class sizes of the case."""
     counts = torch.tensor(Case(classes, seed).counts)
     labels = torch.arange(classes).repeat_interleave(counts)
     pixels = torch.randint(0, 256, (len(labels), SIDE, SIDE, 1), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
@@ -57,8 +57,8 @@ def part_of(method: str, group: str, at: Mapping[str, Any] | None = None) -> Any
 def objective_agrees(
     case: Case, method: str, formula: Formula, at: Mapping[str, Any] | None = None, *, epoch: int = 0, cosines: bool = False
 ) -> None:
-    """Compare value and slopes, by outputs and features, of the method's whole objective in epoch number ``epoch`` of 200:
-    loss, weights, averaging and feature term as declared.
+    """Compare the value of the method's whole objective in epoch ``epoch`` of 200, and its slopes by outputs and features: loss,
+    weights, averaging and feature term as declared.
     """
     training = training_of(method, case, at)
     training.epoch = epoch
@@ -76,7 +76,7 @@ def objective_agrees(
 
 
 def switches_on(method: str, begun: Callable[[int], bool], at: Mapping[str, Any] | None = None) -> None:
-    """Compare the first epoch of 200 in which weights, sampling and step are in force; ``begun`` takes the epoch from 0."""
+    """Compare the first epoch of 200 in which weights, sampling and step are active; ``begun`` takes the epoch, from 0."""
     schedule = part_of(method, "schedule", at)
     for epoch in range(200):
         assert schedule.rebalances(epoch, 200) == begun(epoch), f"{method}: epoch {epoch} of 200"
@@ -85,7 +85,7 @@ def switches_on(method: str, begun: Callable[[int], bool], at: Mapping[str, Any]
 def class_probabilities_agree(
     case: Case, sampling: Any, likely: Callable[[list[int]], list[float]], progress: float = 0.0
 ) -> None:
-    """Compare the exact probabilities of the classes that one draw has, without drawing."""
+    """Compare the exact class probabilities of one draw, without drawing."""
     counts = torch.tensor(case.counts, dtype=torch.float64)
     mass = sampling.image_weights(counts, progress) * counts
     expected = likely(case.counts)
@@ -93,5 +93,5 @@ def class_probabilities_agree(
 
 
 def last_layer(training: Training) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear classifier."""
+    """The weight and bias of a linear classifier."""
     return training.model.classifier.weight, training.model.classifier.bias

@@ -1,4 +1,4 @@
-"""Samplers, by the exact probabilities of the classes; parts and averages of the ensembles."""
+"""Samplers, compared by the exact probabilities of the classes; parts and averages of the ensembles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_over_sampling(case: Case) -> None:
 
 
 def check_under_sampling(case: Case, method: str = "under_sampling") -> None:
-    """As many images of each class as the smallest has, none twice, others each epoch."""
+    """As many images of each class as the smallest has, none twice, and others in each epoch."""
     sampling, train = part_of(method, "sampling"), split_of(case.classes, case.seed).train
     counts, generator = torch.tensor(case.counts), torch.Generator().manual_seed(case.seed)
     epochs = [sampling.epoch(train.labels, counts, generator).tolist() for _ in range(2)]
@@ -67,7 +67,7 @@ def check_square_root(case: Case) -> None:
 
 
 def check_progressive(case: Case) -> None:
-    """λ from linspace(0, 1, epochs), balanced weights scaled to the sum of the natural ones."""
+    """λ from linspace(0, 1, epochs); balanced weights are scaled to the sum of the natural ones."""
     method = "progressive_sampling"
     sampling, schedule = part_of(method, "sampling"), part_of(method, "schedule")
     for epoch in (0, 1, 44, 88, 89):

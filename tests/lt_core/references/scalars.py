@@ -1,7 +1,7 @@
 """Formulas of the papers, number by number, in float64.
 
-A number is a tensor without dimensions, so that torch can differentiate what is written here with loops over images and
-classes alone: no operator of the project's, no broadcasting, no fused loss.
+A number is a tensor without dimensions, so that torch can differentiate formulas that are written as plain loops over images and
+classes: without operators of this project, broadcasting or fused losses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ImageLoss = Callable[[Row, int], Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """What a method's loss sees: a row of outputs and one of features an image, the labels, and all class sizes."""
+    """The input of a method's loss: a row of outputs and a row of features per image, the labels, and all class sizes."""
 
     outputs: list[Row]
     features: list[Row]
@@ -30,7 +30,7 @@ class Batch:
         return [loss(row, y) for row, y in zip(self.outputs, self.labels, strict=True)]
 
 
-#: A batch's scalar.
+#: A batch → a scalar.
 Formula = Callable[[Batch], Tensor]
 
 
@@ -43,12 +43,12 @@ def total(numbers: Sequence) -> Tensor:
 
 
 def rows_of(matrix: Tensor) -> list[Row]:
-    """A matrix as numbers that can be differentiated by."""
+    """A matrix as numbers by which torch can differentiate."""
     return [[number.detach().clone().requires_grad_() for number in row] for row in matrix]
 
 
 def slopes(rows: list[Row]) -> Tensor:
-    """What `backward` has left in them."""
+    """The gradients that `backward` has left in the rows."""
     return torch.stack([torch.stack([n.grad if n.grad is not None else torch.zeros_like(n) for n in row]) for row in rows])
 
 
@@ -69,7 +69,7 @@ def softplus(z: Tensor) -> Tensor:
 
 
 def binary(z: Tensor, positive: bool) -> Tensor:
-    """−log of the probability that a sigmoid gives the truth."""
+    """−log of the probability that a sigmoid gives to the truth."""
     return softplus(-z) if positive else softplus(z)
 
 
@@ -79,7 +79,7 @@ def mean_of(loss: ImageLoss) -> Formula:
 
 
 def weighted(loss: ImageLoss, weights: Callable[[list[int]], list[float]], by: str) -> Formula:
-    """Σ w·loss divided by the number of images, or by the sum of the batch's weights, as torch's weighted mean does."""
+    """Σ w·loss divided by the number of images, or by the sum of the batch's weights as in torch's weighted mean."""
 
     def formula(batch: Batch) -> Tensor:
         of_class = weights(batch.counts)
@@ -91,7 +91,7 @@ def weighted(loss: ImageLoss, weights: Callable[[list[int]], list[float]], by: s
 
 
 def to_sum_of_classes(raw: list[float]) -> list[float]:
-    """Weights that sum to the number of classes."""
+    """Weights, scaled so that they sum to the number of classes."""
     return [w / sum(raw) * len(raw) for w in raw]
 
 

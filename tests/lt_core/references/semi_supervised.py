@@ -1,4 +1,4 @@
-"""Methods that learn from unlabelled images too: FixMatch and what is built on it, pseudo-labels, mean teacher."""
+"""Methods that also learn from unlabelled images: FixMatch and methods based on it, pseudo-labels, mean teacher."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def semi_training(method: str, case: Case, at: dict | None = None, **data: objec
 
 
 def outputs_of(case: Case, views: int) -> list[Tensor]:
-    """Outputs of labelled images, of weak views of which every other is confident, and of ``views`` strong views: [B, C] each."""
+    """Outputs for labelled images, for weak views (every other one is confident), and for ``views`` strong views: [B, C] each."""
     labelled, weak, *strong = (Case(case.classes, case.seed + 50 * i).logits for i in range(2 + views))
     for image in range(0, BATCH, 2):
         weak[image, (3 * image) % case.classes] += 40.0
@@ -76,7 +76,7 @@ def softmax(row: Row) -> list[float]:
 
 
 def guesses(weak: list[Row], moved: list[list[float]] | None = None) -> list[tuple[int, float]]:
-    """The most likely class of each weak view and 1 where it is confident, else 0."""
+    """The most likely class of each weak view, and 1 if it is confident, else 0."""
     said = moved or [softmax(row) for row in weak]
     return [(p.index(max(p)), float(max(p) >= THRESHOLD)) for p in said]
 
@@ -91,7 +91,7 @@ def labelled_loss(labelled: list[Row], case: Case) -> Tensor:
 
 
 def compare(training: Training, case: Case, expected: Tensor, rows: list[list[Row]], found: Tensor, outputs: Tensor) -> None:
-    """Value, and slopes by every output."""
+    """Compare the value, and the slopes by every output."""
     place = f"{training.spec.method.label}, {case}"
     expected.backward()
     agree(found, expected, f"value of {place}")
@@ -112,7 +112,7 @@ def check_fixmatch(case: Case, method: str = "fixmatch", views: int = 1, at: dic
 
 
 def check_pseudo_label(case: Case) -> None:
-    """The confident guess is the label of the same view: as `pseudo_label.py`, after its warm-up."""
+    """A confident guess is the label of the same view, as in `pseudo_label.py` after its warm-up."""
     training = semi_training("pseudo_label", case)
     labelled, weak = outputs_of(case, 0)
     rows = [rows_of(labelled), rows_of(weak)]
@@ -125,7 +125,7 @@ def check_pseudo_label(case: Case) -> None:
 
 
 def check_mean_teacher(case: Case) -> None:
-    """The mean over images and classes of the squared distance between probabilities, weighed by exp(−5(1 − t)²) of the ramp."""
+    """The mean squared distance between probabilities, over images and classes, with the weight exp(−5(1 − t)²) of the ramp."""
     for epoch, ramp in ((0, 0.0), (2, 0.5), (4, 1.0), (9, 1.0)):
         training = semi_training("mean_teacher", case)
         training.epoch = epoch
@@ -146,7 +146,7 @@ def check_mean_teacher(case: Case) -> None:
 
 
 def aligned(said: list[list[float]], target: list[float], memory: list[list[float]]) -> list[list[float]]:
-    """`pseudo_target_fn`: towards the target, away from the mean of the last batches; then the memory moves on."""
+    """`pseudo_target_fn`: towards the target and away from the mean of the last batches; then the memory is updated."""
     classes = len(target)
     mean = [sum(batch[c] for batch in memory) / len(memory) for c in range(classes)]
     moved = [[p[c] * (1e-6 + target[c]) / (1e-6 + mean[c]) for c in range(classes)] for p in said]
@@ -156,7 +156,7 @@ def aligned(said: list[list[float]], target: list[float], memory: list[list[floa
 
 
 def alignment_agrees(case: Case, training: Training, target: list[float]) -> None:
-    """Over three batches, so that what the model said before counts."""
+    """Compare over three batches, so that earlier predictions count."""
     memory = [[1 / case.classes] * case.classes for _ in range(128)]
     for batch in range(3):
         said = [softmax(row) for row in Case(case.classes, case.seed + 70 * batch).logits]
@@ -176,7 +176,7 @@ def profile(case: Case, gamma: float = 10.0) -> list[float]:
 
 
 def crest_rates_agree(case: Case, alpha: float) -> list[float]:
-    """`get_split`: (p_{C−1−c}/p_0)^(1/3), for γ that the data has."""
+    """`get_split`: (p_{C−1−c}/p_0)^(1/3), with the γ of the data."""
     p = profile(case)
     expected = [(p[-1 - c] / p[0]) ** alpha for c in range(case.classes)]
     data = semi_training("crest", case).spec.data
@@ -186,7 +186,7 @@ def crest_rates_agree(case: Case, alpha: float) -> list[float]:
 
 
 def check_crest(case: Case) -> None:
-    """Rates and the choice of pseudo-labelled images; within a generation it is FixMatch."""
+    """Compare the rates and the choice of pseudo-labelled images; within a generation, CReST is FixMatch."""
     check_fixmatch(case, "crest")
     rates = crest_rates_agree(case, part_of("crest", "stages").crest_alpha)
     said = [softmax(row) for row in torch.cat([Case(case.classes, case.seed + i).logits for i in range(8)])]
@@ -215,7 +215,7 @@ def check_self_training(case: Case) -> None:
 
 
 def check_abc(case: Case) -> None:
-    """The auxiliary classifier's losses on top of FixMatch's, with masks that are given rather than drawn."""
+    """The auxiliary classifier's losses in addition to FixMatch's, with given masks instead of random ones."""
     views, smallest, pattern = 2, min(case.counts), [float(i % 3 > 0) for i in range(BATCH)]
     for epoch in (0, 5):
         training = semi_training("abc", case)
@@ -245,7 +245,7 @@ def check_fixmatch_of_two_views(case: Case, method: str) -> None:
     by_size = sorted(range(case.classes), key=lambda c: -case.counts[c])
     opposite = {c: case.counts[by_size[-1 - rank]] / max(case.counts) for rank, c in enumerate(by_size)}
     counts = torch.tensor(case.counts, dtype=torch.float64)
-    if len(set(case.counts)) == case.classes:  # classes of one size have no order
+    if len(set(case.counts)) == case.classes:  # classes of equal size have no order
         for sampling, power in (("mean", 1 / 3), ("reverse", 2 / 3), ("random", 0.0)):
             expected = [opposite[c] ** power for c in range(case.classes)]
             agree(pass_rates(sampling, counts), expected, f"pass rates of {sampling}, {case}")
@@ -260,7 +260,7 @@ def check_bis(case: Case) -> None:
     check_fixmatch_of_two_views(case, "bis")
     sampling = part_of("bis", "sampling")
     for t in (0.0, 0.3, 1.0):
-        random, alike = 1 - t * t, t * t  # α and what is left of 1
+        random, alike = 1 - t * t, t * t  # α and 1 − α
         class_probabilities_agree(case, sampling, functools.partial(blended, random, alike), progress=t)
 
 

@@ -1,4 +1,4 @@
-"""Losses and weights that treat the tail otherwise, and the large-margin layer."""
+"""Losses and weights that treat the tail differently, and the large-margin layer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_cdt(case: Case) -> None:
 
 
 def check_label_aware_smoothing(case: Case) -> None:
-    """By the paper at ε; and the code's loss at ε is the paper's at ε·(C − 1)/C."""
+    """It follows the paper at ε; the code's loss at ε is the paper's at ε·(C − 1)/C."""
     largest, smallest, classes = max(case.counts), min(case.counts), case.classes
     for head, tail in ((0.3, 0.0), (0.4, 0.1)):
         epsilon = [tail + (head - tail) * math.sin(math.pi * (n - smallest) / (2 * (largest - smallest))) for n in case.counts]
@@ -54,7 +54,7 @@ def check_label_aware_smoothing(case: Case) -> None:
 
 
 def check_large_margin(case: Case) -> None:
-    """The output of the label by angles: (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ), ψ(θ) = (−1)^k·cos(mθ) − 2k."""
+    """The label's output in terms of angles: (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ), ψ(θ) = (−1)^k·cos(mθ) − 2k."""
     m = 2 + case.seed % 3
     layer = part_of("large_margin_softmax", "head", {"lm_margin": m}).build(6, case.classes).train()
     labels, x = torch.tensor(case.labels), case.features - 1.0

@@ -1,4 +1,4 @@
-"""Second stages: what is trained on which features, and classifiers that are made of the first stage's."""
+"""Second stages: what is trained on which features, and classifiers that are made from the first stage's."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from tests.lt_core.references.ours import CPU, class_probabilities_agree, object
 from tests.lt_core.references.resampling import uniform
 from tests.lt_core.references.scalars import cross_entropy, mean_of, rows_of, slopes, total
 
-IMAGES = 3  # of a step; features of sixty-four numbers are many for loops
+IMAGES = 3  # images per step; features of sixty-four numbers make loops slow
 DECOUPLING = "facebookresearch/classifier-balancing {} @ f162ade"
 
 
 def stages(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Stage, Stage]:
-    """First and second stage; what the first has learnt does not matter to the formulas, so it has learnt nothing."""
+    """First and second stage. The first is not trained, because the formulas do not depend on what it has learnt."""
     spec = spec_of(method, at)
     first, second = stages_of(spec).trainings(stage_context(spec, split, CPU))
     return first, second
 
 
 def trainings(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Training, Training]:
-    """The trainings of both."""
+    """The trainings of both stages."""
     first, second = (cast(Training, stage.training) for stage in stages(method, split, at))
     return first, second
 
 
 def features_of(training: Training, images: Tensor, norms: str = "evaluation") -> Tensor:
-    """Features by the backbone as it is."""
+    """The features of the backbone as it is."""
     training.model.backbone.train(norms == "training")
     with torch.no_grad():
         return training.model.backbone(images)
 
 
 def check_crt(case: Case) -> None:
-    """The slope of a fresh linear classifier on features that nothing flows back into, by both kinds of batch norm."""
+    """The slope of a fresh linear classifier on detached features, with both kinds of batch norm."""
     norms = ("evaluation", "training")[case.seed % 2]
     first, second = trainings("crt", split_of(case.classes, case.seed), {"kept_norms": norms})
     class_probabilities_agree(case, second.sampling, uniform)
@@ -69,7 +69,7 @@ def check_crt(case: Case) -> None:
 
 
 def check_lws(case: Case) -> None:
-    """s_c·(w_c·x + b_c) with s alone trained, 1 at first."""
+    """s_c·(w_c·x + b_c), where only s is trained, starting at 1."""
     first, second = trainings("lws", split_of(case.classes, case.seed))
     class_probabilities_agree(case, second.sampling, uniform)
     layer = first.model.classifier
@@ -93,7 +93,7 @@ def check_lws(case: Case) -> None:
 
 
 def check_fine_tune(case: Case, method: str) -> Training:
-    """The same network goes on, all of it."""
+    """Training continues with the whole network."""
     first, second = trainings(method, split_of(case.classes, case.seed))
     assert second.model is first.model and all(p.requires_grad for p in second.model.parameters())
     assert second.recipe.lr == 0.1 * first.recipe.lr
