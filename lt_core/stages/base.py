@@ -33,7 +33,7 @@ class Stage:
 
     Args:
         training: what to train; a `TrainableClassifier`, unless ``evaluate`` is false.
-        shared_as: the trial whose training it is, if all trials that begin with it share it.
+        shared_as: what `Stages.begins_with` says of the first training, if all trials that begin with it share it.
         evaluate: whether it is evaluated at points of the learning curve and at its end.
         chosen: what was chosen for it on the validation split, by name; it goes into the record.
         pictures: makes the record's pictures, as `lt_core.generation.pictures` does, if somebody asks for them; what
@@ -125,6 +125,16 @@ class Stages(Part):
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec | None:
         """The trial that the first training is, if others may share it."""
         return None
+
+    def begins_with(self, spec: TrialSpec) -> TrialSpec | None:
+        """The trial after whose ID the first training is named, if others may share it: trials with the same one begin with the
+        same training. It is stage one, or a trial that begins with that training itself.
+        """
+        return self.stage_one_of(spec)
+
+    def shared_work(self, spec: TrialSpec) -> float:
+        """What of `work` is the training that it begins with, which the trials that share it do once."""
+        return 0.0
 
     def epochs(self, spec: TrialSpec) -> int:
         """Epochs in all, without those of a shared stage one."""
