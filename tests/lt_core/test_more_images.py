@@ -11,6 +11,7 @@ from imblearn.over_sampling import SMOTE, BorderlineSMOTE
 
 import lt_core.methods  # noqa: F401  (registers every part)
 from lt_core.parts import GROUPS
+from lt_core.training.enlarge import enlarged
 
 
 @pytest.mark.parametrize("name", ["smote", "borderline_smote"])
@@ -108,3 +109,12 @@ def test_the_memory_of_smote_does_not_grow_with_classes_times_images():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * grown.nbytes
+
+
+@pytest.mark.parametrize("name", ["smote", "borderline_smote"])
+def test_class_sizes_beside_smote_are_those_of_real_images(name, make_split):
+    """Otherwise all classes had the same size, and weights, margins and priors did nothing. A sampling draws from all images."""
+    split = make_split([40, 20, 5])
+    grown = enlarged(split, GROUPS["synthesis"][name](), seed=0)
+    assert grown.counts.tolist() == [40, 20, 5]
+    assert grown.drawn_counts.tolist() == torch.bincount(grown.train.labels).tolist() != [40, 20, 5]
