@@ -1,7 +1,7 @@
 """One trial of the long-tail benchmark: a specification in, a result out.
 
-``lt_core`` knows torch and nothing of suites, Ray or tables. Importing this package does not import torch,
-so that tables and command-line help start at once; ``lt_core.training`` does.
+``lt_core`` depends on torch and does not know suites, Ray or tables. Importing this package does not import torch, so that
+tables and command-line help start at once; importing ``lt_core.training`` does.
 
     >>> import dataclasses
     >>> from lt_core.methods import resolve

@@ -1,4 +1,4 @@
-"""The output of a trained classifier on many pictures: in batches that fit into memory, with arrays in and out."""
+"""The output of a trained classifier on many pictures, computed in batches that fit into memory, from arrays to arrays."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from lt_core.features import BATCH, PIXELS
 from lt_core.frozen.label import Frozen
 from lt_core.trained import Trained
 
-#: Pixels uint8 [n, H, W, channels] of the pictures at these positions [n].
+#: Positions of pictures [n] → their pixels, uint8 [n, H, W, channels].
 Read = Callable[[np.ndarray], np.ndarray]
-_STEPS = 20  # in which deletion and insertion change all places
+_STEPS = 20  # steps in which deletion and insertion change all places
 _AT_ONCE = 100  # pictures that are scored at once
 
 
 def sees_pictures(trained: Trained) -> Trained:
-    """``trained``.
+    """``trained``, if its network is given pictures.
 
     Raises:
-        UserError: it is of the frozen track.
+        UserError: its trial belongs to the frozen track, where networks are given features.
     """
     if Frozen.of(trained.spec.recipe.model):
         raise UserError(
             f"{trained.spec.method.label}: a trial of the frozen track is given features of pictures and keeps no network that "
-            "looks at any: name a method whose backbone is trained"
+            "sees pictures: name a method whose backbone is trained"
         )
     return trained
 
@@ -45,12 +45,10 @@ def features(trained: Trained, read: Read, count: int) -> tuple[np.ndarray, np.n
     """Logits [count, C] and features [count, d] of the pictures at positions from 0 on, in float32.
 
     Raises:
-        UserError: it consists of several networks, which do not share features.
+        UserError: the classifier is an ensemble of networks, which do not share features.
     """
     if not trained.network.width:
-        raise UserError(
-            f"{trained.spec.method.label} is an ensemble, whose networks have no features in common: name other methods"
-        )
+        raise UserError(f"{trained.spec.method.label} is an ensemble, whose networks do not share features: name other methods")
     with torch.no_grad():
         made = [trained.said(trained.images(pixels)) for pixels in _batches(trained, read, count)]
     logits, found = (torch.cat(parts).cpu().numpy() for parts in zip(*made, strict=True))
@@ -70,16 +68,16 @@ def slopes(trained: Trained, at: np.ndarray) -> np.ndarray:
 
 
 def shown(trained: Trained, pixels: np.ndarray) -> np.ndarray:
-    """The part of stored ``pixels`` uint8 [N, H, W, channels] that the network sees: all, or the centre."""
+    """The part of stored ``pixels`` uint8 [N, H, W, channels] that the network sees: all of it, or the centre."""
     return np.asarray(cut_for_evaluation(torch.from_numpy(pixels), trained.spec.recipe).numpy())
 
 
 def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How much each place counts for the given class: float32 [N, H, W], at the size that the network sees.
+    """How important each place of a picture is for the given class: float32 [N, H, W], at the size that the network sees.
 
     Args:
         pixels: uint8 [N, H, W, channels], as they are stored.
-        labels: int [N], the class to explain in each picture.
+        labels: int [N], the class to explain for each picture.
 
     Raises:
         UserError: this kind of explanation cannot be applied to the network.
@@ -91,12 +89,13 @@ def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels:
 def scores(
     trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray, masks: np.ndarray | None
 ) -> dict[str, np.ndarray]:
-    """Scores of each picture's map, [N] each: ``deletion`` and ``insertion``, with hidden pixels in the mean colour of the
-    training images; with masks also the share of heat ``inside``, ``pointing``, and the object's share of the ``area``.
+    """Scores of each picture's map, [N] each: ``deletion`` and ``insertion``, where hidden pixels get the mean colour of the
+    training images; with masks also the share of heat ``inside`` the object, ``pointing``, and the object's share of the picture,
+    ``area``.
 
     Args:
         pixels, labels: as in `heat`.
-        masks: bool [N, H, W], where the object is in the stored pictures; None: unknown.
+        masks: bool [N, H, W], where the object is in the stored pictures; None if that is unknown.
 
     Raises:
         UserError: see `heat`.

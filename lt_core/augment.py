@@ -1,4 +1,4 @@
-"""Augmentation that depends on the class, on top of the recipe's."""
+"""Augmentation that depends on the class, in addition to the recipe's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Augment(Part):
 
     @abstractmethod
     def bind(self, counts: Tensor) -> Augmentation | None:
-        """The change for class sizes ``counts`` ([C]); None changes nothing."""
+        """The change for class sizes ``counts`` ([C]); None if nothing changes."""
 
 
 @part("augment", "none")
@@ -38,11 +38,11 @@ class NoAugment(Augment):
 
 @part("augment", "tail")
 class Tail(Augment):
-    """Images of rarer classes are more often rotated, scaled, and changed in contrast and brightness.
+    """The rarer a class is, the more often its images are rotated, scaled, and changed in contrast and brightness.
 
-    An image of class c is changed with probability tail_strength · (1 − n_c/n_max), so never in the largest class. The rotation
-    is uniform within ±tail_angle degrees, the scale within 1 ± 0.2, contrast within 1 ± 0.3, brightness within ± 0.3 standard
-    deviations. All images of a batch are changed in one operation on the device.
+    An image of class c is changed with probability tail_strength · (1 − n_c/n_max), so images of the largest class never are. The
+    rotation is uniform within ±tail_angle degrees, the scale within 1 ± 0.2, the contrast within 1 ± 0.3, and the brightness
+    within ± 0.3 standard deviations. All images of a batch are changed in one operation on the device.
     """
 
     beyond_features: ClassVar[str] = "changes pictures"

@@ -9,17 +9,17 @@ from lt_core.errors import UserError
 
 
 def cache_dir() -> Path:
-    """``LT_CACHE``, else the user's cache folder."""
+    """The folder for cached files: ``LT_CACHE`` if it is set, otherwise one in the user's cache folder."""
     if "LT_CACHE" in os.environ:
         return Path(os.environ["LT_CACHE"]).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lt-bench"
 
 
 def data_root(given: str | None, name: str) -> Path:
-    """The folder in which the image set ``name`` is looked for: ``given``, else ``LT_DATA``, else where downloads are kept.
+    """The folder in which the image set ``name`` is looked for: ``given``, else ``LT_DATA``, else the folder of downloads.
 
     Raises:
-        UserError: it was given explicitly, but does not exist.
+        UserError: the folder was named by the user but does not exist.
     """
     root = Path(given or os.environ.get("LT_DATA") or cache_dir() / "downloads").expanduser().resolve()
     if (given or "LT_DATA" in os.environ) and not root.is_dir():

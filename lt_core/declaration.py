@@ -18,17 +18,17 @@ from lt_core.spec import MethodSpec
 
 @dataclass(frozen=True)
 class Neutral:
-    """The hyperparameters at which a method must equal a plainer one to the bit, or the reason why there are none.
+    """The hyperparameters at which a method must equal a simpler one bit for bit, or the reason why there are none.
 
     >>> Neutral({"gamma": 0.0})  # softmax cross-entropy at γ = 0
     Neutral(at={'gamma': 0.0}, equals='softmax', reason='')
     >>> at_one = Neutral({"q": 1.0}, equals="sigmoid", reason="a sum over sigmoids")  # another method at q = 1
-    >>> nowhere = Neutral({}, equals="", reason="a margin remains at any setting")  # no plainer method at any setting
+    >>> nowhere = Neutral({}, equals="", reason="a margin remains at any setting")  # no simpler method at any setting
     """
 
     at: Mapping[str, Any]
-    equals: str = "softmax"  # empty: it equals no plainer method at any setting
-    reason: str = ""  # why the method cannot equal softmax cross-entropy, where it cannot
+    equals: str = "softmax"  # empty: the method equals no simpler one at any setting
+    reason: str = ""  # why the method cannot equal softmax cross-entropy; empty if it can
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Method:
     cite: str
     defaults: Mapping[str, Any]  # choices of parts, and parameters that differ from the parts' own defaults
     neutral: Neutral
-    space: tuple[str, ...]  # parameters worth tuning; their values stand in the parts' domains
+    space: tuple[str, ...]  # parameters worth tuning; the values to try are in the parts' domains
 
     def choices(self, overrides: Mapping[str, Any] | None = None) -> dict[str, str]:
         """The choice for each group."""
@@ -49,14 +49,14 @@ class Method:
         return {group: str(wanted.get(group, choice)) for group, choice in NEUTRAL.items()}
 
     def domains(self) -> dict[str, Domain]:
-        """Parameters of the method as declared (other parts have other parameters)."""
+        """Parameters of the method with its declared parts (other parts have other parameters)."""
         return parameters(self.choices())
 
     def resolve(self, overrides: Mapping[str, Any] | None = None) -> MethodSpec:
         """The method with ``overrides`` of parts or parameters, and all other parameters filled in.
 
         Raises:
-            UserError: a parameter that the chosen parts do not have, or one outside its domain.
+            UserError: the chosen parts do not have a parameter, or its value is outside its domain.
         """
         overrides = dict(overrides or {})
         choices = self.choices(overrides)
@@ -120,7 +120,7 @@ def method(
 
 
 def versioned(label: str) -> str:
-    """A method's label, with the versions of plug-in files after the names that they define, including those of a first stage."""
+    """A method's label with the version of a plug-in file after each name that the file defines, also in a first stage."""
     name, values = parse_label(label)
     for key, value in values.items():
         values[key] = versioned(value) if key == "stage_one" else GROUPS[key].versioned(value) if key in GROUPS else value

@@ -21,7 +21,7 @@ class UserError(ValueError):
 
 
 def in_a_line(error: BaseException) -> str:
-    """The kind of ``error`` and the first line of what it says."""
+    """The type of ``error`` and the first line of its message."""
     lines = str(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
@@ -60,7 +60,7 @@ def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> User
 
 
 def some(words: Iterable[str]) -> str:
-    """A list of words for a message, without repetitions, and not longer than a reader can use.
+    """A list of words for a message, without repetitions, and no longer than is useful to its reader.
 
     >>> some(["b", "a", "b", *map(str, range(12))])
     'b, a, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more'

@@ -1,11 +1,11 @@
-"""Methods and models of other installed packages, found by their entry points."""
+"""Methods, models and metrics of other installed packages, found by their entry points."""
 
 from __future__ import annotations
 
 import warnings
 from importlib.metadata import entry_points
 
-#: Entry points under which packages offer what they bring.
+#: Entry points under which packages offer methods (and parts of methods) and metrics.
 OF_METHODS, OF_METRICS = "lt_bench.methods", "lt_bench.metrics"
 
 
@@ -16,7 +16,7 @@ def load_external(group: str) -> None:
     for entry in entry_points(group=group):
         try:
             entry.load()
-        except Exception as error:  # somebody else's package must not take the benchmark down with it
+        except Exception as error:  # a failure in somebody else's package must not stop the benchmark
             warnings.warn(f"{group.rpartition('.')[2]} of {entry.value} are not available: {error}", stacklevel=2)
 
 

@@ -12,13 +12,13 @@ from lt_core.data.loader import Images
 from lt_core.protocols import Predictor
 
 T = TypeVar("T")
-BATCH = 500  # images; on a CPU larger batches fall out of the cache, on a GPU the set is small anyway
-PIXELS = 2**19  # of a batch's images of one channel, so that a network's maps of photographs fit into memory
+BATCH = 500  # images; larger batches do not fit into a CPU's cache, and for a GPU the whole set is small
+PIXELS = 2**19  # images × height × width of a batch, so that a network's maps of photographs fit into memory
 
 
 @torch.no_grad()
 def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], T]) -> Iterator[T]:
-    """``say(outputs, features)`` of each batch of unaugmented ``images``, in order, by the network in its current state."""
+    """``say(outputs, features)`` for each batch of unaugmented ``images``, in order, by the network in its current state."""
     net, pixels = predictor.evaluated, images.pixels
     net.eval()
     height, width, _ = predictor.batches.shape
@@ -28,7 +28,7 @@ def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, 
 
 
 def by_batches(predictor: Predictor, images: Images, say: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """`batch_by_batch` of all ``images``, in one tensor."""
+    """The results of `batch_by_batch` for all ``images``, in one tensor."""
     return torch.cat(list(batch_by_batch(predictor, images, say)))
 
 
@@ -38,7 +38,7 @@ def features_of(predictor: Predictor, images: Images) -> Tensor:
 
 
 def seen_of(predictor: Predictor, images: Images) -> tuple[Tensor, Tensor]:
-    """`probabilities_of` ``images`` [N, C] and `features_of` them [N, width], in one pass."""
+    """The results of `probabilities_of` [N, C] and `features_of` [N, width] for ``images``, in one pass."""
     say = _probabilities(predictor)
     pairs = list(batch_by_batch(predictor, images, lambda outputs, features: (say(outputs, features), features)))
     probabilities, features = zip(*pairs, strict=True)
@@ -51,9 +51,7 @@ def probabilities_of(predictor: Predictor, images: Images) -> Tensor:
 
 
 def probability_batches(predictor: Predictor, images: Images) -> Iterator[Tensor]:
-    """`probabilities_of` batch by batch, if they are not all needed at once: those of 24,000 images of 8,000 classes take 800
-    MB.
-    """
+    """`probabilities_of` batch by batch, for when they are not all needed at once: 24,000 images of 8,000 classes take 800 MB."""
     return batch_by_batch(predictor, images, _probabilities(predictor))
 
 

@@ -33,7 +33,7 @@ class Domain:
     below: float | None = None  # values must stay under this
     choices: tuple[Any, ...] = ()
     tune: tuple[Any, ...] = ()  # values worth trying
-    optional_in_id: bool = False  # added when records existed: at its default it stays out of ids, so that theirs hold
+    optional_in_id: bool = False  # added later: left out of an ID at its default, so that IDs of existing records stay valid
 
     def __str__(self) -> str:
         if self.choices:
@@ -92,7 +92,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _coerce(value: Any, hint: Any) -> Any:
-    """``value`` as type ``hint``; raises ValueError or TypeError. Text (from a command line) is read as the type says."""
+    """``value`` as type ``hint``; raises ValueError or TypeError. Text (from a command line) is parsed as that type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
@@ -115,7 +115,7 @@ def _coerce(value: Any, hint: Any) -> Any:
             raise TypeError
         number = float(value)
         if hint is int:
-            if number != int(number) or abs(number) >= 2**63:  # more than a data frame holds
+            if number != int(number) or abs(number) >= 2**63:  # larger than the integers of a data frame
                 raise ValueError
             return int(value) if not isinstance(value, str) else int(number)
         return number
@@ -133,7 +133,7 @@ def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:
     """``value`` as the type of field ``key`` of ``cls``, inside its domain.
 
     Raises:
-        UserError: it is not of that type, or outside the domain.
+        UserError: the value is not of that type, or is outside the domain.
     """
     hint = _hints(cls)[key]
     try:
@@ -149,17 +149,17 @@ def checked_value(cls: type, key: str, value: Any, place: str = "") -> Any:
 
 
 def check(record: Any, where: str = "") -> None:
-    """For ``__post_init__``: makes ``cls(…)`` and `dataclasses.replace` check what `build` checks, and convert 10 to 10.0."""
+    """For ``__post_init__``: lets ``cls(…)`` and `dataclasses.replace` check and convert values (10 to 10.0) as `build` does."""
     place = f"{where}: " if where else ""
     for key in domains(type(record)):
         object.__setattr__(record, key, checked_value(type(record), key, getattr(record, key), place))
 
 
 def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """A ``cls`` from ``values``, checked.
+    """An instance of ``cls`` with ``values``, which are checked.
 
     Raises:
-        UserError: an unknown key, a missing one, a wrong type, or a value outside its domain.
+        UserError: a key is unknown or missing, or a value has the wrong type or is outside its domain.
     """
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     place = f"{where}: " if where else ""

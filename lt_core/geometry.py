@@ -1,5 +1,5 @@
-"""The geometry of class features: spreads and distances, silhouettes, and neural collapse. All figures are of the features
-themselves and not of a projection to two dimensions.
+"""The geometry of class features: spreads and distances, silhouettes, and neural collapse. All figures are computed from the
+features themselves, not from a projection to two dimensions.
 
 N images, C classes, features of dimension d. Every class counts equally, however many images it has.
 """
@@ -55,10 +55,10 @@ def nearest_centre(features: np.ndarray, middles: np.ndarray) -> np.ndarray:
 
 
 def silhouettes(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Mean silhouette of each class's images, in −1…1 (Rousseeuw 1987, J. Comput. Appl. Math. 20): [C].
+    """Mean silhouette of each class's images, from −1 to 1 (Rousseeuw 1987, J. Comput. Appl. Math. 20): [C].
 
-    An image's is (b − a)/max(a, b), with a its mean distance to the others of its class and b that to the images of the class
-    which is nearest by this measure. It is 0 for the only image of a class.
+    The silhouette of an image is (b − a)/max(a, b), where a is its mean distance to the other images of its class, and b the
+    smallest of its mean distances to the images of another class. It is 0 for the only image of a class.
     """
     from sklearn.metrics import silhouette_samples
 
@@ -67,15 +67,15 @@ def silhouettes(features: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
 
 @dataclass(frozen=True)
 class Collapse:
-    """How far features are from neural collapse (Papyan, Han and Donoho 2020, PNAS, section 2): all of these are 0 there.
+    """How far features are from neural collapse (Papyan, Han and Donoho 2020, PNAS, section 2), at which all measures are 0.
 
     Attributes:
-        nc1: tr(Σ_W Σ_B⁺)/C, the spread within classes in units of that between them.
+        nc1: tr(Σ_W Σ_B⁺)/C, the spread within classes relative to that between them.
         nc2_norms: coefficient of variation of the lengths of centred class means.
-        nc2_angles: mean of |cos + 1/(C − 1)| over pairs of centred class means, which at equal and largest angles all have the
-            cosine −1/(C − 1).
-        nc3: ‖W/‖W‖ − M/‖M‖‖, Frobenius norms, of classifier W and centred class means M, both [C, d]; NaN without a classifier.
-        nc4: share of images that the classifier takes for another class than that of the nearest centre.
+        nc2_angles: mean of |cos + 1/(C − 1)| over pairs of centred class means; if all angles are equal and as large as possible,
+            every cosine is −1/(C − 1).
+        nc3: ‖W/‖W‖ − M/‖M‖‖, in Frobenius norms, for classifier W and centred class means M, both [C, d]; NaN without a W.
+        nc4: share of images for which the classifier predicts another class than that of the nearest centre.
     """
 
     nc1: float
@@ -104,17 +104,18 @@ def collapse(
     Args:
         features: [N, d].
         labels: int [N], with images of every class.
-        weights: of the classifier, [C, d]; None: it has no such form.
-        predicted: int [N], by the classifier.
-        middles: [C, d], the centres that ``predicted`` is held against, such as those of training images; None: of ``features``.
+        weights: [C, d], of the classifier; None if it has no such matrix.
+        predicted: int [N], the classes that the classifier predicts.
+        middles: [C, d], the centres for nc4, such as those of the training images; None: the centres of ``features``.
     """
     features = np.asarray(features, float)
     means = centres(features, labels, classes)
     centred = means - means.mean(axis=0)
     spread = (features - means[labels]) / np.sqrt(classes * np.bincount(labels, minlength=classes)[labels])[:, None]
-    # tr(Σ_W Σ_B⁺) with Σ_B = MᵀM/C and Σ_W = SᵀS: the squares of S in the coordinates of M's singular vectors, each by its value.
+    # tr(Σ_W Σ_B⁺) with Σ_B = MᵀM/C and Σ_W = SᵀS: in the coordinates of the singular vectors of M/√C, each coordinate of S is
+    # divided by its singular value, and the squares are summed.
     _, values, vectors = np.linalg.svd(centred / np.sqrt(classes), full_matrices=False)
-    # C centred means have at most C − 1 directions; what rounding leaves of another is as small as the last bits of the means.
+    # C centred means span at most C − 1 directions; a further singular value is rounding error, as small as the means' last bits.
     kept = values > np.linalg.norm(means) * max(centred.shape) * np.finfo(float).eps
     kept[classes - 1 :] = False
     nc1 = float((((spread @ vectors[kept].T) / values[kept]) ** 2).sum() / classes)

@@ -26,7 +26,7 @@ NEUTRAL: dict[str, str] = {
     "augment": "none",
 }
 
-#: Parameter of a part → the default at which it stays out of an id: it was added when records existed, and theirs hold.
+#: Parameter of a part → the default at which an id leaves it out: it was added later, and the ids of existing records stay valid.
 OPTIONAL_IN_ID: dict[str, Any] = {
     "strong_views": 1,
     "strong_augment": "always",

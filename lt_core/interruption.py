@@ -1,7 +1,7 @@
-"""How a trial ends between two steps of a training: whatever trains asks before each step whether it may go on.
+"""How a trial ends between two steps of a training: every training asks before each step whether it may go on.
 
-Trainings stand at several depths (a classifier's, CycleGANs before it, CycleGANs inside its step), and plug-in files bring their
-own. So the question belongs to the block in which a trial trains, and no training has to hand it on.
+Trainings are nested at several depths (a classifier, CycleGANs before it, CycleGANs inside its step), and plug-in files bring
+their own. The question therefore belongs to the block in which a trial trains, and no training has to pass it on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _question: ContextVar[Callable[[], None] | None] = ContextVar("question", defaul
 
 
 def before_step() -> None:
-    """To be called by whatever trains, before each of its steps; raises what ends the trial, if it is to end."""
+    """Every training calls this before each of its steps; it raises the exception that ends the trial, if the trial is to end."""
     ask = _question.get()
     if ask is not None:
         ask()
@@ -22,7 +22,7 @@ def before_step() -> None:
 
 @contextmanager
 def asked_before_steps(ask: Callable[[], None] | None) -> Iterator[None]:
-    """In this block `before_step` calls ``ask``, which raises what ends the trial; None: nothing ends it.
+    """In this block `before_step` calls ``ask``, which raises an exception to end the trial; None: nothing ends it.
 
     >>> def over() -> None:
     ...     raise TimeoutError("its time is over")

@@ -1,9 +1,9 @@
-"""Label shift: the accuracy of a trained classifier on test sets with class frequencies q, and ways of adapting it to q, known
-or not.
+"""Label shift: the accuracy of a trained classifier on test sets with class frequencies q, and ways of adapting it to q, whether
+q is known or not.
 
 Everything here takes the classifier's posteriors p(c | x) and needs no network. A test set with the frequencies q is never
 sampled: each test image has the weight q_c / n_c, so that a figure is the average over such test sets, without sampling noise,
-and an estimate of q is that of a large test set.
+and an estimate of q is what a large test set would give.
 """
 
 from __future__ import annotations
@@ -15,28 +15,27 @@ import numpy as np
 from lt_core.predictions import Predictions
 
 _CLOSE = 1e-7  # largest change of a class frequency at which EM has converged
-_MOST = 5000  # steps of EM
-_SHARPNESS = (0.1, 10.0)  # where every validation image is told right, likelihood alone has no end
+_MOST = 5000  # largest number of steps of EM
+_SHARPNESS = (0.1, 10.0)  # bounds: if every validation image is classified correctly, the likelihood has no maximum
 
 
-#: What is done about q: nothing; q is told; it is estimated on the unlabelled test set.
+#: Ways of adapting: none; q is known; q is estimated from the unlabelled test set (by EM, by BBSE).
 AS_IS, KNOWN, EM, BBSE = "as it is", "known prior", "EM", "BBSE"
 
 
 def accuracies(test: Predictions, validation: Predictions | None, priors: np.ndarray) -> dict[str, np.ndarray]:
     """Accuracy, between 0 and 1, on test sets with each of the class frequencies ``priors``, for each way of adapting: [T] each.
 
-    Posteriors are calibrated on the validation split, and adapted from there. BBSE looks at the predictions that they make under
-    that split's class frequencies: without calibration, a classifier may never predict a tail class, about which BBSE could then
-    say nothing.
+    Posteriors are calibrated on the validation split and then adapted. BBSE uses the classes that they predict under that split's
+    class frequencies: without calibration, a classifier may never predict a tail class, about which BBSE could then say nothing.
 
     Args:
-        validation: None where there is no such split.
+        validation: None if there is no such split.
         priors: [T, C]; each sums to 1, and is 0 for classes without a test image.
 
     Returns:
-        Of `AS_IS`, `KNOWN`, `EM` and `BBSE`; NaN for all but the first without a validation split or where it lacks a class, and
-        for BBSE where M cannot be inverted.
+        The accuracies for `AS_IS`, `KNOWN`, `EM` and `BBSE`. All but the first are NaN if there is no validation split or if it
+        lacks a class; those of BBSE are also NaN if M cannot be inverted (see `bbse_priors`).
     """
     weights = np.stack([image_weights(test.labels, prior) for prior in priors])
 
@@ -80,11 +79,11 @@ def image_weights(labels: np.ndarray, prior: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration of posteriors on images that were not trained on: p^a, renormalised, is correct for class frequencies π.
+    """A calibration of posteriors on images that were not trained on: p^a, renormalised, is correct for class frequencies π.
 
     Attributes:
         sharpness: a, one over the temperature; above 1 for an underconfident classifier.
-        prior: π [C], the class frequencies that p^a stand for, whatever the classifier was trained on.
+        prior: π [C], the class frequencies for which p^a is correct, whatever the classifier was trained on.
     """
 
     sharpness: float
@@ -102,12 +101,13 @@ def calibration(posteriors: np.ndarray, labels: np.ndarray) -> Calibration | Non
     """The calibration under which these images are most likely: bias-corrected temperature scaling (BCTS; Alexandari, Kundaje and
     Shrikumar 2020, ICML).
 
-    Posteriors that are right where classes have the frequencies π are right under the frequencies v of these images as
-    p(c | x) · v_c / π_c. So a and π are where p^a · v / π has the largest likelihood, a convex problem of C parameters, and there
-    the mean of these posteriors is v. For plain cross-entropy π is near the training subset's frequencies; a method that corrects
-    for those has another, and the same network with and without a post-hoc correction by priors comes to the same posteriors.
+    If posteriors p(c | x) are correct under class frequencies π, then p(c | x) · v_c / π_c, renormalised, are correct under the
+    frequencies v of these images. So a and π are those at which p^a · v / π has the largest likelihood, a convex problem with C
+    parameters; there, the mean of these posteriors is v. For plain cross-entropy π is near the training subset's frequencies. A
+    method that corrects for those frequencies has another π, and the same network with and without a post-hoc correction by
+    priors leads to the same posteriors.
 
-    >>> p = np.array([[0.8, 0.2]] * 5 + [[0.2, 0.8]] * 5)  # right in four of five, so that they say as much as they know
+    >>> p = np.array([[0.8, 0.2]] * 5 + [[0.2, 0.8]] * 5)  # four of five predictions are right, so these are calibrated
     >>> labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0])
     >>> found = calibration(p, labels)
     >>> round(found.sharpness, 3), found.prior.round(3).tolist()
@@ -121,7 +121,7 @@ def calibration(posteriors: np.ndarray, labels: np.ndarray) -> Calibration | Non
         labels: int [N].
 
     Returns:
-        None if a class has no image, of which nothing can be said then.
+        None if a class has no image: nothing can be said about it.
     """
     from scipy.optimize import minimize
     from scipy.special import logsumexp, softmax
@@ -150,7 +150,7 @@ def _log(posteriors: np.ndarray) -> np.ndarray:
 
 
 def adapted(posteriors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Posteriors [N, C] where classes have the frequencies ``target``: p(c | x) · q_c / π_c, renormalised (Saerens et al. 2002,
+    """Posteriors [N, C] under the class frequencies ``target``: p(c | x) · q_c / π_c, renormalised (Saerens et al. 2002,
     section 2).
 
     >>> adapted(np.array([[0.5, 0.5]]), source=np.array([0.9, 0.1]), target=np.array([0.5, 0.5])).round(3).tolist()
@@ -158,12 +158,12 @@ def adapted(posteriors: np.ndarray, source: np.ndarray, target: np.ndarray) -> n
 
     Args:
         posteriors: [N, C].
-        source: [C], frequencies that they stand for; above 0.
+        source: [C], the class frequencies for which they are correct; above 0.
         target: [C].
     """
     made = posteriors * (target / source)
     total = made.sum(axis=1, keepdims=True)
-    # An image of which every class that q has was ruled out keeps what was said of it.
+    # If every class with q_c > 0 was ruled out for an image, its posteriors stay as they are.
     out: np.ndarray = np.where(total > 0, made / np.where(total > 0, total, 1), posteriors)
     return out
 
@@ -172,16 +172,17 @@ def em_priors(posteriors: np.ndarray, source: np.ndarray, weights: np.ndarray) -
     """Class frequencies [T, C] of T unlabelled test sets, by expectation and maximisation (EM; Saerens, Latinne and Decaestecker
     2002, Neural Computation 14(1), section 2).
 
-    From q = π on, posteriors are adapted to q, and q becomes their mean, until it stays: the frequencies under which the images
-    are most likely, if the posteriors are right.
+    Starting at q = π, posteriors are adapted to q, and q becomes their mean, until q no longer changes. If the posteriors are
+    correct, the images are most likely under these frequencies.
 
     Args:
         posteriors: [N, C] of the images.
-        source: [C], frequencies that they stand for; above 0.
-        weights: [T, N], of each image in each test set; each row sums to 1. `image_weights` makes one; 1 / N is the set as it is.
+        source: [C], the class frequencies for which they are correct; above 0.
+        weights: [T, N], of each image in each test set; each row sums to 1. `image_weights` makes a row; 1 / N everywhere is the
+            set as it is.
     """
     ratios = posteriors / source
-    ratios = ratios / ratios.max(axis=1, keepdims=True)  # of one image they matter up to a factor
+    ratios = ratios / ratios.max(axis=1, keepdims=True)  # a factor common to all classes of an image does not matter
     prior = np.tile(source / source.sum(), (len(weights), 1))
     for _ in range(_MOST):
         likelihood = prior @ ratios.T
@@ -198,8 +199,8 @@ def bbse_priors(confusion: np.ndarray, predicted: np.ndarray) -> np.ndarray | No
     """Class frequencies [T, C] of T unlabelled test sets, by black box shift estimation (BBSE) with predicted classes (Lipton,
     Wang and Smola 2018, ICML).
 
-    The share of predictions of each class is what the true classes' predictions add up to: μ = M q, with M [C, C] the shares of
-    each class's images by predicted class. So q = M⁻¹ μ; what is negative becomes 0, and the rest is divided by its sum.
+    The shares of the predicted classes are μ = M q, where M [C, C] has in the column of each true class the shares of its images
+    by predicted class. So q = M⁻¹ μ; negative values become 0, and the others are divided by their sum.
 
     >>> confusion = np.array([[8, 2], [5, 5]])
     >>> bbse_priors(confusion, np.array([[0.25 * 0.8 + 0.75 * 0.5, 0.25 * 0.2 + 0.75 * 0.5]])).round(6).tolist()
@@ -210,7 +211,7 @@ def bbse_priors(confusion: np.ndarray, predicted: np.ndarray) -> np.ndarray | No
         predicted: [T, C], share of the images of each test set that are predicted to be of each class.
 
     Returns:
-        None where M cannot be inverted: a class has no image, or none is ever predicted to be of it.
+        None if M cannot be inverted, for instance because a class has no image or is never predicted.
     """
     sizes = confusion.sum(axis=1)
     shares = (confusion / np.maximum(sizes, 1)[:, None]).T

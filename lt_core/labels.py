@@ -53,7 +53,7 @@ def cut_at_commas(text: str) -> list[str] | None:
 
 
 def format_label(name: str, values: Mapping[str, Any]) -> str:
-    """The inverse of `parse_label`; numbers are written shortest (``1``, ``0.9999``)."""
+    """The inverse of `parse_label`; numbers are written as short as possible (``1``, ``0.9999``)."""
     if not values:
         return name
     return f"{name}[{','.join(f'{k}={short(v)}' for k, v in values.items())}]"
@@ -110,7 +110,7 @@ def short(value: Any) -> str:
 
 
 def listed(value: Any) -> str:
-    """A value as one writes it in a line of text: a list in brackets, ``[50,30,10]``, other values as by `short`."""
+    """A value as one writes it in a line of text: a list in brackets, ``[50,30,10]``, and any other value as `short` does."""
     return f"[{','.join(map(short, value))}]" if isinstance(value, tuple) else short(value)
 
 

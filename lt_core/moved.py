@@ -1,8 +1,8 @@
 """What methods declared before they were compared with their authors' code, and how older rows are read.
 
 A row keeps its ID. Its label is relative to declarations, so it is rewritten when the row is read: where the method now declares
-something else, the label names the row's value. The method of a first stage is such a label inside an ID. It is stored in the
-old notation, in which a parameter that is not named has its old value, and shown in today's.
+another value, the label names the row's. The method of a first stage is such a label inside an ID. It is stored in the old
+notation, in which a parameter that is not named has its old value, and shown in today's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from lt_core.identity import NEUTRAL
 from lt_core.labels import format_label, parse_label, short
 
-ABSENT = None  # then, the method had no such parameter
+ABSENT = None  # the method had no such parameter at that time
 _STAGE_ONE = "fixmatch[unsup_ratio=1,strong_views=2]"
 
-#: Method → parameter → (value then, declared value now). Written out, since labels are read where no part is loaded; a test holds
-#: it to the declarations.
+#: Method → parameter → (value then, declared value now). These are written out because labels are also read where no part is
+#: loaded; a test compares them with the declarations.
 MOVED: dict[str, dict[str, tuple[Any, Any]]] = {
     "influence_balanced": {"ib_alpha": (10.0, 1000.0), "ib_gradient": ("stopped", "through"), "ib_rate": (1.0, 0.01)},
     "meta_weight_net": {"meta_set": ("train", "extra"), "through_weights": (False, True)},
@@ -64,8 +64,8 @@ def labelled(label: str, method: str, params: Mapping[str, Any]) -> str:
     """Today's label of a method that is read from a record.
 
     Args:
-        label: the one that it was recorded with; empty: it has none.
-        params: its parameters as recorded.
+        label: the recorded label; empty if there is none.
+        params: the recorded parameters.
     """
     if not label:
         return ""
@@ -80,7 +80,7 @@ def labelled(label: str, method: str, params: Mapping[str, Any]) -> str:
 
 
 def _moved(name: str, shown: Mapping[str, Any]) -> list[tuple[str, tuple[Any, Any]]]:
-    """What moved of the method, unless its label swaps a part: another one may not have the parameter."""
+    """The moved parameters of the method; none if its label swaps a part, since the other part may not have them."""
     return [] if set(shown) & set(NEUTRAL) else list(MOVED.get(name, {}).items())
 
 

@@ -1,5 +1,5 @@
-"""The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction, and those of
-`NEUTRAL` in `lt_core.identity` that most methods leave alone.
+"""The independent parts that a method chooses: loss, weights, sampling, schedule, head, post-hoc correction, and the other groups
+of `NEUTRAL` in `lt_core.identity`, which most methods leave alone.
 
 A part is a small frozen dataclass whose fields are its parameters. Methods, suites and the command line choose it by its name.
 Parameters of all parts share one flat name space, so two groups must not use the same parameter name.
@@ -20,20 +20,20 @@ from lt_core.spec import TrialSpec
 
 
 @dataclass(frozen=True)
-class Part(ABC):  # noqa: B024 (what must be defined is said by the base class of each group)
+class Part(ABC):  # noqa: B024 (the base class of each group says what must be defined)
     """Base of all parts. ``name`` is set by `part`."""
 
     name: ClassVar[str] = ""
-    #: What it does that stored features in place of pictures do not allow, such as "changes pictures"; empty: nothing.
+    #: What the part does that is impossible with stored features instead of pictures, such as "changes pictures"; empty: nothing.
     beyond_features: ClassVar[str] = ""
-    #: Whether all that it does in a training step is the same operations on tensors each time: it reads no number from the
-    #: device, decides nothing and draws nothing on the host. Then a GPU may record the step and replay it.
+    #: Whether the part does the same operations on tensors in every training step: it reads no number from the device, and makes
+    #: no decision and draws no random number on the host. Then a GPU may record the step and replay it.
     captured: ClassVar[bool] = False
 
     @property
     def whole_batch(self) -> str:
-        """Why a batch must not be split, such as "mixes the images of a batch"; empty if the loss of a batch is the mean over
-        its images, whichever are computed together.
+        """Why a batch must not be split, such as "mixes the images of a batch"; empty if the loss of a batch is the mean over its
+        images, no matter which of them are computed together.
         """
         return ""
 
@@ -97,7 +97,7 @@ def build_parts(params: Mapping[str, Any], where: str = "") -> dict[str, Part]:
     """The parts that the flat ``params`` describe: group → part. Groups that are not mentioned are neutral.
 
     Raises:
-        UserError: a choice that does not exist, or a parameter outside its domain.
+        UserError: a choice does not exist, or a parameter is outside its domain.
     """
     built = {}
     for group, registry in GROUPS.items():

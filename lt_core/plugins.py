@@ -22,12 +22,12 @@ from lt_core.data.registered import versions as versions_of_sets
 from lt_core.errors import UserError, in_a_line
 from lt_core.registry import Recorder, recording
 
-_DIGITS = 8  # of the SHA-256 that stand in names
+_DIGITS = 8  # number of digits of the SHA-256 in names
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in file. ``path`` is where it was found; a node of a cluster may not have the file."""
+    """A plug-in file. ``path`` is where it was found; on a node of a cluster there may be no such file."""
 
     path: str
     text: str
@@ -82,14 +82,14 @@ def activate(plugin: Plugin) -> None:
     Raises:
         UserError: what `load` raises for the text of a file.
     """
-    import lt_core.methods  # noqa: F401  (the benchmark's own names are taken)
+    import lt_core.methods  # noqa: F401  (registers the benchmark's own names, so that a file cannot take them)
 
     if plugin.version in _loaded:
         return
     for other in loaded():
         if Path(other.path).resolve() == Path(plugin.path).resolve():
             forget(other.version)
-    # Known by name and text, so that annotations are found and tracebacks show lines where there is no file.
+    # Python knows the module's name and text, so that annotations are resolved and tracebacks show lines even without the file.
     module = types.ModuleType(f"lt_plugin_{plugin.version}")
     module.__file__ = plugin.path
     sys.modules[module.__name__] = module
@@ -124,7 +124,7 @@ def loaded() -> list[Plugin]:
 
 
 def missing(versions: set[str]) -> set[str]:
-    """Those of ``versions``, such as `TrialSpec.versions`, that are neither of a loaded file nor of an added set of pictures."""
+    """The ``versions``, such as `TrialSpec.versions`, that belong to no loaded file and to no added set of pictures."""
     unknown = versions - set(_loaded)
     return unknown - versions_of_sets() if unknown else unknown
 

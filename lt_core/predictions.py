@@ -13,7 +13,7 @@ import numpy as np
 from lt_core.errors import UserError
 from lt_core.side_file import PREDICTIONS
 
-#: What stands for the logarithm of 0: float16 ends at −65504, and e^−60000 is 0 in any precision.
+#: Stands for the logarithm of 0: it is within the range of float16, and e^−60000 is 0 in any precision.
 _ZERO = np.float16(-60000)
 
 
@@ -22,8 +22,8 @@ class Predictions:
     """A trained model's predictions on the test set or the validation split, with the method's post-hoc correction.
 
     Attributes:
-        log_probabilities: float16 [N, C], natural logarithms. Those of a loss over sigmoids are of C separate probabilities,
-            which do not sum to 1.
+        log_probabilities: float16 [N, C], natural logarithms. A loss over sigmoids gives C separate probabilities, which do not
+            sum to 1.
         labels: int [N], the true classes.
     """
 
@@ -34,9 +34,9 @@ class Predictions:
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> Predictions:
         """Predictions rounded to float16 so that the predicted classes do not change.
 
-        Rounding never reverses an order, but can make close values equal: a value that then equals the largest of its row is put
-        one float16 below it. Accuracy, recalls and every other figure of the confusion matrix are therefore exactly those of
-        ``probabilities``. A logarithm changes by at most 0.15 %, or 10⁻⁷.
+        Rounding never reverses an order, but can make close values equal: a value that then equals the largest of its row is
+        replaced by the next smaller float16. Accuracy, recalls and every other figure of the confusion matrix are therefore
+        exactly those of ``probabilities``. A logarithm changes by at most 0.15 %, or 10⁻⁷.
 
         >>> made = Predictions.of(np.array([[0.49999, 0.50001], [0.9, 0.1]]), np.array([1, 1]))
         >>> made.confusion.tolist()
@@ -65,7 +65,7 @@ class Predictions:
 
     @cached_property
     def posteriors(self) -> np.ndarray:
-        """float64 [N, C], which sum to 1: those of a loss over sigmoids divided by their sum."""
+        """float64 [N, C], which sum to 1 for each image: the probabilities of a loss over sigmoids are divided by their sum."""
         shifted = self.log_probabilities.astype(np.float64)
         shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
         made: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
@@ -95,7 +95,9 @@ class Kept:
 
 
 def save(path: Path, kept: Kept) -> str:
-    """Write ``kept`` completely or not at all; the SHA-256 of the file in hexadecimal digits. Equal predictions give equal files.
+    """Write ``kept`` completely or not at all, and return the SHA-256 of the file in hexadecimal digits.
+
+    Equal predictions give equal files.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
@@ -113,7 +115,7 @@ def load(path: Path, sha256: str) -> Kept:
     """The predictions in ``path``.
 
     Args:
-        sha256: of the file, by the trial's record.
+        sha256: that of the file according to the trial's record.
 
     Raises:
         UserError: there is no such file, or it is not the one that the trial wrote.

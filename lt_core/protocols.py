@@ -7,7 +7,7 @@
 | the trial | `Trainable` | anything that is trained in epochs |
 | stages | `TrainableClassifier` | what they have `lt_core.training.loop.Training` made for |
 
-B is a batch, N the training subset, C the number of classes. All attributes are read and never set from outside.
+B is the size of a batch, N that of the training subset, C the number of classes. Attributes are never set from outside.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Classifier(Protocol):
 
     @property
     def split(self) -> Split:
-        """The images of the trial; ``split.counts`` [C] are the class sizes that it is trained on."""
+        """The images of the trial; ``split.counts`` [C] are its class sizes."""
 
     @property
     def batches(self) -> Batches:
@@ -49,7 +49,7 @@ class Classifier(Protocol):
 
         Args:
             labels: [B], for heads with a margin of their own.
-            net: in place of the network in training.
+            net: the network to use in place of the one in training.
         """
 
 
@@ -118,8 +118,8 @@ class StepContext(Classifier, Protocol):
 
     @property
     def weighted_loss_of(self) -> WeightedLossFn:
-        """As ``loss_of``, for losses that also depend on the weight of each image [B]; the result is still to be multiplied by
-        the weight.
+        """Like ``loss_of``, for losses that also depend on the weight of each image [B]; the caller still multiplies the result
+        by the weight.
         """
 
     @property
@@ -146,10 +146,10 @@ class StepContext(Classifier, Protocol):
         """A context in which the network computes in the recipe's precision."""
 
     def traceless(self, net: Net, images: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Outputs [B, C] of ``net``, float32, at ``parameters`` by name instead of its own; its buffers stay as they are."""
+        """Outputs [B, C] of ``net``, float32, with ``parameters`` (by name) in place of its own; its buffers do not change."""
 
     def train_mode(self) -> None:
-        """Put ``model`` back into training mode, except what is frozen."""
+        """Put ``model`` back into training mode, except its frozen modules."""
 
 
 class Trainable(Protocol):
@@ -157,7 +157,7 @@ class Trainable(Protocol):
 
     @property
     def epochs(self) -> int:
-        """Number of epochs; 0 for what is only to be evaluated."""
+        """Number of epochs; 0 if it is only to be evaluated."""
 
     @property
     def epoch(self) -> int:
@@ -182,15 +182,15 @@ class TrainableClassifier(Trainable, Predictor, Protocol):
 
     @property
     def spec(self) -> TrialSpec:
-        """The trial whose method it has: in a first stage that of ``stage_one``."""
+        """The trial whose method is trained: in a first stage, that of ``stage_one``."""
 
     @property
     def recipe(self) -> Recipe:
-        """That of this training; it says after which epochs the learning curve has a point."""
+        """The recipe of this training, which says after which epochs the learning curve has a point."""
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """What the network computes in under autocast; None: float32."""
+        """The precision in which the network computes under autocast; None: float32."""
 
     @property
     def reported(self) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Checks of records when they are read: types, shapes and ranges of their fields.
 
-A record may be of another version, merged from somebody else's run, or damaged. What passes these checks goes through frames,
-tables and reports without an exception. Thousands of records are read at once, so intermediate results are reused.
+A record may come from another version or from somebody else's run, or be damaged. One that passes these checks goes through
+frames, tables and reports without an exception. Thousands of records are read at once, so intermediate results are reused.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 
 from lt_core.metrics import BINS, MARGINS, Outcome
 
-_LARGEST = 2**53  # whole numbers up to which a float says each
-#: Type of each field of a `TrialResult`, where it is there.
+_LARGEST = 2**53  # a float represents every whole number up to this one
+#: Type of each field of a `TrialResult`, if it is present.
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("status", "cause", "traceback"), str),
     **dict.fromkeys(("train_counts", "confusion", "calibration", "class_calibration", "validation_confusion"), list),
     **dict.fromkeys(("curve", "generations", "embedding", "pictures"), list),
     **dict.fromkeys(("seconds", "environment", "class_counts", "validation_class_counts"), dict),
 }
-#: What columns of the results frame take of the environment, and what reports say of it.
+#: Entries of the environment that become columns of the results frame or appear in reports, and their types.
 _ENVIRONMENT: dict[str, type] = {
     "device": str, "device_name": str, "threads": int, "precision": str, "data_fingerprint": str, "subset_fingerprint": str,
     "git_commit": str, "git_dirty": bool, "torch": str, "python": str, "command": str, "packages": dict, "plugins": list,
@@ -39,7 +39,7 @@ def check_fields(values: Mapping[str, Any]) -> None:
     """Raise if a field of a `TrialResult` has the wrong type.
 
     Raises:
-        ValueError: names the field.
+        ValueError: the message names the field.
     """
     for name, value in values.items():
         if name in _KINDS and type(value) is not _KINDS[name]:
@@ -62,10 +62,10 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
     """Raise if the shapes of a finished trial's fields do not fit together.
 
     Args:
-        tested, validated: what was made of ``values``; None: there is no validation split.
+        tested, validated: the outcomes made from ``values``; ``validated`` is None if there is no validation split.
 
     Raises:
-        ValueError: names the field.
+        ValueError: the message names the field.
     """
     classes, curve = len(values["train_counts"]), values["curve"]
     if not (classes and curve):
@@ -85,16 +85,16 @@ def check_measured(values: Mapping[str, Any], tested: Outcome, validated: Outcom
     for picture in values.get("pictures", ()):
         named = [picture.get(key) for key in ("label", "made_of")] if isinstance(picture, dict) else [None]
         if not all(type(label) is int and 0 <= label < classes for label in named) or not _is_text(picture, "png"):
-            raise ValueError("pictures lack a label or a png")
+            raise ValueError("pictures contains an entry without valid labels or without a png")
         if not all(type(value) in (int, float, str) for value in picture.get("scores", {}).values()):
-            raise ValueError("scores of pictures are no figures")
+            raise ValueError("pictures have scores that are neither numbers nor text")
 
 
 def check_sums(values: Mapping[str, Any]) -> None:
-    """Raise if the counts of a finished trial contradict each other, in records without a digest.
+    """Raise if the counts of a finished trial contradict each other; for records without a digest.
 
     Raises:
-        ValueError: names the field.
+        ValueError: the message names the field.
     """
     if not values.get("confusion"):
         return
@@ -145,7 +145,7 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
 
 def _check_generation(made: Any, classes: int) -> None:
     if not (isinstance(made, dict) and type(made.get("round")) is int and 0 <= made["round"] <= _LARGEST):
-        raise ValueError("rounds have no number")
+        raise ValueError("rounds contains an entry without a non-negative number")
     if made.keys() != {"round", *_BY_CLASS}:
         raise ValueError(f"rounds must have the columns {', '.join(_BY_CLASS)}")
     for name in _BY_CLASS:
@@ -161,7 +161,7 @@ def _check_generation(made: Any, classes: int) -> None:
 def _array(name: str, array: np.ndarray, shape: Sequence[int], low: float = 0) -> np.ndarray:
     if array.shape != tuple(shape):
         raise ValueError(f"{name} does not have the shape {' × '.join(map(str, shape))}")
-    if array.dtype.kind not in "iuf" or not low <= array.min():  # NaN is not either
+    if array.dtype.kind not in "iuf" or not low <= array.min():  # written so that NaN fails too
         raise ValueError(f"{name} has a value that is not a number" + (" that is 0 or more" if low == 0 else ""))
     return array
 

@@ -27,11 +27,11 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, T] = {}
-        self._files: dict[str, Recorder] = {}  # of what a plug-in file registered
+        self._files: dict[str, Recorder] = {}  # name → the plug-in file that registered it
         self._others: list[tuple[Registry[Any], Callable[[str, Any], T]]] = []
 
     def include(self, other: Registry[S], make: Callable[[str, S], T]) -> None:
-        """Also find names of ``other``, as ``make(name, item)``; they are not listed here."""
+        """Also find the names of ``other``, as ``make(name, item)``; listings of this registry leave them out."""
         self._others.append((other, make))
 
     def add(self, name: str, item: T) -> T:
@@ -75,7 +75,7 @@ class Registry(Generic[T]):
         return next(filter(None, (other._version(plain) for other, _ in self._others)), "")
 
     def _alike(self, plain: str) -> set[str]:
-        """The names that a wrong one is compared with."""
+        """The names that are compared with an unknown one."""
         return {*self._items, *(name for other, _ in self._others for name in other._alike(plain))}
 
     def missing(self, name: str, where: str = "") -> UserError:
@@ -143,6 +143,6 @@ def recording(path: str, version: str) -> Iterator[Recorder]:
 
 
 def here(name: str) -> str:
-    """The full name of ``name`` if it were registered now."""
+    """The full name that ``name`` would have if it were registered now."""
     recorder = _recorder.get()
     return f"{name}@{recorder.version}" if recorder and recorder.file_registers() else name

@@ -1,4 +1,4 @@
-"""Terms that a batch's features add to any classification loss."""
+"""Regularisers: terms that depend on a batch's features and are added to any classification loss."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Regularizer(Part):
 
     @abstractmethod
     def bind(self) -> FeatureTerm | None:
-        """The term; None adds nothing."""
+        """The term; None if nothing is added."""
 
 
 @part("regularizer", "none")
@@ -49,12 +49,12 @@ class NoRegularizer(Regularizer):
 class Range(Regularizer):
     """λ·(α·intra + β·inter): compact classes with distant centres (range loss: Zhang et al. 2017, ICCV, Eq. 2 to 5).
 
-    intra = Σ_i k / Σ_{j≤k} 1/D_ij over the classes of the batch, D_ij the j-th largest squared distance between two images
-    of class i: the harmonic mean of its k largest ranges. inter = max(0, M − D_centre), D_centre the smallest squared
-    distance between two class centres of the batch. A class with one image has no range, a batch with one class has no inter
-    term, and a class with fewer than k pairs uses all of its pairs.
+    intra = Σ_i k / Σ_{j≤k} 1/D_ij over the classes i of the batch, where D_ij is the j-th largest squared distance between two
+    images of class i: the harmonic mean of the class's k largest ranges. inter = max(0, M − D_centre), where D_centre is the
+    smallest squared distance between two class centres of the batch. A class with one image has no range, a batch with one class
+    has no inter term, and a class with fewer than k pairs uses all of its pairs.
 
-    The paper's α = 5e-5, β = 1e-4 and M = 2e4 are for its features, 512 numbers without normalisation; the defaults here are for
+    The paper's α = 5e-5, β = 1e-4 and M = 2e4 suit its features, 512 numbers without normalisation; the defaults here suit
     averages of 64 rectified channels.
     """
 
@@ -71,7 +71,7 @@ class Range(Regularizer):
 
     def term(self, features: Tensor, labels: Tensor) -> Tensor:
         """α·intra + β·inter of one batch."""
-        # From differences, not from |a|² − 2ab + |b|²: that cancels, and its square root's slope is infinite at 0.
+        # From differences, not from |a|² − 2ab + |b|², which cancels, and the slope of whose square root is infinite at 0.
         present, members = labels.unique(return_inverse=True)
         same = members[:, None] == members[None, :]
         squared = (features[:, None, :] - features[None, :, :]).square().sum(dim=2)
@@ -80,7 +80,7 @@ class Range(Regularizer):
         for c in range(len(present)):
             mine = pairs[members == c][:, members == c].flatten()
             largest = mine.topk(min(self.range_k, len(mine))).values
-            largest = largest[largest > 0]  # equal images have no range, and 1/0 no mean
+            largest = largest[largest > 0]  # equal images have no range, and a mean with 1/0 does not exist
             if len(largest):
                 intra = intra + len(largest) / (1 / largest).sum()
         if len(present) < 2:

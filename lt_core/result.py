@@ -14,19 +14,19 @@ from lt_core.predictions import Kept
 from lt_core.recorded import check_fields, check_measured
 from lt_core.spec import TrialSpec, unknown_fields
 
-#: Version of the record's layout; raised when a reader of old records would misread new ones.
+#: Version of the record's layout; increased when a reader of old records would misread new ones.
 SCHEMA = 1
 
 OK, DIVERGED, FAILED, OOM, TIMEOUT, LOST = "ok", "diverged", "failed", "oom", "timeout", "lost"
-#: Stopped by a study that saw no promise in it: no failure, and not finished either.
+#: Stopped by a study because it was not promising: the trial did not fail, and did not finish either.
 PRUNED = "pruned"
-#: A trial that is run when somebody asks for it, though it has a record.
+#: A trial with one of these is run again when it is requested, although it has a record.
 UNSETTLED = (LOST, PRUNED)
 #: A trial with one of these continues from its checkpoint when it is run again.
 RESUMABLE = (*UNSETTLED, TIMEOUT)
 STATUSES = (OK, DIVERGED, FAILED, OOM, TIMEOUT, *UNSETTLED)
-_KEYS = {"generations": "rounds"}  # fields that records have had by another name from the first
-#: Fields that stand in a record only where they are not empty: other records stay what they were before there were such fields.
+_KEYS = {"generations": "rounds"}  # field → the name that it has always had in records
+#: Fields that a record has only if they are not empty, so that other records stay as they were before these fields existed.
 _IF_ANY = ("class_counts", "validation_class_counts")
 
 
@@ -55,22 +55,22 @@ class TrialResult:
     cause: str = ""  # one line; empty if ok
     traceback: str = ""
     train_counts: list[int] = field(default_factory=list)  # images of each class trained on
-    # Test part, last epoch; row = true class. Empty above `metrics.MATRIX_CLASSES` classes: see ``class_counts``.
+    # Test set, last epoch; row = true class. Empty above `metrics.MATRIX_CLASSES` classes: see ``class_counts``.
     confusion: list[list[int]] = field(default_factory=list)
     calibration: list[list[float]] = field(default_factory=list)  # test set, see metrics.calibration_bins
     class_calibration: list[list[list[float]]] = field(default_factory=list)  # by class; older records have none
     validation_confusion: list[list[int]] = field(default_factory=list)  # empty: no validation split, or too many classes
     curve: list[dict[str, float]] = field(default_factory=list)  # one row per evaluated epoch
-    generations: list[dict[str, Any]] = field(default_factory=list)  # what each training was worth, class by class; see diagnosis
-    embedding: list[list[float]] = field(default_factory=list)  # [x, y, label] of test images, if it was asked for
-    pictures: list[dict[str, Any]] = field(default_factory=list)  # what generators make, if it was asked for; see generation
+    generations: list[dict[str, Any]] = field(default_factory=list)  # the quality of each training by class; see diagnosis
+    embedding: list[list[float]] = field(default_factory=list)  # [x, y, label] of test images, on request
+    pictures: list[dict[str, Any]] = field(default_factory=list)  # generated images, on request; see generation
     seconds: dict[str, float] = field(default_factory=dict)  # setup, train, evaluate
     images_per_second: float = math.nan  # of training alone
     environment: dict[str, Any] = field(default_factory=dict)  # device, versions, fingerprints, commit
-    # Test part, by class: images with their label among the five most probable (``top_five``, with more than five classes; older
-    # records lack it), and `metrics.MARGINS` where there is no confusion matrix.
+    # Test set, by class: images with their label among the five most probable (``top_five``, with more than five classes; older
+    # records lack it), and `metrics.MARGINS` if there is no confusion matrix.
     class_counts: dict[str, list[int]] = field(default_factory=dict)
-    validation_class_counts: dict[str, list[int]] = field(default_factory=dict)  # the same of the validation split
+    validation_class_counts: dict[str, list[int]] = field(default_factory=dict)  # the same for the validation split
     kept: Callable[[], Kept] | None = field(default=None, compare=False, repr=False)  # loads predictions; not recorded
 
     @property
@@ -122,8 +122,8 @@ class TrialResult:
         """The inverse of `to_record`, checked: its ID must match its spec, and types, shapes and ranges must be valid.
 
         Raises:
-            NewerVersion: written by a newer version of the benchmark.
-            ValueError: not a record, or a damaged one; names the field.
+            NewerVersion: it was written by a newer version of the benchmark.
+            ValueError: it is not a record, or it is damaged; the message names the field.
         """
         refuse_newer(record)
         names = {key: name for name, key in _KEYS.items()}

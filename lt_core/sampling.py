@@ -33,11 +33,11 @@ class Instance(Sampling):
 
 
 class _Weighted(Sampling):
-    """N draws with replacement; ``image_weights`` gives the relative probability of an image of each class."""
+    """Draws N images with replacement; ``image_weights`` gives the relative probability of an image of each class."""
 
     @abstractmethod
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
-        """[C], up to a factor."""
+        """Probability of an image of each class, up to a factor: [C]."""
 
     def epoch(self, labels: Tensor, counts: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         weights = self.image_weights(counts.to(labels.device), progress)[labels]
@@ -46,7 +46,7 @@ class _Weighted(Sampling):
 
 @part("sampling", "class_balanced")
 class ClassBalanced(_Weighted):
-    """Over-sampling: all classes equally likely (weight 1/n_y per image); "mean" in Bi-Sampling."""
+    """Over-sampling: all classes are equally likely (weight 1/n_y per image); called "mean" in Bi-Sampling."""
 
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         return 1.0 / counts
@@ -54,7 +54,7 @@ class ClassBalanced(_Weighted):
 
 @part("sampling", "square_root")
 class SquareRoot(_Weighted):
-    """Class probability in proportion to the square root of the class size (Kang et al. 2020, section 4.1, q = 1/2)."""
+    """Class probability proportional to the square root of the class size (Kang et al. 2020, section 4.1, q = 1/2)."""
 
     def image_weights(self, counts: Tensor, progress: float) -> Tensor:
         return counts**-0.5
@@ -85,7 +85,7 @@ class Parabolic(_Weighted):
 
 
 def balanced_part(labels: Tensor, classes: int, generator: Generator) -> Tensor:
-    """Positions of as many images of each class as the smallest has, without replacement, in random order."""
+    """Positions of as many images of each class as the smallest class has, without replacement, in random order."""
     shuffled = torch.randperm(len(labels), generator=generator, device=labels.device)
     by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
     sizes = torch.bincount(labels, minlength=classes)

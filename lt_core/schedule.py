@@ -1,4 +1,4 @@
-"""When re-weighting and re-sampling are in force."""
+"""Schedules: when re-weighting and re-sampling are in force."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Schedule(Part):
 
     @abstractmethod
     def start(self, epochs: int) -> int:
-        """Number (from 0) of the first rebalanced epoch of ``epochs``."""
+        """The number, from 0, of the first rebalanced epoch in a training of ``epochs``."""
 
     def rebalances(self, epoch: int, epochs: int) -> bool:
-        """Whether epoch number ``epoch`` (from 0) of ``epochs`` is rebalanced."""
+        """Whether the epoch with number ``epoch``, from 0, is rebalanced in a training of ``epochs``."""
         return epoch >= self.start(epochs)
 
     def progress(self, epoch: int, epochs: int) -> float:
-        """How much of the rebalanced part has passed: 0 in its first epoch, 1 in the last."""
+        """How much of the rebalanced phase has passed: 0 in its first epoch, 1 in the last."""
         first = self.start(epochs)
         return (epoch - first) / max(1, epochs - 1 - first)
 

@@ -12,26 +12,26 @@ from lt_core.errors import UserError
 
 @dataclass(frozen=True)
 class SideFile:
-    """One kind of such files.
+    """One kind of file next to records.
 
     >>> SideFile("predictions", ".npz").path("results/runs/quick/predictions", "b1c80abf7cd78ac8").name
     'b1c80abf7cd78ac8.npz'
 
     Args:
-        name: what they are called: in messages, as a folder of the run, and as the key of a record's environment under which
-            the SHA-256 stands in hexadecimal digits. Records of trials that kept none lack it.
-        ending: of each file, whose name is otherwise the trial's id.
+        name: the name of the kind in messages, of its folder in the run, and of the key of a record's environment that holds the
+            SHA-256 in hexadecimal digits. Records of trials that kept no such file lack the key.
+        ending: the end of each file's name; what comes before it is the trial's ID.
     """
 
     name: str
     ending: str
 
     def path(self, folder: str | Path, trial_id: str) -> Path:
-        """The file of a trial in the folder of a run's files of this kind."""
+        """The path of a trial's file in ``folder``, where a run has its files of this kind."""
         return Path(folder) / f"{trial_id}{self.ending}"
 
     def write(self, path: Path, content: bytes | memoryview) -> str:
-        """Write ``content`` to a temporary name, fsync, rename; its SHA-256 in hexadecimal digits.
+        """Write ``content`` under a temporary name, sync and rename the file, and return its SHA-256 in hexadecimal digits.
 
         Raises:
             OSError: the disk is full or the folder cannot be written.
@@ -53,7 +53,7 @@ class SideFile:
         """The content of ``path``.
 
         Args:
-            sha256: of the file, by the trial's record.
+            sha256: that of the file according to the trial's record.
 
         Raises:
             UserError: there is no such file, or it is not the one that the trial wrote.
@@ -68,8 +68,8 @@ class SideFile:
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
             raise UserError(
-                f"the {self.name} {path} are damaged or another trial's (SHA-256 {found[:8]}…, and {sha256[:8]}… by the record): "
-                f"copy the file again, or run the trial with --keep {self.name} into a fresh --out"
+                f"the {self.name} {path} are damaged or belong to another trial (SHA-256 {found[:8]}…, but {sha256[:8]}… in the "
+                f"record): copy the file again, or run the trial with --keep {self.name} into a fresh --out"
             )
         return content
 

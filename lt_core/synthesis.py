@@ -1,4 +1,4 @@
-"""New training images from old ones, made once before training. imbalanced-learn does the synthesis."""
+"""New training images made from existing ones by imbalanced-learn, once before training."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ class _Smote(Synthesis):
     def _of_class(
         self, points: np.ndarray, labels: np.ndarray, label: int, target: int, around: np.ndarray | None, seed: int
     ) -> np.ndarray:
-        """The synthetic points of one class, which has its own number of neighbours; one image has none and is repeated."""
+        """The synthetic points of one class, with a number of neighbours of its own; a single image has none and is repeated."""
         from imblearn.over_sampling import RandomOverSampler
 
         looked_at = labels == label
         size = int(looked_at.sum())
-        looked_at[np.argmin(looked_at)] = True  # imbalanced-learn refuses a single class: one point of another one is enough
+        looked_at[np.argmin(looked_at)] = True  # imbalanced-learn refuses a single class: one point of another class is enough
         points, labels = points[looked_at], labels[looked_at]
         sampler = RandomOverSampler() if size == 1 else self.sampler(min(self.smote_k, size - 1), labels == label, around)
         sampler.set_params(sampling_strategy={label: target}, random_state=seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of classes that are larger than what is asked for
+            warnings.simplefilter("ignore")  # about classes that are larger than the size asked for
             made: np.ndarray = sampler.fit_resample(points, labels)[0][len(points) :]
-            return made.copy()  # a view would hold all points once more, for each class
+            return made.copy()  # a view would keep all points in memory once more for each class
 
     def around(self, points: np.ndarray, labels: np.ndarray, short: list[int]) -> dict[int, np.ndarray]:
-        """By class that is filled up, whether each neighbour of its points among all points, the point itself first, is of the
-        same class: bool [n_c, m + 1]. Empty where no other class matters.
+        """For each class that is filled up: whether each of the m nearest neighbours of its points, after the point itself, is of
+        the same class, bool [n_c, m + 1]. Empty if other classes do not matter.
         """
         return {}
 
@@ -79,9 +79,9 @@ class _Smote(Synthesis):
         """The imbalanced-learn sampler for one class.
 
         Args:
-            neighbours: k, of the same class.
-            mine: which of the points that it is given belong to the class; the others are there for imbalanced-learn.
-            around: of this class, what `around` found.
+            neighbours: k, the number of neighbours of the same class.
+            mine: which of the given points belong to the class; the others are there because imbalanced-learn needs two classes.
+            around: what `around` found for this class.
         """
 
 
@@ -97,12 +97,12 @@ class Smote(_Smote):
 
 @part("synthesis", "borderline_smote")
 class BorderlineSmote(_Smote):
-    """SMOTE only from images of whose ten nearest neighbours at least half, but not all, belong to other classes
+    """SMOTE only from images with at least half, but not all, of their ten nearest neighbours in other classes
     (Borderline-SMOTE1: Han et al. 2005, section 3). A class without such images is not changed.
     """
 
     def around(self, points: np.ndarray, labels: np.ndarray, short: list[int]) -> dict[int, np.ndarray]:
-        """Looked up for all classes at once: of a hundred, one by one, it takes minutes."""
+        """See the base class. All classes are looked up at once, because a hundred of them take minutes one by one."""
         from sklearn.neighbors import NearestNeighbors
 
         if not short:
@@ -120,10 +120,10 @@ class BorderlineSmote(_Smote):
 
 
 class _Known:
-    """Neighbours that have been looked up, in the place of the estimator that imbalanced-learn would look them up with.
+    """Neighbours that are already known, in place of the estimator with which imbalanced-learn would look them up.
 
     Args:
-        nearest: int64 [N, m + 1], of each point the positions of itself and of its m neighbours.
+        nearest: int64 [N, m + 1], the positions of each point itself and of its m neighbours.
     """
 
     def __init__(self, nearest: np.ndarray) -> None:

@@ -30,14 +30,14 @@ from lt_core.side_file import WEIGHTS
 from lt_core.spec import TrialSpec
 from lt_core.stages.base import Blueprint, Stage, stages_of
 
-#: Which tensors a file has and what its header says; a file of another number is refused.
+#: Version of the tensors and the header of a file; a file with another version is refused.
 LAYOUT = 1
 _HEADER, _NETWORK = "lt_bench", "network."
 _DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 class Trained(nn.Module):
-    """A classifier as its trial left it: pictures to class probabilities.
+    """A classifier as its trial left it, which turns pictures into class probabilities.
 
     >>> import tempfile
     >>> from lt_core.testing.trials import tiny_spec
@@ -52,8 +52,8 @@ class Trained(nn.Module):
     Attributes:
         spec: the trial.
         network: images [B, channels, H, W] to outputs [B, C], by way of features [B, width]; in evaluation mode.
-        shape: height, width and channels of what the network is given.
-        counts: [C], class sizes that were trained on, which corrections of predictions look at.
+        shape: height, width and channels of the images that the network is given.
+        counts: [C], class sizes in training, which corrections of predictions use.
     """
 
     scale: Tensor
@@ -107,7 +107,9 @@ class Trained(nn.Module):
 
 
 def save(spec: TrialSpec, stage: Stage, path: Path) -> str:
-    """Write the classifier that the last ``stage`` of a trial left; the SHA-256 of the file. Equal weights give equal files.
+    """Write the classifier that the last ``stage`` of a trial left, and return the SHA-256 of the file.
+
+    Equal weights give equal files.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
@@ -119,7 +121,8 @@ def save(spec: TrialSpec, stage: Stage, path: Path) -> str:
         "layout": LAYOUT, "spec": spec.to_dict(), "shape": list(batches.shape), "loss": _written(last.loss),
         "posthoc": _written(last.posthoc), "dtype": next(name for name, dtype in _DTYPES.items() if dtype == last.dtype),
     }  # fmt: skip
-    # One entry: the order of several is left to chance. Copies, since tensors must not share memory.
+    # The header is one entry, because the order of several would be left to chance. Tensors are copied, because safetensors
+    # refuses those that share memory.
     content = save_tensors(
         {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()},
         {_HEADER: json.dumps(header, sort_keys=True)},
@@ -131,7 +134,7 @@ def load(path: str | Path, sha256: str = "") -> Trained:
     """The classifier in ``path``, on the CPU; for an example see `Trained`.
 
     Args:
-        sha256: of the file, by the trial's record, against which it is checked.
+        sha256: that of the file according to the trial's record, with which the file is compared; empty: no check.
 
     Raises:
         UserError: there is no such file, it is damaged or not of this kind, or a plug-in file of the trial is not loaded.
@@ -144,7 +147,7 @@ def load(path: str | Path, sha256: str = "") -> Trained:
     try:
         header, tensors = _header(content), load_tensors(content)
         if header["layout"] != LAYOUT:
-            raise ValueError(f"layout {header['layout']}, and this version reads {LAYOUT}")
+            raise ValueError(f"the file has layout {header['layout']}, but this version reads layout {LAYOUT}")
         spec, shape, counts = TrialSpec.from_dict(header["spec"]), tuple(header["shape"]), tensors["counts"]
         network = stages_of(spec).network(Blueprint(spec, cast(tuple[int, int, int], shape), len(counts)))
         network.load_state_dict({name.removeprefix(_NETWORK): v for name, v in tensors.items() if name.startswith(_NETWORK)})
@@ -160,7 +163,7 @@ def load(path: str | Path, sha256: str = "") -> Trained:
 
 
 def _header(content: bytes) -> Any:
-    """What the head of a file says beside its tensors: eight bytes are its length, JSON follows."""
+    """Our entry in the header of a file: its first eight bytes are the length of the JSON that follows."""
     length = int.from_bytes(content[:8], "little")
     return json.loads(json.loads(content[8 : 8 + length])["__metadata__"][_HEADER])
 

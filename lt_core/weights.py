@@ -20,7 +20,7 @@ def _sum_to_classes(raw: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Weights(Part):
-    """One weight per class. ``mean`` is how the weighted losses of a batch become one number."""
+    """One weight per class. ``mean`` says how the weighted losses of a batch become one number."""
 
     captured: ClassVar[bool] = True  # weights of images are functions of tensors
     mean: str = param(
@@ -39,7 +39,7 @@ class Weights(Part):
         """Weights for class sizes ``counts`` ([C], float64), summing to C."""
 
     def of_images(self, class_weights: Tensor, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-        """The weight of each image: that of its class, unless the part computes another: [B]."""
+        """The weight of each image, [B]: that of its class, unless the part computes another one."""
         return class_weights[labels]
 
     def average(self, losses: Tensor, image_weights: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class Weights(Part):
         return weighted.mean() if self.mean == "images" else weighted.sum() / image_weights.sum()
 
     def share(self, class_weights: Tensor, labels: Tensor, of: Tensor) -> Tensor | float:
-        """What the `average` of images with ``labels`` counts in that of a batch with the labels ``of``, which has them in it."""
+        """How much the `average` over images with ``labels`` counts in that over their batch, whose labels are ``of``."""
         if self.mean == "images":
             return len(labels) / len(of)
         return class_weights[labels].sum() / class_weights[of].sum()
@@ -101,11 +101,11 @@ class Influence(Weights):
     softmax of the outputs and h the features.
 
     In the paper, the weight is a constant in the gradient, which is ``ib_gradient`` stopped. The public code (pseulki/IB-Loss,
-    losses.py) differentiates through it. For an image that is nearly classified, the gradient with respect to its logits is then
-    only ε/(influence + ε) of that, and its features are driven to grow. The code also sets α = 1000 and divides the learning rate
-    by 100 as soon as the weights apply (``ib_rate`` 0.01). A gradient step has the same length with α = 10 and the full rate,
-    which are the defaults here, but weight decay and earlier momentum then have a hundred times the effect that they have in the
-    code. The method influence_balanced declares the code's three choices.
+    losses.py) differentiates through it. For an image that is classified with near certainty, the gradient with respect to its
+    logits is then only ε/(influence + ε) times the paper's, and its features are driven to grow. The code also sets α = 1000 and
+    divides the learning rate by 100 as soon as the weights apply (``ib_rate`` 0.01). A gradient step has the same length with
+    α = 10 and the full rate, which are the defaults here, but weight decay and earlier momentum then have a hundred times the
+    effect that they have in the code. The method influence_balanced declares the code's three choices.
     """
 
     ib_alpha: float = param(10.0, "α: a factor on all weights", above=0, tune=(10.0, 100.0, 1000.0))
@@ -131,7 +131,7 @@ class Influence(Weights):
     def of_images(self, class_weights: Tensor, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         if self.ib_gradient == "stopped":
             outputs, features = outputs.detach(), features.detach()
-        # Σ_c |p_c − onehot_c| = 2·Σ_{c≠y} p_c, which keeps its digits where 1 − p_y would be 0 in float32.
+        # Σ_c |p_c − onehot_c| = 2·Σ_{c≠y} p_c, which stays accurate where 1 − p_y would be 0 in float32.
         distance = 2 * outputs.softmax(dim=1).scatter(1, labels[:, None], 0.0).sum(dim=1)
         influence = distance * features.abs().sum(dim=1)
         return self.ib_alpha * class_weights[labels] / (influence + self.ib_epsilon)

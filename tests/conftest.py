@@ -26,3 +26,16 @@ def own_cache(tmp_path_factory):
         patch.setenv("LT_SETS", str(tmp_path_factory.mktemp("sets")))
         patch.delenv("LT_DATA", raising=False)
         yield
+
+
+@pytest.fixture
+def empty_folders(tmp_path, monkeypatch):
+    """No decoded images, no sets and no data but what the test puts there: ``cache`` and ``sets`` in its own folder."""
+    from lt_core.data.sources import load_set
+
+    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
+    monkeypatch.delenv("LT_DATA", raising=False)
+    load_set.cache_clear()
+    yield
+    load_set.cache_clear()

@@ -145,7 +145,7 @@ def metrics(pattern: str) -> Items:
 
 
 def _metric_words(metric: Metric) -> str:
-    """``accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images``."""
+    """``accuracy on few-shot classes in %, higher is better; classes with fewer than 20 training images``."""
     from lt_core.metrics import MATRIX_CLASSES
 
     words = f"{metric.title}, {'lower' if metric.lower_is_better else 'higher'} is better"

@@ -38,7 +38,7 @@ def plan_(
     from bench.suites.group import planned
 
     plans = planned(*_asked_for(suites, grid, selection, execution))
-    prices, seconds = cost.Prices(), 0.0
+    prices, seconds = cost.Prices(wording.announce), 0.0
     for plan, store in plans:
         estimate = prices.estimate(plan.todo, store.frame() if plan.todo else None)
         print(wording.plan_words(plan, estimate, workers), flush=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cli.wording import about, file_list
+from bench.cli.wording import about, announce, file_list
 from bench.records.store import Store
 from bench.tuning.space import Space
 from lt_core.labels import counted, duration
@@ -16,7 +16,7 @@ def space_words(space: Space, workers: int) -> str:
     """What a tuning space contains, and its cost, estimated from each study's first setting."""
     from bench.suites.cost import Prices
 
-    lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices()
+    lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices(announce)
     shared = space.shared_axes()
     if shared:
         lines.append(f"  every study tunes {', '.join(shared)}")

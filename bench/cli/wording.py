@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,11 @@ if TYPE_CHECKING:  # pricing imports torch, and `status` must not wait for that
     from bench.suites.cost import Estimate
     from bench.suites.planning import Plan
     from lt_core.spec import TrialSpec
+
+
+def announce(sentence: str) -> None:
+    """Say on standard error what takes a while; standard output holds only what was asked for."""
+    print(f"{sentence} …", file=sys.stderr, flush=True)
 
 
 def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:

@@ -20,6 +20,7 @@ class Beside(Store):
     def __init__(self, own: Store, others: Sequence[Store]) -> None:
         super().__init__(own.path, own.skip_damaged)
         self._stores = (own, *others)
+        self._together: dict[str, pd.DataFrame] = {}
 
     def results(self) -> Iterator[TrialResult]:
         """The records of all runs; a run that has only Parquet files adds none."""
@@ -35,8 +36,7 @@ class Beside(Store):
         return set().union(*(store.having(field) for store in self._stores))
 
     def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        self._frames = self._frames or {}
-        if name not in self._frames:
+        if name not in self._together:
             seen: set[str] = set()
             parts = []
             for store in self._stores:
@@ -44,8 +44,8 @@ class Beside(Store):
                 new = set(store.statuses()) - seen
                 seen |= new
                 parts.append(frame[frame["trial_id"].isin(new)])
-            self._frames[name] = pd.concat(parts, ignore_index=True)
-        return self._frames[name]
+            self._together[name] = pd.concat(parts, ignore_index=True)
+        return self._together[name]
 
 
 def opened(run: str, beside: Sequence[str] | None = None, skip_damaged: bool = False) -> Store:

@@ -8,8 +8,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from lt_core.canonical import plain
 from lt_core.recipes import Recipe
-from lt_core.spec import DataSpec, TrialSpec, plain
+from lt_core.spec import DataSpec, TrialSpec
 
 if TYPE_CHECKING:
     import pandas as pd

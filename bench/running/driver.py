@@ -30,8 +30,8 @@ from lt_core.result import LOST, OK, TrialResult
 from lt_core.side_file import SIDE_FILES, SideFile
 from lt_core.spec import TrialSpec
 from lt_core.stages import check_divisible, stage_one
+from lt_core.training import Progress
 from lt_core.training.runtime import Runtime
-from lt_core.training.trial import Progress
 
 
 class FailedFast(UserError):

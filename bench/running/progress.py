@@ -16,7 +16,7 @@ from lt_core.labels import counted, duration
 from lt_core.metrics import METRICS
 from lt_core.result import OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
-from lt_core.training.trial import Progress
+from lt_core.training import Progress
 
 _SHOWN = METRICS[HEADLINE]
 _LONG = 10.0  # seconds after which a running trial shows its epoch

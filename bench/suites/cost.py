@@ -6,7 +6,7 @@ Only one large network is calibrated, because its steps take seconds; the others
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -66,9 +66,14 @@ def works(specs: Iterable[TrialSpec]) -> list[float]:
 
 
 class Prices:
-    """Seconds per unit of `work` for each kind of trial. Each price is determined once, for all suites."""
+    """Seconds per unit of `work` for each kind of trial. Each price is determined once, for all suites.
 
-    def __init__(self) -> None:
+    Args:
+        announce: Called with a sentence before each calibration, which takes seconds.
+    """
+
+    def __init__(self, announce: Callable[[str], None] | None = None) -> None:
+        self._announce = announce or (lambda sentence: None)
         self._calibrated: dict[Kind, float] = {}
         self._large: tuple[TrialSpec, float] | None = None  # the large kind of trial that was priced first, and its price
 
@@ -95,6 +100,7 @@ class Prices:
         elif self._large and is_large(spec):
             return "counted", self._large[1] * operations(spec) / operations(self._large[0])
         else:
+            self._announce(f"timing a few steps of {spec.recipe.model} on {spec.data.dataset} to estimate costs")
             how, rate = "calibrated", calibrate(spec)
             self._calibrated[kind] = rate
         if self._large is None and is_large(spec):

@@ -30,8 +30,8 @@ from lt_core.labels import counted
 from lt_core.metrics import metric_of
 from lt_core.result import LOST, OK, PRUNED, TrialResult
 from lt_core.spec import TrialSpec
+from lt_core.training import Progress
 from lt_core.training.runtime import Runtime
-from lt_core.training.trial import Progress
 
 if TYPE_CHECKING:
     import optuna

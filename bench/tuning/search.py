@@ -11,12 +11,13 @@ from bench.tuning.axes import SearchAxis
 from bench.tuning.journal import optuna_
 from bench.tuning.space import Space
 from bench.tuning.study import Setting, Study
+from lt_core.canonical import as_first
 from lt_core.declaration import versioned
 from lt_core.errors import UserError
 from lt_core.metrics import metric_of
 from lt_core.recipes import Recipe
 from lt_core.result import OK, PRUNED, TrialResult
-from lt_core.spec import DataSpec, as_first
+from lt_core.spec import DataSpec
 
 if TYPE_CHECKING:
     import optuna

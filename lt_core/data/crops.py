@@ -1,4 +1,4 @@
-"""Random resized crops and central crops of batches of pictures: boxes, and their content at another size.
+"""Random resized crops and central crops of batches of pictures.
 
 Sizes and rounding are those of torchvision's RandomResizedCrop, Resize and CenterCrop, bilinear with antialiasing.
 """
@@ -16,17 +16,17 @@ from torch import Tensor
 
 from lt_core.data.draws import Numbers
 
-_ATTEMPTS = 10  # at a box that lies within the picture
-NUMBERS = 2 * _ATTEMPTS + 2  # that the box of a picture takes
-_AT_ONCE = 64  # pictures whose float32 copies lie in memory
+_ATTEMPTS = 10  # attempts to find a box that lies within the picture
+NUMBERS = 2 * _ATTEMPTS + 2  # random numbers that the box of a picture needs
+_AT_ONCE = 64  # pictures whose float32 copies are in memory at once
 
 
 def random_boxes(numbers: Numbers, height: int, width: int, area: Sequence[float], ratio: Sequence[float]) -> Tensor:
     """Top, left, height and width of one box per image, in pixels: int64 [B, 4].
 
-    Its share of the picture is uniform in ``area`` and the logarithm of width over height in that of ``ratio``. The first of ten
-    such boxes that fits into the picture is taken, otherwise the largest central box with a ratio within bounds (Szegedy et al.
-    2015, section 6, as torchvision has it).
+    The box's share of the picture is uniform in ``area``, and the logarithm of width over height is uniform in that of ``ratio``.
+    The first of ten such boxes that fits into the picture is taken; if none does, it is the largest central box with a ratio
+    within bounds (Szegedy et al. 2015, section 6, as implemented in torchvision).
     """
     drawn = numbers.take(NUMBERS)
     share, place, tried = area[0] + (area[1] - area[0]) * drawn[:_ATTEMPTS], drawn[-2:], drawn[_ATTEMPTS:-2]
@@ -53,8 +53,8 @@ def resampled(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tens
 
 
 def _one_by_one(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
-    """On a CPU, whose kernel for a picture of bytes is twelve times as fast as products of matrices. It uses one thread, so that
-    each of torch's threads is given pictures of its own.
+    """`resampled` on a CPU, whose kernel for a picture of bytes is twelve times as fast as products of matrices. The kernel uses
+    one thread, so each of as many threads as torch has is given pictures of its own.
     """
     made = np.empty((len(pixels), side, side, pixels.shape[3]), dtype=np.uint8)
 
@@ -74,7 +74,7 @@ def _one_by_one(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Te
 
 
 def _together(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tensor:
-    """As two products with matrices of weights for the whole batch: the host neither waits nor launches picture by picture."""
+    """`resampled` as two products with matrices of weights, so that the host neither waits nor launches kernels by picture."""
     made = []
     for some, its, mirror in zip(*(t.split(_AT_ONCE) for t in (pixels, boxes, flipped)), strict=True):
         planes = some.permute(0, 3, 1, 2).float()
@@ -86,9 +86,11 @@ def _together(pixels: Tensor, boxes: Tensor, side: int, flipped: Tensor) -> Tens
 
 
 def _weights(start: Tensor, length: Tensor, side: int, size: int) -> Tensor:
-    """Shares of ``size`` pixels in each of ``side`` that stand for ``length`` of them from ``start`` on: [B, side, size].
+    """Weights of the ``size`` old pixels in each of the ``side`` new ones, which cover ``length`` old pixels from ``start`` on:
+    [B, side, size].
 
-    A triangle around the pixel's centre, as wide as the pixel, and two pixels of the picture wide at least.
+    The weights form a triangle around the centre of the new pixel. It reaches as far as the new pixel is wide, but at least one
+    old pixel, to either side.
     """
     scale = length[:, None, None] / side
     pixel = torch.arange(size, device=start.device)
@@ -99,15 +101,15 @@ def _weights(start: Tensor, length: Tensor, side: int, size: int) -> Tensor:
 
 
 def centre(pixels: Tensor, resize: int, side: int) -> Tensor:
-    """``pixels`` uint8 [B, H, W, channels] with the shorter side scaled to ``resize``, and of that the central square of
-    ``side`` pixels: uint8 [B, side, side, channels]. Pictures that already have that size are not scaled.
+    """The central square of ``side`` pixels of ``pixels`` uint8 [B, H, W, channels] after the shorter side was scaled to
+    ``resize``: uint8 [B, side, side, channels]. Pictures that already have that size are not scaled.
     """
     height, width = pixels.shape[1:3]
     shorter = min(height, width)
     if shorter != resize:
         height, width = (resize * size // shorter for size in (height, width))
         planes = pixels.permute(0, 3, 1, 2)
-        planes = planes if pixels.device.type == "cpu" else planes.float()  # a GPU's kernel takes no bytes
+        planes = planes if pixels.device.type == "cpu" else planes.float()  # the kernel for GPUs does not accept bytes
         scaled = F.interpolate(planes, (height, width), mode="bilinear", antialias=True)
         pixels = (scaled.round().clamp(0, 255).to(torch.uint8) if scaled.is_floating_point() else scaled).permute(0, 2, 3, 1)
     top, left = (round((size - side) / 2) for size in (height, width))

@@ -18,7 +18,7 @@ def read_digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.n
 
     raw = load_digits()
     images, labels = canonical((raw.images * 255 / 16).round().astype(np.uint8)[..., None], raw.target)
-    # In canonical order a class's images lie by the hash of their pixels: its first 50 are a fixed random draw.
+    # In canonical order a class's images are sorted by the hash of their pixels, so its first 50 are a fixed random sample.
     rank = np.concatenate([np.arange(count) for count in np.bincount(labels)])
     test = rank < _TEST_EACH
     return (images[~test], labels[~test]), (images[test], labels[test])

@@ -1,7 +1,7 @@
-"""Random numbers that depend on the image and not on when it is drawn: a hash of seed, epoch, image, and its earlier draws.
+"""Random numbers that depend on the image and not on when it is drawn: a hash of seed, epoch, image, and number of earlier draws.
 
-With a generator, each draw depends on all draws before it, so an augmented image would depend on its batch. These numbers do
-not: an image is augmented in the same way in a batch, in part of a batch, on one of several ranks, and after an interruption.
+With a generator, each draw depends on all draws before it, so the augmentation of an image would depend on its batch. With these
+numbers, an image is augmented in the same way in a batch, in part of a batch, on one of several ranks, and after an interruption.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# SplitMix64 (Steele, Lea and Flood 2014, OOPSLA): its step, and the multipliers of its finaliser, as signed numbers. Products of
-# int64 tensors keep their lower 64 bits on every device.
+# The step of SplitMix64 (Steele, Lea and Flood 2014, OOPSLA) and the multipliers of its finaliser, as signed numbers. Products
+# of int64 tensors keep their lower 64 bits on every device.
 _STEP = -0x61C8864680B583EB
 _MULTIPLIERS = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)
-_BITS = 24  # of a float32 below 1
+_BITS = 24  # random bits of a number, as many as a float32 below 1 can hold
 
 
 def _mixed(x: Tensor) -> Tensor:
-    """Every bit of the result depends on every bit of ``x`` int64."""
+    """A hash of ``x`` int64: every bit of the result depends on every bit of ``x``."""
     for shift, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
         x = (x ^ _shifted(x, shift)) * multiplier
     return x ^ _shifted(x, 31)
 
 
 def _shifted(x: Tensor, by: int) -> Tensor:
-    """``x`` shifted right with zeros from the left; int64's own shift repeats the sign."""
+    """``x`` shifted right, with zeros from the left; int64's own shift would repeat the sign."""
     return (x >> by) & ((1 << (64 - by)) - 1)
 
 
@@ -47,7 +47,7 @@ class Numbers:
 
 
 class Draws:
-    """Gives each image of a batch its numbers, and counts how often an image was drawn in the current epoch.
+    """Gives each image of a batch its random numbers, and counts how often each image was drawn in the current epoch.
 
     >>> draws = Draws(count=10, device=torch.device("cpu"))
     >>> whole = draws.numbers(torch.tensor([3, 7, 3]), seed=1).take(1)
@@ -59,7 +59,7 @@ class Draws:
     Args:
         count: number of images.
         device: where positions are.
-        lead: draws of the same training, whose epoch is theirs too.
+        lead: other draws of the same training, whose epoch these follow.
     """
 
     def __init__(self, count: int, device: torch.device, lead: Draws | None = None) -> None:
@@ -73,7 +73,7 @@ class Draws:
         self.drawn.zero_()
 
     def skip(self, positions: Tensor) -> None:
-        """Count draws of the images at ``positions`` [B] that another process makes."""
+        """Count the images at ``positions`` [B] as drawn, because another process draws them."""
         self._count(positions)
 
     def numbers(self, positions: Tensor, seed: int) -> Numbers:
@@ -84,7 +84,7 @@ class Draws:
         return Numbers(_mixed(keys + _STEP))
 
     def _count(self, positions: Tensor) -> Tensor:
-        """How often each image was drawn before, in the epoch and further ahead in ``positions``: int64 [B]."""
+        """How often each image was drawn before, earlier in the epoch or in ``positions``: int64 [B]."""
         if self.lead is not None and self.lead.begun != self.begun:
             self.begin(self.lead.epoch)
             self.begun = self.lead.begun
@@ -92,7 +92,7 @@ class Draws:
         ordered = positions[order]
         first, behind = torch.searchsorted(ordered, ordered), torch.searchsorted(ordered, ordered, right=True)
         before, place = self.drawn[ordered], torch.arange(len(order), device=order.device)
-        self.drawn[ordered] = before + behind - first  # the same number, wherever an image is there twice
+        self.drawn[ordered] = before + behind - first  # if an image occurs twice, both write the same number
         times = torch.empty_like(order)
         times[order] = before + place - first
         return times

@@ -1,4 +1,4 @@
-"""Image sets that are found in folders: Parquet shards, torchvision's files, one folder per class, or a download."""
+"""Image sets that are found in folders (Parquet shards, torchvision's files, or one folder per class) or downloaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_set(info: DatasetInfo, source: Found, data_dir: str | None) -> ImageSet
     """The set, decoded and in canonical order; from the cache if it has been decoded before.
 
     Raises:
-        UserError: nothing was found and nothing could be downloaded; says what was looked for and where.
+        UserError: nothing was found and nothing could be downloaded; the message says what was looked for and where.
     """
     root = data_root(data_dir, info.name)
     for find, read in ((_find_parquet, _read_parquet), (_find_torchvision, _read_torchvision), (_find_tree, _read_tree)):
@@ -58,7 +58,7 @@ def _decode_once(
 
 
 def hold_against_published(info: DatasetInfo, found: ImageSet, place: Path) -> None:
-    """Raise unless ``found`` is the published set of that name: rows on other images would be misleading under that name."""
+    """Raise unless ``found`` is the published set: under its name, rows that were measured on other images would mislead."""
     assert isinstance(info.source, Found)
     own = "download it again, or add your own images under another name with `data add`"
     counts = tuple(np.bincount(found.train_labels, minlength=info.classes).tolist())
@@ -78,7 +78,7 @@ def hold_against_published(info: DatasetInfo, found: ImageSet, place: Path) -> N
 
 
 def _places(root: Path, source: Found) -> Iterator[Path]:
-    """Folders that may hold the set: named after it, under or as the data folder."""
+    """Folders that may hold the set: those named after it in the data folder, or the data folder itself."""
     for folder in [root / alias for alias in source.aliases] + ([root] if root.name in source.aliases else []):
         if folder.is_dir():
             yield folder
@@ -105,7 +105,7 @@ def _read_parquet(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels
 
 
 def _stack(info: DatasetInfo, pictures: Iterable[tuple[str, bytes | Path, object]]) -> ImagesAndLabels:
-    """Images and labels of ``pictures``: where each is found, its content or file, and its label."""
+    """Images and labels of ``pictures``, each given as its place in words, its content or file, and its label."""
     images, labels = [], []
     for place, content, label in pictures:
         if not isinstance(label, int) or not 0 <= label < info.classes:
@@ -119,12 +119,12 @@ def _decoded(info: DatasetInfo, place: str, content: bytes | Path) -> np.ndarray
     """A picture: uint8 [height, width, channels].
 
     Raises:
-        UserError: it cannot be decoded, has another size than those of the set, or is transparent somewhere.
+        UserError: it cannot be decoded, has another size than the set's pictures, or has transparent pixels.
     """
     from PIL import Image
 
     height, width, channels = info.image_shape
-    try:  # SyntaxError: Pillow's word for some damaged files
+    try:  # for some damaged files Pillow raises SyntaxError
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as picture:
             alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
             if alpha and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
@@ -197,7 +197,7 @@ def _read_tree(info: DatasetInfo, files: list[Path]) -> tuple[ImagesAndLabels, I
 
 
 def _class_labels(info: DatasetInfo, folders: list[str], place: str) -> dict[str, int]:
-    """The label of each class folder: by its number, by its name where the set's names are known, else by alphabet."""
+    """The label of each class folder: by its number, by its name if the set's class names are known, else alphabetically."""
     if all(folder.isdecimal() for folder in folders):
         folders = sorted(folders, key=int)
         if [int(folder) for folder in folders] not in ([*range(len(folders))], [*range(1, len(folders) + 1)]):

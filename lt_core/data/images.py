@@ -50,7 +50,7 @@ class Rows:
         return len(self.rows)
 
     def __getitem__(self, positions: Any) -> np.ndarray:
-        """Copies of the images at ``positions``: a number, a slice, numbers, or whether each is wanted."""
+        """Copies of the images at ``positions``, which index as in numpy: a number, a slice, numbers or a mask."""
         found = np.take(self.pixels, self.rows[positions], axis=0)
         let_go(self.pixels)
         return np.asarray(found)
@@ -61,7 +61,7 @@ class ImageSet:
     """Images uint8 [N, H, W, channels] and labels int64 [N] of the official training and test sets, and of a validation split if
     there is one.
 
-    A trial knows all labels, but reads the pixels of its own images only, as copies.
+    A trial knows all labels, but reads only the pixels of its own images, as copies.
     """
 
     name: str
@@ -69,7 +69,7 @@ class ImageSet:
     train_labels: np.ndarray
     test_images: Pixels
     test_labels: np.ndarray
-    fingerprint: str  # of both parts' content, sixteen digits; the same wherever the set came from
+    fingerprint: str  # of the content of both, sixteen digits; the same wherever the set came from
     validation_images: Pixels | None = None
     validation_labels: np.ndarray | None = None
 
@@ -84,7 +84,7 @@ class ImageSet:
         return np.asarray(self.train_images[positions])
 
     def validation_pixels(self, positions: np.ndarray) -> np.ndarray:
-        """The images at ``positions`` [n] of the set's own validation part: uint8 [n, H, W, channels]."""
+        """The images at ``positions`` [n] of the set's own validation split: uint8 [n, H, W, channels]."""
         assert self.validation_images is not None
         return np.asarray(self.validation_images[positions])
 
@@ -94,13 +94,13 @@ class ImageSet:
 
 
 def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> ImageSet:
-    """An `ImageSet` from raw parts, checked against the known facts about the set."""
+    """An `ImageSet` from raw images and labels, which are checked against the known facts about the set."""
     info = DATASETS[name]
     for part, (images, labels) in (("train", train), ("test", test)):
         if images.shape[1:] != info.image_shape:
             raise UserError(f"{name}: {part} images have shape {images.shape[1:]}, expected {info.image_shape}")
         if len(labels) == 0 or labels.min() < 0 or labels.max() >= info.classes:
-            raise UserError(f"{name}: {part} labels must lie in 0…{info.classes - 1}")
+            raise UserError(f"{name}: {part} labels must be numbers from 0 to {info.classes - 1}")
         absent = set(range(info.classes)) - set(np.unique(labels).tolist())
         if absent:
             raise UserError(f"{name}: the {part} set has no image of class {min(absent)}")
@@ -112,7 +112,7 @@ def make_set(name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.nda
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-_checked: set[tuple[object, ...]] = set()  # files as this process has held them against their fingerprint
+_checked: set[tuple[object, ...]] = set()  # states of files whose fingerprint this process has checked
 
 
 def read_cache(folder: Path, name: str) -> ImageSet | None:
@@ -123,7 +123,7 @@ def read_cache(folder: Path, name: str) -> ImageSet | None:
         return None
     try:
         return _read(folder, name)
-    except Exception as error:  # of many kinds: for a damaged head older versions of numpy raise what its tokenizer does
+    except Exception as error:  # of many types: for a damaged header, older versions of numpy raise errors of Python's tokenizer
         warnings.warn(f"the decoded images in {folder} are damaged ({error}) and are decoded again", stacklevel=2)
         return None
 
@@ -151,7 +151,10 @@ def _whole(folder: Path, name: str) -> bool:
 
 
 def write_cache(folder: Path, images: ImageSet) -> None:
-    """Write to a temporary name, then rename: another process sees the whole set or nothing. A full disk only means no cache."""
+    """Write under a temporary name, then rename, so that another process sees the whole set or nothing.
+
+    If the disk is full, there is a warning and no cache.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
@@ -163,9 +166,9 @@ def write_cache(folder: Path, images: ImageSet) -> None:
             np.save(beside / f"{array}.npy", getattr(images, array))
         (beside / "meta.json").write_text(json.dumps({"name": images.name, "fingerprint": images.fingerprint}))
         if folder.exists() and not _whole(folder, images.name):
-            shutil.rmtree(folder)  # damaged; a folder that holds anything cannot be renamed over
+            shutil.rmtree(folder)  # it is damaged, and a folder that is not empty cannot be replaced by renaming
         beside.replace(folder)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
-        if not _whole(folder, images.name):  # else another process was faster, which is as good
+        if not _whole(folder, images.name):  # otherwise another process was faster, which is just as good
             warnings.warn(f"images are not cached in {folder}: {error}", stacklevel=2)

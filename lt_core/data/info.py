@@ -14,9 +14,8 @@ from lt_core.data.standard import Standard
 
 @dataclass(frozen=True)
 class Found:
-    """A set that is found in a folder with one of these names, or downloaded by that class of torchvision.datasets.
-
-    ``fingerprint``: of the published images; empty if unknown.
+    """A set that is found in a folder named as one of ``aliases``, or downloaded by the class ``torchvision`` of
+    torchvision.datasets. ``fingerprint`` is that of the published images; empty if unknown.
     """
 
     aliases: tuple[str, ...] = ()
@@ -26,9 +25,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Made:
-    """A set that is made by code: ``read()`` gives ((images, labels), (images, labels)), of the training and of the test set.
+    """A set that is made by code: ``read()`` gives (images, labels) of the training set and (images, labels) of the test set.
 
-    Images are uint8 [N, height, width, channels], labels [N]. ``kept``: cached on disk, because it is always the same.
+    Images are uint8 [N, height, width, channels], labels [N]. ``kept`` means that the set is always the same and is therefore
+    cached on disk.
     """
 
     read: Callable[[], Any]
@@ -43,8 +43,8 @@ class ClassesOf:
     labels: tuple[int, ...]
 
 
-#: Where a set comes from: what `lt_core.data.sources` reads. A `Definition` is of pictures that a user added, a `Standard` of
-#: pictures that are found by the lists which papers use.
+#: Where a set comes from; `lt_core.data.sources` reads each kind. A `Definition` describes pictures that a user added, a
+#: `Standard` pictures that are found by the lists which papers use.
 Source = Found | Made | ClassesOf | Definition | Standard
 
 
@@ -54,18 +54,18 @@ class DatasetInfo:
 
     Args:
         train_counts: images of each class in the official training set.
-        by_class: whether they are known class by class. If not, their number, sum, largest and smallest are right, and which
-            class has how many images is known from the set alone.
-        validation_each: images of each class in a validation part of the set's own; 0: it has none, and validation images are
+        by_class: whether ``train_counts`` are right for each class. If not, their number, sum, largest and smallest are right,
+            and only the set itself shows which class has how many images.
+        validation_each: images of each class in the set's own validation split; 0: it has none, and validation images are
             training images that are held out.
-        mask: pixels uint8 [N, height, width, channels] → where the object is in each, bool [N, height, width]; None: it is not
-            known.
+        mask: pixels uint8 [N, height, width, channels] → where the object is in each picture, bool [N, height, width]; None if
+            that is not known.
     """
 
     name: str
     about: str
     train_counts: tuple[int, ...]
-    test_count: int  # about, for some classes of a set
+    test_count: int  # approximate for a set that consists of some classes of another
     image_shape: tuple[int, int, int]  # height, width, channels
     source: Source = field(compare=False)
     class_names: tuple[str, ...] = ()
@@ -79,5 +79,5 @@ class DatasetInfo:
 
     @property
     def n_max(self) -> int:
-        """Default size of the largest class of a long-tailed subset: as many images as every class has."""
+        """Default size of the largest class of a long-tailed subset: the size of the set's smallest class."""
         return min(self.train_counts)

@@ -1,4 +1,4 @@
-"""Images on the device, and batches of them: look-up, crop and flip in one indexing operation, or scaled crops."""
+"""Images on the device, and batches of them. Look-up, crop and flip are one indexing operation, unless crops are scaled."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lt_core.data.policies import changes_of
 from lt_core.data.stored import Stored, moments
 from lt_core.recipes import Recipe
 
-#: Mean and standard deviation a channel. The first is what most public code has, the mean of each image's own deviation; the
-#: second is the deviation over all pixels of CIFAR-10; the third is what most published networks were trained with; the last is
-#: in the code of Cui et al. 2019 and Kang et al. 2020 for iNaturalist.
+#: Mean and standard deviation of each channel. The first is what most public code has, where the deviation is the mean of each
+#: image's own; the second has the deviation over all pixels of CIFAR-10; most published networks were trained with the third; the
+#: last is in the code of Cui et al. 2019 and Kang et al. 2020 for iNaturalist.
 _KNOWN = {
     "cifar": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "cifar_pixels": ((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)),
@@ -29,10 +29,10 @@ _KNOWN = {
 class Images:
     """``pixels`` uint8 [N, H, W, channels] (channels last in memory) and ``labels`` int64 [N], on one device.
 
-    Features instead of images are float32 [N, 1, 1, width], of the unchanged pictures. ``views``, if there are any, are features
-    of k − 1 further views of the first M ≤ N images, from which training draws: float16 [M, k − 1, 1, 1, width]. The images
-    behind them were made of features and have none. Where images are too many for the memory ``pixels`` is a `Stored`, which
-    looks them up in a file; who asks for slices or positions need not know.
+    If features take the place of images, ``pixels`` are the features of the unchanged pictures, float32 [N, 1, 1, width].
+    ``views``, if there are any, are features of k − 1 further views of the first M ≤ N images, from which training draws: float16
+    [M, k − 1, 1, 1, width]. The images after the first M were synthesised from features and have no views. If the images do not
+    fit into memory, ``pixels`` is a `Stored`, which looks them up in a file, and is indexed by slices or positions like a tensor.
     """
 
     pixels: Tensor
@@ -43,7 +43,7 @@ class Images:
         return len(self.labels)
 
     def at(self, positions: Tensor | slice) -> Images:
-        """The images at ``positions``; at a slice, because the last images have no views."""
+        """The images at ``positions``. If there are views, pass a slice, because the last images may have none."""
         return Images(self.pixels[positions], self.labels[positions], None if self.views is None else self.views[positions])
 
     def nameless(self) -> Images:
@@ -61,7 +61,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """The splits of a trial, as training sees them. ``counts``: training images of each class, float64 [C], on the device.
+    """The splits of a trial, as training sees them. ``counts``: class sizes, float64 [C], on the device: training images of each
+    class, without those that generators made of another class, since a class is as rare as its real images are.
 
     Unlabelled images have the label −1 here: their labels, if known, are only for diagnosis, and `TrialImages` keeps them.
     """
@@ -72,24 +73,30 @@ class Split:
     counts: Tensor
     shape: tuple[int, int, int]
     unlabelled: Images | None = None
-    extra: Images | None = None  # as many images of each class beyond the training subset, for a method that asks for them
+    extra: Images | None = None  # a few images of each class outside the training subset, for a method that asks for them
     true_counts: Tensor | None = None  # sizes of the classes without pseudo-labelled images, where there are some
+    made_counts: Tensor | None = None  # images of each class in ``train`` that generators made, where there are some
 
     @property
     def labelled_counts(self) -> Tensor:
-        """Images of each class whose labels are true."""
+        """Images of each class that are not pseudo-labelled: float64 [C]."""
         return self.counts if self.true_counts is None else self.true_counts
+
+    @property
+    def drawn_counts(self) -> Tensor:
+        """Images of each class in ``train``, whoever made them: what a sampling draws from."""
+        return self.counts if self.made_counts is None else self.counts + self.made_counts
 
 
 class Batches:
-    """Makes float batches [B, channels, H, W], channels last in memory, normalised; augmented for training: pictures are cropped
-    and flipped, and of features that have several views one is drawn.
+    """Makes normalised float batches [B, channels, H, W], channels last in memory. For training they are augmented: pictures are
+    cropped and flipped, and one of several views of features is drawn.
 
-    Crops by padding, flips beside them and views are drawn from a generator, in the order of the batches. Crops that are scaled
-    (`Recipe.crop`), their flips, jitter and policies are drawn by image (`lt_core.data.draws`), with the generator's seed.
+    Crops by padding, the flips that go with them, and views are drawn from a generator, in the order of the batches. Scaled crops
+    (`Recipe.crop`), their flips, jitter and policies are drawn for each image (`lt_core.data.draws`), with the generator's seed.
 
     Args:
-        normalised_as: batches of the same training whose normalisation to take over, and whose epoch: for unlabelled images.
+        normalised_as: other batches of the same training, whose normalisation and epoch these follow (for unlabelled images).
     """
 
     def __init__(self, train: Images, recipe: Recipe, normalised_as: Batches | None = None) -> None:
@@ -106,18 +113,18 @@ class Batches:
         self.draws: Draws = Draws(len(train), train.labels.device, lead)
         if normalised_as is None:
             mean, std = _normalisation(recipe.normalize, train.pixels)
-            std = torch.where(std == 0, 1, std)  # a feature that is the same in all images stays a number
+            std = torch.where(std == 0, 1, std)  # so that a feature that is the same in all images does not become NaN
             self.scale = (1 / (255 * std)).to(train.pixels.device)
             self.shift = (-mean / std).to(train.pixels.device)
         else:
             self.scale, self.shift = normalised_as.scale, normalised_as.shift
-        # Features are neither cropped nor flipped: normalised once, a batch is a look-up, unless there are views to draw from.
+        # Features are neither cropped nor flipped: they are normalised once, and a batch is a look-up, unless there are views.
         looked_up = train.pixels.is_floating_point() and train.views is None
         self.normalised = self.normalise(train.pixels) if looked_up else None
 
     @property
     def captured(self) -> bool:
-        """As `lt_core.parts.Part.captured`: whether batches are made without involving the host."""
+        """Whether batches are made without involving the host; see `lt_core.parts.Part.captured`."""
         by_image = self.recipe.crop or self.changes
         return not isinstance(self.source, Stored) and not by_image
 
@@ -128,7 +135,7 @@ class Batches:
         return self.normalise(self.pixels(positions, generator)), self.labels[positions]
 
     def pixels(self, positions: Tensor, generator: Generator) -> Tensor:
-        """Pixels at ``positions``, each augmented: uint8 [B, H, W, channels]. Features: a random view."""
+        """Pixels of the images at ``positions``, each augmented: uint8 [B, H, W, channels]; of features, a random view."""
         if self.views is not None:
             return self._drawn(self.views, positions, generator)
         if self.padded is None:
@@ -136,14 +143,14 @@ class Batches:
         return self._changed(self._cropped(self.padded, positions, generator), positions, generator)
 
     def moved(self, pixels: Tensor, positions: Tensor, generator: Generator) -> Tensor:
-        """``pixels`` [B, stored height and width, channels], which are of the images at ``positions``, each augmented."""
+        """The stored ``pixels`` uint8 [B, H, W, channels] of the images at ``positions``, each augmented."""
         if self.recipe.crop:
             return self._changed(pixels, positions, generator)
         cropped = self._cropped(self._padded(pixels), torch.arange(len(pixels), device=pixels.device), generator)
         return self._changed(cropped, positions, generator)
 
     def _changed(self, pixels: Tensor, positions: Tensor, generator: Generator) -> Tensor:
-        """``pixels`` after what is drawn by image."""
+        """``pixels`` after the changes that are drawn for each image."""
         if not self.recipe.crop and not self.changes:
             return pixels
         numbers = self.draws.numbers(positions, generator.initial_seed())
@@ -160,7 +167,7 @@ class Batches:
         return resampled(pixels, boxes, recipe.crop, flipped)
 
     def for_evaluation(self, pixels: Tensor) -> Tensor:
-        """Stored ``pixels`` uint8 [B, H, W, channels] as the network is given them in evaluation: float32 [B, channels, H, W]."""
+        """Stored ``pixels`` uint8 [B, H, W, channels] as the network sees them in evaluation: float32 [B, channels, H, W]."""
         return as_evaluated(pixels, self.recipe, self.scale, self.shift)
 
     def plain(self, positions: Tensor) -> Tensor:
@@ -170,7 +177,7 @@ class Batches:
         return self.padded[positions, self.pad : self.pad + self.height, self.pad : self.pad + self.width]
 
     def _drawn(self, views: Tensor, positions: Tensor, generator: Generator) -> Tensor:
-        """The features at ``positions`` of one view each, all as likely: float32 [B, 1, 1, width]."""
+        """The features of one view, each equally likely, of the images at ``positions``: float32 [B, 1, 1, width]."""
         drawn = torch.randint(0, 1 + views.shape[1], (len(positions),), generator=generator, device=positions.device)
         as_it_is = (drawn == 0) | (positions >= len(views))
         rows = positions.clamp_max(len(views) - 1) * views.shape[1] + (drawn - 1).clamp_min(0)
@@ -178,7 +185,7 @@ class Batches:
         return torch.where(as_it_is[:, None, None, None], self.source.index_select(0, positions), others)
 
     def _padded(self, pixels: Tensor) -> Tensor:
-        """With ``pad`` pixels more a side, black or a reflection of what lies within."""
+        """``pixels`` with ``pad`` more pixels on each side, which are black or reflect those inside."""
         if not self.pad:
             return pixels
         if self.pad_with == "black":
@@ -207,12 +214,12 @@ class Batches:
 
 
 def as_evaluated(pixels: Tensor, recipe: Recipe, scale: Tensor, shift: Tensor) -> Tensor:
-    """`Batches.for_evaluation`, of a training whose normalisation is ``scale`` and ``shift`` [channels]."""
+    """`Batches.for_evaluation` for a training whose normalisation is ``scale`` and ``shift`` [channels]."""
     return _normalised(cut_for_evaluation(pixels, recipe), scale, shift)
 
 
 def cut_for_evaluation(pixels: Tensor, recipe: Recipe) -> Tensor:
-    """The part of stored ``pixels`` uint8 [B, H, W, channels] that a network sees in evaluation: all, or the centre."""
+    """The part of stored ``pixels`` uint8 [B, H, W, channels] that a network sees in evaluation: all of it, or the centre."""
     return centre(pixels, recipe.evaluated_at, recipe.crop) if recipe.crop else pixels
 
 
@@ -223,7 +230,8 @@ def _normalised(pixels: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (n − 1) of each of the many columns of ``features`` [N, width], float32.
 
-    In pieces that stay in a processor's cache, and sums as products: thirty times as fast on a CPU as `torch.var_mean`.
+    Sums are products, computed in pieces that fit into a processor's cache: on a CPU this is thirty times as fast as
+    `torch.var_mean`.
     """
     ones, pieces = features.new_ones(256), features.split(256)
     total, squares = features.new_zeros(2, features.shape[1])
@@ -236,7 +244,7 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation a channel, in units of 0…1."""
+    """Mean and standard deviation of each channel, for values from 0 to 1."""
     channels = pixels.shape[3]
     if kind == "subset" and pixels.is_floating_point():
         mean, deviation = _moments(pixels.reshape(-1, channels))
@@ -249,6 +257,6 @@ def _normalisation(kind: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
         return torch.full((channels,), 128 / 255), torch.full((channels,), 128 / 255)
     if kind == "symmetric":  # 2x/255 − 1
         return torch.full((channels,), 0.5), torch.full((channels,), 0.5)
-    if kind == "none":  # numbers as they are: stored features, not pixels
+    if kind == "none":  # stored features, not pixels: the numbers stay as they are
         return torch.zeros(1), torch.full((1,), 1 / 255)
     return torch.zeros(channels), torch.ones(channels)

@@ -1,6 +1,6 @@
-"""How many images of each class a long-tailed training subset and its validation split hold.
+"""How many images of each class a long-tailed training subset and its validation split have.
 
-Only a class with too few images left over gives training images to validation. If a class cannot give enough, that is an error:
+Only a class with too few images left over gives training images to validation. If a class cannot give enough, an error is raised:
 a split is never smaller than requested.
 """
 
@@ -17,15 +17,15 @@ from lt_core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 def profile(spec: DataSpec, classes: int) -> list[float] | None:
-    """Size of the class of each rank relative to the largest, before rounding to whole images; None for shapes without a formula.
+    """Size of the class of each rank relative to the largest, before rounding to whole images; None if there is no formula.
 
     ``exp``: IF^(−i/(C−1)); ``step``: 1 for the first half, 1/IF for the second (Cao et al. 2019).
     """
-    # The same float64 expression as the public code, with its factor in (0, 1]: rounding decides the last image.
+    # The same float64 expression as in public code, whose factor is in (0, 1]: rounding can change a class's size by one image.
     rate = 1.0 / spec.imbalance_factor
     if spec.imbalance_type == "exp":
         return [rate ** (i / max(1, classes - 1)) for i in range(classes)]
@@ -35,7 +35,7 @@ def profile(spec: DataSpec, classes: int) -> list[float] | None:
 
 
 def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
-    """Images of each class that the subset requests, in label order (before validation takes its share).
+    """Images of each class in the subset, in label order, before validation takes its share.
 
     ``exp`` and ``step``: int(n_max · p_i) with p of `profile`; ``majority``: class 0 keeps 90 % of its images, the others
     10 %; ``natural``: all; ``counts``: as listed. i is the rank of the class: its label, or its place in an order shuffled by
@@ -82,7 +82,7 @@ def class_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
 
 
 def ideal_sizes(spec: DataSpec, counts: Tensor) -> Tensor:
-    """Class sizes up to a factor, in label order, by `profile`: [C] as ``counts``, which stand for a shape without a formula."""
+    """Class sizes by `profile`, up to a factor and in label order: [C]; ``counts`` if there is no formula."""
     shares = profile(spec, len(counts))
     if shares is None:
         return counts
@@ -98,20 +98,20 @@ def _profile(spec: DataSpec) -> str:
 
 
 def class_order(spec: DataSpec, classes: int) -> list[int]:
-    """Labels from head to tail: label order, or shuffled by ``class_order_seed``."""
+    """Labels from head to tail: in their own order, or shuffled by ``class_order_seed``."""
     if spec.class_order_seed is None:
         return list(range(classes))
     return [int(c) for c in np.random.RandomState(spec.class_order_seed).permutation(classes)]
 
 
 def subset_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
-    """Images of each class in the training subset, in label order, once the validation split has its share.
+    """Images of each class in the training subset, in label order, after the validation split took its share.
 
     The split is balanced: each class gives ``held_out`` images. It first gives images that are not in the subset; a class with
-    too few of them gives training images, of which it keeps at least half.
+    too few of them also gives training images, but keeps at least half.
 
     Raises:
-        UserError: some class cannot give as many; the message names the largest possible number.
+        UserError: some class cannot give that many; the message names the largest possible number.
     """
     sizes, held_out = class_sizes(spec, available), spec.held_out
     spare = [pool - size + size // 2 for pool, size in zip(available, sizes, strict=True)]
@@ -126,5 +126,5 @@ def subset_sizes(spec: DataSpec, available: Sequence[int]) -> list[int]:
 
 
 def training_sizes(spec: DataSpec) -> list[int]:
-    """`subset_sizes` by the class sizes that the set is registered with; no image is looked at."""
+    """`subset_sizes` for the class sizes with which the set is registered; no image is read."""
     return subset_sizes(spec, DATASETS[spec.dataset].train_counts)

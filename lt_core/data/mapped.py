@@ -8,9 +8,9 @@ import numpy as np
 
 
 def let_go(pixels: np.ndarray) -> None:
-    """Have a mapped file's pages count no longer as memory of this process, which else would hold the whole file after an epoch.
+    """Release a mapped file's pages from this process, whose memory would otherwise include the whole file after an epoch.
 
-    They stay in the machine's cache of files, so that they need not be read again. What is not mapped is left alone.
+    The pages stay in the machine's file cache, so they need not be read again. An array that is not mapped does not change.
     """
     mapped = getattr(pixels, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):

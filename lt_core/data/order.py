@@ -1,4 +1,4 @@
-"""The order in which a set's images stand wherever they came from, and the fingerprint of arrays."""
+"""The order of a set's images, which is the same wherever they came from, and the fingerprint of arrays."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Digits in a planted context: each stands before a coloured background, whose colour tells the class in training alone.
+"""Digits in a planted context: each is on a coloured background, whose colour depends on the class in training only.
 
-What grass is to a zebra, the background is to a digit, and it is known where it is: the digit is grey, the background never is.
-So how much of a heat map lies on the object is a number.
+The background is to a digit what grass is to a zebra, and its place is known: the digit is grey, and the background never is. How
+much of a heat map is on the object can therefore be measured.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import numpy as np
 from lt_core.data.digits import read_digits
 
 SIDE = 16
-#: Ten colours, the three channels of each at least 50 apart.
+#: Ten colours; any two channels of a colour are at least 50 apart.
 _COLOURS = np.array(
     [(230, 60, 0), (230, 150, 20), (170, 230, 40), (40, 200, 100), (0, 170, 230), (150, 90, 30), (120, 60, 220), (220, 50, 160),
      (40, 90, 240), (90, 200, 255)]
 )  # fmt: skip
-_DIM = 150  # of 255: how bright the darkest pixel of a background is
+_DIM = 150  # brightness of the darkest pixel of a background, of 255
 
 
 def read_digits_in_context(telling: float) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Training and test set, (images uint8 [N, 16, 16, 3], labels) each: scikit-learn's digits of 8 × 8, each at a place of its
-    own before pixels of one colour and of random brightness. The same each time.
+    """Training and test set, (images uint8 [N, 16, 16, 3], labels) each: scikit-learn's digits of 8 × 8, each at a random place
+    on pixels of one colour and of random brightness. The result is always the same.
 
     Args:
-        telling: share of the training images whose background has the colour of their class; the others', and all of the test
-            part's, have any of the ten.
+        telling: share of the training images whose background has the colour of their class; that of the others, and of all test
+            images, has any of the ten colours.
     """
     parts = read_digits()
     return _planted(*parts[0], telling, np.random.default_rng(0)), _planted(*parts[1], 0.0, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""What a recipe changes in a training picture besides crop and flip: colour jitter, RandAugment, TrivialAugment.
+"""Changes that a recipe makes to training pictures besides crop and flip: colour jitter, RandAugment, TrivialAugment.
 
 Operations and magnitudes are those of torchvision.transforms.v2 (ColorJitter, RandAugment, TrivialAugmentWide), on batches.
 """
@@ -17,15 +17,15 @@ from lt_core.data.draws import Numbers
 from lt_core.data.strong_pools import Choices, Magnitude, applied, sign
 from lt_core.recipes import Recipe
 
-#: Changes pixels uint8 [B, H, W, channels] by the numbers of each image.
+#: Changes pixels uint8 [B, H, W, channels], by the random numbers of each image.
 Change = Callable[[Tensor, Numbers], Tensor]
 
-BINS = 31  # magnitudes, from none to the largest
-_BLACK = 0  # where an image was moved away from
+BINS = 31  # number of magnitudes, from none to the largest
+_BLACK = 0  # fills the place that an image was moved away from
 
 
 def jitter(pixels: Tensor, numbers: Numbers, strengths: tuple[float, ...]) -> Tensor:
-    """Brightness, contrast and saturation times factors that are uniform in 1 ± their strengths, in an order drawn per image."""
+    """Brightness, contrast and saturation, multiplied by factors uniform in 1 ± their strengths, in a random order per image."""
     choices = [
         (operation, functools.partial(_between, max(0.0, 1 - most), 1 + most))
         for operation, most in zip((ops.brightness, ops.contrast, ops.color), strengths, strict=True)
@@ -51,20 +51,21 @@ def _one_of(count: int, drawn: Tensor) -> Tensor:
 
 
 def _space(level: Magnitude, slope: float, shift: Callable[[int], float], angle: float, most: float, bits: int) -> Choices:
-    """Fourteen operations, by the level 0…1 and a sign.
+    """Fourteen operations, whose magnitudes depend on a level from 0 to 1 and a sign.
 
     Args:
-        slope, angle: of the strongest shear and turn.
-        shift: pixels of the farthest move, by the side.
-        most: by which the strongest factor differs from 1.
-        bits: that the strongest posterize leaves out.
+        level: the level for a uniform number.
+        slope, angle: those of the strongest shear and rotation.
+        shift: side in pixels → pixels of the farthest translation.
+        most: difference of the strongest factor from 1.
+        bits: number of bits that the strongest posterize drops.
     """
 
     def signed(value: float) -> Magnitude:
         return lambda s: value * level(s) * sign(s)
 
     def moved(move: Callable[..., Tensor], axis: int, pixels: Tensor, s: Tensor) -> Tensor:
-        """``move`` takes a share of the side."""
+        """Translate by whole pixels; ``move`` expects a share of the side."""
         side = pixels.shape[axis]
         return move(pixels, (shift(side) * level(s)).trunc() * sign(s) / side, _BLACK)
 
@@ -87,14 +88,14 @@ def _same(s: Tensor) -> Tensor:
 
 
 def randaugment(magnitude: int) -> Choices:
-    """Operations of one magnitude, 0 to 30 (Cubuk et al. 2020, NeurIPS)."""
+    """Operations with one fixed magnitude, 0 to 30 (Cubuk et al. 2020, NeurIPS)."""
     share = magnitude / (BINS - 1)
     return _space(lambda s: torch.full_like(s, share), 0.3, lambda side: 150 / 331 * side, 30.0, 0.9, 4)
 
 
 def trivialaugment() -> Choices:
-    """Operations of a magnitude that is drawn too, in the wide ranges (Müller and Hutter 2021, ICCV)."""
-    # The lower half of the numbers stands for one sign, the upper for the other.
+    """Operations with a random magnitude, in the wide ranges (Müller and Hutter 2021, ICCV)."""
+    # The lower half of the numbers gives one sign, the upper half the other.
     return _space(lambda s: ((2 * s) % 1 * BINS).floor().clamp_max(BINS - 1) / (BINS - 1), 0.99, lambda side: 32, 135.0, 0.99, 6)
 
 

@@ -1,8 +1,8 @@
 """Sets of pictures that a user has added: one small file each, found by every process of that user.
 
-The file says where the pictures are, at which size they are decoded, and what they were when they were added: their fingerprint.
-Its first digits are the set's version, so that the set is called ``mine@3f2a9c1b`` in specs and rows, as with plug-in files:
-different pictures under the same name are a different set, with different IDs.
+The file says where the pictures are, at which size they are decoded, and which fingerprint they had when they were added. Its
+first digits are the set's version, so that the set is called ``mine@3f2a9c1b`` in specs and rows, as with plug-in files: other
+pictures under the same name are another set, with other IDs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from lt_core.errors import UserError
 
-_DIGITS = 8  # of the fingerprint that stand in names
+_DIGITS = 8  # number of digits of the fingerprint in names
 _NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -26,14 +26,14 @@ class Definition:
     """A set of pictures, and what was found when it was added.
 
     Args:
-        train, test: a folder, list file or Parquet file; no ``test``: the test set is drawn from the training set.
-        validation: the same of a validation part of the set's own; it has no part in the fingerprint.
-        root: the folder that list files are relative to; empty: that of each list.
+        train, test: a folder, list file or Parquet file; without ``test``, the test set is drawn from the training set.
+        validation: the same for the set's own validation split, which does not enter the fingerprint.
+        root: the folder that the paths of list files are relative to; empty: the folder of each list.
         size: height and width in pixels at which pictures are decoded.
-        test_each: test images of each class, where they are drawn.
-        split_seed: draws them.
-        key: folder of the cache in which the pictures lie decoded.
-        fingerprint: of all pictures, labels and the size, sixteen hexadecimal digits.
+        test_each: test images of each class, if they are drawn.
+        split_seed: the seed with which they are drawn.
+        key: folder of the cache with the decoded pictures.
+        fingerprint: that of all pictures, labels and the size, sixteen hexadecimal digits.
     """
 
     name: str
@@ -57,14 +57,14 @@ class Definition:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Definition:
-        """The inverse of `dataclasses.asdict`, of what JSON makes of it; keys of a later version of the file are left out."""
+        """The inverse of `dataclasses.asdict` after a trip through JSON; keys of later versions of the file are ignored."""
         known = {field.name for field in fields(cls)}
         kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
         return cls(**kept)
 
 
 def sets_dir() -> Path:
-    """Where the files lie: ``LT_SETS``, else a folder of the user's configuration."""
+    """The folder of the files: ``LT_SETS`` if it is set, otherwise one in the user's configuration."""
     if "LT_SETS" in os.environ:
         return Path(os.environ["LT_SETS"]).expanduser()
     return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "lt-bench" / "sets"

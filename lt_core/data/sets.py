@@ -27,8 +27,8 @@ _OTHER_SIZE = re.compile(r"(.+)_([1-9]\d*)px")  # imagenet_lt_64px
 
 
 class _Datasets(Registry[DatasetInfo]):
-    """The registered sets, those of pictures that the user has added, and what names make of either: ``cifar10_3v5`` is some
-    classes, 3, from now on 0, and 5, from now on 1; ``imagenet_lt_64px`` a standard set with its pictures at that size.
+    """The registered sets, the sets of pictures that the user has added, and sets that names derive from these: ``cifar10_3v5``
+    has classes 3 and 5, renumbered 0 and 1; ``imagenet_lt_64px`` is a standard set with pictures of that size.
     """
 
     def _has(self, plain: str) -> bool:
@@ -83,7 +83,7 @@ def info_of(definition: Definition) -> DatasetInfo:
 
 
 def _some_classes(name: str) -> tuple[str, tuple[int, ...]]:
-    """The set and the classes of it that ``name`` means; an empty name where it means none."""
+    """The set, and the classes of it, to which ``name`` refers; an empty name if it does not select classes."""
     found = _SOME_CLASSES.fullmatch(name)
     return (found[1], tuple(map(int, found[2].split("v")))) if found else ("", ())
 
@@ -140,7 +140,7 @@ def dataset(
     fingerprint: str = "",
     **fields: Any,
 ) -> DatasetInfo:
-    """Register a set: ``read`` of `Made`, or ``aliases``, ``torchvision`` and ``fingerprint`` of `Found`, or its ``source``."""
+    """Register a set by ``read`` of `Made`, by ``aliases``, ``torchvision`` and ``fingerprint`` of `Found`, or by ``source``."""
     info = DatasetInfo(**{"source": Made(read) if read else Found(aliases, torchvision, fingerprint), **fields})
     return DATASETS.add(info.name, info)
 
@@ -170,11 +170,11 @@ dataset(
     source=Made(_digits, kept=True),
 )  # fmt: skip
 for _percent, _words in (
-    (80, "whose colour tells the class of 80 % in training, and nothing in the test"),
-    (0, "that tells nothing"),
+    (80, "whose colour is that of the class in 80 % of the training images, and random in the test set"),
+    (0, "of random colour"),
 ):
     dataset(
-        name=f"digits_context{_percent}", about=f"those digits, 16×16 colour, before a background {_words}",
+        name=f"digits_context{_percent}", about=f"scikit-learn's digits, 16×16 colour, on a background {_words}",
         train_counts=DATASETS["digits"].train_counts, test_count=500, image_shape=(16, 16, 3), class_names=_TEN,
         source=Made(partial(_digits_in_context, _percent / 100), kept=True), mask=_grey,
     )  # fmt: skip

@@ -19,28 +19,28 @@ from lt_core.data.standard import Standard
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 @lru_cache(maxsize=4)
 def load_set(name: str, data_dir: str | None = None) -> ImageSet:
     """The image set ``name``, decoded and in canonical order; from the cache if it has been decoded before.
 
-    Standard sets are looked for under ``data_dir`` (or ``LT_DATA``): Parquet shards in the layout of the Hugging Face hub,
-    torchvision's own folders, a tree with one folder per class; else torchvision downloads them into the cache.
+    Published sets are looked for under ``data_dir`` (or ``LT_DATA``): Parquet shards in the layout of the Hugging Face hub,
+    torchvision's own folders, or one folder per class. Otherwise torchvision downloads them into the cache.
 
     Raises:
-        UserError: nothing was found and nothing could be downloaded; says what was looked for and where.
+        UserError: nothing was found and nothing could be downloaded; the message says what was looked for and where.
     """
     info = DATASETS[name]
     return _load(info.source, info, name, data_dir)
 
 
 def fetch_sets(names: Iterable[str], data_dir: str | None = None) -> None:
-    """Find, download or decode each of the sets now, once, so that workers need not each do it.
+    """Find, download or decode each of the sets once, now, so that workers do not each have to do it.
 
     Raises:
-        UserError: as `load_set`.
+        UserError: for the same reasons as in `load_set`.
     """
     for name in dict.fromkeys(names):
         load_set(name, data_dir)
@@ -91,7 +91,7 @@ def _(source: Standard, info: DatasetInfo, name: str, data_dir: str | None) -> I
 
 @_load.register
 def _(source: Made, info: DatasetInfo, name: str, data_dir: str | None) -> ImageSet:
-    """Kept on disk only where ``source`` says so: of a user's code nothing says whether it would make the set again alike."""
+    """Cached on disk only if ``source`` says so: nothing guarantees that a user's code would make the same set again."""
     cached = read_cache(cache_dir() / name, name) if source.kept else None
     if cached is not None:
         return cached

@@ -1,4 +1,4 @@
-"""Pixels that stay on disk: the images of a batch are read when it is made."""
+"""Pixels that stay on disk: the images of a batch are read when the batch is made."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from torch import Tensor
 
 from lt_core.errors import UserError
 
-#: Bytes of a trial's training, validation, unlabelled or test images beyond which they stay on disk: where they would take the
-#: machine's memory, and where they would take a GPU's. They are numbers, and not what is left, so that a trial is the same
-#: everywhere.
+#: Bytes of a trial's training, validation, unlabelled or test images beyond which these stay on disk, if they would be in the
+#: machine's memory or in a GPU's. The limits do not depend on free memory, so that a trial is the same everywhere.
 IN_MEMORY, ON_GPU = 2**28, 2**31
-_AT_ONCE = 2**20  # values of a stretch: sixteen bytes each while their squares are summed
+_AT_ONCE = 2**20  # values that are processed at once; each takes sixteen bytes while squares are summed
 
 
 def stays_on_disk(size: int, device: torch.device) -> bool:
@@ -35,9 +34,10 @@ def copied(
 
 
 def moments(images: Tensor | Stored) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (n − 1) a channel of images uint8 [N, H, W, channels], in units of 0…1: float32 on the CPU.
+    """Mean and standard deviation (n − 1) of each channel of images uint8 [N, H, W, channels], for values scaled to 0…1: float32
+    on the CPU.
 
-    Computed from exact sums, some images at a time.
+    They are computed from exact sums, some images at a time.
     """
     channels, count = images.shape[3], images.shape[:3].numel()
     total, squares = torch.zeros(2, channels, dtype=torch.int64)
@@ -47,7 +47,7 @@ def moments(images: Tensor | Stored) -> tuple[Tensor, Tensor]:
         squares += (values * values).sum(0).cpu()
     sums = list(zip(total.tolist(), squares.tolist(), strict=True))
     mean = [first / count / 255 for first, _ in sums]
-    # Of whole numbers of any size, so that nothing cancels out.
+    # Python's whole numbers have any size, so no digits are lost by cancellation.
     deviation = [math.sqrt((count * second - first * first) / (count * max(1, count - 1))) / 255 for first, second in sums]
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32)
 
@@ -60,13 +60,13 @@ def _stretches(images: Tensor | Stored) -> Iterator[slice]:
 class Stored:
     """Takes the place of a tensor uint8 [N, H, W, channels] for code that looks images up by slice or by position.
 
-    Code that needs all of them at once gets an error that says so.
+    Code that needs all images at once gets an error that says so.
 
     Args:
-        read: gives the images at positions, int64 [n], as an array uint8 [n, H, W, channels].
-        positions: of the N images, for ``read``.
+        read: positions, int64 [n] → the images there, an array uint8 [n, H, W, channels].
+        positions: those of the N images, for ``read``.
         shape: height, width and channels.
-        device: for the images that are looked up.
+        device: where looked-up images go.
     """
 
     dtype = torch.uint8
@@ -105,6 +105,6 @@ class Stored:
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
-        """What torch asks in place of computing with it."""
+        """Torch calls this instead of computing with such an object."""
         found = (item for a in arguments for item in (a if isinstance(a, list | tuple) else (a,)))
         raise next(item for item in found if isinstance(item, cls))._refuse()

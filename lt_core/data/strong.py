@@ -14,9 +14,8 @@ from lt_core.data.strong_pools import POOLS, Pool, applied
 
 @dataclass(frozen=True)
 class StrongAugment:
-    """Operations of a pool, and a grey square (Sohn et al. 2020, section 2.3 and appendix D; Cubuk et al. 2020; DeVries and
-    Taylor 2017).
-
+    """Operations of a pool, followed by a grey square (Sohn et al. 2020, section 2.3 and appendix D; Cubuk et al. 2020; DeVries
+    and Taylor 2017).
     """
 
     pool: Pool = POOLS["always"]
@@ -27,8 +26,8 @@ class StrongAugment:
 
         Args:
             weak: their weak view, whose crop and flip a pool may share.
-            draw: for crop and flip, on the device.
-            host: for operations and cutout, on the CPU.
+            draw: the generator for crop and flip, on the device.
+            host: the generator for operations and cutout, on the CPU.
         """
         if self.pool.crop == "weak":
             return self(weak, host)
@@ -38,10 +37,10 @@ class StrongAugment:
         return self.cut(stream.moved(changed, positions, draw), host)
 
     def __call__(self, pixels: Tensor, generator: Generator) -> Tensor:
-        """uint8 [B, H, W, channels] on any device to the same shape.
+        """The strong view of ``pixels`` uint8 [B, H, W, channels], on any device, in the same shape.
 
         Args:
-            generator: on the CPU, so that the host knows the groups without waiting for the device.
+            generator: on the CPU, so that the host knows which images share an operation without waiting for the device.
         """
         return self.cut(self.operations(pixels, generator), generator)
 
@@ -56,7 +55,7 @@ class StrongAugment:
         return applied(self.pool.choices, pixels, drawn, strengths)
 
     def cut(self, pixels: Tensor, generator: Generator) -> Tensor:
-        """A grey square at a uniform centre, cut off at the border."""
+        """``pixels`` with a grey square around a uniformly random centre, cut off at the border."""
         height, width = pixels.shape[1:3]
         centres = (torch.rand(2, len(pixels), generator=generator) * torch.tensor([[height], [width]])).floor()
         return square(pixels, round(self.cutout * height), centres.to(pixels.device, non_blocking=True))

@@ -1,7 +1,7 @@
-"""What strong views are made of, as the public code of each method has it.
+"""Pools of operations from which strong views are made, as in the public code of each method.
 
-A pool maps a number that is uniform in 0…1, one an image and operation, to the magnitude of the operation. Where a magnitude has
-a sign, the same number gives both.
+A pool maps a number that is uniform in 0…1, one for each image and operation, to the magnitude of the operation. If a magnitude
+has a sign, the same number gives both.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from lt_core.data import strong_ops as ops
 
-#: Pixels that one operation is done to at once: of memory beyond 32 MiB the allocator hands out fresh pages, which cost more
-#: than the operation.
+#: Pixels that one operation changes at once: for memory beyond 32 MiB the allocator takes fresh pages, which cost more than the
+#: operation.
 _PIXELS = 2**20
 #: Uniform numbers [n] to magnitudes [n].
 Magnitude = Callable[[Tensor], Tensor]
@@ -25,12 +25,12 @@ Choices = Sequence[tuple[ops.Operation, Magnitude]]
 
 
 def applied(choices: Choices, pixels: Tensor, drawn: Tensor, strengths: Tensor) -> Tensor:
-    """``pixels`` uint8 [B, H, W, channels] on any device after one operation an image and round. Images that drew the same one
-    are done together, in one tensor operation for the group.
+    """``pixels`` uint8 [B, H, W, channels], on any device, after one operation per image and round. Images with the same
+    operation form a group, which one tensor operation changes together.
 
     Args:
-        drawn: numbers of the operations, int64 [rounds, B] on the CPU, so that the host knows the groups without waiting for the
-            device; who drew a number beyond the last is left as it is.
+        drawn: the number of each operation, int64 [rounds, B] on the CPU, so that the host knows the groups without waiting for
+            the device; a number beyond the last leaves the image as it is.
         strengths: uniform numbers [rounds, B] on the CPU.
     """
     at_once = max(1, _PIXELS // (pixels.shape[1] * pixels.shape[2]))
@@ -42,7 +42,7 @@ def applied(choices: Choices, pixels: Tensor, drawn: Tensor, strengths: Tensor) 
         ]
         for operations, strength in zip(drawn, strengths, strict=True)
     ]
-    # All groups' images in one upload and all their magnitudes in another: an upload costs the host more than an operation.
+    # One upload for the images of all groups and one for their magnitudes: an upload costs the host more than an operation.
     groups = [group for groups in rounds for group in groups]
     if not groups:
         return pixels
@@ -65,13 +65,12 @@ def applied(choices: Choices, pixels: Tensor, drawn: Tensor, strengths: Tensor) 
 class Pool:
     """The operations that a strong view draws from, with their magnitudes.
 
-    ``crop``: whether the view starts from the weak view's crop and flip, has its own before the operations, or its own after
-    them.
+    ``crop`` says whether the view starts from the weak view's crop and flip, or has its own before or after the operations.
     """
 
     choices: tuple[tuple[ops.Operation, Magnitude], ...]
-    drawn: int  # operations an image, with replacement
-    chance: float  # with which each of them is applied
+    drawn: int  # operations per image, drawn with replacement
+    chance: float  # probability with which each of them is applied
     crop: str  # "weak", "before" or "after"
 
 
@@ -80,22 +79,22 @@ def _same(s: Tensor) -> Tensor:
 
 
 def sign(s: Tensor) -> Tensor:
-    """−1 for the lower half of the numbers, 1 for the upper."""
+    """−1 for the lower half of the numbers, 1 for the upper half."""
     return torch.where(s < 0.5, -1.0, 1.0)
 
 
 def any_level(s: Tensor) -> Tensor:
-    """0…1, uniform whatever the sign."""
+    """A level that is uniform in 0…1, independent of the sign."""
     return (2 * s - 1).abs()
 
 
 def tenths(s: Tensor) -> Tensor:
-    """0.1 to 0.9 in steps of 0.1, alike whatever the sign."""
+    """A level from 0.1 to 0.9 in steps of 0.1, independent of the sign."""
     return ((s * 18).floor() % 9 + 1) / 10
 
 
 def four_of_thirty(s: Tensor) -> Tensor:
-    """4/30, whatever is drawn."""
+    """The level 4/30, whatever number is drawn."""
     return torch.full_like(s, 4 / 30)
 
 
@@ -104,11 +103,12 @@ _UNMEASURED = (ops.identity, ops.autocontrast, ops.equalize, ops.invert)
 
 
 def _ranges(level: Magnitude, shift: float, fill: int) -> tuple[tuple[ops.Operation, Magnitude], ...]:
-    """What the three pools below share, by the level 0…1: AutoAugment's ranges.
+    """The operations that the three pools below share, by a level in 0…1, with AutoAugment's ranges.
 
     Args:
+        level: the level for a uniform number.
         shift: share of the side by which the highest level moves an image.
-        fill: grey level where an image was moved away from.
+        fill: grey level of the place that an image was moved away from.
     """
     moves: tuple[tuple[Callable[..., Tensor], float], ...] = (
         (ops.rotate, 30.0), (ops.shear_x, 0.3), (ops.shear_y, 0.3), (ops.translate_x, shift), (ops.translate_y, shift),
@@ -119,8 +119,8 @@ def _ranges(level: Magnitude, shift: float, fill: int) -> tuple[tuple[ops.Operat
     )
 
 
-#: Two of 14 operations, always, in the ranges of CTAugment; the crop is the weak view's. What strong views were before the
-#: pools below.
+#: Always two of 14 operations, in the ranges of CTAugment, on the weak view's crop. Strong views were made in this way before the
+#: pools below existed.
 _ALWAYS = Pool(
     (
         (ops.identity, _same), (ops.autocontrast, _same), (ops.equalize, _same),
@@ -149,7 +149,7 @@ _CREST = Pool(
     (
         *((operation, _same) for operation in _UNMEASURED),
         *_ranges(any_level, 10 / 32, ops.GREY),
-        # TensorFlow shifts by 7 at the most: what asks for no bit keeps the highest.
+        # TensorFlow shifts by 7 at most, so that the highest bit is kept even if no bit is asked for.
         (ops.posterize, lambda s: (4 * any_level(s)).floor().clamp_min(1)),
         (ops.solarize, lambda s: (256 * any_level(s)).floor()),
         (ops.solarize_add, lambda s: (110 * any_level(s)).floor()),

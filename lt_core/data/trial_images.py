@@ -16,24 +16,24 @@ from lt_core.data.draw import draw
 from lt_core.data.images import ImageSet
 from lt_core.data.loader import Images, Split
 from lt_core.data.sources import load_set, own_validation
+from lt_core.data.spec import DataSpec
 from lt_core.frozen.features import FeatureSet, load_features
 from lt_core.frozen.label import Frozen
-from lt_core.spec import DataSpec
 
 
 class HiddenLabels:
-    """The true labels of the unlabelled images, in their order: predictions can be counted against them, but they cannot be read.
+    """The true labels of the unlabelled images, in their order: predictions can be compared with them, but they cannot be read.
 
     Args:
         labels: int64 [U].
-        classes: how many there are, whether they occur or not.
+        classes: the number of classes, whether they occur or not.
     """
 
     def __init__(self, labels: Tensor, classes: int) -> None:
         self.__labels, self.__classes = labels, classes
 
     def confusion(self, predicted: Tensor) -> np.ndarray:
-        """How often class i (row) was taken for class j (column), by the classes ``predicted`` [U]: int64 [C, C]."""
+        """How many images of class i (row) are predicted as class j (column) by ``predicted`` [U]: int64 [C, C]."""
         classes = self.__classes
         pairs = torch.bincount(self.__labels * classes + predicted, minlength=classes * classes)
         return pairs.reshape(classes, classes).cpu().numpy()
@@ -47,7 +47,7 @@ class TrialImages:
     hidden: HiddenLabels | None
     fingerprint: str  # of the whole set
     subset_fingerprint: str  # of the chosen training images
-    features: str = ""  # digest of the features that stand in for all images of the set; empty: there are none
+    features: str = ""  # digest of the features that replace all images of the set; empty: there are none
 
 
 def draw_images(
@@ -60,7 +60,7 @@ def draw_images(
         frozen: use the features of this backbone instead of the images.
 
     Raises:
-        UserError: the set or the backbone is missing, or its classes have too few images for ``spec``.
+        UserError: the set or the backbone is missing, or the classes have too few images for ``spec``.
     """
     features = load_features(frozen, spec.dataset, data_dir, str(device)) if frozen else None
     whole: ImageSet | FeatureSet = features or load_set(spec.dataset, data_dir)

@@ -1,8 +1,8 @@
 """How many images of each class are labelled and unlabelled in semi-supervised trials.
 
-Two protocols. By fraction (CReST: Wei et al. 2021, section 4.1): of the n_c images of class c in the long-tailed subset the
-first ⌈β·n_c⌉ keep their labels. By ratio (Bi-Sampling, DARP and others): the subset is labelled, and a separate unlabelled set,
-λ times as large in its largest class, is drawn from the remaining images.
+There are two protocols. By fraction (CReST: Wei et al. 2021, section 4.1), the first ⌈β·n_c⌉ of the n_c images of class c in the
+long-tailed subset keep their labels. By ratio (Bi-Sampling, DARP and others), the whole subset is labelled, and a separate
+unlabelled set, whose largest class is λ times as large, is drawn from the remaining images.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from lt_core.data.longtail import class_order, class_sizes, subset_sizes
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
-    from lt_core.spec import DataSpec
+    from lt_core.data.spec import DataSpec
 
 
 def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Labelled and unlabelled images of each class, in label order; no unlabelled ones in a supervised trial.
+    """Numbers of labelled and unlabelled images of each class, in label order; a supervised trial has no unlabelled ones.
 
     Args:
         available: training images that each class has.
@@ -30,7 +30,7 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
     """
     sizes, held_out = subset_sizes(spec, available), spec.held_out
     if spec.label_fraction < 1:
-        # In exact arithmetic ⌈0.1 · 50⌉ is 5; in float64 0.1 · 30 is 3.0000000000000004.
+        # Rounded first because ⌈0.1 · 30⌉ should be 3, but in float64 0.1 · 30 is 3.0000000000000004.
         labelled = [math.ceil(round(spec.label_fraction * n, 9)) for n in sizes]
         if labelled == sizes:
             raise UserError(
@@ -51,7 +51,7 @@ def semi_sizes(spec: DataSpec, available: Sequence[int]) -> tuple[list[int], lis
 
 
 def _profile(spec: DataSpec, available: Sequence[int]) -> list[int]:
-    """Class sizes of an unlabelled set of its own."""
+    """Class sizes of a separate unlabelled set."""
     factor = spec.imbalance_factor if spec.unlabelled_imbalance is None else spec.unlabelled_imbalance
     n_max = round(spec.unlabelled_ratio * spec.n_max)
     try:

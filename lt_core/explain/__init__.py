@@ -1,4 +1,4 @@
-"""Where a trained classifier looks: heat maps over pictures, and scores for them. Pure functions of a network and pictures.
+"""Where a trained classifier looks: heat maps of pictures, and scores for the maps. All are functions of a network and pictures.
 
 explainable ──► places (the layer with its map of the picture) ──► kinds: heat [B, H, W] ──► scores
 """

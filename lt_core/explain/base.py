@@ -1,4 +1,4 @@
-"""What an explanation is, and what it may use of a classifier."""
+"""The base class of explanations, and what they may use of a classifier."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Explainable(Protocol):
 
     @property
     def backbone(self) -> nn.Module:
-        """The module that is searched for a map of the picture."""
+        """The module in which a map of the picture is looked for."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """[B, C] for normalised ``images`` [B, channels, H, W], in float32, with gradients."""
+        """Logits [B, C] for normalised ``images`` [B, channels, H, W], in float32, with gradients."""
 
     def predicted(self, images: Tensor) -> Tensor:
-        """[B, C] class probabilities of normalised ``images``, without gradients."""
+        """Class probabilities [B, C] of normalised ``images``, without gradients."""
 
 
 class Softmaxed:
@@ -52,17 +52,17 @@ class Softmaxed:
 
 @dataclass(frozen=True)
 class Explanation(ABC):
-    """A way to measure how much each place of a picture counts for a class; its fields are its parameters."""
+    """A way to measure how important each place of a picture is for a class; its fields are its parameters."""
 
     name: ClassVar[str] = ""
 
     @abstractmethod
     def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
-        """How much each place of each picture counts: float32 [B, H, W], 0 or more, not comparable between pictures.
+        """How important each place of each picture is: float32 [B, H, W], 0 or more, not comparable between pictures.
 
         Args:
             images: normalised, [B, channels, H, W].
-            labels: int64 [B], the class to explain in each picture.
+            labels: int64 [B], the class to explain for each picture.
 
         Raises:
             UserError: this kind of explanation cannot be applied to the network.
@@ -92,7 +92,7 @@ def explanation(label: str) -> Explanation:
     500
 
     Raises:
-        UserError: there is none of that name, or a parameter that it does not have or that lies outside its domain.
+        UserError: there is no such explanation, it does not have a parameter, or a parameter is outside its domain.
     """
     name, values = parse_label(label)
     return build(EXPLANATIONS[name], values, name)

@@ -22,7 +22,7 @@ def weighed(maps: Tensor, slopes: Tensor) -> Tensor:
 
     Args:
         maps: A, [B, K, h, w].
-        slopes: of the class's logit along them, [B, K, h, w].
+        slopes: gradients of the class's logit with respect to A, [B, K, h, w].
     """
     return (slopes.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1).relu()
 
@@ -34,7 +34,7 @@ def enlarged(heat: Tensor, height: int, width: int) -> Tensor:
 
 @explains("gradcam")
 class GradCAM(Explanation):
-    """Where the network's last maps speak for the class (Selvaraju et al. 2017): one forward and one backward pass."""
+    """Where the network's last maps support the class (Selvaraju et al. 2017); takes one forward and one backward pass."""
 
     batch: int = param(32, "pictures that are computed at once", low=1)
 
@@ -42,7 +42,7 @@ class GradCAM(Explanation):
         place = places.found(classifier, images)
         if place is None:
             raise UserError(
-                f"{called(classifier.backbone)} keeps no map of the picture that gradcam could weigh: use --kind rise or gradient"
+                f"{called(classifier.backbone)} has no map of the picture, which gradcam needs: use --kind rise or gradient"
             )
         parts = zip(images.split(self.batch), labels.split(self.batch), strict=True)
         found = [weighed(*places.seen_at(place, classifier, some, theirs)) for some, theirs in parts]

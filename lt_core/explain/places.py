@@ -1,4 +1,4 @@
-"""Where in a network the last map of the picture is: a tensor that still has places, on which the outputs depend."""
+"""Finding the last map of the picture in a network: a tensor that still has places, and on which the outputs depend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _channels_last(out: Tensor) -> Tensor:
 
 
 def _tokens(out: Tensor) -> Tensor:
-    """Tokens [B, t, K], the last s² of which are of s × s patches: those before them are of the class or registers."""
+    """Maps [B, K, s, s] of tokens [B, t, K]: the last s² tokens are those of s × s patches, after class and register tokens."""
     side = isqrt(out.shape[1])
     patches = out[:, -side * side :].transpose(1, 2)
     return patches.reshape(*patches.shape[:2], side, side)
@@ -32,22 +32,23 @@ def _tokens(out: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Place:
-    """A module, and how its output becomes maps [B, K, h, w]."""
+    """A module, and the function that turns its output into maps [B, K, h, w]."""
 
     module: nn.Module
     maps: Callable[[Tensor], Tensor]
 
 
 def found(classifier: Explainable, images: Tensor) -> Place | None:
-    """The place whose maps say where the classifier looks; None: its network keeps no places, as a perceptron does not.
+    """The place whose maps show where the classifier looks; None if its network keeps no places, like a perceptron.
 
-    A backbone may name the module itself (``seen``), or say that there is none. Else it is the last one, in the order of
-    computation, with places on which the logits depend: of a transformer the output of a layer norm, tokens [B, t, K]; of other
-    networks any output [B, K, h, w] (or [B, h, w, K]) of more than one place. In a vision transformer with a class token the
-    outputs depend on no other token of its last block, so that its first layer norm is found there, as is usual for Grad-CAM.
+    A backbone may name the module itself (``seen``), or say that there is none. Otherwise it is the last module, in the order of
+    computation, whose output has places on which the logits depend. In a transformer this is the output of a layer norm, tokens
+    [B, t, K]; in other networks any output [B, K, h, w] (or [B, h, w, K]) with more than one place. In the last block of a vision
+    transformer with a class token, the logits depend on no other token, so that the block's first layer norm is found, which is
+    the usual choice for Grad-CAM.
 
     Args:
-        images: normalised, [B, channels, H, W], of which the first is looked at.
+        images: normalised, [B, channels, H, W]; only the first is used.
     """
     if hasattr(classifier.backbone, "seen"):
         named = cast(nn.Module | None, classifier.backbone.seen)
@@ -58,7 +59,7 @@ def found(classifier: Explainable, images: Tensor) -> Place | None:
         if not isinstance(output, Tensor) or not output.requires_grad:
             return output
         seen.append((module, output))
-        return output.clone()  # what is computed in place from here on is computed in the copy
+        return output.clone()  # so that later operations in place change the copy
 
     with _hooks(classifier.backbone.modules(), note), torch.enable_grad():
         outputs = classifier.logits(images[:1].detach().requires_grad_())
@@ -78,7 +79,7 @@ def found(classifier: Explainable, images: Tensor) -> Place | None:
 
 
 def _layout(out: Tensor) -> Callable[[Tensor], Tensor]:
-    """Whether channels come first or last, by where the map is square."""
+    """The function for channels first or channels last, whichever makes the map square."""
     return _channels_last if out.shape[1] == out.shape[2] != out.shape[3] else _channels_first
 
 
@@ -87,7 +88,7 @@ def _is_map(out: Tensor, read: Callable[[Tensor], Tensor]) -> bool:
 
 
 def seen_at(place: Place, classifier: Explainable, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The maps [B, K, h, w] of ``images`` at ``place``, and the slopes along them of the logit of each image's label."""
+    """The maps [B, K, h, w] of ``images`` at ``place``, and the gradients of the logits of ``labels`` with respect to them."""
     seen: list[Tensor] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> Any:

@@ -11,11 +11,11 @@ from lt_core.fields import param
 
 
 def masks(grids: Tensor, offsets: Tensor, height: int, width: int) -> Tensor:
-    """Masks [M, height, width] in 0…1: small grids, enlarged and shifted by up to one of their cells (section 3.2).
+    """Masks [M, height, width] in 0…1: small grids that are enlarged, and shifted by less than a cell (section 3.2).
 
     Args:
         grids: 0 or 1, [M, s, s].
-        offsets: int64 [M, 2], rows and columns, from 0 to below the side of a cell: ⌈height/s⌉ and ⌈width/s⌉.
+        offsets: int64 [M, 2], rows and columns, at least 0 and below the sides of a cell, ⌈height/s⌉ and ⌈width/s⌉.
     """
     side = grids.shape[1]
     cells = [-(-length // side) for length in (height, width)]
@@ -29,15 +29,15 @@ def masks(grids: Tensor, offsets: Tensor, height: int, width: int) -> Tensor:
 
 @explains("rise")
 class Rise(Explanation):
-    """Mean probability of the class over random masks that leave a place visible (Petsiuk et al. 2018); for any network.
+    """The mean probability of the class over random masks that leave a place visible (Petsiuk et al. 2018); for any network.
 
-    Hidden pixels have the mean colour of the training images. All pictures and methods get the same masks.
+    Hidden pixels get the mean colour of the training images. All pictures and methods get the same masks.
     """
 
-    masks: int = param(1000, "random masks, the same for every picture", low=1)
-    cells: int = param(7, "cells a side of a mask; at most half the picture's side", low=1)
-    keep: float = param(0.5, "share of the cells that are left to be seen", above=0, below=1)
-    seed: int = param(0, "draws the masks", low=0)
+    masks: int = param(1000, "number of random masks, the same for every picture", low=1)
+    cells: int = param(7, "cells along each side of a mask; at most half as many as the side has pixels", low=1)
+    keep: float = param(0.5, "share of the cells that stay visible", above=0, below=1)
+    seed: int = param(0, "seed of the random masks", low=0)
     batch: int = param(250, "masked pictures that are computed at once", low=1)
 
     def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Rise(Explanation):
         return heat / (self.masks * self.keep)
 
     def drawn(self, height: int, width: int) -> Tensor:
-        """The masks for pictures of this size: [M, height, width], on the CPU, whatever computes."""
+        """The masks for pictures of this size: [M, height, width], drawn on the CPU so that they are the same on every device."""
         generator = Generator().manual_seed(self.seed)
         side = min(self.cells, max(1, min(height, width) // 2))
         grids = torch.rand(self.masks, side, side, generator=generator) < self.keep

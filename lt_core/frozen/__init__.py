@@ -1,4 +1,4 @@
-"""Pretrained backbones that are not trained further: their features, computed once and kept, take the place of images.
+"""Pretrained backbones that are not trained further: their features, computed once and cached, take the place of images.
 
 The code that computes and reads features (`lt_core.frozen.features`) knows all labels of a set, and is not exported here.
 """

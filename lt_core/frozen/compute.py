@@ -1,4 +1,4 @@
-"""Features are computed in pieces, each written completely, so that an interruption costs one piece."""
+"""Computing features in pieces, each written completely, so that an interruption costs only one piece."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from lt_core.frozen.label import Frozen
 from lt_core.frozen.views import view_of
 from lt_core.pretrained.weights import load_weights
 
-#: Raised when the same backbone and pictures would give other features: scaling, cropping, precision.
+#: Increased when the same backbone and pictures would give other features: scaling, cropping, precision.
 VERSION = 1
 _PIECE = 512  # pictures
-_BATCH = {"cpu": 16}  # by type of device; on a CPU larger batches fall out of the cache and take twice as long
+_BATCH = {"cpu": 16}  # by type of device; larger batches do not fit into a CPU's cache and take twice as long
 _LARGE_BATCH = 128
-#: Told how many pictures are done, of how many.
+#: Is called with the number of pictures that are done, and with the number of all.
 Progress = Callable[[int, int], None]
 
 
 def parts_of(images: ImageSet, view: int) -> dict[str, Pixels]:
-    """The parts of a set of which features of a view are computed, and their pictures: others than training images are seen as
-    they are.
+    """The splits of a set for which the features of a view are computed, and their pictures. View 0 is the pictures as they are;
+    only training images have others.
     """
     if view:
         return {"train": images.train_images}
@@ -40,11 +40,11 @@ def parts_of(images: ImageSet, view: int) -> dict[str, Pixels]:
 
 
 def compute(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str, progress: Progress) -> None:
-    """Write the features of one view of ``images`` into ``folder``: what no earlier process left is computed, then all is put
-    together.
+    """Write the features of one view of ``images`` into ``folder``. Pieces that an earlier process left are used, and the others
+    are computed.
 
     Raises:
-        UserError: the backbone or its weights are not there.
+        UserError: the backbone or its weights are missing.
         OSError: the folder cannot be written.
     """
     pieces = folder.with_name(f".{folder.name}")
@@ -70,12 +70,12 @@ def compute(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: s
     (pieces / "meta.json").write_text(json.dumps(meta))
     for piece in pieces.glob("*-*"):
         piece.unlink()
-    shutil.rmtree(folder, ignore_errors=True)  # there only if it is damaged
+    shutil.rmtree(folder, ignore_errors=True)  # it only exists if it is damaged
     pieces.replace(folder)
 
 
 def _write_part(path: Path, features: np.ndarray) -> str:
-    """Write an array; the SHA-256 of the file."""
+    """Write an array, and return the SHA-256 of the file."""
     with open(path, "wb+") as file:
         np.save(file, features)
         file.flush()
@@ -85,7 +85,7 @@ def _write_part(path: Path, features: np.ndarray) -> str:
 
 
 def _write_piece(path: Path, features: np.ndarray) -> None:
-    """The number of rows, then the rows, behind the SHA-256 of both."""
+    """Write a piece: the SHA-256 of what follows, the number of rows, and the rows."""
     body = len(features).to_bytes(8, "little") + features.tobytes()
     beside = path.with_suffix(".part")
     beside.write_bytes(hashlib.sha256(body).digest() + body)
@@ -93,7 +93,7 @@ def _write_piece(path: Path, features: np.ndarray) -> None:
 
 
 def _read_piece(path: Path) -> np.ndarray | None:
-    """A piece that an earlier process finished; None if it is not there, or not as it was written."""
+    """A piece that an earlier process finished; None if it is missing, or not as it was written."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _read_piece(path: Path) -> np.ndarray | None:
 
 @torch.inference_mode()
 def features_of(net: nn.Module, frozen: Frozen, pixels: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """Features of ``pixels`` uint8 [n, H, W, channels]: float16 [n, width]. Computed in float32 and then rounded."""
+    """Features of ``pixels`` uint8 [n, H, W, channels]: float16 [n, width], computed in float32 and then rounded."""
     made, size = [], _BATCH.get(torch.device(device).type, _LARGE_BATCH)
     with torch.backends.cudnn.flags(allow_tf32=False):
         for start in range(0, len(pixels), size):
@@ -119,7 +119,7 @@ def prepared(pixels: Tensor, frozen: Frozen) -> Tensor:
     """Pictures as the backbone expects them: the shorter side scaled to ``size`` (bicubic), the centre cut out, normalised.
 
     Args:
-        pixels: uint8 [B, H, W, channels]; grey ones are repeated in three channels.
+        pixels: uint8 [B, H, W, channels]; a single channel is repeated three times.
 
     Returns:
         float32 [B, 3, size, size], channels last in memory.

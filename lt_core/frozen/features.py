@@ -24,13 +24,13 @@ from lt_core.frozen.label import Frozen
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """An `ImageSet` in which each picture is its features, float32 [1, 1, width]."""
+    """An `ImageSet` in which each picture is replaced by its features, float32 [1, 1, width]."""
 
     images: ImageSet
     train_features: np.ndarray  # float16 [N, width]
     test_features: np.ndarray
-    digest: str  # of all, sixteen hexadecimal digits
-    view_features: tuple[np.ndarray, ...] = ()  # of each view of the training images but the first, float16 [N, width]
+    digest: str  # of all features, sixteen hexadecimal digits
+    view_features: tuple[np.ndarray, ...] = ()  # of the training images, for each view but the first: float16 [N, width]
     validation_features: np.ndarray | None = None
 
     @property
@@ -47,12 +47,12 @@ class FeatureSet:
 
     @property
     def fingerprint(self) -> str:
-        """Of the pictures."""
+        """The fingerprint of the pictures."""
         return self.images.fingerprint
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(1, 1, width)."""
+        """The shape of a picture's features: (1, 1, width)."""
         return 1, 1, self.train_features.shape[1]
 
     def train_pixels(self, positions: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ class FeatureSet:
         return np.stack([features[positions] for features in self.view_features], axis=1)[:, :, None, None]
 
     def validation_pixels(self, positions: np.ndarray) -> np.ndarray:
-        """Features of the images at ``positions`` [n] of the set's own validation part: float32 [n, 1, 1, width]."""
+        """Features of the images at ``positions`` [n] of the set's own validation split: float32 [n, 1, 1, width]."""
         assert self.validation_features is not None
         return np.asarray(self.validation_features[positions], np.float32)[:, None, None]
 
@@ -76,10 +76,10 @@ class FeatureSet:
         return np.asarray(chosen, np.float32)[:, None, None]
 
 
-#: What this process has checked, by folder and number of views; memory-mapped, so that it costs nothing.
+#: Features that this process has checked, by folder and number of views; memory-mapped, so that keeping them costs nothing.
 _open: OrderedDict[tuple[Path, int], FeatureSet] = OrderedDict()
 _MOST = 4
-_Parts = dict[str, tuple[str, np.ndarray]]  # by part of a set: SHA-256 of the file, and features
+_Parts = dict[str, tuple[str, np.ndarray]]  # split of a set → SHA-256 of the file, and features
 
 
 def load_features(
@@ -87,14 +87,14 @@ def load_features(
 ) -> FeatureSet:
     """The features of the image set ``dataset``, computed if they are not in the cache, and checked if they are.
 
-    Two processes that ask at once compute them once. A process that is killed leaves pieces, with which the next one goes on.
+    If two processes ask at the same time, only one computes them. If a process is killed, the next one continues with its pieces.
 
     Args:
-        device: on which they are computed, if they have to be.
-        progress: told how many pictures are done, of how many, while they are computed.
+        device: the device on which they are computed, if necessary.
+        progress: is called with the number of pictures that are done, and with the number of all, while they are computed.
 
     Raises:
-        UserError: the set, the backbone or its weights are not there, or the cache cannot be written.
+        UserError: the set, the backbone or its weights are missing, or the cache cannot be written.
     """
     images = load_set(dataset, data_dir)
     key = folder_of(frozen, images), frozen.views
@@ -106,8 +106,8 @@ def load_features(
 
 
 def _all_views(frozen: Frozen, images: ImageSet, device: str, progress: Progress) -> FeatureSet:
-    """What is in the cache and what is computed now, put together. Each view lies by itself, so that more of them cost only what
-    they add.
+    """The features of all views, from the cache or computed now. Each view is stored separately, so that more views cost only
+    their own time and space.
     """
     sizes = [sum(map(len, parts_of(images, view).values())) for view in range(frozen.views)]
     read: list[_Parts] = []
@@ -127,13 +127,14 @@ def _all_views(frozen: Frozen, images: ImageSet, device: str, progress: Progress
 
 
 def _told_of_all(progress: Progress, before: int, total: int, done: int, _: int) -> None:
-    """Tell of the pictures of all views, of which ``before`` come before those of one."""
+    """Report progress over the pictures of all views, of which ``before`` come before the present view."""
     progress(before + done, total)
 
 
 def folder_of(frozen: Frozen, images: ImageSet, view: int = 0) -> Path:
-    """Where the features of a view of ``images`` are kept: named by a hash of pictures, backbone, weights, size and `VERSION`,
-    and of how the view is made if it is not the pictures as they are.
+    """The folder for the features of a view of ``images``, named by a hash of pictures, backbone, weights, size and `VERSION`.
+
+    For views other than the pictures themselves, the hash includes how the view is made.
     """
     depends = {"images": images.fingerprint, **frozen.network, "version": VERSION}
     made = {"view": view, "views": views.VERSION} if view else {}
@@ -146,7 +147,7 @@ def _make(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
-            if _read(folder, images, view) is None:  # else another process has made them meanwhile
+            if _read(folder, images, view) is None:  # otherwise another process has made them in the meantime
                 compute(folder, frozen, images, view, device, progress)
     except OSError as error:
         raise UserError(
@@ -156,7 +157,7 @@ def _make(folder: Path, frozen: Frozen, images: ImageSet, view: int, device: str
 
 
 def _read(folder: Path, images: ImageSet, view: int) -> _Parts | None:
-    """The features in ``folder``; None if they are not there, or not as they were written."""
+    """The features in ``folder``; None if they are missing, or not as they were written."""
     try:
         meta = json.loads((folder / "meta.json").read_text())
         found = {}

@@ -1,4 +1,4 @@
-"""Everything that trials need, prepared before they begin: image sets, features of frozen backbones, files of weights."""
+"""Preparing everything that trials need before they begin: image sets, features of frozen backbones, files of weights."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import partial
 from lt_core.data.pictures.making import telling
 from lt_core.data.sets import DATASETS
 from lt_core.data.sources import fetch_sets, load_set, own_validation
+from lt_core.data.spec import DataSpec
 from lt_core.frozen.compute import Progress
 from lt_core.frozen.features import load_features
 from lt_core.frozen.label import Frozen
 from lt_core.models import build_model, seen_shape
 from lt_core.models.heads import LinearHead
 from lt_core.recipes import Recipe
-from lt_core.spec import DataSpec
 
-_EVERY = 15.0  # seconds between two lines
+_EVERY = 15.0  # seconds between two lines of progress
 
 
 def fetch_inputs(
@@ -26,13 +26,13 @@ def fetch_inputs(
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
 ) -> None:
-    """Find, download, decode or compute now what trials need, once, so that workers need not each do it. Each model is built
-    once, so that missing or unsuitable weights are reported here.
+    """Find, download, decode or compute what trials need once, now, so that workers do not each have to do it. Each model is
+    built once, so that missing or unsuitable weights are reported here.
 
     Args:
         wanted: (images, recipe) of each trial.
-        device: on which features are computed.
-        say: gets messages on progress [default: print].
+        device: the device on which features are computed.
+        say: is called with messages about progress [default: print].
 
     Raises:
         UserError: an image set, a backbone or its weights are missing.
@@ -54,9 +54,11 @@ def fetch_inputs(
 
 
 def told(what: str, say: Callable[[str], None], each: int = 0) -> Progress:
-    """Says a line now and then on how many pictures are done; ``what`` it begins with, ``each`` the bytes kept of a picture."""
+    """A function that reports now and then, in a line that begins with ``what``, how many pictures are done. ``each``: number of
+    bytes that are stored for a picture.
+    """
     begun = last = time.monotonic()
-    before = -1  # what an earlier process left counts for no speed
+    before = -1  # pictures that an earlier process left, which do not count for the speed
 
     def progress(done: int, total: int) -> None:
         nonlocal begun, last, before

@@ -25,7 +25,8 @@ class Frozen:
         backbone: a name of `BACKBONES`.
         size: height and width in pixels to which pictures are scaled.
         weights: the first eight hexadecimal digits of the SHA-256 of the file of weights.
-        views: of each training image, from which training draws one whenever it draws the image; see `lt_core.frozen.views`.
+        views: number of views of each training image; whenever training draws the image, it draws one of them; see
+            `lt_core.frozen.views`.
 
     >>> Frozen.of("frozen[backbone=efficientnet_lite0,size=112,weights=57934424]")
     Frozen(backbone='efficientnet_lite0', size=112, weights='57934424', views=1)
@@ -43,7 +44,7 @@ class Frozen:
         """The content of the complete label ``model`` of a recipe; None for a model that is trained on pictures.
 
         Raises:
-            UserError: an incomplete label, from which no ID can be made, or an unknown backbone.
+            UserError: the label is incomplete, so that no ID can be made from it, or the backbone is unknown.
         """
         name, options = parse_label(model)
         if name != MODEL:
@@ -61,22 +62,22 @@ class Frozen:
 
     @property
     def network(self) -> dict[str, str | int]:
-        """What the features of one picture depend on."""
+        """Everything that the features of one picture depend on, besides the picture."""
         return {key: getattr(self, key) for key in _NEEDED}
 
     @property
     def info(self) -> BackboneInfo:
-        """What is known of the backbone."""
+        """What is known about the backbone."""
         return BACKBONES[self.backbone]
 
 
 def resolved(options: Mapping[str, str]) -> str:
     """The complete label, with everything filled in that the user's ``options`` omit.
 
-    Weights are what `lt_core.pretrained.files.digest_named` takes.
+    For possible weights see `lt_core.pretrained.files.digest_named`.
 
     Raises:
-        UserError: an unknown option or backbone, missing weights, an invalid size or number of views.
+        UserError: an option or the backbone is unknown, weights are missing, or the size or the number of views is invalid.
     """
     for key in options:
         if key not in _OPTIONS:

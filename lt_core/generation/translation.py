@@ -125,7 +125,7 @@ class Translation:
 
     def grown(self, split: Split, translate: bool) -> Split:
         """``split`` with images of another class behind the real ones, as many as each class lacks and under its label, each of
-        its `sources` used as often as any other to within one. Class sizes count them too.
+        its `sources` used as often as any other to within one. Class sizes remain those of the real images.
 
         Args:
             translate: now; otherwise they are translated when a batch is made.
@@ -143,7 +143,7 @@ class Translation:
         if translate:
             pixels = self.make(pixels, labels)
         both = train.followed_by(Images(pixels, labels))
-        return replace(split, train=both, counts=split.counts + self.missing, true_counts=split.counts)
+        return replace(split, train=both, made_counts=self.missing)
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""

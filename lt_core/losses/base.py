@@ -1,4 +1,4 @@
-"""What a loss is."""
+"""The base class of losses."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Loss(Part):
         """The loss for training class sizes ``counts`` ([C], float64)."""
 
     def bind_weighted(self, counts: Tensor) -> WeightedLossFn:
-        """As `bind`, for a loss that also depends on the weight of each image; most do not.
+        """Like `bind`, for a loss that also depends on the weight of each image; most do not.
 
-        The result is still to be multiplied by the weight: it is the loss of each image per unit of weight.
+        The result is the loss of each image per unit of weight: the caller still multiplies it by the weight.
         """
         loss = self.bind(counts)
         return lambda outputs, labels, weights: loss(outputs, labels)
@@ -53,13 +53,13 @@ class Loss(Part):
         return every
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """The network's outputs as test-time logits: themselves, unless the loss scales cosines."""
+        """The test-time logits of the network's ``outputs``: the outputs themselves, unless the loss scales cosines."""
         return outputs
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Class probabilities of test-time logits, [B, C]. Softmax unless the loss is a sum of binary ones."""
+        """Class probabilities of test-time logits, [B, C]: their softmax, unless the loss is a sum of binary losses."""
         return logits.softmax(dim=1)
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Their logarithm, computed without underflow."""
+        """The logarithms of `probabilities`, computed without underflow."""
         return logits.log_softmax(dim=1)

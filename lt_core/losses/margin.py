@@ -65,7 +65,7 @@ def runner_up(outputs: Tensor, labels: Tensor) -> Tensor:
 
 @part("loss", "ldam")
 class LDAM(_Cosine):
-    """CE(s·(z − Δ_y·onehot(y)), y) with Δ_c ∝ n_c^(−1/4), the largest of them max_margin (Cao et al. 2019, Eq. 12 and 13).
+    """CE(s·(z − Δ_y·onehot(y)), y) with Δ_c ∝ n_c^(−1/4), where the largest is max_margin (Cao et al. 2019, Eq. 12 and 13).
 
     The logits must be cosines, so use it with the cosine head.
     """
@@ -91,15 +91,15 @@ class MaximumMargin(_Cosine):
     """CE(s·(z − b·onehot(y)), y) with a separate margin b for each image (Kang et al. 2021, ICIP).
 
     d = z_y − max_{j≠y} z_j, without gradient, is the image's distance from the decision boundary; b = exp(−d − γ·m) on the
-    correct side of it and exp(d − m) on the wrong side, so that the margin is largest at the boundary. m is max_margin, or
-    max_margin − Δ_y with LDAM's margins Δ (the largest of them 0.5) in the mixed form.
+    correct side of it and exp(d − m) on the wrong side, so that the margin is largest at the boundary. m is max_margin; in the
+    mixed form it is max_margin − Δ_y, with LDAM's margins Δ, the largest of which is 0.5.
 
     The released code takes z_y from the column of the *first* image's label for the whole batch, and excludes the true class from
     the maximum by setting it to 0; ``released_code`` reproduces this for comparison.
     """
 
     max_margin: float = param(
-        0.5, "m: larger values give smaller margins, and none in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
+        0.5, "m: larger values give smaller margins, which vanish in the limit", low=0, tune=(0.5, 1.0, 1.29, 1.4)
     )
     mm_gamma: float = param(
         1.1, "γ: reduces the push on correct predictions relative to wrong ones", low=0, tune=(1.1, 1.4, 1.528)
@@ -121,7 +121,7 @@ class MaximumMargin(_Cosine):
         return loss
 
     def bind_every(self, counts: Tensor) -> EveryLossFn:
-        if self.released_code:  # which takes a whole batch for images of one label
+        if self.released_code:  # it depends on the first label of the batch, so labels cannot be computed side by side
             return super().bind_every(counts)
         m = self.max_margin - self._offset(counts)
 
@@ -136,7 +136,7 @@ class MaximumMargin(_Cosine):
         return ldam_margins(counts, 0.5) if self.mixed else torch.zeros_like(counts)
 
     def _margins(self, d: Tensor, m: Tensor) -> Tensor:
-        """b at the distances ``d``."""
+        """The margins b at the distances ``d`` from the decision boundary."""
         return torch.where(d > 0, torch.exp(-d - self.mm_gamma * m), torch.exp(d.clamp_max(0) - m))
 
     def distance(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class MaximumMargin(_Cosine):
 class Hinge(Loss):
     """max(0, m + max_{j≠y} z_j − z_y): the multi-class hinge (Crammer and Singer 2001)."""
 
-    hinge_margin: float = param(1.0, "m", above=0)
+    hinge_margin: float = param(1.0, "margin m", above=0)
 
     def bind(self, counts: Tensor) -> LossFn:
         def loss(outputs: Tensor, labels: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from lt_core.losses.base import Loss, LossFn, WeightedLossFn
 def smoothed(loss: Loss, counts: Tensor, share: float) -> tuple[LossFn, WeightedLossFn]:
     """``loss`` bound to class sizes ``counts`` [C], with the ``share`` ε of each label spread evenly over all C classes.
 
-    The loss of an image is its mean over the smoothed label, (1 − ε)·L(z, y) + ε/C·Σ_c L(z, c): of cross-entropy that is label
-    smoothing as it was published (Szegedy et al. 2016, section 7). The weight of an image remains that of its own label.
+    The loss of an image is its mean over the smoothed label, (1 − ε)·L(z, y) + ε/C·Σ_c L(z, c). For cross-entropy this is label
+    smoothing as published (Szegedy et al. 2016, section 7). The weight of an image remains that of its own label.
 
     >>> import torch
     >>> from lt_core.losses.cross_entropy import Softmax

@@ -18,10 +18,10 @@ class SoftmaxEqualization(Loss):
     """−log(e^z_y / Σ_k w_k·e^z_k), w_k = 1 − β·T_λ(f_k)·(1 − [k = y]) (Tan et al. 2020, CVPR, Eq. 8 to 10).
 
     A class with a frequency f_k = n_k/N below λ (T_λ = 1) is not suppressed by images of other classes while β = 1. The paper
-    draws β: 1 with probability γ, else 0. This implementation uses the expectation over one β per image, γ·L(β=1) + (1 −
-    γ)·L(β=0), which has the same mean gradient without noise. If λ exceeds every frequency, L(β=1) is 0 and (1 − γ) times
-    cross-entropy remains. Public code (zhangyongshun/BagofTricks-LT, equalization_loss.py) draws one β per image *and class*,
-    which has a different expectation: nearly every image then protects some rare classes and suppresses others.
+    samples β, which is 1 with probability γ and 0 otherwise. This implementation uses the expectation over one β per image,
+    γ·L(β=1) + (1 − γ)·L(β=0), which has the same mean gradient without noise. If λ exceeds every frequency, L(β=1) is 0 and
+    (1 − γ) times cross-entropy remains. Public code (zhangyongshun/BagofTricks-LT, equalization_loss.py) samples one β per image
+    *and class*, which has a different expectation: nearly every image then protects some rare classes and suppresses others.
     """
 
     seql_gamma: float = param(
@@ -97,7 +97,7 @@ class LabelAwareSmoothing(Loss):
     the smallest, n_K: larger classes are smoothed more, because the network is more confident about them. If all classes have the
     same size, all use ε_1.
     This is the paper's formula. Its code (dvlab-research/MiSLAS, methods.py) spreads ε over all C classes including the label,
-    which keeps 1 − ε + ε/C; that equals this loss at ε·(C − 1)/C.
+    which therefore keeps 1 − ε + ε/C; this equals the paper's loss at ε·(C − 1)/C.
     """
 
     smooth_head: float = param(0.3, "smoothing ε_1 of the largest class", low=0, below=1, tune=(0.2, 0.3, 0.4))

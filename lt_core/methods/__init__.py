@@ -1,4 +1,4 @@
-"""All methods. Importing this package registers them, one file per family, and those that other packages offer."""
+"""All methods, one file per family. Importing this package registers them, and those that other packages offer."""
 
 from lt_core import (  # noqa: F401  (they register the parts)
     augment,
@@ -32,6 +32,7 @@ from lt_core.methods import (  # noqa: F401  (they register the methods)
 
 __all__ = ["BUILT_IN", "METHODS", "Method", "Neutral", "method", "resolve"]
 
-#: The benchmark's own methods, which tests/lt_core/references holds against their sources; not those of packages and plug-in files.
+#: The benchmark's own methods, without those of packages and plug-in files. tests/lt_core/references compares them with their
+#: sources.
 BUILT_IN = tuple(METHODS)
 load_external(OF_METHODS)

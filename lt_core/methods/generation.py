@@ -13,6 +13,6 @@ method(
 )  # fmt: skip
 method(
     "joint_alt", "generation",
-    "as joint_aug, but CycleGANs and classifier are trained in turn, and the classification loss also trains the generators (ALT)", "Sahoo et al. 2020, ECCV workshops",
+    "like joint_aug, but CycleGANs and classifier are trained in turn, and the classification loss also trains the generators (ALT)", "Sahoo et al. 2020, ECCV workshops",
     stages="joint_alt", space=(*_SPACE, "gan_length"), neutral=_NOTHING,
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Margin losses: LDAM (Cao et al. 2019, NeurIPS), maximum margin (Kang et al. 2021, ICIP), and the hinge they compare with."""
+"""Margin losses: LDAM (Cao et al. 2019, NeurIPS), maximum margin (Kang et al. 2021, ICIP), and the hinge loss in their tables."""
 
-# Deferred weights divide by their sum over the batch, as in the public code of both papers: weights that sum to C make the mean
-# loss of a batch drawn from the images some six times smaller at imbalance factor 100, just when the rate is low too.
+# Deferred weights are divided by their sum over the batch, as in the public code of both papers. Weights that sum to C would make
+# the mean loss of a batch of randomly drawn images about six times smaller at imbalance factor 100, when the rate is already low.
 
 from lt_core.declaration import Neutral, method
 

@@ -1,8 +1,8 @@
-"""Weights and rates learnt on a balanced meta set."""
+"""Image weights and class rates that are learnt on a balanced meta set."""
 
 from lt_core.declaration import Neutral, method
 
-# Nothing in them is a weight of one for all images: they are neutral when they never start.
+# These methods have no parameter that gives all images weight one: they are neutral when they never start.
 _NEVER = {"schedule": "deferred", "defer": 1.0}
 
 method(
@@ -14,8 +14,9 @@ method(
     "l2rw", "meta_learning", "image weights from the gradient on ten extra images per class", "Ren et al. 2018, ICML",
     step="l2rw", meta_set="extra", neutral=Neutral(_NEVER),
 )  # fmt: skip
-# The released configurations: 2,000 of stage one's 13,000 steps, from its peak rate down a cosine, softmax before, a fresh
-# classifier after, and all training images, class by class, as the meta set (config/CIFAR10_LT/balms_imba200.yaml, main.py).
+# As in the released configurations: stage one uses softmax; stage two has 2,000 steps to stage one's 13,000, starts with a new
+# classifier and at stage one's peak rate, and reduces it along a cosine; the meta set consists of all training images, class by
+# class (config/CIFAR10_LT/balms_imba200.yaml, main.py).
 method(
     "balanced_meta_softmax", "meta_learning",
     "classifier retrained with Balanced Softmax and learnt class rates on a fixed backbone (BALMS)",

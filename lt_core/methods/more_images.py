@@ -1,4 +1,4 @@
-"""More images for the tail: synthetic ones, changed ones, mixed ones."""
+"""More images for the tail: synthetic, augmented or mixed ones."""
 
 from lt_core.declaration import Neutral, method
 

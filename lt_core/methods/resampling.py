@@ -2,15 +2,15 @@
 
 from lt_core.declaration import Neutral, method
 
-# A balanced sampler has no parameter that makes it the plain one: it is neutral when it never starts.
+# A balanced sampler has no parameter that makes it the plain sampler: it is neutral when it never starts.
 _NEVER = {"schedule": "deferred", "defer": 1.0}
 
 method(
-    "over_sampling", "resampling", "class-balanced draws with replacement (OS)", "Buda et al. 2018, Neural Networks",
+    "over_sampling", "resampling", "class-balanced sampling with replacement (OS)", "Buda et al. 2018, Neural Networks",
     sampling="class_balanced", neutral=Neutral(_NEVER),
 )  # fmt: skip
 method(
-    "under_sampling", "resampling", "n_min images per class and epoch, drawn anew each epoch (US)",
+    "under_sampling", "resampling", "n_min images of each class, sampled again in each epoch (US)",
     "Buda et al. 2018, Neural Networks",
     sampling="under", neutral=Neutral(_NEVER),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Methods that learn from unlabelled images too; they ask for data with a label fraction or an unlabelled set."""
+"""Methods that also learn from unlabelled images; they need data with a label fraction or an unlabelled set."""
 
 from lt_core.declaration import Neutral, method
 
@@ -25,10 +25,10 @@ method(
 )  # fmt: skip
 
 method(
-    "abc", "semi_supervised", "FixMatch with an auxiliary classifier that is trained on balanced draws (ABC)",
+    "abc", "semi_supervised", "FixMatch with an auxiliary classifier that is trained on class-balanced samples (ABC)",
     "Lee et al. 2021, NeurIPS",
     step="abc", head="auxiliary", unsup_ratio=1, strong_views=2, strong_augment="randaugment", space=("threshold", "unsup_ratio"),
-    neutral=Neutral({}, equals="", reason="the auxiliary classifier is evaluated, which cross-entropy does not have"),
+    neutral=Neutral({}, equals="", reason="predictions are those of the auxiliary classifier, which cross-entropy does not have"),
 )  # fmt: skip
 
 _ONE_GENERATION = {"generations": 1, "unsup_weight": 0.0}
@@ -52,7 +52,7 @@ method(
     space=("crest_alpha", "generations", "crest_t_min"), neutral=Neutral(_ONE_GENERATION),
 )  # fmt: skip
 method(
-    "bi_sampling", "semi_supervised", "FixMatch, then the classifier retrained on class-balanced draws from both sets",
+    "bi_sampling", "semi_supervised", "FixMatch, then the classifier retrained on class-balanced samples of both sets",
     "He et al. 2021, arXiv 2106.00209",
     step="fixmatch", unlabelled_sampling="mean", unsup_ratio=1, strong_views=2, strong_augment="randaugment",
     sampling="class_balanced", stages="crt", stage_one="fixmatch[unsup_ratio=1,strong_views=2,strong_augment=randaugment]",
@@ -60,7 +60,7 @@ method(
     neutral=Neutral({"retrain": 0.0, "stage_one": "softmax"}),
 )  # fmt: skip
 method(
-    "bis", "semi_supervised", "a single run that moves from random to class-balanced draws from both sets (BiS)",
+    "bis", "semi_supervised", "a single run that moves from random to class-balanced samples of both sets (BiS)",
     "He et al. 2021, arXiv 2106.00209",
     step="fixmatch", unlabelled_sampling="bis", unsup_ratio=1, strong_views=2, strong_augment="randaugment", sampling="parabolic",
     neutral=Neutral({"unsup_weight": 0.0, "sampling": "instance"}),

@@ -1,11 +1,11 @@
-"""Two stages: features first, then the classifier, or all weights by another rule (stage one is shared by all of them)."""
+"""Two stages: first the features, then the classifier or all weights by another rule. Methods share their stage one."""
 
 from lt_core.declaration import Neutral, method
 
 _ONE_STAGE = Neutral({"retrain": 0.0})
 
 method(
-    "crt", "two_stage", "classifier retrained on class-balanced draws with a fixed backbone (cRT)",
+    "crt", "two_stage", "classifier retrained on class-balanced samples with a fixed backbone (cRT)",
     "Kang et al. 2020, ICLR, section 4.2",
     stages="crt", sampling="class_balanced", space=("retrain", "retrain_lr"), neutral=_ONE_STAGE,
 )  # fmt: skip
@@ -23,7 +23,7 @@ method(
     stages="ncm", neutral=Neutral({}, equals="ncm", reason="class means are not a trained classifier"),
 )  # fmt: skip
 method(
-    "fine_tune_balanced", "two_stage", "all weights trained further on class-balanced draws at a lower learning rate",
+    "fine_tune_balanced", "two_stage", "all weights trained further on class-balanced samples at a lower learning rate",
     "baseline of Kang et al. 2020 and of Bi-Sampling (He et al. 2021)",
     stages="fine_tune", retrain_lr=0.1, sampling="class_balanced", space=("retrain", "retrain_lr"), neutral=_ONE_STAGE,
 )  # fmt: skip

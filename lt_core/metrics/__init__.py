@@ -1,7 +1,7 @@
-"""All figures for tables. A new one is a function of an `Outcome` decorated with `metric`."""
+"""All metrics, the figures of tables. A new one is a function of an `Outcome` decorated with `metric`."""
 
 from lt_core.external import OF_METRICS, load_external
-from lt_core.metrics.base import METRICS, Metric, Outcome, metric, metric_of, recorded
+from lt_core.metrics.base import Metric
 from lt_core.metrics.catalogue import FEW, MANY, ON_CURVES, on_curves
 from lt_core.metrics.counts import (
     BINS,
@@ -16,7 +16,9 @@ from lt_core.metrics.counts import (
     precision,
     recall,
 )
+from lt_core.metrics.outcome import Outcome
 from lt_core.metrics.priors import FACTORS, TEST_PRIORS, accuracies_under, long_tailed_prior
+from lt_core.metrics.registered import METRICS, metric, metric_of, recorded
 
 __all__ = [
     "BINS", "FACTORS", "FEW", "MANY", "MARGINS", "MATRIX_CLASSES", "METRICS", "ON_CURVES", "TEST_PRIORS", "TOP", "Metric",

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from lt_core.metrics.base import METRICS, Compute, Outcome, metric
+from lt_core.metrics.base import Compute
 from lt_core.metrics.counts import TOP, expected_calibration_error, mean
+from lt_core.metrics.outcome import Outcome
 from lt_core.metrics.priors import TEST_PRIORS
+from lt_core.metrics.registered import METRICS, metric
 
 MANY, FEW = 100, 20  # many: > 100 training images, few: < 20, medium: between (Liu et al. 2019)
 
 
 def share_right(outcome: Outcome) -> float:
-    """Of all images."""
+    """Share of all images that are predicted correctly."""
     return float(outcome.right.sum() / outcome.images.sum())
 
 
@@ -42,19 +44,19 @@ def balanced_accuracy(outcome: Outcome) -> float:
     return mean(outcome.recall)
 
 
-@metric("many", "accuracy on many-shot classes", column="many_accuracy", about=f"classes of more than {MANY} training images")
+@metric("many", "accuracy on many-shot classes", column="many_accuracy", about=f"classes with more than {MANY} training images")
 def many_accuracy(outcome: Outcome) -> float:
     return mean(outcome.recall[outcome.train_counts > MANY])
 
 
 @metric(
-    "medium", "accuracy on medium-shot classes", column="medium_accuracy", about=f"classes of {FEW} to {MANY} training images"
+    "medium", "accuracy on medium-shot classes", column="medium_accuracy", about=f"classes with {FEW} to {MANY} training images"
 )
 def medium_accuracy(outcome: Outcome) -> float:
     return mean(outcome.recall[(outcome.train_counts >= FEW) & (outcome.train_counts <= MANY)])
 
 
-@metric("few", "accuracy on few-shot classes", column="few_accuracy", about=f"classes of fewer than {FEW} training images")
+@metric("few", "accuracy on few-shot classes", column="few_accuracy", about=f"classes with fewer than {FEW} training images")
 def few_accuracy(outcome: Outcome) -> float:
     return mean(outcome.recall[outcome.train_counts < FEW])
 
@@ -81,7 +83,7 @@ def g_mean(outcome: Outcome) -> float:
 
 @metric("h_mean", "harmonic mean of the recalls", short="H-mean", on_request=True)
 def h_mean(outcome: Outcome) -> float:
-    """0 if a class is never predicted correctly."""
+    """Harmonic mean of the recalls; 0 if some class is never predicted correctly."""
     found, _ = outcome.tested
     return float(len(found) / (1 / found).sum()) if found.all() else 0.0
 
@@ -136,10 +138,10 @@ def train_seconds(outcome: Outcome) -> float:
 
 
 _ON_CURVES = (METRICS["accuracy"], METRICS["acsa"])
-#: Columns of the metrics that are measured along the training too, on the test set and on the validation split.
+#: Columns of the metrics that are also measured during training, on the test set and on the validation split.
 ON_CURVES = tuple(made.column for made in _ON_CURVES)
 
 
 def on_curves(outcome: Outcome) -> dict[str, float]:
-    """Column → figure, of those alone."""
+    """Column → figure, for the metrics of `ON_CURVES` only."""
     return {made.column: made.recorded(outcome) for made in _ON_CURVES}

@@ -1,4 +1,4 @@
-"""Counts of predictions: a confusion matrix or its margins, recall and precision, bins of confidence. Pure numpy."""
+"""Counts of predictions, in numpy: a confusion matrix or its margins, recall and precision, bins of confidence."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 BINS = 15
-#: Classes up to which a confusion matrix is kept, and calibration by class with it. A matrix of 200 classes takes 80 kB of a
-#: record and can still be drawn; one of a thousand takes 2 MB, one of iNaturalist's 8,142 takes 130 MB, nearly all of it zeros.
+#: Largest number of classes for which a confusion matrix and calibration by class are kept. A matrix of 200 classes takes 80 kB
+#: of a record and can still be drawn; one of a thousand takes 2 MB, and one of iNaturalist's 8,142 takes 130 MB, mostly zeros.
 MATRIX_CLASSES = 200
-#: What is counted of each class in its place: its images, those of them that are told right, and the predictions of it.
+#: Counts that replace the matrix: the images of each class, those of them that are classified correctly, and its predictions.
 MARGINS = ("images", "right", "predicted")
-#: Top-5 accuracy is counted of trials with more classes than this.
+#: Top-5 accuracy is counted for trials with more classes than this.
 TOP = 5
 
 
@@ -26,7 +26,7 @@ def margins(confusion: Any) -> np.ndarray:
 
 
 def margins_of(matrix: np.ndarray) -> list[np.ndarray]:
-    """`margins` of an array, each of them by itself: of thousands of records that takes half the time."""
+    """`margins` of an array as separate arrays, which takes half the time for thousands of records."""
     return [matrix.sum(axis=1), matrix.diagonal(), matrix.sum(axis=0)]
 
 
@@ -37,35 +37,35 @@ def shares(part: np.ndarray, whole: np.ndarray, empty: float) -> np.ndarray:
 
 
 def recall(confusion: Any) -> np.ndarray:
-    """[C] share of each class's images that are found; NaN for a class without images."""
+    """Share of each class's images that are predicted to be of that class: [C]; NaN for a class without images."""
     images, right, _ = margins(confusion)
     return shares(right, images, np.nan)
 
 
 def precision(confusion: Any) -> np.ndarray:
-    """[C] share of the predictions of each class that are right; 0 for a class never predicted."""
+    """Share of the predictions of each class that are correct: [C]; 0 for a class that is never predicted."""
     _, right, predicted = margins(confusion)
     return shares(right, predicted, 0.0)
 
 
 def collapsed(predicted: Any, share: float = 0.99) -> bool:
-    """Whether nearly all predictions are of one class: a training that silently failed.
+    """Whether nearly all predictions are of one class, which means that a training failed silently.
 
     Args:
-        predicted: [C] predictions of each class.
+        predicted: [C], number of predictions of each class.
     """
     counts = np.asarray(predicted, dtype=float)
     return bool(counts.max() >= share * counts.sum())
 
 
 def calibration_bins(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """[3, 15]: images, summed confidence and correct predictions in equal bins of confidence ((0, 1/15], …)."""
+    """Images, summed confidence and correct predictions in equal bins of confidence ((0, 1/15], …): [3, 15]."""
     place = np.clip(np.ceil(np.nan_to_num(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     return np.stack([np.bincount(place, weights=w, minlength=BINS) for w in (np.ones_like(confidence), confidence, correct)])
 
 
 def class_calibration_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """[C, 3, 15]: for each class the `calibration_bins` of its probability, of all images, right where they are of the class.
+    """The `calibration_bins` of each class's probability over all images, which is correct for images of the class: [C, 3, 15].
 
     Args:
         probabilities: [N, C].

@@ -9,9 +9,10 @@ from torch import nn
 
 
 def can_train_on_one(net: nn.Module, shape: tuple[int, int, int]) -> bool:
-    """Whether ``net``, in the mode that it is in, takes a batch of one image of ``shape`` (height, width, channels).
+    """Whether ``net``, in its present mode, accepts a batch of one image of ``shape`` (height, width, channels).
 
-    Batch norm cannot, where feature maps have a single pixel: it would see one value per channel. Nothing is computed.
+    In training, batch norm does not accept feature maps with a single pixel, because it would see only one value per channel.
+    Nothing is computed.
 
     >>> norm = nn.Sequential(nn.Conv2d(3, 8, 4), nn.BatchNorm2d(8))
     >>> can_train_on_one(norm, (4, 4, 3)), can_train_on_one(norm, (5, 5, 3)), can_train_on_one(norm.eval(), (4, 4, 3))
@@ -20,6 +21,6 @@ def can_train_on_one(net: nn.Module, shape: tuple[int, int, int]) -> bool:
     height, width, channels = shape
     try:
         copy.deepcopy(net).to("meta")(torch.zeros(1, channels, height, width, device="meta"))
-    except ValueError:  # of torch's batch norm
+    except ValueError:  # from torch's batch norm
         return False
     return True

@@ -1,4 +1,4 @@
-"""The networks of CycleGAN (Zhu et al. 2017, ICCV, section 4 and appendix 7.2), at the size of the images."""
+"""The networks of CycleGAN (Zhu et al. 2017, ICCV, section 4 and appendix 7.2), adapted to the size of the images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SMALLEST = 7  # side below which an image is not halved any further
 
 
 def halvings(height: int, width: int, most: int = 2) -> int:
-    """How often an image can be halved: twice from 28×28 on, never below 14×14."""
+    """How often an image can be halved, up to ``most`` times: once from 14×14 on, twice from 28×28 on, if its sides are even."""
     times, side = 0, min(height, width)
     while times < most and height % 2 == width % 2 == 0 and side // 2 >= _SMALLEST:
         times, side, height, width = times + 1, side // 2, height // 2, width // 2
@@ -38,10 +38,10 @@ class ResidualBlock(nn.Module):
 
 
 class Translator(nn.Module):
-    """An image of one class to one of another: [B, channels, H, W] in −1…1 to the same.
+    """Turns an image of one class into one of another, [B, channels, H, W] in −1…1.
 
-    Convolutions down, residual blocks, convolutions up. The paper's network has width 64, and nine blocks for 256×256
-    or six for 128×128.
+    It consists of convolutions down, residual blocks, and convolutions up. The paper's network has width 64, and nine blocks for
+    256×256 or six for 128×128.
     """
 
     def __init__(self, shape: tuple[int, int, int], width: int, blocks: int) -> None:
@@ -66,10 +66,11 @@ class Translator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """How real each patch of an image looks: [B, channels, H, W] to [B, 1, h, w], 1 for real and 0 for made (least squares).
+    """How real each patch of an image looks: from [B, channels, H, W] to [B, 1, h, w], 1 for real and 0 for generated (least
+    squares).
 
-    ``large``: patches of 70 × 70 pixels, as in the paper (C64-C128-C256-C512 at width 64); else of 26 × 26, or of fewer in images
-    below 28 × 28.
+    ``large``: patches of 70 × 70 pixels, as in the paper (C64-C128-C256-C512 at width 64); otherwise of 26 × 26, or of fewer in
+    images below 28 × 28.
     """
 
     def __init__(self, shape: tuple[int, int, int], width: int, large: bool = False) -> None:
@@ -91,7 +92,7 @@ class PatchDiscriminator(nn.Module):
 
 
 def _initialise(net: nn.Module) -> None:
-    """Weights from N(0, 0.02²), as the paper has them."""
+    """Draw weights from N(0, 0.02²), as in the paper."""
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.02)

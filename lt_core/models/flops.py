@@ -14,8 +14,8 @@ def forward_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -
 
 
 def training_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -> int:
-    """Floating-point operations of one image forward and back; the backward pass takes twice as many as the forward pass,
-    without what is not trained.
+    """Floating-point operations of one image forward and back. The backward pass takes twice as many as the forward pass, except
+    for modules that are not trained, which need none.
     """
     net, counts = _counted(build, shape)
     kept = {name for name, module in net.named_modules() if not any(p.requires_grad for p in module.parameters())}
@@ -26,8 +26,8 @@ def training_flops(build: Callable[[], nn.Module], shape: tuple[int, int, int]) 
 
 
 def _counted(build: Callable[[], nn.Module], shape: tuple[int, int, int]) -> tuple[nn.Module, dict[str, int]]:
-    """The network, on the meta device, and the operations forward in each module by name, in all of it under the empty name."""
-    from torch.utils.flop_counter import FlopCounterMode  # late: it imports a part of torch's compiler
+    """The network, on the meta device, and the forward operations of each module by name; the empty name is the whole network."""
+    from torch.utils.flop_counter import FlopCounterMode  # imported late, because it imports a part of torch's compiler
 
     height, width, channels = shape
     with torch.device("meta"), torch.no_grad():

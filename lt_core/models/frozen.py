@@ -13,7 +13,7 @@ from lt_core.pretrained import BACKBONES
 
 
 class Given(Backbone):
-    """Features [B, width, 1, 1] as features [B, width]."""
+    """Takes features [B, width, 1, 1] in place of images, and gives them as [B, width]."""
 
     captured = True
 

@@ -1,4 +1,4 @@
-"""Classifiers on top of the features."""
+"""Heads: classifiers on top of the features."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from lt_core.parts import Part, part
 class Head(Part):
     """Builds the last layer."""
 
-    captured: ClassVar[bool] = True  # what varies with the step is in buffers
+    captured: ClassVar[bool] = True  # values that change from step to step are in buffers
 
     @abstractmethod
     def build(self, width: int, classes: int) -> nn.Module:
         """A module from features [B, width] to outputs [B, classes].
 
-        A module with the attribute ``takes_labels`` is called in training with the labels [B] as well.
+        In training, a module with the attribute ``takes_labels`` also gets the labels [B].
         """
 
 
 def initialise(classifier: nn.Module, initialisation: str) -> nn.Module:
-    """Draw the linear layers of ``classifier`` anew as a recipe's ``head_init`` says; ``he`` is how heads build them."""
+    """Initialise the linear layers of ``classifier`` as a recipe's ``head_init`` says; ``he`` leaves them as heads build them."""
     for layer in classifier.modules():
         if initialisation == "he" or not isinstance(layer, nn.Linear):
             continue
@@ -55,7 +55,7 @@ class LinearHead(Head):
 
 
 class TwoClassifiers(nn.Module):
-    """An auxiliary classifier, whose outputs count, and a main one, which trains the features."""
+    """An auxiliary classifier, which predicts, and a main one, which trains the features."""
 
     def __init__(self, main: nn.Module, auxiliary: nn.Module) -> None:
         super().__init__()
@@ -68,14 +68,14 @@ class TwoClassifiers(nn.Module):
 
 @part("head", "auxiliary")
 class AuxiliaryHead(Head):
-    """Two linear classifiers of the same features; the second is evaluated (Lee et al. 2021, NeurIPS, section 3.1)."""
+    """Two linear classifiers on the same features; the second one is evaluated (Lee et al. 2021, NeurIPS, section 3.1)."""
 
     def build(self, width: int, classes: int) -> nn.Module:
         return TwoClassifiers(*(LinearHead().build(width, classes) for _ in range(2)))
 
 
 class CosineLinear(nn.Module):
-    """cos(x, w_c) for every class, in float32: under autocast the normalisation of a small feature would underflow."""
+    """cos(x, w_c) for every class, in float32, because under autocast the normalisation of a small feature would underflow."""
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class CosineLinear(nn.Module):
 
 @part("head", "cosine")
 class CosineHead(Head):
-    """Cosines between features and class weights, no bias (Cao et al. 2019; Wang et al. 2018)."""
+    """Cosines between features and class weights, without bias (Cao et al. 2019; Wang et al. 2018)."""
 
     def build(self, width: int, classes: int) -> nn.Module:
         return CosineLinear(width, classes)
@@ -97,8 +97,8 @@ class CosineHead(Head):
 def angular_margin(cosines: Tensor, m: int) -> Tensor:
     """ψ(θ) = (−1)^k·cos(mθ) − 2k for θ in [kπ/m, (k+1)π/m], of cos θ (Liu et al. 2016, Eq. 6).
 
-    cos(mθ) is the Chebyshev polynomial T_m(cos θ) and k counts the cos(jπ/m) that cos θ does not exceed: the gradient of acos,
-    infinite at ±1, is never needed.
+    cos(mθ) is the Chebyshev polynomial T_m(cos θ), and k counts the cos(jπ/m) that cos θ does not exceed, so that the gradient of
+    acos, which is infinite at ±1, is never needed.
     """
     previous, current, k = torch.ones_like(cosines), cosines, torch.zeros_like(cosines)
     for j in range(1, m):
@@ -108,10 +108,10 @@ def angular_margin(cosines: Tensor, m: int) -> Tensor:
 
 
 class LargeMarginLinear(nn.Module):
-    """W·x, whose column of the label is harder in training; in float32, as `CosineLinear`."""
+    """W·x, where the output of the label has a margin in training; in float32, like `CosineLinear`."""
 
     takes_labels = True
-    steps: Tensor  # training steps so far, on which λ depends: a buffer, so that checkpoints hold it
+    steps: Tensor  # training steps so far, on which λ depends; a buffer, so that checkpoints contain it
 
     def __init__(self, width: int, classes: int, m: int, strength: float, floor: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Features of the same length for all images, so that only their direction counts."""
+"""Features that have the same length for all images, so that only their direction matters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OfLength(Backbone):
 
     @property
     def groups(self) -> nn.ModuleList:  # type: ignore[override]
-        """Those of the backbone."""
+        """The groups of the backbone."""
         return self.inner.groups
 
     def begin(self, images: Tensor) -> Tensor:

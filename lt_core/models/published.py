@@ -1,4 +1,4 @@
-"""Networks that others have published (`lt_core.pretrained`) as models: from random weights, or trained further."""
+"""Published networks (`lt_core.pretrained`) as models, trained from random weights or from published ones."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lt_core.pretrained import BACKBONES, BackboneInfo, Row
 from lt_core.pretrained.files import digest_named, is_digest
 from lt_core.pretrained.weights import fill
 
-NONE = "none"  # weights: random ones
+NONE = "none"  # the value of ``weights`` that means random ones
 ALL, LAST_BLOCK, HEAD = _TRAINED = ("all", "last_block", "head")
-_OPTIONS = {"weights": NONE, "trained": ALL}  # with what stays out of a label
+_OPTIONS = {"weights": NONE, "trained": ALL}  # option → the value at which labels leave it out
 
 
 def _in_colour(images: Tensor) -> Tensor:
-    """Images [B, 1 or 3, H, W] as [B, 3, H, W]: what is grey is repeated."""
+    """Images [B, 1 or 3, H, W] as [B, 3, H, W]: a single channel is repeated."""
     return images.expand(-1, 3, -1, -1)
 
 
 class Whole(Backbone):
-    """A network without its classifier, as it is."""
+    """A network without its classifier, used as a whole."""
 
     def __init__(self, info: BackboneInfo, network: nn.Module) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Whole(Backbone):
 
 
 class InGroups(Backbone):
-    """A network without its classifier, of the modules that ``row`` names."""
+    """A network without its classifier, made of the modules that ``row`` names."""
 
     def __init__(self, info: BackboneInfo, network: nn.Module, row: Row) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class InGroups(Backbone):
 
 
 def _keep(backbone: Backbone, trained: str) -> None:
-    """Leave all but what is ``trained`` as it is: of a row of blocks, all before the last one."""
+    """Freeze everything except what is ``trained``: the whole backbone for ``head``, or everything before the last block."""
     if trained == LAST_BLOCK:
         if not isinstance(backbone, InGroups):
             raise UserError(
@@ -93,7 +93,7 @@ def _model(name: str, info: BackboneInfo) -> ModelInfo:
         if channels not in (1, 3):
             raise UserError(f"model {name} needs pictures with one or three channels, not {channels}")
         if trained not in _TRAINED:
-            raise unknown("part that is trained", trained, _TRAINED, name)
+            raise unknown("value of trained", trained, _TRAINED, name)
         if trained != ALL and weights == NONE:
             raise UserError(f"model {name}: trained={trained} would keep random weights: set weights too")
         if weights != NONE and not is_digest(weights):
@@ -119,7 +119,7 @@ def _model(name: str, info: BackboneInfo) -> ModelInfo:
 
 
 def _outline(network: nn.Module) -> bool:
-    """Whether it has shapes and no numbers, as where a model is only checked."""
+    """Whether the network has shapes but no numbers, because the model is only checked."""
     return any(p.is_meta for p in network.parameters())
 
 

@@ -19,17 +19,17 @@ from lt_core.registry import Registry
 
 
 class Backbone(nn.Module):
-    """Images [B, channels, H, W] to features [B, ``width``].
+    """A network from images [B, channels, H, W] to features [B, ``width``].
 
-    Most are a sequence of ``groups`` of blocks, with layers before and after. Methods that mix hidden layers or double the last
-    block need that form; a backbone without it overrides ``forward`` and leaves ``groups`` empty.
+    Most backbones are a sequence of ``groups`` of blocks, with layers before and after. Methods that mix hidden layers or double
+    the last block need this form; a backbone without it overrides ``forward`` and leaves ``groups`` empty.
     """
 
     width: int
     groups: nn.ModuleList  # of nn.Sequential
-    called: str = ""  # in messages; empty: by its class
-    captured: bool = False  # as `lt_core.parts.Part.captured`
-    kept: tuple[nn.Module, ...] = ()  # modules that are not trained, and whose batch norm stays that of evaluation
+    called: str = ""  # its name in messages; empty: that of its class
+    captured: bool = False  # see `lt_core.parts.Part.captured`
+    kept: tuple[nn.Module, ...] = ()  # modules that are not trained, and stay in evaluation mode
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
@@ -42,7 +42,7 @@ class Backbone(nn.Module):
         return images
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """Features from the output of the last group."""
+        """The features, made from the output of the last group."""
         return hidden.mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -63,8 +63,8 @@ class ModelInfo:
 
     Args:
         build: (shape, **options) → the backbone; ``shape`` is (height, width, channels) of its input.
-        resolve: options as users write them → the full label, if it contains more; specs then have the full label.
-        sees: options → the shape of the model's input if it does not see the images themselves.
+        resolve: options as users write them → the full label, which specs contain; None: labels stay as users write them.
+        sees: options → the shape of the model's input; None: the model sees the images themselves.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Net(nn.Module):
         return self.backbone.width  # type: ignore[return-value]
 
     def classify(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Outputs [B, C] for features [B, width]; ``labels`` are for classifiers that take them in training."""
+        """Outputs [B, C] for features [B, width]; ``labels`` are for classifiers that use them in training."""
         takes_labels = labels is not None and getattr(self.classifier, "takes_labels", False)
         out: Tensor = self.classifier(features, labels) if takes_labels else self.classifier(features)
         return out
@@ -100,7 +100,7 @@ class Net(nn.Module):
         return self.classify(self.backbone(images))
 
 
-#: Makes another backbone of a backbone.
+#: Makes another backbone from a backbone.
 Change = Callable[[nn.Module], nn.Module]
 
 
@@ -121,10 +121,10 @@ def build_model(
 
     Args:
         change: the change that the method's step makes to the backbone.
-        head_init: the recipe's.
+        head_init: that of the recipe.
 
     Raises:
-        UserError: unknown model or option, or a backbone that cannot be changed in this way.
+        UserError: the model or an option is unknown, or the backbone cannot be changed in this way.
     """
     name, options = parse_label(label)
     info = MODELS[name]
@@ -134,7 +134,7 @@ def build_model(
             raise unknown("option", key, known, name)
     typed = {key: _typed(text, known[key], f"{name}: {key}") for key, text in options.items()}
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' generators too
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
         backbone = change(info.build(shape, **typed))
         return Net(backbone, initialise(head.build(backbone.width, classes), head_init))  # type: ignore[arg-type]
 
@@ -143,7 +143,7 @@ def resolved_model(label: str) -> str:
     """``label`` as in specs: with the version of a plug-in file, and with everything that the model fills in.
 
     Raises:
-        UserError: not a label, or options that the model rejects.
+        UserError: it is not a label, or the model rejects its options.
     """
     label = MODELS.versioned(label)
     name, options = parse_label(label)
@@ -159,11 +159,10 @@ def without_weights(label: str) -> str:
 
 
 def seen_shape(label: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The input shape of the model of ``label`` for an image: (height, width, channels), the image's own unless the model sees
-    features.
+    """The input shape of the model ``label``, (height, width, channels): that of the image, unless the model sees features.
 
     Raises:
-        UserError: unknown model.
+        UserError: the model is unknown.
     """
     name, options = parse_label(label)
     sees = MODELS[name].sees
@@ -171,7 +170,7 @@ def seen_shape(label: str, image_shape: tuple[int, int, int]) -> tuple[int, int,
 
 
 def _typed(text: str, default: Any, where: str) -> Any:
-    """An option's text as what its default is."""
+    """An option's text as the type of its default."""
     if not isinstance(default, float):
         return text
     try:
@@ -181,7 +180,7 @@ def _typed(text: str, default: Any, where: str) -> Any:
 
 
 class _Unfilled(TorchFunctionMode):
-    """Leaves out what only sets values, which tensors without storage do not have: its meta kernels take 1.5 s to import."""
+    """Skips functions that only set values: tensors without storage have none, and the meta kernels take 1.5 s to import."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

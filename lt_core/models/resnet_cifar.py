@@ -1,4 +1,4 @@
-"""Residual networks for 32×32 images (He et al. 2016, section 4.2): depth 6n + 2, widths 16-32-64, no parameters in shortcuts."""
+"""Residual networks for 32×32 images (He et al. 2016, section 4.2): depth 6n + 2, widths 16-32-64, parameter-free shortcuts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Block(nn.Module):
 
 
 class ResNetCIFAR(Backbone):
-    """``depth`` = 6n + 2 layers. ``shortcut``: ``slice`` or ``avgpool``."""
+    """A residual network with ``depth`` = 6n + 2 layers; ``shortcut`` is ``slice`` or ``avgpool``."""
 
     captured = True
 

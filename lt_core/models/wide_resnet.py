@@ -1,7 +1,7 @@
-"""Wide residual networks for 32×32 images (Zagoruyko and Komodakis 2016): WRN-28-2, as semi-supervised work uses it.
+"""Wide residual networks for 32×32 images (Zagoruyko and Komodakis 2016), such as the WRN-28-2 of semi-supervised work.
 
-Public code differs in two places. The shortcut of a group's first block starts from what is normalised and rectified in every
-group (CReST), or in the first group alone and from the raw input in the others (FixMatch, Bi-Sampling, ABC). Batch norm has
+Public code differs in two places. The shortcut of a group's first block starts from the normalised and rectified input in every
+group (CReST), or only in the first group and from the raw input in the others (FixMatch, Bi-Sampling, ABC). Batch norm has
 PyTorch's momentum and ε (Bi-Sampling), momentum 0.001 (ABC), or momentum and ε of 0.001 (FixMatch, CReST).
 """
 
@@ -18,7 +18,7 @@ _SHORTCUTS = ("rectified", "raw")
 
 
 class PreBlock(nn.Module):
-    """Batch norm, leaky ReLU, 3×3 convolution, twice; a 1×1 convolution in the shortcut where the width changes."""
+    """Two times batch norm, leaky ReLU and a 3×3 convolution; if the width changes, the shortcut has a 1×1 convolution."""
 
     def __init__(self, width_in: int, width: int, stride: int, raw: bool) -> None:
         super().__init__()
@@ -37,8 +37,10 @@ class PreBlock(nn.Module):
 
 
 class WideResNet(Backbone):
-    """``depth`` = 6n + 4 layers, widths 16-32-64 times ``factor``. ``shortcut``: ``rectified`` or ``raw``, behind the first
-    group; ``norm_momentum`` and ``norm_eps`` are batch norm's, in PyTorch's terms.
+    """A wide residual network with ``depth`` = 6n + 4 layers and widths 16-32-64 times ``factor``.
+
+    ``shortcut`` is ``rectified`` or ``raw``, and applies to the groups after the first; ``norm_momentum`` and ``norm_eps`` are
+    batch norm's, as PyTorch defines them.
     """
 
     captured = True

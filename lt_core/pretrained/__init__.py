@@ -1,4 +1,4 @@
-"""Networks that others have published: how they are built, what they expect, and where their weights come from.
+"""Published networks: how they are built, which pictures they expect, and where their weights come from.
 
 Each can be trained as a model (`lt_core.models.published`), or give features that are computed once (`lt_core.frozen`).
 torchvision and extra packages are imported only when one of their names is used.

@@ -15,8 +15,8 @@ from lt_core.cache import cache_dir
 from lt_core.errors import UserError, in_a_line, unknown
 from lt_core.pretrained.info import BackboneInfo
 
-DIGITS = 8  # of the SHA-256, as torch.hub writes them into its file names
-PRETRAINED = "pretrained"  # the weights that a backbone names first
+DIGITS = 8  # number of digits of the SHA-256, as in the file names of torch.hub
+PRETRAINED = "pretrained"  # stands for the weights that a backbone lists first
 
 
 def digest_of(path: Path) -> str:
@@ -26,7 +26,7 @@ def digest_of(path: Path) -> str:
 
 
 def is_digest(weights: str) -> bool:
-    """Whether ``weights`` are the digits of a file."""
+    """Whether ``weights`` are the digits of a file, rather than a name or a path."""
     return re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", weights) is not None
 
 
@@ -56,7 +56,7 @@ def digest_named(info: BackboneInfo, weights: str = PRETRAINED) -> str:
 
 
 def adopt(path: Path, backbone: str) -> str:
-    """Keep a user's file under its digest, where later runs find it too; returns the digest.
+    """Copy a user's file into the cache under its digest, where later runs find it; returns the digest.
 
     Raises:
         UserError: there is no such file, or the cache cannot be written.
@@ -84,7 +84,7 @@ def find(info: BackboneInfo, digest: str) -> Path:
     """The file with that digest, wherever it is; a published file is downloaded if necessary.
 
     Raises:
-        UserError: it cannot be found, or the file has different content.
+        UserError: the file cannot be found, or its content has changed.
     """
     looked = []
     for path in _candidates(info, digest):

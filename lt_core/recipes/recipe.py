@@ -220,8 +220,8 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """``digits``, or ``digits[lr=0.1]`` for a changed recipe. Model and epochs, which are always stated separately, and
-        fields that do not affect figures are not in it.
+        """``digits``, or ``digits[lr=0.1]`` for a changed recipe. It omits model and epochs, which are always stated separately,
+        and fields that do not affect figures.
         """
         known = self.name in RECIPES
         return _labelled(self, RECIPES[self.name] if known else None)
@@ -234,7 +234,7 @@ class Recipe:
 
 @lru_cache(maxsize=4096)
 def _labelled(made: Recipe, base: Recipe | None) -> str:
-    """The label of ``made`` beside the registered recipe of its name; a run of thousands of trials has few different ones."""
+    """The label of ``made``, given the registered recipe of its name; cached, since thousands of trials share a few recipes."""
     shown = {k: v for k, v in made.changes.items() if k not in ("model", "epochs", "eval_every")} if base else {}
     return format_label(made.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()})
 
@@ -243,5 +243,5 @@ RECIPES: Registry[Recipe] = Registry("recipe")
 
 
 def recipe(name: str, **fields: Any) -> Recipe:
-    """Register a recipe; one from a plug-in file gets its versioned name at once."""
+    """Register a recipe; one from a plug-in file gets its name with the version at once."""
     return RECIPES.add(name, Recipe(name=here(name), **fields))

@@ -1,18 +1,19 @@
-"""Recipes for small pictures and for features: those of our slides, of papers by their public code, and our own."""
+"""Recipes for small pictures and for features: from our source slides, from papers' public code, and our own."""
 
 from __future__ import annotations
 
 from lt_core.recipes.recipe import recipe
 
-# 8×8 digits: a second or two a trial. Shifts by one pixel; no flip, since digits have a handedness. Five epochs of warm-up, as in
-# public code, chosen on validation splits against two: balanced accuracy +0.92 ± 0.26 points (mean and standard error, 120 pairs
-# of softmax, ce_drw, ldam_drw, mm_drw, logit_adjusted and cb_focal at factors 10 and 50, on five draws that no suite uses).
+# 8×8 digits, a second or two per trial. Images are shifted by up to one pixel, but not flipped, because digits are not symmetric.
+# Five epochs of warm-up, as in public code, were chosen over two on validation splits: balanced accuracy is 0.92 ± 0.26 points
+# higher (mean and standard error over 120 pairs of softmax, ce_drw, ldam_drw, mm_drw, logit_adjusted and cb_focal at factors 10
+# and 50, on five subsets that no suite uses).
 recipe(
     name="digits", model="small_cnn", epochs=40, batch_size=64, optimizer="sgd", lr=0.05, nesterov=True, weight_decay=5e-4,
     warmup_epochs=5, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
 )  # fmt: skip
 
-# The 90/10 MNIST example of our slides: MLP 784-256-10, two epochs of Adam, both layers as PyTorch makes them.
+# The 90/10 MNIST example of our source slides: MLP 784-256-10, two epochs of Adam, both layers initialised as in PyTorch.
 recipe(
     name="mnist_mlp", model="mlp", epochs=2, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=0.0, head_init="pytorch",
     normalize="unit", precision="float32",
@@ -38,38 +39,38 @@ recipe(
     pad_with="reflection", flip=True, normalize="symmetric",
 )  # fmt: skip
 
-# Sohn et al. 2020 (FixMatch), public code: as CReST's, with the raw input in the shortcuts of its later groups, 7/16 of a cosine
-# and 2^20 steps.
+# Sohn et al. 2020 (FixMatch), public code: like CReST's, but with the raw input in the shortcuts of the later groups, 7/16 of a
+# cosine and 2^20 steps.
 recipe(
     name="cifar_fixmatch", model="wrn28_2[shortcut=raw,norm_momentum=0.001,norm_eps=0.001]", head_init="glorot", epochs=1024,
     steps=1024, batch_size=64, lr=0.03, nesterov=True, weight_decay=5e-4, decay_norms=False, decay="cosine_7_16", ema=0.999,
     pad=4, pad_with="reflection", flip=True, normalize="symmetric",
 )  # fmt: skip
 
-# He et al. 2021 (Bi-Sampling), public code: every weight and statistic shrinks by 0.02 · lr a step.
+# He et al. 2021 (Bi-Sampling), public code: every weight and statistic shrinks by 0.02 · lr per step.
 recipe(
     name="cifar_bisampling", model="wrn28_2[shortcut=raw]", head_init="glorot", epochs=500, steps=500, batch_size=64,
     optimizer="adam", lr=0.002, weight_decay=0.0, shrink=4e-5, ema=0.999, ema_norms="averaged", pad=4, flip=True,
     normalize="cifar_pixels",
 )  # fmt: skip
 
-# Lee et al. 2021 (ABC), public code: as Bi-Sampling's, with a slower batch norm.
+# Lee et al. 2021 (ABC), public code: like Bi-Sampling's, but with a slower batch norm.
 recipe(
     name="cifar_abc", model="wrn28_2[shortcut=raw,norm_momentum=0.001]", head_init="glorot", epochs=500, steps=500,
     batch_size=64, optimizer="adam", lr=0.002, weight_decay=0.0, shrink=4e-5, ema=0.999, ema_norms="averaged", pad=4, flip=True,
     normalize="cifar_pixels",
 )  # fmt: skip
 
-# Heads on features of a frozen backbone: see `lt_core.models.frozen`. Chosen on validation splits of CIFAR-10 and CIFAR-100, of
-# draws that no suite uses (benchmarks/frozen_recipe.py). Weight decay decides: 0.01 is 1.9 and 1.7 points better than 0.002 at
-# this rate, in the mean of 24 trials of six methods. Twenty epochs find what ten do.
+# Heads on features of a frozen backbone: see `lt_core.models.frozen`. The values were chosen on validation splits of CIFAR-10 and
+# CIFAR-100, of subsets that no suite uses (benchmarks/frozen_recipe.py). Weight decay matters most: at this rate, 0.01 is 1.9 and
+# 1.7 points better than 0.002 (mean of 24 trials of six methods). Twenty epochs find the same as ten.
 recipe(
     name="frozen", model="frozen[backbone=efficientnet_lite0,size=112,weights=57934424]", epochs=10, batch_size=128, lr=0.1,
     weight_decay=0.01, decay="cosine", normalize="subset", precision="float32", eval_every=1000,
 )  # fmt: skip
 
-# 8×8 digits with few labels: seconds a generation. Batch norm's statistics are averaged with the weights, over 20 steps: every
-# reference evaluates statistics of about as many steps as its weights are averaged over.
+# 8×8 digits with few labels, some seconds per generation. Batch norm's statistics are averaged like the weights, over 20 steps:
+# in every reference, the statistics that are evaluated cover about as many steps as the average of the weights.
 recipe(
     name="digits_semi", model="small_cnn", epochs=20, steps=25, batch_size=32, lr=0.05, nesterov=True, weight_decay=5e-4,
     decay="cosine_7_16", ema=0.95, ema_norms="averaged", pad=1, normalize="subset", precision="float32",

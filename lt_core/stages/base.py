@@ -1,4 +1,4 @@
-"""What stages are: a trial as a sequence of trainings, each of which can be stored and resumed."""
+"""The base classes of stages: a trial is a sequence of trainings, each of which can be stored and resumed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Stage:
 
     Args:
         training: what to train; a `TrainableClassifier`, unless ``evaluate`` is false.
-        shared_as: the trial whose training it is, if all trials that begin with it share it.
+        shared_as: the trial to which the training belongs, if all trials that begin with it share it.
         evaluate: whether it is evaluated at points of the learning curve and at its end.
-        chosen: what was chosen for it on the validation split, by name; it goes into the record.
-        pictures: makes the record's pictures, as `lt_core.generation.pictures` does, if somebody asks for them; what
-            makes their judge is given to it.
-        features_by: the training whose features of images it is given in place of images.
+        chosen: values that were chosen for it on the validation split, by name; they go into the record.
+        pictures: makes the record's pictures on request, as `lt_core.generation.pictures` does; its argument is a function that
+            makes their judge.
+        features_by: the training whose features it gets in place of images; None: it gets images.
     """
 
     training: Trainable
@@ -56,7 +56,7 @@ class Stage:
 
     @property
     def whole(self) -> tuple[Net, Batches]:
-        """The network that predicts, from images, and the object that makes batches of them."""
+        """The network that predicts from images, and the object that makes batches of images for it."""
         last, first = self.classifier, self.features_by
         return (
             (Net(first.evaluated.backbone, last.evaluated.classifier), first.batches) if first else (last.evaluated, last.batches)
@@ -69,8 +69,8 @@ class StageContext:
 
     Args:
         split: the trial's images, on ``device``.
-        dtype: what networks compute in under autocast, by the recipe's precision; None: float32.
-        make_training: `lt_core.training.loop.Training`, which lies above the stages.
+        dtype: the type in which networks compute under autocast, by the recipe's precision; None: float32.
+        make_training: `lt_core.training.loop.Training`, which stages must not import.
     """
 
     spec: TrialSpec
@@ -80,12 +80,12 @@ class StageContext:
     make_training: Callable[..., TrainableClassifier]
 
     def training(self, **changes: Any) -> TrainableClassifier:
-        """A training of the trial's method; ``changes`` are `Training`'s keywords, and ``spec`` and ``split``."""
+        """A training of the trial's method; ``changes`` are ``spec``, ``split`` and keyword arguments of `Training`."""
         spec, split = changes.pop("spec", self.spec), changes.pop("split", self.split)
         return self.make_training(spec, split, self.device, **changes)
 
     def classifier(self, width: int) -> nn.Module:
-        """A fresh head of the method's own for features of ``width``, initialised from the seed alone."""
+        """A new head as the method chooses it, for features of ``width``, initialised from the seed alone."""
         head = cast(Head, build_parts(self.spec.method.params)["head"])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.spec.seed + 1)
@@ -105,7 +105,7 @@ class Blueprint:
     classes: int
 
     def plain(self, spec: TrialSpec | None = None) -> Net:
-        """What `StageContext.training` makes for ``spec``, such as that of a first stage, or for the trial."""
+        """The network of `StageContext.training` for ``spec``, such as that of a first stage; None: for the trial."""
         spec = spec or self.spec
         parts = build_parts(spec.method.params, spec.method.name)
         head, step = cast(Head, parts["head"]), cast(Step, parts["step"])
@@ -115,7 +115,7 @@ class Blueprint:
         )  # fmt: skip
 
     def classifier(self, width: int) -> nn.Module:
-        """A head of the method's own for features of ``width``."""
+        """A head as the method chooses it, for features of ``width``."""
         return cast(Head, build_parts(self.spec.method.params)["head"]).build(width, self.classes)
 
 
@@ -123,18 +123,18 @@ class Stages(Part):
     """The trainings of a trial, one after another; the last of them is evaluated."""
 
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec | None:
-        """The trial that the first training is, if others may share it."""
+        """The trial to which the first training belongs, if other trials may share it; otherwise None."""
         return None
 
     def epochs(self, spec: TrialSpec) -> int:
-        """Epochs in all, without those of a shared stage one."""
+        """Number of all epochs, without those of a shared stage one."""
         return spec.recipe.epochs
 
     def work(self, spec: TrialSpec, images: int) -> float:
-        """What training costs, in images forward through the network, for estimates; backward counts as two more.
+        """The cost of training, for estimates, in forward passes of an image through the network; a backward pass counts as two.
 
         Args:
-            images: that an epoch of plain training draws.
+            images: number of images that an epoch of plain training draws.
         """
         return 3.0 * images * step_of(spec).cost * self.epochs(spec)
 
@@ -144,8 +144,8 @@ class Stages(Part):
 
     @abstractmethod
     def trainings(self, context: StageContext) -> Iterator[Stage]:
-        """The trainings. Each is trained, or restored if it has been trained before, before the generator continues. What the
-        generator does in between may depend only on the trained models and the trial.
+        """The trainings. Before the generator continues, each is trained, or restored if that was done in an earlier run. The
+        generator's work in between may depend only on the trained models and the trial.
         """
 
 
@@ -197,12 +197,12 @@ class FromStageOne(Stages):
 
     @abstractmethod
     def after(self, first: TrainableClassifier, context: StageContext) -> Iterator[Stage]:
-        """The trainings that follow the ``first``, which is trained."""
+        """The trainings that follow the ``first``, which has been trained."""
 
 
 def second_recipe(recipe: Recipe, length: float, rate: float) -> Recipe:
-    """The recipe of a second stage: ``length`` of the first one's epochs, from ``rate`` times its rate down a cosine. Weight
-    decay per step is proportional to the rate and shrinks with it.
+    """The recipe of a second stage: ``length`` times the first one's epochs, and ``rate`` times its learning rate, which decays
+    along a cosine. Weight decay per step is proportional to the rate and shrinks with it.
     """
     return replace(
         recipe,
@@ -228,11 +228,11 @@ def stages_of(spec: TrialSpec) -> Stages:
 
 
 def stage_one(spec: TrialSpec) -> TrialSpec | None:
-    """The trial that ``spec`` begins with, if others may share it."""
+    """The trial with whose training ``spec`` begins, if other trials may share it; otherwise None."""
     return stages_of(spec).stage_one_of(spec)
 
 
 def extra_images(spec: TrialSpec) -> int:
-    """Images a class beyond the training subset that a trial looks at, in its own step or in that of its stage one."""
+    """Images per class beyond the training subset that a trial uses, in its own step or in that of its stage one."""
     first = stage_one(spec)
     return max(step_of(s).extra_images for s in (spec, first) if s is not None)

@@ -42,10 +42,10 @@ def check_divisible(spec: TrialSpec, device: str) -> None:
     """Reject a trial that several processes cannot train together.
 
     Args:
-        device: kind of device that they compute on; ``auto`` if it is not known yet.
+        device: kind of device on which they compute; ``auto`` if it is not known yet.
 
     Raises:
-        UserError: its step sees the network past what they divide among them, or its batch norm needs GPUs.
+        UserError: its step uses the network in a way that cannot be divided among them, or its batch norm needs GPUs.
     """
     if spec.recipe.batch_norm == "batch" and device == "cpu":
         raise UserError(
@@ -64,12 +64,12 @@ def _check_recipe(recipe: Recipe) -> None:
     if recipe.pad or recipe.flip:
         raise UserError(
             f"recipe {recipe.name} crops or flips pictures, but a frozen backbone gives features instead: set pad to 0 and "
-            "flip to false (with views=8, say, the model's features are those of crops and mirror images too)"
+            "flip to false (with views=8, for example, the model also has features of crops and mirror images)"
         )
     if recipe.crop or any(recipe.jitter) or recipe.policy != "none":
         raise UserError(
             f"recipe {recipe.name} changes pictures (crop, jitter or policy), but a frozen backbone gives features instead: "
-            "leave these at 0 and none (with views=8, say, the model's features are those of crops and mirror images too)"
+            "leave these at 0 and none (with views=8, for example, the model also has features of crops and mirror images)"
         )
     if recipe.normalize not in ("subset", "none"):
         raise UserError(

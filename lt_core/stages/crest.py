@@ -27,7 +27,7 @@ def keep_rates(counts: Tensor, alpha: float) -> Tensor:
 
 
 def select(probabilities: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions and labels of the images to add: of those predicted as c the int(count · μ_c) of highest confidence.
+    """Positions and labels of the images to add: for each class c, the int(count · μ_c) most confident of those predicted as c.
 
     Args:
         probabilities: [U, C] of the unlabelled images.
@@ -44,7 +44,7 @@ def select(probabilities: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def align_powers(generations: int, t_min: float) -> list[float]:
-    """t of each generation: from 1 to t_min in equal steps; a single generation has 1 (section 3.3)."""
+    """t of each generation, from 1 to t_min in equal steps; for a single generation it is 1 (section 3.3)."""
     return [1 - (g / max(1, generations - 1)) * (1 - t_min) for g in range(generations)]
 
 
@@ -104,7 +104,7 @@ class Crest(Stages):
         return replace(spec, method=replace(spec.method, params={**spec.method.params, **aligned}))
 
     def _grown(self, split: Split, positions: Tensor, labels: Tensor) -> Split:
-        """``split`` with the unlabelled images at ``positions`` behind the labelled ones; they stay in the unlabelled set."""
+        """``split`` with the unlabelled images at ``positions`` after the labelled ones; they also stay in the unlabelled set."""
         assert split.unlabelled is not None
         train = split.train.followed_by(replace(split.unlabelled.at(positions), labels=labels))
         counts = split.counts + torch.bincount(labels, minlength=len(split.counts))

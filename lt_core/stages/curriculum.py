@@ -1,4 +1,4 @@
-"""Curriculum: easy images of all classes first; difficulty is a first model's loss."""
+"""Curriculum: training starts with easy images of all classes, where an image's difficulty is the loss of a first model."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lt_core.stages.base import Blueprint, FromStageOne, Stage, StageContext
 
 @dataclass(frozen=True)
 class EasyFirst(Sampling):
-    """N draws with replacement, classes alike, each from the easiest images of its class; after ``pace`` of the epochs
-    every image once, as ever.
+    """Draws N images with replacement, all classes equally likely, from the easiest images of each class; after ``pace`` of the
+    epochs, every image once, as usual.
     """
 
-    rank: Tensor  # [N]: place of an image in its class by difficulty, 0 easiest, below 1
+    rank: Tensor  # [N]: difficulty rank of an image in its class, from 0, the easiest, to below 1
     easy: float
     pace: float
 
@@ -32,16 +32,16 @@ class EasyFirst(Sampling):
         if progress >= self.pace:
             return Instance().epoch(labels, counts, generator)
         share = self.easy + (1 - self.easy) * progress / self.pace
-        eligible = (self.rank < share).double()  # the easiest image of every class always is
+        eligible = (self.rank < share).double()  # always includes the easiest image of every class
         of_class = torch.zeros(len(counts), dtype=torch.double, device=labels.device).index_add(0, labels, eligible)
         return torch.multinomial(eligible / of_class[labels], len(labels), replacement=True, generator=generator)
 
 
 @part("stages", "curriculum")
 class Curriculum(FromStageOne):
-    """Trains from scratch on class-balanced draws from the easiest share ``easy`` of every class, which grows to all images over
-    the first ``pace`` of training; the rest of training is plain. The difficulty of an image is its loss under the stage-one
-    model.
+    """Trains from scratch on class-balanced samples of the easiest images of every class. Their share grows from ``easy`` to all
+    images over the first ``pace`` of training; the rest of training is plain. The difficulty of an image is its loss under the
+    model of stage one.
     """
 
     easy: float = param(
@@ -61,7 +61,7 @@ class Curriculum(FromStageOne):
         yield Stage(context.training(sampling=EasyFirst(self.rank(first, context), self.easy, self.pace)))
 
     def rank(self, first: Predictor, context: StageContext) -> Tensor:
-        """Place of each training image in its class by its loss under ``first``, from 0 and below 1: [N]."""
+        """Rank of each training image in its class by its loss under ``first``, from 0 to below 1: [N]."""
         images = context.split.train
         said = by_batches(first, images, lambda outputs, features: first.loss.logits(outputs))
         loss = -first.loss.log_probabilities(said).gather(1, images.labels[:, None])[:, 0]

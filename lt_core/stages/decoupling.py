@@ -1,6 +1,6 @@
-"""Decoupling (Kang et al. 2020, ICLR): features from one training, the classifier from another rule.
+"""Decoupling (Kang et al. 2020, ICLR): features come from one training, and the classifier from another rule.
 
-cRT, LWS, τ-normalisation and NCM are those of section 4.2; fine-tuning goes on with all weights.
+cRT, LWS, τ-normalisation and NCM are those of section 4.2; fine-tuning continues with all weights.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lt_core.stages.base import Blueprint, FromStageOne, Stage, StageContext, se
 class Retrain(FromStageOne):
     """A second, shorter training with the method's own loss, weights and sampling."""
 
-    on_features: ClassVar[bool] = False  # whether it is given the first stage's features in place of images
+    on_features: ClassVar[bool] = False  # whether it gets the first stage's features in place of images
 
     retrain: float = param(
         0.15, "epochs of the second stage as a fraction of those of the first; 0: no second stage", low=0, tune=(0.05, 0.15, 0.5)
@@ -64,11 +64,11 @@ class Retrain(FromStageOne):
 
 @dataclass(frozen=True)
 class OnKeptFeatures(Retrain):
-    """A second stage that leaves the backbone's weights alone.
+    """A second stage that does not change the backbone's weights.
 
-    The paper does not say what batch norm does meanwhile. Here it is that of evaluation unless ``kept_norms`` says otherwise;
-    the public code (facebookresearch/classifier-balancing, run_networks.py) puts the whole network in training mode: the
-    classifier learns on features normalised by each balanced batch, and the running statistics move towards them.
+    The paper does not say what batch norm does in this stage. Here it is in evaluation mode unless ``kept_norms`` says otherwise.
+    The public code (facebookresearch/classifier-balancing, run_networks.py) puts the whole network in training mode: the
+    classifier learns from features normalised by each balanced batch, and the running statistics move towards these batches.
     """
 
     kept_norms: str = param(
@@ -78,7 +78,7 @@ class OnKeptFeatures(Retrain):
     )
 
     def head_trained(self, context: StageContext, model: Net, frozen: list[nn.Module]) -> TrainableClassifier:
-        """The second stage's training of what is not ``frozen`` in ``model``."""
+        """The training of a second stage, which trains all of ``model`` except the ``frozen`` modules."""
         moving = self.kept_norms == "training"
         return context.training(recipe=self.second(context.spec.recipe), model=model, frozen=frozen, frozen_norms=moving)
 
@@ -93,7 +93,7 @@ class ClassifierRetraining(OnKeptFeatures):
 
 
 class Scaled(nn.Module):
-    """s_c · z_c: one learnt scale a class on what a classifier says, its bias too."""
+    """s_c · z_c: one learnt scale per class, applied to a classifier's outputs including the bias."""
 
     def __init__(self, classifier: nn.Module, classes: int) -> None:
         super().__init__()
@@ -153,7 +153,9 @@ class OnFeatures(Retrain):
 
 
 class NearestMean(nn.Module):
-    """−‖f − μ_c‖² for every class, f and μ centred by the mean of all training features and normalised to length 1."""
+    """−‖f − μ_c‖² for every class, where f, and the features whose means are μ, are centred by the mean of all training features
+    and scaled to length 1.
+    """
 
     centre: Tensor
     means: Tensor
@@ -189,7 +191,7 @@ class NearestClassMean(FromStageOne):
 
 @part("stages", "tau_norm")
 class TauNormalisation(FromStageOne):
-    """τ-normalisation: w_c / ‖w_c‖^τ without a bias, with the τ of the best balanced accuracy on the validation split."""
+    """τ-normalisation: w_c / ‖w_c‖^τ without a bias, where τ gives the best balanced accuracy on the validation split."""
 
     norm_tau: float | None = param(None, "τ; none: chosen from 0, 0.1, …, 2 on the validation split", low=0, high=2)
 

@@ -1,4 +1,4 @@
-"""Informed under-sampling: several models, each on a balanced part of the images (Liu, Wu and Zhou 2009, IEEE TSMC-B)."""
+"""Informed under-sampling: several models, each trained on a balanced subset (Liu, Wu and Zhou 2009, IEEE TSMC-B)."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Fixed(Sampling):
 
 
 class MeanProbability(nn.Module):
-    """Logarithm of the members' mean class probability: logits whose softmax is that mean."""
+    """The logarithm of the members' mean class probabilities: logits whose softmax is this mean."""
 
-    seen = None  # each member has maps of its own (`lt_core.explain`)
+    seen = None  # there is no common map, because each member has its own (`lt_core.explain`)
     called = "an ensemble"  # in messages
 
     def __init__(self, members: Iterable[Net], losses: Iterable[Loss]) -> None:
@@ -56,14 +56,14 @@ def _joined(members: Iterable[Net], losses: Iterable[Loss]) -> Net:
 
 @dataclass(frozen=True)
 class _Ensemble(Stages):
-    """An epoch of a member consists of several passes over its part, so that all members together see about as many images as
+    """An epoch of a member consists of several passes over its subset, so that all members together see about as many images as
     one plain training.
     """
 
     members: int = param(4, "number of models", low=1, tune=(4, 8))
 
     def epochs(self, spec: TrialSpec) -> int:
-        return spec.recipe.epochs  # of the whole subset, by the definition of a member's epoch
+        return spec.recipe.epochs  # all members together see the training subset once per epoch
 
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         labels, sizes = context.split.train.labels, context.split.counts.long()
@@ -85,7 +85,7 @@ class _Ensemble(Stages):
         return _joined((made.plain() for _ in range(self.members)), [loss] * self.members)
 
     def next_pool(self, pool: Tensor, made: list[Predictor], context: StageContext) -> Tensor:
-        """Positions from which the next member's part is drawn."""
+        """Positions from which the next member's subset is drawn."""
         return pool
 
 

@@ -12,7 +12,9 @@ images; ALT alternates, the classifier's loss flowing back into the generators. 
   since A needs none;
 - ALT takes turns epoch by epoch, after a part of the CycleGANs' training for themselves;
 - with more than two classes there is a CycleGAN between the largest and each smaller one;
-- on balanced data "as many as B lacks" is none: there, ``gan_share`` 2 doubles both classes, A's by images made of B's.
+- on balanced data "as many as B lacks" is none: there, ``gan_share`` 2 doubles both classes, A's by images made of B's;
+- class sizes, for weights, margins and priors, are those of the real images, as they are for the paper's 1/γ and for its
+  class-balanced weights: filled-up classes all have the same size.
 """
 
 from __future__ import annotations

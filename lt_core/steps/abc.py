@@ -13,11 +13,11 @@ from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep
-from lt_core.steps.semi import BoundFixMatch, FixMatch
+from lt_core.steps.fixmatch import BoundFixMatch, FixMatch
 
 
 def kept(counts: Tensor, progress: float = 1.0) -> Tensor:
-    """Probability with which an image of each class takes part: 1 − t·(1 − n_min/n_c): [C]. At t = 1 all classes are alike."""
+    """Probability with which an image of each class is included, 1 − t·(1 − n_min/n_c): [C]. At t = 1 classes are balanced."""
     return 1 - progress * (1 - counts.min() / counts)
 
 
@@ -43,7 +43,7 @@ class _Auxiliary(BoundFixMatch):
         drawn = self._mask(kept(self.counts)[labels])
         trusted = self._mask(kept(self.counts, progress)[guess]) * (confidence >= self.fix.threshold)
         supervised = F.cross_entropy(outputs[:count], labels, reduction="none") * drawn
-        # The whole prediction of the weak view is the target: the auxiliary classifier is not to be driven to certainty.
+        # The target is the whole prediction for the weak view, so that the auxiliary classifier is not driven to certainty.
         views = self.fix.strong_views
         consistency = F.cross_entropy(strong, said.repeat(views, 1), reduction="none") * trusted.repeat(views)
         return supervised.mean() + views * consistency.mean()  # the sum over views of each view's mean

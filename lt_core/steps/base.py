@@ -1,4 +1,4 @@
-"""What a step is."""
+"""The base classes of steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BoundStep(ABC):
     be differentiated; it may draw further images, keep state, and use ``training``.
     """
 
-    #: As `lt_core.parts.Part.captured`, for what it does besides the training's own work; `report` and `state` are not meant.
+    #: Like `lt_core.parts.Part.captured`, for what the step does besides the training's own work, without `report` and `state`.
     captured: ClassVar[bool] = False
 
     def __init__(self, training: StepContext) -> None:
@@ -24,7 +24,7 @@ class BoundStep(ABC):
 
     @abstractmethod
     def __call__(self, positions: Tensor) -> Tensor:
-        """The scalar that the optimiser's step will reduce."""
+        """The scalar loss that the optimiser reduces."""
 
     def report(self) -> dict[str, float]:
         """Figures of the epoch that ends, for the learning curve; called once per epoch."""
@@ -39,12 +39,12 @@ class BoundStep(ABC):
 
 
 class Step(Part):
-    """How a batch becomes a loss: plainly, mixed with another batch, or with weights that are learnt on the way.
+    """How a batch becomes a loss: directly, mixed with another batch, or with weights that are learnt during training.
 
-    A deferred schedule defers the step too: before it, training is plain.
+    A deferred schedule also defers the step: before that, training is plain.
     """
 
-    #: Whether it sees the network through `StepContext.forward` alone and leaves its gradients to the optimiser's step, so that
+    #: Whether the step uses the network only through `StepContext.forward` and leaves its gradients to the optimiser, so that
     #: several processes can divide the work.
     divisible: ClassVar[bool] = False
 

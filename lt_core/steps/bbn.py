@@ -16,7 +16,9 @@ from lt_core.steps.base import BoundStep, Step
 
 
 class TwoBranches(nn.Module):
-    """A backbone whose last block exists twice. Images [B, …] to features [B, 2·width]: conventional, re-balancing."""
+    """A backbone whose last block exists twice. Its features [B, 2·width] are those of the conventional branch, followed by those
+    of the re-balancing branch.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -25,14 +27,14 @@ class TwoBranches(nn.Module):
         assert isinstance(last, nn.Sequential)
         self.conventional = last.pop(len(last) - 1)
         self.rebalancing = copy.deepcopy(self.conventional)
-        for module in self.rebalancing.modules():  # a start of its own
+        for module in self.rebalancing.modules():  # so that the branches start from different weights
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
         self.width = 2 * backbone.width
 
     @property
     def seen(self) -> nn.Module:
-        """The layer that shows where it looks (`lt_core.explain`): the last one that both branches share."""
+        """The layer that shows where the network looks (`lt_core.explain`): the last one that both branches share."""
         return self.shared.groups[-1]
 
     def trunk(self, images: Tensor) -> Tensor:
@@ -52,13 +54,13 @@ class TwoBranches(nn.Module):
 
 
 class _Bilateral(BoundStep):
-    """α falls from 1 to 0 as 1 − (t/T)²: from features of all images alike to a classifier of all classes alike."""
+    """α falls from 1 to 0 as 1 − (t/T)²: first all images count equally, for the features, and at the end all classes do."""
 
     def __call__(self, positions: Tensor) -> Tensor:
         training, count = self.training, len(positions)
         alpha = 1 - (training.epoch / training.recipe.epochs) ** 2
         # The reversed sampler draws N images for an epoch; one batch of it is as many draws of the same distribution.
-        weights = Reverse().image_weights(training.split.counts, 0.0)[training.split.train.labels]
+        weights = Reverse().image_weights(training.split.drawn_counts, 0.0)[training.split.train.labels]
         reversed_order = torch.multinomial(weights, count, replacement=True, generator=training.order)
         images, labels = training.images(torch.cat([positions, reversed_order]))
         net = training.model.backbone

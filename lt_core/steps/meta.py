@@ -1,4 +1,4 @@
-"""For learning weights and class rates: a small balanced meta set, and networks evaluated at other parameters than their own."""
+"""What learning weights and class rates needs: a balanced meta set, and networks evaluated at other parameters than their own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Meta(Step):
     """A step that uses a balanced meta set.
 
     It can come from three places. ``train``: images of the training subset, so that no method has more images than another.
-    ``extra``: images of each class that are in neither the training subset nor the validation split, as in the papers' code, the
-    same ones for every imbalance factor; a class that uses all of its images, such as the head class of CIFAR, lends training
+    ``extra``: images of each class that are in neither the training subset nor the validation split, as in the papers' code, and
+    the same for every imbalance factor; a class whose images are all used, such as the head class of CIFAR, contributes training
     images. ``validation``: the validation split.
     """
 
@@ -84,22 +84,22 @@ class MetaStep(BoundStep):
         return training.augmented(*self.batches.train(chosen, training.augment))
 
     def _drawn(self, count: int) -> Tensor:
-        """Places of a batch in the meta set."""
+        """Positions of a batch in the meta set."""
         generator = self.training.order
-        if self.config.meta_set == "extra":  # as the papers' code: shuffled, and never more than there are
+        if self.config.meta_set == "extra":  # as in the papers' code: shuffled, and at most all of them
             return torch.randperm(len(self.positions), generator=generator, device=self.positions.device)[:count]
         return torch.multinomial(self.of_image, count, replacement=True, generator=generator)
 
     def parameters(self) -> Parameters:
-        """Those of the network that are trained."""
+        """The parameters of the network that are trained, by name."""
         return {name: p for name, p in self.training.model.named_parameters() if p.requires_grad}
 
     def outputs_at(self, parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
-        """The network's outputs at ``parameters``. Batch norm's running statistics stay as they are."""
+        """The network's outputs at ``parameters``. Batch norm's running statistics do not change."""
         return self.training.traceless(self.training.model, images, parameters)
 
     def looked_ahead(self, parameters: Parameters, loss: Tensor) -> Parameters:
-        """``parameters`` after one plain gradient step down ``loss``, as a differentiable function of what it depends on."""
+        """``parameters`` after one plain gradient step that reduces ``loss``, differentiable in everything that it depends on."""
         slopes = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
         return {name: p - self.training.rate * g for (name, p), g in zip(parameters.items(), slopes, strict=True)}
 

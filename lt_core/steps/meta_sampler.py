@@ -21,19 +21,19 @@ from lt_core.steps.meta import Meta, MetaStep, Parameters
 
 
 def class_probabilities(rates: Tensor, counts: Tensor) -> Tensor:
-    """Of a draw in which an image of class c has the weight σ(rates_c): [C], where the classes have ``counts`` [C] images."""
+    """Probability of drawing each class of ``counts`` images, if an image of class c has the weight σ(rates_c): [C]."""
     mass = rates.sigmoid() * counts
     return mass / mass.sum()
 
 
 def as_drawn(losses: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
-    """``losses`` [B] of drawn images of ``labels``, with the slope by the class ``probabilities`` that their expectation has."""
+    """``losses`` [B] of drawn images, whose mean gradient by the class ``probabilities`` is that of the expected loss."""
     mine = probabilities[labels]
     return losses * mine / mine.detach()
 
 
 def after_sgd(parameters: Mapping[str, Tensor], slopes: Mapping[str, Tensor], optimizer: Optimizer) -> Parameters:
-    """Where the next step of ``optimizer`` (SGD) would take ``parameters``, which are its own, as a function of ``slopes``."""
+    """``parameters``, which ``optimizer`` (SGD) trains, after its next step, as a function of the gradients ``slopes``."""
     group_of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     ahead = {}
     for name, p in parameters.items():
@@ -61,15 +61,15 @@ class _MetaSampler(MetaStep):
         return training.objective(outputs, features, labels)
 
     def _learn(self, features: Tensor, labels: Tensor) -> None:
-        """One step of the rates, down the meta loss of a classifier that has taken one step on the batch."""
+        """One step of the rates that reduces the meta loss of the classifier after one step on the batch."""
         training = self.training
         classifier = training.model.classifier
         parameters: Parameters = {name: p for name, p in classifier.named_parameters() if p.requires_grad}
         losses = training.loss_of(functional_call(classifier, parameters, (features,)).float(), labels)
-        likely = class_probabilities(self.rates, training.split.counts.float())
+        likely = class_probabilities(self.rates, training.split.drawn_counts.float())
         ahead = self.looked_ahead(parameters, as_drawn(losses, likely, labels).mean())
         images, truth = self.meta_batch()
-        training.model.eval()  # so that the meta images leave batch norm's statistics alone
+        training.model.eval()  # so that the meta images do not change batch norm's statistics
         with torch.no_grad():
             seen = training.forward(images)[1]
         training.train_mode()
@@ -98,16 +98,17 @@ class MetaSampler(Meta):
     plain cross-entropy of the meta set (Ren et al. 2020, NeurIPS, section 3.3). Released code:
     jiawei-ren/BalancedMetaSoftmax-Classification at 34a61e4, data/MetaSampler.py and `meta_forward` in run_networks.py.
 
-    The slope by the rates is another estimate than theirs. Ours: a draw's loss times the slope of the logarithm of its
-    probability, which on average is the slope of the expected loss, and needs no [B, N] matrix. Theirs: through the softmax
-    of a Gumbel draw over all N images, y for the image that was drawn. At equal rates its mean is ours times
-    E[y·(1 − y)]·N/(N − 1), which is 1/3 for two images, by integration, and 1/8 for the 11,203 of CIFAR-10 at imbalance factor
-    200, by drawing: a factor to which Adam is indifferent. At other rates it has a drift besides: where all images help alike,
-    so that there is nothing to be gained and our mean is 0, theirs still raises what is likelier already (by 0.06 of what a
-    draw is worth, for two images drawn four times to one). `tests/lt_core/test_meta_references.py` holds all but the 1/8.
+    Our estimate of the gradient with respect to the rates differs from theirs. Ours is the loss of a drawn image times the
+    gradient of the logarithm of its probability; its mean is the gradient of the expected loss, and it needs no [B, N] matrix.
+    Theirs passes through the softmax of a Gumbel draw over all N images, with the value y for the drawn image. At equal rates,
+    the mean of theirs is ours times E[y·(1 − y)]·N/(N − 1), which is 1/3 for two images, by integration, and 1/8 for the 11,203
+    images of CIFAR-10 at imbalance factor 200, by simulation; Adam is insensitive to such a factor. At other rates, theirs also
+    has a drift: if all images help equally, so that nothing can be gained and the mean of ours is 0, it still raises the rates of
+    images that are already likelier (by 0.06 of the value of a draw, for two images with probabilities of four to one).
+    `tests/lt_core/test_meta_references.py` checks all of this but the 1/8.
 
-    What else differs from that code: its loader draws up to eight batches ahead of the rates, its meta batches walk through
-    shuffled classes where ours are drawn, and batch norm is in training mode for meta images, too.
+    Other differences: the loader of that code draws up to eight batches in advance, with older rates; its meta batches walk
+    through shuffled classes, where ours are drawn; and its batch norm is in training mode for meta images, too.
     """
 
     sampler_lr: float = param(0.01, "learning rate of the class rates (Adam)", above=0, tune=(0.01, 0.1))

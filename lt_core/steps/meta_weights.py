@@ -15,7 +15,7 @@ from lt_core.steps.meta import Meta, MetaStep
 
 
 def weighted(weights: Tensor, losses: Tensor) -> Tensor:
-    """Σ w·loss with the weights [B] of the batch summing to one, or all of them zero."""
+    """Σ w·loss, with the weights [B] of the batch scaled to sum to one unless all of them are zero."""
     total = weights.sum()
     return (weights / torch.where(total > 0, total, 1.0) * losses).sum()
 
@@ -57,9 +57,9 @@ class _MetaWeightNet(MetaStep):
 
 @part("step", "meta_weight_net")
 class MetaWeightNet(Meta):
-    """The weight of an image is a function of its loss, an MLP 1-100-1 with a sigmoid, trained so that one step of the network
-    with these weights lowers the loss of the meta set (Shu et al. 2019, NeurIPS, Eq. 3 to 5). Weights of a batch sum to one, as
-    in the released code (xjtushujun/Meta-weight-net_class-imbalance, meta-weight-net-class-imbalance.py at 20c3276).
+    """The weight of an image is a function of its loss, an MLP 1-100-1 with a sigmoid. It is trained so that one step of the
+    network with these weights lowers the loss of the meta set (Shu et al. 2019, NeurIPS, Eq. 3 to 5). The weights of a batch sum
+    to one, as in the released code (xjtushujun/Meta-weight-net_class-imbalance, meta-weight-net-class-imbalance.py at 20c3276).
 
     The paper holds the weights fixed in the gradient of the virtual step. The code does not detach the losses that the MLP
     receives, so that its virtual step also includes the gradient of the weights. The real step holds the weights fixed in both.

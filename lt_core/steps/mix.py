@@ -17,12 +17,12 @@ from lt_core.steps.base import BoundStep, Step
 
 
 class _Mixing(BoundStep):
-    """λ ~ Beta(α, α) and a partner for each image, per batch; loss λ·L(y_a) + (1 − λ)·L(y_b)."""
+    """Draws λ ~ Beta(α, α) for each batch and a partner for each image; the loss is λ·L(y_a) + (1 − λ)·L(y_b)."""
 
     def __init__(self, training: StepContext, config: Mixup) -> None:
         super().__init__(training)
         self.config = config
-        # torch cannot draw from a Beta distribution by a generator; numpy's stream comes from the trial's own order.
+        # torch cannot draw from a Beta distribution with a given generator, so numpy does, with the training's own seed.
         self.draws = np.random.default_rng(training.order.initial_seed())
 
     def __call__(self, positions: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Mixup(Step):
 
 class _Manifold(_Mixing):
     def forward(self, images: Tensor, labels: Tensor, partner: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """Mixes the input, or the output of one of the groups except the last, drawn for each batch."""
+        """Mixes the input, or the output of any group but the last, chosen at random for each batch."""
         training = self.training
         backbone = training.model.backbone
         groups = list(backbone.groups)  # type: ignore[arg-type]

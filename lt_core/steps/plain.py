@@ -1,4 +1,4 @@
-"""The ordinary step."""
+"""The plain step, which most methods use."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def cases_of_file(path: str | Path) -> list[Case]:
     """All checks of what a plug-in file registers. There are none for things outside of trials, such as loggers.
 
     Raises:
-        UserError: what `lt_core.plugins.load` raises.
+        UserError: for the same reasons as in `lt_core.plugins.load`.
     """
     return cases((kind, name) for kind, name in plugins.registered(plugins.load(path)) if kind in REGISTRIES)
 
@@ -67,7 +67,7 @@ def parametrize_with_checks(*files: str | Path, **names: Sequence[str]) -> Any:
         names: kind → names of what is registered, for the methods of a package: ``method=["my_method"], loss=["my_loss"]``.
 
     Raises:
-        UserError: a file that cannot be loaded, or something that is not registered.
+        UserError: a file cannot be loaded, or a name is not registered.
     """
     import pytest
 

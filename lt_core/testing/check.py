@@ -21,8 +21,8 @@ from lt_core.recipes import RECIPES
 from lt_core.registry import Registry
 
 PART = "part"  # kind of the checks of every part, whatever its group
-TRAINING = "training"  # kind of the checks of a label that can be trained: of a method, and of a part that no method has
-#: Kind → where things of it are registered.
+TRAINING = "training"  # kind of the checks that train a label: that of a method, or of a part that no method uses
+#: Kind → the registry of its things.
 REGISTRIES: dict[str, Registry[Any]] = {
     "method": METHODS, **GROUPS, "model": MODELS, "backbone": BACKBONES, "dataset": DATASETS, "metric": METRICS,
     "recipe": RECIPES,
@@ -90,7 +90,7 @@ class Case:
         """Raises: `CheckFailed`, or whatever else the thing raises."""
         if self.check.kind == TRAINING:
             self.check.function(label_with(self.kind, self.name))
-        else:  # what is registered as a backbone is checked as the model that it is
+        else:  # a registered backbone is checked as a model
             self.check.function(REGISTRIES["model" if self.check.kind == "model" else self.kind][self.name])
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ def cases(entries: Iterable[tuple[str, str]]) -> list[Case]:
     """All checks of the registered things ``entries``, (kind, name) each. A part that no method uses is trained with softmax.
 
     Raises:
-        UserError: an unknown kind, or a name that is not registered.
+        UserError: a kind is unknown, or a name is not registered.
     """
     found = []
     for kind, name in entries:

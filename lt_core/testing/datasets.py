@@ -13,11 +13,11 @@ from lt_core.spec import DataSpec, TrialSpec
 from lt_core.testing.check import check, expect
 from lt_core.testing.trials import finished
 
-_SHARED = 0.1  # share of the test images that may stand in the training set: even CIFAR's has a few
+_SHARED = 0.1  # largest share of test images that may also be training images: even CIFAR has a few
 
 
 def read_anew(dataset: DatasetInfo) -> ImageSet:
-    """The set, not from this process's memory."""
+    """The set, read again instead of taken from this process's memory."""
     return load_set.__wrapped__(DATASETS.versioned(dataset.name))
 
 

@@ -25,8 +25,8 @@ def outside(domain: Domain, default: Any, optional: bool = False) -> list[Any]:
     """Values that ``domain`` excludes.
 
     Args:
-        default: of the parameter, which says its type.
-        optional: whether none is inside.
+        default: the parameter's default, which shows its type.
+        optional: whether None is allowed.
     """
     if domain.choices:
         return ["nonsense"]

@@ -1,8 +1,8 @@
-"""A GPU where there is none: tensors that say they are on cuda:0, whose numbers lie on the CPU.
+"""An emulated GPU for machines without one: tensors that claim to be on cuda:0, but whose numbers are on the CPU.
 
-Whatever CUDA refuses is refused (tensors of two devices, a generator of another, NumPy), and what makes the host wait or uploads
-is counted by the line that asked for it. The numbers are those of the CPU to the bit, so that a trial must have the
-CPU's figures. It cannot tell what a GPU's own kernels do: their speed, or the order of their sums.
+It refuses whatever CUDA refuses (tensors on two devices, a generator of another device, NumPy), and counts waits of the host and
+uploads by the line of code that caused them. The numbers are those of the CPU to the bit, so that a trial must have the CPU's
+figures. It does not show what a GPU's own kernels do: their speed, or the order of their sums.
 
     >>> import torch
     >>> from lt_core.testing.emulated import emulated_gpu
@@ -33,7 +33,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from lt_core.testing.gpu_rules import READS, Refused, costs, refuse
 
-#: Where a line is not of whoever wrote the method.
+#: Folders of code that the author of a method did not write.
 _THEIRS = tuple(f"{Path(file).parent}{os.sep}" for file in (str(torch.__file__), __file__))
 GPU, CPU, _META = torch.device("cuda", 0), torch.device("cpu"), torch.device("meta")
 
@@ -41,8 +41,8 @@ GPU, CPU, _META = torch.device("cuda", 0), torch.device("cpu"), torch.device("me
 class Emulated(Tensor):
     """A tensor on the emulated GPU; ``held`` has its numbers.
 
-    To C++ it is one without memory (meta), since a device that is not there cannot be asked for anything; therefore autocast
-    leaves it as it is, and everything is computed in float32.
+    For C++ it is a tensor without memory (meta), because a device that does not exist cannot be used. Autocast therefore leaves
+    it as it is, and everything is computed in float32.
     """
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -60,13 +60,13 @@ class Emulated(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Emulated:
         made = Emulated(self.held.detach().clone())
-        if getattr(self, "_is_param", False):  # what isinstance(…, nn.Parameter) asks for
+        if getattr(self, "_is_param", False):  # isinstance(…, nn.Parameter) checks this
             made._is_param = True
         memo[id(self)] = made.requires_grad_(self.requires_grad)
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Stored as what it holds: checkpoints are read to the CPU."""
+        """Stored as the tensor that it holds, because checkpoints are read to the CPU."""
         return self.held.detach().__reduce_ex__(protocol)
 
     def __repr__(self, **how: Any) -> str:  # type: ignore[override]
@@ -78,7 +78,7 @@ class Emulated(Tensor):
 
 
 class EmulatedGPU(TorchDispatchMode):
-    """Runs what is asked of the GPU; ``costs`` counts (``wait`` or ``upload``, line, operation) while it is ``counting``."""
+    """Runs the GPU's operations; while it is ``counting``, ``costs`` counts (``wait`` or ``upload``, line, operation)."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -89,13 +89,13 @@ class EmulatedGPU(TorchDispatchMode):
         return self.run(func, args, dict(kwargs or {}))
 
     def note(self, kind: str, name: str) -> None:
-        """Count a cost of the line of ours, or of a plug-in's, that is being run."""
+        """Count a cost for the current line of our code or of a plug-in file."""
         if self.counting:
             self.costs[kind, _line(), name] += 1
 
     def run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """The operation on what its tensors hold."""
-        if "device" in kwargs and kwargs["device"] == _META:  # what C++ wants beside a tensor of ours
+        """Run the operation on the tensors that its arguments hold."""
+        if "device" in kwargs and kwargs["device"] == _META:  # C++ asks for this device when it sees an emulated tensor
             kwargs["device"] = GPU
         leaves = tree_leaves((args, kwargs))
         if any(isinstance(leaf, Tensor) and not isinstance(leaf, Emulated) and leaf.device == _META for leaf in leaves):
@@ -110,10 +110,10 @@ class EmulatedGPU(TorchDispatchMode):
             self.note(kind, func._overloadpacket.__name__)
         if asked is not None:
             kwargs["device"] = CPU
-        known = {id(one.held): one for one in inside}  # an operation in place returns what it was given
+        known = {id(one.held): one for one in inside}  # an operation in place returns its argument
         out = func(*tree_map(_held, args), **tree_map(_held, kwargs))
         if inside and func not in READS and any(isinstance(leaf, bool | int | float) for leaf in tree_leaves(out)):
-            self.note("wait", func._overloadpacket.__name__)  # it tells the host a number
+            self.note("wait", func._overloadpacket.__name__)  # it gives the host a number
         return tree_map(lambda value: known.get(id(value), _wrapped(value)), out) if lands else out
 
 
@@ -133,7 +133,7 @@ def _wrapped(value: Any) -> Any:
 
 
 def _line() -> str:
-    """The innermost line that is neither torch's nor one of these files."""
+    """The innermost line that is neither in torch nor in these files."""
     frame: Any = sys._getframe(1)
     while frame and frame.f_code.co_filename.startswith(_THEIRS):
         frame = frame.f_back
@@ -141,7 +141,7 @@ def _line() -> str:
 
 
 class _Generator(torch._C.Generator):
-    """Draws what a CPU's draws, and remembers the device that it was made for."""
+    """Draws the same numbers as a generator on the CPU, and remembers the device for which it was made."""
 
     def __new__(cls, device: Any = "cpu") -> _Generator:
         made = super().__new__(cls)
@@ -153,7 +153,7 @@ class _Generator(torch._C.Generator):
 
 
 class _Calls(TorchFunctionMode):
-    """What is decided before an operation is reached: generators, NumPy, and devices that C++ would look for."""
+    """Handles what is decided before an operation is reached: generators, NumPy, and devices that C++ would look for."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, first = dict(kwargs or {}), args[0] if args else None
@@ -168,7 +168,7 @@ class _Calls(TorchFunctionMode):
                 raise Refused("cannot pin 'torch.cuda.FloatTensor': only dense CPU tensors can be pinned")
             if func in (Tensor.numpy, Tensor.__array__):
                 raise Refused("can't convert cuda:0 device type tensor to numpy: use Tensor.cpu() first")
-            if func is Tensor.new_tensor:  # whose C++ asks the driver on the way, as that of torch.tensor does below
+            if func is Tensor.new_tensor:  # its C++ code asks the driver, like that of torch.tensor below
                 return torch.tensor(*args[1:], **{"dtype": first.dtype, **kwargs, "device": CPU}).to(GPU)
             if func in (Tensor.__getitem__, Tensor.__setitem__):
                 args = (first, _uploaded(args[1]), *args[2:])
@@ -191,23 +191,23 @@ class _Calls(TorchFunctionMode):
 
 
 def _uploaded(index: Any) -> Any:
-    """An index without lists of numbers: C++ would make tensors of them where it believes the looked-up one to be."""
+    """An index without lists of numbers, from which C++ would make tensors on the device of the indexed tensor, which is meta."""
     if isinstance(index, tuple):
         return tuple(map(_uploaded, index))
     return torch.as_tensor(index).to(GPU) if isinstance(index, (list, np.ndarray)) else index
 
 
 def _where(value: Any, there: torch.device) -> Any:
-    """``there`` in place of the GPU: C++ asks the driver for one without a number, and takes a tensor of ours for one on meta."""
+    """``value``, or ``there`` if it names the GPU: C++ would ask the driver, and takes an emulated tensor for one on meta."""
     names_gpu = isinstance(value, (str, torch.device)) and str(value).startswith("cuda")
     return there if names_gpu else value
 
 
 @contextmanager
 def emulated_gpu() -> Iterator[EmulatedGPU]:
-    """Within this block ``cuda`` is a device that works, in float32."""
+    """In this block ``cuda`` is a device that works, in float32."""
     overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
-    torch.__future__.set_overwrite_module_params_on_conversion(True)  # a weight on another device is another tensor
+    torch.__future__.set_overwrite_module_params_on_conversion(True)  # so that moving a weight gives another tensor
     gpu = EmulatedGPU()
     _current.append(gpu)
     try:
@@ -220,7 +220,7 @@ def emulated_gpu() -> Iterator[EmulatedGPU]:
                 (torch.cuda, "synchronize", lambda *which: gpu.note("wait", "synchronize")),
                 (torch.cuda, "is_bf16_supported", lambda **how: False),
                 (torch.cuda, "get_device_name", lambda *which: "an emulated GPU"),
-                (torch.cuda, "get_rng_state", lambda *which: torch.get_rng_state()),  # layers draw from the CPU's
+                (torch.cuda, "get_rng_state", lambda *which: torch.get_rng_state()),  # layers draw from the CPU's generator
                 (torch.cuda, "set_rng_state", lambda *state: None),
                 (torch.cuda, "manual_seed", lambda seed: None),
                 (torch.cuda, "device", lambda which: nullcontext()),

@@ -1,6 +1,6 @@
-"""What a GPU refuses, and what costs a wait for it or an upload to it: the rules that the emulated one (`emulated.py`) goes by.
+"""Which operations a GPU refuses, and which make the host wait for it or upload to it: the rules of the emulated GPU.
 
-An operation is looked at before it runs, by its overload of torch's and by which of its tensors lie on the GPU.
+An operation is judged before it runs, by its overload in torch and by which of its tensors are on the GPU (see `emulated.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 _aten = torch.ops.aten
-#: What makes the host wait for the device, whatever it is given: it is told a number, or a shape depends on values.
+#: Operations that always make the host wait for the device, because it gets a number or because a shape depends on values.
 READS = {
     _aten._local_scalar_dense.default, _aten.nonzero.default, _aten.equal.default, _aten.bincount.default,
     _aten.masked_select.default, _aten._unique2.default, _aten.unique_dim.default, _aten.is_nonzero.default,
@@ -24,27 +24,27 @@ _LOOKING_UP = {_aten.index.Tensor}
 _PUTTING = {_aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}
 INDEXING = _LOOKING_UP | _PUTTING
 _COPYING = {_aten.copy_.default, _aten.copy.default, _aten._foreach_copy_.default}
-#: Where a number on the host may not stand for a tensor, though it has no dimensions.
+#: Operations that do not accept a tensor on the host together with tensors on the GPU, even if it has no dimensions.
 _STRICT = {"gather", "scatter", "scatter_add", "index_select", "cat", "stack", "mm", "addmm"}
 
-OnGPU = Callable[[Any], bool]  # whether a tensor lies on the GPU
+OnGPU = Callable[[Any], bool]  # whether a tensor is on the GPU
 
 
 class Refused(RuntimeError):
-    """What CUDA would not do."""
+    """CUDA would refuse this operation."""
 
 
 def masked(func: Any, args: Sequence[Any]) -> bool:
-    """Whether this looks up or puts by a mask, whose number of elements only the device knows."""
+    """Whether this reads or writes elements by a mask, whose number of elements only the device knows."""
     return func in INDEXING and any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
 
 
 def costs(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> Iterator[str]:
-    """``wait`` or ``upload``, as often as the operation makes the host wait or takes memory of the host to the GPU."""
+    """``wait`` for each time that the operation makes the host wait, and ``upload`` for each copy from the host to the GPU."""
     if func in READS or masked(func, args):
         yield "wait"
     elif func is _aten.multinomial.default and not (kwargs.get("replacement") or args[2:3] == (True,)):
-        yield "wait"  # it looks whether there are as many classes as are drawn
+        yield "wait"  # it checks that there are enough classes to draw from
     if func in INDEXING:
         yield from ("upload" for i in args[1] if i is not None and not on_gpu(i))
     for source, target in _copies(func, args, kwargs, on_gpu):
@@ -53,7 +53,7 @@ def costs(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU)
 
 
 def _copies(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> Iterator[tuple[bool, bool]]:
-    """For each tensor that is copied: whether it lies on the GPU, and whether its copy will."""
+    """For each tensor that is copied: whether it is on the GPU, and whether its copy will be."""
     if func is _aten._to_copy.default:
         asked = kwargs.get("device")
         yield on_gpu(args[0]), on_gpu(args[0]) if asked is None else torch.device(asked).type == "cuda"
@@ -63,7 +63,7 @@ def _copies(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGP
 
 
 def refuse(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> None:
-    """Raises `Refused` for tensors of two devices in one operation that takes them from one."""
+    """Raise `Refused` for tensors on two devices in an operation that needs them on one."""
     name = func._overloadpacket.__name__
     if func in _COPYING or func is _aten._to_copy.default:
         return

@@ -16,7 +16,7 @@ _COUNTS = torch.tensor([500.0, 200.0, 60.0, 20.0, 5.0])
 
 
 def moderate() -> tuple[Tensor, Tensor]:
-    """Outputs [10, 5] in −1…1, as cosines are too, and labels [10]."""
+    """Outputs [10, 5] in −1…1, like cosines, and labels [10]."""
     generator = torch.Generator().manual_seed(0)
     return 2 * torch.rand(10, 5, generator=generator) - 1, torch.arange(10) % 5
 
@@ -101,7 +101,7 @@ def it_knows_every_label(loss: type[Loss]) -> None:
     """Its losses for all labels at once (for label smoothing) equal its losses for each label, and so do their gradients."""
     weights = torch.linspace(0.5, 2.0, 10, dtype=torch.float64)
     for made in settings(loss):
-        for factor in (1, 30):  # moderate outputs, and some of which a softmax rounds to 0 and 1
+        for factor in (1, 30):  # moderate outputs, and outputs whose softmax rounds to 0 and 1
             outputs = (factor * moderate()[0].double()).requires_grad_()
             every, weighted = made.bind_every(_COUNTS)(outputs, weights), made.bind_weighted(_COUNTS)
             each = torch.stack([weighted(outputs, torch.full((10,), label), weights) for label in range(5)], dim=1)

@@ -102,7 +102,7 @@ def its_loss_is_finite_at_extreme_logits(method: Method) -> None:
         parts: dict[str, Any] = build_parts(method.resolve(at).params)
         for dtype in (torch.float32, torch.bfloat16):
             given = extreme.to(dtype).requires_grad_()
-            logits = given.float()  # as the network hands them over
+            logits = given.float()  # as the network returns them
             weights = parts["weights"].bind(counts).float()[labels]
             losses = parts["loss"].bind(counts.float())(logits, labels)
             loss = parts["weights"].average(losses, weights)
@@ -112,6 +112,6 @@ def its_loss_is_finite_at_extreme_logits(method: Method) -> None:
             inside = made.isfinite().all() and (made >= 0).all() and (made <= 1).all()
             expect(inside, f"at {at} in {dtype}, its probabilities are not between 0 and 1")
             first, second = logits.topk(2).values.T
-            leads = first > second  # by 10⁴, which no class prior makes up for
+            leads = first > second  # by 10⁴, which no class prior can outweigh
             right = made.argmax(dim=1)[leads].equal(logits.argmax(dim=1)[leads])
             expect(right, f"at {at} in {dtype}, the most probable class is not the one with the largest logit")

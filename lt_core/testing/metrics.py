@@ -14,8 +14,8 @@ from lt_core.metrics import MARGINS, METRICS, TOP, Metric, Outcome, calibration_
 from lt_core.predictions import Predictions
 from lt_core.testing.check import check, expect
 
-NOISE = 1e-12  # sums in another order
-#: Class sizes: of all three groups, of one group alone, with two smallest classes, and all alike.
+NOISE = 1e-12  # differences between sums in different orders
+#: Class sizes: in all three groups, in only some of them, with two smallest classes, and all equal.
 COUNTS = ([500, 101, 100, 20, 19, 3], [300, 200], [90, 40, 21], [15, 2], [120, 7, 7], [30, 30, 30])
 _EACH = 20
 
@@ -40,7 +40,7 @@ def outcomes() -> list[Outcome]:
 
 
 def _counted(kept: Predictions) -> dict[str, np.ndarray]:
-    """The counts by class of an outcome that has a confusion matrix, of what is kept of each image."""
+    """The counts by class of an outcome that has a confusion matrix, made from its predictions."""
     classes = kept.probabilities.shape[1]
     if classes <= TOP:
         return {}
@@ -58,7 +58,7 @@ def _kept(probabilities: np.ndarray, true: np.ndarray, predicted: np.ndarray) ->
 
 
 def perfect(outcome: Outcome) -> Outcome:
-    """Every image of ``outcome`` predicted correctly, with full confidence."""
+    """``outcome`` with every image predicted correctly and with full confidence."""
     sizes = outcome.images
     true = np.repeat(np.arange(len(sizes)), sizes.astype(int))
     sure = np.ones(len(true))
@@ -69,7 +69,7 @@ def perfect(outcome: Outcome) -> Outcome:
 
 
 def mended(outcome: Outcome) -> Outcome:
-    """One wrong prediction of ``outcome`` corrected, and confidences half as far from the truth."""
+    """``outcome`` with one wrong prediction corrected, and with confidences half as far from the truth."""
     assert outcome.confusion is not None and outcome.calibration is not None and outcome.class_calibration is not None
     confusion = outcome.confusion.copy()
     true, predicted = np.argwhere(confusion * (1 - np.eye(len(confusion))))[0]
@@ -88,7 +88,7 @@ def mended(outcome: Outcome) -> Outcome:
 
 
 def permuted(outcome: Outcome) -> Outcome:
-    """The classes renumbered."""
+    """``outcome`` with renumbered classes."""
     order = np.roll(np.arange(len(outcome.train_counts)), 1)
     by_class = None if outcome.class_calibration is None else outcome.class_calibration[order]
     old = outcome.predictions
@@ -193,7 +193,7 @@ def it_is_there_where_it_says(metric: Metric) -> None:
     for outcome in outcomes():
         there, sizes = not math.isnan(figure(metric, outcome)), outcome.train_counts.tolist()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it fails without calibration is what is to be found
+            warnings.simplefilter("ignore")  # a failure without calibration is what this looks for
             lacking = {
                 "calibration": (metric.needs_calibration, metric(replace(outcome, calibration=None))),
                 "predictions": (metric.needs_predictions, metric(replace(outcome, kept=None))),

@@ -27,7 +27,7 @@ def nets(model: ModelInfo, seed: int = 0) -> Iterator[tuple[Net, Tensor]]:
         images = torch.rand(2, channels, height, width, generator=torch.Generator().manual_seed(0))
         try:
             net = build_model(model.name, shape, _CLASSES, LinearHead(), seed)
-        except UserError:  # of that shape there are none for it
+        except UserError:  # it does not accept images of this shape
             continue
         taken = True
         yield net, images

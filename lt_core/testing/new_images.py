@@ -15,7 +15,7 @@ _SIZES = (20, 9, 5, 2, 1)
 
 
 def points() -> tuple[np.ndarray, np.ndarray]:
-    """Points [37, 12] of classes of 20 to 1 points, and their labels [37]."""
+    """Points [37, 12] of five classes with 20 to 1 points, and their labels [37]."""
     labels = np.repeat(np.arange(len(_SIZES)), _SIZES)
     return np.random.default_rng(0).random((len(labels), 12)), labels
 
@@ -52,7 +52,7 @@ def it_draws_from_its_seed_alone(synthesis: type[Synthesis]) -> None:
 
 
 def changed(augment: Augment, shape: tuple[int, ...], seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Normalised images [12, …] of three classes of 100 to 4 images, before and after the change."""
+    """Normalised images [12, …] of three classes, which have 100 to 4 images in training, before and after the change."""
     images = torch.randn(12, *shape, generator=torch.Generator().manual_seed(0))
     change = augment.bind(torch.tensor([100.0, 20.0, 4.0], dtype=torch.float64))
     if change is None:

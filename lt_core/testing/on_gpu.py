@@ -23,7 +23,7 @@ from lt_core.training.runtime import Runtime
 _DATA = {"imbalance_factor": 10, "n_max": 30, "validation": 1}
 
 
-Cost = tuple[str, str, str]  # wait or upload, the line that asked for it, the operation
+Cost = tuple[str, str, str]  # wait or upload, the line that caused it, the operation
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Steps:
 
     number: int = 0
     costs: Counter[Cost] = field(default_factory=Counter)
-    broken: Counter[Cost] = field(default_factory=Counter)  # those of steps that promised to have none
+    broken: Counter[Cost] = field(default_factory=Counter)  # costs of steps that promise to have none
 
     def each(self, kind: str) -> float:
         """Waits or uploads per step."""
@@ -79,7 +79,7 @@ def it_runs_on_a_gpu(label: str) -> None:
     expect(figures_of(result) == figures_of(finished(spec)), "on a GPU it has different figures, with the same arithmetic")
     expect(
         not steps.broken,
-        f"its steps may be recorded (captured), and wait for the GPU or upload to it: {told(steps.broken)}; "
+        f"its steps may be recorded (captured), but wait for the GPU or upload to it: {told(steps.broken)}; "
         "set captured = False on the part that does",
     )
 

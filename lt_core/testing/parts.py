@@ -22,7 +22,7 @@ from lt_core.testing.check import PART, check, expect
 from lt_core.testing.domains import outside, refused
 from lt_core.weights import Weights
 
-#: Group → what its parts are.
+#: Group → the base class of its parts.
 BASES: dict[str, type[Part]] = {
     "loss": Loss, "weights": Weights, "sampling": Sampling, "schedule": Schedule, "head": Head, "posthoc": Posthoc, "step": Step,
     "stages": Stages, "regularizer": Regularizer, "synthesis": Synthesis, "augment": Augment,

@@ -25,5 +25,5 @@ def its_recorded_step_is_its_step(label: str) -> None:
     (one, its), (other, theirs) = ends
     expect(
         its == theirs and torch.equal(one, other),
-        "its step decides something on the host, so that a recorded one is another: set captured = False on the part that does",
+        "its step decides something on the host, so a recorded step differs: set captured = False on the part that does",
     )

@@ -15,11 +15,11 @@ from lt_core.stages import Stages, stages_of
 from lt_core.testing.check import check, expect, label_with, methods_with
 from lt_core.testing.trials import CPU, fitting_spec, split_of
 from lt_core.trained import load, save
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 
 def spec_with(stages: type[Stages]) -> TrialSpec:
-    """A trial with the stages: of a method that uses them, or of softmax."""
+    """A trial with these stages, of a method that uses them or else of softmax."""
     return fitting_spec(next(iter(methods_with("stages", stages.name)), label_with("stages", stages.name)))
 
 

@@ -16,7 +16,7 @@ from lt_core.training.loop import Training
 
 
 def training_of(step: type[Step], seed: int = 0) -> Training:
-    """A training with the step from its first epoch on, of a method that uses it, or of softmax."""
+    """A training that uses the step from its first epoch on, of a method that declares it or else of softmax."""
     methods = [name for name in METHODS if METHODS[name].choices()["step"] == step.name]
     one_training = [name for name in methods if METHODS[name].choices()["stages"] == NEUTRAL["stages"]]
     name, at = (one_training or methods or ["softmax"])[0], {"step": step.name, "schedule": NEUTRAL["schedule"], "stages": "one"}
@@ -64,5 +64,5 @@ def it_goes_on_from_its_state(step: type[Step]) -> None:
     resumed.run_epoch()
     expect(
         torch.equal(weights_of(straight.model), weights_of(resumed.model)),
-        "from its state() it takes other steps than without a stop",
+        "continued from its state(), it ends with different weights than without a stop",
     )

@@ -1,7 +1,7 @@
-"""A recording of a step without a GPU: every operation is put on a tape and done again on the same memory.
+"""A recording of a step without a GPU: every operation is put on a tape, and run again on the same memory.
 
-Whatever the host decided while the tape ran stays as it was, as in a CUDA graph. So a method whose step may not be recorded ends
-elsewhere than step by step, or is caught reading a number.
+Whatever the host decided during the recording stays as it was, as in a CUDA graph. A method whose step must not be recorded
+therefore ends with other weights than without a recording, or is caught when it reads a number.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lt_core.training.replay import Recording
 
 
 class Tape(TorchDispatchMode):
-    """Records while it is entered. The first replay is what was done meanwhile; a graph computes nothing until then."""
+    """Records while it is entered. It also runs the operations, so the first replay does nothing; a CUDA graph runs them then."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -63,7 +63,7 @@ def tape(body: Callable[[], None], generators: Sequence[Generator], earlier: Rec
 
 @contextmanager
 def recording_on_cpu(eager_steps: int = replay.EAGER_STEPS):  # type: ignore[no-untyped-def]
-    """Trainings that are made in this block record their steps, where they may, after so many of each kind."""
+    """Trainings that are made in this block record their steps, if they may, after ``eager_steps`` of each kind."""
     from lt_core.training import loop
 
     with patch.object(loop, "recorder_for", lambda device: tape), patch.object(replay, "EAGER_STEPS", eager_steps):

@@ -22,7 +22,7 @@ def it_learns_with_a_class_of_one_image(label: str) -> None:
     counts = [40, 30, 20, 10, 8, 6, 4, 3, 2, 1]
     result = finished(fitting_spec(label, data={"imbalance_type": "counts", "counts": counts, "validation": 2}))
     expect(result.train_counts[-1] == 1, f"its training subset has {result.train_counts[-1]} images of that class")
-    losses = [row["train_loss"] for row in result.curve]  # no number where nothing was trained, such as for class means
+    losses = [row["train_loss"] for row in result.curve]  # NaN if nothing was trained, as for class means
     expect(any(map(math.isfinite, losses)) and not any(map(math.isinf, losses)), f"the losses of its epochs are {losses}")
 
 
@@ -44,15 +44,15 @@ def it_takes_any_number_of_classes(label: str) -> None:
 @check(TRAINING)
 def it_learns_a_small_batch_by_heart(label: str) -> None:
     """It memorises twenty images in sixty epochs."""
-    long = {"retrain": 1.0} if "retrain" in resolve(label).params else {}  # a second stage must have its time too
+    long = {"retrain": 1.0} if "retrain" in resolve(label).params else {}  # a second stage needs enough time, too
     plainly: dict[str, Any] = {"pad": 0, "warmup_epochs": 0, "milestones": (), "drops": (), "weight_decay": 0.0, "batch_size": 20}
     spec, split = fitting_spec(label, long, epochs=60, **plainly), split_of([4] * 5)
     training, losses = trained(spec, split)
     accuracy = evaluate(training, training.split.test).accuracy  # the same images, as the training sees them
     expect(accuracy == 1.0, f"after sixty epochs, it predicts {100 * accuracy:.0f} % of twenty training images")
-    # A mixed or smoothed target has a loss above zero at best, and so may a term on features.
+    # With a mixed or smoothed target even the smallest loss is above zero, and with a term on features it may be.
     plain = {k: NEUTRAL[k] for k in ("step", "loss", "regularizer")}.items() <= spec.method.params.items()
-    # A weight may grow as the loss falls, as influence weights do: then the loss without it says what has been learnt.
+    # A weight may grow as the loss falls, as influence weights do; then the loss without weights shows what has been learnt.
     last = losses[-1] if spec.method.params["weights"] == NEUTRAL["weights"] else _unweighted_loss(training, split.train)
     expect(last < (0.25 if plain else 1) * losses[0], f"its loss goes from {losses[0]:.3g} to {last:.3g}")
 

@@ -1,4 +1,4 @@
-"""Trials of a second or less, and images made by hand: what methods are checked on."""
+"""Trials of a second or less, and synthetic images, on which methods are checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lt_core.stages import stages_of
 from lt_core.testing.check import blamed, expect
 from lt_core.training import run_trial
 from lt_core.training.loop import Training
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 _SUBSET = {"imbalance_factor": 10, "n_max": 60}
@@ -56,12 +56,12 @@ def fitting_spec(
     semi: bool | None = None,
     **recipe: Any,
 ) -> TrialSpec:
-    """As `tiny_spec`, with what the method of that label cannot do without: unlabelled images and averaged weights.
+    """Like `tiny_spec`, with unlabelled images and averaged weights for a method that needs them.
 
-    Two generations of a method that has them, since a third repeats the second, and small networks for one that makes images.
+    A method with generations gets two, because a third would repeat the second; one that makes images gets small networks.
 
     Args:
-        semi: whether there are unlabelled images; None: if the method asks for them.
+        semi: whether there are unlabelled images; None: only if the method needs them.
     """
     drawn = data or _SUBSET
     if needs_unlabelled(method) if semi is None else semi:
@@ -75,7 +75,7 @@ def fitting_spec(
 
 
 def needs_unlabelled(method: str) -> bool:
-    """Whether the method refuses data without unlabelled images, and takes data with them."""
+    """Whether the method refuses data without unlabelled images, but accepts data with them."""
     with_them = tiny_spec(method, data={**VALIDATED, "label_fraction": 0.5}, ema=0.9)
     return not _accepted(tiny_spec(method, data=VALIDATED)) and _accepted(with_them)
 
@@ -90,8 +90,8 @@ def _accepted(spec: TrialSpec) -> bool:
 
 
 def split_of(counts: Sequence[int], noise: int = 40) -> Split:
-    """A split of 8×8 grey images with these class sizes, each class a patch of its own in noise; all its parts are the training
-    images.
+    """Images of 8×8 grey pixels with these class sizes, where each class has a random pattern of its own, with noise. All splits
+    consist of the training images.
     """
     generator = torch.Generator().manual_seed(0)
     sizes = torch.tensor(counts)
@@ -116,12 +116,12 @@ def first_training(spec: TrialSpec, split: Split) -> Training:
 
 
 def weights_of(net: nn.Module) -> Tensor:
-    """All weights of a network, in a row."""
+    """All weights of a network, in one vector."""
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 def finished(spec: TrialSpec) -> TrialResult:
-    """The result of a trial that must end well."""
+    """The result of a trial that must end with status ok."""
     result = run_trial(spec)
     place = blamed(result.traceback)
     expect(result.status == OK, f"{spec.method.label}, seed {spec.seed}: {result.status}: {result.cause}{place}")
@@ -141,7 +141,7 @@ def measured(method: str, at: dict[str, Any] | None = None, beside: str | None =
     """Figures of a method on digits, each trial run once in a process.
 
     Args:
-        beside: the method that it is compared with, on whose data.
+        beside: the method with which it is compared, and on whose data it is trained.
     """
     semi = needs_unlabelled(beside or method)
     spec = fitting_spec(method, at, VALIDATED, semi=semi, eval_every=1)

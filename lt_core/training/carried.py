@@ -27,7 +27,7 @@ def received(trial: dict[str, Any]) -> TrialSpec:
     """The inverse of `carried`; what came with the trial is registered in this process.
 
     Raises:
-        UserError: something that the trial needs and that this machine lacks, such as a package.
+        UserError: this machine lacks something that the trial needs, such as a package.
     """
     if trial["set"]:
         lend(trial["set"])

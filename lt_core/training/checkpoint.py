@@ -1,5 +1,5 @@
-"""A trial's own checkpoint, and the stage that several trials share: written completely or not at all, and ignored if a bit of
-it has changed.
+"""A trial's own checkpoint, and the stage that several trials share: written completely or not at all, and ignored if any bit has
+changed.
 
 A file contains the SHA-256 of the rest, then the state as written by `torch.save`.
 """
@@ -20,16 +20,17 @@ from filelock import FileLock
 
 from lt_core.training.runtime import out_of_memory
 
-#: Which keys a state has and what they mean; a file of another number is ignored.
+#: Version of the keys of a state and of their meaning; a file with another version is ignored.
 LAYOUT = 1
 _DIGEST = 32  # bytes of a SHA-256
 
 
 def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
-    """Write to a temporary name, fsync, rename. A full disk costs the checkpoint, not the trial, and is reported once per folder.
+    """Write under a temporary name, sync, and rename. If the disk is full, the trial continues without the checkpoint, and there
+    is one warning per folder.
 
     Args:
-        kind: of the device that the state was trained on, as `runtime.kind_of_device` says it.
+        kind: the kind of device on which the state was trained, from `runtime.kind_of_device`.
     """
     beside = path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -53,11 +54,11 @@ def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """All that a file holds.
+    """The content of a file.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not what was written, or something that must not be loaded.
+        ValueError: its content has changed, or contains something that must not be loaded.
     """
     stored = path.read_bytes()
     content = memoryview(stored)[_DIGEST:]
@@ -66,17 +67,17 @@ def read(path: Path) -> dict[str, Any]:
     try:
         # Generator states must stay on the CPU; load_state_dict moves the rest.
         state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a digest proves no good will
+    except Exception as error:  # a correct digest does not make a file safe
         if out_of_memory(error):
-            raise  # of the trial, not of the file
+            raise  # a problem of the trial, not of the file
         raise ValueError(str(error)) from error
     return state
 
 
 def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
-    """The stored state; None if there is none for this trial and ``kind`` of device, or the file is not what was written.
+    """The stored state; None if there is none for this trial and ``kind`` of device, or if the file is damaged.
 
-    A damaged file is reported once and removed. A file of another version is left alone.
+    A damaged file is reported and removed. A file of another version is kept.
     """
     try:
         state = read(path)
@@ -110,7 +111,7 @@ _told: set[object] = set()
 
 
 def _warn_once(about: object, words: str) -> None:
-    """Warn, unless this process has warned of it: what is wrong with a disk or a version is so for every trial."""
+    """Warn, unless this process has already warned about it: a problem with a disk or a version concerns every trial."""
     if about not in _told:
         _told.add(about)
         warnings.warn(words, stacklevel=3)
@@ -121,7 +122,7 @@ def held(folder: Path, name: str, alone: bool = True) -> Iterator[Path]:
     """The file of a shared stage, for one trial at a time; others wait. The lock of a process that dies is released.
 
     Args:
-        alone: whether this process takes the lock; otherwise nothing waits.
+        alone: whether this process takes the lock; otherwise it does not wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock") if alone else nullcontext():

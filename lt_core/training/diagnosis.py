@@ -1,4 +1,4 @@
-"""The quality of a training, class by class, on the test set and on the unlabelled images. Nothing here reaches training."""
+"""The quality of a training, class by class, on the test set and on the unlabelled images. Training does not use any of it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def diagnose(predictor: Predictor, split: Split, hidden: HiddenLabels, number: i
     """Figures of one training, each a list over classes; NaN where there is nothing to divide by.
 
     Args:
-        split: the trial's, whose class sizes count no pseudo-labelled image.
+        split: that of the trial, whose class sizes do not count pseudo-labelled images.
         hidden: labels of the unlabelled images.
-        number: of the training, from 0.
+        number: number of the training, from 0.
 
     Returns:
         test_recall and test_precision of the model; pseudo_recall and pseudo_precision of its predictions on the unlabelled
-        images; taken, the pseudo-labelled images that it was trained with.
+        images; and taken, the numbers of pseudo-labelled images with which it was trained.
     """
     assert predictor.split.unlabelled is not None
     guess = probabilities_of(predictor, predictor.split.unlabelled).argmax(dim=1)

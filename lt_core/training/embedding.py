@@ -1,6 +1,4 @@
-"""Test images in two dimensions: t-SNE of their features (van der Maaten and Hinton 2008), for looking at; it influences
-nothing.
-"""
+"""Test images in two dimensions by t-SNE of their features (van der Maaten and Hinton 2008), for viewing only."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from lt_core.data.loader import Images
 from lt_core.features import features_of
 from lt_core.protocols import Predictor
 
-PER_CLASS = 50  # images: more would crowd the picture
+PER_CLASS = 50  # images of each class; more would crowd the picture
 
 
 def embedding(predictor: Predictor, images: Images) -> list[list[float]]:

@@ -13,7 +13,7 @@ from lt_core.synthesis import NoSynthesis, Synthesis
 
 
 def enlarged(split: Split, synthesis: Synthesis, seed: int) -> Split:
-    """``split`` with the images that ``synthesis`` makes of it; the class sizes count them too."""
+    """``split`` with the images that ``synthesis`` makes from it; the class sizes include them."""
     return split if isinstance(synthesis, NoSynthesis) else _enlarged(split, synthesis, seed)
 
 
@@ -27,5 +27,5 @@ def _enlarged(split: Split, synthesis: Synthesis, seed: int) -> Split:
         new = new.round().clamp(0, 255)
     known = torch.from_numpy(labels).to(old.labels)
     added = Images(new.to(old.pixels.dtype).reshape(-1, *old.pixels.shape[1:]), known[len(points) :])
-    counts = torch.bincount(known, minlength=len(split.counts)).to(split.counts)
+    counts = split.counts + torch.bincount(added.labels, minlength=len(split.counts))
     return replace(split, train=old.followed_by(added), counts=counts)

@@ -24,7 +24,7 @@ class Evaluation:
 
     Attributes:
         confusion: int [C, C], row = true class; None above `MATRIX_CLASSES` classes.
-        counts: int [C] each: what stands in its place there (`MARGINS`), and ``top_five`` with more than `TOP` classes.
+        counts: int [C] each: `MARGINS` if there is no confusion matrix, and ``top_five`` with more than `TOP` classes.
         calibration: [3, bins].
         probabilities: [N, C]; None above `MATRIX_CLASSES` classes, unless they were asked for.
         labels: [N].
@@ -43,7 +43,7 @@ class Evaluation:
 
     @cached_property
     def outcome(self) -> Outcome:
-        """As metrics see it that ask for no class sizes and no confidences."""
+        """The outcome for metrics that use neither class sizes nor confidences."""
         return Outcome.of(self.confusion, (), counts=self.counts)
 
     @property
@@ -55,14 +55,14 @@ class Evaluation:
         return on_curves(self.outcome)["balanced_accuracy"]
 
     def predictions(self) -> Predictions:
-        """What is kept of each image, where somebody asks for it."""
+        """The predictions for each image, which a trial keeps on request."""
         assert self.probabilities is not None
         return Predictions.of(self.probabilities.cpu().numpy(), self.labels.cpu().numpy())
 
     def class_calibration(self) -> list[list[list[float]]]:
-        """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, since a hundred classes
-        have 4,500 of these; empty where there is no confusion matrix either. Made when it is asked for, and not at each point of
-        a learning curve.
+        """[C, 3, bins] as a record keeps it: whole numbers of images, and probabilities to four digits, because a hundred classes
+        have 4,500 numbers. Empty if there is no confusion matrix either. It is computed on request, because the points of a
+        learning curve do not need it.
         """
         if self.confusion is None or self.probabilities is None:
             return []
@@ -82,13 +82,13 @@ def evaluate(predictor: Predictor, images: Images, keep: bool = False) -> Evalua
     """Predictions of the model in its current state, with the loss's probabilities and the method's post-hoc correction.
 
     Args:
-        keep: hold the probabilities whatever the number of classes.
+        keep: keep the probabilities for any number of classes.
     """
     classes = len(predictor.split.counts)
     matrix = classes <= MATRIX_CLASSES
     labels, held, start = images.labels, [], 0
-    # Made before the loop: what is small and stays, between large tensors that come and go, would keep their memory from being
-    # used again.
+    # Allocated before the loop: small tensors that stay, between large ones that come and go, would keep the memory of these from
+    # being used again.
     confidence = torch.empty(len(labels), dtype=torch.float64, device=labels.device)
     prediction, before = torch.empty_like(labels), torch.empty_like(labels)
     for probabilities in probability_batches(predictor, images):
@@ -115,8 +115,9 @@ def evaluate(predictor: Predictor, images: Images, keep: bool = False) -> Evalua
 
 
 def classes_before(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """How many classes are predicted before the label of each image: those that are more probable, and of those that are as
-    probable the ones of lower number, as an argmax takes the first of the largest. An image is right where there are none.
+    """How many classes come before the label of each image in its prediction: those that are more probable, and those that are
+    equally probable and have a lower number, since argmax takes the first of equal values. If there are none, the prediction is
+    correct.
 
     >>> probabilities = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).expand(4, -1)
     >>> classes_before(probabilities, torch.tensor([0, 1, 2, 3])).tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -20,8 +19,7 @@ from lt_core.losses.base import Loss
 from lt_core.losses.smoothing import smoothed
 from lt_core.models.batch_of_one import can_train_on_one
 from lt_core.models.heads import Head
-from lt_core.models.length import of_length
-from lt_core.models.registry import Backbone, Change, Net, build_model
+from lt_core.models.registry import Net
 from lt_core.parts import build_parts
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
@@ -31,8 +29,10 @@ from lt_core.schedule import Schedule
 from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep, Step
 from lt_core.synthesis import Synthesis
+from lt_core.training.after_step import move_average, shrink
 from lt_core.training.enlarge import enlarged
-from lt_core.training.optim import learning_rate, make_optimizer
+from lt_core.training.fresh import fresh_network, start_at_prior
+from lt_core.training.optim import keep_rate_on_device, learning_rate, make_optimizer, set_rate
 from lt_core.training.replay import Replay, recorder_for
 from lt_core.training.runtime import autocast_dtype, drawing_from
 from lt_core.training.team import current
@@ -40,20 +40,23 @@ from lt_core.weights import Weights
 
 
 class Training:
-    """One model in training: its optimiser, its generators. `run_epoch` trains one epoch.
+    """One model in training, with its optimiser and its random generators. `run_epoch` trains one epoch.
 
     Randomness comes from two generators of its own, one for the order of images and one for augmentation, so that nothing else
     in the process affects it. What layers such as dropout draw depends only on seed and epoch.
 
     Args:
-        recipe: in place of the spec's, for a second stage.
-        model: a network to go on with, in place of a fresh one.
-        frozen: modules of it whose weights stay as they are.
-        frozen_norms: whether batch norm in them works and learns as in training; else it stays as it is too.
-        loss, sampling, step: in place of the method's.
+        recipe: used instead of the spec's, for a second stage.
+        model: a network to continue with instead of a fresh one.
+        frozen: modules of ``model`` whose weights stay as they are.
+        frozen_norms: whether batch norm in these modules works and learns as in training; otherwise it stays as it is too.
+        loss, sampling, step: used instead of the method's.
         class_factors: [C], factors on the method's class weights.
-        seed: in place of the spec's, for one member of an ensemble.
-        epochs: in place of the recipe's; 0 for a model that is only to be evaluated.
+        seed: used instead of the spec's, for one member of an ensemble.
+        epochs: used instead of the recipe's; 0 for a model that is only to be evaluated.
+
+    Raises:
+        UserError: the network cannot be built from these images, or the step needs another network.
     """
 
     def __init__(
@@ -85,16 +88,15 @@ class Training:
         step = step or cast(Step, parts["step"])
         fresh = model is None
         if model is None:
-            head, initialisation = cast(Head, parts["head"]), self.recipe.head_init
-            shape = self.recipe.network_shape(split.shape)
-            model = build_model(self.recipe.model, shape, classes, head, seed, self._changed_by(step), initialisation)
+            model = fresh_network(self.recipe, split.shape, classes, cast(Head, parts["head"]), step, seed)
         if current() and self.recipe.batch_norm == "batch":
             model = cast(Net, nn.SyncBatchNorm.convert_sync_batchnorm(model))
         self.model: Net = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen, self.frozen_norms = list(frozen), frozen_norms
         for module in self.frozen:
             module.requires_grad_(False)
-        self.optimizer = make_optimizer(self.recipe, self.model, self._prior_bias(classes) if fresh else [])
+        undecayed = start_at_prior(self.model, classes) if fresh and self.loss.prior_bias else []
+        self.optimizer = make_optimizer(self.recipe, self.model, undecayed)
         self.averaged = copy.deepcopy(self.model) if self.recipe.ema and epochs != 0 else None
         self.dtype = autocast_dtype(self.recipe.precision, device)
         self.batches = Batches(split.train, self.recipe)
@@ -112,38 +114,21 @@ class Training:
         self.plain_step, self.plain_sampling = cast(Step, plain["step"]).bind(self), cast(Sampling, plain["sampling"])
         self.epochs = self.recipe.epochs if epochs is None else epochs
         self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
-        self.reported: dict[str, float] = {}  # what the step tells of the last epoch
+        self.reported: dict[str, float] = {}  # what the step reports of the last epoch
         self.total = torch.zeros((), device=device)  # sum of the epoch's losses
         self.team = current()
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
-        #: Whether all that has a hand in the plain step promises to decide nothing on the host.
+        #: Whether everything that takes part in the plain step promises to decide nothing on the host.
         self.captured = self.batches.captured and all(getattr(one, "captured", False) for one in inside)
         self.replay = self._replay()
 
     def _replay(self) -> Replay | None:
-        """What replays the steps that may be recorded, where the device can."""
+        """What replays the steps that may be recorded; None if the device or a part of the method cannot."""
         recorder = recorder_for(self.device)
         if recorder is None or self.team or not self.captured:
             return None
-        self._keep_rate_on_device()
+        keep_rate_on_device(self.optimizer, self.rate, self.device)
         return Replay(recorder, [self.augment])
-
-    def _keep_rate_on_device(self) -> None:
-        """Have the optimiser read its rate from memory, so that what is recorded of it holds at any rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = torch.full((), self.rate, device=self.device)
-
-    def _changed_by(self, step: Step) -> Change:
-        """What the recipe and then the step make of the backbone."""
-        return lambda backbone: step.backbone(of_length(backbone, self.recipe.feature_length))
-
-    def _prior_bias(self, classes: int) -> list[nn.Parameter]:
-        """Start one-versus-all losses at probability 1/C for every class, and spare that bias from weight decay."""
-        bias = getattr(self.model.classifier, "bias", None)
-        if not self.loss.prior_bias or bias is None:
-            return []
-        nn.init.constant_(bias, -math.log(classes - 1))
-        return [bias]
 
     @property
     def rebalanced(self) -> bool:
@@ -152,7 +137,7 @@ class Training:
 
     @property
     def progress(self) -> float:
-        """How much of the rebalanced epochs has passed: 0 in the first, 1 in the last."""
+        """The share of the rebalanced epochs that has passed: 0 in the first, 1 in the last."""
         return self.schedule.progress(self.epoch, self.recipe.epochs)
 
     def images(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +149,7 @@ class Training:
         return self.augmentation(images, labels, self.augment) if self.augmentation else images, labels
 
     def forward(self, images: Tensor, labels: Tensor | None = None, net: Net | None = None) -> tuple[Tensor, Tensor]:
-        """Outputs [B, C] and features [B, width] of ``net`` (the network in training), in float32.
+        """Outputs [B, C] and features [B, width] of ``net``, or of the network in training, in float32.
 
         ``labels`` are for heads with a margin of their own.
         """
@@ -182,8 +167,8 @@ class Training:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
 
     def traceless(self, net: Net, images: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Outputs [B, C] of ``net`` in float32, at ``parameters`` by name instead of its own; its buffers, among them the running
-        statistics of batch norm, stay as they are.
+        """Outputs [B, C] of ``net`` in float32, with ``parameters`` by name instead of its own. Its buffers, among them the
+        running statistics of batch norm, stay as they are.
         """
         buffers = {name: b.clone() for name, b in net.named_buffers()}
         with self.autocast():
@@ -195,7 +180,7 @@ class Training:
         return self.forward(images)[0]
 
     def image_weights(self, outputs: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-        """The method's weight of each image; 1 while it is deferred: [B]."""
+        """The method's weight of each image; 1 while the schedule defers it: [B]."""
         if not self.rebalanced:
             return torch.ones_like(outputs[:, 0])
         return self.weights.of_images(self.class_weights, outputs, features, labels)
@@ -236,7 +221,7 @@ class Training:
         return float(self.total) / len(order)
 
     def _refuse_a_batch_of_one(self) -> None:
-        """Before an epoch is spent on what its last batch cannot do."""
+        """Raise if the network cannot be trained on the last batch of an epoch, before the epoch is spent."""
         if not can_train_on_one(self.model.backbone, self.recipe.network_shape(self.split.shape)):
             size = self.recipe.batch_size
             raise UserError(
@@ -245,7 +230,7 @@ class Training:
             )
 
     def _take(self, step: BoundStep, positions: Tensor) -> None:
-        """One step of the optimiser on the batch at ``positions``, computed in the recipe's parts."""
+        """One step of the optimiser on the batch at ``positions``, computed in micro-batches if the recipe asks for them."""
         for number, part in enumerate(positions.split(self.recipe.micro_batch or len(positions))):
             loss = step(part)
             if len(part) < len(positions):
@@ -257,49 +242,26 @@ class Training:
         if self.team:
             self.team.sum_gradients(self.model)
         self.optimizer.step()
-        self._average()
-        self._shrink()
+        if self.averaged is not None:
+            move_average(self.averaged, self.model, self.recipe)
+        if self.recipe.shrink:
+            shrink(self.model, self.frozen, self.recipe.shrink)
 
     def _share(self, part: Tensor, positions: Tensor) -> Tensor | float:
-        """What the mean loss of a ``part`` counts in that of the batch at ``positions``."""
+        """The weight of the mean loss of a ``part`` in that of the batch at ``positions``."""
         if not self.rebalanced:
             return len(part) / len(positions)
         labels = self.split.train.labels
         return self.weights.share(self.class_weights, labels[part], labels[positions])
 
     def _order(self, sampling: Sampling) -> Tensor:
-        """Positions of an epoch: what the sampling draws, or as many draws as fill the recipe's steps."""
-        labels, counts = self.split.train.labels, self.split.counts
+        """Positions of an epoch: what the sampling draws once, or as often as it takes to fill the recipe's steps."""
+        labels, counts = self.split.train.labels, self.split.drawn_counts
         order = sampling.epoch(labels, counts, self.order, self.progress)
         wanted = self.recipe.steps * self.recipe.batch_size
         while len(order) < wanted:
             order = torch.cat([order, sampling.epoch(labels, counts, self.order, self.progress)])
         return order[:wanted] if wanted else order
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Move the averaged weights a little, and batch norm's statistics with them or to where they are."""
-        if self.averaged is None:
-            return
-        mean_norms = self.recipe.ema_norms == "averaged"
-        ours: list[Tensor] = list(self.averaged.parameters())
-        theirs: list[Tensor] = list(self.model.parameters())
-        for mine, buffer in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-            if mean_norms and buffer.is_floating_point():
-                ours.append(mine)
-                theirs.append(buffer)
-            else:
-                mine.copy_(buffer)
-        torch._foreach_lerp_(ours, theirs, 1 - self.recipe.ema)
-
-    @torch.no_grad()
-    def _shrink(self) -> None:
-        """Decoupled weight decay of all that is not frozen, batch norm's statistics included."""
-        if self.recipe.shrink:
-            kept = [k for module in self.model.modules() if isinstance(module, Backbone) for k in module.kept]
-            frozen = {id(t) for module in (*self.frozen, *kept) for t in module.state_dict(keep_vars=True).values()}
-            ours = [t for t in self.model.state_dict(keep_vars=True).values() if t.is_floating_point() and id(t) not in frozen]
-            torch._foreach_mul_(ours, 1 - self.recipe.shrink)
 
     @property
     def evaluated(self) -> Net:
@@ -307,18 +269,14 @@ class Training:
         return self.model if self.averaged is None else self.averaged
 
     def train_mode(self) -> None:
-        """Batch norm learns, except in what is frozen unless it shall there too."""
+        """Put the network into training mode. In frozen modules, batch norm learns only if ``frozen_norms`` is set."""
         self.model.train()
         for module in self.frozen:
             module.train(self.frozen_norms)
 
     def _set_rate(self, rate: float) -> None:
         self.rate = rate
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+        set_rate(self.optimizer, rate)
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
@@ -337,7 +295,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.replay:
-            self._keep_rate_on_device()
+            keep_rate_on_device(self.optimizer, self.rate, self.device)
             self.replay.forget()
         self.order.set_state(state["order"])
         self.augment.set_state(state["augment"])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from lt_core.recipes import Recipe
 
-#: Part of a cosine's half period that training covers.
+#: Share of a cosine's half period that training covers.
 _ARCS = {"cosine_7_16": 7 / 16, "cosine_1_16": 1 / 16}
 
 
 def make_optimizer(recipe: Recipe, model: nn.Module, undecayed: list[nn.Parameter]) -> Optimizer:
-    """Fused optimiser; weight decay on every parameter that is trained but ``undecayed``."""
+    """A fused optimiser, with weight decay on every trained parameter except ``undecayed``."""
     if not recipe.decay_norms:
         undecayed = [p for p in model.parameters() if p.requires_grad and p.ndim == 1]
     spared = {id(p) for p in undecayed}
@@ -25,18 +26,34 @@ def make_optimizer(recipe: Recipe, model: nn.Module, undecayed: list[nn.Paramete
         },
         {"params": undecayed, "weight_decay": 0.0},
     ]
-    groups = [g for g in groups if g["params"]] or groups[:1]  # a stage that trains nothing has no use for it
+    groups = [g for g in groups if g["params"]] or groups[:1]  # a stage that trains nothing keeps an empty group
     if recipe.optimizer == "adam":
         return Adam(groups, lr=recipe.lr, fused=True)
     return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
 
 
-def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
-    """Rate at ``fraction`` (0…1) of epoch number ``epoch`` (from 0).
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Let the next step have this learning rate, whether the optimiser reads it from the device or from the host."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
-    Warm-up lasts k = warmup_epochs epochs (or round(warmup · epochs), at least one if any): (epoch + 1)/k of the rate an
-    epoch, or (epoch + fraction)/k every step. Cosine decay falls every step, from the base rate to 0 or along a part of the
-    arc, or as it stands when the epoch begins. Milestones take effect at the start of epoch round(milestone · epochs).
+
+def keep_rate_on_device(optimizer: Optimizer, rate: float, device: torch.device) -> None:
+    """Let the optimiser read its rate from the device's memory, so that a recorded step holds at any rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.full((), rate, device=device)
+
+
+def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:
+    """The learning rate at ``fraction`` (0…1) of the epoch with number ``epoch``, from 0.
+
+    Warm-up lasts k = warmup_epochs epochs (or round(warmup · epochs), at least one, if ``warmup`` is set). The rate is multiplied
+    by (epoch + 1)/k in each epoch, or by (epoch + fraction)/k in each step. Cosine decay lowers the rate in each step, from the
+    base rate to 0 or along a part of the arc; decay by epoch keeps the value that an epoch starts with. Milestones take effect at
+    the start of epoch round(milestone · epochs).
     """
     rate = recipe.lr
     done = (epoch + fraction) / recipe.epochs

@@ -1,7 +1,7 @@
 """One trial in several processes of one machine: process 0 runs the trial and starts the others.
 
-The others end with it: each ends when its standard input closes, and any that are left when the trial ends are killed. If one
-dies, the whole trial fails. They write nothing: checkpoints, shared stages and predictions are written by process 0.
+The others end with it: each ends when its standard input closes, and those that are left when the trial ends are killed. If one
+dies, the whole trial fails. Only process 0 writes checkpoints, shared stages and predictions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Other:
         assert self.process.stdin
         task = {"trial": carried(spec), "runtime": asdict(runtime), "store": store}
         self.process.stdin.write(json.dumps(task).encode() + b"\n")
-        self.process.stdin.flush()  # and it stays open: its end is what the process listens for
+        self.process.stdin.flush()  # it stays open, because the process ends when it is closed
 
     def died(self) -> bool:
         return self.process.poll() not in (None, 0)
@@ -59,7 +59,7 @@ class _Other:
 
 
 def led(steps: Steps, spec: TrialSpec, runtime: Runtime) -> Iterator[Any]:
-    """The ``steps`` of a trial as process 0 of ``runtime.ranks`` takes them."""
+    """The ``steps`` of a trial, taken by process 0 of ``runtime.ranks`` together with the others, which it starts."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lt-team-", ignore_cleanup_errors=True)))
         store = str(folder / "meeting")
@@ -76,15 +76,15 @@ def led(steps: Steps, spec: TrialSpec, runtime: Runtime) -> Iterator[Any]:
 
 
 def together(runtime: Runtime, store: str) -> AbstractContextManager[Team]:
-    """A block in which this process is the one of ``runtime.rank``."""
-    # All are on one machine; by its name gloo may look for it elsewhere.
+    """A block in which this process is number ``runtime.rank`` of the team."""
+    # All processes are on one machine, but gloo would look up the machine's name, which may lead to another address.
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     return joined(runtime.rank, runtime.ranks, store, runtime.torch_device())
 
 
 def _explained(result: TrialResult, others: list[_Other]) -> TrialResult:
-    """``result`` with the end of another process as its cause, if that is why this one could not go on."""
+    """``result`` with the death of another process as its cause, if that is why this process could not continue."""
     if "torch/distributed" not in result.traceback:
         return result
     end = time.monotonic() + _PATIENCE

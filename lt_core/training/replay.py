@@ -1,8 +1,8 @@
 """Training steps that a GPU records once and then replays, so that the host does not launch every operation again.
 
-A step of ResNet-32 is some four hundred operations, each shorter than the host takes to launch it. Recorded as one CUDA graph,
-they follow each other without the host. A replay repeats the operations on the same memory, with whatever the host decided
-during the recording. Steps are therefore replayed only if every part of them promises not to decide anything on the host
+A step of ResNet-32 has about four hundred operations, and each takes less time than the host needs to launch it. Recorded as one
+CUDA graph, they follow each other without the host. A replay repeats the operations on the same memory, with whatever the host
+decided during the recording. Steps are therefore replayed only if all their parts promise not to decide anything on the host
 (`lt_core.parts.Part.captured`).
 """
 
@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-#: Steps of each kind that run operation by operation first: libraries make their workspaces, the optimiser its momenta.
+#: The first steps of each kind run operation by operation, so that libraries make their workspaces and the optimiser its momenta.
 EAGER_STEPS = 3
 
 
@@ -22,23 +22,23 @@ class Recording(Protocol):
     """Operations that were recorded, to be run again on the same memory."""
 
     def replay(self) -> None:
-        """Run them."""
+        """Run the operations."""
 
 
 class Recorder(Protocol):
     """Makes recordings."""
 
     def __call__(self, body: Callable[[], None], generators: Sequence[Generator], earlier: Recording | None) -> Recording:
-        """What ``body`` does to tensors, without doing it.
+        """Record what ``body`` does to tensors, without doing it.
 
         Args:
-            generators: all that ``body`` draws from, besides the device's own; a replay draws from where they stand.
+            generators: all generators that ``body`` uses besides the device's own; a replay continues from their present states.
             earlier: a recording of the same training, which never runs at the same time.
         """
 
 
 def cuda_graph(body: Callable[[], None], generators: Sequence[Generator], earlier: Recording | None) -> torch.cuda.CUDAGraph:
-    """``body`` as a CUDA graph, in the memory of the ``earlier`` one, which leaves nothing behind there that is still needed."""
+    """``body`` as a CUDA graph, which shares the memory of the ``earlier`` one, whose contents are no longer needed."""
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
@@ -49,12 +49,12 @@ def cuda_graph(body: Callable[[], None], generators: Sequence[Generator], earlie
 
 
 def recorder_for(device: torch.device) -> Recorder | None:
-    """How steps are recorded on this kind of device; None: they are not, since a CPU has nothing to launch."""
+    """How steps are recorded on this kind of device; None: they are not, because on a CPU nothing has to be launched."""
     return cuda_graph if device.type == "cuda" else None
 
 
 class Replay:
-    """Does the steps of one training: the first of each kind operation by operation, then from a recording of that kind."""
+    """Runs the steps of one training: the first ones of each kind operation by operation, then from a recording of that kind."""
 
     def __init__(self, recorder: Recorder, generators: Sequence[Generator]) -> None:
         self.recorder, self.generators = recorder, generators
@@ -68,7 +68,7 @@ class Replay:
         self.seen, self.recorded, self.latest = {}, {}, None
 
     def __call__(self, body: Callable[[Tensor], None], positions: Tensor, kind: Hashable) -> None:
-        """Do ``body(positions)``. Of one ``kind`` are bodies that do the same for other positions, equally many."""
+        """Run ``body(positions)``. Bodies are of the same ``kind`` if they do the same for equally many positions."""
         self.seen[kind] = self.seen.get(kind, 0) + 1
         if self.seen[kind] <= EAGER_STEPS:
             body(positions)

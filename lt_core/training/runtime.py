@@ -1,4 +1,4 @@
-"""Where a trial runs. Nothing here enters its ID."""
+"""Where and how a trial runs. Nothing here enters its ID."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Runtime:
 
     data_dir: str | None = None
     device: str = "auto"  # auto: CUDA if there is one, else CPU
-    threads: int = 1  # CPU threads; as many as the CPUs that the scheduler gave
+    threads: int = 1  # CPU threads, as many as the CPUs that the scheduler assigned
     checkpoint: str | None = None  # file for the trial's own checkpoint; None: none is written
     stages: str | None = None  # folder of the stages that several trials share; None: each trains its own
-    predictions: str | None = None  # folder in which the trial leaves what it predicts, by its id; None: it leaves nothing
-    weights: str | None = None  # likewise, in which it leaves its trained network
+    predictions: str | None = None  # folder for the trial's predictions, under its ID; None: they are not kept
+    weights: str | None = None  # folder for its trained network, under its ID; None: it is not kept
     checkpoint_every: float = 30.0  # seconds between two checkpoints, so that only long trials write one
-    embed: bool = False  # keep what is there to look at: test images by their features, images that were made
+    embed: bool = False  # record what is only for viewing: test images by their features, and generated images
     time_limit: float | None = None  # seconds, after which the trial ends with status timeout
-    ranks: int = 1  # processes that train the trial together, each on a GPU of its own if there are any
-    rank: int = 0  # which of them this is
-    gpus: float | None = None  # GPUs that the scheduler gave the trial, or a fraction of one; None: nothing is said of them
+    ranks: int = 1  # processes that train the trial together, each on its own GPU if there are any
+    rank: int = 0  # number of this process among them
+    gpus: float | None = None  # GPUs, or a fraction of one, that the scheduler assigned to the trial; None: unknown
 
     def torch_device(self) -> torch.device:
         """Raises UserError for a device that the machine lacks."""
@@ -45,7 +45,7 @@ class Runtime:
         return torch.device(self.device)
 
     def given(self, gpus: float | None) -> Runtime:
-        """This runtime for a trial that was given ``gpus`` GPUs: without any, ``auto`` is the CPU, whatever the process sees.
+        """This runtime for a trial to which ``gpus`` GPUs were assigned; with 0, ``auto`` means the CPU, even if there is a GPU.
 
         Args:
             gpus: may be a fraction; None if unspecified.
@@ -53,7 +53,7 @@ class Runtime:
         return replace(self, gpus=gpus, device="cpu" if gpus == 0 and self.device == "auto" else self.device)
 
     def here(self) -> torch.device:
-        """Where this process computes for trials that may run on other machines: their device, or the CPU where it has none."""
+        """Where this process computes for trials that may run on other machines: their device, or the CPU if it lacks that."""
         no_gpu = self.device.startswith("cuda") and not torch.cuda.is_available()
         return replace(self, device="cpu" if no_gpu else self.device).torch_device()
 
@@ -65,18 +65,18 @@ class Runtime:
 
 
 def _make_repeatable(kind: str) -> None:
-    """Have torch use kernels that give the same bits twice on this kind of device.
+    """Make torch use kernels that give the same bits every time on this kind of device.
 
-    A CPU needs nothing at a given number of threads. On a GPU three things leave bits to chance:
+    A CPU needs nothing if the number of threads is the same. On a GPU three things leave bits to chance:
 
-    - cuDNN's search times its kernels and takes the fastest, another one each time, even among those that repeat themselves.
-      Its heuristics, which are asked without the search, depend on shapes alone.
-    - Sums by atomic additions (scatter_add, index_add, cumsum of floats, slopes of gather): torch has a sorted form of each.
-      What has none, such as the slope of reflection padding in CycleGANs, warns and goes on.
-    - cuBLAS shares its workspace between streams unless it has buffers of its own, whose sizes it reads when it is first used.
+    - cuDNN's search times its kernels and takes the fastest, which can differ each time, even among deterministic kernels.
+      Its heuristics, which replace the search, depend only on shapes.
+    - Sums by atomic additions (scatter_add, index_add, cumsum of floats, gradients of gather): torch has a sorted form of each.
+      An operation without one, such as the gradient of reflection padding in CycleGANs, only gives a warning.
+    - cuBLAS shares its workspace between streams unless it has its own buffers, whose sizes it reads when it is first used.
 
-    Filling fresh memory with NaN, which torch adds to find reads of it, would cost a launch an operation and is left out.
-    Convolutions in TF32, torch's default, repeat themselves, but are not the float32 that the row says.
+    Torch would also fill new memory with NaN, to reveal reads of it. This is switched off, because it costs a launch for each
+    operation. Convolutions in TF32, torch's default, are deterministic, but are not the float32 that the record states.
     """
     on_gpu = kind == "cuda"
     if on_gpu:
@@ -90,8 +90,8 @@ def _make_repeatable(kind: str) -> None:
 
 @contextmanager
 def drawing_from(seed: int, epoch: int, device: torch.device, rank: int = 0) -> Iterator[None]:
-    """Layers draw from the process's generators, such as dropout does: in this block from what ``seed`` and ``epoch`` give, and
-    the ``rank`` of a process that has a share of each batch.
+    """In this block, the process's generators, from which layers such as dropout draw, are seeded by ``seed``, ``epoch`` and the
+    ``rank`` of a process that has a share of each batch.
 
     Afterwards the generators are restored, so that a training neither depends on the rest of the process nor affects it.
     """
@@ -107,11 +107,11 @@ def drawing_from(seed: int, epoch: int, device: torch.device, rank: int = 0) -> 
 
 @cache
 def prefers_bfloat16(kind: str) -> bool:
-    """Whether ``precision: auto`` is bfloat16 on this kind of device: a rule, since a timing must not decide a figure's bits.
+    """Whether ``precision: auto`` is bfloat16 on this kind of device: a rule, because a timing must not decide a figure's bits.
 
-    GPUs: where they compute in it. Processors: Intel's with AMX, AMD's with AVX512-BF16. Intel's with AVX512-BF16 alone train
-    ResNet-32 a quarter slower in it than in float32, and everything else emulates it. `benchmarks/train_speed.py` measures
-    both and says where the rule is wrong.
+    GPUs: if they compute in bfloat16. Processors: Intel's with AMX, and AMD's with AVX512-BF16. Intel's with only AVX512-BF16
+    train ResNet-32 a quarter slower than in float32, and all others emulate bfloat16. `benchmarks/train_speed.py` measures both
+    precisions and reports where the rule is wrong.
     """
     if kind == "cuda":
         answer: bool = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -120,13 +120,13 @@ def prefers_bfloat16(kind: str) -> bool:
 
 
 def _cpu_prefers_bfloat16(vendor: str, flags: frozenset[str]) -> bool:
-    """The rule for a processor, by what Linux says of it; nothing is said elsewhere, which means float32."""
+    """The rule for a processor, by what Linux says about it; on other systems nothing is known, which means float32."""
     return "amx_bf16" in flags or (vendor == "AuthenticAMD" and "avx512_bf16" in flags)
 
 
 @cache
 def _cpu_fact(key: str) -> str:
-    """What /proc/cpuinfo says of the first processor under ``key``; empty where there is no such file or line."""
+    """The value of ``key`` in /proc/cpuinfo for the first processor; empty if there is no such file or line."""
     try:
         with open("/proc/cpuinfo") as file:
             return next((row.split(":", 1)[1].strip() for row in file if row.split(":", 1)[0].strip() == key), "")
@@ -136,7 +136,7 @@ def _cpu_fact(key: str) -> str:
 
 def gpu_is_lost() -> bool:
     """Whether no trial can compute on a GPU in this process any more: after an error inside a kernel, such as an illegal
-    address, CUDA answers every further call with that error. Running out of memory is not such an error.
+    address, every further call of CUDA fails with that error. Running out of memory is not such an error.
     """
     if not torch.cuda.is_initialized():
         return False
@@ -147,31 +147,32 @@ def gpu_is_lost() -> bool:
     return False
 
 
-#: How memory that ran out is told of where the error is a plain one: by CUDA, on the host, by cuBLAS and by cuDNN, whose ninth
-#: version says …_HOST_ALLOCATION_FAILED and …_DEVICE_ALLOCATION_FAILED.
+#: Words of errors of other types that mean that memory ran out: from CUDA, the host, cuBLAS and cuDNN, whose version 9 says
+#: …_HOST_ALLOCATION_FAILED and …_DEVICE_ALLOCATION_FAILED.
 _NO_MEMORY = (
     "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed", "allocation_failed",
 )  # fmt: skip
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, of the host or of a GPU."""
+    """Whether ``error`` says that the host or a GPU ran out of memory."""
     words = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in words for said in _NO_MEMORY)
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """The dtype to autocast to, or None for float32; ``auto`` goes by `prefers_bfloat16`."""
+    """The dtype for autocast, or None for float32; ``auto`` follows `prefers_bfloat16`."""
     if precision == "bfloat16" or (precision == "auto" and prefers_bfloat16(device.type)):
         return torch.bfloat16
     return None
 
 
 def kind_of_device(precision: str, device: torch.device) -> str:
-    """What training states may not be moved between, as part of a file name: ``cpu-float32``, ``cuda-bfloat16``, ….
+    """The kind of device and the precision, between which training states must not move, as part of a file name:
+    ``cpu-float32``, ``cuda-bfloat16``, ….
 
-    Generators of two kinds of device have other states and other draws, and a trial in two precisions would be told as one in
-    the last. The number of threads moves only the last bits, so that a trial can go on with another.
+    Generators of two kinds of device have different states and draw different numbers, and a trial in two precisions would be
+    recorded under the last one. The number of threads changes only the last bits, so a trial can continue with another number.
     """
     return f"{device.type}-{_precision_name(autocast_dtype(precision, device))}"
 
@@ -182,7 +183,7 @@ def _precision_name(dtype: torch.dtype | None) -> str:
 
 @cache
 def device_name(kind: str) -> str:
-    """The processor's model name."""
+    """The model name of the GPU or of the processor."""
     if kind == "cuda":
         return torch.cuda.get_device_name()
     return _cpu_fact("model name") or platform.processor() or platform.machine()
@@ -196,7 +197,7 @@ def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
         "device_name": device_name(device.type),
         "threads": runtime.threads,
         "precision": _precision_name(dtype),
-        "torch": str(torch.__version__),  # a subclass of str that a record, once read again, has not
+        "torch": str(torch.__version__),  # it is a subclass of str, which would not survive writing and reading a record
         "python": platform.python_version(),
         "host_cpus": os.cpu_count(),
         **({"ranks": runtime.ranks} if runtime.ranks > 1 else {}),

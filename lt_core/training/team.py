@@ -1,10 +1,10 @@
 """Processes that train one trial together, each on its own device.
 
 Every process has the whole trial: it draws the same order and the same augmentation, and holds the same weights. Only the
-network's work is divided. Each passes its share of a batch through the network and is told the outputs and features of the other
-shares; then all compute the loss of the whole batch, whatever it looks at, and the gradients of all shares are summed. So a step
-is that of one process at the same batch up to the order of sums. Only batch norm normalises each share by itself, unless the
-recipe has it synchronised.
+network's work is divided. Each process passes its share of a batch through the network, and gets the outputs and features of the
+other shares. Then all compute the loss of the whole batch, whatever it depends on, and the gradients of all shares are summed. A
+step is therefore that of one process with the same batch, up to the order of sums. Only batch norm normalises each share by
+itself, unless the recipe synchronises it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ Forward = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Team:
-    """The processes of one trial, as one of them sees it.
+    """The processes of one trial, as one of them sees them.
 
     Args:
         rank: the number of this process, from 0.
-        size: how many there are.
+        size: the number of all processes.
     """
 
     rank: int
     size: int
 
     def divided(self, forward: Forward, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``forward`` of all images, of which this process computes its share; gradients reach that share alone.
+        """The result of ``forward`` for all images, of which this process computes its share; gradients reach only that share.
 
-        With fewer than two images per process, every process computes all of them, with its share of the gradients: batch norm
+        With fewer than two images per process, every process computes all of them and scales the gradients, because batch norm
         needs two.
         """
         count = len(images)
@@ -53,7 +53,7 @@ class Team:
         return self._joined(outputs, bounds), self._joined(features, bounds)
 
     def _joined(self, mine: Tensor, bounds: list[int]) -> Tensor:
-        """The shares of all processes in order, this one's with its history."""
+        """The shares of all processes in order; gradients flow through this process's own."""
         sizes = [end - start for start, end in pairwise(bounds)]
         padded = mine.new_zeros(max(sizes), *mine.shape[1:])
         padded[: len(mine)] = mine.detach()
@@ -79,7 +79,7 @@ class Team:
                 tensor.copy_(part.view(tensor.shape))
 
     def agree(self, value: T) -> T:
-        """What process 0 holds for ``value``, in every process."""
+        """The ``value`` of process 0, in every process."""
         held: list[Any] = [value]
         dist.broadcast_object_list(held, src=0)
         agreed: T = held[0]
@@ -87,7 +87,7 @@ class Team:
 
 
 def _scaled_gradient(value: Tensor, factor: float) -> Tensor:
-    """``value``, whose gradients are multiplied by ``factor``."""
+    """``value``, with gradients that are multiplied by ``factor``."""
     return value.detach() + factor * (value - value.detach()) if value.requires_grad else value
 
 
@@ -95,7 +95,7 @@ _team: Team | None = None
 
 
 def current() -> Team | None:
-    """The team that this process is in; None: trials are its own."""
+    """The team to which this process belongs; None: it trains its trials alone."""
     return _team
 
 
@@ -106,7 +106,7 @@ def joined(rank: int, size: int, store: str, device: torch.device) -> Iterator[T
     if device.type == "cuda":
         torch.cuda.set_device(device)
     kind = "nccl" if device.type == "cuda" else "gloo"
-    # One may wait for long, as for a stage that another trial trains; that all are alive is seen to elsewhere.
+    # A process may wait for long, for example for a stage that another trial trains; dead processes are noticed elsewhere.
     dist.init_process_group(kind, init_method=f"file://{store}", rank=rank, world_size=size, timeout=timedelta(days=7))
     _team = Team(rank, size)
     try:

@@ -127,13 +127,11 @@ def test_loading_says_what_bounds_it(photographs, tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["folders", "list"])
-def test_very_many_files_are_a_set_whose_figures_are_taken(monkeypatch, tmp_path, layout):
+def test_very_many_files_are_a_set_whose_figures_are_taken(monkeypatch, empty_folders, tmp_path, layout):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import many_files
 
     monkeypatch.setattr(many_files, "CLASSES", 4)
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
     many_files.write_pictures(tmp_path, 40)
     found = {what: many_files.measured(what, layout, tmp_path, 16) for what in ("add", "begin", "usual", "trial")}
     assert all(its["seconds"] > 0 and 0 < its["imports"] <= its["memory"] for its in found.values())

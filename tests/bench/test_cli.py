@@ -121,7 +121,7 @@ def test_a_metric_is_listed_with_its_direction_its_unit_and_what_it_is_about(cal
     _, out, _ = call("list", "metrics")
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert lines["error"] == "error rate in %, lower is better"
-    assert lines["few"] == "accuracy on few-shot classes in %, higher is better; classes of fewer than 20 training images"
+    assert lines["few"] == "accuracy on few-shot classes in %, higher is better; classes with fewer than 20 training images"
     assert lines["minority_f1"] == "F1 of the smallest class in %, higher is better"
     assert lines["ece"] == "expected calibration error in %, lower is better; on the test set only"
     _, out, _ = call("list", "metrics", "seconds", "--json")

@@ -176,7 +176,7 @@ def test_a_network_without_a_map_is_refused(call, write_suite, tmp_path):
     )
     bench.run(suite, backend="inline", keep="weights", out=tmp_path, limit=1)
     code, _, err = call("explain", str(tmp_path / "tiny"), "--out", "a.png")
-    assert code == 2 and "MLP keeps no map of the picture that gradcam could weigh: use --kind rise" in err
+    assert code == 2 and "MLP has no map of the picture, which gradcam needs: use --kind rise" in err
     code, _, err = call("explain", str(tmp_path / "tiny"), "--kind", "rise[masks=10]", "--out", "a.png")
     assert code == 0, err
 

@@ -15,7 +15,7 @@ from bench.explaining.kept import kept_trials, network, of_one_budget
 from bench.records.store import Store
 from lt_core import asked
 from lt_core.data.sources import load_set
-from lt_core.training.trial import draw_images
+from lt_core.data.trial_images import draw_images
 from tests.bench.harness import TINY
 
 SHORT = {
@@ -106,8 +106,8 @@ def test_an_ensemble_is_refused(write_suite, tmp_path, call):
     changes = {**SHORT, "methods": ["easy_ensemble"], "seeds": 1}
     store = bench.run(write_suite(**changes), backend="inline", keep="weights", out=tmp_path)
     code, _, err = call("geometry", str(store.path))
-    assert code == 2 and "easy_ensemble is an ensemble, whose networks have no features in common" in err
+    assert code == 2 and "easy_ensemble is an ensemble, whose networks do not share features" in err
     code, _, err = call("explain", str(store.path))
-    assert code == 2 and "an ensemble keeps no map of the picture that gradcam could weigh" in err
+    assert code == 2 and "an ensemble has no map of the picture, which gradcam needs" in err
     code, _, err = call("explain", str(store.path), "--kind", "rise[masks=10]", "--images", "2", "--out", "a.png")
     assert code == 0, err

@@ -6,7 +6,6 @@ import pytest
 
 from bench.suites.suite import load_suite
 from lt_core.data.longtail import training_sizes
-from lt_core.data.sources import load_set
 from tests.bench.pages import Page, shortened
 from tests.layouts import birds, faces, horses
 
@@ -14,19 +13,14 @@ PAGE = Page("docs/joint.md")
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, empty_folders):
     """A data folder with a set in each layout, and the files of the page."""
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.delenv("LT_DATA", raising=False)
-    load_set.cache_clear()
     for make, name in ((horses, "apple2orange"), (faces, "celeba"), (birds, "CUB_200_2011")):
         make(tmp_path / "data" / name)
     for name, text in PAGE.files.items():
         small = text.replace("subset_seeds: 3", "subset_seeds: 1").replace("base: photos_pair", "base: digits")
         (tmp_path / name).write_text(small)
-    yield tmp_path
-    load_set.cache_clear()
+    return tmp_path
 
 
 @pytest.mark.timeout(280)

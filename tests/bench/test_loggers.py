@@ -17,7 +17,7 @@ from bench.suites.suite import Suite
 from lt_core.errors import UserError
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.testing.trials import tiny_spec
-from lt_core.training.trial import Progress, run_trial
+from lt_core.training import Progress, run_trial
 
 SPEC = tiny_spec("focal[gamma=2]")
 

@@ -19,7 +19,7 @@ from bench.report.tables import TABLES
 from bench.tuning import driver as tuning
 from bench.tuning import summary, winners
 from lt_core.errors import UserError
-from lt_core.metrics import METRICS, base, metric
+from lt_core.metrics import METRICS, base, metric, registered
 from tests.bench import synthetic
 from tests.bench.harness import ROOT, command
 from tests.bench.spaces import STUDY, inline, space
@@ -152,7 +152,7 @@ def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
         fresh = Store(store.path)
         fresh.compact()
         assert fresh.frame().groupby("label")["worst"].first().to_dict() == {"focal": 0.45 / share, "softmax": 0.4 / share}
-        assert fresh._current("trials", fresh._stamp(fresh._record_entries()))  # what was written is read until it changes
+        assert fresh._frames.is_current("trials", fresh._files.stamp())  # what was written is read until it changes
         del registry._items["worst"]
 
 
@@ -224,4 +224,4 @@ def test_a_name_that_another_column_has_is_refused_where_it_is_declared(registry
 def test_no_metric_can_go_by_a_name_that_frames_and_leaderboard_use(store):
     of_metrics = {word for made in METRICS.values() for word in (made.name, made.column, f"{made.name}_std")}
     frame = Store(store.path).frame()
-    assert {*frame.columns, *leaderboard(frame).columns} - of_metrics <= base.RESERVED
+    assert {*frame.columns, *leaderboard(frame).columns} - of_metrics <= registered.RESERVED

@@ -309,7 +309,7 @@ def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):
     run = synthetic.store(tmp_path / "run", [synthetic.trial()])
     (record,) = run.records.glob("*.json")
     trials = Store(run.path).frame()
-    parquet.write(run.path, {"trials": pd.concat([trials, trials])}, run._stamp(run._record_entries()))
+    parquet.write(run.path, {"trials": pd.concat([trials, trials])}, run._files.stamp())
     with pytest.raises(UserError, match=f"trials.parquet is damaged .it contains trial {record.stem} twice.: delete it"):
         Store(run.path).frame()
     shutil.rmtree(run.records)

@@ -54,7 +54,7 @@ def test_no_label_or_cause_can_become_markup(run):
     )
     frame = store.frame()
     frame["label"] = frame["label"].where(frame["seed"] != 2, EVIL)
-    store._frames = {"trials": frame}
+    store._frames._frames = {"trials": frame}
     page = own(report.render(store))
     assert "alert(1)" in page, "it is shown"
     assert "<script>alert" not in page and "<img src=x" not in page

@@ -44,7 +44,7 @@ from tests.bench.spaces import STUDY, space
             {"objectives": "minority_f1", "data": {"dataset": "digits", "imbalance_factor": 1, "n_max": 40, "validation": 5}},
             "minority_f1 is about the smallest class, and all of digits here have 40",
         ),
-        ({"objectives": "many_accuracy"}, "many_accuracy is about classes of more than 100 training images, and digits here has"),
+        ({"objectives": "many_accuracy"}, "is about classes with more than 100 training images, and digits here has"),
         ({"baseline": "cbb"}, "unknown study in baseline 'cbb': did you mean 'cb'"),
         ({"shared": ["recipe.lr"]}, "shared must be a mapping"),
         ({"shared": {"recipe.lrr": {"low": 1, "high": 2}}}, "did you mean 'lr'"),

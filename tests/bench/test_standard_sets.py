@@ -10,7 +10,6 @@ import pytest
 from bench.records.store import Store
 from bench.suites import cost
 from lt_core.data.sets import DATASETS
-from lt_core.data.sources import load_set
 from lt_core.data.standard import git_of, md5_of
 from lt_core.data.standard_sets import STANDARD
 from tests import standard_table
@@ -21,12 +20,8 @@ PAGE = Page("docs/standard-sets.md")
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, empty_folders, monkeypatch):
     """A data folder with small versions of Places-LT and iNaturalist 2018, next to the files of the page."""
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.delenv("LT_DATA", raising=False)
-    load_set.cache_clear()
     known = {which: {"md5": (md5_of(listing(which, by_class)),)} for which in ("train", "test")}
     monkeypatch.setitem(DATASETS._items, "places_lt", shrunken("places_lt", **known))
     inat = shrunken(
@@ -39,8 +34,7 @@ def folder(tmp_path, monkeypatch):
     fill(tmp_path / "data", animals)
     for name, text in PAGE.files.items():
         (tmp_path / name).write_text(text)
-    yield tmp_path
-    load_set.cache_clear()
+    return tmp_path
 
 
 def test_the_tables_are_those_of_the_registry():

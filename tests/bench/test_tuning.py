@@ -216,13 +216,13 @@ def test_a_budget_in_hours_ends_though_every_setting_fails(tmp_path):
 
 
 def test_what_failed_is_tried_again_when_asked_for_and_costs_no_budget(tmp_path, monkeypatch):
-    import lt_core.training.trial as trial
+    from lt_core.training import running
 
     def broken(*_, **__):
         raise RuntimeError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "draw_images", broken)
+        patch.setattr(running, "draw_images", broken)
         (one,), _ = search(tmp_path, studies={"la": STUDY}, trials=2)
     assert [t.state.name for t in one.optuna.trials] == ["FAIL", "FAIL"]
     made = space(studies={"la": STUDY}, trials=2)

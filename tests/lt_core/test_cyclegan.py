@@ -169,7 +169,7 @@ def test_the_largest_class_is_filled_up_by_the_way_back_from_the_next_largest(ma
     assert set(made.gans) == {1, 2} and made.next == 1
     made.gans[1].to_a, made.gans[1].to_b, made.gans[2].to_b = Shift(-0.25), Shift(0.25), Shift(0.5)
     planned, grown = (made.grown(split, translate) for translate in (False, True))
-    assert grown.train.labels[65:].tolist() == [0] * 10 + [1] * 30 + [2] * 45 and grown.counts.tolist() == [50, 50, 50]
+    assert grown.train.labels[65:].tolist() == [0] * 10 + [1] * 30 + [2] * 45 and grown.drawn_counts.tolist() == [50, 50, 50]
     for label, first, last in ((0, 65, 75), (1, 75, 105), (2, 105, 150)):
         mine = split.train.pixels[made.sources(label)]
         assert made.sources(label).tolist() == (split.train.labels == int(label == 0)).nonzero()[:, 0].tolist()

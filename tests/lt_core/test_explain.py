@@ -138,7 +138,7 @@ def test_of_two_branches_the_place_is_the_one_that_both_see():
 def test_a_network_without_places_is_refused_in_one_sentence_and_others_explain_it():
     classifier = Softmaxed(build_model("mlp", (8, 8, 1), 3, LinearHead()))
     images, labels = pictures(2, 1, 8), torch.tensor([0, 1])
-    with pytest.raises(UserError, match=r"keeps no map of the picture that gradcam could weigh: use --kind rise or gradient"):
+    with pytest.raises(UserError, match=r"has no map of the picture, which gradcam needs: use --kind rise or gradient"):
         explanation("gradcam").heat(classifier, images, labels)
     for kind in ("rise[masks=20]", "gradient"):
         assert explanation(kind).heat(classifier, images, labels).shape == (2, 8, 8)

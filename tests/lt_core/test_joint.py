@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from lt_core.errors import UserError
+from lt_core.features import by_batches, probabilities_of
 from lt_core.generation.scores import Judge
 from lt_core.models.cyclegan import Translator
 from lt_core.models.flops import forward_flops
 from lt_core.stages import stages_of
 from lt_core.training import Runtime, run_trial, trial_steps
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 SMALL = {"gan_width": 4, "gan_blocks": 1}
@@ -54,7 +55,7 @@ def test_a_classifier_is_evaluated_and_shows_pictures_and_generators_by_themselv
 def test_aug_puts_translated_images_behind_the_real_ones(trainings, make_split):
     _, classifier = trainings("joint_aug", {"gan_share": 0.5})
     real, grown = make_split([40, 20, 5]).train, classifier.split
-    assert grown.counts.tolist() == [40, 20, 20] and grown.labelled_counts.tolist() == [40, 20, 5]
+    assert grown.drawn_counts.tolist() == [40, 20, 20] and grown.counts.tolist() == [40, 20, 5]
     assert torch.equal(grown.train.pixels[:65], real.pixels) and grown.train.labels[65:].tolist() == [2] * 15
     made = grown.train.pixels[65:].unique(dim=0)
     assert len(made) > 10 and all((real.pixels != image).flatten(1).any(1).all() for image in made), "they are new"
@@ -68,7 +69,7 @@ def test_an_epoch_of_alt_has_as_many_images_of_each_class_as_augs_made_on_the_wa
     *_, aug = trainings("joint_aug", {"gan_share": 0.5})
     *_, alt = trainings("joint_alt", {"gan_share": 0.5}, run=False)
     assert torch.equal(alt.split.train.labels, aug.split.train.labels)
-    assert alt.split.counts.tolist() == [40, 20, 20] and alt.split.labelled_counts.tolist() == [40, 20, 5]
+    assert alt.split.drawn_counts.tolist() == [40, 20, 20] and alt.split.counts.tolist() == [40, 20, 5]
     translation, seen = alt.step.config.translation, []
     alt.objective = lambda outputs, features, labels: seen.append(labels) or outputs.sum()
     make, asked = translation.make, []
@@ -117,7 +118,7 @@ def test_gamma_weighs_the_smaller_classes_and_them_alone(trainings, method):
     *_, training = trainings(method, {"minority_gamma": 0.25}, counts=(40, 5, 40))
     assert training.class_weights.tolist() == [1.0, 4.0, 1.0]
     *_, training = trainings(method, {"minority_gamma": 0.25, "gan_share": 0.0}, counts=(40, 5, 40))
-    assert training.class_weights.tolist() == [1.0, 4.0, 1.0] and training.split.counts.tolist() == [40, 5, 40]
+    assert training.class_weights.tolist() == [1.0, 4.0, 1.0] and training.split.drawn_counts.tolist() == [40, 5, 40]
 
 
 def test_class_balanced_weights_of_real_images_take_the_place_of_gamma(trainings):
@@ -125,13 +126,57 @@ def test_class_balanced_weights_of_real_images_take_the_place_of_gamma(trainings
     *_, training = trainings("joint_aug", {"minority_beta": 0.9})
     raw = torch.tensor([0.1 / (1 - 0.9**n) for n in (40, 20, 5)])
     torch.testing.assert_close(training.class_weights, raw * 3 / raw.sum())
-    assert training.split.counts.tolist() == [40, 40, 40]
+    assert training.split.drawn_counts.tolist() == [40, 40, 40]
+    *_, weighted = trainings("joint_aug[weights=effective_number,cb_beta=0.9]", run=False)
+    assert torch.equal(weighted.class_weights, training.class_weights)
+
+
+@pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
+def test_weights_and_margins_are_those_of_real_images(trainings, method):
+    """Of 40, 20 and 5 images: 1/n, and n^(−1/4) up to 0.5, though each class has 40 with the made ones."""
+    *_, training = trainings(f"{method}[weights=inverse,loss=ldam,head=cosine,scale=10]", run=False)
+    inverse, rarity = ([float(n) ** power for n in (40, 20, 5)] for power in (-1, -0.25))
+    assert training.class_weights.tolist() == pytest.approx([3 * w / sum(inverse) for w in inverse])
+    cosines, labels = torch.tensor([[0.3, 0.1, 0.2]] * 3), torch.arange(3)
+    for label, loss in enumerate(training.loss_of(cosines, labels).tolist()):
+        shifted = cosines[0].clone()
+        shifted[label] -= 0.5 * rarity[label] / rarity[2]
+        assert loss == pytest.approx(-float((10 * shifted).log_softmax(0)[label]), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
+def test_priors_are_those_of_real_images(trainings, method):
+    """π = 40/65, 20/65 and 5/65, in training and in a correction of predictions."""
+    prior, logits = torch.tensor([40.0, 20.0, 5.0]) / 65, torch.tensor([[0.3, 0.1, 0.2]])
+    *_, training = trainings(f"{method}[loss=logit_adjusted]", run=False)
+    expected = -(logits + prior.log()).log_softmax(1)[:, 2]
+    torch.testing.assert_close(training.loss_of(logits, torch.tensor([2])), expected)
+    *_, training = trainings(f"{method}[posthoc=logit_adjustment]", run=False)
+    images = training.split.test
+    raw = by_batches(training, images, lambda outputs, features: outputs)
+    torch.testing.assert_close(probabilities_of(training, images), (raw - prior.log()).softmax(1))
+
+
+def test_a_sampling_counts_made_images_too(trainings):
+    """Each class has 40 of the 120 images, and a third of the draws; by its real 5, the last one would have 87 of them."""
+    *_, training = trainings("joint_aug[sampling=class_balanced]", run=False)
+    seen = []
+    training.objective = lambda outputs, features, labels: seen.append(labels) or outputs.sum()
+    training.run_epoch()
+    drawn = torch.bincount(torch.cat(seen))
+    assert drawn.sum() == 120 and all(25 < n < 55 for n in drawn.tolist()), "within three standard deviations of 5.2"
+
+
+def test_smote_behind_made_images_adds_to_the_real_sizes(trainings):
+    *_, training = trainings("joint_aug[synthesis=smote]", {"gan_share": 0.5}, run=False)
+    assert training.split.counts.tolist() == [40, 40, 25], "20 made by SMOTE for each, on top of 20 and 5"
+    assert training.split.drawn_counts.tolist() == [40, 40, 40]
 
 
 @pytest.mark.parametrize("method", ["joint_aug", "joint_alt"])
 def test_on_balanced_data_both_classes_can_be_doubled(method, trainings, make_spec):
     *_, training = trainings(method, {"gan_share": 2.0}, counts=(20, 20))
-    assert training.split.counts.tolist() == [40, 40] and training.split.labelled_counts.tolist() == [20, 20]
+    assert training.split.drawn_counts.tolist() == [40, 40] and training.split.counts.tolist() == [20, 20]
     assert training.class_weights.tolist() == [1.0, 1.0], "neither is the minority"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lt_core import features
+from lt_core.data.sets import DATASETS
 from lt_core.features import features_of, probabilities_of, seen_of
 from lt_core.generation.scores import Judge, kernel_distance, near_copies, nearest, scores
 from lt_core.testing.trials import tiny_spec
@@ -74,6 +76,16 @@ def test_the_judge_is_trained_on_balanced_real_images():
     own = judges_trial(spec)
     assert (own.data.imbalance_factor, own.method.name, own.recipe) == (1, "softmax", spec.recipe)
     assert own.data.n_max == 132, "as many as the smaller class has in all"
+
+
+@pytest.mark.parametrize(("dataset", "each"), [("fashion_mnist", 6_000), ("mnist_4v9", 5_842), ("celeba_male_128px", 6_000)])
+def test_a_judge_is_trained_on_6000_images_of_each_class_at_most(dataset, each):
+    """Of CelebA's 68,261 men and 94,509 women too; smaller sets have the judge, and the shared file, that they would have."""
+    spec = tiny_spec("joint_aug", data={"dataset": dataset, "imbalance_factor": 10, "n_max": 40})
+    whole = dataclasses.replace(spec.data, imbalance_factor=1.0, n_max=min(DATASETS[dataset].train_counts))
+    assert judges_trial(spec).data.n_max == each
+    same = judges_trial(spec).trial_id == dataclasses.replace(judges_trial(spec), data=whole).trial_id
+    assert same == (dataset != "celeba_male_128px")
 
 
 def test_a_judge_looks_at_each_image_once_and_sees_what_it_did(make_split, monkeypatch):

@@ -34,14 +34,9 @@ TRAIN, TEST = pictures((8, 5, 3)), pictures((2, 2, 2), start=500)
 
 
 @pytest.fixture(autouse=True)
-def own_sets(tmp_path, monkeypatch):
-    """A folder for sets and a cache that no other test sees."""
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
+def no_sets(empty_folders, monkeypatch):
+    """No set that another test has added or lent."""
     monkeypatch.setattr(registered, "_lent", {})
-    load_set.cache_clear()
-    yield
-    load_set.cache_clear()
 
 
 @pytest.fixture
@@ -454,7 +449,7 @@ def test_places_without_pictures_are_refused(tmp_path):
         with pytest.raises(UserError, match=words):
             add_set("mine", tmp_path / place)
     train = tree(tmp_path / "train", TRAIN)
-    with pytest.raises(UserError, match="unknown class in the test set, 'zebra'"):
+    with pytest.raises(UserError, match="test set: unknown class 'zebra'"):
         add_set("mine", train, tree(tmp_path / "other", TEST, ("0", "1", "zebra")), size=8)
     with pytest.raises(UserError, match="class 2 has no picture in the test set"):
         add_set("mine", train, tree(tmp_path / "fewer", TEST[:4]), size=8)

@@ -20,10 +20,11 @@ from lt_core.stages import stages_of
 from lt_core.stages.base import second_recipe
 from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
-from lt_core.steps.semi import pass_rates
+from lt_core.steps.fixmatch import pass_rates
 from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.training.after_step import move_average, shrink
 from lt_core.training.loop import Training
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}
@@ -137,7 +138,7 @@ def test_the_ideal_profile_gives_the_public_codes_rates_and_targets(make_spec, m
     split = dataclasses.replace(make_split([6] * 10), unlabelled=make_split([9] * 10).train.nameless())
     training = next(iter(stages_of(spec).trainings(stage_context(spec, split, CPU)))).training
     ideal = 0.1 ** (torch.arange(10) / 9)
-    torch.testing.assert_close(training.step.target, (ideal / ideal.sum()).float(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(training.step.alignment.target, (ideal / ideal.sum()).float(), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
@@ -171,7 +172,7 @@ def test_alignment_moves_predictions_by_target_over_said(at_work):
     target = torch.tensor([12.0, 6.0, 3.0]).sqrt()
     moved = said * (target / target.sum() + 1e-6) / (1 / 3 + 1e-6)  # the memory is uniform at first
     torch.testing.assert_close(step.aligned(said), moved / moved.sum(1, keepdim=True))
-    torch.testing.assert_close(step.said.sum(0), torch.full((3,), 127 / 3) + said.mean(0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(step.alignment.said.sum(0), torch.full((3,), 127 / 3) + said.mean(0), atol=1e-4, rtol=0)
 
 
 def test_every_unlabelled_image_comes_once_a_pass(at_work):
@@ -258,8 +259,8 @@ def test_all_that_is_not_frozen_shrinks_after_it_was_averaged(at_work):
     training = at_work("softmax", ema=0.5, ema_norms="averaged", shrink=0.25)
     training.frozen = [training.model.backbone.groups[0]]
     before = {k: v.clone() for k, v in training.model.state_dict().items()}
-    training._average()
-    training._shrink()
+    move_average(training.averaged, training.model, training.recipe)
+    shrink(training.model, training.frozen, training.recipe.shrink)
     for (name, old), new in zip(before.items(), training.model.state_dict().values(), strict=True):
         kept = name.startswith("backbone.groups.0") or "num_batches" in name
         assert torch.equal(new, old if kept else old * 0.75), name

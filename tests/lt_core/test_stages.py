@@ -14,7 +14,7 @@ from lt_core.stages.curriculum import EasyFirst
 from lt_core.training import Runtime, checkpoint, run_trial, runtime, trial_steps
 from lt_core.training.evaluate import evaluate
 from lt_core.training.loop import Training
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
@@ -253,7 +253,7 @@ def test_a_trial_that_is_given_more_time_goes_on_where_it_was_stopped(make_spec,
     for _ in range(stopped_after):
         next(steps)
     with monkeypatch.context() as patch:
-        patch.setattr("lt_core.training.trial._Clock.total", 3601.0)
+        patch.setattr("lt_core.training.book.Clock.total", 3601.0)
         *_, result = steps
     assert (result.status, result.cause) == ("timeout", f"exceeded the limit of 3600 s in epoch {stopped_after + 1} of 6")
     assert len(list(tmp_path.glob("stages/*.pt"))) == (stopped_after >= 3), "a stage that is finished is kept"

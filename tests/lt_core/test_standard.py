@@ -44,16 +44,7 @@ from tests.standard_trees import (
     shrunken,
 )
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """A cache that no other test sees, and no data folder except those that a test names."""
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.delenv("LT_DATA", raising=False)
-    load_set.cache_clear()
-    yield
-    load_set.cache_clear()
+pytestmark = pytest.mark.usefixtures("empty_folders")
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from lt_core.protocols import StepContext
 from lt_core.steps.bbn import TwoBranches
 from lt_core.steps.meta_sampler import after_sgd
 from lt_core.training import Runtime, run_trial
+from lt_core.training.book import Clock
 from lt_core.training.loop import Training
-from lt_core.training.trial import _Clock, _Trial
+from lt_core.training.running import RunningTrial
 
 CPU = torch.device("cpu")
 
@@ -126,7 +127,7 @@ def test_extra_meta_images_come_from_beyond_the_subset(make_spec):
     found = {}
     for name, check in (("meta_weight_net", True), ("softmax", False)):
         spec = make_spec(name, data={"imbalance_factor": 10, "n_max": 60, "validation": 5})
-        trial = _Trial(spec, Runtime(), _Clock())
+        trial = RunningTrial(spec, Runtime(), Clock())
         found[name] = trial.split
         assert (trial.split.extra is not None) == check
     split = found["meta_weight_net"]

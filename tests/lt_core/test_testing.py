@@ -205,7 +205,7 @@ WRONG = {
     "it_forgets_no_image": (sampling("torch.randperm(len(labels) - 1, generator=generator)"), "57 of 58 images are drawn"),
     "its_loss_is_a_scalar_to_descend": (step("loss.detach()"), "the loss of a batch has no gradient"),
     "it_draws_from_the_trainings_generators": (step("loss * float(np.random.rand())"), "generators have other seeds"),
-    "it_goes_on_from_its_state": (step("loss * self.calls"), "it takes other steps than without a stop"),
+    "it_goes_on_from_its_state": (step("loss * self.calls"), "it ends with different weights than without a stop"),
     "it_gives_one_output_a_class": (model(width=32), "shapes cannot be multiplied"),
     "it_judges_each_image_alone": (model("hidden - hidden.mean(0)"), "when another is in the batch"),
     "it_begins_from_its_seed_alone": (

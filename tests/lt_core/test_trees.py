@@ -17,6 +17,8 @@ from lt_core.errors import UserError
 from tests.layouts import FILES, TEST, TRAIN, birds, faces, horses
 from tests.pictures import tree
 
+pytestmark = pytest.mark.usefixtures("empty_folders")
+
 #: The function that makes the layout, its folder, and what defines the class.
 LAYOUTS = [
     (horses, "horse2zebra", ""),
@@ -24,17 +26,6 @@ LAYOUTS = [
     (birds, "CUB_200_2011", ""),
     (faces, "celeba", "#Smiling"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """A cache and a folder for sets that no other test sees."""
-    monkeypatch.setenv("LT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LT_SETS", str(tmp_path / "sets"))
-    monkeypatch.delenv("LT_DATA", raising=False)
-    load_set.cache_clear()
-    yield
-    load_set.cache_clear()
 
 
 @pytest.mark.parametrize(("make", "folder", "of"), LAYOUTS, ids=["horse2zebra", "families", "species", "celeba"])
@@ -125,7 +116,7 @@ def spoilt(make, folder, file, *change):
         (birds, "", "train_test_split.txt", ("3 1\n", "3 1 1\n"), r"train_test_split.txt, line 3: '3 1 1' must be two words"),
         (birds, "#order", "images/113.Baird_Sparrow/0-0.png", (), "unknown kind of class 'order': choose from family"),
         (birds, "", "images/113.Baird_Sparrow/0-0.png", (), r"images.txt names 1 file missing .*113.Baird_Sparrow/0-0.png"),
-        (faces, "", "list_eval_partition.txt", (), r"name the attribute that is the class behind the folder, such as set#S"),
+        (faces, "", "list_eval_partition.txt", (), r"write the attribute that is the class after the folder, such as set#S"),
         (faces, "#Smilling", "list_eval_partition.txt", (), "unknown attribute 'Smilling': did you mean 'Smiling'"),
         (faces, "#Smiling", "list_eval_partition.txt", (), "list_eval_partition.txt cannot be read: No such file"),
         (faces, "#Smiling", "list_attr_celeba.txt", ("0-1.png  1 -1", "0-1.png  1 0"), "0-1.png does not have -1 or 1 for each"),
@@ -148,13 +139,13 @@ def test_a_layout_without_one_of_its_parts_says_which(tmp_path):
         layout_at(str(folder), "test")
     partition = faces(tmp_path / "celeba") / "list_eval_partition.txt"
     partition.write_text(partition.read_text().replace(" 2\n", " 0\n"))
-    with pytest.raises(UserError, match="celeba has no pictures of the part test: unpack the set again"):
+    with pytest.raises(UserError, match="celeba has no pictures in the test split: unpack the set again"):
         layout_at(f"{tmp_path / 'celeba'}#Smiling", "test")
 
 
 def test_a_choice_of_classes_where_there_is_none_to_make_is_told(tmp_path):
     plain = tree(tmp_path / "plain", FILES["train"], ("0", "1"))
-    with pytest.raises(UserError, match=r"plain is no folder in which '#Smiling' chooses the classes: remove it"):
+    with pytest.raises(UserError, match=r"plain is not a folder in which '#Smiling' can choose the classes: remove '#Smiling'"):
         layout_at(f"{plain}#Smiling", "train")
     odd = tree(tmp_path / "odd#name", FILES["train"], ("0", "1"))
     assert len(layout_at(str(odd), "train").entries) == 7, "a folder may have such a name"

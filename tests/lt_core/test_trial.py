@@ -21,7 +21,7 @@ from lt_core.data.trial_images import draw_images
 from lt_core.errors import UserError
 from lt_core.generation.cyclegan import CycleGAN
 from lt_core.result import SCHEMA, NewerVersion, TrialResult
-from lt_core.training import Progress, Runtime, checkpoint, run_trial, runtime, trial, trial_steps
+from lt_core.training import Progress, Runtime, book, checkpoint, run_trial, running, runtime, trial, trial_steps
 from lt_core.training.loop import Training
 
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
@@ -239,7 +239,7 @@ def test_test_labels_choose_nothing(make_spec, monkeypatch):
         test = Images(images.split.test.pixels, (images.split.test.labels + 1) % 10)
         return dataclasses.replace(images, split=dataclasses.replace(images.split, test=test))
 
-    monkeypatch.setattr(trial, "draw_images", relabelled)
+    monkeypatch.setattr(running, "draw_images", relabelled)
     other = run_trial(spec)
     assert np.roll(real.confusion, 1, axis=0).tolist() == other.confusion
     assert real.validation_confusion == other.validation_confusion
@@ -304,7 +304,7 @@ def test_a_failure_is_told_with_its_cause_and_traceback(make_spec, monkeypatch, 
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(trial, "draw_images", fail)
+    monkeypatch.setattr(running, "draw_images", fail)
     result = run_trial(make_spec())
     assert result.status == status
     assert result.cause.startswith(type(error).__name__) and "\n" not in result.cause
@@ -325,7 +325,7 @@ def test_what_a_failed_trial_held_is_free_when_it_is_told(make_spec, monkeypatch
         held.append(weakref.ref(images))
         raise RuntimeError(words)
 
-    monkeypatch.setattr(trial, "draw_images", fail)
+    monkeypatch.setattr(running, "draw_images", fail)
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append(held[0]()))
     result = next(trial.trial_steps(make_spec(), Runtime(device="cpu")))
@@ -334,7 +334,7 @@ def test_what_a_failed_trial_held_is_free_when_it_is_told(make_spec, monkeypatch
 
 
 def test_host_memory_that_runs_out_is_oom(make_spec, monkeypatch):
-    monkeypatch.setattr(trial, "draw_images", lambda *args: torch.empty(1 << 60))
+    monkeypatch.setattr(running, "draw_images", lambda *args: torch.empty(1 << 60))
     assert run_trial(make_spec()).status == "oom"
 
 
@@ -342,7 +342,7 @@ def test_a_failure_in_the_middle_stops_nothing_else(make_spec, monkeypatch, figu
     spec = make_spec()
     before = figures(run_trial(spec))
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "evaluate", lambda *args: 1 / 0)
+        patch.setattr(running, "evaluate", lambda *args: 1 / 0)
         failed = run_trial(spec)
     assert (failed.status, failed.cause) == ("failed", "ZeroDivisionError: division by zero")
     assert figures(run_trial(spec)) == before
@@ -361,7 +361,8 @@ class Clock:
 
     def __init__(self, monkeypatch, reading=0.0):
         self.now, self.reading, self.patch = 0.0, reading, monkeypatch
-        monkeypatch.setattr(trial, "time", self)
+        for module in (book, running):
+            monkeypatch.setattr(module, "time", self)
 
     def perf_counter(self):
         self.now += self.reading
@@ -400,7 +401,7 @@ def test_the_limit_holds_while_generators_are_trained(make_spec, monkeypatch, me
 
 
 def test_a_trial_that_took_its_last_step_in_time_is_finished(make_spec, monkeypatch):
-    Clock(monkeypatch, reading=1e-6).costs(trial, "evaluate", 100.0)
+    Clock(monkeypatch, reading=1e-6).costs(running, "evaluate", 100.0)
     assert run_trial(make_spec(epochs=2, eval_every=2), Runtime(time_limit=1)).status == "ok"
     assert run_trial(make_spec(epochs=2, eval_every=1), Runtime(time_limit=1)).cause.endswith("in epoch 2 of 2")
 

@@ -21,7 +21,8 @@ from lt_core.data.trial_images import HiddenLabels, TrialImages, draw_images
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
 from lt_core.spec import DataSpec
-from lt_core.training import Runtime, run_trial, trial
+from lt_core.training import Runtime, run_trial, running
+from lt_core.training.book import Clock
 from lt_core.training.diagnosis import diagnose
 
 CIFAR10 = [5000] * 10
@@ -117,7 +118,7 @@ def test_hidden_labels_reach_no_training_code(semi_spec, figures, monkeypatch, m
     told = run_trial(spec)
     assert told.status == "ok", told.traceback
     wrong = HiddenLabels((true_labels(spec.data) + 1) % 10, 10)
-    monkeypatch.setattr(trial, "draw_images", lambda *args: replace(draw_images(*args), hidden=wrong))
+    monkeypatch.setattr(running, "draw_images", lambda *args: replace(draw_images(*args), hidden=wrong))
     untold = run_trial(spec)
     assert figures(untold) == figures(told)
     assert untold.generations != told.generations
@@ -155,7 +156,7 @@ def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch
     """This covers everything that a training has when it ends, and everything that the trial has besides its images."""
     spec = semi_spec(method)
     hidden, trained = true_labels(spec.data), []
-    made = trial._Trial(spec, Runtime(), trial._Clock())
+    made = running.RunningTrial(spec, Runtime(), Clock())
     assert set(leaks(made.images, hidden)) == {"TrialImages", "HiddenLabels", "Tensor"}, "the walk finds what is there"
     assert leaks({k: v for k, v in vars(made).items() if k != "images"}, hidden) == []
 
@@ -163,7 +164,7 @@ def test_no_object_that_trains_leads_to_the_hidden_labels(semi_spec, monkeypatch
         trained.append(leaks(training, hidden))
         return diagnose(training, *args)
 
-    monkeypatch.setattr(trial, "diagnose", diagnosed)
+    monkeypatch.setattr(running, "diagnose", diagnosed)
     result = run_trial(spec)
     assert result.status == "ok", result.traceback
     assert trained == [[]] * len(result.generations) and result.generations
@@ -187,7 +188,7 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
             if isinstance(node, ast.Attribute) and node.attr == "hidden":
                 askers.add(file.relative_to(root).as_posix())
     assert importers == {
-        "lt_core.data.trial_images": {"training/trial.py", "training/diagnosis.py", "training/judging.py"},
+        "lt_core.data.trial_images": {"training/running.py", "training/diagnosis.py", "training/judging.py"},
         "lt_core.data.draw": {"data/trial_images.py"},
         # found.py and pictures/ make sets; testing/datasets.py checks those of authors; frozen/fetch.py prepares everything
         "lt_core.data.sources": {"data/trial_images.py", "testing/datasets.py", "frozen/features.py", "frozen/fetch.py"},
@@ -205,4 +206,4 @@ def test_only_the_trial_draws_images_and_only_the_diagnosis_sees_hidden_labels()
         "lt_core.frozen.compute": {"frozen/features.py", "frozen/fetch.py"},
         "lt_core.frozen.fetch": set(),
     }
-    assert askers == {"training/trial.py"}
+    assert askers == {"training/running.py"}

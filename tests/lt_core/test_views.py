@@ -32,7 +32,8 @@ from lt_core.spec import DataSpec
 from lt_core.stages.base import extra_images, stages_of
 from lt_core.testing.trials import VALIDATED, figures_of, first_training, tiny_spec
 from lt_core.training import Runtime, run_trial
-from lt_core.training.trial import stage_context, trial_steps
+from lt_core.training.running import stage_context
+from lt_core.training.trial import trial_steps
 from tests.lt_core.test_frozen import counted_images, forget
 from tests.lt_core.tiny_backbone import SIZE
 

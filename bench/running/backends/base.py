@@ -8,8 +8,8 @@ from typing import Protocol
 
 from lt_core.result import TrialResult
 from lt_core.spec import TrialSpec
+from lt_core.training import Progress
 from lt_core.training.runtime import Runtime
-from lt_core.training.trial import Progress
 
 
 @dataclass(frozen=True)

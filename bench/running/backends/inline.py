@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from lt_core.errors import UserError
 from lt_core.result import OK, PRUNED, TrialResult
+from lt_core.training import Progress, trial_steps
 from lt_core.training.runtime import gpu_is_lost
-from lt_core.training.trial import Progress, trial_steps
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lt_core.spec import TrialSpec
 from lt_core.training.carried import carried, received
 
 if TYPE_CHECKING:
-    from lt_core.training.trial import Progress
+    from lt_core.training import Progress
 
 _REPORT_SECONDS = 1.0  # a trial waits at least this long between reports, which cost the driver more than a small epoch takes
 

@@ -14,7 +14,7 @@ from lt_core.spec import TrialSpec
 
 if TYPE_CHECKING:
     from bench.running.backends.base import Listener
-    from lt_core.training.trial import Progress
+    from lt_core.training import Progress
 
 INTERRUPTED = "interrupted"  # the status of a trial that was running when the run ended
 

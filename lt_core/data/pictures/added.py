@@ -22,12 +22,12 @@ Pictures = str | Path | Iterable[tuple[str | Path, str | int]]
 
 @dataclass(frozen=True)
 class Added:
-    """A set that was added. ``notes``: sentences on what was left out on the way."""
+    """A set that was added. ``notes``: sentences about what was left out."""
 
     definition: Definition
     manifest: Manifest
     notes: tuple[str, ...]
-    former: str = ""  # version of another set that had the name
+    former: str = ""  # version of another set that had this name before
 
 
 def add_set(
@@ -40,18 +40,18 @@ def add_set(
     split_seed: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> Added:
-    """Add a set of pictures under ``name`` for this user: read, decode and register it. What is there already is not done again.
+    """Add a set of pictures under ``name`` for this user: read, decode and register it. Finished work is not repeated.
 
     Args:
         train, test: a folder with one folder per class, a list of ``relative/path label``, or Parquet; see `layout_at`.
         root: the folder that the paths of a list are relative to; empty: that of the list.
         size: height and width in pixels of the decoded pictures.
         test_each: without ``test``, images of each class that are drawn for test; 0: a fifth of the smallest class.
-        split_seed: draws them.
-        progress: told how many pictures are decoded, of how many.
+        split_seed: the seed with which they are drawn.
+        progress: is called with the number of decoded pictures and the number of all.
 
     Raises:
-        UserError: a name that is taken, nothing to read, a class without pictures, no room.
+        UserError: the name is taken, there is nothing to read, a class has no pictures, or the disk has too little room.
     """
     registered.check_name(name)
     former = registered.find(name)
@@ -81,14 +81,15 @@ def picture_set(
     test_each: int = 0,
     split_seed: int = 0,
 ) -> DatasetInfo:
-    """Register a set of pictures from Python: in a plug-in file, or a module that an entry point names. As `add_set`, otherwise.
+    """Register a set of pictures from Python: in a plug-in file, or in a module that an entry point names.
 
     Args:
-        train, test: as of `add_set`, or (path, label) pairs, where a label is the number of a class or its name.
+        train, test: as in `add_set`, or (path, label) pairs, where a label is the number of a class or its name.
         root: the folder that paths are relative to.
+        size, test_each, split_seed: as in `add_set`.
 
     Raises:
-        UserError: as `add_set`.
+        UserError: for the same reasons as in `add_set`.
     """
     base = Path(root).expanduser().resolve()
     layouts: list[tuple[str, Layout]] = []
@@ -116,10 +117,10 @@ def known(name: str) -> Definition:
 
 
 def manifest_of(definition: Definition) -> Manifest:
-    """The manifest of a set, made anew if the cache has lost it.
+    """The manifest of a set, which is made again if it is no longer in the cache.
 
     Raises:
-        UserError: as `found`.
+        UserError: for the same reasons as in `found`.
     """
     folder = pictures_dir() / definition.key
     return read_manifest(folder) if read_meta(folder) else found(definition, lambda done, total: None)[1]

@@ -1,4 +1,4 @@
-"""Labels in a file of annotations as COCO has them: JSON with ``images``, ``annotations`` and ``categories``."""
+"""Labels from a file of annotations in COCO's format: JSON with ``images``, ``annotations`` and ``categories``."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from lt_core.data.pictures.layouts import in_order
 from lt_core.errors import UserError
 from lt_core.labels import counted
 
-_FORM = 1  # of what is kept; raised when it changes
+_FORM = 1  # version of the cached form; increased when it changes
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """``pairs``: (path, id of the category) of each image, in the order of the file; ``names``: of each category, by its id."""
+    """``pairs``: (path, category ID) of each image, in the order of the file; ``names``: category ID → name."""
 
     file: Path
     pairs: tuple[tuple[str, int], ...]
     names: dict[int, str]
 
     def lines(self) -> bytes:
-        """The list of pictures that the file amounts to, in ImageNet-LT's form: a class is a category's place by ascending id.
+        """The same as a list of pictures in ImageNet-LT's form, where classes are the categories numbered by ascending ID.
 
         >>> Annotations(Path("a.json"), (("x.jpg", 7), ("y.jpg", 3)), {3: "elm", 7: "oak", 5: "ash"}).lines()
         b'x.jpg 2\\ny.jpg 0\\n'
@@ -40,11 +40,11 @@ class Annotations:
 def read_annotations(file: Path) -> Annotations:
     """The images of a file of annotations, and the one category of each.
 
-    What was read is kept in the cache, by the file's place, size and time: a hundred megabytes of JSON take seconds and half a
-    gigabyte to go through, which each process of a run would pay.
+    The result is cached under the file's path, size and time: parsing a hundred megabytes of JSON takes seconds and half a
+    gigabyte of memory, which would otherwise happen in each process of a run.
 
     Raises:
-        UserError: it is no such file; an image has no category, or two.
+        UserError: the file does not have this format, or an image has no category or more than one.
     """
     try:
         status = file.stat()
@@ -60,7 +60,7 @@ def read_annotations(file: Path) -> Annotations:
 
 
 def _kept(place: Path, file: Path) -> Annotations | None:
-    """What an earlier process read of ``file``; None if that is not there whole."""
+    """What an earlier process read from ``file``; None if that is missing or damaged."""
     if not place.is_file():
         return None
     import pyarrow as pa
@@ -77,13 +77,13 @@ def _kept(place: Path, file: Path) -> Annotations | None:
 
 
 def _keep(place: Path, found: Annotations) -> None:
-    """A cache that cannot be written costs the next process some seconds, and this one nothing."""
+    """Write to the cache. A failure is ignored: it only costs the next process some seconds."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     paths, categories = zip(*found.pairs, strict=True)
     beside = place.with_suffix(f".{os.getpid()}.part")
-    with suppress(OSError, ValueError, pa.ArrowException):  # a name that is no UTF-8 is told of where it is looked for
+    with suppress(OSError, ValueError, pa.ArrowException):  # a name that is not UTF-8 is reported when its file is looked for
         table = pa.table({"path": paths, "category": pa.array(categories, pa.int64())})
         place.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table.replace_schema_metadata({"names": json.dumps(found.names)}), beside, compression="zstd")
@@ -99,7 +99,7 @@ def _parsed(file: Path) -> Annotations:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"nothing is called {error}" if isinstance(error, KeyError) else str(error)
+        why = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
             f"{file} does not contain annotations in COCO format ({why}): it needs images with id "
             "and file_name, and annotations with image_id and category_id"
@@ -120,13 +120,13 @@ def _parsed(file: Path) -> Annotations:
 
 
 def annotated(file: Path, root: Path | None = None) -> Files:
-    """The pictures of a file of annotations; a class is a category of which there is a picture.
+    """The pictures of a file of annotations; each category with at least one picture is a class.
 
     Args:
-        root: what the paths are relative to; None: the folder of the file.
+        root: the folder that the paths are relative to; None: that of the file.
 
     Raises:
-        UserError: as `read_annotations`; a picture is not there.
+        UserError: for the same reasons as in `read_annotations`, or because a picture is missing.
     """
     found, where = read_annotations(file), root or file.parent
     entries = present(file, where, ((path, str(category)) for path, category in found.pairs))

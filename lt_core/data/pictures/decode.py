@@ -1,4 +1,4 @@
-"""One picture from the bytes of its file: whatever a camera, scanner or drawing program wrote."""
+"""Decoding a picture from the bytes of its file, which a camera, a scanner or a drawing program may have written."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-#: Raised when the same files would give other pixels.
+#: Increased when the same files would give other pixels.
 VERSION = 1
-#: Pixels of the largest picture that is decoded; beyond, a small file could fill the memory (PIL's limit for an error).
+#: Pixels of the largest picture that is decoded, PIL's limit for an error: with more, a small file could fill the memory.
 MOST_PIXELS = 178_956_970
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # half of that; what is refused is told by name
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # PIL warns at half of that, too early
 
 
 class Unreadable(ValueError):
-    """A picture that cannot be decoded; its message is the reason, in a few words."""
+    """A picture cannot be decoded; the message is the reason, in a few words."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """``pixels`` uint8 [size, size, 3]; ``width``, ``height`` of the file; ``note``: what is worth telling of its kind."""
+    """``pixels`` uint8 [size, size, 3]; ``width`` and ``height`` of the file's picture; ``note``: what is unusual about it."""
 
     pixels: np.ndarray
     width: int
@@ -33,11 +33,11 @@ class Decoded:
 def decoded(content: bytes, size: int) -> Decoded:
     """The picture of a file with this content: its centred square, scaled to ``size`` (bicubic, with antialiasing).
 
-    That is the shorter side scaled to ``size`` and the centre cut out, in one step. Colours become RGB; of an animation the first
-    frame is taken, of 16 bits a channel the upper eight. Rotation that a camera noted is not applied, as in torchvision.
+    Scaling the shorter side to ``size`` and cutting out the centre are one step. Colours become RGB; an animation gives its first
+    frame, and channels of 16 bits their upper eight. A rotation that a camera recorded is not applied, as in torchvision.
 
     Raises:
-        Unreadable: it is empty, truncated, too large, or no picture.
+        Unreadable: the file is empty, truncated, too large, or not a picture.
     """
     if not content:
         raise Unreadable("the file is empty")
@@ -54,7 +54,7 @@ def decoded(content: bytes, size: int) -> Decoded:
         raise
     except Image.DecompressionBombError:
         raise Unreadable(f"it exceeds the limit of {MOST_PIXELS / 1e6:.0f} million pixels") from None
-    except Exception as error:  # PIL's readers raise whatever a broken file makes of them
+    except Exception as error:  # for a broken file, PIL's readers may raise an exception of any type
         raise Unreadable(_reason(error)) from error
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
@@ -63,8 +63,8 @@ def decoded(content: bytes, size: int) -> Decoded:
 
 
 def _rgb(picture: Image.Image) -> tuple[Image.Image, str]:
-    """The picture in RGB, and what is worth telling of its kind."""
-    if picture.mode.startswith("I"):  # one channel of 16 or 32 bits, which PIL would cut off at 255
+    """The picture in RGB, and what is unusual about it."""
+    if picture.mode.startswith("I"):  # one channel of 16 or 32 bits, whose values PIL would clip at 255
         values = np.asarray(picture)
         if values.min() < 0 or values.max() > 65_535:
             raise Unreadable("its pixels have 32 bits")

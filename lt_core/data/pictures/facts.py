@@ -1,4 +1,4 @@
-"""What a set of pictures holds: figures of its classes, and what is odd about its files."""
+"""What a set of pictures contains: figures about its classes, and anything unusual about its files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from lt_core.metrics.catalogue import FEW, MANY
 
 @dataclass(frozen=True)
 class Facts:
-    """Of the training set, if nothing else is said.
+    """Facts about a set of pictures; about its training set, unless a line says otherwise.
 
     Args:
-        imbalance: images of the largest class over those of the smallest.
-        gini: Gini's coefficient of the class sizes; 0: all equal.
-        shots: classes of more than 100 images, of 20 to 100, of fewer.
-        sides: shorter and longer side in pixels of the smallest, the median and the largest readable picture of both parts.
-        small: pictures of both parts whose shorter side is below the size they are decoded at.
-        notes: what is worth telling of files, such as ``CMYK``, and how many there are.
+        imbalance: images of the largest class divided by those of the smallest.
+        gini: Gini's coefficient of the class sizes; 0 if all are equal.
+        shots: number of classes with more than 100 images, with 20 to 100, and with fewer.
+        sides: (shorter, longer side) in pixels: the smallest, the median and the largest among all readable pictures.
+        small: readable pictures whose shorter side is below the size to which they are scaled.
+        notes: unusual kinds of files, such as ``CMYK`` → number of files of this kind.
         unreadable: (picture, reason) of each file that is left out.
-        copies: pictures of a part that another one of the same part equals.
-        relabelled: those of them whose copy has another label.
+        copies: pictures that are identical to an earlier one of the same split.
+        relabelled: those of the copies whose earlier picture has another label.
         shared: test pictures that are training pictures too.
-        disk: gigabytes that decoded pictures take, by size in pixels.
+        disk: size in pixels → gigabytes that all pictures take when decoded at this size.
     """
 
     imbalance: float
@@ -56,7 +56,7 @@ def gini(sizes: Sequence[int]) -> float:
 
 
 def shots(sizes: Sequence[int]) -> tuple[int, int, int]:
-    """How many classes have more than 100 images, 20 to 100, and fewer.
+    """How many classes have more than 100 images, 20 to 100 images, and fewer than 20 images.
 
     >>> shots([500, 100, 20, 19])
     (1, 2, 1)
@@ -66,7 +66,7 @@ def shots(sizes: Sequence[int]) -> tuple[int, int, int]:
 
 
 def facts(definition: Definition, manifest: Manifest) -> Facts:
-    """What is known of a set from its definition and its manifest; no file is read."""
+    """The facts about a set, from its definition and its manifest; no picture is read."""
     counts, readable = np.array(definition.train_counts), manifest.readable
     train, test = manifest["part"] == "train", manifest["part"] == "test"
     shorter = np.minimum(manifest["width"], manifest["height"])[readable]
@@ -91,7 +91,7 @@ def facts(definition: Definition, manifest: Manifest) -> Facts:
 
 
 def _copies(manifest: Manifest, readable: np.ndarray) -> tuple[list[int], list[int]]:
-    """Rows of readable pictures whose content an earlier one of their part has, and those of them with another label."""
+    """Rows of readable pictures that equal an earlier one of their split, and those among them with another label."""
     first: dict[tuple[str, str], int] = {}
     copies, relabelled = [], []
     for row in np.flatnonzero(readable).tolist():

@@ -1,6 +1,6 @@
 """Picture files on disk: one folder per class, or a list of paths and labels.
 
-Paths of pictures stay text: of 100,000 files `pathlib` takes three times as long as the disk.
+Paths of pictures stay text: for 100,000 files, `pathlib` takes three times as long as the disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PARTS = {"train", "training", "test", "val", "valid", "validation"}
 
 @dataclass(frozen=True)
 class Files:
-    """A `lt_core.data.pictures.layouts.Layout` of files below ``where``."""
+    """A `lt_core.data.pictures.layouts.Layout` that consists of the files below ``where``."""
 
     where: Path
     entries: Sequence[Entry]
@@ -40,10 +40,10 @@ class Files:
 
 
 def class_folders(where: Path) -> Files:
-    """One folder per class directly in ``where``; pictures lie at any depth below it.
+    """The pictures of ``where``, which contains one folder per class; the pictures are at any depth below.
 
     Raises:
-        UserError: there is none, a class has no picture, or links lead round in a circle.
+        UserError: there is no such folder, a class has no picture, or links form a circle.
     """
     places = [path for path in sorted(where.iterdir()) if not path.name.startswith(".")]
     lost = next((path for path in places if path.is_symlink() and not path.exists()), None)
@@ -72,7 +72,7 @@ def class_folders(where: Path) -> Files:
 
 
 def pictures_below(where: Path, folder: str) -> tuple[list[str], int]:
-    """Pictures below a folder in ``where``, in order, and how many other files are there; links are followed."""
+    """The pictures below a ``folder`` in ``where``, in order, and the number of other files there; links are followed."""
     pictures: list[str] = []
     top = os.path.join(where, folder)
     others, ways = 0, {top: {os.path.realpath(top)}}
@@ -96,13 +96,13 @@ def pictures_below(where: Path, folder: str) -> tuple[list[str], int]:
 
 
 def listed(file: Path, root: Path | None = None) -> Files:
-    """The pictures of a list file: a line ``relative/path label`` each, labels numbered from 0; blank lines are left out.
+    """The pictures of a list file with lines ``relative/path label``, where labels count from 0; blank lines are skipped.
 
     Args:
-        root: what the paths are relative to; None: the folder of the list.
+        root: the folder that the paths are relative to; None: that of the list.
 
     Raises:
-        UserError: a line is not of that form, a file is not there or has two labels, labels have gaps.
+        UserError: a line does not have this form, a file is missing or has two labels, or the labels have gaps.
     """
     where = root or file.parent
     labels: dict[str, str] = {}
@@ -131,7 +131,7 @@ def paired(pairs: Iterable[tuple[str | Path, str | int]], where: Path) -> Files:
     """The pictures of (path, label) pairs; a label is the number of a class or its name.
 
     Raises:
-        UserError: there are none, a file is not there, numbers have gaps.
+        UserError: there are no pairs, a file is missing, or the numbers have gaps.
     """
     known = [(str(place), label) for place, label in pairs]
     if not known:
@@ -144,7 +144,7 @@ def paired(pairs: Iterable[tuple[str | Path, str | int]], where: Path) -> Files:
 
 def lines_of(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8-sig").split("\n")  # not at what else Unicode calls the end of a line
+        return file.read_text("utf-8-sig").split("\n")  # splitlines would split at more characters
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -154,10 +154,10 @@ def lines_of(file: Path) -> list[str]:
 
 
 def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) -> list[Entry]:
-    """The pictures of (path, label) pairs below ``where``; ``names`` says in messages what names them.
+    """The pictures of (path, label) pairs below ``where``; messages call the source of the pairs ``names``.
 
     Raises:
-        UserError: some are not there.
+        UserError: some pictures are missing.
     """
     entries: list[Entry] = []
     missing: list[str] = []
@@ -175,11 +175,11 @@ def present(names: str | Path, where: Path, pairs: Iterable[tuple[str, str]]) ->
 
 
 def _entry(where: Path, place: str, label: str) -> Entry:
-    # Bytes that are no text, as Python has them.
+    # Python represents bytes of a name that are not UTF-8 as these surrogates.
     if not place.isascii() and any("\ud800" <= letter <= "\udfff" for letter in place):
         raise UserError(f"{where}: the file name {place!r} is not valid UTF-8: rename the file")
     try:
         status = os.stat(os.path.join(where, place))
-    except (OSError, ValueError):  # not there, a link that leads nowhere, no right to look, or a name that no file can have
+    except (OSError, ValueError):  # it is missing, a broken link or not permitted, or no file can have this name
         return Entry(place, label, 0, GONE)
     return Entry(place, label, status.st_size, status.st_mtime_ns)

@@ -1,8 +1,8 @@
-"""Where the lists and the pictures of a standard set lie in a folder of the user's.
+"""Finding the lists and the pictures of a standard set in a user's data folder.
 
-A list, or the annotations that it is made of, lies in the data folder or up to two folders below, unless it comes with the
-benchmark; the pictures that it names lie below the folder of the list, one above it, or one of the data folder's own. A layout of
-the set's own lies in the data folder or up to two folders below.
+Unless a list comes with the benchmark, the list, or the annotations from which it is made, is in the data folder or up to two
+folders below. The pictures that it names are below the folder of the list, a folder above it, or a folder in the data folder. A
+set's own layout is in the data folder or up to two folders below.
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ from lt_core.data.pictures.source import layout_at
 from lt_core.data.standard import LISTS, Part, Standard
 from lt_core.errors import UserError
 
-_ABOVE = ("", "*/", "*/*/")  # where a file is looked for, from the data folder
+_ABOVE = ("", "*/", "*/*/")  # where files are looked for, relative to the data folder
 
 
 def folders_of(root: Path, place: Path) -> Iterator[Path]:
-    """Folders that the paths of a list may be relative to."""
+    """Folders to which the paths of a list may be relative."""
     inside = [folder for folder in place.parents if folder == root or root in folder.parents]
     below = (path for pattern in ("*/", "*/*/") for path in sorted(root.glob(pattern)))
     yield from dict.fromkeys([*inside, root, *below])
 
 
 def readable(name: str, source: Standard, which: str, root: Path, needed: bool = True) -> Sequence[Labels]:
-    """The right ones among the lists, files of annotations and class folders that may be those of a part; none, if it is not
-    ``needed`` and not there.
+    """The lists, files of annotations or class folders below ``root`` that are right for the part ``which``, train or test.
+
+    If there are none, the result is empty unless the part is ``needed``.
+
+    Raises:
+        UserError: candidates are wrong, or there are none and the part is ``needed``.
     """
     part: Part = getattr(source, which)
     if part.list.shipped:
@@ -56,7 +60,7 @@ def readable(name: str, source: Standard, which: str, root: Path, needed: bool =
 
 
 def _trees(name: str, source: Standard, which: str, root: Path) -> Sequence[Labels]:
-    """The folders in the set's own layout; of several those with as many pictures as the part has."""
+    """The folders in the set's own layout; if there are several, those with as many pictures as the part has."""
     part: Part = getattr(source, which)
     mark, _, of = part.tree.partition("#")
     folders = list(dict.fromkeys(path.parent for above in _ABOVE for path in sorted(root.glob(above + mark))))

@@ -1,4 +1,4 @@
-"""Whether decoded pictures, and what is noted of them, are still as they were written."""
+"""Whether decoded pictures and their manifest are still as they were written."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import numpy as np
 from lt_core.data.mapped import let_go
 from lt_core.data.pictures.manifest import Manifest, as_written, read_manifest, read_meta
 
-_checked: set[tuple[Path, int, int]] = set()  # folders that this process has checked, as they were then
+_checked: set[tuple[Path, int, int]] = set()  # states of folders that this process has checked
 _AT_ONCE = min(16, os.cpu_count() or 1)
 
 
 def intact(folder: Path) -> bool:
-    """Whether the decoded pictures in ``folder`` are there, whole and as they were written; warns of them if they are damaged.
+    """Whether the decoded pictures in ``folder`` are complete and as they were written; warns if they are damaged.
 
-    Each process looks once: 1.4 GB a second and core, where the disk gives as much.
+    Each process checks once, at 1.4 GB per second and core if the disk is as fast.
     """
     meta = read_meta(folder)
     if meta is None:
@@ -36,7 +36,7 @@ def intact(folder: Path) -> bool:
                 raise ValueError("its manifest has changed")
             for first in damaged_pixels(folder, read_manifest(folder), meta):
                 raise ValueError(f"pixels.npy at picture {first}")
-        except Exception as error:  # of many kinds, as in `lt_core.data.images.read_cache`
+        except Exception as error:  # of many types, as in `lt_core.data.images.read_cache`
             warnings.warn(f"the decoded pictures in {folder} are damaged ({error}) and are decoded again", stacklevel=2)
             return False
         _checked.add(seen)
@@ -44,7 +44,7 @@ def intact(folder: Path) -> bool:
 
 
 def damaged_pixels(folder: Path, manifest: Manifest, meta: Mapping[str, Any]) -> Iterator[int]:
-    """The first picture of each piece whose pixels are not as they were written; a part's last piece is a short one."""
+    """The first picture of each piece whose pixels are not as they were written; the last piece of a split may be shorter."""
     pixels, pieces, start = np.load(folder / "pixels.npy", mmap_mode="r"), list[tuple[int, int]](), 0
     for _, rows in groupby(manifest["part"].tolist()):
         stop = start + len(list(rows))

@@ -1,4 +1,4 @@
-"""Where pictures lie and what their labels are: a layout gives its entries in order, and their contents a stretch at a time."""
+"""Where pictures are and which labels they have: a layout gives its entries in order, and the contents of a range of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Protocol
 
 from lt_core.errors import UserError
 
-#: ``mtime`` of a file that cannot be looked at.
+#: ``mtime`` of a file that is missing or cannot be accessed.
 GONE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture: ``place`` is its path below the layout's folder, in a table with the row behind ``#``; ``bytes`` and ``mtime``
-    (nanoseconds) are those of the file on disk."""
+    """A picture. ``place`` is its path below the layout's folder; in a table it is the table's path, ``#`` and the row. ``bytes``
+    and ``mtime`` (nanoseconds) are those of the file on disk.
+    """
 
     place: str
     label: str
@@ -25,11 +26,11 @@ class Entry:
 
 
 class Layout(Protocol):
-    """Pictures and their labels. Entries have an order, in which their contents are quickest to read."""
+    """Pictures and their labels. Contents are quickest to read in the order of the entries."""
 
     @property
     def where(self) -> Path:
-        """The folder that places are below."""
+        """The folder to which places are relative."""
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -37,18 +38,18 @@ class Layout(Protocol):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What each class is called, in the order `in_order` of the labels."""
+        """The name of each class, in the order of `in_order` of the labels."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what was met and passed over."""
+        """Sentences about what was found and left out."""
 
     def contents(self, start: int, stop: int) -> Iterator[bytes | OSError]:
-        """What the files of these entries hold, or why that cannot be read."""
+        """The content of each of these entries' files, or the error if it cannot be read."""
 
 
 def in_order(labels: Sequence[str]) -> tuple[str, ...]:
-    """Different ``labels``: numbers by their value, else by alphabet. A label's place is its class."""
+    """The different ``labels``, by value if they are numbers, else alphabetically. A label's place in this order is its class."""
     different = sorted(set(labels))
     return tuple(sorted(different, key=int) if all(label.isdecimal() for label in different) else different)
 
@@ -57,7 +58,7 @@ def numbered(labels: Sequence[str], where: str) -> tuple[str, ...]:
     """Labels that are class numbers, in order.
 
     Raises:
-        UserError: some number between 0 and the largest does not occur.
+        UserError: some number from 0 to the largest does not occur.
     """
     found = {int(label) for label in labels}
     missing = [number for number in range(max(found) + 1) if number not in found]

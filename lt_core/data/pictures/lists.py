@@ -1,4 +1,4 @@
-"""Lists of the large sets that papers name, held against what is known of them, and made of annotations."""
+"""Lists of the large sets that papers name: how they are made from annotations and compared with what is known about them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lt_core.labels import counted
 
 @dataclass(frozen=True)
 class Labels:
-    """What says which pictures a part has.
+    """What says which pictures a split has.
 
     Args:
         place: a list, a file of annotations, or a folder of class folders.
-        counts: images of each class; none of folders, which are counted when they are read.
-        first: path of a picture; empty for folders.
-        standing: which copy of a list it is, or how a folder holds the classes, in words.
+        counts: images of each class; empty for folders, which are counted when they are read.
+        first: path of the first picture; empty for folders.
+        standing: which copy of a list it is, or how a folder is organised, in words.
     """
 
     place: Path
@@ -49,7 +49,7 @@ def _checked(name: str, source: Standard, which: str, place: Path, text: bytes) 
     try:
         lines = text.decode().removesuffix("\n").split("\n")
         sizes = Counter(int(line.rsplit(maxsplit=1)[1]) for line in lines)
-    except (ValueError, IndexError):  # of a label that is no number, of none at all, or of what is no text
+    except (ValueError, IndexError):  # a label is not a number, a line has none, or the file is not text
         raise UserError(f"{name}: {place} is not a list of pictures: each line must be `relative/path label`") from None
     expected: ListFile = getattr(source, which).list
     wrong = _wrong(expected, text, len(lines)) or _gaps(sizes, source.classes)
@@ -76,13 +76,13 @@ def _gaps(sizes: Mapping[int, int], classes: int) -> str:
 
 
 def unlike(counts: Sequence[int], source: Standard) -> str:
-    """What is wrong with the sizes of the training classes, in order; empty if nothing is."""
+    """What is wrong with the ``counts`` of the training classes, in label order; empty if nothing is."""
     if wrong := _gaps(dict(enumerate(counts)), source.classes):
         return wrong
     if source.by_class:
         label = next((c for c, (n, m) in enumerate(zip(counts, source.sizes, strict=True)) if n != m), None)
         return "" if label is None else f"{counts[label]:,} images of class {label}, expected {source.sizes[label]:,}"
-    ratio = max(counts) / min(counts)  # two decimals are what is known of some
+    ratio = max(counts) / min(counts)  # compared to two decimals, since of some sets no more are known
     if round(ratio, 2) == round(source.imbalance, 2):
         return ""
     return f"an imbalance factor of {ratio:.2f}, expected {source.imbalance:.2f}"
@@ -97,14 +97,14 @@ def _standing(expected: ListFile, text: bytes) -> str:
 
 
 def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
-    """Write the list of a standard set that a file of annotations amounts to, in ImageNet-LT's form.
+    """Write the list of a standard set in ImageNet-LT's form, made from a file of annotations.
 
     Args:
-        out: the list, or the folder that it goes into under its usual name; None: the folder of the annotations.
+        out: the path of the list, or a folder for it, where it gets its usual name; None: the folder of the annotations.
 
     Raises:
-        UserError: there is no such set, or its lists are not made of annotations; the file is another one; the list cannot be
-            written.
+        UserError: there is no such set, its lists are not made from annotations, the file is not the right one, or the list
+            cannot be written.
     """
     source = DATASETS[name].source if name in DATASETS else None
     if not isinstance(source, Standard):

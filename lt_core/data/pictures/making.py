@@ -1,7 +1,7 @@
-"""A set's files are read once, in pieces that survive a kill: each is hashed, decoded and entered in the manifest.
+"""Decoding a set: each file is read once, hashed, decoded and entered in the manifest, in pieces that survive a killed process.
 
-Pixels lie in the order in which the files are found, so that one pass over them is enough. Which pictures are whose, and in which
-order a set has them, is said by row numbers (`lt_core.data.pictures.parts`).
+Pixels are stored in the order in which the files are found, so that one pass over them is enough. Row numbers say which pictures
+are for training and which for test, and in which order a set has them (`lt_core.data.pictures.parts`).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from lt_core.data.pictures.manifest import NUMBERS, TEXT, write_manifest
 from lt_core.errors import UserError
 
 _PIECE = 256  # pictures
-_AT_ONCE = 32  # files whose contents lie in memory
+_AT_ONCE = 32  # files whose contents are in memory at once
 _THREADS = min(16, os.cpu_count() or 1)  # PIL lets other threads run while it decodes
-#: Told how many pictures are done, of how many.
+#: Is called with the number of pictures that are done, and with the number of all.
 Progress = Callable[[int, int], None]
-#: Layouts with the part that their pictures are of.
+#: Layouts, each after the split that its pictures belong to: train, test or validation.
 Layouts = Sequence[tuple[str, Layout]]
 
 _telling: ContextVar[Callable[[str], Progress] | None] = ContextVar("telling", default=None)
@@ -45,7 +45,7 @@ _telling: ContextVar[Callable[[str], Progress] | None] = ContextVar("telling", d
 
 @contextmanager
 def telling(progress: Callable[[str], Progress]) -> Iterator[None]:
-    """Whatever is decoded in this block tells ``progress(name of the set)`` how far it is."""
+    """In this block, each decoding of a set reports to ``progress(name of the set)`` how far it is."""
     token = _telling.set(progress)
     try:
         yield
@@ -54,18 +54,18 @@ def telling(progress: Callable[[str], Progress]) -> Iterator[None]:
 
 
 def progress_of(name: str) -> Progress:
-    """What is told of decoding the set ``name``: see `telling`."""
+    """The function to which the decoding of the set ``name`` reports; see `telling`."""
     tell = _telling.get()
     return tell(name) if tell else lambda done, total: None
 
 
 def pictures_dir() -> Path:
-    """Where the decoded pictures of all sets lie."""
+    """The folder of the decoded pictures of all sets."""
     return cache_dir() / "pictures"
 
 
 def key_of(layouts: Layouts, size: int) -> str:
-    """Names what is decoded: a hash of each file's path, label, size and time, and of the size in pixels."""
+    """The name under which pictures are decoded: a hash of each file's path, label, size and time, and of the size in pixels."""
     digest = hashlib.sha256(f"{VERSION} {size}".encode())
     for part, layout in layouts:
         digest.update(f"\n{part} {layout.where}".encode("utf-8", "surrogateescape"))
@@ -75,24 +75,24 @@ def key_of(layouts: Layouts, size: int) -> str:
 
 
 def gigabytes(pictures: int, size: int) -> float:
-    """What so many pictures take, decoded at ``size`` pixels."""
+    """Gigabytes that so many ``pictures`` take when decoded at ``size`` × ``size`` pixels."""
     return pictures * size * size * 3 / 1e9
 
 
 def make(layouts: Layouts, size: int, progress: Progress) -> str:
-    """Decode all pictures, unless that has been done; the key of the folder in which they are.
+    """Decode all pictures, unless that has been done, and return the name of their folder in the cache.
 
-    Two processes that ask at once decode them once. A process that is killed leaves pieces, with which the next one goes on.
+    If two processes ask at the same time, only one decodes. If a process is killed, the next one continues with its pieces.
 
     Raises:
-        UserError: the cache has no room, or cannot be written.
+        UserError: the cache has too little room, or cannot be written.
     """
     key = key_of(layouts, size)
     folder = pictures_dir() / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{key}.lock")):
-            if not intact(folder):  # else it is there, or another process has made it meanwhile
+            if not intact(folder):  # otherwise it exists, or another process has made it in the meantime
                 _make(folder, layouts, size, progress)
     except OSError as error:
         raise UserError(
@@ -118,7 +118,7 @@ def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None
                 one = partial(_one, part=part, where=str(layout.where), size=size)
                 contents = layout.contents(first, last)
                 files: list[dict[str, Any]] = []
-                for at in range(first, last, _AT_ONCE):  # `map` asks for all contents at once
+                for at in range(first, last, _AT_ONCE):  # because `map` would read all contents at once
                     entries = layout.entries[at : min(at + _AT_ONCE, last)]
                     files += threads.map(one, entries, islice(contents, len(entries)), rows[at - first :])
                 pixels.flush()
@@ -132,12 +132,12 @@ def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None
     write_manifest(work, columns, {"size": size, "piece": _PIECE, "pixels": digests, "version": VERSION})
     for record in work.glob("piece-*"):
         record.unlink()
-    shutil.rmtree(folder, ignore_errors=True)  # there only if it is damaged
+    shutil.rmtree(folder, ignore_errors=True)  # it only exists if it is damaged
     work.replace(folder)
 
 
 def _pieces(layouts: Layouts) -> Iterator[tuple[int, str, Layout, int, int]]:
-    """(first row, part, layout, first entry, behind the last entry) of each piece; none is of two layouts."""
+    """(first row, split, layout, first entry, entry after the last) of each piece; no piece spans two layouts."""
     row = 0
     for part, layout in layouts:
         count = len(layout.entries)
@@ -147,7 +147,7 @@ def _pieces(layouts: Layouts) -> Iterator[tuple[int, str, Layout, int, int]]:
 
 
 def _opened(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """The file of pixels, as an earlier process left it, else made anew."""
+    """The file of pixels: the one that an earlier process left, or a new one."""
     try:
         pixels: np.memmap = np.load(path, mmap_mode="r+")
         if pixels.shape == shape:
@@ -165,7 +165,7 @@ def _opened(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def _one(entry: Entry, content: bytes | OSError, row: np.ndarray, part: str, where: str, size: int) -> dict[str, Any]:
-    """Decode one picture into ``row``; what the manifest says of it."""
+    """Decode one picture into ``row``, and return its line of the manifest."""
     known = {**asdict(entry), "part": part, "where": where, "width": 0, "height": 0, "note": "", "sha256": "", "problem": ""}
     if isinstance(content, OSError):
         return {**known, "problem": content.strerror or str(content)}
@@ -179,7 +179,7 @@ def _one(entry: Entry, content: bytes | OSError, row: np.ndarray, part: str, whe
 
 
 def _read_piece(record: Path, rows: np.ndarray) -> dict[str, Any] | None:
-    """What an earlier process noted of a piece; None if it did not finish it, or the pixels are not as it wrote them."""
+    """What an earlier process recorded about a piece; None if it was not finished or its pixels have changed since."""
     try:
         piece: dict[str, Any] = json.loads(record.read_text("utf-8"))
         return piece if piece["pixels"] == digest_of(rows) else None

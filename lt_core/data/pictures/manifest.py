@@ -1,4 +1,4 @@
-"""The manifest of a set of pictures: one line per file, with what it held when it was read."""
+"""The manifest of a set of pictures: one line per file, with what the file contained when it was read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from lt_core.data.pictures.decode import VERSION
 from lt_core.errors import UserError
 from lt_core.labels import counted
 
-#: Columns of the manifest. ``where``: the folder that ``place`` is below; ``bytes`` and ``mtime`` (ns) of the file on disk;
-#: ``sha256`` of the picture's content; ``note``: what is worth telling of its kind; ``problem``: why it cannot be read.
+#: Columns of the manifest. ``part``: the split; ``where``: the folder to which ``place`` is relative; ``bytes`` and ``mtime``
+#: (ns) of the file on disk; ``sha256`` of the picture's content; ``note``: what is unusual about the picture; ``problem``: why it
+#: cannot be read.
 TEXT = ("part", "where", "place", "label", "sha256", "note", "problem")
 NUMBERS = ("bytes", "mtime", "width", "height")
 TABLES = (".parquet", ".arrow")
@@ -26,9 +27,9 @@ _DIGEST = "manifest"  # in meta.json: SHA-256 of the manifest
 
 
 class Manifest:
-    """The manifest in ``folder``: a column, by its name, is an array [files], read when it is first asked for.
+    """The manifest in ``folder``, indexed by column name: each column is an array [files], read when it is first used.
 
-    So a process that loads a set of a million files holds their labels and hashes, but not their paths.
+    A process that loads a set of a million files therefore holds their labels and hashes, but not their paths.
     """
 
     def __init__(self, folder: Path, files: int) -> None:
@@ -45,7 +46,7 @@ class Manifest:
         return self._files
 
     def stretches(self, columns: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
-        """These columns, some thousand files at a time."""
+        """These columns, for some thousand files at a time."""
         with _readable(self.folder), _parquet().ParquetFile(_file(self.folder)) as file:
             for batch in file.iter_batches(_STRETCH, columns=list(columns)):
                 yield batch.to_pydict()
@@ -56,13 +57,13 @@ class Manifest:
         return np.asarray(self["problem"] == "")
 
     def path(self, row: int) -> Path:
-        """The file of a picture, or of the table that it is in."""
+        """The file of a picture, or of the table that contains it."""
         place = str(self["place"][row])
         table = place.rpartition("#")[0]
         return Path(self["where"][row]) / (table if table.endswith(TABLES) else place)
 
     def shown(self, row: int) -> str:
-        """The picture as messages name it."""
+        """The picture's name in messages."""
         return f"{self['where'][row]}/{self['place'][row]}"
 
 
@@ -92,7 +93,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def write_manifest(folder: Path, columns: Mapping[str, Sequence[Any]], meta: Mapping[str, Any]) -> None:
-    """Write both files, the one that says that the folder is whole last."""
+    """Write both files; the last one written, ``meta.json``, says that the folder is complete."""
     import pyarrow as pa
 
     _write_table(folder, pa.table({column: list(values) for column, values in columns.items()}), meta)
@@ -112,19 +113,19 @@ def _sha256(path: Path) -> str:
 
 
 def as_written(folder: Path, meta: Mapping[str, Any]) -> bool:
-    """Whether the manifest is as it was written, as far as ``meta`` can say; older ones have no digest of it."""
+    """Whether the manifest is as it was written; assumed if ``meta`` is an older one, without a digest of the manifest."""
     return _DIGEST not in meta or meta[_DIGEST] == _sha256(_file(folder))
 
 
 def read_meta(folder: Path) -> dict[str, Any] | None:
-    """What was noted of the decoded pictures in ``folder``; None if they are not there whole."""
+    """The content of ``meta.json`` for the decoded pictures in ``folder``; None if they are incomplete."""
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         size = int(meta["size"])
         whole = meta["version"] == VERSION and _file(folder).is_file() and pixels.shape[1:] == (size, size, 3)
         return meta if whole else None
-    except Exception:  # of many kinds: numpy raises for a damaged head whatever Python's parser does
+    except Exception:  # of many types: for a damaged header, numpy raises errors of Python's parser
         return None
 
 
@@ -132,7 +133,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest in ``folder``.
 
     Raises:
-        UserError: it is not there, or is damaged.
+        UserError: it is missing or damaged.
     """
     with _readable(folder):
         about = _parquet().read_metadata(_file(folder))
@@ -143,7 +144,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def changed(manifest: Manifest) -> Iterator[int]:
-    """Rows of files that are gone, or have another size or time than when they were read."""
+    """Rows of the files that are gone, or whose size or time has changed since they were read."""
     table, row = ("", False), 0  # the pictures of a table follow each other
     for stretch in manifest.stretches(("where", "place", "bytes", "mtime")):
         for where, place, size, mtime in zip(*stretch.values(), strict=True):
@@ -163,12 +164,12 @@ def _as_it_was(path: str, size: int, mtime: int) -> bool:
     try:
         status = os.stat(path)
     except OSError:
-        return mtime < 0  # it could not be looked at then either
+        return mtime < 0  # it could not be accessed then either
     return (status.st_size, status.st_mtime_ns) == (size, mtime)
 
 
 def refuse_changed(name: str, manifest: Manifest) -> None:
-    """Raise where files are not as they were when the set was added. A machine on which none is there has a copy of the cache."""
+    """Raise if files have changed since the set was added, unless their folders do not exist: then the cache was copied here."""
     rows = list(changed(manifest))
     if rows and any(Path(where).exists() for where in np.unique(manifest["where"])):
         first = manifest.path(rows[0])
@@ -181,7 +182,7 @@ def refuse_changed(name: str, manifest: Manifest) -> None:
 
 
 def restamp(folder: Path, stamps: Mapping[int, tuple[int, int]]) -> None:
-    """Note the sizes and times, by row, of files that were found to hold what they held."""
+    """Record the sizes and times, by row, of files whose content was found to be unchanged."""
     import pyarrow as pa
 
     table = _parquet().read_table(_file(folder))

@@ -13,7 +13,7 @@ from lt_core.data.pictures.layouts import in_order
 from lt_core.data.pictures.manifest import Manifest
 from lt_core.errors import UserError, unknown
 
-_TEST_SHARE = 5  # one picture in so many of the smallest class is for test, where the test set is drawn
+_TEST_SHARE = 5  # if the test set is drawn, one in so many pictures of the smallest class is a test image
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class Part:
 
 
 def parts_of(manifest: Manifest, name: str, test_each: int = 0, seed: int = 0) -> tuple[Part, Part]:
-    """The training and the test part of the pictures that can be read.
+    """The training set and the test set of the pictures that can be read.
 
-    Where the manifest has no test set, ``test_each`` pictures of each class are drawn by ``seed``, of those whose content
-    occurs once; 0: a fifth of the smallest class, at least one.
+    If the manifest has no test set, ``test_each`` pictures of each class are drawn by ``seed`` from those whose content occurs
+    only once; 0: a fifth of the smallest class, at least one.
 
     Raises:
-        UserError: a class has no picture in a part, or too few to draw from; a test picture is of another class.
+        UserError: a class has no picture in one of the sets, or too few to draw from, or a test picture has a class that the
+            training set lacks.
     """
     classes, labels = _labels(manifest, name)
     readable = manifest.readable
@@ -50,10 +51,10 @@ def parts_of(manifest: Manifest, name: str, test_each: int = 0, seed: int = 0) -
 
 
 def validation_of(manifest: Manifest, name: str) -> Part | None:
-    """The validation part of the pictures that can be read; None if the manifest has none.
+    """The validation split of the pictures that can be read; None if the manifest has none.
 
     Raises:
-        UserError: a picture of it is of another class than those for training.
+        UserError: a picture has a class that is not in the training set.
     """
     chosen = manifest.readable & (manifest["part"] == "validation")
     return _part(manifest, _labels(manifest, name)[1], chosen) if chosen.any() else None
@@ -66,12 +67,12 @@ def _labels(manifest: Manifest, name: str) -> tuple[tuple[str, ...], np.ndarray]
     different, where = np.unique(manifest["label"], return_inverse=True)
     for label in different:
         if label not in number:
-            raise unknown("class in the test set,", str(label), classes, name)
+            raise unknown("class", str(label), classes, f"{name}, test set")
     return classes, np.array([number[label] for label in different], dtype=np.int64)[where]
 
 
 def _drawn(manifest: Manifest, labels: np.ndarray, names: Sequence[str], name: str, each: int, seed: int) -> np.ndarray:
-    """Whether each file is drawn for test: bool [files], as many of each class."""
+    """Whether each file is drawn for the test set: bool [files], equally many of each class."""
     classes = len(names)
     _, inverse, copies = np.unique(manifest["sha256"], return_inverse=True, return_counts=True)
     able = _part(manifest, labels, manifest.readable & (copies[inverse] == 1))
@@ -85,7 +86,7 @@ def _drawn(manifest: Manifest, labels: np.ndarray, names: Sequence[str], name: s
                 f"{name}: class {names[label]} has {len(mine)} distinct pictures, too few for {each} test images and at least "
                 "one training image: lower --test-each, or give a test set with --test"
             )
-        # As for subsets: RandomState's stream is frozen for ever.
+        # RandomState is used as for subsets, because its stream is frozen for ever.
         chosen[mine[np.random.RandomState([seed, label]).permutation(len(mine))[:each]]] = True
     return chosen
 
@@ -97,7 +98,7 @@ def _part(manifest: Manifest, labels: np.ndarray, chosen: np.ndarray) -> Part:
 
 
 def fingerprint_of(manifest: Manifest, train: Part, test: Part, size: int) -> str:
-    """Of both parts: labels, the content of each file, and how it is decoded; sixteen hexadecimal digits."""
+    """A hash of both sets' labels, of the content of each file, and of how it is decoded: sixteen hexadecimal digits."""
     digest = hashlib.sha256(f"pictures {VERSION} {size}".encode())
     for part in (train, test):
         digest.update(f"\n{len(part.rows)}\n".encode())

@@ -1,4 +1,4 @@
-"""From a set's definition to its images, and from what a user writes to a definition."""
+"""Turns what a user writes into the definition of a set, and a definition into images."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from lt_core.errors import UserError
 
 
 def layout_at(place: str, part: str, root: str = "") -> Layout:
-    """The pictures at ``place``: a folder of class folders, of Parquet shards, of `datasets` or in a layout of
-    `lt_core.data.pictures.trees`, a Parquet file, a list, or annotations as COCO has them.
+    """The pictures at ``place``: a folder with class folders, with Parquet shards, saved by `datasets`, or in a layout of
+    `lt_core.data.pictures.trees`; a Parquet file; a list; or annotations in COCO's format.
 
     Args:
-        part: ``train`` or ``test``, where one folder holds both.
-        root: what the paths of a list or of annotations are relative to; empty: its folder.
+        part: ``train``, ``test`` or ``validation``: which pictures to take if one folder has several splits.
+        root: the folder that the paths of a list or of annotations are relative to; empty: the folder of that file.
 
     Raises:
-        UserError: there is nothing there that holds pictures with labels.
+        UserError: there are no pictures with labels at ``place``.
     """
     path, of = open_place(place)
     read = reader_of(path)
     if read:
         return read(path, part, of)
     if of:
-        raise UserError(f"{path} is no folder in which '#{of}' chooses the classes: remove it, or correct the path")
+        raise UserError(f"{path} is not a folder in which '#{of}' can choose the classes: remove '#{of}', or correct the path")
     if path.is_dir():
         if (path / "dataset_dict.json").is_file() or any(path.glob("*.arrow")):
             return saved(path, part)
@@ -54,7 +54,7 @@ def layout_at(place: str, part: str, root: str = "") -> Layout:
 
 
 def layouts_of(definition: Definition) -> Layouts:
-    """The parts that the definition names, as they are on disk now."""
+    """The splits that the definition names, as they are on disk now."""
     given = {"train": definition.train, "test": definition.test, "validation": definition.validation}
     return [(part, layout_at(place, part, definition.root)) for part, place in given.items() if place]
 
@@ -62,16 +62,16 @@ def layouts_of(definition: Definition) -> Layouts:
 def found(
     definition: Definition, progress: Progress, layouts: Layouts | None = None
 ) -> tuple[Definition, Manifest, tuple[str, ...]]:
-    """Read, hash and decode what ``definition`` names, unless that was done, and fill in what was found.
+    """Read, hash and decode the pictures that ``definition`` names, unless that was done, and fill in what was found.
 
     Args:
-        layouts: the pictures themselves, where the definition names no place that they can be found at.
+        layouts: the pictures themselves, if the definition names no place where they can be found.
 
     Returns:
-        The whole definition, the manifest, and sentences on what was left out.
+        The complete definition, the manifest, and sentences about what was left out.
 
     Raises:
-        UserError: there are no pictures, a class is left without any, or the cache has no room.
+        UserError: there are no pictures, a class is left without any, or the cache has too little room.
     """
     layouts = layouts_of(definition) if layouts is None else layouts
     key = make(layouts, definition.size, progress)
@@ -89,9 +89,9 @@ def found(
 
 
 def load_pictures(definition: Definition, name: str) -> ImageSet:
-    """The images of a set that was added, in canonical order; pixels stay on disk until they are asked for.
+    """The images of a set that was added, in canonical order; pixels stay on disk until they are used.
 
-    Where the cache has lost them, or is another machine's, they are decoded again.
+    If they are no longer in the cache, or this is another machine, they are decoded again.
 
     Raises:
         UserError: the files are not those that were added.
@@ -111,7 +111,7 @@ def load_pictures(definition: Definition, name: str) -> ImageSet:
 
 
 def image_set(definition: Definition, manifest: Manifest, name: str) -> ImageSet:
-    """The images of a set whose decoded pictures are there; they stay on disk until they are asked for."""
+    """The images of a set whose pictures are decoded; they stay on disk until they are used."""
     train, test = parts_of(manifest, definition.name, definition.test_each, definition.split_seed)
     own = validation_of(manifest, name)
     pixels = np.load(pictures_dir() / definition.key / "pixels.npy", mmap_mode="r")

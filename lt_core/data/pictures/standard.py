@@ -1,7 +1,7 @@
-"""The large sets that papers name, found in a folder of the user's: their lists are held against what is known of them.
+"""The large sets that papers name, found in a user's data folder; their lists are compared with what is known about them.
 
-Where its lists and pictures may lie is known to `lt_core.data.pictures.finding`. From there on such a set is what `add_set` would
-make of the same list.
+`lt_core.data.pictures.finding` knows where the lists and pictures may be. After that, a set is what `add_set` would make from the
+same list.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from lt_core.errors import UserError
 
 
 def decoded(at: Located) -> Definition:
-    """The definition of a set whose pictures are decoded as its files are now.
+    """The definition of a set whose files have not changed since they were decoded.
 
     Raises:
-        UserError: they are not.
+        UserError: they have not been decoded, or have changed since.
     """
     key = key_at(at)
     if not key:
@@ -42,14 +42,14 @@ def decoded(at: Located) -> Definition:
 
 
 def standard(name: str) -> Standard | None:
-    """What is known of the standard set ``name``; None if it is no such set."""
+    """What is known about the standard set ``name``; None if it is not a standard set."""
     source = DATASETS[name].source if name in DATASETS else None
     return source if isinstance(source, Standard) else None
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where a set is. ``definition`` has its counts, and no fingerprint yet."""
+    """Where a set is. ``definition`` has its counts, but no fingerprint yet."""
 
     definition: Definition
     layouts: Layouts
@@ -59,16 +59,16 @@ class Located:
 
 
 def load_standard(name: str, source: Standard, data_dir: str | None) -> ImageSet:
-    """The images of a standard set, in canonical order; they are decoded once, and stay on disk until they are asked for.
+    """The images of a standard set, in canonical order; they are decoded once, and stay on disk until they are used.
 
     Raises:
-        UserError: a list or a picture is missing; what is there is not what papers use; a picture cannot be read.
+        UserError: a list or a picture is missing, the set is not the one that papers use, or a picture cannot be read.
     """
     return image_set(*made(located(name, source, data_dir), progress_of(name)), name)
 
 
 def made(at: Located, progress: Progress = lambda done, total: None) -> tuple[Definition, Manifest]:
-    """The whole definition of a set that was located, decoded unless that was done, and its manifest.
+    """The complete definition and the manifest of a set that was located; it is decoded unless that was done.
 
     Raises:
         UserError: a picture cannot be read.
@@ -83,7 +83,7 @@ def made(at: Located, progress: Progress = lambda done, total: None) -> tuple[De
 
 
 def key_at(at: Located) -> str:
-    """The folder of the cache with the decoded pictures of a set as its files are now; empty if they are not decoded."""
+    """The folder of the cache with the decoded pictures of a set's present files; empty if these are not decoded."""
     key = key_of(at.layouts, at.definition.size)
     return key if read_meta(pictures_dir() / key) else ""
 
@@ -92,7 +92,7 @@ def located(name: str, source: Standard, data_dir: str | None) -> Located:
     """Where the labels and the pictures of a set are.
 
     Raises:
-        UserError: something is missing, or a list is not that which papers use.
+        UserError: something is missing, or a list is not the one that papers use.
     """
     root = data_root(data_dir, name)
     trains, tests = (readable(name, source, which, root) for which in ("train", "test"))
@@ -113,7 +113,7 @@ def located(name: str, source: Standard, data_dir: str | None) -> Located:
 
 
 def _counted(definition: Definition, source: Standard, train: Labels, test: Labels, validation: Labels | None) -> Located:
-    """A set whose pictures are all there, as many as there should be."""
+    """The set, after a check that all its pictures exist and that their numbers are right."""
     layouts = layouts_of(definition)
     labels = [entry.label for entry in layouts[0][1].entries]
     sizes, tests = Counter(labels), len(layouts[1][1].entries)

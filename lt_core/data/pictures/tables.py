@@ -1,4 +1,4 @@
-"""Pictures in tables, their bytes beside a label: Parquet shards of the Hugging Face hub, and what `datasets` saves to disk."""
+"""Pictures in tables with their bytes and a label in each row: Parquet shards of the Hugging Face hub, or saved by `datasets`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def columns_of(file: Path, names: Sequence[str]) -> tuple[str, str]:
     """The image and the label column of a table with columns of these names.
 
     Raises:
-        UserError: one of them is not there.
+        UserError: one of them is missing.
     """
     image, label = (next((c for c in known if c in names), None) for known in (IMAGE_COLUMNS, LABEL_COLUMNS))
     if image is None or label is None:
@@ -39,11 +39,11 @@ def columns_of(file: Path, names: Sequence[str]) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Tables:
-    """A `lt_core.data.pictures.layouts.Layout` of the rows of Parquet or Arrow files below ``where``, one file after another."""
+    """A `lt_core.data.pictures.layouts.Layout` that consists of the rows of Parquet or Arrow files below ``where``."""
 
     where: Path
     files: Sequence[Path]
-    starts: Sequence[int]  # of each file's rows among all, and their number
+    starts: Sequence[int]  # number of each file's first row among all rows; at the end, the number of all rows
     image: str
     entries: Sequence[Entry]
     class_names: tuple[str, ...]
@@ -57,10 +57,10 @@ class Tables:
 
 
 def shards(where: Path, part: str) -> Tables:
-    """The Parquet shards in ``where``, or a single one: those whose names begin with ``part``, if there are such, else all.
+    """The Parquet shards in ``where``, or a single one: those whose names begin with ``part`` if there are any, else all.
 
     Raises:
-        UserError: a shard cannot be read, its columns are unknown, labels have gaps.
+        UserError: a shard cannot be read, its columns are unknown, or the labels have gaps.
     """
     files = [where] if where.is_file() else sorted(where.rglob("*.parquet"))
     prefixes = ("train",) if part == "train" else ("test", "val")
@@ -69,7 +69,7 @@ def shards(where: Path, part: str) -> Tables:
 
 
 def saved(where: Path, part: str) -> Tables:
-    """What `datasets` saved to disk in ``where``; of a dictionary of parts the one of that name."""
+    """The pictures that `datasets` saved to disk in ``where``; from a dictionary of splits, those of ``part``."""
     if (where / "dataset_dict.json").is_file():
         parts = ("train",) if part == "train" else ("test", "validation", "val")
         where = next((where / p for p in parts if (where / p).is_dir()), where / parts[0])
@@ -84,7 +84,7 @@ def _tables(where: Path, files: Sequence[Path]) -> Tables:
         return _joined(where, files, read)
     except UserError:
         raise
-    except Exception as error:  # pyarrow has errors of its own for each way in which a file can be damaged
+    except Exception as error:  # pyarrow has its own errors for each way in which a file can be damaged
         raise UserError(
             f"{where} contains tables that cannot be read ({str(error).splitlines()[0]}): download them again"
         ) from error
@@ -107,7 +107,7 @@ def _joined(where: Path, files: Sequence[Path], read: Sequence[tuple[list[Any], 
 
 
 def _labels(file: Path) -> tuple[list[Any], str, tuple[str, ...]]:
-    """Labels of all rows, the image column, and the names of classes that `datasets` leaves in the file; empty if it did not."""
+    """Labels of all rows, the image column, and the class names that `datasets` writes into the file; empty if there are none."""
     schema = _schema(file)
     image, label = columns_of(file, schema.names)
     features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
@@ -144,7 +144,7 @@ def rows(file: Path) -> Iterator[tuple[bytes, int]]:
                 yield (content["bytes"] if isinstance(content, dict) else content), value.as_py()
 
 
-# The two kinds of file; a group is what is read at once.
+# Functions for both kinds of files; a group consists of the rows that are read together.
 
 
 def _schema(file: Path) -> Any:
@@ -172,7 +172,7 @@ def _column(file: Path, group: int, column: str) -> Any:
         return shard.read_row_group(group, columns=[column]).column(0)
 
 
-@lru_cache(maxsize=1)  # the next stretch of pictures mostly lies in the same group
+@lru_cache(maxsize=1)  # the pictures that are read next are mostly in the same group
 def _kept(file: Path, mtime: int, group: int, column: str) -> Any:
     return _column(file, group, column)
 

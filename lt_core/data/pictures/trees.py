@@ -1,7 +1,7 @@
-"""Folders of pictures as three published sets have them, which say by themselves what each picture is for, and of which class.
+"""Layouts of three published sets, whose folders themselves say which split and class each picture belongs to.
 
-A place names such a folder, and behind ``#`` what the class of a picture is where the folder leaves that open:
-``celeba#Smiling``. The folder is known by a file or folder in it, so that other sets in the same layout are read alike.
+A place names such a folder. If the folder leaves open what the class of a picture is, the place says it after ``#``:
+``celeba#Smiling``. The folder is recognised by a file or folder in it, so other sets in the same layout are read in the same way.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from lt_core.data.pictures.files import Files, lines_of, pictures_below, present
 from lt_core.data.pictures.layouts import Entry, in_order
 from lt_core.errors import UserError, unknown
 
-#: (folder, part, what the class is; empty: the folder's own) → the pictures of that part.
+#: (folder, split, what the class is or empty for the folder's own) → the pictures of that split.
 Reader = Callable[[Path, str, str], Files]
 
 
 def open_place(place: str) -> tuple[Path, str]:
-    """The path in ``place``, and what stands behind ``#`` if that is no part of the path.
+    """The path in ``place``, and the text after ``#`` unless that belongs to the path.
 
     >>> open_place("no_such_folder/celeba#Smiling")[1], open_place("birds")[1]
     ('Smiling', '')
@@ -28,15 +28,15 @@ def open_place(place: str) -> tuple[Path, str]:
 
 
 def reader_of(folder: Path) -> Reader | None:
-    """How ``folder`` is read, if it is in one of these layouts; else None."""
+    """The function that reads ``folder``, if it is in one of these layouts; else None."""
     return next((read for mark, read in READERS.items() if (folder / mark).exists()), None)
 
 
 def domains(where: Path, part: str, of: str = "") -> Files:
-    """Two classes, A and B, as CycleGAN's sets have them (Zhu et al. 2017): ``trainA``, ``trainB``, ``testA``, ``testB``.
+    """Two classes, A and B, in the layout of CycleGAN's sets (Zhu et al. 2017): ``trainA``, ``trainB``, ``testA``, ``testB``.
 
     Raises:
-        UserError: one of the two folders is not there or has no pictures; ``of`` is not empty.
+        UserError: one of the two folders is missing or has no pictures, or ``of`` is not empty.
     """
     _no_choice(where, of, "trainA and trainB")
     entries: list[Entry] = []
@@ -53,17 +53,17 @@ _FAMILY = "family"
 
 
 def split_file(where: Path, part: str, of: str = "") -> Files:
-    """Classes as CUB-200-2011 (Wah et al. 2011) has them: ``images.txt`` and ``image_class_labels.txt`` give the path and class
-    of each picture by its number, ``train_test_split.txt`` says 1 for training; paths are relative to ``images``.
+    """The layout of CUB-200-2011 (Wah et al. 2011): ``images.txt`` and ``image_class_labels.txt`` give the path and the class of
+    each picture by its number, and ``train_test_split.txt`` has a 1 for training; paths are relative to ``images``.
 
     Args:
-        of: ``family``: the class of a picture is the last word of its folder, such as Sparrow of 113.Baird_Sparrow.
+        of: with ``family``, the class of a picture is the last word of its folder, such as Sparrow for 113.Baird_Sparrow.
 
     Raises:
-        UserError: a file is missing or not of that form; a picture has no class, or is not there.
+        UserError: a file is missing or does not have this form, or a picture has no class or is missing.
     """
     if of not in ("", _FAMILY):
-        raise unknown("kind of class", of, [_FAMILY], f"{where}, behind #")
+        raise unknown("kind of class", of, [_FAMILY], f"{where}, after #")
     path_of, class_of, trained = (
         dict(_pairs(where / name)) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )
@@ -91,21 +91,21 @@ _PARTITION = {"train": "0", "validation": "1", "test": "2"}
 
 def attributes(where: Path, part: str, of: str = "") -> Files:
     """Two classes, without and with an attribute, of CelebA (Liu et al. 2015) as torchvision unpacks it: ``list_attr_celeba.txt``
-    with a line of names and −1 or 1 for each of them, ``list_eval_partition.txt`` with 0 for training, 1 for validation and 2 for
-    test, and pictures in ``img_align_celeba``.
+    has a line of names, and −1 or 1 for each name and picture; ``list_eval_partition.txt`` has 0 for training, 1 for validation
+    and 2 for test; the pictures are in ``img_align_celeba``.
 
     Args:
         of: the attribute.
 
     Raises:
-        UserError: no such attribute; a file is missing or not of that form; a picture is not there.
+        UserError: there is no such attribute, a file is missing or does not have this form, or a picture is missing.
     """
     file = where / "list_attr_celeba.txt"
     rows = iter(lines_of(file))
     next(rows, "")  # the number of pictures
     names = next(rows, "").split()
     if not of:
-        raise UserError(f"{where}: name the attribute that is the class behind the folder, such as {where.name}#Smiling")
+        raise UserError(f"{where}: write the attribute that is the class after the folder, such as {where.name}#Smiling")
     if of not in names:
         raise unknown("attribute", of, names, str(file))
     part_of = dict(_pairs(where / "list_eval_partition.txt"))
@@ -121,7 +121,7 @@ def attributes(where: Path, part: str, of: str = "") -> Files:
     return Files(where, _some(where, part, present(file, where, pairs)), (f"not {of}", of))
 
 
-#: What is in a folder of a layout, and how such a folder is read.
+#: A file or folder that shows the layout of a folder → the function that reads this layout.
 READERS: dict[str, Reader] = {
     "trainA": domains,
     "train_test_split.txt": split_file,
@@ -130,7 +130,7 @@ READERS: dict[str, Reader] = {
 
 
 def _folder(path: str) -> str:
-    """The folder of a picture without its number: Baird_Sparrow of 113.Baird_Sparrow/…."""
+    """The folder of a picture without its number: Baird_Sparrow for 113.Baird_Sparrow/…."""
     return path.rpartition("/")[0].rpartition("/")[2].rpartition(".")[2]
 
 
@@ -146,7 +146,7 @@ def _pairs(file: Path) -> Iterator[tuple[str, str]]:
 
 def _some(where: Path, part: str, entries: list[Entry]) -> list[Entry]:
     if not entries:
-        raise UserError(f"{where} has no pictures of the part {part}: unpack the set again")
+        raise UserError(f"{where} has no pictures in the {part} split: unpack the set again")
     return entries
 
 

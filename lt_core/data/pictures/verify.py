@@ -1,4 +1,4 @@
-"""Every file of a set, and every decoded picture, read again and held against the manifest."""
+"""Verification of a set: every file and every decoded picture is read again and compared with the manifest."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from lt_core.data.pictures.source import layouts_of
 from lt_core.data.registered import Definition
 from lt_core.errors import UserError
 
-_AT_ONCE = 256  # pictures of a table that are asked for together
+_AT_ONCE = 256  # pictures that are read together
 
 
 def verify_set(definition: Definition) -> list[str]:
-    """What is not as it was when the set was added: a sentence for each file, and for the decoded pictures. Empty: all is.
+    """What has changed since the set was added: a sentence for each file, and for the decoded pictures. Empty if nothing has.
 
-    Where every file holds what it held, its size and time now are noted as right, so that a copy of a folder is as good as it.
+    If the content of every file is unchanged, their present sizes and times are recorded, so that a copy of the folder is as good
+    as the original.
 
     Raises:
-        UserError: the cache has lost the manifest.
+        UserError: the manifest is no longer in the cache.
     """
     folder = pictures_dir() / definition.key
     meta = read_meta(folder)
@@ -38,7 +39,7 @@ def verify_set(definition: Definition) -> list[str]:
 
 
 def _files(manifest: Manifest, layouts: Layouts) -> tuple[list[str], Mapping[int, tuple[int, int]]]:
-    """What is wrong, and size and time of each file, by row of the manifest."""
+    """What is wrong, and the size and time of each file, by row of the manifest."""
     rows = {key: row for row, key in enumerate(zip(manifest["part"], manifest["place"], strict=True))}
     wrong: list[str] = []
     stamps: dict[int, tuple[int, int]] = {}

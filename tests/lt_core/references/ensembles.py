@@ -9,7 +9,7 @@ import torch
 
 from lt_core.stages import stages_of
 from lt_core.stages.curriculum import EasyFirst
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 from tests.lt_core.references.base import Case, Reference, agree
 from tests.lt_core.references.ours import CPU, spec_of, split_of
 

@@ -13,7 +13,7 @@ from lt_core.data.longtail import ideal_sizes
 from lt_core.fields import build
 from lt_core.spec import DataSpec
 from lt_core.stages.crest import align_powers, keep_rates, select
-from lt_core.steps.semi import pass_rates
+from lt_core.steps.fixmatch import pass_rates
 from lt_core.training.loop import Training
 from tests.lt_core.references.base import BATCH, Case, Reference, agree
 from tests.lt_core.references.ours import CPU, class_probabilities_agree, part_of, spec_of, split_of

@@ -11,7 +11,7 @@ from torch import Tensor
 from lt_core.data.loader import Split
 from lt_core.stages import Stage, stages_of
 from lt_core.training.loop import Training
-from lt_core.training.trial import stage_context
+from lt_core.training.running import stage_context
 from tests.lt_core.references.base import BATCH, Case, Reference, agree
 from tests.lt_core.references.cross_entropy import OBJECTIVE
 from tests.lt_core.references.logit_adjustment import BALMS, adjusted

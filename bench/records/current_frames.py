@@ -1,0 +1,100 @@
+"""The frames of a run: read from its Parquet files while these are up to date, and built from the records otherwise."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from bench.records import frames, parquet
+from bench.records.record_files import RecordFiles
+from lt_core.errors import UserError
+
+
+class CurrentFrames:
+    """The frames of `frames.BUILDERS` for the run in the folder ``run``, held once they have been read.
+
+    If records were left out because they are damaged, no Parquet is written: they would be missing from it without a trace.
+    """
+
+    def __init__(self, run: Path, records: RecordFiles) -> None:
+        self._run, self._records = run, records
+        self._frames: dict[str, pd.DataFrame] | None = None
+
+    def load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """A frame: from its Parquet file if all of these are current or there are no records; otherwise all frames are built.
+
+        Args:
+            columns: those that are needed, if they are few.
+
+        Raises:
+            UserError: a record cannot be read, or there are no records and the Parquet file is damaged.
+        """
+        if self._frames is None:
+            stamp = self._records.stamp()
+            if stamp is not None and not all(self.is_current(each, stamp) for each in frames.BUILDERS):
+                with _no_collection():
+                    self._frames = frames.build(self._records.results(), self._run.resolve().name)
+            else:
+                self._frames = {}
+        if name not in self._frames:  # one at a time: those of a large run are slow to read, and few commands need them all
+            try:
+                frame = parquet.read(self._run, name, columns)
+                if name == "trials":
+                    _refuse_twice(frame)
+            except parquet.Damaged as error:
+                raise self._damaged(parquet.file_of(self._run, name), error) from None
+            if columns:
+                return frame
+            self._frames[name] = frame
+        return self._frames[name]
+
+    def forget(self) -> None:
+        """Read the frames again when they are next asked for, because a record was written."""
+        self._frames = None
+
+    def compact(self) -> None:
+        """Bring the Parquet files up to date with the records."""
+        stamp = self._records.stamp()
+        if stamp is None:
+            return
+        made = {name: self.load(name) for name in frames.BUILDERS if not self.is_current(name, stamp)}
+        if made and not self._records.left_out:
+            parquet.write(self._run, made, stamp)
+
+    def is_current(self, name: str, stamp: str | None) -> bool:
+        """Whether the Parquet file of a frame is intact and was made from the records that have this ``stamp``."""
+        try:
+            return parquet.stamp_of(self._run, name) == stamp
+        except parquet.Damaged as error:
+            path = parquet.file_of(self._run, name)
+            warnings.warn(f"{path} is damaged ({error}) and is rebuilt from the records", stacklevel=2)
+            return False
+
+    def _damaged(self, path: Path, error: Exception) -> UserError:
+        rebuilt = "delete it, and it will be rebuilt from the records"
+        remedy = rebuilt if self._records.entries() else "copy it again from its source"
+        return UserError(f"{path} is damaged ({error}): {remedy}")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the garbage collector: thousands of records are made and none is garbage, but it would search them repeatedly."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _refuse_twice(trials: pd.DataFrame) -> None:
+    """Raise if a trial occurs twice, as it can in a Parquet file that the benchmark did not write."""
+    twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
+    if len(twice):
+        raise parquet.Damaged(f"it contains trial {twice.iloc[0]} twice")

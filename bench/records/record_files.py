@@ -1,0 +1,169 @@
+"""The records of a run: one JSON file per trial, written completely or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from bench.records import layout
+from bench.records.damage import Damages, told
+from bench.records.record import decoded, encoded, result_of
+from lt_core.errors import UserError
+from lt_core.predictions import load
+from lt_core.result import TrialResult
+from lt_core.side_file import PREDICTIONS
+
+_load = lru_cache(maxsize=1)(load)  # several metrics look at the predictions of one trial after another
+
+
+class RecordFiles:
+    """The folder ``records/`` of a run.
+
+    Args:
+        run: the run's folder.
+        skip_damaged: leave out records that cannot be read, with a warning, instead of raising an error that lists them all.
+
+    Attributes:
+        left_out: damaged records that were left out, each with what is wrong with it.
+    """
+
+    def __init__(self, run: Path, skip_damaged: bool = False) -> None:
+        self.run, self.skip_damaged = run, skip_damaged
+        self.folder, self.predictions = run / "records", run / "predictions"
+        self.left_out: dict[Path, str] = {}
+        self._having: dict[str, set[str]] | None = None
+
+    def write(self, result: TrialResult) -> None:
+        """Keep a finished or failed trial: its record is written to a temporary name, fsync'ed and renamed.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written; nothing is overwritten then.
+        """
+        path = self.folder / f"{result.trial_id}.json"
+        beside = self.folder / f".{result.trial_id}.part"
+        try:
+            with open(beside, "wb") as file:
+                file.write(encoded(result))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError as error:
+            with suppress(OSError):  # on a disk that has become read-only this fails too
+                beside.unlink(missing_ok=True)
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}): free some disk space and run the same command again; nothing "
+                "is lost"
+            ) from None
+        self._having = None
+
+    def remove_unfinished(self) -> None:
+        """Delete what a writer that was killed left half-written."""
+        for left in self.folder.glob(".*.part"):
+            left.unlink(missing_ok=True)
+
+    def read(self, trial_id: str) -> TrialResult | None:
+        """The record of one trial; None if it has none.
+
+        Raises:
+            UserError: the record is not readable; it is left as it is.
+        """
+        path = self.folder / f"{trial_id}.json"
+        if not path.exists():
+            return None
+        with told(path):
+            return self._read(path)
+
+    def results(self) -> Iterator[TrialResult]:
+        """All records, in order of trial ID.
+
+        Raises:
+            UserError: after all of them have been read: some are damaged, of a newer version or not named after their trial,
+                such as copies. They are left as they are.
+        """
+        return self._results(map(Path, self.entries()))
+
+    def results_of(self, trial_ids: Collection[str]) -> Iterator[TrialResult]:
+        """The records of those of these trials that have one, in order of trial ID.
+
+        Raises:
+            UserError: as `results`.
+        """
+        files = [self.folder / f"{trial_id}.json" for trial_id in sorted(trial_ids)]
+        return self._results(file for file in files if file.is_file())
+
+    def having(self, field: str) -> set[str]:
+        """IDs of the trials whose record has something under ``field``, one of `layout.EXTRAS`.
+
+        All of these fields are looked up in one pass. It makes no spec of a record that has none of them, as nearly every record.
+
+        Raises:
+            UserError: as `results`.
+        """
+        if self._having is None:
+            having: dict[str, set[str]] = {name: set() for name in layout.EXTRAS}
+            damages = Damages()
+            for path in map(Path, self.entries()):
+                with damages.noted(path):
+                    record, vouched = self._loaded(path)
+                    for name in layout.EXTRAS:
+                        if record.get(name):
+                            having[name].add(result_of(path, record, vouched).trial_id)
+            self._refuse(damages)
+            self._having = having
+        return self._having[field]
+
+    def entries(self) -> list[os.DirEntry[str]]:
+        """The files, in order of trial ID; empty if there are none."""
+        if not self.folder.is_dir():
+            return []
+        with os.scandir(self.folder) as entries:
+            there = [entry for entry in entries if entry.name.endswith(".json") and not entry.name.startswith(".")]
+        return sorted(there, key=lambda entry: entry.name)
+
+    def stamp(self) -> str | None:
+        """A digest that changes whenever a record is added, replaced or removed; None if there are no records."""
+        entries = self.entries()
+        if not entries:
+            return None
+        digest = hashlib.sha256(layout.version().encode())  # so that Parquet files of an older version are made anew
+        for entry in entries:
+            stat = entry.stat()
+            digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def _results(self, files: Iterable[Path]) -> Iterator[TrialResult]:
+        damages = Damages()
+        for path in files:
+            result = None
+            with damages.noted(path):
+                result = self._read(path)
+            if result is not None:
+                yield result
+        self._refuse(damages)
+
+    def _refuse(self, damages: Damages) -> None:
+        """Raise for records that cannot be read, or warn of each once if they are to be left out."""
+        new = damages.found.keys() - self.left_out.keys()
+        if new and not self.skip_damaged:
+            raise UserError(str(damages))
+        if new:
+            warnings.warn(f"unreadable records left out of {self.run}: {damages}", stacklevel=3)
+        self.left_out |= damages.found
+
+    def _read(self, path: Path) -> TrialResult:
+        result = result_of(path, *self._loaded(path))
+        digest = result.environment.get(PREDICTIONS.name)
+        if not digest:
+            return result
+        return replace(result, kept=partial(_load, PREDICTIONS.path(self.predictions, result.trial_id), digest))
+
+    def _loaded(self, path: Path) -> tuple[dict[str, Any], bool]:
+        """The content of a record, and whether a digest confirms it."""
+        return decoded(path.read_bytes())
