@@ -6,6 +6,9 @@ damage.
 Each round starts a run in an empty folder, causes random faults (`faults.py`) at random times, and repeats the command until the
 run ends by itself. Two things must be true: every record that existed before a fault exists after it, byte by byte; and the
 figures of every trial are the same as those of this trial in this process, without Ray and without faults.
+
+Faults take about a minute each. If FILE exists, its counts are continued, so that hundreds of faults can be struck in several
+sittings; each sitting needs a seed of its own.
 """
 
 from __future__ import annotations
@@ -29,9 +32,12 @@ import yaml
 from common import parser
 from faults import FAULTS, small_disk, workers
 
+from bench.records.provenance import provenance
 from bench.records.store import Store
+from lt_core.labels import counted
 from lt_core.result import OK, TrialResult
 from lt_core.spec import TrialSpec
+from lt_core.training.runtime import device_name
 from lt_core.training.trial import run_trial
 
 DATA = {"dataset": "digits", "imbalance_factor": [10, 50], "n_max": 100, "validation": 20}
@@ -51,6 +57,7 @@ _PATIENCE = 240.0  # a run that takes more seconds than this counts as hanging
 class Count:
     """What is reported at the end."""
 
+    sittings: list[dict[str, Any]] = field(default_factory=list)  # the seed, commit and minutes of each
     rounds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     trials: int = 0
@@ -60,6 +67,17 @@ class Count:
     differing: int = 0  # trials whose figures differ from those of a run without faults
     wrong_ends: list[str] = field(default_factory=list)  # runs that did not end as the fault says
 
+    @classmethod
+    def begun(cls, file: Path | None, seed: int) -> Count:
+        """The counts of earlier sittings in ``file``, or none. A seed that was used before would strike the same faults again."""
+        if not file or not file.exists():
+            return cls()
+        there = cls(**json.loads(file.read_text()))
+        if seed in (sitting["seed"] for sitting in there.sittings):
+            raise SystemExit(f"{file} already has a sitting with seed {seed}: give another --seed")
+        there.faults = Counter(there.faults)
+        return there
+
     @property
     def clean(self) -> bool:
         return not (self.lost or self.rewritten or self.recomputed or self.differing or self.wrong_ends)
@@ -68,7 +86,8 @@ class Count:
         struck = ", ".join(f"{name} {times}" for name, times in sorted(self.faults.items()))
         told = "".join(f"\n  {end}" for end in self.wrong_ends)
         return (
-            f"{self.rounds} rounds, {self.trials} trials, {sum(self.faults.values())} faults ({struck})\n"
+            f"{counted(len(self.sittings), 'sitting')}, {counted(self.rounds, 'round')}, {counted(self.trials, 'trial')}, "
+            f"{counted(self.faults.total(), 'fault')} ({struck})\n"
             f"records lost {self.lost}, rewritten {self.rewritten}, recomputed {self.recomputed}; figures differing "
             f"{self.differing}; ends other than expected {len(self.wrong_ends)}{told}"
         )
@@ -77,8 +96,8 @@ class Count:
 class Soak:
     """The rounds of one seed."""
 
-    def __init__(self, folder: Path, seed: int, faults: list[str]) -> None:
-        self.folder, self.chance, self.names, self.count = folder, random.Random(seed), faults, Count()
+    def __init__(self, folder: Path, seed: int, faults: list[str], count: Count) -> None:
+        self.folder, self.chance, self.names, self.count = folder, random.Random(seed), faults, count
         self.straight: dict[str, TrialResult] = {}  # trial → its result without Ray and without faults
         for name, content in FILES.items():
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
@@ -199,12 +218,15 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0, help="seed for choosing runs and faults (default 0)")
     given = arguments.parse_args()
     until = time.monotonic() + 60 * given.minutes
+    count = Count.begun(given.json, given.seed)
+    about = {"minutes": given.minutes, "cpu": device_name("cpu"), "commit": provenance()["git_commit"]}
+    count.sittings.append({"seed": given.seed, **about})
     with _place() as folder:
         faults = list(FAULTS)
         if not _can_mount(folder):
             faults = [name for name in faults if not name.startswith("disk")]
             print("file systems cannot be mounted here, so disks are neither filled nor made read-only")
-        soak = Soak(folder, given.seed, faults)
+        soak = Soak(folder, given.seed, faults, count)
         while time.monotonic() < until:
             soak.round(until)
     print(soak.count.words())

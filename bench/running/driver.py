@@ -29,7 +29,7 @@ from lt_core.labels import counted
 from lt_core.result import LOST, OK, TrialResult
 from lt_core.side_file import SIDE_FILES, SideFile
 from lt_core.spec import TrialSpec
-from lt_core.stages import check_divisible, stage_one
+from lt_core.stages import check_divisible, stages_of
 from lt_core.training import Progress
 from lt_core.training.runtime import Runtime
 
@@ -184,12 +184,12 @@ def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
 
 
 def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
-    """``specs``, where trials that would wait for another one to train their shared first stage are moved to the end."""
+    """``specs``, with those trials moved to the end that would wait while another trial trains what they begin with."""
     begun: set[str] = set()
     ahead: list[TrialSpec] = []
     behind: list[TrialSpec] = []
     for spec in specs:
-        first = stage_one(spec)
+        first = stages_of(spec).begins_with(spec)
         (behind if first and first.trial_id in begun else ahead).append(spec)
         begun |= {first.trial_id} if first else set()
     return ahead + behind

@@ -65,6 +65,18 @@ def works(specs: Iterable[TrialSpec]) -> list[float]:
     return found
 
 
+def _without_shared(specs: Sequence[TrialSpec]) -> list[float]:
+    """`works`, where only the first of trials that begin with the same training does it."""
+    begun: set[str] = set()
+    left = []
+    for spec, images in zip(specs, works(specs), strict=True):
+        stages = stages_of(spec)
+        first = stages.begins_with(spec)
+        left.append(images - stages.shared_work(spec) if first and first.trial_id in begun else images)
+        begun |= {first.trial_id} if first else set()
+    return left
+
+
 class Prices:
     """Seconds per unit of `work` for each kind of trial. Each price is determined once, for all suites.
 
@@ -83,7 +95,7 @@ class Prices:
         first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
         priced = [*first_stages.values(), *specs]
         rates = _measured_rates(priced, frame) if frame is not None and specs else {}
-        for spec, images in zip(priced, works(priced), strict=True):
+        for spec, images in zip(priced, _without_shared(priced), strict=True):
             kind = _kind(spec)
             by[kind], rate = self._price(spec, kind, rates)
             seconds += images * rate

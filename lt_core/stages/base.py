@@ -33,7 +33,7 @@ class Stage:
 
     Args:
         training: what to train; a `TrainableClassifier`, unless ``evaluate`` is false.
-        shared_as: the trial to which the training belongs, if all trials that begin with it share it.
+        shared_as: the result of `Stages.begins_with` for the first training, if all trials that begin with it share it.
         evaluate: whether it is evaluated at points of the learning curve and at its end.
         chosen: values that were chosen for it on the validation split, by name; they go into the record.
         pictures: makes the record's pictures on request, as `lt_core.generation.pictures` does; its argument is a function that
@@ -125,6 +125,16 @@ class Stages(Part):
     def stage_one_of(self, spec: TrialSpec) -> TrialSpec | None:
         """The trial to which the first training belongs, if other trials may share it; otherwise None."""
         return None
+
+    def begins_with(self, spec: TrialSpec) -> TrialSpec | None:
+        """The trial whose ID names the first training, if other trials may share it: all trials with the same result begin with
+        the same training. It is stage one, or a trial that begins with that training itself.
+        """
+        return self.stage_one_of(spec)
+
+    def shared_work(self, spec: TrialSpec) -> float:
+        """The share of `work` that is the first training, which all trials that share it do once."""
+        return 0.0
 
     def epochs(self, spec: TrialSpec) -> int:
         """Number of all epochs, without those of a shared stage one."""

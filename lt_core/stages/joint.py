@@ -22,7 +22,7 @@ from __future__ import annotations
 import functools
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import torch
@@ -31,6 +31,7 @@ from torch import Tensor
 from lt_core.data.loader import Split
 from lt_core.data.longtail import training_sizes
 from lt_core.data.sets import DATASETS
+from lt_core.declaration import resolve
 from lt_core.errors import UserError
 from lt_core.fields import param
 from lt_core.generation import CycleGANConfig, Translation, TranslatorTraining, filled, pictures, smaller_to_fill
@@ -47,6 +48,7 @@ from lt_core.stages.base import One, Stage, StageContext, Stages
 from lt_core.steps.alternating import Alternating
 from lt_core.weights import class_balanced
 
+_OF_CLASSIFIER = ("minority_gamma", "minority_beta")  # parameters of AUG that its CycleGANs know nothing of
 _LARGE_FROM = 32  # pixels, below which no large patch is left of an image halved three times
 
 
@@ -128,17 +130,26 @@ class Joint(Stages):
 
     def work(self, spec: TrialSpec, images: int) -> float:
         counts = _counts(spec)
-        missing, before, beside = self.missing(counts), self.before(spec.recipe, counts), self.beside(spec.recipe, counts)
+        beside, made = self.beside(spec.recipe, counts), float(self.missing(counts).sum())
+        pairs, pair, maker = self._pairs(spec, counts)
+        classifier = One().work(spec, images if spec.recipe.steps else images + int(made))
+        # Beside a classifier, it sees two images of a pair and passes a gradient back.
+        return self._work_before(spec) + pairs * beside * (pair + 2 * 2) + classifier + made * max(1, beside) * maker
+
+    def _work_before(self, spec: TrialSpec) -> float:
+        """What of `work` is the training of the CycleGANs for themselves."""
+        counts = _counts(spec)
+        pairs, pair, _ = self._pairs(spec, counts)
+        return pairs * self.before(spec.recipe, counts) * pair
+
+    def _pairs(self, spec: TrialSpec, counts: Tensor) -> tuple[int, float, float]:
+        """Pairs of images in an epoch of the CycleGANs, and what one of them and a made image cost, as `work` has it."""
         shape = spec.recipe.network_shape(DATASETS[spec.data.dataset].image_shape)
         maker, judge = _passes(spec.recipe.model, shape, len(counts), self.gan_width, self.gan_blocks, self._large_patches)
         # For a pair of images the generators make six, forward and back. The discriminators see two and pass a gradient back,
-        # then learn from four; beside a classifier, it sees two and passes a gradient back.
+        # then learn from four.
         pair = 3 * 6 * maker + (2 * 2 + 3 * 4) * judge
-        pairs = len(smaller_to_fill(missing, counts)) * int(counts.max())
-        gans = pairs * (before * pair + beside * (pair + 2 * 2))
-        made = float(missing.sum())
-        classifier = One().work(spec, images if spec.recipe.steps else images + int(made))
-        return gans + classifier + made * max(1, beside) * maker
+        return len(smaller_to_fill(self.missing(counts), counts)) * int(counts.max()), pair, maker
 
     def translation(self, context: StageContext) -> Translation:
         """The CycleGANs of a trial, untrained."""
@@ -161,7 +172,8 @@ class Joint(Stages):
     def trainings(self, context: StageContext) -> Iterator[Stage]:
         translation, before = self.translation(context), self.before(context.spec.recipe, context.split.counts)
         if before:
-            yield Stage(TranslatorTraining(translation, before), evaluate=False)
+            shared = self.begins_with(context.spec)
+            yield Stage(TranslatorTraining(translation, before), shared_as=shared, evaluate=False)
         yield Stage(self.last(context, translation), pictures=functools.partial(pictures, translation, context.split))
 
     @abstractmethod
@@ -196,6 +208,16 @@ class JointAug(Joint):
         if self.minority_beta is None:
             return super().class_factors(counts)
         return class_balanced(counts, self.minority_beta).float()
+
+    def begins_with(self, spec: TrialSpec) -> TrialSpec | None:
+        """The trial with the same CycleGANs, and a classifier that is trained on their images as declared."""
+        if not self.before(spec.recipe, _counts(spec)):
+            return None
+        ours = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _OF_CLASSIFIER}
+        return replace(spec, method=resolve("joint_aug", {"stages": self.name, **ours}))
+
+    def shared_work(self, spec: TrialSpec) -> float:
+        return self._work_before(spec)
 
     def last(self, context: StageContext, translation: Translation) -> TrainableClassifier:
         return self.classifier(context, translation.grown(context.split, translate=True))

@@ -141,3 +141,21 @@ def test_very_many_files_are_a_set_whose_figures_are_taken(monkeypatch, empty_fo
     assert np.load(pixels).shape == (40, 16, 16, 3)
     manifest = read_manifest(pixels.parent)
     assert manifest.readable.all() and len(set(manifest["sha256"])) == 40, "no two pictures are alike"
+
+
+def test_a_soak_goes_on_from_the_counts_of_earlier_sittings(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from soak import Count
+
+    file = tmp_path / "soak.json"
+    first = Count.begun(file, seed=0)
+    first.sittings.append({"seed": 0})
+    first.faults["disk: full"] += 2
+    first.lost = 1
+    file.write_text(json.dumps(vars(first)))
+    second = Count.begun(file, seed=1)
+    second.faults["disk: full"] += 1
+    assert second.words().startswith("1 sitting, 0 rounds, 0 trials, 3 faults (disk: full 3)\nrecords lost 1,")
+    assert not second.clean
+    with pytest.raises(SystemExit, match=r"already has a sitting with seed 0: give another --seed"):
+        Count.begun(file, seed=0)

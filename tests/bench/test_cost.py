@@ -91,3 +91,14 @@ def test_a_plan_says_what_it_times_before_it_does(monkeypatch, capsys):
     spec = tiny_spec()
     other = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, model="mlp"))
     assert cost.Prices(announce).estimate([spec, other, spec]).calibrated == 3
+
+
+def test_cyclegans_that_trials_share_are_priced_once(calibrated):
+    data = {"dataset": "digits_9v5", "imbalance_factor": 10, "n_max": 60}
+    plain, weighted, other = (
+        tiny_spec(method, data=data) for method in ("joint_aug", "joint_aug[minority_beta=0.9]", "joint_aug[gan_lr=0.001]")
+    )
+    classifier = tiny_spec("joint_aug[gan_length=0]", data=data)
+    both, apart = (cost.Prices().estimate([plain, one]).seconds for one in (weighted, other))
+    assert apart == 2 * cost.work(plain)
+    assert both == pytest.approx(cost.work(plain) + cost.work(classifier), rel=0.02), "but for when it is evaluated"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 
 from lt_core.errors import UserError
 from lt_core.features import by_batches, probabilities_of
+from lt_core.generation import Translation
 from lt_core.generation.scores import Judge
 from lt_core.models.cyclegan import Translator
 from lt_core.models.flops import forward_flops
 from lt_core.stages import stages_of
-from lt_core.training import Runtime, run_trial, trial_steps
+from lt_core.stages.joint import JointAug
+from lt_core.training import Runtime, checkpoint, run_trial, trial_steps
 from lt_core.training.running import stage_context
 
 CPU = torch.device("cpu")
@@ -206,6 +209,41 @@ def test_a_trial_that_was_stopped_anywhere_ends_in_the_same_figures(method, data
     *_, result = trial_steps(spec, runtime)
     assert result.environment["resumed_at"], "it went on from a checkpoint"
     assert figures(result) == whole
+
+
+def test_trials_whose_classifiers_alone_differ_share_their_cyclegans(make_spec, figures, tmp_path, monkeypatch):
+    """As the one that trains them, and as the one that finds them; epochs and seconds count them each time."""
+    first, second, other = (
+        make_spec(f"joint_aug[{changed}]", SMALL, data=PAIR, epochs=2)
+        for changed in ("minority_beta=0.9", "loss=focal,weights=inverse", "cycle_weight=1,loss=focal,weights=inverse")
+    )
+    alone = figures(run_trial(second))
+    epochs, run_epoch = [], Translation.run_epoch
+    monkeypatch.setattr(Translation, "run_epoch", lambda self, *given: epochs.append(1) or run_epoch(self, *given))
+    shared = Runtime(stages=str(tmp_path))
+    assert run_trial(first, shared).status == "ok" and len(epochs) == 2
+    follower = run_trial(second, shared)
+    assert figures(follower) == alone and len(epochs) == 2
+    (stored,) = tmp_path.glob("*.pt")
+    assert 0 < checkpoint.read(stored)["seconds"]["train"] < follower.seconds["train"]
+    assert run_trial(other, shared).status == "ok" and len(epochs) == 4, "other generators"
+
+
+def test_what_cyclegans_depend_on_is_what_they_are_shared_by(make_spec):
+    def begun(method="joint_aug", data=PAIR, seed=0, **at):
+        spec = make_spec(method, at, data=data, seed=seed)
+        return stages_of(spec).begins_with(spec)
+
+    plain = make_spec("joint_aug", data=PAIR)
+    same = ({"minority_beta": 0.9}, {"minority_gamma": 0.5}, {"loss": "focal"}, {"step": "mixup"}, {"weights": "inverse"})
+    assert all(begun(**at) == plain for at in ({}, *same))
+    of_gans = {"gan_share": 0.5, "identity_weight": 1.0, "cycle_weight": 1.0, "gan_length": 2.0, "gan_lr": 1e-3, "gan_batch": 4}
+    of_gans |= {"gan_width": 4, "gan_blocks": 1}
+    assert all(begun(**{name: value}).method.params[name] == value for name, value in of_gans.items())
+    known = {*of_gans, "gan_patches", "minority_gamma", "minority_beta"}
+    assert {f.name for f in dataclasses.fields(JointAug)} == known, "a new parameter: do its CycleGANs depend on it?"
+    assert begun(seed=1) == dataclasses.replace(plain, seed=1)
+    assert begun("joint_alt") is None and begun(gan_share=0.0) is None
 
 
 @pytest.mark.parametrize(

@@ -110,4 +110,4 @@ def test_a_trial_that_is_asked_for_pictures_has_them_scored_and_is_no_other(tmp_
         (picture,) = result.pictures
         assert picture["scores"]["images"] == 40 and 0 <= picture["scores"]["near_copies"] <= 1
         assert picture["scores"] == results[0].pictures[0]["scores"], "a judge trained before is the same"
-    assert list(tmp_path.glob("*.pt")), "it is kept for other trials of the run"
+    assert (tmp_path / f"{judges_trial(spec).trial_id}.cpu-float32.pt").exists(), "it is kept for other trials of the run"
