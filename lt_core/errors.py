@@ -26,7 +26,9 @@ def in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-_SIMILAR = 0.6  # a word that is less similar than this is not suggested (`difflib.SequenceMatcher.ratio`)
+#: A word that is less similar than this (by `difflib.SequenceMatcher.ratio`) is not suggested. For up to three letters less is
+#: enough, because one typing error changes half of the word.
+_SIMILAR, _SIMILAR_IF_SHORT = 0.6, 0.45
 _LISTED = 12  # words that a message lists where none is similar
 
 
@@ -36,8 +38,9 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
     A prefix such as ``timm/`` does not count, because all names of that library share it.
     """
     prefix = word[: word.rfind("/") + 1].lower()
+    bare = word.lower().removeprefix(prefix)
     words = {valid_word.lower().removeprefix(prefix): valid_word for valid_word in valid}
-    close = difflib.get_close_matches(word.lower().removeprefix(prefix), words, n=1, cutoff=_SIMILAR)
+    close = difflib.get_close_matches(bare, words, n=1, cutoff=_SIMILAR if len(bare) > 3 else _SIMILAR_IF_SHORT)
     return words[close[0]] if close else None
 
 

@@ -16,7 +16,7 @@ from tests.bench.harness import ROOT, wait_for
 
 @pytest.fixture(autouse=True)
 def listening():
-    """Handles SIGINT, which is ignored in tests that a shell started in the background, and in their child processes."""
+    """Restores the handling of SIGINT, which is ignored in tests that a shell started in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""The layers of the harness: its wings stand in a row, and each imports only from those before it."""
+"""The layers of the harness: its wings are in order, and each imports only from those before it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def training_of(name, method, size, **changes):
 
 
 def some_steps(name, method, size, **changes):
-    """Run three steps, and check that each has a gradient for every weight."""
+    """Train for a few steps, and check that they move every weight."""
     training = training_of(name, method, size, **changes)
     before = [p.detach().clone() for p in training.model.parameters()]
     assert math.isfinite(training.run_epoch())

@@ -49,6 +49,7 @@ def test_a_word_that_resembles_nothing_gets_no_suggestion():
     networks = ["timm/tinynet_c", "timm/resnet18"]
     assert nearest("timm/xyz", networks) is nearest("timm/nothing", networks) is None
     assert nearest("timm/resnt18", networks) == "timm/resnet18"
+    assert nearest("bc", ["cb", "mm"]) == "cb", "in a short word one error is half of it"
 
 
 @pytest.mark.parametrize(

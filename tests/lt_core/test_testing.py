@@ -55,7 +55,7 @@ def sampling(order: str) -> str:
     return f"{head}    def epoch(self, labels, counts, generator, progress=0.0):\n        return {order}"
 
 
-#: A method that is compared with one that has another form of network.
+#: A stage whose network has another form than the method's own.
 OTHER_FORM = """
 def of_another_form(context):
     net = context.training().model
