@@ -52,7 +52,7 @@ def connect(address: str | None, cpus: float, gpus: float | None, verbose: bool)
 
 def _set_variables(address: str | None, verbose: bool) -> None:
     """Environment variables that Ray reads when it is imported or started."""
-    # Trials are told absolute paths; Tune's own files are of no use to us, and its loggers cost time.
+    # Trials get absolute paths; Tune's own files are of no use to us, and its loggers cost time.
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "600")
