@@ -125,8 +125,8 @@ REFERENCES = (
     Reference(
         "balance_cascade",
         PAPER.format("algorithm 2"),
-        "the number of images of each class in each subset, the number that is left after each round, which images are "
-        "removed, and the average of the members",
+        "the number of images of each class in each subset, the number that is left after each round, the images that "
+        "are removed, and the average of the members",
         check_balance_cascade,
         deviations=(
             AVERAGE,
@@ -141,7 +141,7 @@ REFERENCES = (
     Reference(
         "curriculum",
         "no public code; the slides that this project started from, after Bengio et al. 2009, section 2",
-        "which images may be drawn at three points in time, the share of each class among them, and the second half of "
+        "the images that may be drawn at three points in time, the share of each class among them, and the second half of "
         "training, in which an epoch has every image once",
         check_curriculum,
         tolerance="five standard deviations for the shares of the classes, and zero for the rest",
