@@ -1,6 +1,7 @@
-"""The references with which every method is compared: its formula, transcribed from the paper or from reading the public code.
+"""The references with which the methods are compared: their formulas, transcribed from the papers or from the public code.
 
-There is one module per family, with a tuple REFERENCES. `python -m tests.lt_core.references` writes docs/fidelity.md from them.
+Each family of methods has a module with a tuple REFERENCES. `python -m tests.lt_core.references` writes docs/fidelity.md from
+these tuples.
 """
 
 from tests.lt_core.references import (
@@ -44,7 +45,7 @@ MODULES = (
     semi_supervised,
 )
 
-#: Method → its reference, in the order of the document.
+#: Method → its reference, in the order of docs/fidelity.md.
 REFERENCES: dict[str, Reference] = {}
 for module in MODULES:
     for reference in module.REFERENCES:

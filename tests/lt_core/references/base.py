@@ -1,4 +1,4 @@
-"""What a reference is, the random cases for which it is compared, and when two answers agree."""
+"""What a reference is, the random cases on which it is compared with a method, and the test of whether two results agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: The largest difference, as a share of the largest number of a row.
+#: The largest difference that is allowed, as a share of the largest number in the row.
 TOLERANCE = 1e-5
 BATCH, WIDTH = 8, 6
 
@@ -70,15 +70,15 @@ Check = Callable[[Case], None]
 
 @dataclass(frozen=True)
 class Reference:
-    """The source with which a method is compared, and where the method differs on purpose.
+    """The source with which a method is compared, and the ways in which the method differs from it on purpose.
 
     Args:
         method: name of a registered method.
         source: ``owner/repository path @ commit`` that was read, or the paper's equation if there is no public code.
-        agrees_on: what ``check`` compares; without a check, what tests the method instead.
-        check: the comparison; None if there is nothing to compare with.
-        deviations: (what differs from the source, why) for each difference.
-        tolerance: how closely they must agree.
+        agrees_on: what the tests compare, as the object of a sentence: docs/fidelity.md has "The tests compare …".
+        check: the comparison; None if tests in other files make it, which ``agrees_on`` then names.
+        deviations: (what our code and the source do, why ours differs) for each difference, both as whole sentences.
+        tolerance: how closely both must agree, as the end of a sentence: docs/fidelity.md has "The tolerance is …".
     """
 
     method: str
@@ -91,7 +91,7 @@ class Reference:
 
 def agree(ours: Tensor | float | Sequence, theirs: Tensor | float | Sequence, what: str, tolerance: float = TOLERANCE) -> None:
     """Raise AssertionError unless both are finite, have the same shape, and differ in no row by more than ``tolerance`` times the
-    row's largest number.
+    largest number in the row of ``theirs``.
     """
     a, b = (torch.as_tensor(x).detach().double() for x in (ours, theirs))
     assert a.shape == b.shape, f"{what}: {tuple(a.shape)} against {tuple(b.shape)}"

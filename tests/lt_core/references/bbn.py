@@ -1,4 +1,4 @@
-"""The bilateral-branch network: a step with given features of its two branches."""
+"""The bilateral-branch network: one step, where the features of its two branches are given."""
 
 from __future__ import annotations
 
@@ -50,13 +50,14 @@ REFERENCES = (
     Reference(
         "bbn",
         "megvii-research/BBN lib/core/combiner.py, lib/dataset/imbalance_cifar.py @ 7992e90",
-        "value of the step's loss and its slope by both branches' features and the classifier, in three epochs of 200",
+        "the loss of a step and its gradient with respect to the features of both branches and to the classifier, in three "
+        "epochs of 200",
         check_bbn,
         deviations=(
             (
-                "the recipe is chosen apart from the method",
-                "the code has Nesterov momentum, drops at 120 and 160, and leaves out the last small batch: "
-                "recipe fields, not the method's",
+                "The code uses Nesterov momentum, drops the learning rate at epochs 120 and 160, and leaves out a smaller "
+                "last batch. Here, the recipe decides about the first two, and a smaller last batch is always kept.",
+                "Recipes are separate from methods here, so that all methods can be compared with the same recipe.",
             ),
         ),
     ),

@@ -1,14 +1,14 @@
-"""Class-balanced losses (Cui et al. 2019) and other weights by class frequency."""
+"""Class-balanced losses (Cui et al. 2019), and other class weights that depend on class frequency."""
 
 from __future__ import annotations
 
 from tests.lt_core.references.base import Case, Reference
-from tests.lt_core.references.cross_entropy import CB, DRW, OBJECTIVE, focal_loss, sigmoid_loss
+from tests.lt_core.references.cross_entropy import CB, DEFERRED, DRW, WEIGHTED, focal_loss, sigmoid_loss
 from tests.lt_core.references.ours import objective_agrees, switches_on
 from tests.lt_core.references.scalars import ImageLoss, cross_entropy, effective_number, inverse, mean_of, weighted
 
 BETAS = (0.9, 0.999, 0.9999)
-WITH_WEIGHTS = f"{OBJECTIVE} with its class weights, β 0.9, 0.999 and 0.9999"
+WITH_WEIGHTS = f"{WEIGHTED}, at β = 0.9, 0.999 and 0.9999"
 
 
 def check_cb(case: Case, method: str, loss: ImageLoss, at: dict[str, float]) -> None:
@@ -46,31 +46,35 @@ def check_ce_drw(case: Case) -> None:
 REFERENCES = (
     Reference("cb_softmax", CB, WITH_WEIGHTS, check_cb_softmax),
     Reference("cb_sigmoid", CB, WITH_WEIGHTS, check_cb_sigmoid),
-    Reference("cb_focal", CB, f"{WITH_WEIGHTS}; γ 0.5 and 2", check_cb_focal),
+    Reference("cb_focal", CB, f"{WITH_WEIGHTS} and at γ = 0.5 and 2", check_cb_focal),
     Reference(
         "inverse",
-        "no public code; weights ∝ 1/n_c that sum to C, as Cui et al. 2019, section 4, has them",
-        f"{OBJECTIVE} with its class weights",
+        "no public code; Cui et al. 2019, section 4: weights proportional to 1/n_c that sum to C",
+        WEIGHTED,
         check_inverse,
     ),
     Reference(
         "inverse_sqrt",
         "no public code; Mahajan et al. 2018: the inverse square root of class frequency",
-        f"{OBJECTIVE} with its class weights",
+        WEIGHTED,
         check_inverse_sqrt,
         deviations=(
-            ("a weight on the loss, where the paper draws images at that rate", "as the re-weighting papers compare with it"),
+            (
+                "We weight the loss, whereas the paper draws images at that rate.",
+                "The papers on re-weighting compare with it in this form.",
+            ),
         ),
     ),
     Reference(
         "ce_drw",
         DRW,
-        f"{OBJECTIVE} before and after epoch 160 of 200; the epoch that switches",
+        DEFERRED,
         check_ce_drw,
         deviations=(
             (
-                "weights by the effective number (β 0.9999), where Cao et al. 2019, algorithm 1, says 1/n_c",
-                "so the public code has it",
+                "The weights come from the effective number of images (β = 0.9999), whereas algorithm 1 of Cao et al. 2019 has "
+                "1/n_c.",
+                "The authors' public code uses the effective number, too.",
             ),
         ),
     ),

@@ -11,16 +11,18 @@ from tests.lt_core.references.scalars import Batch, ImageLoss, Row, binary, cros
 
 CB = "richardaecn/class-balanced-loss src/cifar_main.py @ 1d78572"
 DRW = "kaidic/LDAM-DRW losses.py, cifar_train.py @ 2536330"
-OBJECTIVE = "value and slope of the batch's loss"
+OBJECTIVE = "the loss of a batch and its gradient"
+WEIGHTED = "the class-weighted loss of a batch and its gradient"
+DEFERRED = f"{OBJECTIVE} before and after epoch 160 of 200, and the epoch of the switch"
 
 
 def sigmoid_loss(row: Row, y: int) -> Tensor:
-    """Σ_c of binary cross-entropies."""
+    """The sum of the binary cross-entropies of all classes."""
     return total([binary(z, c == y) for c, z in enumerate(row)])
 
 
 def focal_loss(gamma: float) -> ImageLoss:
-    """Σ_c (1 − p_c^t)^γ of binary cross-entropies."""
+    """The sum of (1 − p_c^t)^γ times the binary cross-entropy over all classes, where p_c^t is the probability of the truth."""
 
     def loss(row: Row, y: int) -> Tensor:
         terms = []
@@ -34,12 +36,12 @@ def focal_loss(gamma: float) -> ImageLoss:
 
 
 def focal_of_cross_entropy(v: Tensor, gamma: float = 1.0) -> Tensor:
-    """(1 − e^(−v))^γ·v of a cross-entropy v: `focal_loss` of LDAM-DRW."""
+    """(1 − e^(−v))^γ·v for a cross-entropy v, as in `focal_loss` of LDAM-DRW."""
     return (1 - torch.exp(-v)) ** gamma * v
 
 
 def weighted_focal(batch: Batch) -> Tensor:
-    """`FocalLoss` of LDAM-DRW with `--train_rule Reweight`: v is the weighted cross-entropy, the mean is over images."""
+    """`FocalLoss` of LDAM-DRW with `--train_rule Reweight`: v is the weighted cross-entropy, and the mean is over images."""
     weights = effective_number(0.9999)(batch.counts)
     pairs = zip(batch.outputs, batch.labels, strict=True)
     return total([focal_of_cross_entropy(weights[y] * cross_entropy(row, y)) for row, y in pairs]) / len(batch.labels)
@@ -67,16 +69,19 @@ def check_focal_softmax(case: Case) -> None:
 REFERENCES = (
     Reference("softmax", CB, OBJECTIVE, check_softmax),
     Reference("sigmoid", CB, OBJECTIVE, check_sigmoid),
-    Reference("focal", CB, f"{OBJECTIVE}, γ 0.5, 1 and 2", check_focal),
+    Reference("focal", CB, f"{OBJECTIVE}, at γ = 0.5, 1 and 2", check_focal),
     Reference(
         "focal_softmax",
         DRW,
-        f"{OBJECTIVE}, alone and with the re-weighting of the table of Kang et al. 2021 (focal_on=weighted_cross_entropy)",
+        f"{OBJECTIVE}, both without weights and with the re-weighting in the table of Kang et al. 2021 "
+        "(focal_on=weighted_cross_entropy)",
         check_focal_softmax,
         deviations=(
             (
-                "with weights, unless focal_on says otherwise, the modulator takes the unweighted cross-entropy",
-                "Lin et al. 2017 weigh the modulated loss; the code's way is the choice focal_on=weighted_cross_entropy",
+                "If there are class weights, the modulating factor depends on the unweighted cross-entropy; in the code, it "
+                "depends on the weighted one.",
+                "Ours is the definition of Lin et al. 2017, who weight the modulated loss. Set focal_on=weighted_cross_entropy "
+                "to compute what the code does.",
             ),
         ),
     ),

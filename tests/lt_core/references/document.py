@@ -1,4 +1,4 @@
-"""docs/fidelity.md, made from the references."""
+"""The text of docs/fidelity.md, which is written from the references."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from tests.lt_core.references.base import Reference
 COMMAND = "python -m tests.lt_core.references"
 _INTRODUCTION = f"""# Fidelity
 
-This page says, for every method, what its source is, what ours is compared with and how closely the two agree.
-The formulas are written out once more in `tests/lt_core/references/`, in loops and apart from ours, and the tests compare
-both for random outputs, labels and long-tailed class sizes, at ten and at a hundred classes, with five seeds.
-Where ours differs on purpose, the difference stands here with its reason.
+This page lists the source of every method, what the tests compare with that source, and how closely the two must agree.
+The files in `tests/lt_core/references/` implement the formulas a second time, as plain loops that share no code with ours. Unless
+an entry says otherwise, the tests run both on random outputs, labels and long-tailed class sizes, for ten and for a hundred
+classes, with five seeds each. If our code differs from its source on purpose, the entry describes the difference and gives the
+reason.
 
-`{COMMAND}` writes this page from the entries there; a test holds that it is up to date.
-A source is a repository with its files and commit, or a paper's equation where there is no public code. A tolerance of 1e-5
-means that no number differs by more than this share of the largest in its row, such as the slopes of one image's loss by its
-outputs.
+A source is a repository with the files that we read and their commit, or an equation of the paper if there is no public code.
+A tolerance of 1e-5 means that no number may differ by more than 1e-5 times the largest number in its row. A row is, for example,
+the gradient with respect to one image's outputs.
+
+`{COMMAND}` writes this page from the entries in that folder, and a test fails if the page is out of date.
 """
 
 
@@ -26,15 +28,15 @@ def _sentence(text: str) -> str:
 
 
 def _entry(reference: Reference) -> list[str]:
-    tolerance = f" Tolerance: {reference.tolerance}." if reference.check else ""
+    tolerance = f" The tolerance is {reference.tolerance}." if reference.check else ""
     return [
         f"### `{reference.method}`",
         "",
         _sentence(METHODS[reference.method].about),
         "",
         f"- Source: {reference.source}",
-        f"- Compared: {reference.agrees_on}.{tolerance}",
-        *(f"- Differs: {what}. Why: {why}." for what, why in reference.deviations),
+        f"- Comparison: The tests compare {reference.agrees_on}.{tolerance}",
+        *(f"- Difference: {what} {why}" for what, why in reference.deviations),
         "",
     ]
 

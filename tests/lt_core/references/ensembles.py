@@ -1,4 +1,4 @@
-"""EasyEnsemble, BalanceCascade and the curriculum: which images each training gets, and how several models are combined."""
+"""EasyEnsemble, BalanceCascade and the curriculum: the images of each training, and the combination of several models."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from tests.lt_core.references.ours import CPU, spec_of, split_of
 
 PAPER = "no public code that could be read (the authors' is MATLAB); Liu, Wu and Zhou 2009, {}"
 AVERAGE = (
-    "a network on each part, whose probabilities are averaged",
-    "the paper boosts weak learners on each part and takes the sign of the sum of all of them: a network is no weak learner",
+    "We train one network on each subset and average their class probabilities. The paper boosts weak learners on each subset "
+    "and takes the sign of the sum of all of them.",
+    "A network is not a weak learner.",
 )
-MULTI = ("every class against the smallest", "the paper has two classes; for two this is its algorithm")
+MULTI = (
+    "Every class is balanced against the smallest class, whereas the paper has only two classes.",
+    "With two classes, the subsets are drawn as in the paper.",
+)
 
 
 def probabilities(training, images) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """The probabilities of a single member: [N, C]."""
+    """The class probabilities that one member predicts: [N, C]."""
     training.model.eval()
     with torch.no_grad():
         logits = training.model(training.batches.normalise(images.pixels)).double().numpy()
@@ -31,7 +35,7 @@ def probabilities(training, images) -> np.ndarray:  # type: ignore[no-untyped-de
 
 
 def check(case: Case, method: str, members: int) -> None:
-    """Members need not be trained, because parts and pools follow from any predictions."""
+    """Compare the subsets, the pools and the average. The members need no training, because any predictions determine these."""
     spec = spec_of(method, {"members": members}, epochs=1)
     split = split_of(case.classes, case.seed)
     labels, smallest = split.train.labels.tolist(), min(case.counts)
@@ -42,14 +46,14 @@ def check(case: Case, method: str, members: int) -> None:
             whole = training
             break
         part = training.sampling.positions.tolist()
-        assert len(set(part)) == len(part) and set(part) <= pool, "a part comes from the pool"
+        assert len(set(part)) == len(part) and set(part) <= pool, "a subset comes from the pool"
         assert [sum(labels[i] == c for i in part) for c in range(case.classes)] == [smallest] * case.classes
         made.append(training)
         said.append(probabilities(training, split.train))
         if method == "balance_cascade":
             known = sum(said) / len(said)
             for label, size in enumerate(case.counts):
-                # After each round, the share f = (|P|/|N|)^(1/(T−1)) of N is left.
+                # Each round leaves the share f = (|P|/|N|)^(1/(T−1)) of N.
                 left = size
                 for _ in range(number + 1):
                     left = left * (smallest / size) ** (1 / (members - 1))
@@ -74,8 +78,8 @@ def check_balance_cascade(case: Case) -> None:
 
 
 def check_curriculum(case: Case) -> None:
-    """Difficulty is the first model's loss. Each line has a growing share of each class, the easiest first, for all classes
-    alike.
+    """Images are ranked within their class by difficulty, the loss of the first model. A growing share of each class, the easiest
+    images first, may be drawn, and all classes are equally likely.
     """
     split = split_of(case.classes, case.seed)
     labels, draw = split.train.labels.tolist(), random.Random(case.seed)
@@ -107,36 +111,39 @@ REFERENCES = (
     Reference(
         "easy_ensemble",
         PAPER.format("algorithm 1"),
-        "images of each class in each part; the average of the members",
+        "the number of images of each class in each subset, and the average of the members",
         check_easy_ensemble,
         deviations=(
             AVERAGE,
             MULTI,
             (
-                "an epoch of a member passes over its part several times",
-                "so that all together see as many images as one training",
+                "In one epoch, a member passes over its subset several times.",
+                "All members together then see as many images as a single training does.",
             ),
         ),
     ),
     Reference(
         "balance_cascade",
         PAPER.format("algorithm 2"),
-        "images of each class in each part, sizes kept after each round, which are dropped; the average of the members",
+        "the number of images of each class in each subset, the number that is left after each round, the images that "
+        "are removed, and the average of the members",
         check_balance_cascade,
         deviations=(
             AVERAGE,
             MULTI,
             (
-                "the ensemble so far ranks the images, where the paper sets the threshold of the last model",
-                "what is well known is to be judged by what will be evaluated; as many images are dropped",
+                "The ensemble so far ranks the images that may be removed, whereas the paper sets a threshold on the last "
+                "model. Both remove the same number of images.",
+                "The ensemble is what will be evaluated, so it should decide which images are classified well.",
             ),
         ),
     ),
     Reference(
         "curriculum",
-        "no public code; the source slides, after Bengio et al. 2009, section 2",
-        "which images may be drawn at three times, the classes' shares of the draws, and the plain part",
+        "no public code; the slides that this project started from, after Bengio et al. 2009, section 2",
+        "the images that may be drawn at three points in time, the share of each class among them, and the second half of "
+        "training, in which an epoch has every image once",
         check_curriculum,
-        tolerance="exact; shares of draws within five standard deviations",
+        tolerance="five standard deviations for the shares of the classes, and zero for the rest",
     ),
 )

@@ -27,7 +27,7 @@ def influence(through: bool, alpha: float):  # type: ignore[no-untyped-def]
 
 
 def released_rate(epoch: int) -> float:
-    """`adjust_learning_rate` of IB-Loss, starting with 0.1; epochs count from 0."""
+    """`adjust_learning_rate` of IB-Loss with an initial rate of 0.1; epochs are counted from 0."""
     number = epoch + 1
     if number > 100:
         return 0.1 * (1e-6 if number > 180 else 1e-4 if number > 160 else 1e-2)
@@ -53,14 +53,16 @@ REFERENCES = (
     Reference(
         "influence_balanced",
         "pseulki/IB-Loss losses.py, cifar_train.py @ b29b8b0",
-        f"{OBJECTIVE} by outputs and features before and after epoch 100 of 200, by the code and by the paper; the epoch that "
-        "switches; learning rates",
+        f"{OBJECTIVE} with respect to outputs and features before and after epoch 100 of 200, for the code's and for the "
+        "paper's definition; the epoch of the switch; and the learning rates",
         check_influence_balanced,
         deviations=(
             (
-                "as declared it is the code, whose gradient goes through the weight; Eq. 9 and 10 read as a constant weight",
-                "the authors' commands run that code; ib_gradient=stopped is the other reading, and ib_alpha=10,ib_rate=1 makes "
-                "gradient steps as long at the recipe's own rate, at which weight decay counts a hundred times as much",
+                "By default, the method does what the code does, where the gradient flows through the weight. In Eq. 9 and 10 "
+                "of the paper, the weight reads as a constant.",
+                "The authors' commands run that code. Set ib_gradient=stopped for the other reading. With "
+                "ib_alpha=10,ib_rate=1, gradient steps have the same length at the recipe's own learning rate, at which weight "
+                "decay counts a hundred times as much.",
             ),
         ),
     ),

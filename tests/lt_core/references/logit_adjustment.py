@@ -1,4 +1,4 @@
-"""Methods that put the class prior into the loss, or remove it from the predictions."""
+"""Methods that add the class prior to the logits in the loss, or remove it from the predictions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.lt_core.references.scalars import cross_entropy, mean_of
 LA = "google-research/google-research logit_adjustment/main.py, utils.py @ ccc94ce"
 BALMS = "jiawei-ren/BalancedMetaSoftmax-Classification loss/BalancedSoftmaxLoss.py @ 34a61e4"
 EPSILON = (
-    "the code adds 1e-12 to π^τ before the logarithm; ours does not",
-    "no class of a training subset is empty; the difference is below the tolerance",
+    "The code adds 1e-12 to π^τ before it takes the logarithm, and ours does not.",
+    "No class of a training subset is empty, and the difference is smaller than the tolerance.",
 )
 
 
@@ -64,12 +64,12 @@ def check_balanced_softmax(case: Case) -> None:
 
 
 REFERENCES = (
-    Reference("logit_adjusted", LA, f"{OBJECTIVE}, τ 0.5, 1 and 2", check_logit_adjusted, (EPSILON,)),
-    Reference("logit_adjusted_posthoc", LA, "class probabilities, τ 0.5, 1 and 2", check_posthoc, (EPSILON,)),
+    Reference("logit_adjusted", LA, f"{OBJECTIVE}, at τ = 0.5, 1 and 2", check_logit_adjusted, (EPSILON,)),
+    Reference("logit_adjusted_posthoc", LA, "the class probabilities at τ = 0.5, 1 and 2", check_posthoc, (EPSILON,)),
     Reference(
         "threshold_moving",
         "no public code for networks of this kind; Buda et al. 2018, section 3.3: p(c|x)/π_c",
-        "class probabilities, τ 0.5 and 1",
+        "the class probabilities at τ = 0.5 and 1",
         check_threshold_moving,
     ),
     Reference("balanced_softmax", BALMS, OBJECTIVE, check_balanced_softmax),

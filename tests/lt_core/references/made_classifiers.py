@@ -1,4 +1,4 @@
-"""Classifiers that are made from a first stage without training: τ-normalisation and nearest class means."""
+"""Classifiers that are derived from a first stage without training: τ-normalisation and nearest class means."""
 
 from __future__ import annotations
 
@@ -59,9 +59,14 @@ REFERENCES = (
     Reference(
         "tau_norm",
         DECOUPLING.format("tau_norm.py"),
-        "outputs at τ 0, 0.7 and 2; the τ that is chosen",
+        "the outputs at τ = 0, 0.7 and 2, and the τ that is chosen",
         check_tau_norm,
-        (("τ is chosen on the validation split", "as the paper says; the code prints the accuracy of every τ on the test part"),),
+        (
+            (
+                "We choose τ on the validation split, whereas the code prints the test accuracy of every τ.",
+                "The paper says that τ is chosen on a validation set.",
+            ),
+        ),
     ),
-    Reference("ncm", DECOUPLING.format("models/KNNClassifier.py, run_networks.py"), "outputs of twenty images", check_ncm),
+    Reference("ncm", DECOUPLING.format("models/KNNClassifier.py, run_networks.py"), "the outputs for twenty images", check_ncm),
 )

@@ -1,4 +1,4 @@
-"""Margin losses on cosines: LDAM, maximum margin; and the hinge."""
+"""Margin losses on cosines, LDAM and maximum margin, and the hinge loss."""
 
 from __future__ import annotations
 
@@ -8,34 +8,33 @@ import torch
 from torch import Tensor
 
 from tests.lt_core.references.base import Case, Reference
-from tests.lt_core.references.cross_entropy import DRW, OBJECTIVE
+from tests.lt_core.references.cross_entropy import DEFERRED, DRW, OBJECTIVE
 from tests.lt_core.references.ours import objective_agrees, switches_on
 from tests.lt_core.references.scalars import Batch, Formula, Row, cross_entropy, effective_number, mean_of, total, weighted
 
 MM = "ihaeyong/Maximum-Margin-LDAM losses.py @ e7ed20d"
-BOTH = f"{OBJECTIVE} before and after epoch 160 of 200; the epoch that switches"
 SETTINGS = ((0.5, 1.1, 30.0), (1.29, 1.528, 19.0))
 
 
 def margins(counts: list[int], largest: float) -> list[float]:
-    """n^(−1/4), scaled to ``largest``: `LDAMLoss`."""
+    """The margins of `LDAMLoss`: n^(−1/4), scaled so that the largest is ``largest``."""
     raw = [1 / math.sqrt(math.sqrt(n)) for n in counts]
     return [m * (largest / max(raw)) for m in raw]
 
 
 def behind(row: Row, y: int, margin: Tensor | float, scale: float) -> Tensor:
-    """Cross-entropy of scaled cosines, where the margin is subtracted from the right one."""
+    """Cross-entropy of the scaled cosines after the margin is subtracted from that of the label."""
     return cross_entropy([scale * (z - margin if c == y else z) for c, z in enumerate(row)], y)
 
 
 def ldam_of(case: Case, largest: float = 0.5, scale: float = 30.0):  # type: ignore[no-untyped-def]
-    """LDAM's loss of an image with the case's class sizes."""
+    """LDAM's loss of an image, for the class sizes of the case."""
     of_class = margins(case.counts, largest)
     return lambda row, y: behind(row, y, of_class[y], scale)
 
 
 def mm_of(case: Case, m: float, gamma: float, scale: float, mixed: bool):  # type: ignore[no-untyped-def]
-    """The paper's loss: the margin is exp(−d − γm) on the right side of the boundary, exp(d − m) on the wrong one."""
+    """The paper's loss: the margin is exp(−d − γm) on the right side of the decision boundary, and exp(d − m) on the wrong."""
     less = margins(case.counts, 0.5) if mixed else [0.0] * case.classes
 
     def loss(row: Row, y: int) -> Tensor:
@@ -47,7 +46,7 @@ def mm_of(case: Case, m: float, gamma: float, scale: float, mixed: bool):  # typ
 
 
 def released_mm(m: float, gamma: float, scale: float) -> Formula:
-    """`HMMLoss` as released: all images use the column of the first image's label, and a zero hides the true class."""
+    """`HMMLoss` as released: all images use the column of the first image's label, and a zero replaces the true class."""
 
     def formula(batch: Batch) -> Tensor:
         losses = []
@@ -107,29 +106,38 @@ def check_hinge(case: Case) -> None:
 
 PAPERS_MARGIN = (
     (
-        "each image has its own positive output, where the code takes the column of the first image's label for the whole batch",
-        "the paper's definition; released_code=true computes what the code does, and agrees with it as closely",
+        "Each image uses the output of its own label, whereas the code uses the column of the first image's label for the "
+        "whole batch.",
+        "Ours is the paper's definition. Set released_code=true to compute what the code does; the comparison of mm covers both.",
     ),
     (
-        "the true class is left out of the hardest negative, where the code puts 0 in its place",
-        "the paper's definition; with negative cosines the code's 0 is the maximum. released_code=true does the same",
+        "The search for the hardest negative class leaves out the true class, whereas the code replaces its output by 0.",
+        "Ours is the paper's definition; if all other cosines are negative, the code's 0 is the maximum. Set "
+        "released_code=true to compute that, too.",
     ),
 )
 
 REFERENCES = (
-    Reference("ldam", DRW, f"{OBJECTIVE}, two settings", check_ldam),
-    Reference("ldam_drw", DRW, BOTH, check_ldam_drw),
-    Reference("mm", MM, f"{OBJECTIVE}, by the paper and by the code, two settings", check_mm, PAPERS_MARGIN),
-    Reference("mm_drw", MM, BOTH, check_mm_drw, PAPERS_MARGIN),
-    Reference("mm_ldam_drw", MM, f"{BOTH}, with the settings of the public command", check_mm_ldam_drw, PAPERS_MARGIN),
+    Reference("ldam", DRW, f"{OBJECTIVE}, with two settings", check_ldam),
+    Reference("ldam_drw", DRW, DEFERRED, check_ldam_drw),
+    Reference(
+        "mm", MM, f"{OBJECTIVE}, for the paper's and for the code's definition, with two settings each", check_mm, PAPERS_MARGIN
+    ),
+    Reference("mm_drw", MM, DEFERRED, check_mm_drw, PAPERS_MARGIN),
+    Reference(
+        "mm_ldam_drw", MM, f"{DEFERRED}, with the settings of the authors' public command", check_mm_ldam_drw, PAPERS_MARGIN
+    ),
     Reference(
         "hinge",
-        "no public code among that of the papers that print the row; Crammer and Singer 2001, section 3: "
-        "max(0, max_{j≠y} 1 + z_j − z_y)",
+        "no public code in the repositories of the papers that report this method; Crammer and Singer 2001, section 3: max(0, "
+        "max_{j≠y} 1 + z_j − z_y)",
         OBJECTIVE,
         check_hinge,
         deviations=(
-            ("a linear classifier with a bias and weight decay", "the recipe's, so that only the loss differs from softmax"),
+            (
+                "The classifier is linear with a bias, and has the recipe's weight decay.",
+                "The method then differs from softmax only in its loss.",
+            ),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Methods that learn on a meta set. Their comparisons need networks and steps of their own: see
+"""Methods that learn on a meta set. Their comparisons need networks and steps of their own, which are in
 tests/lt_core/test_meta_references.py.
 """
 
@@ -6,53 +6,74 @@ from __future__ import annotations
 
 from tests.lt_core.references.base import Reference
 
-_HELD = "to 1e-5 in tests/lt_core/test_meta_references.py"
+_HELD = "to within 1e-5 of the largest number, in tests/lt_core/test_meta_references.py"
 BALMS = "jiawei-ren/BalancedMetaSoftmax-Classification data/MetaSampler.py, run_networks.py @ 34a61e4"
 ESTIMATE = (
-    "the slope by the rates is that of the expected loss",
-    "the code's, through Gumbel draws, is on average a multiple of it at equal rates and has a drift at others",
+    "The gradient with respect to the class rates is that of the expected loss, whereas the code's gradient passes through "
+    "Gumbel draws.",
+    "The code's gradient is on average a multiple of ours if all rates are equal, and it has a drift if they are not.",
 )
 LENT = (
-    "a class without images to spare lends training images to the meta set",
-    "the code leaves ten images a class out of its pool first, which n_max 4990 does for CIFAR-10",
+    "A class without images to spare lends training images to the meta set, whereas the code first takes ten images of each "
+    "class out of its pool.",
+    "All methods train on the same images here; for CIFAR-10, n_max=4990 leaves out these ten as the code does.",
 )
 
 REFERENCES = (
     Reference(
         "meta_weight_net",
         "xjtushujun/Meta-weight-net_class-imbalance meta-weight-net-class-imbalance.py @ 20c3276",
-        f"slope of the meta loss by the weighting, its step, value and slope of the weighted loss, {_HELD}",
+        "the gradient of the meta loss with respect to the weighting function, the step of that function, and the weighted "
+        f"loss with its gradient, {_HELD}",
         None,
         deviations=(LENT,),
     ),
     Reference(
         "l2rw",
         "uber-research/learning-to-reweight-examples mnist/reweight.py @ 0b616c9",
-        f"value and slope of the weighted loss, {_HELD}",
+        f"the weighted loss and its gradient, {_HELD}",
         None,
         deviations=(
             LENT,
-            ("the virtual step is as long as the current rate, in the code of length one", "only signs and shares count"),
+            (
+                "The virtual step has the current learning rate; in the code, its rate is one.",
+                "The rate makes no difference, because negative weights become zero and the others are scaled to sum to one.",
+            ),
         ),
     ),
     Reference(
         "balanced_meta_softmax",
         BALMS,
-        f"slope of the meta loss by the rates through the optimiser's virtual step, {_HELD}",
+        f"the gradient of the meta loss with respect to the class rates through a virtual step of the optimiser, {_HELD}",
         None,
         deviations=(
             ESTIMATE,
-            ("meta batches are drawn with classes alike", "the code walks through shuffled classes"),
-            ("batch norm of meta images is that of evaluation", "so that they leave its statistics alone"),
-            ("the rates of a batch are those of now", "the code's loader draws up to eight batches ahead"),
-            ("the batch size is the recipe's", "the code's is 512"),
+            (
+                "The images of a meta batch are drawn independently, and all classes are equally likely.",
+                "The code walks through the classes in shuffled order.",
+            ),
+            (
+                "For meta images, batch norm is in evaluation mode; in the code, it is in training mode.",
+                "The meta images then do not change its statistics.",
+            ),
+            (
+                "Each batch is drawn with the current class rates.",
+                "The code's loader draws up to eight batches in advance, with older rates.",
+            ),
+            ("The batch size is that of the recipe.", "In the code, it is 512."),
         ),
     ),
     Reference(
         "meta_sampler_one_stage",
         f"ours, after {BALMS}",
-        f"slope of the meta loss by the rates through a gradient step, {_HELD}",
+        f"the gradient of the meta loss with respect to the class rates through a gradient step, {_HELD}",
         None,
-        deviations=(ESTIMATE, ("there is one stage", "the code retrains the classifier alone: balanced_meta_softmax")),
+        deviations=(
+            ESTIMATE,
+            (
+                "The whole network is trained in a single stage.",
+                "The code has a second stage that retrains only the classifier, which is balanced_meta_softmax.",
+            ),
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Mixup, manifold mixup, Remix and BBN: a step of each on a given batch, whose shares and partners are known beforehand."""
+"""Mixup, manifold mixup and Remix: one step of each on a given batch, whose share λ and partners are known beforehand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.lt_core.references.base import BATCH, Case, Reference, agree
 from tests.lt_core.references.ours import training_of
 from tests.lt_core.references.scalars import Row, cross_entropy, rows_of, slopes, total
 
-VALUE = "value of the step's loss and its slope by images and network, given the share λ and the partners"
+VALUE = "the loss of a step and its gradient with respect to images and network, given the share λ and the partners"
 
 
 def beta_and_partners(training: Training) -> tuple[float, list[int]]:
-    """The random numbers of the first step: λ from Beta(1, 1), and a permutation."""
+    """The random numbers of the first step: λ from Beta(1, 1), and a permutation that gives each image its partner."""
     generator = torch.Generator()
     generator.set_state(training.order.get_state())
     share = np.random.default_rng(training.order.initial_seed()).beta(1.0, 1.0)
@@ -23,7 +23,7 @@ def beta_and_partners(training: Training) -> tuple[float, list[int]]:
 
 
 def label_shares(case: Case, share: float, partners: list[int], remix: bool) -> list[float]:
-    """The weight of each image's own label: λ, or with Remix all or nothing if the class sizes differ threefold."""
+    """The weight of each image's own label: λ, or with Remix 0 or 1 if the class sizes differ at least threefold."""
     shares = []
     for image, partner in enumerate(partners):
         ours, theirs = (case.counts[case.labels[i]] for i in (image, partner))
@@ -37,7 +37,7 @@ def label_shares(case: Case, share: float, partners: list[int], remix: bool) -> 
 
 
 def check_input(case: Case, method: str) -> None:
-    """The network is a single layer without bias, and images are as wide as the case's features."""
+    """Compare a step of a network that is a single layer without bias, on images that are as wide as the case's features."""
     training = training_of(method, case)
     images, weights = (x.requires_grad_() for x in (case.features - 0.7, case.logits.T[:, : case.features.shape[1]].contiguous()))
     training.images = lambda positions: (images, torch.tensor(case.labels))  # type: ignore[method-assign]
@@ -70,12 +70,12 @@ def check_remix(case: Case) -> None:
 
 
 def outputs_by_labels(outputs: Tensor, labels: list[int]) -> Tensor:
-    """The cross-entropy of a batch, number by number."""
+    """The mean cross-entropy of a batch, computed number by number."""
     return total([cross_entropy(list(row), y) for row, y in zip(outputs, labels, strict=True)]) / len(labels)
 
 
 def check_manifold(case: Case) -> None:
-    """The groups of a network are used as they are; features between them are mixed at the layer that was drawn."""
+    """Compare a step in which the network's own groups run one by one, and the features are mixed at the layer that was drawn."""
     training = training_of("manifold_mixup", case)
     training.train_mode()
     positions = torch.arange(BATCH)
@@ -107,14 +107,19 @@ REFERENCES = (
     Reference(
         "manifold_mixup",
         "vikasverma1077/manifold_mixup supervised/models/preresnet.py, utils.py, main.py @ 870ef77",
-        "value of the step's loss and its slope by the network's parameters, given λ, the partners and the layer",
+        "the loss of a step and its gradient with respect to the network's parameters, given the share λ, the partners and the "
+        "layer",
         check_manifold,
         deviations=(
             (
-                "cross-entropy of the two labels, mixed; the authors' main.py takes a binary cross-entropy of the softmax",
-                "the loss that the paper writes, as the port of zhangyongshun/BagofTricks-LT has it",
+                "The loss mixes the cross-entropies of the two labels, whereas the authors' main.py takes a binary "
+                "cross-entropy of the softmax.",
+                "Ours is the loss in the paper, and zhangyongshun/BagofTricks-LT ports it in the same way.",
             ),
-            ("α 1 by default", "the comparisons of long-tailed work take 1; the authors take 2 with CIFAR"),
+            (
+                "α is 1 by default, whereas the authors use 2 with CIFAR.",
+                "Comparisons of methods for long-tailed data use 1.",
+            ),
         ),
     ),
     Reference(
@@ -124,8 +129,10 @@ REFERENCES = (
         check_remix,
         deviations=(
             (
-                "the labels' shares go into each image's loss; the port multiplies them by the batch's mean loss of either label",
-                "the paper's rule is of one image; the port's criterion has averaged before the shares come in",
+                "The shares of the two labels weight the losses of each image; the port multiplies the batch's mean loss for "
+                "each of the two labels by them.",
+                "The paper's rule is for a single image, but the port's criterion has already averaged when the shares are "
+                "applied.",
             ),
         ),
     ),

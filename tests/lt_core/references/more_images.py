@@ -1,4 +1,4 @@
-"""Synthetic images, and the range of features."""
+"""Methods with synthetic or augmented images, and the range loss on features."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.lt_core.references.base import Case, Reference, agree
+from tests.lt_core.references.cross_entropy import OBJECTIVE
 from tests.lt_core.references.ours import objective_agrees, part_of, training_of
 from tests.lt_core.references.scalars import Batch, cross_entropy, mean_of, total
 
@@ -17,7 +18,7 @@ SMOTE = "scikit-learn-contrib/imbalanced-learn imblearn/over_sampling/_smote @ 8
 
 
 def points_of(case: Case) -> tuple[list[Point], list[int]]:
-    """Forty points of four overlapping classes in the plane, one of which has a single point; few enough for brute force."""
+    """Forty points in the plane, few enough for brute force: four overlapping classes, one of which has a single point."""
     draw = random.Random(case.seed)
     labels = [c for c, size in enumerate((20, 12, 7, 1)) for _ in range(size)]
     return [[draw.gauss(0.8 * c, 1.0), draw.gauss(0.0, 1.0)] for c in labels], labels
@@ -57,7 +58,7 @@ def check_filled(case: Case, method: str, borderline: bool) -> None:
             mine = [i for i, label in enumerate(labels) if label == c]
             if len(mine) >= target:
                 continue
-            if len(mine) == 1:  # without a neighbour, the point is repeated
+            if len(mine) == 1:  # it has no neighbour, so it is repeated
                 expected += [points[mine[0]]] * (target - 1)
                 continue
             bases = [i for i in mine if in_danger(i, points, labels)] if borderline else mine
@@ -77,7 +78,7 @@ def check_borderline_smote(case: Case) -> None:
 
 
 def check_range_loss(case: Case) -> None:
-    """α·Σ_c k/Σ_{j≤k} 1/D_j + β·max(0, M − nearest centres), squared distances, k 2: added to the cross-entropy."""
+    """Cross-entropy + α·Σ_c k/Σ_{j≤k} 1/D_j + β·max(0, M − D_centre), where all distances are squared and k is 2."""
     at = {"range_alpha": 0.3, "range_beta": 0.2, "range_margin": 2.0 + case.seed}
 
     def squared(a: list[Tensor], b: list[Tensor]) -> Tensor:
@@ -115,39 +116,57 @@ def check_tail_augmentation(case: Case) -> None:
 
 
 ONE_GAP = (
-    "one place on the way for all coordinates",
-    "the paper's text says on the line between the two; its pseudo-code draws a place for each coordinate, which leaves the line",
+    "All coordinates of a synthetic point lie at the same fraction of the way to the neighbour; the paper's pseudo-code draws "
+    "a fraction for each coordinate.",
+    "The paper's text says that the point lies on the line between the two, which the pseudo-code leaves.",
 )
 RANDOM_BASES = (
-    "bases are drawn at random, where the paper makes as many points from each",
-    "a class is filled up to any number, not to a multiple of its size",
+    "The points to start from are drawn at random, whereas the paper makes the same number of synthetic points from each.",
+    "A class can then be filled up to any number, not only to a multiple of its size.",
 )
-EACH_CLASS = ("every smaller class is filled up against all others", "the papers have two classes")
+EACH_CLASS = (
+    "Each smaller class is filled up in turn, and all other classes together count as the second class.",
+    "The papers on SMOTE and Borderline-SMOTE have only two classes.",
+)
 
 REFERENCES = (
     Reference(
         "smote",
         SMOTE.format("Chawla et al. 2002, section 4.2"),
-        "the synthetic points, against brute force on forty points of four classes, two shares",
+        "the synthetic points with those of a brute-force search, on forty points of four classes, at two shares of the "
+        "largest class's size",
         check_smote,
-        (ONE_GAP, RANDOM_BASES, EACH_CLASS, ("a class of one image is repeated", "it has no neighbour")),
+        (
+            ONE_GAP,
+            RANDOM_BASES,
+            EACH_CLASS,
+            ("If a class has a single image, this image is repeated.", "It has no neighbour in its class."),
+        ),
     ),
     Reference(
         "borderline_smote",
         SMOTE.format("Han et al. 2005, section 3, borderline-SMOTE1"),
-        "the synthetic points, against brute force on forty points of four classes, two shares",
+        "the synthetic points with those of a brute-force search, on forty points of four classes, at two shares of the "
+        "largest class's size",
         check_borderline_smote,
         (
             RANDOM_BASES,
             EACH_CLASS,
-            ("a class without an image in danger stays as it is", "the paper's algorithm makes points from those alone"),
-            ("m 10 neighbours", "the library's default; the paper chooses m so that about half of a class is in danger"),
+            (
+                "A class without an image in danger is not filled up.",
+                "The paper's algorithm makes points only from images in danger.",
+            ),
+            (
+                "Ten neighbours decide whether an image is in danger (m = 10), whereas the paper chooses m so that about half "
+                "of a class is in danger.",
+                "Ten is the default of imbalanced-learn.",
+            ),
         ),
     ),
     Reference(
         "tail_augmentation",
-        "no public code; the source slides",
-        "how many images are changed, and that none of the largest class is",
+        "no public code; the slides that this project started from",
+        "the number of images that are changed, which is zero in the largest class",
         check_tail_augmentation,
         tolerance="five standard deviations",
     ),
@@ -155,18 +174,22 @@ REFERENCES = (
         "range_loss",
         "Charrin/RangeLoss-Caffe range_loss_layer.cpp @ d7305bb (a port; the authors have no public code); Zhang et al. 2017, "
         "Eq. 2 to 5",
-        "value and slope of the batch's loss by outputs and features, five margins",
+        f"{OBJECTIVE} with respect to outputs and features, at five margins",
         check_range_loss,
         deviations=(
             (
-                "α 1e-4, β 0.01 and M 10 by default, where the paper has 5e-5, 1e-4 and 2e4 (the port 1e-4, 1e-3 and 2e4)",
-                "theirs belong to 512 unnormalised features; ours to averages of 64 rectified channels",
+                "By default, α is 1e-4, β is 0.01 and M is 10. The paper has 5e-5, 1e-4 and 2e4, and the port has 1e-4, 1e-3 "
+                "and 2e4.",
+                "Their values suit 512 unnormalised features; ours suit the averages of 64 rectified channels.",
             ),
             (
-                "a class with one image has no intra term, one with a single pair uses that pair",
-                "the paper's batches hold several images of each class; the port reads past the end there",
+                "A class with one image in the batch has no intra-class term, and a class with a single pair uses that pair.",
+                "The paper's batches contain several images of each class, and the port reads past the end if they do not.",
             ),
-            ("batches are drawn as for any other method", "the paper draws so many identities with so many images each"),
+            (
+                "Batches are drawn as they are for any other method.",
+                "The paper draws a fixed number of identities, with a fixed number of images of each.",
+            ),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Second stages on stored features to which SMOTE has added others."""
+"""Second stages on stored features, to which SMOTE has added synthetic ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.lt_core.references.two_stage import features_of, trainings
 
 
 def check_on_features(case: Case, method: str, borderline: bool) -> None:
-    """The new features are the ones that brute force finds from the stored ones."""
+    """Compare the synthetic features with those that brute force makes from the stored ones."""
     if case.classes > 10:
-        return  # always four classes, so one case is enough
+        return  # the points always have four classes, so cases with a hundred would only repeat the others
     sizes = (20, 12, 7, 1)
     labels = [c for c, size in enumerate(sizes) for _ in range(size)]
     pixels = torch.randint(0, 256, (40, 4, 4, 1), generator=torch.Generator().manual_seed(case.seed), dtype=torch.uint8)
@@ -43,19 +43,26 @@ def check_borderline_smote_features(case: Case) -> None:
     check_on_features(case, "borderline_smote_features", borderline=True)
 
 
+STORED = (
+    (
+        "The features of the images are computed and stored once, without augmentation.",
+        "A synthetic point needs neighbours that stay where they are.",
+    ),
+)
+
 REFERENCES = (
     Reference(
         "smote_features",
         "no public code; Chawla et al. 2002, section 4.2, on the features of Kang et al. 2020",
-        f"the synthetic features, against brute force on forty images of four classes; {OBJECTIVE}",
+        f"the synthetic features with those of a brute-force search on forty images of four classes, and {OBJECTIVE}",
         check_smote_features,
-        (("features of unchanged images are stored once", "a synthetic point needs neighbours that stay where they are"),),
+        STORED,
     ),
     Reference(
         "borderline_smote_features",
         "no public code; Han et al. 2005, section 3, on the features of Kang et al. 2020",
-        f"the synthetic features, against brute force on forty images of four classes; {OBJECTIVE}",
+        f"the synthetic features with those of a brute-force search on forty images of four classes, and {OBJECTIVE}",
         check_borderline_smote_features,
-        (("features of unchanged images are stored once", "a synthetic point needs neighbours that stay where they are"),),
+        STORED,
     ),
 )

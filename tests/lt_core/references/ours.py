@@ -1,4 +1,4 @@
-"""Our side of a comparison: the training that a declared method makes, and the slope of its objective."""
+"""Our side of a comparison: the training that a declared method makes, and the gradient of its objective."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.lt_core.references.base import Case, agree
 from tests.lt_core.references.scalars import Batch, Formula, rows_of, slopes
 
 CPU = torch.device("cpu")
-SIDE = 4  # pixels; enough for the smallest network
+SIDE = 4  # pixels, which are enough for the smallest network
 
 
 def spec_of(method: str, at: Mapping[str, Any] | None = None, **recipe: Any) -> TrialSpec:
@@ -57,8 +57,8 @@ def part_of(method: str, group: str, at: Mapping[str, Any] | None = None) -> Any
 def objective_agrees(
     case: Case, method: str, formula: Formula, at: Mapping[str, Any] | None = None, *, epoch: int = 0, cosines: bool = False
 ) -> None:
-    """Compare the value of the method's whole objective in epoch ``epoch`` of 200, and its slopes by outputs and features: loss,
-    weights, averaging and feature term as declared.
+    """Compare the value of the method's whole objective in epoch ``epoch`` of 200, and its gradients with respect to outputs and
+    features. The objective includes the loss, weights, averaging and feature term that the method declares.
     """
     training = training_of(method, case, at)
     training.epoch = epoch
@@ -76,7 +76,7 @@ def objective_agrees(
 
 
 def switches_on(method: str, begun: Callable[[int], bool], at: Mapping[str, Any] | None = None) -> None:
-    """Compare the first epoch of 200 in which weights, sampling and step are active; ``begun`` takes the epoch, from 0."""
+    """Compare the epochs of 200 in which weights, sampling and step are active with ``begun``, which takes the epoch, from 0."""
     schedule = part_of(method, "schedule", at)
     for epoch in range(200):
         assert schedule.rebalances(epoch, 200) == begun(epoch), f"{method}: epoch {epoch} of 200"
@@ -85,7 +85,7 @@ def switches_on(method: str, begun: Callable[[int], bool], at: Mapping[str, Any]
 def class_probabilities_agree(
     case: Case, sampling: Any, likely: Callable[[list[int]], list[float]], progress: float = 0.0
 ) -> None:
-    """Compare the exact class probabilities of one draw, without drawing."""
+    """Compare the exact class probabilities of a draw, which the image weights give without drawing."""
     counts = torch.tensor(case.counts, dtype=torch.float64)
     mass = sampling.image_weights(counts, progress) * counts
     expected = likely(case.counts)

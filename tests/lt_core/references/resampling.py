@@ -1,11 +1,11 @@
-"""Samplers, compared by the exact probabilities of the classes; parts and averages of the ensembles."""
+"""Samplers, which are compared by the exact probability that they give to each class."""
 
 from __future__ import annotations
 
 import torch
 
 from tests.lt_core.references.base import Case, Reference
-from tests.lt_core.references.cross_entropy import DRW, OBJECTIVE
+from tests.lt_core.references.cross_entropy import DRW, OBJECTIVE, WEIGHTED
 from tests.lt_core.references.ours import (
     class_probabilities_agree,
     objective_agrees,
@@ -15,13 +15,13 @@ from tests.lt_core.references.ours import (
 )
 from tests.lt_core.references.scalars import cross_entropy, inverse, mean_of, weighted
 
-PROBABILITIES = "exact class probabilities of a draw"
+PROBABILITIES = "the exact class probabilities of a draw"
 BBN_SAMPLER = "megvii-research/BBN lib/dataset/imbalance_cifar.py @ 7992e90"
 PRIORITY = "facebookresearch/classifier-balancing data/ClassPrioritySampler.py @ f162ade"
-NO_CODE_SAHOO = "no public code (the repository of Sahoo et al. 2020 holds none)"
+NO_CODE_SAHOO = "no public code (the repository of Sahoo et al. 2020 contains none)"
 DRAWS = (
-    "each image is drawn independently, where the code walks through shuffled cycles of a class's images",
-    "the class probabilities are the same; the order in a class differs",
+    "Each image is drawn independently, whereas the code walks through the images of a class in shuffled cycles.",
+    "The class probabilities are the same, and only the order within a class differs.",
 )
 
 
@@ -34,7 +34,7 @@ def check_over_sampling(case: Case) -> None:
 
 
 def check_under_sampling(case: Case, method: str = "under_sampling") -> None:
-    """As many images of each class as the smallest has, none twice, and others in each epoch."""
+    """An epoch has as many images of each class as the smallest class has, has none twice, and differs from the other epoch."""
     sampling, train = part_of(method, "sampling"), split_of(case.classes, case.seed).train
     counts, generator = torch.tensor(case.counts), torch.Generator().manual_seed(case.seed)
     epochs = [sampling.epoch(train.labels, counts, generator).tolist() for _ in range(2)]
@@ -67,7 +67,7 @@ def check_square_root(case: Case) -> None:
 
 
 def check_progressive(case: Case) -> None:
-    """λ from linspace(0, 1, epochs); balanced weights are scaled to the sum of the natural ones."""
+    """λ comes from linspace(0, 1, epochs), and the balanced weights are scaled to the sum of the natural ones."""
     method = "progressive_sampling"
     sampling, schedule = part_of(method, "sampling"), part_of(method, "schedule")
     for epoch in (0, 1, 44, 88, 89):
@@ -92,35 +92,43 @@ REFERENCES = (
         check_over_sampling,
         deviations=(
             (
-                "an epoch has as many draws as there are images",
-                "as in the code; Buda et al. 2018 repeat images until all classes are full",
+                "An epoch has as many draws as there are training images, whereas Buda et al. 2018 repeat images until all "
+                "classes are as large as the largest.",
+                "Ours is what the code does.",
             ),
         ),
     ),
     Reference(
         "under_sampling",
         "no public code; Buda et al. 2018: random majority under-sampling",
-        "images of each class in an epoch, and that they change from one to the next",
+        "the number of images of each class in an epoch, and the images of one epoch with those of the next, which must differ",
         check_under_sampling,
-        deviations=(("the images are drawn afresh each epoch", "no image is lost for good; the paper draws them once"),),
+        deviations=(
+            (
+                "The images are drawn anew in each epoch, whereas the paper draws them once.",
+                "No image is then lost to the whole training.",
+            ),
+        ),
     ),
-    Reference("os_cs", NO_CODE_SAHOO, f"{PROBABILITIES}; {OBJECTIVE} with its class weights", check_os_cs),
-    Reference("us_cs", NO_CODE_SAHOO, f"images of each class in an epoch; {OBJECTIVE} with its class weights", check_us_cs),
+    Reference("os_cs", NO_CODE_SAHOO, f"{PROBABILITIES}, and {WEIGHTED}", check_os_cs),
+    Reference("us_cs", NO_CODE_SAHOO, f"the number of images of each class in an epoch, and {WEIGHTED}", check_us_cs),
     Reference(
         "ce_drs",
         DRW,
-        f"{PROBABILITIES}; {OBJECTIVE}; the epoch that switches",
+        f"{PROBABILITIES}, {OBJECTIVE}, and the epoch of the switch",
         check_ce_drs,
         deviations=(
             (
-                "classes alike from epoch 160 of 200 on; the code draws by (1 − β)/(1 − β^n) an image",
-                "the code never hands its sampler to the loader, so no figure comes from it; the paper's DRS is class-balanced",
+                "From epoch 160 of 200 on, all classes are equally likely. The code's sampler draws each image in proportion "
+                "to (1 − β)/(1 − β^n).",
+                "The paper's DRS is class-balanced, and no published figure comes from the code's sampler, which is never "
+                "passed to the loader.",
             ),
         ),
     ),
     Reference("square_root_sampling", PRIORITY + " (nroot 2)", PROBABILITIES, check_square_root, (DRAWS,)),
     Reference(
-        "progressive_sampling", PRIORITY + " (cycle 0)", f"{PROBABILITIES} in five epochs of 90", check_progressive, (DRAWS,)
+        "progressive_sampling", PRIORITY + " (cycle 0)", f"{PROBABILITIES}, in five epochs of 90", check_progressive, (DRAWS,)
     ),
     Reference("reverse_sampling", BBN_SAMPLER + " (reverse)", PROBABILITIES, check_reverse),
 )

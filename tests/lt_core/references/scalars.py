@@ -1,7 +1,7 @@
-"""Formulas of the papers, number by number, in float64.
+"""The papers' formulas, computed number by number in float64.
 
-A number is a tensor without dimensions, so that torch can differentiate formulas that are written as plain loops over images and
-classes: without operators of this project, broadcasting or fused losses.
+A number is a tensor without dimensions, so that torch can differentiate formulas that are plain loops over images and classes.
+They use no operators of this project, no broadcasting and no fused losses.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Formula = Callable[[Batch], Tensor]
 
 
 def total(numbers: Sequence) -> Tensor:
-    """Their sum."""
+    """The sum of the numbers."""
     made = numbers[0]
     for number in numbers[1:]:
         made = made + number
@@ -43,17 +43,17 @@ def total(numbers: Sequence) -> Tensor:
 
 
 def rows_of(matrix: Tensor) -> list[Row]:
-    """A matrix as numbers by which torch can differentiate."""
+    """The rows of a matrix, as numbers with respect to which torch can differentiate."""
     return [[number.detach().clone().requires_grad_() for number in row] for row in matrix]
 
 
 def slopes(rows: list[Row]) -> Tensor:
-    """The gradients that `backward` has left in the rows."""
+    """The gradients that `backward` has stored in the rows, as a matrix."""
     return torch.stack([torch.stack([n.grad if n.grad is not None else torch.zeros_like(n) for n in row]) for row in rows])
 
 
 def log_sum_exp(row: Sequence[Tensor]) -> Tensor:
-    """log Σ exp."""
+    """The logarithm of the sum of the exponentials."""
     top = max(z.item() for z in row)
     return top + torch.log(total([torch.exp(z - top) for z in row]))
 
@@ -69,17 +69,17 @@ def softplus(z: Tensor) -> Tensor:
 
 
 def binary(z: Tensor, positive: bool) -> Tensor:
-    """−log of the probability that a sigmoid gives to the truth."""
+    """The negative logarithm of the probability that a sigmoid gives to the truth."""
     return softplus(-z) if positive else softplus(z)
 
 
 def mean_of(loss: ImageLoss) -> Formula:
-    """The mean over images."""
+    """The mean of the loss over images."""
     return lambda batch: total(batch.losses(loss)) / len(batch.labels)
 
 
 def weighted(loss: ImageLoss, weights: Callable[[list[int]], list[float]], by: str) -> Formula:
-    """Σ w·loss divided by the number of images, or by the sum of the batch's weights as in torch's weighted mean."""
+    """Σ w·loss, divided by the number of images, or by the sum of the batch's weights as in torch's weighted mean."""
 
     def formula(batch: Batch) -> Tensor:
         of_class = weights(batch.counts)
@@ -91,15 +91,15 @@ def weighted(loss: ImageLoss, weights: Callable[[list[int]], list[float]], by: s
 
 
 def to_sum_of_classes(raw: list[float]) -> list[float]:
-    """Weights, scaled so that they sum to the number of classes."""
+    """The weights, scaled so that they sum to the number of classes."""
     return [w / sum(raw) * len(raw) for w in raw]
 
 
 def effective_number(beta: float) -> Callable[[list[int]], list[float]]:
-    """(1 − β)/(1 − β^n), summing to the number of classes: richardaecn/class-balanced-loss and kaidic/LDAM-DRW alike."""
+    """(1 − β)/(1 − β^n), scaled to sum to the number of classes, as in richardaecn/class-balanced-loss and kaidic/LDAM-DRW."""
     return lambda counts: to_sum_of_classes([(1 - beta) / (1 - beta**n) for n in counts])
 
 
 def inverse(power: float) -> Callable[[list[int]], list[float]]:
-    """n^(−power), summing to the number of classes."""
+    """n^(−power), scaled to sum to the number of classes."""
     return lambda counts: to_sum_of_classes([1 / n**power for n in counts])

@@ -1,4 +1,4 @@
-"""Methods that also learn from unlabelled images: FixMatch and methods based on it, pseudo-labels, mean teacher."""
+"""Methods that also learn from unlabelled images: pseudo-labels, mean teacher, FixMatch and the methods based on it."""
 
 from __future__ import annotations
 
@@ -26,32 +26,35 @@ BIS = "TACJu/Bi-Sampling {} @ bcdae91"
 THRESHOLD = 0.95
 
 ONE_PASS = (
-    "labelled, weak and strong views go through the network together",
-    "so do FixMatch's and CReST's; Bi-Sampling's and ABC's code passes some by themselves, each normalised by its own batch",
+    "Labelled images, weak views and strong views go through the network together. The code of Bi-Sampling and of ABC passes "
+    "some of them through it by themselves, so that batch norm uses the statistics of each batch alone.",
+    "Ours is what the code of FixMatch and of CReST does.",
 )
 PROFILE = (
-    "pass rates are by the labelled class sizes where the code takes those of the unlabelled set",
-    "training does not know how large its unlabelled classes are; in the code's own setting both profiles are the same",
+    "The pass rates depend on the labelled class sizes, whereas in the code they depend on those of the unlabelled set.",
+    "A training does not know the sizes of its unlabelled classes. In the code's own setting, both sets have the same profile.",
 )
 GREY = (
-    "an image that was moved stays grey (127) where it was moved away from",
-    "in FixMatch's code a later colour operation sees black there; CReST's grey is 128",
+    "If an operation moves an image, the part that becomes empty is filled with grey (127), which later operations see.",
+    "In FixMatch's code, a later colour operation sees black there, and in CReST's code the grey is 128.",
 )
-
-
 ALONE = (
-    "batch norm sees labelled and unlabelled images together",
-    "the code's learns its statistics from the labelled images alone, and normalises each kind by itself",
+    "Batch norm sees labelled and unlabelled images together. In the code, it learns its statistics from the labelled images "
+    "alone and normalises each kind by itself.",
+    "All semi-supervised methods here pass both kinds through the network together, as FixMatch does.",
 )
-GAIN = ("convolutions are drawn for the leaky rectifier", "the code draws them for the plain one, 0.5 % wider")
+GAIN = (
+    "The convolutions are initialised with the gain of the leaky ReLU, which is the activation of the network.",
+    "The code uses the gain of the plain ReLU, with which their standard deviation is 0.5 % larger.",
+)
 CENTRE = (
-    "cutout's centre is one of 32 places a side",
-    "CReST's is rounded to one of 33, of which the outer two come half as often",
+    "Along a side of 32 pixels, the centre of cutout is one of 32 equally likely places.",
+    "CReST's code rounds it to one of 33 places, of which the outer two are half as likely as the others.",
 )
 
 
 def semi_training(method: str, case: Case, at: dict | None = None, **data: object) -> Training:
-    """The training of ``method`` with the case's labelled class sizes and as many unlabelled images."""
+    """The training of ``method`` with the case's class sizes for the labelled images, and with as many unlabelled images."""
     spec = replace(
         spec_of(method, at, ema=0.9, epochs=10, warmup_epochs=0),
         data=build(DataSpec, {"dataset": "digits", "imbalance_factor": 10, "label_fraction": 0.5, **data}),
@@ -61,7 +64,9 @@ def semi_training(method: str, case: Case, at: dict | None = None, **data: objec
 
 
 def outputs_of(case: Case, views: int) -> list[Tensor]:
-    """Outputs for labelled images, for weak views (every other one is confident), and for ``views`` strong views: [B, C] each."""
+    """Outputs for labelled images, for weak views, of which every other one is confident, and for ``views`` strong views: [B, C]
+    each.
+    """
     labelled, weak, *strong = (Case(case.classes, case.seed + 50 * i).logits for i in range(2 + views))
     for image in range(0, BATCH, 2):
         weak[image, (3 * image) % case.classes] += 40.0
@@ -76,13 +81,13 @@ def softmax(row: Row) -> list[float]:
 
 
 def guesses(weak: list[Row], moved: list[list[float]] | None = None) -> list[tuple[int, float]]:
-    """The most likely class of each weak view, and 1 if it is confident, else 0."""
+    """The most likely class of each weak view, and 1 if the prediction is confident or 0 if not."""
     said = moved or [softmax(row) for row in weak]
     return [(p.index(max(p)), float(max(p) >= THRESHOLD)) for p in said]
 
 
 def consistency(strong: list[Row], pseudo: list[tuple[int, float]]) -> Tensor:
-    """Mean over all images, confident or not, of the masked cross-entropy of strong views."""
+    """The mean of the masked cross-entropy of strong views over all images, confident or not."""
     return total([mask * cross_entropy(row, y) for row, (y, mask) in zip(strong, pseudo, strict=True)]) / len(strong)
 
 
@@ -91,7 +96,7 @@ def labelled_loss(labelled: list[Row], case: Case) -> Tensor:
 
 
 def compare(training: Training, case: Case, expected: Tensor, rows: list[list[Row]], found: Tensor, outputs: Tensor) -> None:
-    """Compare the value, and the slopes by every output."""
+    """Compare the value of the loss, and its gradient with respect to every output."""
     place = f"{training.spec.method.label}, {case}"
     expected.backward()
     agree(found, expected, f"value of {place}")
@@ -112,7 +117,7 @@ def check_fixmatch(case: Case, method: str = "fixmatch", views: int = 1, at: dic
 
 
 def check_pseudo_label(case: Case) -> None:
-    """A confident guess is the label of the same view, as in `pseudo_label.py` after its warm-up."""
+    """A confident prediction is the label of the same view, as in `pseudo_label.py` after its warm-up."""
     training = semi_training("pseudo_label", case)
     labelled, weak = outputs_of(case, 0)
     rows = [rows_of(labelled), rows_of(weak)]
@@ -125,7 +130,7 @@ def check_pseudo_label(case: Case) -> None:
 
 
 def check_mean_teacher(case: Case) -> None:
-    """The mean squared distance between probabilities, over images and classes, with the weight exp(−5(1 − t)²) of the ramp."""
+    """The term is the mean squared difference of the probabilities over images and classes, times 100·exp(−5(1 − t)²)."""
     for epoch, ramp in ((0, 0.0), (2, 0.5), (4, 1.0), (9, 1.0)):
         training = semi_training("mean_teacher", case)
         training.epoch = epoch
@@ -146,7 +151,9 @@ def check_mean_teacher(case: Case) -> None:
 
 
 def aligned(said: list[list[float]], target: list[float], memory: list[list[float]]) -> list[list[float]]:
-    """`pseudo_target_fn`: towards the target and away from the mean of the last batches; then the memory is updated."""
+    """As in `pseudo_target_fn`: predictions move towards the target and away from the mean of ``memory``, then ``memory`` is
+    updated.
+    """
     classes = len(target)
     mean = [sum(batch[c] for batch in memory) / len(memory) for c in range(classes)]
     moved = [[p[c] * (1e-6 + target[c]) / (1e-6 + mean[c]) for c in range(classes)] for p in said]
@@ -156,7 +163,7 @@ def aligned(said: list[list[float]], target: list[float], memory: list[list[floa
 
 
 def alignment_agrees(case: Case, training: Training, target: list[float]) -> None:
-    """Compare over three batches, so that earlier predictions count."""
+    """Compare the aligned predictions of three batches, so that earlier predictions count."""
     memory = [[1 / case.classes] * case.classes for _ in range(128)]
     for batch in range(3):
         said = [softmax(row) for row in Case(case.classes, case.seed + 70 * batch).logits]
@@ -170,13 +177,13 @@ def check_fixmatch_da(case: Case) -> None:
 
 
 def profile(case: Case, gamma: float = 10.0) -> list[float]:
-    """`gt_p_data`: γ^(−c/(C−1)), normalised."""
+    """`gt_p_data`: γ^(−c/(C−1)), scaled to sum to one."""
     raw = [gamma ** (-c / (case.classes - 1)) for c in range(case.classes)]
     return [p / sum(raw) for p in raw]
 
 
 def crest_rates_agree(case: Case, alpha: float) -> list[float]:
-    """`get_split`: (p_{C−1−c}/p_0)^(1/3), with the γ of the data."""
+    """Compare the rates with those of `get_split`, (p_{C−1−c}/p_0)^α, with the γ of the data."""
     p = profile(case)
     expected = [(p[-1 - c] / p[0]) ** alpha for c in range(case.classes)]
     data = semi_training("crest", case).spec.data
@@ -186,7 +193,7 @@ def crest_rates_agree(case: Case, alpha: float) -> list[float]:
 
 
 def check_crest(case: Case) -> None:
-    """Compare the rates and the choice of pseudo-labelled images; within a generation, CReST is FixMatch."""
+    """Compare FixMatch's loss, which CReST uses within a generation, the rates, and the choice of pseudo-labelled images."""
     check_fixmatch(case, "crest")
     rates = crest_rates_agree(case, part_of("crest", "stages").crest_alpha)
     said = [softmax(row) for row in torch.cat([Case(case.classes, case.seed + i).logits for i in range(8)])]
@@ -215,7 +222,7 @@ def check_self_training(case: Case) -> None:
 
 
 def check_abc(case: Case) -> None:
-    """The auxiliary classifier's losses in addition to FixMatch's, with given masks instead of random ones."""
+    """Compare the losses of the auxiliary classifier, which are added to FixMatch's, with given masks instead of random ones."""
     views, smallest, pattern = 2, min(case.counts), [float(i % 3 > 0) for i in range(BATCH)]
     for epoch in (0, 5):
         training = semi_training("abc", case)
@@ -268,88 +275,111 @@ def blended(random: float, alike: float, counts: list[int]) -> list[float]:
     return [random * n / sum(counts) + alike / len(counts) for n in counts]
 
 
-LOSS = "value and slope of the loss of labelled, weak and strong views"
+LOSS = "the loss of labelled images, weak views and strong views with its gradient"
 REFERENCES = (
     Reference(
         "pseudo_label",
         FIXMATCH.format("pseudo_label.py"),
-        "value and slope of the loss of labelled and unlabelled images",
+        "the loss of labelled and unlabelled images, and its gradient",
         check_pseudo_label,
         (
             ALONE,
-            ("the weight of the unlabelled term does not ramp up", "the ramp is one recipe's; unsup_weight is where it ends"),
+            (
+                "The weight of the unlabelled term does not ramp up.",
+                "The code's ramp belongs to its own recipe; unsup_weight is the value at which the ramp ends.",
+            ),
         ),
     ),
     Reference(
         "mean_teacher",
         f"{FIXMATCH.format('mean_teacher.py')}; Tarvainen and Valpola 2017, section 3",
-        "value and slope of the loss, along the ramp",
+        "the loss and its gradient, in four epochs of ten",
         check_mean_teacher,
-        (ALONE, ("the ramp is exp(−5(1 − t)²) and the weight 100, by the paper", "that code's is linear, its weight 50")),
+        (
+            ALONE,
+            (
+                "The weight ramps up as 100·exp(−5(1 − t)²), whereas in that code the ramp is linear and ends at 50.",
+                "Ours is the ramp and the weight of the paper.",
+            ),
+        ),
     ),
     Reference(
         "fixmatch",
         FIXMATCH.format("fixmatch.py, libml/augment.py"),
-        f"{LOSS}; operations, magnitudes and chances of strong views (tests/lt_core/test_strong.py)",
+        f"{LOSS}, and the operations, magnitudes and probabilities of strong views (tests/lt_core/test_strong.py)",
         check_fixmatch,
         (GREY,),
     ),
     Reference(
         "fixmatch_da",
         f"{CREST}; strong views: {FIXMATCH.format('libml/augment.py')}",
-        f"{LOSS}; aligned predictions over three batches",
+        f"{LOSS}, and the aligned predictions over three batches",
         check_fixmatch_da,
         (
             (
-                "the target is the labelled class distribution",
-                "the code's is a moving average over batches, which moves around it",
+                "The target is the class distribution of the labelled images.",
+                "The code's target is a moving average over batches, which fluctuates around that distribution.",
             ),
         ),
     ),
     Reference(
         "abc",
         ABC,
-        f"{LOSS} by both classifiers; the chance of every image to take part",
+        f"{LOSS}, for both classifiers, and the probability with which each image takes part",
         check_abc,
         (ONE_PASS,),
     ),
-    Reference("self_training", CREST, f"{LOSS}; every pseudo-label is kept", check_self_training, (GREY,)),
-    Reference("crest", CREST, f"{LOSS}; rates, and the images that each generation adds", check_crest, (GREY, CENTRE)),
+    Reference(
+        "self_training", CREST, f"{LOSS}, and the choice of pseudo-labels, all of which are kept", check_self_training, (GREY,)
+    ),
+    Reference(
+        "crest",
+        CREST,
+        f"{LOSS}, the rates at which pseudo-labels are kept, and the images that a generation adds",
+        check_crest,
+        (GREY, CENTRE),
+    ),
     Reference(
         "crest_plus",
         CREST,
-        f"{LOSS}; rates, images added, t of each generation, aligned predictions over three batches",
+        f"{LOSS}, the rates at which pseudo-labels are kept, the images that a generation adds, t of each generation, and the "
+        "aligned predictions over three batches",
         check_crest_plus,
         (GREY, CENTRE),
     ),
     Reference(
         "bi_sampling",
         BIS.format("fix_train.py, fix_finetune.py"),
-        f"{LOSS}; pass rates; class probabilities",
+        f"{LOSS}, the pass rates, and the exact class probabilities of a draw",
         check_bi_sampling,
         (
             ONE_PASS,
             PROFILE,
             GAIN,
-            ("the second stage's rate falls along a cosine", "the code's stays at 1e-4"),
             (
-                "the kept backbone stays as it is in the second stage",
-                "the code's batch norm and weight decay go on changing it: 6 % of every frozen weight in 30,000 steps",
+                "The learning rate of the second stage decreases along a cosine, whereas in the code it stays at 1e-4.",
+                "All second stages here have that schedule.",
+            ),
+            (
+                "The fixed backbone does not change in the second stage.",
+                "In the code, batch norm and weight decay continue to change it: every frozen weight shrinks by 6 % in 30,000 "
+                "steps.",
             ),
         ),
     ),
     Reference(
         "bis",
         BIS.format("fix_BiS.py"),
-        f"{LOSS}; pass rates; class probabilities along training",
+        f"{LOSS}, the pass rates, and the exact class probabilities of a draw at three points in training",
         check_bis,
         (
             ONE_PASS,
             PROFILE,
             GAIN,
             (
-                "labelled images are drawn from the blended distribution",
-                "the code fills round(64·α) places of a batch by one sampler and the rest by the other: the same on average",
+                "Each labelled image is drawn from the blend of the two distributions.",
+                "The code fills round(64·α) places of a batch with one sampler and the rest with the other, which is the same "
+                "on average.",
             ),
         ),
     ),

@@ -35,7 +35,7 @@ def check_cdt(case: Case) -> None:
 
 
 def check_label_aware_smoothing(case: Case) -> None:
-    """It follows the paper at ε; the code's loss at ε is the paper's at ε·(C − 1)/C."""
+    """Our loss at ε is the paper's at ε, and our loss at ε·(C − 1)/C is the code's at ε."""
     largest, smallest, classes = max(case.counts), min(case.counts), case.classes
     for head, tail in ((0.3, 0.0), (0.4, 0.1)):
         epsilon = [tail + (head - tail) * math.sin(math.pi * (n - smallest) / (2 * (largest - smallest))) for n in case.counts]
@@ -54,7 +54,7 @@ def check_label_aware_smoothing(case: Case) -> None:
 
 
 def check_large_margin(case: Case) -> None:
-    """The label's output in terms of angles: (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ), ψ(θ) = (−1)^k·cos(mθ) − 2k."""
+    """The label's output is (λ·‖w‖‖x‖·cos θ + ‖w‖‖x‖·ψ(θ))/(1 + λ) with ψ(θ) = (−1)^k·cos(mθ) − 2k, computed from the angle."""
     m = 2 + case.seed % 3
     layer = part_of("large_margin_softmax", "head", {"lm_margin": m}).build(6, case.classes).train()
     labels, x = torch.tensor(case.labels), case.features - 1.0
@@ -82,48 +82,55 @@ def check_large_margin(case: Case) -> None:
 REFERENCES = (
     Reference(
         "seql",
-        BAGS.format("equalization_loss.py") + " (a port; the authors' tztztztztz/eql.detectron2 has the sigmoid form alone)",
-        f"{OBJECTIVE}, two settings: γ·L(β = 1) + (1 − γ)·L(β = 0)",
+        BAGS.format("equalization_loss.py") + " (a port; the authors' tztztztztz/eql.detectron2 has only the sigmoid form)",
+        "the loss of a batch, γ·L(β = 1) + (1 − γ)·L(β = 0), and its gradient, with two settings",
         check_seql,
         deviations=(
             (
-                "the expectation over one β an image stands in place of a drawn β; the code draws one for each image and class",
-                "the paper draws β without saying for what; the expectation has the same gradient on average and no noise, and "
-                "keeps a trial's bits free of another random stream",
+                "We use the expectation over one β per image in place of a random β. The code draws a β for each image and "
+                "class, and the paper does not say for what it draws β.",
+                "The expectation has the same gradient on average and no noise, and a trial needs no further random stream for "
+                "it.",
             ),
             (
-                "λ defaults to 1/(2C): 0.05 and 0.005",
-                "the code's settings for CIFAR-10 and CIFAR-100 at imbalance factor 100; it has 0.006 for CIFAR-100 at 50",
+                "λ is 1/(2C) by default, which is 0.05 for ten classes and 0.005 for a hundred.",
+                "These are the code's settings for CIFAR-10 and CIFAR-100 at imbalance factor 100. For CIFAR-100 at imbalance "
+                "factor 50, the code has 0.006.",
             ),
         ),
     ),
-    Reference("cdt", BAGS.format("class_dependent_temperatures_loss.py") + " (a port)", f"{OBJECTIVE}, γ 0.1 and 0.3", check_cdt),
+    Reference(
+        "cdt", BAGS.format("class_dependent_temperatures_loss.py") + " (a port)", f"{OBJECTIVE}, at γ = 0.1 and 0.3", check_cdt
+    ),
     Reference(
         "label_aware_smoothing",
         "dvlab-research/MiSLAS methods.py @ 0fc381e",
-        f"{OBJECTIVE}, two settings: by the paper at ε, and by the code, which is the same loss at ε·(C − 1)/C",
+        f"{OBJECTIVE} at two settings, with the paper's loss at ε and with the code's, which is the same loss at ε·(C − 1)/C",
         check_label_aware_smoothing,
         deviations=(
             (
-                "ε is shared by the C − 1 other classes, where the code shares it among all C, the label's own too",
-                "the paper's section 3.2; the code's loss is this one with smooth_head and smooth_tail times (C − 1)/C",
+                "The C − 1 other classes share ε, whereas in the code all C classes share it, including the label's own.",
+                "Ours is the loss in the paper's section 3.2. Multiply smooth_head and smooth_tail by (C − 1)/C to get the "
+                "code's loss.",
             ),
             (
-                "one training from the start, with a linear head",
-                "MiSLAS uses the loss in a second stage with learnable weight scaling after a first one with mixup: that is "
-                "lws[loss=label_aware_smoothing,stage_one=mixup]",
+                "The loss is used in a single training of the whole network, with a linear head. MiSLAS uses it in a second "
+                "stage with learnable weight scaling, after a first stage with mixup.",
+                "The method is the loss alone. For the two stages of MiSLAS, run "
+                "lws[loss=label_aware_smoothing,stage_one=mixup].",
             ),
         ),
     ),
     Reference(
         "large_margin_softmax",
         "wy1iu/LargeMargin_Softmax_Loss src/caffe/layers/largemargin_inner_product_layer.cpp @ c3e9f20",
-        "slopes of the mean loss by features and weights, m 2, 3 and 4, first two steps",
+        "the gradients of the mean loss with respect to features and weights in the first two steps, at m = 2, 3 and 4",
         check_large_margin,
         deviations=(
             (
-                "λ is 100·0.99^step, 5 at least; the authors' is 1000·(1 + γ·step)^(−45), without a floor, γ 2e-5 on CIFAR-10",
-                "theirs takes some ten thousand steps to fall; a schedule of our own suits trainings of any length",
+                "λ is 100·0.99^step, but at least 5. The authors' λ is 1000·(1 + γ·step)^(−45) without a lower limit, where γ "
+                "is 2e-5 on CIFAR-10.",
+                "Theirs takes some ten thousand steps to decrease, whereas our schedule suits trainings of any length.",
             ),
         ),
     ),

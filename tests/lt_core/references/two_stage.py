@@ -1,4 +1,4 @@
-"""Second stages: what is trained on which features, and classifiers that are made from the first stage's."""
+"""Second stages: the parameters that are trained, the features that they are trained on, and the loss."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.lt_core.references.ours import CPU, class_probabilities_agree, object
 from tests.lt_core.references.resampling import uniform
 from tests.lt_core.references.scalars import cross_entropy, mean_of, rows_of, slopes, total
 
-IMAGES = 3  # images per step; features of sixty-four numbers make loops slow
+IMAGES = 3  # images per step: few, because loops over sixty-four features are slow
 DECOUPLING = "facebookresearch/classifier-balancing {} @ f162ade"
 
 
 def stages(method: str, split: Split, at: Mapping[str, Any] | None = None) -> tuple[Stage, Stage]:
-    """First and second stage. The first is not trained, because the formulas do not depend on what it has learnt."""
+    """The first and the second stage. The first is not trained, because the formulas do not depend on what it has learnt."""
     spec = spec_of(method, at)
     first, second = stages_of(spec).trainings(stage_context(spec, split, CPU))
     return first, second
@@ -37,14 +37,14 @@ def trainings(method: str, split: Split, at: Mapping[str, Any] | None = None) ->
 
 
 def features_of(training: Training, images: Tensor, norms: str = "evaluation") -> Tensor:
-    """The features of the backbone as it is."""
+    """The features that the backbone computes without training."""
     training.model.backbone.train(norms == "training")
     with torch.no_grad():
         return training.model.backbone(images)
 
 
 def check_crt(case: Case) -> None:
-    """The slope of a fresh linear classifier on detached features, with both kinds of batch norm."""
+    """Compare the gradient of a new linear classifier on detached features, with batch norm in either mode."""
     norms = ("evaluation", "training")[case.seed % 2]
     first, second = trainings("crt", split_of(case.classes, case.seed), {"kept_norms": norms})
     class_probabilities_agree(case, second.sampling, uniform)
@@ -69,7 +69,7 @@ def check_crt(case: Case) -> None:
 
 
 def check_lws(case: Case) -> None:
-    """s_c·(w_c·x + b_c), where only s is trained, starting at 1."""
+    """The outputs are s_c·(w_c·x + b_c), where only s is trained, starting at 1."""
     first, second = trainings("lws", split_of(case.classes, case.seed))
     class_probabilities_agree(case, second.sampling, uniform)
     layer = first.model.classifier
@@ -93,7 +93,7 @@ def check_lws(case: Case) -> None:
 
 
 def check_fine_tune(case: Case, method: str) -> Training:
-    """Training continues with the whole network."""
+    """Training continues with the whole network, at a tenth of the learning rate."""
     first, second = trainings(method, split_of(case.classes, case.seed))
     assert second.model is first.model and all(p.requires_grad for p in second.model.parameters())
     assert second.recipe.lr == 0.1 * first.recipe.lr
@@ -120,47 +120,52 @@ def check_decoupled(case: Case) -> None:
 
 
 NORMS = (
-    "batch norm of the kept backbone works as in evaluation",
-    "the paper does not say; the code has the whole network in training mode, which is the choice kept_norms=training",
+    "Batch norm in the fixed backbone is in evaluation mode, whereas the code puts the whole network into training mode.",
+    "The paper does not say which it uses. Set kept_norms=training to do what the code does.",
 )
 RATE = (
-    "the rate falls along its cosine every step, over 15 % of the first stage's epochs",
-    "the code lowers it every epoch, ten of ninety on ImageNet-LT; retrain and retrain_lr set both",
+    "The learning rate decreases along a cosine at every step, and the second stage has 15 % of the first stage's epochs. The "
+    "code lowers the rate once per epoch, and has ten epochs after ninety on ImageNet-LT.",
+    "Both are parameters here: retrain is the length of the second stage, and retrain_lr its initial learning rate.",
 )
-START = ("the fresh classifier is drawn by Kaiming normal", "as every head here; the code leaves PyTorch's default")
-NO_CODE = "no public code; a baseline of {}"
+START = (
+    "The new classifier has Kaiming's normal initialisation, whereas the code keeps PyTorch's default.",
+    "All linear classifiers start that way here, unless the recipe's head_init says otherwise.",
+)
 
 REFERENCES = (
     Reference(
         "crt",
         DECOUPLING.format("run_networks.py, models/DotProductClassifier.py, data/ClassAwareSampler.py"),
-        "value of the second stage's loss and its slope by the classifier, with both kinds of batch norm; class probabilities",
+        "the second stage's loss and its gradient with respect to the classifier, with batch norm in either mode, and the "
+        "exact class probabilities of a draw",
         check_crt,
         (NORMS, RATE, START),
     ),
     Reference(
         "lws",
         DECOUPLING.format("run_networks.py, models/TauNormClassifier.py"),
-        "value of the second stage's loss and its slope by the scales; class probabilities",
+        "the second stage's loss and its gradient with respect to the scales, and the exact class probabilities of a draw",
         check_lws,
         (NORMS, RATE),
     ),
     Reference(
         "fine_tune_balanced",
-        NO_CODE.format("Kang et al. 2020 and He et al. 2021"),
-        f"{OBJECTIVE}; class probabilities; what goes on",
+        "no public code; a baseline of Kang et al. 2020 and He et al. 2021",
+        f"{OBJECTIVE}, the exact class probabilities of a draw, and the second stage, which trains the whole network further at "
+        "a tenth of the learning rate",
         check_fine_tune_balanced,
     ),
     Reference(
         "fine_tune_logit_adjusted",
         "no public code; the loss of Menon et al. 2021, Eq. 10, in a second stage",
-        f"{OBJECTIVE}; what goes on",
+        f"{OBJECTIVE}, and the second stage, which trains the whole network further at a tenth of the learning rate",
         check_fine_tune_logit_adjusted,
     ),
     Reference(
         "decoupled_balanced_softmax",
         BALMS + ", config/CIFAR10_LT/decouple_balanced_softmax_imba200.yaml",
-        f"{OBJECTIVE}; what is trained",
+        f"{OBJECTIVE}, and the set of parameters that are trained",
         check_decoupled,
         (NORMS, RATE, START),
     ),
