@@ -25,6 +25,8 @@
     }
     filter.addEventListener("input", sift);
     column.addEventListener("change", sift);
+    column.value = column.dataset.first ?? ""; // by script, because without one all rows are shown
+    sift();
 
     all("#board thead th[aria-sort]").forEach((head, place, heads) => {
       head.querySelector("button").addEventListener("click", () => {
