@@ -186,6 +186,10 @@ def test_the_site_fits_and_draws_and_loads_only_what_lies_beside_it(opened, tmp_
         page = opened(width, scheme, tmp_path / "site" / f"{name}.html")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
     until(page, "(document.querySelector('.panel').scrollIntoView(), document.querySelector('.panel').dataset.drawn)")
+    page = opened(width, scheme, tmp_path / "site" / "index.html")
+    for cell in page.locator("#data td.best").all():
+        box = cell.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width, "the best method and its accuracy are in sight"
     page = opened(width, scheme, tmp_path / "site" / "data" / "digits.html")
     figure = page.locator("#board tbody tr td").first.bounding_box()
     assert figure["x"] + figure["width"] <= width, "the figure that ranks is in sight"
