@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from bench.report.charts.chart import Axis, Chart, Heat, Panel, Picture, Series
-from bench.report.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
+from bench.report.charts.palette import (
+    DARK_DIVERGING,
+    DIVERGING,
+    MARKERS,
+    RAMP,
+    REGION,
+    WEB_DASHES,
+    WEB_MARKERS,
+    blend,
+    colour,
+    ink,
+    ramp,
+)  # fmt: skip
 
 _HEIGHT, _LARGE = 380, 480
 _CELLS = 20  # up to this many rows, the cells of a matrix are separated by gaps
@@ -15,7 +28,9 @@ _LONG = 34  # a title with more letters than this may be too long for a phone
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
-    """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws."""
+    """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws; what it
+    has in ``meta.dark`` replaces its own in dark mode.
+    """
     tall = any(len(panel.title) > _LONG for panel in chart.panels)  # for all panels, so that neighbours have the same height
     return [_figure(panel, tall) for panel in chart.panels]
 
@@ -50,10 +65,12 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         "yaxis": _axis(panel.y),
     }
     if panel.heat:
-        data.append(_heat(panel.heat))
+        data += [_heat(panel.heat), *_cells(panel.heat)]
         ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
         layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
-        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal | {"autorange": "reversed"}
+        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal
+        layout["xaxis"]["range"] = [-0.5, len(panel.heat.x) - 0.5]
+        layout["yaxis"]["range"] = [len(panel.heat.y) - 0.5, -0.5]
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # it gets a row to itself, and scrolls on a phone
@@ -136,15 +153,49 @@ def _heat(heat: Heat) -> dict[str, Any]:
     trace: dict[str, Any] = {
         "type": "heatmap", "x": [_safe(x) for x in heat.x], "y": [_safe(y) for y in heat.y],
         "z": [_numbers(row) for row in heat.values],
-        "colorscale": [[round(i / (len(scale) - 1), 4), c] for i, c in enumerate(scale)],
+        "colorscale": _scale(scale),
         "colorbar": {"title": {"text": _safe(heat.unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
         "xgap": gap, "ygap": gap, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
     }  # fmt: skip
     if heat.low is not None:
         trace |= {"zmin": heat.low, "zmax": heat.high}
-    if heat.words:
-        trace |= {"text": [[_safe(word) for word in row] for row in heat.words], "texttemplate": "%{text}"}
+    if heat.diverging:
+        trace["meta"] = {"dark": {"colorscale": _scale(DARK_DIVERGING)}}
     return trace
+
+
+def _scale(colours: Sequence[str]) -> list[list[Any]]:
+    return [[round(i / (len(colours) - 1), 4), c] for i, c in enumerate(colours)]
+
+
+def _cells(heat: Heat) -> list[dict[str, Any]]:
+    """The text in the cells, black or white by contrast. It is a trace of its own, because plotly's heat maps would show dark
+    text in a grey that is hard to read on green or orange.
+    """
+    cells = [
+        (x, y, word, value)
+        for y, words, values in zip(heat.y, heat.words, heat.values, strict=True)
+        for x, word, value in zip(heat.x, words, values, strict=True)
+        if word
+    ] if heat.words else []  # fmt: skip
+    if not cells:
+        return []
+    known = [value for row in heat.values for value in row if value is not None]
+    low, high = (min(known), max(known)) if heat.low is None or heat.high is None else (heat.low, heat.high)
+
+    def inks(scale: Sequence[str]) -> list[str]:
+        places = [None if value is None else (value - low) / (high - low or 1.0) for *_, value in cells]
+        return ["#000000" if place is None else ink(*blend(scale, place)) for place in places]
+
+    xs, ys, words, _ = zip(*cells, strict=True)
+    trace: dict[str, Any] = {
+        "type": "scatter", "mode": "text", "x": [_safe(x) for x in xs], "y": [_safe(y) for y in ys],
+        "text": [_safe(word) for word in words], "hoverinfo": "skip", "showlegend": False,
+        "textfont": {"color": inks(DIVERGING if heat.diverging else RAMP)},
+    }  # fmt: skip
+    if heat.diverging:
+        trace["meta"] = {"dark": {"textfont": {"color": inks(DARK_DIVERGING)}}}
+    return [trace]
 
 
 def _picture(layout: dict[str, Any], picture: Picture) -> None:
