@@ -84,6 +84,8 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["margin"] |= {"l": 14, "b": 20}
         layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
+    if layout.get("meta", {}).get("wide"):
+        layout["title"] |= {"x": 0, "xanchor": "left", "pad": {"l": 14}}  # on a phone, the middle is out of sight
     if tall:
         layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
         layout["margin"]["t"] = 58
@@ -136,7 +138,7 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
     if s.words:
         trace["text"] = [_safe(word) for word in s.words]
     if s.written:
-        trace |= {"textposition": "top center", "cliponaxis": False, "textfont": {"size": 12}}
+        trace |= {"textposition": _beside(s, panel.x), "cliponaxis": False, "textfont": {"size": 12}}
     spread = " ± %{error_y.array:.3~g}" if s.error else ""
     said = "<br>%{text}" if s.words else ""
     trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}%{{x}}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"
@@ -226,6 +228,14 @@ def _picture(layout: dict[str, Any], picture: Picture) -> None:
 
 def _unit(axis: Axis) -> str:
     return f"{_safe(axis.title)}: " if axis.title else ""
+
+
+def _beside(s: Series, axis: Axis) -> list[str] | str:
+    """Where words are written above their points: towards the middle of an axis with fixed ends, so that its ends cut nothing off."""
+    if axis.low is None or axis.high is None:
+        return "top center"
+    middle = (axis.low + axis.high) / 2
+    return ["top right" if x <= middle else "top left" for x in s.x]
 
 
 def _paint(s: Series) -> str:
