@@ -231,7 +231,7 @@ def _unit(axis: Axis) -> str:
 
 
 def _beside(s: Series, axis: Axis) -> list[str] | str:
-    """Where words are written above their points: towards the middle of an axis with fixed ends, so that its ends cut nothing off."""
+    """Where words are written above their points: on an axis with fixed ends, towards its middle, so that nothing is cut off."""
     if axis.low is None or axis.high is None:
         return "top center"
     middle = (axis.low + axis.high) / 2
