@@ -22,6 +22,8 @@ from bench.report.charts.palette import (
 )  # fmt: skip
 
 _HEIGHT, _LARGE = 380, 480
+_ROOM, _ROOM_WIDE = 200, 520  # width in pixels of all cells of a matrix in the narrowest panel, and in the narrowest wide panel
+_FONT, _LEAST = 12, 6.0  # sizes of the text in cells: the usual one, and the least, below which there is no text
 _CELLS = 20  # up to this many rows, the cells of a matrix are separated by gaps
 _WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, and its height on the page
 _LONG = 34  # a title with more letters than this may be too long for a phone
@@ -65,15 +67,15 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         "yaxis": _axis(panel.y),
     }
     if panel.heat:
-        data += [_heat(panel.heat), *_cells(panel.heat)]
+        if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
+            layout["meta"] = {"wide": True}  # it gets a row to itself, and scrolls on a phone
+        data += [_heat(panel.heat), *_cells(panel.heat, _ROOM_WIDE if "meta" in layout else _ROOM)]
         ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
         layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
         layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal
         layout["xaxis"]["range"] = [-0.5, len(panel.heat.x) - 0.5]
         layout["yaxis"]["range"] = [len(panel.heat.y) - 0.5, -0.5]
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
-        if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
-            layout["meta"] = {"wide": True}  # it gets a row to itself, and scrolls on a phone
     if panel.rows:
         layout["height"] = max(_HEIGHT, 110 + 34 * len(panel.rows))
     if panel.picture:
@@ -170,7 +172,7 @@ def _scale(colours: Sequence[str]) -> list[list[Any]]:
     return [[round(i / (len(colours) - 1), 4), c] for i, c in enumerate(colours)]
 
 
-def _cells(heat: Heat) -> list[dict[str, Any]]:
+def _cells(heat: Heat, room: int) -> list[dict[str, Any]]:
     """The text in the cells, black or white by contrast. It is a trace of its own, because plotly's heat maps would show dark
     text in a grey that is hard to read on green or orange.
     """
@@ -180,7 +182,9 @@ def _cells(heat: Heat) -> list[dict[str, Any]]:
         for x, word, value in zip(heat.x, words, values, strict=True)
         if word
     ] if heat.words else []  # fmt: skip
-    if not cells:
+    longest = max((len(word) for _, _, word, _ in cells), default=0)
+    size = min(_FONT, round(1.45 * room / len(heat.x) / max(longest, 1), 1))  # a figure is 0.62 of its size wide
+    if not cells or size < _LEAST:
         return []
     known = [value for row in heat.values for value in row if value is not None]
     low, high = (min(known), max(known)) if heat.low is None or heat.high is None else (heat.low, heat.high)
@@ -193,10 +197,10 @@ def _cells(heat: Heat) -> list[dict[str, Any]]:
     trace: dict[str, Any] = {
         "type": "scatter", "mode": "text", "x": [_safe(x) for x in xs], "y": [_safe(y) for y in ys],
         "text": [_safe(word) for word in words], "hoverinfo": "skip", "showlegend": False,
-        "textfont": {"color": inks(DIVERGING if heat.diverging else RAMP)},
+        "textfont": {"color": inks(DIVERGING if heat.diverging else RAMP), "size": size},
     }  # fmt: skip
     if heat.diverging:
-        trace["meta"] = {"dark": {"textfont": {"color": inks(DARK_DIVERGING)}}}
+        trace["meta"] = {"dark": {"textfont": {"color": inks(DARK_DIVERGING), "size": size}}}
     return [trace]
 
 
