@@ -19,6 +19,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no chromium here")
 
 LABELS = ["softmax", "focal", "inverse", "cb_focal[cb_beta=0.9]", "cb_focal[cb_beta=0.99]", "logit_adjusted"]
+LONG = "fixmatch[sampling=reverse,unsup_ratio=1,unlabelled_sampling=reverse,strong_views=2,strong_augment=randaugment]"
 
 
 #: A picture of one pixel, used alone and as each method's view.
@@ -179,15 +180,22 @@ def test_dark_follows_the_system_and_the_button(opened):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
 def test_the_site_fits_and_draws_and_loads_only_what_lies_beside_it(opened, tmp_path, width, scheme):
-    run = synthetic.store(tmp_path / "results" / "mine", synthetic.run(LABELS, (10, 100), 3))
+    run = synthetic.store(tmp_path / "results" / "mine", synthetic.run([*LABELS, LONG], (10, 100), 3))
     site.write(site.Site([run], tmp_path / "results"), tmp_path / "site", say=lambda words: None)
     for name in ("index", "claims", "data/digits", "methods/cb_focal", "runs/mine"):
         page = opened(width, scheme, tmp_path / "site" / f"{name}.html")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
     until(page, "(document.querySelector('.panel').scrollIntoView(), document.querySelector('.panel').dataset.drawn)")
+    page = opened(width, scheme, tmp_path / "site" / "index.html")
+    for cell in page.locator("#data td.best").all():
+        box = cell.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width, "the best method and its accuracy are in sight"
     page = opened(width, scheme, tmp_path / "site" / "data" / "digits.html")
     figure = page.locator("#board tbody tr td").first.bounding_box()
     assert figure["x"] + figure["width"] <= width, "the figure that ranks is in sight"
+    assert len(set(column(page, "data"))) == 1, "one data column is selected"
+    data = page.locator("#board tbody tr:not([hidden]) td").nth(2).bounding_box()
+    assert width < 600 or data["x"] + data["width"] <= width, "a long label hides neither the rank nor the data column"
     box = page.locator("#leaderboard .scroll")
     assert "more" in box.get_attribute("class"), "what goes on to the right shows it"
     box.evaluate("(box) => box.scrollTo(box.scrollWidth, 0)")

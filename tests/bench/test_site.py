@@ -76,7 +76,7 @@ def test_the_first_page_names_the_best_of_each_column(site):
 
 def test_a_methods_page_has_its_definition_its_fidelity_and_its_rows_alone(site, monkeypatch):
     text = (site / "methods" / "cb_focal.html").read_text()
-    for words in ("Cui et al. 2019", "weights <code>effective_number</code>", "cb_beta", "richardaecn/class-balanced-loss"):
+    for words in ("Cui et al. 2019", "weights = <code>effective_number</code>", "cb_beta", "richardaecn/class-balanced-loss"):
         assert words in text, words
     assert text.count("<tr data-column=") == 2 and "python bench.py run" in text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 #: Okabe and Ito's colours, which colour-blind readers can distinguish, with two changes: black comes first, because it is the
 #: text colour of the page, and purple replaces yellow, which can hardly be seen on white.
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#7F3C8D")
@@ -15,6 +17,8 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (9, 
 WEB_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 #: Less … more. Wherever one of the two is better, blue is better.
 DIVERGING = ("#D55E00", "#F7F7F7", "#0072B2")
+#: The same on a dark page, where a white middle would glare.
+DARK_DIVERGING = ("#D55E00", "#2A2E36", "#0072B2")
 #: Few … many (viridis).
 RAMP = ("#440154", "#46327E", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#A0DA39", "#FDE725")
 _DARK = 5  # the first of these, which are dark enough for lines on white
@@ -45,5 +49,17 @@ def ramp(place: float) -> str:
     """The colour at ``place`` in 0…1 on the dark end of the ramp, from green to violet: later places are darker."""
     at = (1 - min(max(place, 0.0), 1.0)) * (_DARK - 1)
     low = min(int(at), _DARK - 2)
-    ends = [[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in RAMP[low : low + 2]]
-    return "#" + "".join(f"{round(a + (at - low) * (b - a)):02X}" for a, b in zip(*ends, strict=True))
+    return "#" + "".join(f"{round(255 * part):02X}" for part in blend(RAMP[low : low + 2], at - low))
+
+
+def blend(scale: Sequence[str], place: float) -> tuple[float, float, float]:
+    """Red, green and blue in 0…1 at ``place`` in 0…1 on a scale of colours at equal distances.
+
+    >>> blend(("#000000", "#FFFFFF"), 0.5)
+    (0.5, 0.5, 0.5)
+    """
+    at = min(max(place, 0.0), 1.0) * (len(scale) - 1)
+    low = min(int(at), len(scale) - 2)
+    ends = [[int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)] for code in scale[low : low + 2]]
+    red, green, blue = (a + (at - low) * (b - a) for a, b in zip(*ends, strict=True))
+    return red, green, blue

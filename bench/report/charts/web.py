@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from bench.report.charts.chart import Axis, Chart, Heat, Panel, Picture, Series
-from bench.report.charts.palette import DIVERGING, MARKERS, RAMP, REGION, WEB_DASHES, WEB_MARKERS, colour, ramp
+from bench.report.charts.palette import (
+    DARK_DIVERGING,
+    DIVERGING,
+    MARKERS,
+    RAMP,
+    REGION,
+    WEB_DASHES,
+    WEB_MARKERS,
+    blend,
+    colour,
+    ink,
+    ramp,
+)  # fmt: skip
 
 _HEIGHT, _LARGE = 380, 480
+_ROOM, _ROOM_WIDE = 200, 520  # width in pixels of all cells of a matrix in the narrowest panel, and in the narrowest wide panel
+_FONT, _LEAST = 12, 6.0  # sizes of the text in cells: the usual one, and the least, below which there is no text
 _CELLS = 20  # up to this many rows, the cells of a matrix are separated by gaps
 _WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, and its height on the page
 _LONG = 34  # a title with more letters than this may be too long for a phone
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
-    """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws."""
+    """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws; what it
+    has in ``meta.dark`` replaces its own in dark mode.
+    """
     tall = any(len(panel.title) > _LONG for panel in chart.panels)  # for all panels, so that neighbours have the same height
     return [_figure(panel, tall) for panel in chart.panels]
 
@@ -50,13 +67,15 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         "yaxis": _axis(panel.y),
     }
     if panel.heat:
-        data.append(_heat(panel.heat))
-        ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
-        layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
-        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal | {"autorange": "reversed"}
-        layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # it gets a row to itself, and scrolls on a phone
+        data += [_heat(panel.heat), *_cells(panel.heat, _ROOM_WIDE if "meta" in layout else _ROOM)]
+        ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
+        layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
+        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal
+        layout["xaxis"]["range"] = [-0.5, len(panel.heat.x) - 0.5]
+        layout["yaxis"]["range"] = [len(panel.heat.y) - 0.5, -0.5]
+        layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
     if panel.rows:
         layout["height"] = max(_HEIGHT, 110 + 34 * len(panel.rows))
     if panel.picture:
@@ -67,6 +86,8 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["margin"] |= {"l": 14, "b": 20}
         layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
+    if layout.get("meta", {}).get("wide"):
+        layout["title"] |= {"x": 0, "xanchor": "left", "pad": {"l": 14}}  # on a phone, the middle is out of sight
     if tall:
         layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
         layout["margin"]["t"] = 58
@@ -119,7 +140,7 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
     if s.words:
         trace["text"] = [_safe(word) for word in s.words]
     if s.written:
-        trace |= {"textposition": "top center", "cliponaxis": False, "textfont": {"size": 12}}
+        trace |= {"textposition": _beside(s, panel.x), "cliponaxis": False, "textfont": {"size": 12}}
     spread = " ± %{error_y.array:.3~g}" if s.error else ""
     said = "<br>%{text}" if s.words else ""
     trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}%{{x}}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"
@@ -136,15 +157,51 @@ def _heat(heat: Heat) -> dict[str, Any]:
     trace: dict[str, Any] = {
         "type": "heatmap", "x": [_safe(x) for x in heat.x], "y": [_safe(y) for y in heat.y],
         "z": [_numbers(row) for row in heat.values],
-        "colorscale": [[round(i / (len(scale) - 1), 4), c] for i, c in enumerate(scale)],
+        "colorscale": _scale(scale),
         "colorbar": {"title": {"text": _safe(heat.unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
         "xgap": gap, "ygap": gap, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
     }  # fmt: skip
     if heat.low is not None:
         trace |= {"zmin": heat.low, "zmax": heat.high}
-    if heat.words:
-        trace |= {"text": [[_safe(word) for word in row] for row in heat.words], "texttemplate": "%{text}"}
+    if heat.diverging:
+        trace["meta"] = {"dark": {"colorscale": _scale(DARK_DIVERGING)}}
     return trace
+
+
+def _scale(colours: Sequence[str]) -> list[list[Any]]:
+    return [[round(i / (len(colours) - 1), 4), c] for i, c in enumerate(colours)]
+
+
+def _cells(heat: Heat, room: int) -> list[dict[str, Any]]:
+    """The text in the cells, black or white by contrast. It is a trace of its own, because plotly's heat maps would show dark
+    text in a grey that is hard to read on green or orange.
+    """
+    cells = [
+        (x, y, word, value)
+        for y, words, values in zip(heat.y, heat.words, heat.values, strict=True)
+        for x, word, value in zip(heat.x, words, values, strict=True)
+        if word
+    ] if heat.words else []  # fmt: skip
+    longest = max((len(word) for _, _, word, _ in cells), default=0)
+    size = min(_FONT, round(1.45 * room / len(heat.x) / max(longest, 1), 1))  # a figure is 0.62 of its size wide
+    if not cells or size < _LEAST:
+        return []
+    known = [value for row in heat.values for value in row if value is not None]
+    low, high = (min(known), max(known)) if heat.low is None or heat.high is None else (heat.low, heat.high)
+
+    def inks(scale: Sequence[str]) -> list[str]:
+        places = [None if value is None else (value - low) / (high - low or 1.0) for *_, value in cells]
+        return ["#000000" if place is None else ink(*blend(scale, place)) for place in places]
+
+    xs, ys, words, _ = zip(*cells, strict=True)
+    trace: dict[str, Any] = {
+        "type": "scatter", "mode": "text", "x": [_safe(x) for x in xs], "y": [_safe(y) for y in ys],
+        "text": [_safe(word) for word in words], "hoverinfo": "skip", "showlegend": False,
+        "textfont": {"color": inks(DIVERGING if heat.diverging else RAMP), "size": size},
+    }  # fmt: skip
+    if heat.diverging:
+        trace["meta"] = {"dark": {"textfont": {"color": inks(DARK_DIVERGING), "size": size}}}
+    return [trace]
 
 
 def _picture(layout: dict[str, Any], picture: Picture) -> None:
@@ -175,6 +232,14 @@ def _picture(layout: dict[str, Any], picture: Picture) -> None:
 
 def _unit(axis: Axis) -> str:
     return f"{_safe(axis.title)}: " if axis.title else ""
+
+
+def _beside(s: Series, axis: Axis) -> list[str] | str:
+    """Where words are written above their points: on an axis with fixed ends, towards its middle, so that nothing is cut off."""
+    if axis.low is None or axis.high is None:
+        return "top center"
+    middle = (axis.low + axis.high) / 2
+    return ["top right" if x <= middle else "top left" for x in s.x]
 
 
 def _paint(s: Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bench.records.nested import environments_of
 from lt_core.labels import counted
 from lt_core.result import LOST, OK, PRUNED
 
+_FOLDERS = ("--out", "--data")  # options of a command that name folders of the machine where it was given
 _IDS = 5  # the most trials that are named for a cause
 
 
@@ -106,9 +108,23 @@ def subsets(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def commands(frame: pd.DataFrame) -> list[tuple[str, int]]:
-    """The commands that ran the trials, as they were given, with the number of trials of each."""
+    """The commands that ran the trials, without the folders that they named, with the number of trials of each."""
     rows = frame[["environment"]].fillna("").value_counts(sort=False).reset_index()
-    return _counted([str(environment.get("command") or "") for environment in environments_of(rows)], rows["count"])
+    return _counted([without_folders(environment.get("command") or "") for environment in environments_of(rows)], rows["count"])
+
+
+def without_folders(command: str) -> str:
+    """A command for readers, who have none of the folders that it was given.
+
+    >>> without_folders("bench.py run quick --data data --only 'cb_*' --out=rows")
+    "bench.py run quick --only 'cb_*'"
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:  # somebody else's text, which is not a command
+        return command
+    pairs = zip(["", *words], words, strict=False)
+    return shlex.join(word for before, word in pairs if before not in _FOLDERS and word.partition("=")[0] not in _FOLDERS)
 
 
 def _counted(values: Sequence[str], rows: Iterable[int]) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.leaderboard import measured
 from bench.report.page import board, charts, facts
 from bench.report.page.looks import Look, looks
+from bench.report.page.words import breakable, noted
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def rendered(template: str, folder: Path | None = None, **values: Any) -> str:
         loader=jinja2.FileSystemLoader([*([folder] if folder else ()), _TEMPLATES]), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters["data"] = lambda value: Markup(embedded(value))
+    environment.filters |= {"data": lambda value: Markup(embedded(value)), "breakable": breakable, "noted": noted}
     style, script = (Markup((_TEMPLATES / name).read_text()) for name in ("style.css", "page.js"))
     return environment.get_template(template).render(style=style, script=script, **values)
 

@@ -68,11 +68,10 @@ def hardest(columns: Sequence[DataColumn]) -> list[DataColumn]:
     return list({column.group: column for column in reversed(columns)}.values())[::-1]
 
 
-def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> tuple[list[str], list[str]]:
+def best(frame: pd.DataFrame, how: str = "", most: int = MOST) -> tuple[list[str], list[str]]:
     """The labels to draw, cross-entropy first, and a note if some are left out. Besides cross-entropy, these are the best by mean
     balanced accuracy, where every data column has the same weight. Methods that were run on more data columns come first, because
-    means over different columns are not comparable. ``others_shown``: the chart also shows the others, so that the note need not
-    say how to draw them.
+    means over different columns are not comparable. ``how``: `others`, unless the chart also shows the others.
     """
     labels = list(dict.fromkeys(frame["label"]))
     labels.sort(key=lambda label: label != BASELINE)
@@ -84,8 +83,12 @@ def best(frame: pd.DataFrame, most: int = MOST, others_shown: bool = False) -> t
     kept = [*first, *[str(label) for label in means.index if label not in first][: most - len(first)]]
     words = f"the best {most - len(first)} of {len(labels)} methods by mean balanced accuracy on the test set"
     words += ", with those run on the most data columns first" if means["size"].nunique() > 1 else ""
-    how = "" if others_shown else "; `plot --only` draws others"
-    return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how}"]
+    return kept, [f"drawn: {words}{f', and {BASELINE}' if first else ''}{how and f'; {how}'}"]
+
+
+def others(store: Store, kind: str) -> str:
+    """How a reader draws what a chart of this kind leaves out, as the end of a note."""
+    return f"to draw others: `python bench.py plot {kind} --run {store.path.resolve().name} --only NAMES`"
 
 
 def one_scale(panels: Sequence[Panel]) -> tuple[Panel, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import best, data_columns, finished, floats, hardest, records
+from bench.report.plots.base import best, data_columns, finished, floats, hardest, others, records
 from lt_core.metrics import BINS, expected_calibration_error
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: the run has no finished trial, or no records.
     """
     frame, notes = finished(store, only)
-    labels, left = best(frame)
+    labels, left = best(frame, others(store, "calibration"))
     columns = hardest(data_columns(frame))
     rows = pd.concat([column.rows for column in columns])
     found = records(store, rows[rows["label"].isin(labels)])

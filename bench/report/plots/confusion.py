@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis.comparable import BASELINE
 from bench.report.charts import Axis, Chart, Heat, Panel
-from bench.report.plots.base import DataColumn, best, data_columns, finished, hardest, one_scale, records
+from bench.report.plots.base import DataColumn, best, data_columns, finished, hardest, one_scale, others, records
 from lt_core.errors import UserError
 from lt_core.metrics import MATRIX_CLASSES
 
@@ -28,7 +28,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: the run has no finished trial, no records, or no record with a confusion matrix.
     """
     frame, notes = finished(store, only)
-    labels, left = best(frame, _METHODS)
+    labels, left = best(frame, others(store, "confusion"), _METHODS)
     columns = hardest(data_columns(frame))
     rows = pd.concat([column.rows for column in columns])
     found = records(store, rows[rows["label"].isin(labels)])

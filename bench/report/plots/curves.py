@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import best, counted, data_columns, finished, floats, spread
+from bench.report.plots.base import best, counted, data_columns, finished, floats, others, spread
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: no trial has a curve of at least two points.
     """
     frame, notes = finished(store, only)
-    labels, left = best(frame)
+    labels, left = best(frame, others(store, "curves"))
     columns = data_columns(frame)
     drawn = pd.concat([column.rows for column in columns[:_COLUMNS]])
     drawn = drawn.loc[drawn["label"].isin(labels), ["trial_id", "label"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import best, counted, data_columns, finished, floats, spread
+from bench.report.plots.base import best, counted, data_columns, finished, floats, others, spread
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: there is no such data set.
     """
     frame, notes = finished(store, only)
-    labels, left = best(frame)
+    labels, left = best(frame, others(store, "factors"))
     columns = data_columns(frame)
     panels = []
     for group in dict.fromkeys(column.group for column in columns):

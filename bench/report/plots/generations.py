@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.records.columns import DATA, HEADINGS, describe
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import finished, floats, spread
+from bench.report.plots.base import finished, floats, others, spread
 from bench.report.tables.per_class import width_of
 from lt_core.errors import UserError
 from lt_core.labels import counted
@@ -58,7 +58,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     said += [f"each point is the mean over {width} classes of similar size"] if width > 1 else []
     said += ["left out: methods with one generation"] if len(several) < len(rounds) else []
     said += (
-        [f"drawn: the first {_METHODS} of {len(several)} methods; `plot generations --only` draws others"]
+        [f"drawn: the first {_METHODS} of {len(several)} methods; {others(store, 'generations')}"]
         if len(several) > _METHODS
         else []
     )

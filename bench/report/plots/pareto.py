@@ -28,7 +28,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     frame = frame[frame["train_seconds"] > 0]
     if frame.empty:
         raise UserError(f"{store.path} has no finished trial with a recorded training time, so there is nothing to draw")
-    labels, left = best(frame, others_shown=True)
+    labels, left = best(frame)
     made = [_panel(column, labels) for column in data_columns(frame)]
     words = "bars: ± one standard deviation (n − 1) over trials; the line joins the methods that no other method beats in both"
     quiet = ["grey: the other methods"] if left else []

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.records.columns import HEADINGS
 from bench.report.charts import Axis, Chart, Panel, Region, Series
-from bench.report.plots.base import best, counted, finished, floats, spread
+from bench.report.plots.base import best, counted, finished, floats, others, spread
 from bench.report.tables.per_class import by_class, in_stretches, several, shown, width_of
 from lt_core.metrics import FEW, MANY
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def draw(store: Store, only: str = "*") -> Chart:
     """One panel per data column. Bars are standard deviations over seeds; shading marks many-, medium- and few-shot classes."""
     frame, notes = finished(store, only, HEADINGS)  # with the data columns of `by_class`
-    names, left = _names(frame)
+    names, left = _names(frame, others(store, "per_class"))
     panels, joined = [], []
     for group, factor, errors in by_class(frame[frame["label"].isin(list(names))], store.per_class()):
         title = f"{group}, imbalance factor {factor}"
@@ -34,12 +34,12 @@ def draw(store: Store, only: str = "*") -> Chart:
     )  # fmt: skip
 
 
-def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+def _names(frame: pd.DataFrame, how: str) -> tuple[dict[str, str], list[str]]:
     """Labels to draw → their names: the methods of the paper if these are most of the run, else the best ones; and notes."""
     papers, all_ = shown(frame), frame["label"].nunique()
     if 2 * len(papers) >= all_ and len(papers) < all_:
         return papers, [f"only the {len(papers)} methods in the figure of Kang et al. 2021 are drawn, out of {all_}"]
-    labels, left = best(frame)
+    labels, left = best(frame, how)
     return {label: papers.get(label, label) if len(papers) == all_ else label for label in labels}, left
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis.stats import t_interval
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import best, data_columns, finished, floats
+from bench.report.plots.base import best, data_columns, finished, floats, others
 from lt_core.errors import UserError
 from lt_core.metrics import TEST_PRIORS, accuracies_under
 
@@ -30,7 +30,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: there is no such data column, or the run has no recalls by class.
     """
     frame, notes = finished(store, only)
-    labels, left = best(frame)
+    labels, left = best(frame, others(store, "priors"))
     columns = [column for column in data_columns(frame) if column.factor > 1]
     if not columns:
         raise UserError(f"{store.path} has trials on balanced classes only, which have neither head nor tail")

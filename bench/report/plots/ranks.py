@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bench.analysis.comparable import BASELINE, chosen
 from bench.analysis.ranking import rank
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import best, finished
+from bench.report.plots.base import best, finished, others
 from lt_core.errors import UserError
 from lt_core.labels import counted
 
@@ -31,7 +31,8 @@ def draw(store: Store, only: str = "*") -> Chart:
             f"{store.path} has {len(ranking.ranks)} methods that were run on all of its data columns, but ranks "
             "need at least three"
         )
-    kept, left = best(chosen(frame[frame["label"].isin(list(ranking.ranks))], only), _ROWS)
+    ranked = chosen(frame[frame["label"].isin(list(ranking.ranks))], only)
+    kept, left = best(ranked, others(store, "ranks"), _ROWS)
     shown = [label for label in ranking.ranks if label in kept]
     columns = counted(ranking.columns, "data column")
     words = [f"mean rank by balanced accuracy among {len(ranking.ranks)} methods over {columns}; 1 is best"]

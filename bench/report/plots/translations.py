@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.comparable import chosen
 from bench.records.columns import describe_trial
 from bench.report.charts import Axis, Chart, Panel, Picture
-from bench.report.plots.base import first_trials
+from bench.report.plots.base import first_trials, others
 from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 
@@ -34,7 +34,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     panels = [_panel(result, shown, beside) for result in first.values() for shown in result.pictures]
     notes = ["rows: real images of the largest class, their translations by the generator, real images of the smaller class"]
     if len(panels) > _PANELS:
-        notes.append(f"only the first {_PANELS} of {len(panels)} generators are drawn; `plot translations --only` draws others")
+        notes.append(f"only the first {_PANELS} of {len(panels)} generators are drawn; {others(store, 'translations')}")
     return Chart("translations", "Generated images", tuple(panels[:_PANELS]), tuple(notes), columns=2)
 
 

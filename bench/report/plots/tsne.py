@@ -10,7 +10,7 @@ import numpy as np
 from bench.analysis.comparable import chosen
 from bench.records.columns import describe_trial
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.plots.base import first_trials, floats
+from bench.report.plots.base import first_trials, floats, others
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         notes.append(f"drawn: of more than {_CLASSES} classes at most {_CLASSES}, from the largest to the smallest")
     if len(shown) > _PANELS:
         notes.append(
-            f"only the first {_PANELS} of {len(shown)} combinations of method and data column are drawn; "
-            "`plot tsne --only` draws others"
+            f"only the first {_PANELS} of {len(shown)} combinations of method and data column are drawn; {others(store, 'tsne')}"
         )
     return Chart("tsne", "Features of test images", tuple(panels), tuple(notes), least=13.5, aspect=0.9)
 

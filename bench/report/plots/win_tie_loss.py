@@ -10,7 +10,7 @@ import pandas as pd
 from bench.analysis.stats import NOISE
 from bench.records.columns import PAIR, keys
 from bench.report.charts import Axis, Chart, Heat, Panel
-from bench.report.plots.base import best, finished
+from bench.report.plots.base import best, finished, others
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         UserError: no two methods have trials with the same images and seed.
     """
     frame, notes = finished(store, only)
-    labels, left = best(frame, _MOST)
+    labels, left = best(frame, others(store, "win_tie_loss"), _MOST)
     keyed = frame.assign(**keys(frame, PAIR))
     wide = keyed.pivot_table(index=PAIR, columns="label", values="balanced_accuracy", aggfunc="mean", sort=False)
     counts = {(a, b): outcomes(wide[a] - wide[b]) for a in labels for b in labels if a != b}
@@ -47,7 +47,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     n = f"{min(shared)}" if len(shared) == 1 else f"{min(shared)} to {max(shared)}"
     said = f"each cell: wins–ties–losses of the row's method over {n} pairs of trials with the same images and seed"
     said += "; in cells too small for these, + if there are more wins, − if there are more losses"
-    panel = Panel("balanced accuracy on the test set", Axis("against"), Axis("method"), heat=heat)
+    panel = Panel("wins–ties–losses by balanced accuracy", Axis("against"), Axis("method"), heat=heat)
     return Chart("win_tie_loss", "Wins, ties and losses", (panel,), (said, *left, *notes))
 
 

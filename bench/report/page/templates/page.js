@@ -25,6 +25,8 @@
     }
     filter.addEventListener("input", sift);
     column.addEventListener("change", sift);
+    column.value = column.dataset.first ?? ""; // by script, because without one all rows are shown
+    sift();
 
     all("#board thead th[aria-sort]").forEach((head, place, heads) => {
       head.querySelector("button").addEventListener("click", () => {
@@ -45,13 +47,14 @@
     });
   }
 
-  // What goes on to the right fades out there ------------------------------------------------------
-  all(".scroll").forEach((box) => {
+  // Fade out at the right what is wider than the screen --------------------------------------------
+  function fading(box) {
     const mark = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 4);
     box.addEventListener("scroll", mark);
     addEventListener("resize", mark);
     mark();
-  });
+  }
+  all(".scroll").forEach(fading);
 
   // Copy ------------------------------------------------------------------------------------------
   document.addEventListener("click", async (event) => {
@@ -89,7 +92,7 @@
   const figures = {};
   const hidden = {}; // chart → entries of its legend that are switched off
 
-  // The ink of the page stands for black; the rest of the palette is told apart on both papers.
+  // Black becomes the text colour of the page; the other colours can be distinguished on light and dark pages alike.
   function inked(value, ink) {
     if (typeof value === "string") return /^#000000([0-9a-f]{2})?$/i.test(value) ? ink + value.slice(7) : value;
     if (Array.isArray(value)) return value.map((item) => inked(item, ink));
@@ -104,7 +107,7 @@
     const [ink, line, paper] = ["--ink", "--line", "--paper"].map((name) => css.getPropertyValue(name).trim());
     const { data, layout } = figures[kind][panel.dataset.panel];
     const off = (hidden[kind] ??= new Set());
-    const traces = data.map((trace) => ({ ...inked(trace, ink), visible: !off.has(trace.legendgroup) }));
+    const traces = data.map((trace) => ({ ...inked(trace, ink), ...(dark() && trace.meta?.dark), visible: !off.has(trace.legendgroup) }));
     const axis = { gridcolor: line, linecolor: line, tickcolor: line };
     let box = panel.firstElementChild;
     if (!box) {
@@ -124,7 +127,10 @@
     };
     const tools = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
     drawn.add(panel);
-    Plotly.react(box, traces, look, tools).then(() => (panel.dataset.drawn = "1"));
+    Plotly.react(box, traces, look, tools).then(() => {
+      if (!panel.dataset.drawn && panel.classList.contains("wide")) fading(panel);
+      panel.dataset.drawn = "1";
+    });
   }
 
   if (typeof Plotly !== "undefined") {
