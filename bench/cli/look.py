@@ -15,11 +15,13 @@ from lt_core.errors import UserError, unknown
 
 
 def list_(
-    what: Annotated[str, typer.Argument(metavar=either(listing.LISTINGS))],
+    what: Annotated[str | None, typer.Argument(metavar=either(listing.LISTINGS))] = None,
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="a glob on names, such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """List what is available, or what matches a pattern."""
+    if what is None:
+        raise UserError(f"say what to list: {', '.join(listing.LISTINGS)}")
     if what not in listing.LISTINGS:
         raise unknown("kind", what, listing.LISTINGS)
     items = kept.listing(what, pattern, listing.LISTINGS[what])
