@@ -43,9 +43,9 @@ def add_(
 ) -> None:
     """Add a set of your own pictures.
 
-    Every file is read and decoded once, and the set is registered for this user. Repeating the command adds nothing, and continues after an interruption. Different pictures under the same name become a new
-    version of the set, which shares no trials with the old one. Pictures are scaled by their shorter side (bicubic) and cropped
-    to the centre.
+    Every file is read and decoded once, and the set is registered for this user. Repeating the command adds nothing, and
+    continues after an interruption. Different pictures under the same name become a new version of the set, which shares no
+    trials with the old one. Pictures are scaled by their shorter side (bicubic) and cropped to the centre.
     """
     from bench.cli.data_wording import added_words
     from lt_core.data.pictures.added import add_set
@@ -62,7 +62,8 @@ def show_(
 ) -> None:
     """Show the contents of a set of pictures.
 
-    These are its classes, imbalance, picture sizes, problems with files, and disk space. For a standard set, also show which lists were found, whether papers use the same lists, and where the pictures are.
+    These are its classes, imbalance, picture sizes, problems with files, and disk space. For a standard set, also show which
+    lists were found, whether papers use the same lists, and where the pictures are.
     """
     from bench.cli.data_wording import facts_words, profile_words, standard_words
     from lt_core.data.pictures.added import known, manifest_of

@@ -23,7 +23,8 @@ def weights_(
 ) -> None:
     """Copy the trained networks of a run, for use elsewhere.
 
-    Each file is checked and named after its trial. Requires trials that were run with --keep weights. `lt_core.trained.load` reads the files.
+    Each file is checked and named after its trial. Requires trials that were run with --keep weights. `lt_core.trained.load`
+    reads the files.
     """
     from bench.explaining.kept import export, kept_trials
     from bench.records.store import Store
@@ -56,8 +57,8 @@ def explain_(
     """Draw where networks look, as heat maps over test pictures.
 
     Requires trials that were run with --keep weights. Each data column gets a figure, which shows the first subset and seed of
-    each method, methods side by side and classes from head to tail. The pictures are chosen by the first method: from each class, one that it classifies correctly and one that it
-    does not.
+    each method, methods side by side and classes from head to tail. The pictures are chosen by the first method: from each
+    class, one that it classifies correctly and one that it does not.
     """
     from bench.explaining import pictures
     from bench.explaining.outcome import score_tables, write_figures
@@ -87,7 +88,8 @@ def geometry_(
 ) -> None:
     """Show how the features of classes are distributed.
 
-    The tables have the spread, silhouette and nearest centre of large and small classes, and neural collapse. Requires trials that were run with --keep weights.
+    The tables have the spread, silhouette and nearest centre of large and small classes, and neural collapse. Requires trials
+    that were run with --keep weights.
     """
     from bench.explaining.geometry import geometry_tables
     from bench.records.store import Store

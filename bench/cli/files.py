@@ -48,7 +48,8 @@ def site_(
 ) -> None:
     """Write the leaderboard as a website.
 
-    It has a page for each data set, method and run, and one for the claims that were checked. You can read it from the disk, without a network; to publish it, serve the folder as it is.
+    It has a page for each data set, method and run, and one for the claims that were checked. You can read it from the disk,
+    without a network; to publish it, serve the folder as it is.
     """
     from bench.report.export import committed, runs, submitted
     from bench.report.site import Site, write

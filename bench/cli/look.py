@@ -95,7 +95,8 @@ def compare_(
 def priors_(run: RUN, only: str | None, skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal") -> None:
     """Show accuracy on test sets with other class frequencies.
 
-    Methods are shown without adaptation, and adapted to known or estimated frequencies. Requires trials that were run with --keep predictions.
+    Methods are shown without adaptation, and adapted to known or estimated frequencies. Requires trials that were run with
+    --keep predictions.
     """
     from bench.analysis.label_shift import under_priors
     from bench.records.store import Store

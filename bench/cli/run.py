@@ -56,8 +56,9 @@ def plan_(
 def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, execution: Execution) -> None:
     """Train the missing trials of suites or of a grid of your own.
 
-    Tables and a report are printed and written at the end. Repeat the command to continue. A grid needs --dataset, --methods and --name, and accepts any field of data, recipe or
-    methods: `run --dataset digits --imbalance-factor 10,50 --methods 'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
+    Tables and a report are printed and written at the end. Repeat the command to continue. A grid needs --dataset, --methods
+    and --name, and accepts any field of data, recipe or methods: `run --dataset digits --imbalance-factor 10,50 --methods
+    'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
 
     Exit code 0: all selected trials have finished; 3: some failed, now or earlier; 4: all failed; 2: bad input; 130: stopped by
     Ctrl-C or SIGTERM.

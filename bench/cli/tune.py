@@ -35,7 +35,8 @@ def tune_(
 ) -> None:
     """Search for hyperparameters, then test the winner.
 
-    The search uses the validation split; the winner is then tested on new seeds. If the space names a baseline, the result includes the gain of every method over it, tuned with the same budget.
+    The search uses the validation split; the winner is then tested on new seeds. If the space names a baseline, the result
+    includes the gain of every method over it, tuned with the same budget.
 
     Exit code 0: all trials of the search and of the test have finished or were stopped by the pruner; 3: some failed, now or
     earlier; 4: all failed; 2: bad input; 130: stopped by Ctrl-C or SIGTERM.
