@@ -30,6 +30,7 @@ def in_a_line(error: BaseException) -> str:
 #: enough, because one typing error changes half of the word.
 _SIMILAR, _SIMILAR_IF_SHORT = 0.6, 0.45
 _LISTED = 12  # words that a message lists where none is similar
+_FEW_MORE = 2  # it lists so many more, because saying that they were left out takes as much room
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
@@ -62,8 +63,10 @@ def unknown(kind: str, word: str, valid: Iterable[str], where: str = "") -> User
 def some(words: Iterable[str]) -> str:
     """A list of words for a message, without repetitions, and no longer than is useful to its reader.
 
-    >>> some(["b", "a", "b", *map(str, range(12))])
-    'b, a, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more'
+    >>> some(["b", "a", "b", *map(str, range(13))])
+    'b, a, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more'
     """
     found = list(dict.fromkeys(words))
-    return ", ".join(found[:_LISTED]) + (f" and {len(found) - _LISTED} more" if len(found) > _LISTED else "")
+    if len(found) <= _LISTED + _FEW_MORE:
+        return ", ".join(found)
+    return f"{', '.join(found[:_LISTED])} and {len(found) - _LISTED} more"

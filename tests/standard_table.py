@@ -23,7 +23,7 @@ def tables() -> str:
         for name, source in STANDARD.items()
     ]  # fmt: skip
     lists = [row for name, source in STANDARD.items() for row in _lists(name, source)]
-    return f"\n{_table(head, sets)}\n\n{_table(('set', 'part', 'list', 'or instead', 'lines', 'checked against'), lists)}\n\n"
+    return f"\n{_table(head, sets)}\n\n{_table(('set', 'split', 'list', 'alternative', 'lines', 'checked against'), lists)}\n\n"
 
 
 def _lists(name: str, source: Standard) -> list[tuple[str, ...]]:

@@ -26,7 +26,7 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     """
     kept = frame[frame["label"].isin([label for label in frame["label"].unique() if matches(only, label)])]
     if kept.empty and len(frame):
-        raise UserError(f"--only '{only}' matches no method of the run, which has {some(frame['label'])}")
+        raise UserError(f"--only '{only}' matches no method of the run, which has {some(sorted(frame['label']))}")
     return kept
 
 

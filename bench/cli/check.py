@@ -9,7 +9,9 @@ import typer
 
 
 def check_(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="plug-in files")]) -> None:
-    """Run the benchmark's own checks on everything that plug-in files register, with one line per check.
+    """Check everything that plug-in files register.
+
+    These are the checks that the benchmark's own methods, models and data sets pass. Each prints one line.
 
     Exit code 0: every check passes; 1: some fail; 2: a file cannot be loaded.
     """

@@ -48,8 +48,10 @@ class GridCommand(Command):
 def _fields_spelled_out(args: Sequence[str], known: Collection[str]) -> list[str]:
     """``args`` with fields in the form that `--set` takes. A misspelling of a ``known`` option is left for click to refuse.
 
+    A field keeps the dashes that it was typed with, so that an error can name the option that the user wrote.
+
     >>> _fields_spelled_out(["quick", "--cb-beta", "0.9,0.99", "--lr=0.1", "--seds", "3"], {"--set", "--seeds"})
-    ['quick', '--set', 'cb_beta=0.9,0.99', '--set', 'lr=0.1', '--seds', '3']
+    ['quick', '--set', '--cb-beta=0.9,0.99', '--set', '--lr=0.1', '--seds', '3']
     """
     out, rest = list[str](), list(args)
     while rest:
@@ -59,7 +61,7 @@ def _fields_spelled_out(args: Sequence[str], known: Collection[str]) -> list[str
             return [*out, word, *rest]
         field = word.startswith("--") and name not in known and not get_close_matches(name, known, cutoff=_SPELLED_WRONG)
         if field and (equals or (rest and not rest[0].startswith("--"))):
-            out += ["--set", f"{name.removeprefix('--').replace('-', '_')}={value if equals else rest.pop(0)}"]
+            out += ["--set", f"{name}={value if equals else rest.pop(0)}"]
         else:
             out.append(word)
     return out

@@ -10,7 +10,7 @@ import typer
 from bench.cli.command import Command
 
 app = typer.Typer(
-    help="Sets of pictures: add your own; show and verify them and the standard sets of papers.",
+    help="Add, show and verify sets of pictures.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -41,11 +41,11 @@ def add_(
     ] = 0,
     split_seed: Annotated[int, typer.Option(help="without --test: seed for choosing the test images", min=0)] = 0,
 ) -> None:
-    """Add a set of pictures: read and decode every file once, and register the set for this user.
+    """Add a set of your own pictures.
 
-    Repeating the command adds nothing, and continues after an interruption. Different pictures under the same name become a new
-    version of the set, which shares no trials with the old one. Pictures are scaled by their shorter side (bicubic) and cropped
-    to the centre.
+    Every file is read and decoded once, and the set is registered for this user. Repeating the command adds nothing, and
+    continues after an interruption. Different pictures under the same name become a new version of the set, which shares no
+    trials with the old one. Pictures are scaled by their shorter side (bicubic) and cropped to the centre.
     """
     from bench.cli.data_wording import added_words
     from lt_core.data.pictures.added import add_set
@@ -60,9 +60,10 @@ def show_(
     data: _DATA = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="also draw the class sizes, as PDF, SVG or PNG")] = None,
 ) -> None:
-    """Show the contents of a set: classes, imbalance, picture sizes, problems with files, and disk space.
+    """Show the contents of a set of pictures.
 
-    For a standard set, also show which lists were found, whether papers use the same lists, and where the pictures are.
+    These are its classes, imbalance, picture sizes, problems with files, and disk space. For a standard set, also show which
+    lists were found, whether papers use the same lists, and where the pictures are.
     """
     from bench.cli.data_wording import facts_words, profile_words, standard_words
     from lt_core.data.pictures.added import known, manifest_of
@@ -89,7 +90,10 @@ def show_(
 
 @app.command("verify", cls=Command)
 def verify_(name: _NAME, data: _DATA = None) -> None:
-    """Read every file of a set again and compare it with the manifest. Exit code 1: some files have changed."""
+    """Read every file of a set again and compare it.
+
+    The files are compared with the manifest. Exit code 1: some have changed.
+    """
     from lt_core.data.pictures.added import known
     from lt_core.data.pictures.standard import decoded, located, standard
     from lt_core.data.pictures.verify import verify_set
@@ -114,7 +118,10 @@ def list_(
         typer.Option(metavar="FILE|DIR", help="the list to write, or its folder [default: the folder of the annotations]"),
     ] = None,
 ) -> None:
-    """Write the list of a standard set from its annotations: one line `relative/path label` per picture, as ImageNet-LT does."""
+    """Write the list of a standard set from its annotations.
+
+    It has one line `relative/path label` per picture, like the lists of ImageNet-LT.
+    """
     from bench.cli.data_wording import labels_words
     from lt_core.data.pictures.lists import write_list
 

@@ -21,9 +21,10 @@ def weights_(
     only: METHODS = "*",
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
-    """Copy the trained networks of a run, each checked and named after its trial, for use elsewhere.
+    """Copy the trained networks of a run, for use elsewhere.
 
-    Requires trials that were run with --keep weights. `lt_core.trained.load` reads the files.
+    Each file is checked and named after its trial. Requires trials that were run with --keep weights. `lt_core.trained.load`
+    reads the files.
     """
     from bench.explaining.kept import export, kept_trials
     from bench.records.store import Store
@@ -53,11 +54,11 @@ def explain_(
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="PDF, SVG or PNG file [default: in the run's folder]")] = None,
 ) -> None:
-    """Draw where networks look: heat maps over test pictures, methods side by side, classes from head to tail.
+    """Draw where networks look, as heat maps over test pictures.
 
     Requires trials that were run with --keep weights. Each data column gets a figure, which shows the first subset and seed of
-    each method. The pictures are chosen by the first method: from each class, one that it classifies correctly and one that it
-    does not.
+    each method, methods side by side and classes from head to tail. The pictures are chosen by the first method: from each
+    class, one that it classifies correctly and one that it does not.
     """
     from bench.explaining import pictures
     from bench.explaining.outcome import score_tables, write_figures
@@ -85,9 +86,10 @@ def explain_(
 def geometry_(
     run: RUN, device: str, data: str | None, only: METHODS = "*", skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal"
 ) -> None:
-    """Show how features are distributed: spread, silhouette and nearest centre of large and small classes, and neural collapse.
+    """Show how the features of classes are distributed.
 
-    Requires trials that were run with --keep weights.
+    The tables have the spread, silhouette and nearest centre of large and small classes, and neural collapse. Requires trials
+    that were run with --keep weights.
     """
     from bench.explaining.geometry import geometry_tables
     from bench.records.store import Store

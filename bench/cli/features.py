@@ -8,10 +8,10 @@ from bench.running.execution import Execution
 
 @takes("device", "data")
 def features_(suites: SUITES, execution: Execution) -> None:
-    """Compute the features that the suites need from their frozen backbones. Repeat the command to continue after a stop.
+    """Compute the features that suites need from frozen backbones.
 
-    `run` does this automatically; use this command to do it beforehand, for example on a machine with a GPU. Features are stored
-    in the folder LT_CACHE.
+    Repeat the command to continue after a stop. `run` does this automatically; use this command to do it beforehand, for
+    example on a machine with a GPU. Features are stored in the folder LT_CACHE.
     """
     from bench.suites.group import load, suites_in
     from lt_core.errors import UserError

@@ -24,7 +24,10 @@ def export_(
     metric: RANKS = HEADLINE,
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
-    """Write the leaderboard in every format. The same records always give the same files, to the byte."""
+    """Write the leaderboard in every format.
+
+    The same records always give the same files, to the byte.
+    """
     from bench.cli import wording
     from bench.report.export import committed, export, runs
 
@@ -43,9 +46,10 @@ def site_(
     release: Annotated[str, typer.Option(metavar="NAME", help="also keep the leaderboard's files in archive/NAME")] = "",
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
-    """Write the leaderboard as a website: a page for each data set, method and run, and the claims that were checked.
+    """Write the leaderboard as a website.
 
-    You can read it from the disk, without a network; to publish it, serve the folder as it is.
+    It has a page for each data set, method and run, and one for the claims that were checked. You can read it from the disk,
+    without a network; to publish it, serve the folder as it is.
     """
     from bench.report.export import committed, runs, submitted
     from bench.report.site import Site, write
@@ -87,7 +91,7 @@ def plot_(
         float | None, typer.Option(metavar="POINTS", help="font size [default: 8 on paper, 16 on slides]")
     ] = None,
 ) -> None:
-    """Draw a figure of a run, ready for a paper of two columns or for slides."""
+    """Draw a figure of a run, for a paper or for slides."""
     from bench.records.beside import opened
     from bench.report.plots import PLOTS, write
 
@@ -110,7 +114,10 @@ def report_(
     skip_damaged: SKIP_DAMAGED = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="HTML file [default: report.html in the run's folder]")] = None,
 ) -> None:
-    """Write a run as one HTML page: leaderboard, charts, failures, provenance, and commands."""
+    """Write a run as one HTML page.
+
+    It has the leaderboard, charts, failures, provenance and commands, and needs no network.
+    """
     from bench.records.beside import opened
     from bench.report import page
 

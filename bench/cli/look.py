@@ -15,11 +15,13 @@ from lt_core.errors import UserError, unknown
 
 
 def list_(
-    what: Annotated[str, typer.Argument(metavar=either(listing.LISTINGS))],
+    what: Annotated[str | None, typer.Argument(metavar=either(listing.LISTINGS))] = None,
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="a glob on names, such as 'cb_*'")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """List what is available, or the part of it whose names match a pattern."""
+    """List what is available, or what matches a pattern."""
+    if what is None:
+        raise UserError(f"say what to list: {', '.join(listing.LISTINGS)}")
     if what not in listing.LISTINGS:
         raise unknown("kind", what, listing.LISTINGS)
     items = kept.listing(what, pattern, listing.LISTINGS[what])
@@ -78,7 +80,10 @@ def compare_(
     skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
-    """Compare every method of a run with a baseline, over pairs of trials with the same images and seed."""
+    """Compare every method of a run with a baseline.
+
+    Differences are taken between trials with the same images and seed.
+    """
     from bench.records.beside import opened
     from bench.report.render import renderer
     from bench.report.tables.compare import build
@@ -88,10 +93,10 @@ def compare_(
 
 @takes("only", "format")
 def priors_(run: RUN, only: str | None, skip_damaged: SKIP_DAMAGED = False, format: FORMAT = "terminal") -> None:
-    """Show accuracy on test sets with other class frequencies, for methods without adaptation and adapted to known or estimated
-    frequencies.
+    """Show accuracy on test sets with other class frequencies.
 
-    Requires trials that were run with --keep predictions.
+    Methods are shown without adaptation, and adapted to known or estimated frequencies. Requires trials that were run with
+    --keep predictions.
     """
     from bench.analysis.label_shift import under_priors
     from bench.records.store import Store
@@ -116,7 +121,10 @@ def leaderboard_(
     skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
 ) -> None:
-    """Rank the methods of one or several runs in each data column, next to published figures."""
+    """Rank the methods of runs in each data column.
+
+    Published figures for the same data are shown next to the measured ones.
+    """
     from bench.analysis.leaderboard import leaderboard
     from bench.report.export import frame_of, runs
     from bench.report.render import renderer
@@ -131,7 +139,10 @@ def claims_(
     runs: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs to check the claims against")] = "results",
     format: FORMAT = "terminal",
 ) -> None:
-    """Check claims of papers against measured results; ``--format md`` prints the page docs/results/claims.md."""
+    """Check claims of papers against measured results.
+
+    --format md prints the page docs/results/claims.md.
+    """
     from pathlib import Path
 
     from bench.report import claims

@@ -54,10 +54,11 @@ def plan_(
     "trial_timeout", "fail_fast", "checkpoint_every", "data", "out", "embed", "keep", "logger", "verbose",
 )  # fmt: skip
 def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, execution: Execution) -> None:
-    """Train the missing trials of suites, or of a grid defined by options, then print and write tables and reports.
+    """Train the missing trials of suites or of a grid of your own.
 
-    Repeat the command to continue. A grid needs --dataset, --methods and --name, and accepts any field of data, recipe or
-    methods: `run --dataset digits --imbalance-factor 10,50 --methods 'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
+    Tables and a report are printed and written at the end. Repeat the command to continue. A grid needs --dataset, --methods
+    and --name, and accepts any field of data, recipe or methods: `run --dataset digits --imbalance-factor 10,50 --methods
+    'softmax,cb_*' --cb-beta 0.99,0.999 --seeds 5 --name mine`.
 
     Exit code 0: all selected trials have finished; 3: some failed, now or earlier; 4: all failed; 2: bad input; 130: stopped by
     Ctrl-C or SIGTERM.
@@ -154,7 +155,7 @@ def verify_(
     ] = False,
     skip_damaged: SKIP_DAMAGED = False,
 ) -> None:
-    """Train random trials of a run again and compare their figures.
+    """Train random trials of a run again and compare the figures.
 
     On the same kind of device the figures must agree to the bit, otherwise the exit code is 1. On another kind
     (processor, threads, precision or torch) they count as a replicate, and the differences are reported.

@@ -33,9 +33,10 @@ def tune_(
     study_seed: Annotated[int, typer.Option(min=0, help="random seed of the sampler")] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run and what it would cost, without starting it")] = False,
 ) -> None:
-    """Search for the best hyperparameters on the validation split, then test the winner on new seeds.
+    """Search for hyperparameters, then test the winner.
 
-    If the space names a baseline, the result includes the gain of every method over it, tuned with the same budget.
+    The search uses the validation split; the winner is then tested on new seeds. If the space names a baseline, the result
+    includes the gain of every method over it, tuned with the same budget.
 
     Exit code 0: all trials of the search and of the test have finished or were stopped by the pruner; 3: some failed, now or
     earlier; 4: all failed; 2: bad input; 130: stopped by Ctrl-C or SIGTERM.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin, get_type_hints
 
 from bench.suites.selection import Selection
-from lt_core.errors import UserError, unknown
+from lt_core.errors import UserError, nearest, unknown
 from lt_core.fields import param
 from lt_core.labels import cut_at_commas
 
@@ -33,7 +33,7 @@ _ASKED = ("epochs", "precision")  # fields of a selection that belong to the rec
 @dataclass(frozen=True)
 class Grid:
     """The options that define a suite without a file. ``fields`` holds ``key=value`` or ``key=value,value`` for fields of data,
-    recipe or methods.
+    recipe or methods; a key may also be spelled as an option, ``--imbalance-factor=10``, and errors then name that option.
 
     >>> grid = Grid("digits", "softmax,cb_*", name="mine", fields=["imbalance_factor=10,50", "cb_beta=0.99,0.999"])
     >>> grid.content()["data"], grid.content()["set"]
@@ -57,7 +57,7 @@ class Grid:
         """The options that were given."""
         given = [field.name for field in dataclasses.fields(self) if getattr(self, field.name)]
         names = [f"--{name.replace('_', '-')}" for name in given if name != "fields"]
-        return names + [f"--{text.partition('=')[0].replace('_', '-')}" for text in self.fields or ()]
+        return names + [_as_option(text.partition("=")[0]) for text in self.fields or ()]
 
     def content(self, selection: Selection | None = None) -> dict[str, Any]:
         """The content of this grid's suite file, with the seeds, epochs and precision of ``selection``.
@@ -70,8 +70,8 @@ class Grid:
         asked = selection or Selection()
         datasets, methods = _items("--dataset", self.dataset), _items("--methods", self.methods)
         kinds: dict[str, dict[str, list[Any]]] = {"data": {}, "recipe": {}, "methods": {}, "file": {}}
-        for key, values in self._values().items():
-            kinds[_kind_of(key)][key] = values
+        for (key, typed), values in self._values().items():
+            kinds[_kind_of(key, typed)][key] = values
         recipe = {"base": [self.recipe or _usual_recipe(datasets)], **kinds["recipe"]}
         recipe |= {key: [value] for key in _ASKED if (value := getattr(asked, key)) is not None}
         of_file = {key: values[0] if len(values) == 1 else values for key, values in kinds["file"].items()}
@@ -87,20 +87,22 @@ class Grid:
         }
         return {f.name: said[f.name] for f in dataclasses.fields(SuiteFile) if said.get(f.name) is not None}
 
-    def _values(self) -> dict[str, list[Any]]:
-        """``fields`` as field → values."""
+    def _values(self) -> dict[tuple[str, str], list[Any]]:
+        """``fields`` as (field, option that gave it) → values."""
         import yaml
 
-        out: dict[str, list[Any]] = {}
+        out: dict[tuple[str, str], list[Any]] = {}
         for text in self.fields or ():
             key, _, value = text.partition("=")
-            name = key.strip().replace("-", "_")
-            if name in out:
-                raise UserError(f"--set gives {name} twice: give all values in one option, such as --set {name}=A,B")
+            name = key.strip().removeprefix("--").replace("-", "_")
+            typed = key.strip() if key.startswith("--") else f"--set {name}"
+            if name in (field for field, _ in out):
+                example = f"{typed}{'=' if typed.startswith('--set ') else ' '}A,B"
+                raise UserError(f"{name} is given twice: give all values in one option, such as {example}")
             try:
-                out[name] = [yaml.safe_load(item) for item in _items(f"--set {name}", value)]
+                out[name, typed] = [yaml.safe_load(item) for item in _items(typed, value)]
             except yaml.YAMLError:
-                raise UserError(f"--set {name} needs one value or several, such as 10 or 10,50; got '{value}'") from None
+                raise UserError(f"{typed} needs one value or several, such as 10 or 10,50; got '{value}'") from None
         return out
 
     def suite(self, out: Path, selection: Selection) -> tuple[Suite, Selection]:
@@ -144,8 +146,16 @@ def _items(option: str, text: str | None) -> list[str]:
     return items
 
 
-def _kind_of(key: str) -> str:
-    """The part of a suite that the field ``key`` belongs to: file, data, recipe or methods."""
+def _as_option(key: str) -> str:
+    return f"--{key.removeprefix('--').replace('_', '-')}"
+
+
+def _kind_of(key: str, typed: str) -> str:
+    """The part of a suite that the field ``key`` belongs to: file, data, recipe or methods.
+
+    Raises:
+        UserError: it belongs to none. The message names ``typed``, the option that the user wrote.
+    """
     from lt_core.methods import METHODS, resolve
     from lt_core.recipes import Recipe
     from lt_core.spec import DataSpec
@@ -159,7 +169,15 @@ def _kind_of(key: str) -> str:
     for kind, names in kinds.items():
         if key in names:
             return kind
-    raise unknown("field", key, set().union(*kinds.values()), "--set")
+    fields = set().union(*kinds.values())
+    if typed.startswith("--set "):
+        raise unknown("field", key, fields, "--set")
+    options = {field.name for record in (Grid, Selection) for field in dataclasses.fields(record)} - {"fields"}
+    hint = nearest(key, fields | options)
+    others = (
+        "see --help for the options, and `list recipes --json` and `list methods --json` for fields that may follow as options"
+    )
+    raise UserError(f"unknown option '{typed}': " + (f"did you mean '{_as_option(hint)}'?" if hint else others))
 
 
 def _usual_recipe(datasets: Sequence[str]) -> str:

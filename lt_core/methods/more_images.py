@@ -11,7 +11,7 @@ method(
     synthesis="borderline_smote", space=("smote_share",), neutral=Neutral({"smote_share": 0.0}),
 )  # fmt: skip
 method(
-    "tail_augmentation", "synthesis", "over-sampling with stronger augmentation for rarer classes", "our source slides",
+    "tail_augmentation", "synthesis", "over-sampling with stronger augmentation for rarer classes", "unpublished slides",
     augment="tail", sampling="class_balanced", space=("tail_strength",),
     neutral=Neutral({"tail_strength": 0.0}, equals="over_sampling", reason="augmentation of the tail is combined with over-sampling"),
 )  # fmt: skip

@@ -53,6 +53,6 @@ method(
 )  # fmt: skip
 method(
     "curriculum", "two_stage", "training starts with the easiest images of every class, as ranked by the loss of a first model",
-    "curriculum of our source slides; Bengio et al. 2009, ICML",
+    "unpublished slides, after Bengio et al. 2009, ICML",
     stages="curriculum", space=("easy", "pace"), neutral=Neutral({"pace": 0.0}),
 )  # fmt: skip

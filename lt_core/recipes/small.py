@@ -1,4 +1,4 @@
-"""Recipes for small pictures and for features: from our source slides, from papers' public code, and our own."""
+"""Recipes for small pictures and for features: from unpublished slides, from papers' public code, and our own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ recipe(
     warmup_epochs=5, warmup_by="step", milestones=(0.6, 0.85), drops=(0.1, 0.01), pad=1, normalize="subset", precision="float32",
 )  # fmt: skip
 
-# The 90/10 MNIST example of our source slides: MLP 784-256-10, two epochs of Adam, both layers initialised as in PyTorch.
+# The 90/10 MNIST example of unpublished slides: MLP 784-256-10, two epochs of Adam, both layers initialised as in PyTorch.
 recipe(
     name="mnist_mlp", model="mlp", epochs=2, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=0.0, head_init="pytorch",
     normalize="unit", precision="float32",

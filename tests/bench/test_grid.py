@@ -88,10 +88,15 @@ def test_every_field_belongs_to_one_thing():
         (["--dataset", "digits", "--methods", "softmax"], "a grid needs a name, which is also the name of its run folder"),
         ([*MINE[:-1], "a/b"], "--name must be a simple name without a path, such as mine; got 'a/b'"),
         ([*MINE[:-1], "quick"], "search_spaces/quick.yaml, which comes with the benchmark, is already called quick"),
-        ([*MINE, "--cb-betta", "0.9"], "--set: unknown field 'cb_betta': did you mean 'cb_beta'"),
+        ([*MINE, "--cb-betta", "0.9"], "unknown option '--cb-betta': did you mean '--cb-beta'?"),
+        ([*MINE, "--imbalence-factor", "10"], "unknown option '--imbalence-factor': did you mean '--imbalance-factor'?"),
+        ([*MINE, "--sedses", "3"], "unknown option '--sedses': did you mean '--seeds'?"),
+        ([*MINE, "--zzzz", "10"], "unknown option '--zzzz': see --help for the options, and `list recipes --json`"),
+        ([*MINE, "--set", "cb_betta=0.9"], "--set: unknown field 'cb_betta': did you mean 'cb_beta'?"),
         ([*MINE, "--set", "lr=1,"], "--set lr needs one value or several, such as A or A,B; got '1,'"),
-        ([*MINE, "--lr", "[1"], "--set lr needs one value or several, such as A or A,B; got '[1'"),
-        ([*MINE, "--lr", "1", "--lr", "2"], "--set gives lr twice: give all values in one option, such as --set lr=A,B"),
+        ([*MINE, "--lr", "[1"], "--lr needs one value or several, such as A or A,B; got '[1'"),
+        ([*MINE, "--lr", "1", "--lr", "2"], "lr is given twice: give all values in one option, such as --lr A,B"),
+        ([*MINE, "--lr", "1", "--set", "lr=2"], "lr is given twice: give all values in one option, such as --set lr=A,B"),
         (
             ["--methods", "softmax", *MINE[:2], *MINE[4:], "--gamma", "2"],
             "set gives gamma, but none of the suite's methods has that parameter",
@@ -122,8 +127,11 @@ def test_an_unknown_option_is_refused_by_the_command_line(flag):
 
 
 def test_fields_are_told_from_options():
-    assert _fields_spelled_out(["--lr=0.1", "--", "--lr", "1"], {"--set"}) == ["--set", "lr=0.1", "--", "--lr", "1"]
-    assert _fields_spelled_out(["--set", "a=1", "--verbose", "--n-max", "5"], {"--set", "--verbose"})[-2:] == ["--set", "n_max=5"]
+    assert _fields_spelled_out(["--lr=0.1", "--", "--lr", "1"], {"--set"}) == ["--set", "--lr=0.1", "--", "--lr", "1"]
+    assert _fields_spelled_out(["--set", "a=1", "--verbose", "--n-max", "5"], {"--set", "--verbose"})[-2:] == [
+        "--set",
+        "--n-max=5",
+    ]
     assert _fields_spelled_out(["--n-max", "--verbose"], {"--verbose"}) == ["--n-max", "--verbose"], "it lacks its value"
 
 

@@ -53,7 +53,7 @@ def test_commands_that_there_are_not_are_found():
     for words, said in (
         (["run", "quick", "--colour", "red"], "No such option"),
         (["run", "quick", "--sseeds", "3"], "[Nn]o such option"),
-        ([*grid, "--colour", "red"], "unknown field"),
+        ([*grid, "--colour", "red"], "unknown option"),
         (["tune"], "[Mm]issing"),
     ):
         with pytest.raises(Exception, match=said):

@@ -13,7 +13,7 @@ import pytest
 from bench.records import frames
 from bench.records.layout import MADE
 from bench.report.plots import PLOTS
-from bench.report.render import FORMATS
+from bench.report.render import FORMATS, renderer
 from bench.report.render.terminal import draw
 from bench.report.tables import TABLES, Cell, Column, Row, Table, compare
 from bench.report.tables.layout import names_without_common
@@ -435,3 +435,18 @@ def test_what_mixes_devices_or_precisions_says_so(tmp_path):
     )
     assert compare.build(alike.frame()).notes[-1] == "measured on a CPU, 1 thread, float32"
     assert kinds in PLOTS["factors"](mixed).notes and not any("measured" in note for note in PLOTS["factors"](alike).notes)
+
+
+@pytest.mark.parametrize(
+    ("format", "shown"),
+    [
+        ("terminal", "−1.93 … −0.51"),
+        ("md", "−1.93 … −0.51"),
+        ("csv", "-1.93 … -0.51"),
+        ("json", "-1.93 … -0.51"),
+        ("latex", "-1.93 \\dots{} -0.51"),
+    ],
+)
+def test_people_see_a_minus_and_programs_a_hyphen(format, shown):
+    made = Table("t", "t", "Method", (Column("", "interval", plain=True),), (Row("a-1", (Cell(text="-1.93 … -0.51"),)),))
+    assert shown in renderer(format)(made) and "a-1" in renderer(format)(made)

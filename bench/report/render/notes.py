@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from bench.report.tables.table import Cell, Table
 
 #: Marks a figure that is not significantly different from the best of its column.
 TIED = "≈"
 #: Marks a figure that no test compares with the best of its column.
 UNTESTED = "?"
+
+
+_NEGATIVE = re.compile(r"(?<![^\s(])-(?=\d)")  # a hyphen at the start of a number, and none within a word
+
+
+def typeset(words: str) -> str:
+    """The text of a cell for people, with true minus signs. Files for programs keep the hyphen, which they can parse.
+
+    >>> typeset("-1.93 … +0.51"), typeset("0.5 ± 0.1"), typeset("2024-01-02")
+    ('−1.93 … +0.51', '0.5 ± 0.1', '2024-01-02')
+    """
+    return _NEGATIVE.sub("−", words)
 
 
 def mark(cell: Cell) -> str:

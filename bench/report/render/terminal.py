@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bench.records.foreign import printed
-from bench.report.render.notes import footnotes, mark
+from bench.report.render.notes import footnotes, mark, typeset
 from bench.report.tables.table import Row, Table
 
 _STYLES = {0: "", 1: "bold", 2: "underline"}
@@ -52,7 +52,7 @@ def _texts(table: Table, row: Row, styled: bool, counted: bool, marked: bool) ->
     label = printed(row.label)
     texts = [Text(f"  {label}" if row.detail else label, style="dim" if row.detail else "")]
     for cell, column in zip(row.cells, table.columns, strict=True):
-        words = cell.words(n=counted)
+        words = typeset(cell.words(n=counted))
         if not column.published:
             words += ("" if styled else _MARKS[cell.rank]) + ((mark(cell) or " ") if marked else "")
         texts.append(Text(printed(words), style="dim" if column.published or row.detail else _STYLES[cell.rank]))

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from bench.records.foreign import in_markdown, row_in_csv
-from bench.report.render.notes import footnotes, mark
+from bench.report.render.notes import footnotes, mark, typeset
 from bench.report.tables.table import Cell, Table
 
 
@@ -25,7 +25,7 @@ def to_markdown(table: Table) -> str:
 
 
 def _mark(cell: Cell, table: Table, *marks: str) -> str:
-    words = in_markdown(cell_words(cell, table))
+    words = in_markdown(typeset(cell_words(cell, table)))
     return f"{marks[0]}{words}{marks[1]}" if cell.rank == 1 else f"{marks[2]}{words}{marks[3]}" if cell.rank == 2 else words
 
 
