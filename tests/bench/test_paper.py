@@ -107,7 +107,7 @@ def test_no_figure_is_higher_than_a_page_and_the_caption_says_what_is_left_out(c
     if drawn < len(chart.panels):
         left = said[len(chart.notes)]
         assert chart.panels[drawn].title in left and "choose fewer methods with `--only`" in left
-        assert fit(laid.chart, chosen).height <= laid.height
+        assert fit(laid.chart, chosen) == laid
 
 
 def test_panels_become_smaller_before_any_is_left_out():

@@ -36,9 +36,10 @@ def fit(chart: Chart, look: Look) -> Fit:
         if made.height <= 72 * look.height:
             return made
     for number in range(len(chart.panels) - 1, 0, -1):
-        made = _laid(replace(chart, panels=chart.panels[:number]), look, many, low=True)
+        shorter = replace(chart, panels=chart.panels[:number])
+        made = _laid(shorter, look, many, low=True)
         if made.height <= 72 * look.height:
-            break
+            return fit(shorter, look)  # perhaps there is room for larger panels now
     return made
 
 
