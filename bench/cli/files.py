@@ -93,6 +93,7 @@ def plot_(
 ) -> None:
     """Draw a figure of a run, for a paper or for slides."""
     from bench.records.beside import opened
+    from bench.report.charts.fit import caption
     from bench.report.plots import PLOTS, write
 
     chosen = look(style, columns, font_size)
@@ -105,7 +106,7 @@ def plot_(
     chart = draw(store, only)
     write(chart, file, chosen)
     print(file)
-    print("\n".join(f"  {note}" for note in chart.notes), file=sys.stderr)  # what the caption must say
+    print("\n".join(f"  {note}" for note in caption(chart, chosen)), file=sys.stderr)  # what the caption must say
 
 
 def report_(

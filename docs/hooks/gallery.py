@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.records.store import Store
 from bench.report.charts import Chart
+from bench.report.charts.fit import caption
 from bench.report.charts.style import look
 from bench.report.plots import PLOTS, write
 
@@ -50,7 +51,8 @@ def sections() -> str:
         chosen = "" if only == "*" else f" --only '{only}'"
         made += [f"## {kind}", about, f"    python bench.py plot {kind} --run {run}{chosen}"]
         made += [f"![{chart(kind).title}, {width}](gallery/{kind}-{columns}.svg)" for columns, width in _WIDTHS.items()]
-        made += ["\n".join(f"- {note}" for note in chart(kind).notes)]
+        notes = dict.fromkeys(note for columns in _WIDTHS for note in caption(chart(kind), look("paper", columns)))
+        made += ["\n".join(f"- {note}" for note in notes)]
     return "\n\n".join(made) + "\n"
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bench.report.charts import Axis, Chart, Heat, Panel, Series
+from bench.report.charts.fit import caption, fit
 from bench.report.charts.measure import broken, every, extent
 from bench.report.charts.palette import COLOURS, ink, luminance, ramp
 from bench.report.charts.panel import appearance
@@ -93,6 +94,31 @@ def test_slides_and_large_fonts_hold_too(charts, kind):
     chart = replace(charts[kind], panels=charts[kind].panels[:1])
     for chosen in (look("slides", 1), look("paper", 1, 10)):
         assert not cut_off(draw(chart, chosen))
+
+
+@pytest.mark.parametrize("kind", list(PLOTS))
+@pytest.mark.parametrize("chosen", [look("paper", 1), look("paper", 2), look("slides", 1), look("slides", 2)], ids=str)
+def test_no_figure_is_higher_than_a_page_and_the_caption_says_what_is_left_out(charts, kind, chosen):
+    chart = charts[kind]
+    laid, said = fit(chart, chosen), caption(chart, chosen)
+    assert 72 * chosen.height >= laid.height or (len(laid.chart.panels) == 1 and "inches high, more than" in said[-1])
+    drawn = len(laid.chart.panels)
+    assert said[: len(chart.notes)] == chart.notes and (len(said) > len(chart.notes) or drawn == len(chart.panels))
+    if drawn < len(chart.panels):
+        left = said[len(chart.notes)]
+        assert chart.panels[drawn].title in left and "choose fewer methods with `--only`" in left
+        assert fit(laid.chart, chosen) == laid
+
+
+def test_panels_become_smaller_before_any_is_left_out():
+    def laid(number):
+        line = Series("a", (0.0, 1.0), (0.0, 1.0))
+        return fit(Chart("x", "X", (Panel("a", Axis("x"), Axis("y"), (line,)),) * number), look("paper", 1))
+
+    one, some, many = laid(1), laid(8), laid(40)
+    assert [max(place.column for place in made.places) for made in (one, some, many)] == [0, 1, 1]
+    assert len(some.chart.panels) == 8 and 8 < len(many.chart.panels) < 40
+    assert 8 * 72 < many.height <= 9 * 72
 
 
 @pytest.mark.parametrize("kind", list(PLOTS))

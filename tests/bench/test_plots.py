@@ -136,6 +136,7 @@ def test_embeddings_of_two_shapes_of_one_factor_are_two_panels(store):
         "softmax, digits IF 10, seed 0",
         "softmax, digits step IF 10, seed 0",
     ]
+    assert chart.names() == {"1": "1 (90)", "2": "2 (40)", "0": "0 (20)"}, "classes have the names of the set"
 
 
 @pytest.mark.parametrize(

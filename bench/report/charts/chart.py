@@ -125,6 +125,7 @@ class Chart:
     notes: tuple[str, ...] = field(default_factory=tuple)
     columns: int = 3  # the most panels side by side on paper
     least: float = 19.0  # the least width of a panel on paper, in letters; narrower ones get fewer columns
+    smallest: float = 13.5  # and narrower, if the figure would otherwise be higher than a page
     aspect: float = 0.72  # height of a panel divided by its width, unless named rows or a picture determine it
 
     def names(self) -> dict[str, str]:

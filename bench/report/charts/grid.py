@@ -11,7 +11,8 @@ from bench.report.charts.style import Look
 
 # Lengths are in letters: multiples of the font size.
 _LINE = 1.2  # line height
-_ROW = 0.6  # space between named rows
+_ROW, _CLOSE = 0.6, 0.06  # space between named rows, and if the figure must be low
+_LOW = 0.75  # the height of other axes then, relative to the usual one
 _NAMED = 0.38  # largest share of a panel's width for the names of its rows
 _TALLEST, _LOWEST = 22.0, 9.0  # largest height of axes (unless their rows need more), and least height of a matrix
 _BAR = 6.5  # width of a matrix's colour bar
@@ -47,9 +48,10 @@ class Place:
     bar: bool  # whether a colour bar stands to its right, which it may share with the panels to its left
 
 
-def places(chart: Chart, look: Look) -> tuple[list[Place], list[float]]:
-    """The panels of a chart, as many side by side as fit but no more than the chart asks for; and the height of each row."""
-    columns = max(1, min(len(chart.panels), chart.columns, int(look.points / (chart.least * look.font))))
+def places(chart: Chart, look: Look, columns: int, low: bool = False) -> tuple[list[Place], list[float]]:
+    """The panels of a chart, ``columns`` of them side by side, and the height of each row; with ``low`` axes if the figure must
+    be lower.
+    """
     rows: list[list[Panel]] = []
     for panel in chart.panels:
         if not rows or len(rows[-1]) == columns or (panel.starts_row and columns > 1):
@@ -57,15 +59,18 @@ def places(chart: Chart, look: Look) -> tuple[list[Place], list[float]]:
         rows[-1].append(panel)
     at: dict[tuple[int, int], Panel] = {}
     for i, row in enumerate(rows):
-        shift = columns - len(row) if row[0].heat and len(rows) > 1 else 0  # aligned at the right, where the colour bars are
+        whole = i + 1 == len(rows) or rows[i + 1][0].starts_row  # a row that goes on is filled from the left
+        shift = columns - len(row) if row[0].heat and row[0].starts_row and whole else 0  # differences below their methods
         at |= {(i, shift + j): panel for j, panel in enumerate(row)}
+    bars = {place for place, panel in at.items() if panel.heat and not _same_scale(panel, at.get((place[0], place[1] + 1)))}
+    ends = len({j for i, j in at if (i, j - 1) not in at}), len({j for _, j in bars})
     found = []
     for (i, j), panel in at.items():
-        left, right, below = at.get((i, j - 1)), at.get((i, j + 1)), at.get((i + 1, j))
+        left, below = at.get((i, j - 1)), at.get((i + 1, j))
         titled = below is None or below.x.title != panel.x.title, left is None or left.y.title != panel.y.title
         named = left is None or titled[1] or _names(left) != _names(panel)
-        room = _room(panel, chart.aspect, look, columns, titled, named)
-        found.append(Place(panel, i, j, room, bar=bool(panel.heat) and not _same_scale(panel, right)))
+        room = _room(panel, chart.aspect, look, columns, ends, titled, named, low)
+        found.append(Place(panel, i, j, room, bar=(i, j) in bars))
     return found, [max(place.room.all for place in found if place.row == i) for i in range(len(rows))]
 
 
@@ -78,19 +83,23 @@ def _names(panel: Panel) -> tuple[str, ...]:
     return panel.picture.rows if panel.picture else panel.heat.y[:: step(panel.heat.y)] if panel.heat else panel.rows
 
 
-def _room(panel: Panel, aspect: float, look: Look, columns: int, titled: tuple[bool, bool], named: bool) -> Room:
+def _room(
+    panel: Panel, aspect: float, look: Look, columns: int, ends: tuple[int, int], titled: tuple[bool, bool], named: bool,
+    low: bool,
+) -> Room:  # fmt: skip
+    """The space of a panel. ``ends``: how many columns of matrices have names at their left, and a colour bar at their right."""
     em, small, width = look.font, look.small, look.points / columns
     names = tuple(broken(name, _NAMED * width, small) for name in _names(panel))
     left = widest(names, small) + 1.5 * em if names else 0.5 * em if panel.bare or panel.y.ticks == () else 3 * em
     left += lines([panel.y.title]) * 1.7 * em if panel.y.title else 0.0
-    if panel.heat:  # in a row of matrices one has the names and another the colour bar, and all are equally wide
-        left, right = left / columns, _BAR * em / columns
+    if panel.heat:  # only some columns have names and colour bars, but all are equally wide
+        left, right = left * ends[0] / columns, _BAR * em * ends[1] / columns
     else:
         right = em + max((widest(s.words, small) for s in panel.series if s.written), default=0.0)
     inner = max(width - left - right, 5 * em)
-    tall = min(aspect * inner, _TALLEST * em)
+    tall = min(aspect * inner, _TALLEST * em) * (_LOW if low else 1)
     if names:
-        tall = len(names) * (lines(names) * _LINE + _ROW) * small
+        tall = len(names) * (lines(names) * _LINE + (_CLOSE if low else _ROW)) * small
     if panel.heat:
         tall = max(tall, _LOWEST * em)
     if panel.picture:

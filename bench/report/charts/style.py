@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lt_core.errors import UserError, unknown
 
@@ -15,7 +15,7 @@ SMALLEST, LARGEST = 5.0, 24.0
 @dataclass(frozen=True)
 class Look:
     """``width`` of the figure in inches, size of its ``font`` in points, ``weight`` of its lines and marks relative to those on
-    paper, and dots per inch of a PNG (``dpi``).
+    paper, dots per inch of a PNG (``dpi``), and the largest ``height`` in inches.
 
     >>> Look(3.25, 8).small
     7.0
@@ -25,6 +25,7 @@ class Look:
     font: float
     weight: float = 1.0
     dpi: int = 300
+    height: float = 9.0
 
     @property
     def small(self) -> float:
@@ -36,11 +37,17 @@ class Look:
         """Width of the figure in points."""
         return 72 * self.width
 
+    @property
+    def narrow(self) -> bool:
+        """Whether there is a wider look."""
+        return self.width in [one.width for one, _ in STYLES.values()]
 
-#: Name → the look of a figure over one column, and over two. On paper they fit CVPR, IEEE and ACM; a slide is 13.3 inches wide.
+
+#: Name → the look of a figure over one column, and over two. On paper they fit CVPR, IEEE and ACM; a slide has
+#: 13.3 × 7.5 inches.
 STYLES = {
     "paper": (Look(3.25, 8.0), Look(6.75, 8.0)),
-    "slides": (Look(6.0, 16.0, 1.8, 150), Look(12.0, 16.0, 1.8, 150)),
+    "slides": (Look(6.0, 16.0, 1.8, 150, 7.5), Look(12.0, 16.0, 1.8, 150, 7.5)),
 }
 PAPER = STYLES["paper"][1]
 
@@ -63,4 +70,4 @@ def look(style: str = "paper", columns: int = 2, font: float | None = None) -> L
         return chosen
     if not SMALLEST <= font <= LARGEST:
         raise UserError(f"--font-size {font:g}: give a size between {SMALLEST:g} and {LARGEST:g} points")
-    return Look(chosen.width, font, chosen.weight, chosen.dpi)
+    return replace(chosen, font=font)

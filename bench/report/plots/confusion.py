@@ -42,7 +42,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     words += [f"left out: {many}"] if many else []
     if len(data_columns(frame)) > len(columns):
         words.append("only the largest imbalance factor of each data set is drawn")
-    return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes))
+    return Chart("confusion", "Confusion matrices, head to tail", panels, (*words, *left, *notes), smallest=16.0)
 
 
 def _many(columns: list[DataColumn], without: dict[str, int]) -> str:

@@ -42,7 +42,7 @@ def draw(store: Store, only: str = "*") -> Chart:
             )
             if series:
                 parts.add(name)
-                panels.append(Panel(f"{column.name}, {words}", Axis("epoch"), Axis(f"accuracy on the {words} (%)"), series))
+                panels.append(Panel(f"{column.name}, {words}", Axis("epoch"), Axis("accuracy (%)"), series))
     if not panels:
         raise UserError(f"{store.path} has no learning curve with two or more points, so there is nothing to draw")
     more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []

@@ -48,7 +48,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     ]
     if len(rests) > 1:
         words.append("only the largest of several grids, which differ in other parameters, is drawn")
-    return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes))
+    return Chart("heatmap", f"Class-balanced loss by β and γ, on the {part}", panels, (*words, *notes), smallest=16.0)
 
 
 def _beta(params: Mapping[str, Any]) -> float | None:

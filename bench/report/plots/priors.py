@@ -37,7 +37,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     accuracies = _accuracies(store.per_class(), frame[frame["label"].isin(labels)])
     if accuracies.empty:
         raise UserError(f"{store.path} has no per-class recalls of these trials: copy the run's per_class.parquet there too")
-    x = Axis("more of the head ← test → more of the tail", log=True, ticks=_TICKS)
+    x = Axis("test set: ←\u00a0more\u00a0head · more\u00a0tail\u00a0→", log=True, ticks=_TICKS)
     panels = []
     for column in columns[:_COLUMNS]:
         of_label = accuracies[accuracies.index.isin(column.rows["trial_id"])].groupby(accuracies["label"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from bench.analysis.comparable import chosen
 from bench.records.columns import describe_trial
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import first_trials, floats, others
+from lt_core.data.sets import DATASETS
 from lt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ def draw(store: Store, only: str = "*") -> Chart:
     if not shown:
         raise UserError(f"{store.path} has no trial with kept features: run it with --embed")
     beside = [data for _, data in shown]
-    panels = [_panel(result, beside) for result in list(shown.values())[:_PANELS]]
+    drawn = list(shown.values())[:_PANELS]
+    names = dict.fromkeys(_names(result)[c] for result in drawn for c in _drawn(result))
+    panels = [_panel(result, beside, {name: number for number, name in enumerate(names)}) for result in drawn]
     notes = [
         "each panel shows one trial; t-SNE preserves neighbourhoods, not distances",
-        "legend: class (number of training images), the largest first",
+        "legend: class, and in brackets its training images if they are as many in all panels; the largest class first",
     ]
     if any(len(_drawn(result)) < len(result.train_counts) for result in shown.values()):
         notes.append(f"drawn: of more than {_CLASSES} classes at most {_CLASSES}, from the largest to the smallest")
@@ -52,13 +55,18 @@ def _drawn(result: TrialResult) -> np.ndarray:
     return order[:: -(-len(order) // _CLASSES)]
 
 
-def _panel(result: TrialResult, beside: Sequence[DataSpec]) -> Panel:
-    x, y, label = np.array(result.embedding).T
+def _names(result: TrialResult) -> tuple[str, ...]:
+    """The names of the classes, as the set calls them."""
+    return DATASETS[result.spec.data.dataset].class_names or tuple(map(str, range(len(result.train_counts))))
+
+
+def _panel(result: TrialResult, beside: Sequence[DataSpec], colours: Mapping[str, int]) -> Panel:
+    (x, y, label), names = np.array(result.embedding).T, _names(result)
     series = tuple(
         Series(
-            f"class {c} ({result.train_counts[c]})", floats(x[label == c]), floats(y[label == c]), kind="points", size=2.6,
-            colour=number, group=f"class {c}",
+            f"{names[c]} ({result.train_counts[c]})", floats(x[label == c]), floats(y[label == c]), kind="points", size=2.6,
+            colour=colours[names[c]], group=names[c],
         )
-        for number, c in enumerate(_drawn(result))
+        for c in _drawn(result)
     )  # fmt: skip
     return Panel(describe_trial(result.spec, beside), Axis(ticks=()), Axis(ticks=()), series)
