@@ -13,6 +13,8 @@ from bench.cli.options import BESIDE, FORMAT, OF_RUN, RANKS, RUN, SKIP_DAMAGED, 
 from bench.records import HEADLINE
 from lt_core.errors import UserError, unknown
 
+_PIPED = 120  # characters to which a table is limited if it is printed to a pipe or a file
+
 
 def list_(
     what: Annotated[str | None, typer.Argument(metavar=either(listing.LISTINGS))] = None,
@@ -45,7 +47,12 @@ def table_(
     ] = None,
     beside: BESIDE = None,
     full: Annotated[
-        bool, typer.Option("--full", help="print every row of a table that is otherwise a summary, such as per_class")
+        bool,
+        typer.Option(
+            "--full",
+            help="print every row of a table that is otherwise a summary, such as per_class, and all columns side by side if the "
+            "output is not a terminal",
+        ),
     ] = False,
     skip_damaged: SKIP_DAMAGED = False,
     format: FORMAT = "terminal",
@@ -54,9 +61,12 @@ def table_(
     from bench.analysis.comparable import chosen
     from bench.records.beside import opened
     from bench.report.render import renderer
+    from bench.report.render.terminal import to_terminal
     from bench.report.tables import TABLES
 
     to_text, view, store = renderer(format), TABLES[name], opened(run, beside, skip_damaged)
+    if to_text is to_terminal and not full:
+        to_text = partial(to_terminal, elsewhere=_PIPED)
     frame = store.frame()
     if only is not None:
         frame = chosen(frame, only)

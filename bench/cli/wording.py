@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # pricing imports torch, and `status` must not wait for that
     from lt_core.spec import TrialSpec
 
 
+_SHORT = 60.0  # seconds of trials below which the start of a run, such as that of Ray, takes a large part of its time
+
+
 def announce(sentence: str) -> None:
     """Say on standard error what takes a while; standard output holds only what was asked for."""
     print(f"{sentence} …", file=sys.stderr, flush=True)
@@ -60,7 +63,7 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
         each = estimate.seconds / len(plan.todo)
         lines.append(
             f"  remaining cost: {duration(estimate.seconds)} of trial time, {duration(each)} per trial; "
-            f"{about(estimate.seconds / workers)} with {workers} at a time ({'; '.join(basis)})"
+            f"{about(estimate.seconds / workers)} with {workers} at a time{_start(estimate.seconds)} ({'; '.join(basis)})"
         )
     else:
         lines.append("  nothing left to run")
@@ -78,8 +81,15 @@ def total_words(plans: Sequence[Plan], seconds: float, workers: int) -> str:
     counts: Counter[str] = Counter()
     for plan in plans:
         counts.update(plan.counts())
-    cost = f"remaining cost: {duration(seconds)} of trial time; {about(seconds / workers)} with {workers} at a time"
+    cost = (
+        f"remaining cost: {duration(seconds)} of trial time; {about(seconds / workers)} with {workers} at a time{_start(seconds)}"
+    )
     return f"{len(plans)} suites: {_counts_words(counts)}\n  {cost if counts['left'] else 'nothing left to run'}"
+
+
+def _start(seconds: float) -> str:
+    """What an estimate in seconds leaves out; it does not matter beside minutes of trials."""
+    return ", plus the start of the run" if seconds < _SHORT else ""
 
 
 def about(seconds: float) -> str:

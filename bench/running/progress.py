@@ -106,7 +106,8 @@ class ProgressLine:
         if done:
             whole = sum(self.work.values()) / len(self.work) * self.total
             left = seconds * (whole - done) / done
-            parts.append(f"{duration(max(0.0, left))} left")
+            if left >= 1:  # a trial that is trained is still evaluated and written, for longer than "under a second"
+                parts.append(f"{duration(left)} left")
         long = [(p, s) for since, p, s in self.running.values() if time.monotonic() - since > _LONG]
         parts += [f"{s.method.label} seed {s.seed} epoch {p.epoch}/{p.epochs}" for p, s in long[:2]]
         if self.best:

@@ -23,12 +23,15 @@ _BETWEEN = 4  # characters between columns
 _WIDEST = 1000
 
 
-def to_terminal(table: Table) -> str:
+def to_terminal(table: Table, elsewhere: int | None = None) -> str:
     """A table for standard output. On a terminal, the best is bold, the second underlined and papers' figures are dim, and
-    columns that do not fit the width continue below; elsewhere, the best has a ``*`` and the second a ``+``, at full width.
+    columns that do not fit the width continue below; elsewhere, the best has a ``*`` and the second a ``+``.
+
+    Args:
+        elsewhere: the width in characters if standard output is not a terminal; by default as wide as the table is.
     """
     there = sys.stdout.isatty()
-    return draw(table, styled=there, width=shutil.get_terminal_size().columns if there else None)
+    return draw(table, styled=there, width=shutil.get_terminal_size().columns if there else elsewhere)
 
 
 def draw(table: Table, styled: bool, width: int | None = None) -> str:
