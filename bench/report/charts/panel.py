@@ -21,7 +21,8 @@ def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Ser
     em = look.font
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=look.small, width=0.6 * look.weight, length=0.35 * em, pad=0.3 * em)
-    axis.set_title(broken(panel.title, room.width, em), fontsize=em, pad=(1.6 if panel.regions else 0.6) * em)
+    pad = (1.6 if panel.regions else 0.6) * em
+    axis.set_title(room.title, loc="left" if room.spans else "center", fontsize=em, pad=pad)
     if panel.heat:
         add_heat(axis, panel.heat, slants(panel, room.width, look), room, look)
     elif not panel.bare:
