@@ -38,6 +38,9 @@ def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Ser
     crowd = len(spread) if len(spread) > _BANDS else 0
     aside = _aside(panel, crowd)
     drawn = [(s, _series(axis, s, spread.index(s) if s in spread else 0, crowd, aside, look)) for s in panel.series]
+    for s, handle in drawn:
+        if panel.y.holds(s.y):  # otherwise, the frame would cut marks at its ends in half
+            getattr(handle, "lines", [handle])[0].set_clip_on(False)
     whole = not panel.x.log and all(x == int(x) for s in panel.series for x in s.x)
     _scale(axis, panel.x, "x", room, look, titled=room.titled_x, keep=bool(panel.heat), whole=whole)
     _scale(axis, panel.y, "y", room, look, titled=room.titled_y, keep=bool(panel.heat), whole=False)

@@ -113,6 +113,7 @@ def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
         trace["line"] |= {"shape": "hv"} if s.kind == "step" else {}
     if s.marks:
         trace["marker"] = {"color": _paint(s), "symbol": _marker(s), "size": round(1.7 * s.size, 1)}
+        trace |= {"cliponaxis": False} if panel.y.holds(s.y) else {}
     if s.error:
         error = [value if place % s.every == 0 else None for place, value in enumerate(_numbers(s.error))]
         trace["error_y"] = {"type": "data", "array": error, "color": _paint(s), "thickness": 1.2, "width": 3}
