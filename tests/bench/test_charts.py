@@ -235,6 +235,21 @@ def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
             go.Figure(figure)
 
 
+def test_the_page_draws_few_spreads_as_bands_and_many_as_bars_beside_each_other():
+    def traces(lines, points):
+        x, y = tuple(map(float, range(points))), (50.0,) * points
+        made = [Series(f"{n}", x, y, low=(49.0,) * points, high=(52.0,) * points, colour=n) for n in range(lines)]
+        return web.figures(Chart("x", "X", (Panel("", Axis("x"), Axis("y", low=0), tuple(made)),)))[0]["data"]
+
+    assert [trace.get("fill") for trace in traces(3, 4)] == ["toself", None] * 3
+    few, many = traces(8, 4), traces(8, 80)
+    assert len(few) == len(many) == 8 and len({trace["x"][0] for trace in few}) == 8
+    assert few[0]["customdata"] == [0, 1, 2, 3] and "%{customdata}" in few[0]["hovertemplate"] and not few[0]["cliponaxis"]
+    assert few[0]["error_y"]["array"] == [2] * 4 and few[0]["error_y"]["arrayminus"] == [1] * 4
+    barred = [{i for i, bar in enumerate(trace["error_y"]["array"]) if bar is not None} for trace in many]
+    assert all(len(places) == 8 for places in barred) and len(set.union(*barred)) == 64
+
+
 def test_the_page_gets_numbers_bands_and_no_markup():
     line = Series("<b>", (1.0, 2.0), (0.123456789, math.nan), low=(0.0, 0.1), high=(1.0, 1.1), group="key", words=("a&b", "c"))
     heat = Heat(("a",), ("b",), ((None,),), "unit", low=-1.0, high=1.0, diverging=True)

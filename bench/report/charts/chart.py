@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,16 @@ class Axis:
     high: float | None = None
     ticks: tuple[tuple[float, str], ...] | None = None
     slanted: bool = False  # long words under the ticks
+
+    def holds(self, values: Sequence[float]) -> bool:
+        """Whether the axis has ends of its own, with all ``values`` between them or on them.
+
+        >>> Axis(low=0, high=100).holds([5, 100]), Axis(low=0).holds([-1]), Axis().holds([5])
+        (True, False, False)
+        """
+        if self.low is None and self.high is None:
+            return False
+        return all((self.low is None or self.low <= v) and (self.high is None or v <= self.high) for v in values)
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,7 @@ def fit(chart: Chart, look: Look) -> Fit:
         made = _laid(chart, look, columns, low)
         if made.height <= 72 * look.height:
             return made
-    for number in range(len(chart.panels) - 1, 0, -1):
-        shorter = replace(chart, panels=chart.panels[:number])
-        made = _laid(shorter, look, many, low=True)
-        if made.height <= 72 * look.height:
-            return fit(shorter, look)  # perhaps there is room for larger panels now
-    return made
+    return made if len(chart.panels) == 1 else fit(replace(chart, panels=chart.panels[:-1]), look)
 
 
 def caption(chart: Chart, look: Look) -> tuple[str, ...]:

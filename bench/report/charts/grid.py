@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.report.charts.chart import Chart, Panel
 from bench.report.charts.measure import broken, lines, widest
@@ -27,6 +27,8 @@ class Room:
         width, height: of the axes alone.
         all: height including titles, ticks and labels.
         names: names of the rows, broken to fit.
+        title: the panel's title, broken to fit, or "" if the panel before it has the same.
+        spans: whether the title is that of the panels to the right too, and is written from the left.
         titled_x, titled_y: whether the axes have titles. A title that the panel below, or the neighbour to the left, has too is
             written once.
     """
@@ -35,6 +37,8 @@ class Room:
     height: float
     all: float
     names: tuple[str, ...]
+    title: str
+    spans: bool = False
     titled_x: bool = True
     titled_y: bool = True
 
@@ -69,7 +73,9 @@ def places(chart: Chart, look: Look, columns: int, low: bool = False) -> tuple[l
         left, below = at.get((i, j - 1)), at.get((i + 1, j))
         titled = below is None or below.x.title != panel.x.title, left is None or left.y.title != panel.y.title
         named = left is None or titled[1] or _names(left) != _names(panel)
-        room = _room(panel, chart.aspect, look, columns, ends, titled, named, low)
+        alike = sum(other.title == panel.title for other in rows[i])  # they stand beside each other
+        shown = replace(panel, title="") if found and found[-1].panel.title == panel.title else panel
+        room = _room(shown, chart.aspect, look, columns, ends, titled, named, low, alike)
         found.append(Place(panel, i, j, room, bar=(i, j) in bars))
     return found, [max(place.room.all for place in found if place.row == i) for i in range(len(rows))]
 
@@ -85,9 +91,11 @@ def _names(panel: Panel) -> tuple[str, ...]:
 
 def _room(
     panel: Panel, aspect: float, look: Look, columns: int, ends: tuple[int, int], titled: tuple[bool, bool], named: bool,
-    low: bool,
+    low: bool, alike: int,
 ) -> Room:  # fmt: skip
-    """The space of a panel. ``ends``: how many columns of matrices have names at their left, and a colour bar at their right."""
+    """The space of a panel. ``ends``: how many columns of matrices have names at their left, and a colour bar at their right;
+    ``alike``: over how many panels the title extends.
+    """
     em, small, width = look.font, look.small, look.points / columns
     names = tuple(broken(name, _NAMED * width, small) for name in _names(panel))
     left = widest(names, small) + 1.5 * em if names else 0.5 * em if panel.bare or panel.y.ticks == () else 3 * em
@@ -105,11 +113,12 @@ def _room(
     if panel.picture:
         with panel.picture.sheet() as sheet:
             tall = inner * sheet.height / sheet.width
-    above = lines([broken(panel.title, inner, em)]) * _LINE * em + (1.5 * em if panel.regions else 0.5 * em)
+    title = broken(panel.title, inner + (alike - 1) * width, em)
+    above = lines([title]) * _LINE * em * bool(title) + (1.5 * em if panel.regions else 0.5 * em)
     under = 0.0 if panel.bare or panel.x.ticks == () else _under(panel, inner, look) + 0.7 * em
     if panel.x.title and titled[0]:
         under += (lines([broken(panel.x.title, inner, em)]) * _LINE + 0.4) * em
-    return Room(inner, tall, above + tall + under + 0.6 * em, names if named else ("",) * len(names), *titled)
+    return Room(inner, tall, above + tall + under + 0.6 * em, names if named else ("",) * len(names), title, alike > 1, *titled)
 
 
 def _under(panel: Panel, inner: float, look: Look) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from bench.report.charts.chart import Axis, Panel, Series
@@ -10,10 +9,8 @@ from bench.report.charts.grid import Room, slants
 from bench.report.charts.matrix import SLANT, add_heat, add_picture
 from bench.report.charts.measure import broken, every
 from bench.report.charts.palette import DASHES, MARKERS, REGION, colour, ramp
+from bench.report.charts.spreads import aside, barred, crowd
 from bench.report.charts.style import Look
-
-_BANDS = 3  # the most shaded spreads in one panel; more would cover each other and are drawn as error bars
-_FEW = 12  # up to this many points per line, the error bars of several lines are drawn side by side
 
 
 def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Series, Any]]:
@@ -21,7 +18,8 @@ def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Ser
     em = look.font
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=look.small, width=0.6 * look.weight, length=0.35 * em, pad=0.3 * em)
-    axis.set_title(broken(panel.title, room.width, em), fontsize=em, pad=(1.6 if panel.regions else 0.6) * em)
+    pad = (1.6 if panel.regions else 0.6) * em
+    axis.set_title(room.title, loc="left" if room.spans else "center", fontsize=em, pad=pad)
     if panel.heat:
         add_heat(axis, panel.heat, slants(panel, room.width, look), room, look)
     elif not panel.bare:
@@ -33,10 +31,10 @@ def add_panel(axis: Any, panel: Panel, room: Room, look: Look) -> list[tuple[Ser
             region.name, ((region.low + region.high) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 2),
             textcoords="offset points", ha="center", va="bottom", fontsize=look.small, alpha=0.75,
         )  # fmt: skip
-    spread = [s for s in panel.series if s.low]
-    crowd = len(spread) if len(spread) > _BANDS else 0
-    aside = _aside(panel, crowd)
-    drawn = [(s, _series(axis, s, spread.index(s) if s in spread else 0, crowd, aside, look)) for s in panel.series]
+    drawn = [(s, _series(axis, s, panel, look)) for s in panel.series]
+    for s, handle in drawn:
+        if panel.y.holds(s.y):  # otherwise, the frame would cut marks at its ends in half
+            getattr(handle, "lines", [handle])[0].set_clip_on(False)
     whole = not panel.x.log and all(x == int(x) for s in panel.series for x in s.x)
     _scale(axis, panel.x, "x", room, look, titled=room.titled_x, keep=bool(panel.heat), whole=whole)
     _scale(axis, panel.y, "y", room, look, titled=room.titled_y, keep=bool(panel.heat), whole=False)
@@ -63,22 +61,13 @@ def _scale(axis: Any, made: Axis, which: str, room: Room, look: Look, titled: bo
         words = [word for _, word in made.ticks]
         shown = 1 if which == "y" or made.slanted else every(words, long, look.small)
         slant = SLANT if made.slanted else {}
-        own.set_ticks([place for place, _ in made.ticks][::shown], words[::shown], **slant)
+        shown_words = [word if number % shown == 0 else "" for number, word in enumerate(words)]
+        own.set_ticks([place for place, _ in made.ticks], shown_words, **slant)
         own.set_ticks([], minor=True)
     elif whole:
         own.get_major_locator().set_params(integer=True)
     if made.low is not None or made.high is not None:
         getattr(axis, f"set_{which}lim")(made.low, made.high)
-
-
-def _aside(panel: Panel, crowd: int) -> Callable[[float, float], float]:
-    """A function that moves an x value by a number of small steps, which are equal on the scale of the x axis."""
-    xs = [x for s in panel.series for x in s.x]
-    if not crowd or not panel.x.log:
-        apart = 0.016 * (max(xs, default=0.0) - min(xs, default=0.0))
-        return lambda x, steps: x + steps * apart
-    ratio = (max(xs) / min(xs)) ** 0.016
-    return lambda x, steps: x * ratio**steps
 
 
 def appearance(s: Series) -> dict[str, Any]:
@@ -92,18 +81,15 @@ def appearance(s: Series) -> dict[str, Any]:
     }
 
 
-def _series(axis: Any, s: Series, place: int, crowd: int, aside: Callable[[float, float], float], look: Look) -> Any:
-    """Draw a series and return its legend handle. ``crowd`` spreads are drawn as error bars, and this is number ``place``."""
+def _series(axis: Any, s: Series, panel: Panel, look: Look) -> Any:
+    """Draw a series and return its legend handle."""
     line = appearance(s) | {"linewidth": s.width * look.weight, "markersize": s.size * look.weight}
     bars: dict[str, Any] = {"elinewidth": 0.7 * look.weight, "ecolor": (line["color"], 0.6)}
     if s.kind == "step":
         (handle,) = axis.step(s.x, s.y, where="post", **line)
-    elif s.low and crowd:
-        few = len(s.x) <= _FEW
-        x = [aside(x, place - (crowd - 1) / 2) if few else x for x in s.x]
-        between = 1 if few else max(crowd, -(-len(s.x) // 8))
+    elif s.low and crowd(panel):
         ends = [[y - low for y, low in zip(s.y, s.low, strict=True)], [high - y for y, high in zip(s.y, s.high, strict=True)]]
-        handle = axis.errorbar(x, s.y, ends, errorevery=(place * between // crowd, between), **bars, **line)
+        handle = axis.errorbar(aside(panel, s), s.y, ends, errorevery=barred(panel, s), **bars, **line)
     elif s.error:
         handle = axis.errorbar(s.x, s.y, s.error, errorevery=((s.colour or 0) * s.every // 8 % s.every, s.every), **bars, **line)
     else:

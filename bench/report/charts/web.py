@@ -20,6 +20,7 @@ from bench.report.charts.palette import (
     ink,
     ramp,
 )  # fmt: skip
+from bench.report.charts.spreads import aside, barred, crowd
 
 _HEIGHT, _LARGE = 380, 480
 _ROOM, _ROOM_WIDE = 200, 520  # width in pixels of all cells of a matrix in the narrowest panel, and in the narrowest wide panel
@@ -122,33 +123,48 @@ def _axis(axis: Axis) -> dict[str, Any]:
 def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:
     shared: dict[str, Any] = {"type": "scatter", "name": _safe(s.name), "legendgroup": s.key, "showlegend": False}
     traces: list[dict[str, Any]] = []
-    if s.low:
+    crowded = bool(s.low and crowd(panel))
+    if s.low and not crowded:
         x = [*s.x, *reversed(s.x)]
         y = [*s.high, *reversed(s.low)]
         band = {"mode": "lines", "fill": "toself", "fillcolor": _paint(s) + "26", "line": {"width": 0}, "hoverinfo": "skip"}
         traces.append(shared | {"x": _numbers(x), "y": _numbers(y)} | band)
     mode = "+".join(part for part, has in (("lines", s.kind != "points"), ("markers", s.marks), ("text", s.written)) if has)
-    trace: dict[str, Any] = shared | {"x": _numbers(s.x), "y": _numbers(s.y), "mode": mode}
+    trace: dict[str, Any] = shared | {"x": _numbers(aside(panel, s)), "y": _numbers(s.y), "mode": mode}
     if s.kind != "points":
         trace["line"] = {"color": _paint(s), "width": round(1.5 * s.width, 2), "dash": _dash(s)}
         trace["line"] |= {"shape": "hv"} if s.kind == "step" else {}
     if s.marks:
         trace["marker"] = {"color": _paint(s), "symbol": _marker(s), "size": round(1.7 * s.size, 1)}
+        trace |= {"cliponaxis": False} if panel.y.holds(s.y) else {}
     if s.error:
         error = [value if place % s.every == 0 else None for place, value in enumerate(_numbers(s.error))]
         trace["error_y"] = {"type": "data", "array": error, "color": _paint(s), "thickness": 1.2, "width": 3}
+    if crowded:
+        trace |= {"customdata": _numbers(s.x), "error_y": _bars(s, panel)}
     if s.words:
         trace["text"] = [_safe(word) for word in s.words]
     if s.written:
         trace |= {"textposition": _beside(s, panel.x), "cliponaxis": False, "textfont": {"size": 12}}
     spread = " ± %{error_y.array:.3~g}" if s.error else ""
     said = "<br>%{text}" if s.words else ""
-    trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}%{{x}}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"
+    place = "%{customdata}" if crowded else "%{x}"  # error bars of several lines are drawn beside their places
+    trace["hovertemplate"] = f"<b>%{{fullData.name}}</b>{said}<br>{_unit(panel.x)}{place}<br>{_unit(panel.y)}%{{y:.4~g}}{spread}"
     trace["hovertemplate"] += "<extra></extra>"
     if not s.listed or panel.bare:
         trace["hoverinfo"] = "skip"
         del trace["hovertemplate"]
     return [*traces, trace]
+
+
+def _bars(s: Series, panel: Panel) -> dict[str, Any]:
+    """The spread of a series as thin error bars."""
+    first, between = barred(panel, s)
+    shown = [number % between == first % between for number in range(len(s.y))]
+    up = [high - y if has else None for has, y, high in zip(shown, s.y, s.high, strict=True)]
+    down = [y - low if has else None for has, y, low in zip(shown, s.y, s.low, strict=True)]
+    look = {"color": _paint(s), "thickness": 1, "width": 0}
+    return {"type": "data", "symmetric": False, "array": _numbers(up), "arrayminus": _numbers(down)} | look
 
 
 def _heat(heat: Heat) -> dict[str, Any]:

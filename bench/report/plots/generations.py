@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.records.columns import DATA, HEADINGS, describe
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.plots.base import finished, floats, others, spread
@@ -23,6 +25,8 @@ _ROWS = (
     ("taken", "pseudo-labels taken (images)"),
 )
 _METHODS = 6  # the most rows of panels
+_TICKS = 20  # up to this many classes, each has a tick
+_PERCENT = tuple((float(tick), str(tick)) for tick in (0, 25, 50, 75, 100))
 
 
 def draw(store: Store, only: str = "*") -> Chart:
@@ -72,14 +76,16 @@ def _panel(label: str, found: pd.DataFrame, column: str, words: str, first: bool
         stretch, number = rows["rank"] // width, int(generation)
         of_trials = rows.groupby([stretch, "trial_id"])[column].mean() * (1 if column == "taken" else 100)
         values = of_trials.groupby(level=0).agg(["mean", "std"])
-        half = spread(values["std"])
+        half, most = spread(values["std"]), None if column == "taken" else 100
         series.append(
             Series(
                 f"generation {number + 1}", floats(rows.groupby(stretch)["rank"].mean()), floats(values["mean"]),
-                low=floats(values["mean"] - half), high=floats(values["mean"] + half), colour=number, shade=number / last,
-                size=2.4, width=0.9,
+                low=floats(np.clip(values["mean"] - half, 0, most)), high=floats(np.clip(values["mean"] + half, 0, most)),
+                colour=number, shade=number / last, size=2.4, width=0.9,
             )
         )  # fmt: skip
-    y = Axis(words, low=0, high=None if column == "taken" else 105)
+    y = Axis(words, low=0) if column == "taken" else Axis(words, low=0, high=100, ticks=_PERCENT)
+    classes = int(found["rank"].max()) + 1
+    ticks = tuple((float(rank), str(rank + 1)) for rank in range(0, classes, max(1, -(-classes // _TICKS))))
     title = f"{label}, {counted(found['trial_id'].nunique(), 'trial')}"
-    return Panel(title, Axis("class, from most to fewest labels"), y, tuple(series), starts_row=first)
+    return Panel(title, Axis("class, most labels first", ticks=ticks), y, tuple(series), starts_row=first)
