@@ -61,7 +61,7 @@ def network(store: Store, result: TrialResult) -> Trained:
     """The trained classifier of a trial, checked.
 
     Raises:
-        UserError: its file is missing, damaged or another trial's, or a plug-in file of the trial is not loaded.
+        UserError: its file is missing, damaged or of another trial, or a plug-in file of the trial is not loaded.
     """
     return load(_file(store, result), result.environment[WEIGHTS.name])
 

@@ -94,7 +94,7 @@ def test_a_damaged_a_missing_and_another_trials_file_are_refused_by_name(copy):
     (folder / f"{second.trial_id}.npz").unlink()
     shutil.copy(folder / f"{third.trial_id}.npz", folder / f"{second.trial_id}.npz")
     for result in (first, second):
-        with pytest.raises(UserError, match=rf"{result.trial_id}\.npz are damaged or another trial's"):
+        with pytest.raises(UserError, match=rf"{result.trial_id}\.npz are damaged or belong to another trial"):
             predictions.read(copy, result.trial_id, result.environment)
     (folder / f"{third.trial_id}.npz").unlink()
     with pytest.raises(UserError, match=rf"{third.trial_id}\.npz cannot be read"):

@@ -116,7 +116,7 @@ def test_each_data_column_has_a_table_and_balanced_classes_have_none(tmp_path):
 def test_a_damaged_file_is_named(store):
     file = next((store.path / "predictions").iterdir())
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(UserError, match=rf"{file.name} are damaged or another trial's"):
+    with pytest.raises(UserError, match=rf"{file.name} are damaged or belong to another trial"):
         shown(store)
 
 

@@ -56,7 +56,7 @@ def test_what_is_missing_or_damaged_is_told(kept, call, write_suite, tmp_path):
     file = WEIGHTS.path(side_files.folder(copy, WEIGHTS), first.trial_id)
     file.write_bytes(file.read_bytes()[:-1])
     code, _, err = call("weights", str(copy.path), "--out", "there")
-    assert code == 2 and f"{first.trial_id}.safetensors are damaged or another trial's" in err
+    assert code == 2 and f"{first.trial_id}.safetensors are damaged or belong to another trial" in err
     (tmp_path / "full").touch()
     code, _, err = call("weights", str(kept.path), "--out", "full")
     assert code == 2 and "cannot be written" in err and "--out" in err

@@ -137,14 +137,16 @@ def test_every_flipped_byte_is_found(written):
     whole = file.read_bytes()
     for place in range(0, len(whole), 37):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(UserError, match=r"the predictions .*abc\.npz are damaged or another trial's"):
+        with pytest.raises(UserError, match=r"the predictions .*abc\.npz are damaged or belong to another trial"):
             load(file, digest)
 
 
 def test_another_trials_file_is_refused(written, tmp_path):
     file, _ = written
     other = save(PREDICTIONS.path(tmp_path, "other"), Kept(Predictions.of(np.eye(3), np.arange(3))))
-    with pytest.raises(UserError, match=r"abc\.npz are damaged or another trial's \(SHA-256 [0-9a-f]{8}…, and [0-9a-f]{8}…"):
+    with pytest.raises(
+        UserError, match=r"abc\.npz are damaged or belong to another trial \(SHA-256 [0-9a-f]{8}…, but [0-9a-f]{8}…"
+    ):
         load(file, other)
 
 

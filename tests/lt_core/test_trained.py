@@ -94,7 +94,7 @@ def test_files_that_are_not_theirs_are_refused(kept, tmp_path):
     content = file.read_bytes()
     flipped = tmp_path / "flipped.safetensors"
     flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(UserError, match="are damaged or another trial's"):
+    with pytest.raises(UserError, match="are damaged or belong to another trial"):
         load(flipped, digest)
     with pytest.raises(UserError, match=r"cannot be read .* --keep weights"):
         load(tmp_path / "none", digest)
