@@ -105,10 +105,10 @@ def _notes(explanation: Explanation, of: str, shown: list[TrialResult], labels: 
     about = {"true": "the picture's class", "predicted": "the class that the method predicts"}[of]
     notes = [
         f"{_written(explanation)}, looking for {about}; each map is scaled to its own hottest place",
-        "rows: classes from the largest to the smallest with their training images; of each the first test pictures that "
-        f"{shown[0].spec.method.label} tells right and wrong, in turn",
+        "rows: classes from the largest to the smallest, with their training images; of each class, in turn, the first test "
+        f"pictures that {shown[0].spec.method.label} classifies correctly and does not",
         "below each map: what the method says, and how sure it is",
     ]
     return notes + (
-        [f"drawn: the first {_METHODS} of {labels} methods; `explain --only` draws others"] if labels > _METHODS else []
+        [f"drawn: the first {_METHODS} of {labels} methods; to draw others: add `--only NAMES` to the command"] if labels > _METHODS else []
     )
