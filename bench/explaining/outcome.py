@@ -110,5 +110,7 @@ def _notes(explanation: Explanation, of: str, shown: list[TrialResult], labels: 
         "below each map: what the method says, and how sure it is",
     ]
     return notes + (
-        [f"drawn: the first {_METHODS} of {labels} methods; to draw others: add `--only NAMES` to the command"] if labels > _METHODS else []
+        [f"drawn: the first {_METHODS} of {labels} methods; to draw others: add `--only NAMES` to the command"]
+        if labels > _METHODS
+        else []
     )
