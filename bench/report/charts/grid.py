@@ -68,7 +68,7 @@ def places(chart: Chart, look: Look, columns: int, low: bool = False) -> tuple[l
         at |= {(i, shift + j): panel for j, panel in enumerate(row)}
     bars = {place for place, panel in at.items() if panel.heat and not _same_scale(panel, at.get((place[0], place[1] + 1)))}
     barred = len({j for _, j in bars})
-    found = []
+    found: list[Place] = []
     for (i, j), panel in at.items():
         left, below = at.get((i, j - 1)), at.get((i + 1, j))
         titled = below is None or below.x.title != panel.x.title, left is None or left.y.title != panel.y.title
