@@ -67,7 +67,7 @@ def places(chart: Chart, look: Look, columns: int, low: bool = False) -> tuple[l
         shift = columns - len(row) if row[0].heat and row[0].starts_row and whole else 0  # differences below their methods
         at |= {(i, shift + j): panel for j, panel in enumerate(row)}
     bars = {place for place, panel in at.items() if panel.heat and not _same_scale(panel, at.get((place[0], place[1] + 1)))}
-    ends = len({j for i, j in at if (i, j - 1) not in at}), len({j for _, j in bars})
+    barred = len({j for _, j in bars})
     found: list[Place] = []
     for (i, j), panel in at.items():
         left, below = at.get((i, j - 1)), at.get((i + 1, j))
@@ -75,7 +75,7 @@ def places(chart: Chart, look: Look, columns: int, low: bool = False) -> tuple[l
         named = left is None or titled[1] or _names(left) != _names(panel)
         alike = sum(other.title == panel.title for other in rows[i])  # they stand beside each other
         shown = replace(panel, title="") if found and found[-1].panel.title == panel.title else panel
-        room = _room(shown, chart.aspect, look, columns, ends, titled, named, low, alike)
+        room = _room(shown, chart.aspect, look, columns, barred, titled, named, low, alike)
         found.append(Place(panel, i, j, room, bar=(i, j) in bars))
     return found, [max(place.room.all for place in found if place.row == i) for i in range(len(rows))]
 
@@ -90,18 +90,18 @@ def _names(panel: Panel) -> tuple[str, ...]:
 
 
 def _room(
-    panel: Panel, aspect: float, look: Look, columns: int, ends: tuple[int, int], titled: tuple[bool, bool], named: bool,
+    panel: Panel, aspect: float, look: Look, columns: int, barred: int, titled: tuple[bool, bool], named: bool,
     low: bool, alike: int,
 ) -> Room:  # fmt: skip
-    """The space of a panel. ``ends``: how many columns of matrices have names at their left, and a colour bar at their right;
-    ``alike``: over how many panels the title extends.
+    """The space of a panel. ``barred``: how many columns of matrices have a colour bar at their right; ``alike``: over how many
+    panels the title extends.
     """
     em, small, width = look.font, look.small, look.points / columns
     names = tuple(broken(name, _NAMED * width, small) for name in _names(panel))
     left = widest(names, small) + 1.5 * em if names else 0.5 * em if panel.bare or panel.y.ticks == () else 3 * em
     left += lines([panel.y.title]) * 1.7 * em if panel.y.title else 0.0
-    if panel.heat:  # only some columns have names and colour bars, but all are equally wide
-        left, right = left * ends[0] / columns, _BAR * em * ends[1] / columns
+    if panel.heat:  # one column has the names and some have colour bars, but all are equally wide
+        left, right = left / columns, _BAR * em * barred / columns
     else:
         right = em + max((widest(s.words, small) for s in panel.series if s.written), default=0.0)
     inner = max(width - left - right, 5 * em)
