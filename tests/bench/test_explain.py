@@ -139,7 +139,7 @@ def test_the_page_of_a_run_shows_where_methods_look_and_leaves_out_what_is_damag
     assert call("report", str(folder))[0] == 0
     page = (folder / "report.html").read_text()
     assert page.count("<figure") == 3 * (1 + 2) and "<script>alert" not in page
-    assert f"<dt>plots/{first.name}</dt><dd>is damaged: run `bench.py explain` again</dd>" in page
+    assert f"<dt>plots/{first.name}</dt><dd>is damaged: run <code>bench.py explain</code> again</dd>" in page
 
 
 def test_explanations_are_listed(call):
