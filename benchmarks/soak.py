@@ -50,7 +50,7 @@ FILES: dict[str, dict[str, Any]] = {
         "studies": {"la": {"methods": "logit_adjusted", "space": {"tau": {"low": 0.5, "high": 2}}}},
     },
 }  # fmt: skip
-_PATIENCE = 240.0  # a run that takes more seconds than this counts as hanging
+_PATIENCE = 240.0  # a run that prints nothing new for this many seconds counts as hanging
 
 
 @dataclass
@@ -162,12 +162,15 @@ class Soak:
 
     def _ended(self, started: tuple[subprocess.Popen[str], Path]) -> tuple[int, str]:
         process, log = started
-        try:
-            code = process.wait(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
+        written, last = -1, time.monotonic()
+        while (code := process.poll()) is None and time.monotonic() - last < _PATIENCE:
+            if (now := log.stat().st_size) != written:
+                written, last = now, time.monotonic()
+            time.sleep(0.1)
+        if code is None:
             process.kill()
             code = process.wait()
-            self.count.wrong_ends.append(f"a run hung for {_PATIENCE:g} s: {log.read_text()[-300:]}")
+            self.count.wrong_ends.append(f"a run said nothing new for {_PATIENCE:g} s: {log.read_text()[-300:]}")
         return code, log.read_text()
 
     def _compare(self, store: Store) -> None:
