@@ -14,7 +14,7 @@ from lt_core.metrics import MARGINS
 from lt_core.result import OK, TrialResult
 
 #: The kind of device in a trial's environment. On one kind, the figures depend only on the trial's id.
-KIND = (*MACHINE, "torch")
+KIND = (*MACHINE, "processor", "torch")
 
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:

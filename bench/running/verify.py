@@ -83,19 +83,22 @@ def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
         return Verdict(*names, SAME, "identical figures" + (f", though {device}" if device else ""), bool(device))
     difference = 100 * (again.metrics()["accuracy"] - stored.metrics()["accuracy"])
     words = f"accuracy {difference:+.2f} points; "
-    if images or not device:
+    unrecorded = "processor" not in stored.environment and "processor" in again.environment
+    if images or not (device or unrecorded):
         return Verdict(
             *names,
             OTHER,
             words
             + (f"different images: {images}" if images else "on the same kind of device, where figures should be identical"),
         )
-    return Verdict(*names, REPLICATE, words + device, True, difference)
+    which = f"the record is older than the field that says which {stored.environment.get('device_name')} it was"
+    return Verdict(*names, REPLICATE, words + (device or which), True, difference)
 
 
 def _changed(stored: TrialResult, again: TrialResult, keys: Sequence[str]) -> str:
     then, now = stored.environment, again.environment
-    return "; ".join(f"{key} {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key))
+    changed = [key for key in keys if then.get(key) != now.get(key) and (key != "processor" or key in then)]
+    return "; ".join(f"{key} {then.get(key)} then, {now.get(key)} now" for key in changed)
 
 
 def spread(verdicts: Sequence[Verdict]) -> list[str]:

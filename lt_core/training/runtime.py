@@ -189,12 +189,21 @@ def device_name(kind: str) -> str:
     return _cpu_fact("model name") or platform.processor() or platform.machine()
 
 
+def _processor() -> str:
+    """Vendor, family and model of the processor, such as ``AuthenticAMD 23/1``; empty if the system does not say. A virtual
+    machine may give several generations, whose figures differ, the same `device_name`.
+    """
+    vendor, family, model = (_cpu_fact(key) for key in ("vendor_id", "cpu family", "model"))
+    return f"{vendor} {family}/{model}" if vendor and family and model else ""
+
+
 def describe(runtime: Runtime, dtype: torch.dtype | None) -> dict[str, Any]:
     """What the figures of a trial may depend on besides its ID, for the record."""
     device = runtime.torch_device()
     return {
         "device": device.type,
         "device_name": device_name(device.type),
+        **({"processor": processor} if device.type == "cpu" and (processor := _processor()) else {}),
         "threads": runtime.threads,
         "precision": _precision_name(dtype),
         "torch": str(torch.__version__),  # it is a subclass of str, which would not survive writing and reading a record

@@ -11,10 +11,10 @@ from bench.records.merge import merge
 from bench.records.provenance import command
 from bench.records.record import encoded
 from bench.records.store import Store
-from bench.running.verify import OTHER, SAME, verify
+from bench.running.verify import OTHER, REPLICATE, SAME, verify
 from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
-from lt_core.training import Runtime, run_trial
+from lt_core.training import Runtime, run_trial, runtime
 from tests.bench.harness import TINY, cli
 
 
@@ -92,6 +92,24 @@ def test_a_row_that_is_run_again_gives_its_figures_and_a_forged_one_is_found(sto
     assert found[forged.trial_id].kind == OTHER and "where figures should be identical" in found[forged.trial_id].words
     with pytest.raises(UserError, match="no finished trial to verify"):
         next(verify(store("empty"), 1, Runtime()))
+
+
+def test_two_generations_of_a_processor_may_have_one_name(store, results, monkeypatch):
+    """A virtual machine says "AMD EPYC" of several, whose figures differ. Records from before the field say nothing of it."""
+    monkeypatch.setattr(runtime, "_processor", lambda: "AuthenticAMD 23/1")
+    forged = replace(results[0], confusion=[row[::-1] for row in results[0].confusion])
+
+    def verdict(result, **processor):
+        kept = {key: value for key, value in result.environment.items() if key != "processor"}
+        folder = store(f"{result.trial_id} {processor}".replace("/", "-"), replace(result, environment={**kept, **processor}))
+        return next(verify(folder, 1, Runtime()))
+
+    assert verdict(forged, processor="AuthenticAMD 23/1").kind == OTHER
+    other = verdict(forged, processor="AuthenticAMD 25/1")
+    assert other.kind == REPLICATE and "processor AuthenticAMD 25/1 then, AuthenticAMD 23/1 now" in other.words
+    old = verdict(forged)
+    assert old.kind == REPLICATE and "older than the field that says which" in old.words
+    assert verdict(results[1]).words == "identical figures"
 
 
 def test_both_through_the_command_line(store, results, tmp_path):

@@ -108,7 +108,7 @@ def test_ncm_is_the_nearest_mean_of_centred_unit_features(trainings):
 
 def test_features_are_filled_up_in_place_of_pixels(trainings):
     (first, _), (second, _) = trainings("smote_features", {"retrain": 1.0})
-    assert second.split.counts.tolist() == [40, 40, 40]
+    assert second.split.drawn_counts.tolist() == [40, 40, 40]
     stored = features_of(first, first.split.train)
     torch.testing.assert_close(second.split.train.pixels[:65, 0, 0], stored)
     images = second.batches.normalise(second.split.test.pixels)  # what evaluation sees
