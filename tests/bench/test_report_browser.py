@@ -145,7 +145,7 @@ def test_the_legend_switches_a_method_off_in_all_panels(opened):
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
     panels = page.locator("#curves .panel").count()
-    until(page, f"{traces} === {before - 2 * panels}")  # its line and its band
+    until(page, f"{traces} === {before - panels}")  # its line, whose spread is drawn as bars beside those of five others
     button.click()
     until(page, f"{traces} === {before}")
 
