@@ -102,8 +102,8 @@ def data_column(data: DataSpec) -> DataSpec:
 
 
 def describe(data: Data, among: Iterable[Data] = ()) -> str:
-    """A description of data: ``cifar10 IF 100``, ``digits step IF 50 β 10 %``, or ``digits IF 50, n_max 60`` if it is shown with
-    data of another n_max.
+    """A description of data: ``cifar10 IF 100``, ``digits step IF 50 labels 10 %``, or ``digits IF 50, n_max 60`` if it is
+    shown with data of another n_max.
 
     Args:
         data: a spec, or a row of the results frame.
@@ -140,10 +140,10 @@ def imbalance_words(data: Data) -> str:
 
 
 def label_words(data: Data) -> str:
-    """Which images keep their labels: ``β 10 %``, or ``λ 2`` and how the unlabelled set differs; empty if all do."""
+    """Which images keep their labels: ``labels 10 %``, or ``λ 2`` and how the unlabelled set differs; empty if all do."""
     row = _row(data)
     if row["label_fraction"] < 1:
-        return f"β {100 * row['label_fraction']:g} %"
+        return f"labels {100 * row['label_fraction']:g} %"
     if not row["unlabelled_ratio"]:
         return ""
     factor = row["unlabelled_imbalance_factor"]
@@ -154,7 +154,7 @@ def label_words(data: Data) -> str:
 
 def group_name(dataset: object, shape: object, share: float = 1.0) -> str:
     """The heading above the columns of several factors: ``cifar10``, ``cifar10 (step)`` for a shape that is not exponential,
-    ``cifar10, β = 10 %`` for a ``share`` of labels.
+    ``cifar10, β = 10 %`` for a ``share`` of labels, which is the symbol of CReST's tables.
     """
     name = str(dataset) if shape == "exp" else f"{dataset} ({shape})"
     return name + (f", β = {100 * share:g} %" if share < 1 else "")

@@ -32,7 +32,7 @@ def test_a_missing_value_is_a_key_like_any_other():
     ("values", "words"),
     [
         ({"imbalance_factor": 100}, "digits IF 100"),
-        ({"imbalance_type": "step", "imbalance_factor": 50, "label_fraction": 0.1}, "digits step IF 50 β 10 %"),
+        ({"imbalance_type": "step", "imbalance_factor": 50, "label_fraction": 0.1}, "digits step IF 50 labels 10 %"),
         ({"imbalance_factor": 50, "unlabelled_ratio": 2}, "digits IF 50 λ 2"),
         ({"imbalance_factor": 50, "unlabelled_ratio": 2, "unlabelled_imbalance": 50}, "digits IF 50 λ 2"),
         (

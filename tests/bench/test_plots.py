@@ -123,7 +123,7 @@ def test_generations_of_two_shapes_of_one_factor_are_not_averaged(store):
     chart = PLOTS["generations"](kept)
     assert {panel.title for panel in chart.panels} == {"crest, 2 trials"}
     assert chart.panels[0].series[0].y == pytest.approx((95, 60, 10))  # head to tail, of these two only
-    assert chart.notes[0] == "digits IF 10 β 20 %; mean and standard deviation (n − 1) over trials"
+    assert chart.notes[0] == "digits IF 10 labels 20 %; mean and standard deviation (n − 1) over trials"
     assert "only the first of 2 data columns is drawn" in chart.notes
 
 

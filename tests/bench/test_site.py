@@ -12,9 +12,14 @@ import pytest
 
 from bench.analysis.leaderboard import leaderboard
 from bench.cli.app import app
-from bench.records import certificate
+from bench.records import HEADLINE, certificate
 from bench.report import export
+from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.charts.palette import WEB_MARKERS
+from bench.report.page.charts import on_page
+from bench.report.page.html import rendered
 from bench.report.site import Site, contents, write
+from bench.report.site.comparison import comparison
 from lt_core.errors import UserError
 from tests.bench import synthetic
 
@@ -140,3 +145,45 @@ def test_the_command_takes_committed_and_submitted_runs(stores, tmp_path, monkey
     assert (tmp_path / "site" / "runs" / "theirs.html").is_file()
     rows = json.loads((tmp_path / "site" / "leaderboard.json").read_text())
     assert {row["label"] for row in rows} == {*LABELS, "inverse"}
+
+
+def test_a_method_is_drawn_beside_all_others_on_its_data_columns_alone():
+    board = pd.DataFrame(
+        [
+            ("digits IF 10", "softmax", "softmax", 90.0, 1.0, 3.0, 3),
+            ("digits IF 10", "focal", "focal[gamma=1]", 92.0, 2.0, 2.0, 3),
+            ("digits IF 10", "focal", "focal[gamma=2]", 94.0, float("nan"), 1.0, 1),
+            ("digits IF 10", "inverse", "inverse", 70.0, 1.0, 4.0, 3),
+            ("cifar10 IF 10, frozen, frozen[size=112], epochs 10", "softmax", "softmax", 50.0, 1.0, 1.0, 3),
+        ],
+        columns=["column", "method", "label", HEADLINE, f"{HEADLINE}_std", "rank", "n"],
+    )
+    chart = comparison(board[board["method"] == "focal"], board)
+    [panel] = chart.panels
+    assert panel.rows == ("digits IF 10",)
+    drawn = {(s.name, s.kind): s for s in panel.series}
+    assert drawn["worst to best method", "bar"].x == (70.0, 94.0)
+    assert drawn["focal[gamma=1]", "bar"].x == (90.0, 94.0) and ("focal[gamma=2]", "bar") not in drawn
+    assert drawn["softmax", "points"].x == (90.0,) and drawn["softmax", "points"].y == (0.0,)
+    heights = [drawn[f"focal[gamma={gamma}]", "points"].y[0] for gamma in (1, 2)]
+    assert heights[0] == -heights[1] != 0, "two settings in one row do not cover each other"
+    assert (panel.x.low, panel.x.high) == (70.0, 95.0)
+    listed = [s.name for s in panel.series if s.listed]
+    assert sorted(listed) == ["focal[gamma=1]", "focal[gamma=2]", "softmax", "worst to best method"]
+    rows = comparison(board[board["method"] == "softmax"], board).panels[0].rows
+    assert rows == ("digits IF 10", "cifar10 IF 10, frozen, epochs 10")
+    assert comparison(board.assign(**{HEADLINE: float("nan")}), board) is None
+
+
+def test_the_page_of_a_method_has_its_chart(site):
+    text = (site / "methods" / "focal.html").read_text()
+    assert 'data-chart="comparison"' in text and 'src="../plotly.js"' in text
+    assert "for print" not in text, "it is not one of the plots of a run"
+
+
+def test_the_legend_of_a_page_can_draw_every_mark():
+    series = tuple(Series(f"s{number}", (0.0,), (0.0,), kind="points", colour=number) for number in range(len(WEB_MARKERS)))
+    chart = Chart("many", "Many", (Panel("", Axis(), Axis(), series),))
+    text = rendered("_chart.html", chart=on_page(chart, ""))
+    shapes = re.findall(r'class="symbol" d="([^"]+)"', text)
+    assert len(set(shapes)) == len(WEB_MARKERS)

@@ -78,7 +78,8 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["yaxis"]["range"] = [len(panel.heat.y) - 0.5, -0.5]
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
     if panel.rows:
-        layout["height"] = max(_HEIGHT, 110 + 34 * len(panel.rows))
+        lines = max(name.count("\n") for name in panel.rows)
+        layout["height"] = max(_HEIGHT, 110 + (34 + 16 * lines) * len(panel.rows))
     if panel.picture:
         _picture(layout, panel.picture)
     elif panel.bare:
@@ -287,5 +288,5 @@ def _short(value: float | None) -> float | None:
 
 
 def _safe(text: str) -> str:
-    """Escape text, because plotly interprets some HTML in it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape text, because plotly interprets some HTML in it, which also breaks its lines."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")

@@ -12,6 +12,7 @@ from lt_core.errors import UserError
 
 if TYPE_CHECKING:
     from bench.records.store import Store
+    from bench.report.charts import Chart
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,17 @@ def drawn(store: Store) -> tuple[list[Drawn], list[tuple[str, str]]]:
     made, left_out = [], []
     for kind in PLOTS:
         try:
-            chart = PLOTS[kind](store)
-            figures = web.figures(chart)
+            about = (inspect.getdoc(inspect.getmodule(PLOTS[kind])) or "").splitlines()[0]
+            made.append(on_page(PLOTS[kind](store), about))
         except UserError as error:
             left_out.append((kind, str(error).replace(str(store.path), "this run")))
         except Exception as error:  # it must not affect the other charts or the run
             left_out.append((kind, f"could not be drawn because of an error in this program ({type(error).__name__}: {error})"))
-        else:
-            titles = [panel.title for panel in chart.panels]
-            columns = chart.columns if chart.columns <= 3 else 2  # four side by side only fit on paper
-            about = (inspect.getdoc(inspect.getmodule(PLOTS[kind])) or "").splitlines()[0]
-            made.append(Drawn(kind, chart.title, about, chart.notes, web.legend(chart), figures, titles, columns))
     return made, left_out
+
+
+def on_page(chart: Chart, about: str) -> Drawn:
+    """A chart as the page needs it."""
+    titles = [panel.title for panel in chart.panels]
+    columns = chart.columns if chart.columns <= 3 else 2  # four side by side only fit on paper
+    return Drawn(chart.name, chart.title, about, chart.notes, web.legend(chart), web.figures(chart), titles, columns)

@@ -17,9 +17,10 @@ from bench.records.store import Store
 from bench.report import page
 from bench.report.export import FILES, SUBMITTED, export_board, folder_of, frame_of
 from bench.report.page.board import board_of
-from bench.report.page.charts import drawn
+from bench.report.page.charts import Drawn, drawn, on_page
 from bench.report.page.html import rendered
 from bench.report.site import contents
+from bench.report.site.comparison import ABOUT, comparison
 from bench.report.tables.claims import build as claims
 from lt_core.errors import UserError
 
@@ -73,8 +74,12 @@ class Site:
         for name, rows in sets.items():
             yield f"data/{name}.html", _page("data.html", name, "../", board=board_of(rows))
         for method in described:
-            board = board_of(methods[method.name])
-            yield f"methods/{method.name}.html", _page("method.html", method.name, "../", board=board, method=method)
+            rows = methods[method.name]
+            chart = comparison(rows, self.board)
+            yield f"methods/{method.name}.html", _page(
+                "method.html", method.name, "../", board=board_of(rows), method=method,
+                charts=[on_page(chart, ABOUT)] if chart else [],
+            )  # fmt: skip
         yield "claims.html", _page("claims.html", "Claims, checked", "", tables=claims(self.evidence))
         for name, store in sorted(runs.items()):
             charts = drawn(store)
@@ -84,8 +89,9 @@ class Site:
             )
 
 
-def _page(template: str, title: str, up: str, **values: Any) -> str:
-    return rendered(template, _TEMPLATES, title=title, up=up, home=f"{up}index.html", plotly_file="", **values)
+def _page(template: str, title: str, up: str, charts: Sequence[Drawn] = (), **values: Any) -> str:
+    plotly = f"{up}{PLOTLY}" if charts else ""
+    return rendered(template, _TEMPLATES, title=title, up=up, home=f"{up}index.html", charts=charts, plotly_file=plotly, **values)
 
 
 def write(site: Site, out: Path, release: str = "", say: Callable[[str], None] = print) -> int:
