@@ -7,6 +7,7 @@ import math
 import pytest
 
 from bench.report.charts import Axis, Chart, Heat, Panel, Series, web
+from bench.report.charts.spreads import named
 from bench.report.plots import PLOTS, write
 from lt_core.errors import UserError
 from lt_core.result import FAILED
@@ -236,11 +237,19 @@ def test_what_plotly_is_given_is_what_plotly_knows(tmp_path):
 
 
 def test_the_page_draws_few_spreads_as_bands_and_many_as_bars_beside_each_other():
-    def traces(lines, points):
+    def panel(lines, points):
         x, y = tuple(map(float, range(points))), (50.0,) * points
         made = [Series(f"{n}", x, y, low=(49.0,) * points, high=(52.0,) * points, colour=n) for n in range(lines)]
-        return web.figures(Chart("x", "X", (Panel("", Axis("x"), Axis("y", low=0), tuple(made)),)))[0]["data"]
+        return Panel("", Axis("x"), Axis("y", low=0), tuple(made))
 
+    def traces(lines, points):
+        return web.figures(Chart("x", "X", (panel(lines, points),)))[0]["data"]
+
+    assert [named([panel(lines, 4) for lines in counts]) for counts in ((3,), (8,), (3, 8))] == [
+        "bands",
+        "bars",
+        "bars and bands",
+    ]
     assert [trace.get("fill") for trace in traces(3, 4)] == ["toself", None] * 3
     few, many = traces(8, 4), traces(8, 80)
     assert len(few) == len(many) == 8 and len({trace["x"][0] for trace in few}) == 8

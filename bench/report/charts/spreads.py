@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.report.charts.chart import Panel, Series
 
 _BANDS = 3  # the most shaded spreads in one panel; more would cover each other and are drawn as error bars
@@ -12,6 +14,12 @@ def crowd(panel: Panel) -> int:
     """How many spreads are drawn as error bars: all if there are too many for bands, else none."""
     number = sum(bool(s.low) for s in panel.series)
     return number if number > _BANDS else 0
+
+
+def named(panels: Iterable[Panel]) -> str:
+    """How the spreads in these panels are drawn, for a note: ``bars``, ``bands``, or both."""
+    has = {crowd(panel) > 0 for panel in panels if any(s.low for s in panel.series)}
+    return " and ".join(word for word, crowded in (("bars", True), ("bands", False)) if crowded in has)
 
 
 def aside(panel: Panel, s: Series) -> tuple[float, ...]:

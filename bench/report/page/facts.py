@@ -13,7 +13,7 @@ import pandas as pd
 from bench.records.columns import DATA, DRAW, HEADINGS, REPEATS, describe, describe_trial, group_name
 from bench.records.layout import SECONDS
 from bench.records.nested import environments_of
-from lt_core.labels import counted
+from lt_core.labels import counted, without_version
 from lt_core.result import LOST, OK, PRUNED
 
 _FOLDERS = ("--out", "--data")  # options of a command that name folders of the machine where it was given
@@ -41,15 +41,16 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
         "stopped early by a study": pruned,
         "trials of a search, excluded from all figures": int((frame["searched"].astype(bool) & (frame["status"] == OK)).sum()),
     }
-    others = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    others = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
     data = [
         f"{group_name(*key)} IF {', '.join(f'{f:.3g}' for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"
         for key, rows in columns
     ]
     seconds = float(frame[list(SECONDS)].sum().sum())
+    methods, labels = frame["method"].map(without_version).nunique(), frame["label"].nunique()
     return [
-        ("trials", f"{len(frame)}" + (f" ({others})" if others else "")),
-        ("methods", f"{frame['label'].nunique()}"),
+        ("trials", f"{len(frame):,}" + (f" ({others})" if others else "")),
+        ("methods", f"{methods}" + (f" in {labels} settings" if labels > methods else "")),
         ("seeds and subsets", f"{len(frame[REPEATS].drop_duplicates())}"),
         ("data", "; ".join(data)),
         ("devices", "; ".join(_kinds(frame, "device_name")) or "none"),

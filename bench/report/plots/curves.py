@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.charts.spreads import named
 from bench.report.plots.base import best, counted, data_columns, finished, floats, others, spread
 from lt_core.errors import UserError
 
@@ -46,7 +47,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     if not panels:
         raise UserError(f"{store.path} has no learning curve with two or more points, so there is nothing to draw")
     more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []
-    said = "mean ± one standard deviation (n − 1) over trials, as bars or bands; tables have the figures of the last epoch"
+    said = f"mean ± one standard deviation (n − 1) over trials, as {named(panels)}; tables have the figures of the last epoch"
     width = len(_PARTS) if len(parts) == len(_PARTS) else 3
     return Chart("curves", "Learning curves", tuple(panels), (said, *more, *left, *notes), columns=width)
 

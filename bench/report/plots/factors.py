@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.charts.spreads import named
 from bench.report.plots.base import best, counted, data_columns, finished, floats, others, spread
 from lt_core.errors import UserError
 
@@ -36,7 +37,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         panels.append(Panel(group, x, Axis("error rate on the test set (%)", low=0), series))
     if not panels:
         raise UserError(f"{store.path} has only one imbalance factor per data set, but this plot needs at least two")
-    said = "bars or bands: ± one standard deviation (n − 1) over trials"
+    said = f"{named(panels)}: ± one standard deviation (n − 1) over trials"
     return Chart("factors", "Error against imbalance factor", tuple(panels), (said, *left, *notes))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.analysis.stats import t_interval
 from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.charts.spreads import named
 from bench.report.plots.base import best, data_columns, finished, floats, others
 from lt_core.errors import UserError
 from lt_core.metrics import TEST_PRIORS, accuracies_under
@@ -47,7 +48,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     words = [
         "5×: five times as many test images of the largest class (left) or of the smallest (right); 1×: equal class sizes, "
         "which gives balanced accuracy",
-        "expected accuracy by the recalls on the test set; bars or bands: 95 % interval of the mean (Student's t) over trials",
+        f"expected accuracy by the recalls on the test set; {named(panels)}: 95 % interval of the mean (Student's t) over trials",
     ]
     more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []
     return Chart("priors", "Accuracy against class frequencies of the test set", tuple(panels), (*words, *more, *left, *notes))
