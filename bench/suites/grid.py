@@ -59,6 +59,15 @@ class Grid:
         names = [f"--{name.replace('_', '-')}" for name in given if name != "fields"]
         return names + [_as_option(text.partition("=")[0]) for text in self.fields or ()]
 
+    def check_fields(self) -> None:
+        """Check the names of the fields alone.
+
+        Raises:
+            UserError: a field belongs neither to data nor to recipes nor to methods.
+        """
+        for key, typed in self._values():
+            _kind_of(key, typed)
+
     def content(self, selection: Selection | None = None) -> dict[str, Any]:
         """The content of this grid's suite file, with the seeds, epochs and precision of ``selection``.
 

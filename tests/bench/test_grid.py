@@ -83,6 +83,7 @@ def test_every_field_belongs_to_one_thing():
     [
         ([], "name a suite (see `list suites`), or define a grid with --dataset, --methods and --name"),
         (["quick", "--cb-beta", "0.9"], "--cb-beta defines a grid of your own, but quick is a suite: give one or the other"),
+        (["quick", "--sedses", "3"], "unknown option '--sedses': did you mean '--seeds'?"),
         (["--dataset", "digits", "--name", "mine"], "a grid needs --methods: see `list methods`"),
         (["--methods", "softmax", "--name", "mine"], "a grid needs --dataset: see `list datasets`"),
         (["--dataset", "digits", "--methods", "softmax"], "a grid needs a name, which is also the name of its run folder"),
