@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from unittest.mock import patch
 
@@ -21,6 +20,7 @@ from noise import COUNTS, noise_spec, noise_split
 from usual import Usual, as_usual
 
 from lt_core.data.loader import Split
+from lt_core.spec import TrialSpec
 from lt_core.testing.tape import recording_on_cpu
 from lt_core.testing.trials import weights_of
 from lt_core.training import loop
@@ -40,11 +40,10 @@ def recording(recorded: bool, device: torch.device) -> AbstractContextManager[ob
     return recording_on_cpu() if device.type == "cpu" else nullcontext()
 
 
-def training(split: Split, device: torch.device, images: int, precision: str = "auto", recorded: bool = True) -> Training:
-    """A training of ResNet-32 in epochs of ``images`` images."""
-    spec = noise_spec(images)
+def training(spec: TrialSpec, split: Split, device: torch.device, recorded: bool = True) -> Training:
+    """A training whose steps are recorded if ``recorded``."""
     with recording(recorded, device):
-        return Training(replace(spec, recipe=replace(spec.recipe, precision=precision)), split, device)
+        return Training(spec, split, device)
 
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
@@ -61,12 +60,14 @@ def main() -> None:
     asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
     options = asked.parse_args()
     device = torch.device("cpu" if options.dry else "cuda")
-    images, rounds = (160, 1) if options.dry else (sum(COUNTS), ROUNDS)
+    images, rounds = (40, 1) if options.dry else (sum(COUNTS), ROUNDS)
+    changes = {"batch_size": 32} if options.dry else {}  # two batches: a whole one, and a smaller last one
     usual_threads = torch.get_num_threads()
     runtime = Runtime(device=device.type, threads=1)
     runtime.prepare()
     split = noise_split(device)
-    ways = {(p, r): training(split, device, images, p, r) for p in PRECISIONS for r in (False, True)}
+    specs = {precision: noise_spec(images, precision=precision, **changes) for precision in PRECISIONS}
+    ways = {(p, r): training(specs[p], split, device, r) for p in PRECISIONS for r in (False, True)}
     turns: dict[str, Callable[[], float]] = {}
     for (precision, recorded), one in ways.items():
         with recording(recorded, device):
@@ -76,7 +77,7 @@ def main() -> None:
     measured = {name: [images / seconds for seconds in each] for name, each in taking_turns(turns, rounds).items()}
     same = {p: torch.equal(weights_of(ways[p, False].model), weights_of(ways[p, True].model)) for p in PRECISIONS}
     for workers in WORKERS[:1] if options.dry else WORKERS:
-        usual = Usual(noise_spec(images), split, device, workers)
+        usual = Usual(noise_spec(images, **changes), split, device, workers)
         as_usual(usual_threads)
         usual.seconds(128)
         measured[f"usual recipe, {workers} workers"] = [images / usual.seconds(images) for _ in range(min(2, rounds))]

@@ -20,7 +20,7 @@ import torch
 from common import machine, parser, print_table, write_json
 from gpu_settings import settings
 from gpu_speed import WARM, training
-from noise import COUNTS, noise_split
+from noise import COUNTS, noise_spec, noise_split
 
 from lt_core.training.loop import Training
 from lt_core.training.runtime import Runtime
@@ -35,7 +35,7 @@ def work(rank: int, numbers: tuple[int, ...], kind: str, images: int, named: str
     device = torch.device(kind)
     Runtime(device=kind).prepare()
     with settings(named):
-        train(rank, numbers, training(noise_split(device), device, images), images, barrier, told)
+        train(rank, numbers, training(noise_spec(images), noise_split(device), device), images, barrier, told)
 
 
 def train(rank: int, numbers: tuple[int, ...], one: Training, images: int, barrier: Any, told: Any) -> None:

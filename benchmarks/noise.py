@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Generator, Tensor
 
@@ -30,9 +33,10 @@ class First(Instance):
         return super().epoch(labels, counts, generator)[: self.benchmark_images]
 
 
-def noise_spec(images: int) -> TrialSpec:
-    """ResNet-32 with softmax cross-entropy and the recipe cifar_ldam, in epochs of ``images`` images."""
-    return TrialSpec(DATA, resolve("softmax", {"sampling": "benchmark_first", "benchmark_images": images}), RECIPES["cifar_ldam"])
+def noise_spec(images: int, **changes: Any) -> TrialSpec:
+    """ResNet-32 with softmax cross-entropy, in epochs of ``images`` images, and the recipe cifar_ldam with ``changes``."""
+    method = resolve("softmax", {"sampling": "benchmark_first", "benchmark_images": images})
+    return TrialSpec(DATA, method, replace(RECIPES["cifar_ldam"], **changes))
 
 
 def noise_split(device: torch.device, test_count: int = 0, seed: int = 0) -> Split:

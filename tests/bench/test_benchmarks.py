@@ -41,6 +41,7 @@ def test_the_rule_of_precision_auto_is_called_wrong_only_if_every_round_says_so(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(660)  # a processor without bfloat16 takes minutes
 def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
     suite = tmp_path / "tiny.yaml"
     suite.write_text(
