@@ -400,6 +400,8 @@ def test_scores_of_made_images_stand_beside_the_figures_of_their_trials():
     made = {"inception_accuracy": 0.25, "judge_accuracy": 0.98, "kid": 0.125, "near_copies": 0.0}
     rows = [row("softmax", seed, 0.5, **common) for seed in (0, 1)]
     rows += [row("joint_aug", seed, 0.5, **common, **{**made, "kid": 0.125 * (1 + 2 * seed)}) for seed in (0, 1)]
+    better = {**made, "inception_accuracy": 0.5, "kid": 0.0625, "near_copies": 0.25}
+    rows += [row("joint_alt", seed, 0.5, **common, **better) for seed in (0, 1)]
     built = TABLES["joint"](pd.DataFrame(rows))
     headings = [column.heading for column in built.columns]
     place = headings.index("KID")
@@ -407,6 +409,9 @@ def test_scores_of_made_images_stand_beside_the_figures_of_their_trials():
     aug = cells(built)["Joint, AUG"]
     assert (aug[place - 1].mean, aug[place].mean, aug[place].n, aug[place + 1].mean) == (25.0, 0.25, 2, 0.0)
     assert cells(built)["Vanilla"][place].mean is None
+    alt = cells(built)["Joint, ALT"]
+    ranks = [[found[place + i].rank for i in (-1, 0, 1)] for found in (alt, aug)]
+    assert ranks == [[1, 1, 2], [2, 2, 1]], "a small distance and few copies are better"
     assert any("it is right on 98.0 % of real test images" in note for note in built.notes)
     assert "KID" not in [column.heading for column in TABLES["joint"](pd.DataFrame(rows[:2])).columns]
 

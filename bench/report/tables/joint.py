@@ -51,8 +51,12 @@ _ROWS = {
 _JOINT = ("joint_aug", "joint_alt")
 #: First word of our set's name → the set's name in the paper's figures, and in notes.
 _SETS = {"horse2zebra": ("horse2zebra", "Horse2Zebra"), "celeba": ("celeba", "CelebA"), "cub": ("cub200", "CUB-200-2011")}
-#: Scores of generated images: heading, column of the frame, and the factor to the unit shown.
-_MADE = (("taken for it %", "inception_accuracy", 100), ("KID", "kid", 1), ("near-copies %", "near_copies", 100))
+#: Scores of generated images: heading, column of the frame, the factor to the unit shown, and whether lower is better.
+_MADE = (
+    ("taken for it %", "inception_accuracy", 100, False),
+    ("KID", "kid", 1, True),
+    ("near-copies %", "near_copies", 100, True),
+)
 
 
 def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
@@ -78,9 +82,9 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
         if papers and "inception_accuracy" in rows and rows["inception_accuracy"].notna().any():
-            notes.append(_judged(rows, min(sizes)))
-            for heading, name, unit in _MADE:
-                columns.append(Column(group, heading, plain=True))
+            notes += [note for note in [_judged(rows, dataset)] if note not in notes]
+            for heading, name, unit, lower in _MADE:
+                columns.append(Column(group, heading, plain=True, lower_is_better=lower))
                 by_label = (unit * rows.dropna(subset=[name]).set_index("label")[name]).groupby(level=0)
                 cells.append({names[str(label)]: mean_cell(values.to_numpy()) for label, values in by_label})
     if papers:
@@ -109,13 +113,13 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 
-def _judged(rows: pd.DataFrame, smallest: int) -> str:
+def _judged(rows: pd.DataFrame, dataset: str) -> str:
     """A note on how the images generated for the smallest class are scored, and how accurate their judge is."""
     judge = 100 * rows["judge_accuracy"].mean()
     return (
-        f"images made for the smallest class of {smallest}: the share that a classifier trained on balanced real images takes "
-        f"for the class (it is right on {judge:.1f} % of real test images), the kernel inception distance of its features to "
-        "real test images, and the share nearer to a training image than any real test image is"
+        f"{dataset}, images made for the smallest class: the share that a classifier trained on balanced real images takes "
+        f"for the class (it is right on {judge:.1f} % of real test images), the kernel inception distance (KID) of its features "
+        "to real test images, and the share nearer to a training image than any real test image is"
     )
 
 
