@@ -14,7 +14,7 @@ from bench.analysis.leaderboard import leaderboard
 from bench.cli.app import app
 from bench.records import HEADLINE, certificate
 from bench.report import export
-from bench.report.charts import Axis, Chart, Panel, Series
+from bench.report.charts import Axis, Chart, Panel, Series, web
 from bench.report.charts.palette import WEB_MARKERS
 from bench.report.page.charts import on_page
 from bench.report.page.html import rendered
@@ -168,8 +168,9 @@ def test_a_method_is_drawn_beside_all_others_on_its_data_columns_alone():
     heights = [drawn[f"focal[gamma={gamma}]", "points"].y[0] for gamma in (1, 2)]
     assert heights[0] == -heights[1] != 0, "two settings in one row do not cover each other"
     assert (panel.x.low, panel.x.high) == (70.0, 95.0)
-    listed = [s.name for s in panel.series if s.listed]
-    assert sorted(listed) == ["focal[gamma=1]", "focal[gamma=2]", "softmax", "worst to best method"]
+    entries = {entry["name"]: entry["colour"] for entry in web.legend(chart)}
+    assert sorted(entries) == ["focal[gamma=1]", "focal[gamma=2]", "softmax", "worst to best method"]
+    assert len(set(entries.values())) == 4
     rows = comparison(board[board["method"] == "softmax"], board).panels[0].rows
     assert rows == ("digits IF 10", "cifar10 IF 10, frozen, epochs 10")
     assert comparison(board.assign(**{HEADLINE: float("nan")}), board) is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from dataclasses import replace
 
 import pandas as pd
 
@@ -35,21 +34,9 @@ def comparison(mine: pd.DataFrame, board: pd.DataFrame) -> Chart | None:
     mine = mine[mine[HEADLINE].notna()]
     if mine.empty:
         return None
-    sizes = mine.groupby("label", sort=False)[HEADLINE].agg(["size", "mean"])
-    ordered = list(sizes.sort_values(["size", "mean"], ascending=False, kind="stable").index)
-    labels = [label for label in sizes.index if label in ordered[: MOST - 1]]
+    labels, left = _labels(mine)
     columns = list(dict.fromkeys(mine["column"]))
-    shown = [label for label in dict.fromkeys((BASELINE, *labels)) if label in set(done["label"])]
-    series = []
-    for place, column in enumerate(columns):
-        rows = done[done["column"] == column]
-        series.append(_range(rows, -place, listed=place == 0))
-        here = [label for label in shown if label in set(rows["label"])]
-        apart = [label for label in here if label != BASELINE or BASELINE in labels]
-        for label in here:
-            beside = 0.5 * ((apart.index(label) + 0.5) / len(apart) - 0.5) if label in apart else 0.0
-            colour = _BASELINE if label == BASELINE else _FIRST + [other for other in labels if other != BASELINE].index(label)
-            series += _figure(rows[rows["label"] == label].iloc[0], -place - beside, colour)
+    series = [s for place, column in enumerate(columns) for s in _row(done[done["column"] == column], labels, -place)]
     ends = [x for s in series for x in s.x]
     low, high = max(0.0, 5 * math.floor(min(ends) / 5)), min(100.0, 5 * math.ceil(max(ends) / 5))
     names = [_name(column) for column in columns]
@@ -60,19 +47,36 @@ def comparison(mine: pd.DataFrame, board: pd.DataFrame) -> Chart | None:
     metric = METRICS[HEADLINE]
     panel = Panel(
         counted(len(columns), "data column"), Axis(f"{metric.quantity} on the test set ({metric.unit})", low=low, high=high),
-        Axis(low=0.4 - len(columns), high=0.9, ticks=()), tuple(_listed_once(series)), rows=tuple(names),
+        Axis(low=0.4 - len(columns), high=0.9, ticks=()), tuple(series), rows=tuple(names),
     )  # fmt: skip
-    notes = ["± one standard deviation (n − 1) over trials"]
-    if len(labels) < len(sizes):
-        notes.append(
-            f"drawn: the {len(labels)} of {len(sizes)} settings that were run on the most data columns; the table has all"
-        )
-    return Chart("comparison", "Beside all other methods", (panel,), tuple(notes), columns=1)
+    return Chart(
+        "comparison", "Beside all other methods", (panel,), ("± one standard deviation (n − 1) over trials", *left), columns=1
+    )  # fmt: skip
 
 
-def _range(rows: pd.DataFrame, y: float, listed: bool) -> Series:
+def _labels(mine: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """The method's labels to draw, and a note if some are left out."""
+    sizes = mine.groupby("label", sort=False)[HEADLINE].agg(["size", "mean"])
+    most = sizes.sort_values(["size", "mean"], ascending=False, kind="stable").index[: MOST - 1]
+    labels = [str(label) for label in sizes.index if label in most]
+    words = f"drawn: the {len(labels)} of {len(sizes)} settings that were run on the most data columns; the table has all"
+    return labels, [words] if len(labels) < len(sizes) else []
+
+
+def _row(rows: pd.DataFrame, labels: list[str], y: float) -> list[Series]:
+    """What is drawn for the data column of ``rows``. Several labels of the method stand below each other."""
+    here = [label for label in labels if label in set(rows["label"])]
+    below = {label: 0.5 * ((number + 0.5) / len(here) - 0.5) for number, label in enumerate(here)}
+    others = [label for label in labels if label != BASELINE]
+    colours = {label: _FIRST + number for number, label in enumerate(others)} | {BASELINE: _BASELINE}
+    drawn = rows[rows["label"].isin(list(colours))]
+    figures = [_figure(row, y - below.get(row["label"], 0.0), colours[row["label"]]) for _, row in drawn.iterrows()]
+    return [_range(rows, y), *(s for made in figures for s in made)]
+
+
+def _range(rows: pd.DataFrame, y: float) -> Series:
     ends = float(rows[HEADLINE].min()), float(rows[HEADLINE].max())
-    return Series(_OTHERS, ends, (y, y), kind="bar", colour=None, marks=False, width=4.0, listed=listed)
+    return Series(_OTHERS, ends, (y, y), kind="bar", colour=None, marks=False, width=4.0)
 
 
 def _figure(row: pd.Series, y: float, colour: int) -> list[Series]:
@@ -94,13 +98,3 @@ def _name(column: str) -> str:
     """
     parts = list(dict.fromkeys(re.sub(r"\[[^]]*\]", "", column).split(", ")))
     return "\n".join(textwrap.wrap(", ".join(parts), _LINE))
-
-
-def _listed_once(series: list[Series]) -> list[Series]:
-    """The series, of which each name is listed in the legend at most once."""
-    seen: set[str] = set()
-    out = []
-    for s in series:
-        out.append(replace(s, listed=s.listed and s.key not in seen))
-        seen |= {s.key} if s.listed else set()
-    return out
