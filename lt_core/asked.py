@@ -86,6 +86,11 @@ def heat(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels:
     return np.asarray(explanation.heat(trained, images, _on(trained, labels)).cpu().numpy())
 
 
+def places(trained: Trained, explanation: Explanation, pixels: np.ndarray) -> tuple[int, int]:
+    """Rows and columns of a heat map before it is enlarged to the size of the pictures; arguments and errors as in `heat`."""
+    return explanation.places(trained, trained.images(_on(trained, pixels[:1])))
+
+
 def scores(
     trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray, masks: np.ndarray | None
 ) -> dict[str, np.ndarray]:

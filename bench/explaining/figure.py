@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.explaining.pictures import Column, Sheet
+from bench.report.charts.measure import broken
 from bench.report.charts.palette import DIVERGING
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def draw(sheet: Sheet, title: str, notes: Sequence[str]) -> Figure:
                 said(sheet, column, row), fontsize=6.5, labelpad=2, color=_RIGHT if column.predicted[row] == label else _WRONG
             )
             if row == 0:
-                axis.set_title("\n".join(textwrap.wrap(column.label, 18)), fontsize=7.5, pad=4)
+                axis.set_title(broken(column.label, 72 * _CELL, 7.5), fontsize=7.5, pad=4)
     return made
 
 

@@ -24,6 +24,7 @@ from lt_core.result import TrialResult
 from lt_core.training.runtime import Runtime
 
 _METHODS = 8  # beside each other
+_COARSE = 16  # a map of fewer places is too coarse to show a shape
 _FIGURES = {
     "accuracy": Figure("accuracy %", 100, lower_is_better=False),
     "inside": Figure("heat on the object %", 100, lower_is_better=False),
@@ -58,7 +59,8 @@ def write_figures(
         shown = list(first.values())[:_METHODS]
         words = describe(data, groups)
         title = f"Where methods look: {words}, seed {shown[0].spec.seed}"
-        drawn = sheet(store, shown, explanation, images, of, runtime), title, _notes(explanation, of, shown, len(first))
+        found = sheet(store, shown, explanation, images, of, runtime)
+        drawn = found, title, [*_notes(explanation, of, shown, len(first)), *_coarse(found.places)]
         named = file if len(groups) == 1 else file.with_stem(f"{file.stem}-{re.sub('[^a-z0-9]+', '-', words.lower())}")
         save(draw(*drawn), named)
         if out is None:
@@ -98,6 +100,14 @@ def _written(explanation: Explanation) -> str:
     """With all of its parameters but what changes no map."""
     values = {f.name: getattr(explanation, f.name) for f in fields(explanation) if f.name != "batch"}
     return format_label(explanation.name, values)
+
+
+def _coarse(places: tuple[int, int]) -> list[str]:
+    """A note if maps have so few places that their shape says little."""
+    rows, columns = places
+    if rows * columns >= _COARSE:
+        return []
+    return [f"maps of only {rows} × {columns} places, enlarged; `--kind rise` needs no maps of the network, but takes longer"]
 
 
 def _notes(explanation: Explanation, of: str, shown: list[TrialResult], labels: int) -> list[str]:

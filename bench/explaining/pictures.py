@@ -48,6 +48,7 @@ class Sheet:
         labels: int [N].
         train_counts: images of each class that were trained on.
         class_names: of each class.
+        places: rows and columns of the coarsest map, before it is enlarged to the size of the pictures.
     """
 
     pixels: np.ndarray
@@ -55,6 +56,7 @@ class Sheet:
     train_counts: Sequence[int]
     class_names: Sequence[str]
     columns: Sequence[Column]
+    places: tuple[int, int]
 
 
 def sheet(
@@ -73,7 +75,8 @@ def sheet(
     pixels, labels = images.test_pixels(positions), np.asarray(images.test_labels[positions])
     columns = [_column(trained, explanation, pixels, labels, of) for trained in networks]
     names = DATASETS[first.spec.data.dataset].class_names or tuple(map(str, range(len(first.train_counts))))
-    return Sheet(asked.shown(networks[0], pixels), labels, first.train_counts, names, columns)
+    places = min(asked.places(trained, explanation, pixels) for trained in networks)
+    return Sheet(asked.shown(networks[0], pixels), labels, first.train_counts, names, columns, places)
 
 
 def _column(trained: Trained, explanation: Explanation, pixels: np.ndarray, labels: np.ndarray, of: str) -> Column:

@@ -68,6 +68,14 @@ class Explanation(ABC):
             UserError: this kind of explanation cannot be applied to the network.
         """
 
+    def places(self, classifier: Explainable, images: Tensor) -> tuple[int, int]:
+        """Rows and columns of a map of ``images``, before it is enlarged to their size.
+
+        Raises:
+            UserError: this kind of explanation cannot be applied to the network.
+        """
+        return images.shape[2], images.shape[3]
+
 
 EXPLANATIONS: Registry[type[Explanation]] = Registry("explanation")
 E = TypeVar("E", bound=type[Explanation])

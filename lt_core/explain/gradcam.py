@@ -39,11 +39,21 @@ class GradCAM(Explanation):
     batch: int = param(32, "pictures that are computed at once", low=1)
 
     def heat(self, classifier: Explainable, images: Tensor, labels: Tensor) -> Tensor:
-        place = places.found(classifier, images)
-        if place is None:
-            raise UserError(
-                f"{called(classifier.backbone)} has no map of the picture, which gradcam needs: use --kind rise or gradient"
-            )
+        place = _found(classifier, images)
         parts = zip(images.split(self.batch), labels.split(self.batch), strict=True)
         found = [weighed(*places.seen_at(place, classifier, some, theirs)) for some, theirs in parts]
         return enlarged(torch.cat(found), *images.shape[2:])
+
+    def places(self, classifier: Explainable, images: Tensor) -> tuple[int, int]:
+        first, label = images[:1], torch.zeros(1, dtype=torch.int64, device=images.device)
+        maps, _ = places.seen_at(_found(classifier, first), classifier, first, label)
+        return maps.shape[2], maps.shape[3]
+
+
+def _found(classifier: Explainable, images: Tensor) -> places.Place:
+    place = places.found(classifier, images)
+    if place is None:
+        raise UserError(
+            f"{called(classifier.backbone)} has no map of the picture, which gradcam needs: use --kind rise or gradient"
+        )
+    return place

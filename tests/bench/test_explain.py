@@ -19,6 +19,7 @@ from PIL import Image
 from torch import nn
 
 import bench
+from bench.explaining import outcome
 from bench.explaining.kept import kept_trials, network
 from bench.explaining.pictures import chosen_pictures, sheet
 from bench.explaining.scores import smaller_half
@@ -89,6 +90,7 @@ def test_a_sheet_says_what_the_record_says(kept):
     for column in made.columns:
         assert column.heat.shape == (20, 8, 8) and (column.heat >= 0).all()
         assert column.sought.tolist() == made.labels.tolist()
+    assert made.places == (4, 4)
     predicted = sheet(kept, results, explanation("gradcam"), 20, "predicted", HERE)
     assert predicted.columns[0].sought.tolist() == first.predicted.tolist()
 
@@ -101,6 +103,7 @@ def test_figures_by_the_command_line(kept, call, tmp_path):
     for words in ("Where methods look: digits IF 50, seed 0", ">softmax<", ">over_sampling<", "60 images", "the picture's class"):
         assert words in drawn, words
     assert drawn.count("✓") + drawn.count("✗") == 4 * 2
+    assert "places" not in drawn
     before = (tmp_path / "look-digits-if-10.svg").read_bytes()
     call("explain", str(kept.path), "--images", "4", "--out", "look.svg")
     assert (tmp_path / "look-digits-if-10.svg").read_bytes() == before
@@ -110,6 +113,14 @@ def test_figures_by_the_command_line(kept, call, tmp_path):
     assert code == 0, err
     with Image.open(tmp_path / "one-digits-if-10.png") as picture:
         assert picture.width > 300
+
+
+def test_maps_that_are_too_coarse_to_show_a_shape_say_so(kept, call, tmp_path, monkeypatch):
+    monkeypatch.setattr(outcome, "_COARSE", 17)
+    for kind, said in (("gradcam", True), ("gradient", False)):
+        assert call("explain", str(kept.path), "--kind", kind, "--images", "2", "--out", f"{kind}.svg")[0] == 0
+        drawn = (tmp_path / f"{kind}-digits-if-50.svg").read_text()
+        assert ("maps of only 4 × 4 places" in drawn) == said
 
 
 def test_without_a_file_it_lies_in_the_run(kept, call):

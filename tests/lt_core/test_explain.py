@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from captum.attr import LayerGradCam
 from torch import nn
+from torchvision.models import resnet18
 
 from lt_core.errors import UserError
 from lt_core.explain import EXPLANATIONS, Softmaxed, explanation, places
@@ -52,6 +53,13 @@ def test_grad_cam_of_a_linear_readout_by_hand():
     # class 0: (1 − 2 + 1)·x + 0.5 = 0.5 everywhere; class 1: −(−2x + 0.5) = 2x − 0.5
     assert torch.allclose(heat[0], torch.full((2, 2), 0.5 / 4))
     assert torch.allclose(heat[1], torch.tensor([[1.5, 3.5], [0.0, 0.0]]) / 4)
+
+
+def test_a_map_has_the_places_of_the_networks_last_maps_or_those_of_the_picture():
+    net = resnet18(weights=None)
+    images = torch.zeros(2, 3, 64, 96)
+    assert explanation("gradcam").places(Softmaxed(net), images) == (2, 3)
+    assert explanation("rise").places(Softmaxed(net), images) == (64, 96)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
