@@ -21,6 +21,12 @@ _LISTS = "lists: github.com/facebookresearch/classifier-balancing, folder data"
 _ILSVRC = "pictures: ILSVRC 2012 from image-net.org"
 _INAT = "pictures and annotations: github.com/visipedia/inat_comp, folder {}"
 
+#: The labels that ImageNet has for Imagenette's ten synsets, which its lists put in this order.
+_IMAGENETTE = (
+    "tench", "English springer", "cassette player", "chain saw", "church", "French horn", "garbage truck", "gas pump",
+    "golf ball", "parachute",
+)  # fmt: skip
+
 _CUB = "CUB_200_2011.tgz from www.vision.caltech.edu/datasets/cub_200_2011"
 _CUB_TREE = "CUB_200_2011/images.txt, image_class_labels.txt, train_test_split.txt and images/001.Black_footed_Albatross/….jpg"
 #: The last words of the names of species, of which 21 are sparrows and 7 flycatchers.
@@ -132,6 +138,7 @@ STANDARD = {
         tests="from the validation set of Imagenette, 50 per class",
         pictures="train/n01440764/….JPEG and val/n01440764/….JPEG",
         get="pictures: imagenette2-320.tgz from github.com/fastai/imagenette; the lists come with the benchmark",
+        class_names=_IMAGENETTE,
         imagenet="which contains these classes and, in its training set, 95 % of the test pictures",
     ),
     "horse2zebra": Standard(

@@ -125,7 +125,7 @@ def _counted(definition: Definition, source: Standard, train: Labels, test: Labe
     if wrong:
         where = f"{definition.train} and {definition.test} have {wrong}"
         raise UserError(f"{definition.name}: {where}: download the set again ({source.get})")
-    names = layouts[0][1].class_names
+    names = source.class_names or layouts[0][1].class_names
     return Located(
         replace(definition, class_names=names, train_counts=counts, test_count=tests), layouts, train, test, validation
     )
