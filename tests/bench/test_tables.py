@@ -17,9 +17,10 @@ from bench.report.render import FORMATS, renderer
 from bench.report.render.terminal import draw
 from bench.report.tables import TABLES, Cell, Column, Row, Table, compare
 from bench.report.tables.layout import names_without_common
+from bench.report.tables.mm import row_kind
 from lt_core.errors import UserError
 from lt_core.fields import build
-from lt_core.methods import resolve
+from lt_core.methods import METHODS, resolve
 from lt_core.recipes import RECIPES
 from lt_core.spec import DataSpec, TrialSpec
 from tests.bench import synthetic
@@ -247,7 +248,9 @@ def test_mm_rows_follow_from_the_parts_in_the_papers_order():
         mm_row("softmax"),
         mm_row("mm_ldam_drw", loss="mm", mixed=True, weights="effective_number", schedule="deferred"),
         mm_row("threshold_moving", posthoc="prior_division"),
-        mm_row("os_cs", sampling="class_balanced", weights="effective_number"),
+        mm_row("os_cs", sampling="class_balanced", weights="inverse"),
+        mm_row("large_margin_softmax", head="large_margin"),
+        *(mm_row(f"other {group}", **{group: "other"}) for group in ("step", "stages", "regularizer", "synthesis", "augment")),
     ]
     assert [r.label for r in TABLES["mm"](pd.DataFrame(rows)).rows] == [
         "ERM", "ERM re-weighting", "ERM re-sampling", "LDAM [scale=20]", "MM DRW", "MM + LDAM DRW"
@@ -273,12 +276,12 @@ def test_names_of_rows_leave_out_what_is_common_to_all_and_take_a_first_stage_as
     assert names_without_common(labels, {"softmax": "Plain"}) == (dict(zip(labels, names, strict=True)), common)
 
 
-def test_mm_rows_name_a_first_stage_whole():
-    rows = [mm_row(label, sampling="class_balanced") for label in TWO_STAGES]
-    assert [r.label for r in TABLES["mm"](pd.DataFrame(rows)).rows] == [
-        "ERM re-sampling [stage_one=fixmatch[unsup_ratio=5,strong_views=2]]",
-        "ERM re-sampling [stage_one=fixmatch[unsup_ratio=7,strong_views=2],retrain=1]",
-    ]
+def test_every_row_of_the_mm_table_is_one_shipped_method():
+    """No other method, such as mixup, is taken for plain cross-entropy because its loss and its sampling are the same."""
+    kinds = {method: row_kind(method, dict(resolve(method).params)) for method in METHODS}
+    names = [kind.name for kind in kinds.values() if kind]
+    assert len(names) == len(set(names)) > 10
+    assert kinds["softmax"].name == "ERM" and kinds["mm_ldam_drw"].name == "MM + LDAM DRW" and kinds["ce_drs"].name == "ERM DRS"
 
 
 def crest_row(label: str, fold: int, accuracy: float, **changes):

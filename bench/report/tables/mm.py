@@ -14,6 +14,7 @@ from bench.records.nested import params_of
 from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.identity import NEUTRAL
 from lt_core.labels import parse_label
 from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
@@ -29,6 +30,13 @@ _LOSSES = {
 }
 SHOWN = "trials of its losses, plain or with one of its rebalancing methods"
 _RULES = {"none": "", "RW": "re-weighting", "RS": "re-sampling", "DRW": "DRW", "DRS": "DRS"}
+#: (weights, sampling) → the rebalancing method, always or deferred.
+_REBALANCED = {
+    ("none", "instance"): "none", ("effective_number", "instance"): "RW", ("none", "class_balanced"): "RS",
+}  # fmt: skip
+_HEADS = ("linear", "cosine")
+#: Groups of parts that a row does not speak of: a method with one of its own, such as mixup or FixMatch, is no row of the table.
+_PLAIN = ("posthoc", "step", "stages", "regularizer", "synthesis", "augment")
 _SAID_BY_ROW = ("weights", "mean", "sampling", "schedule", "head", "mixed")
 
 
@@ -97,12 +105,11 @@ def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
 def row_kind(label: str, params: Mapping[str, Any]) -> Kind | None:
     """The row of a method, from its label and resolved parameters; None if this table has no row for it."""
     loss = "mm+ldam" if params.get("mixed") else params["loss"]
-    weighted, sampled = params["weights"] == "effective_number", params["sampling"] == "class_balanced"
-    deferred = params["schedule"] == "deferred"
-    plain = params["weights"] == "none" and params["sampling"] == "instance"
-    if loss not in _LOSSES or params["posthoc"] != "none" or not (plain or weighted != sampled):
+    rule = _REBALANCED.get((params["weights"], params["sampling"]))
+    others = any(params.get(group, NEUTRAL[group]) != NEUTRAL[group] for group in _PLAIN)  # old records lack new groups
+    if loss not in _LOSSES or rule is None or others or params.get("head", "linear") not in _HEADS:
         return None
-    rule = "none" if plain else ("D" if deferred else "") + ("RW" if weighted else "RS")
+    rule = f"D{rule}" if rule != "none" and params["schedule"] == "deferred" else rule
     tuned = tuple(f"{key}={value}" for key, value in parse_label(label)[1].items() if key not in _SAID_BY_ROW)
     return Kind(list(_LOSSES).index(loss), list(_RULES).index(rule), tuned)
 
