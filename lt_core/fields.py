@@ -38,6 +38,8 @@ class Domain:
     def __str__(self) -> str:
         if self.choices:
             return " | ".join(map(str, self.choices))
+        if self.low is self.high is self.above is self.below is None:
+            return "any"
         left = f"[{self.low:g}" if self.low is not None else f"({self.above:g}" if self.above is not None else "(-inf"
         right = f"{self.high:g}]" if self.high is not None else f"{self.below:g})" if self.below is not None else "inf)"
         return f"{left}, {right}"

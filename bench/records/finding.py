@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.records import RUNS_DIR
 from bench.shipped import SPACES_DIR, SUITES_DIR
-from lt_core.errors import UserError, unknown
+from lt_core.errors import UserError, nearest, unknown
 
 
 def run_folder(run: str | Path) -> Path:
@@ -20,8 +20,19 @@ def run_folder(run: str | Path) -> Path:
             return path
     for folder, begin in ((SUITES_DIR, "run"), (SPACES_DIR, "tune")):
         if (folder / f"{run}.yaml").is_file():
-            raise UserError(f"{run} has not been run here, so run '{run}' does not exist: `bench.py {begin} {run}` starts it")
+            committed = RUNS_DIR.parent / run
+            rows = f", and its committed rows are in {committed}" if (committed / "records").is_dir() else ""
+            raise UserError(f"{run} has not been run here yet: `bench.py {begin} {run}` starts it{rows}")
     there = [p.name for p in RUNS_DIR.glob("*") if p.is_dir()]
+    there += [
+        file.stem for folder in (SUITES_DIR, SPACES_DIR) for file in folder.glob("*.yaml") if nearest(str(run), [file.stem])
+    ]
     if not there:
         raise UserError(f"run '{run}' does not exist, and {RUNS_DIR} contains no runs: start one with `bench.py run quick`")
     raise unknown("run", str(run), there)
+
+
+def name_for(path: Path) -> str:
+    """What a user gives to ``--run`` for the run in ``path``: its name, or its folder if its rows are committed."""
+    folder = path.resolve()
+    return f"{RUNS_DIR.parent}/{folder.name}" if folder.parent == RUNS_DIR.parent.resolve() else folder.name

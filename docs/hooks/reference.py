@@ -213,7 +213,7 @@ def _fields(record: type) -> str:
 
 
 def _allowed(domain: Domain) -> str:
-    return str(domain) if domain.choices or str(domain) != "(-inf, inf)" else ""
+    return str(domain) if str(domain) != "any" else ""
 
 
 def _names(items: Iterable[Mapping[str, Any]]) -> str:

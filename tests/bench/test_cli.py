@@ -66,13 +66,13 @@ from tests.bench.synthetic import trial
         (["list", "methods", "zz*"], "no methods match 'zz*'"),
         (
             ["table", "cb", "--run", "quick"],
-            "quick has not been run here, so run 'quick' does not exist: `bench.py run quick`",
+            "quick has not been run here yet: `bench.py run quick` starts it",
         ),
         (
             ["status", "digits_cb"],
-            "digits_cb has not been run here, so run 'digits_cb' does not exist: `bench.py tune digits_cb`",
+            "digits_cb has not been run here yet: `bench.py tune digits_cb` starts it",
         ),
-        (["status", "quick"], "run 'quick' does not exist"),
+        (["status", "quick"], "quick has not been run here yet"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_code_2(call, arguments, says):

@@ -63,7 +63,8 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "closest",
         "margin": {"l": 62, "r": 14, "t": 40, "b": 56},
-        "title": {"text": _safe(panel.title), "font": {"size": 14}, "x": 0.5},
+        # At the left, because the tools of a chart are at the right.
+        "title": {"text": _safe(panel.title), "font": {"size": 14}, "x": 0, "xanchor": "left", "pad": {"l": 14}},
         "xaxis": _axis(panel.x) | {"showgrid": False},
         "yaxis": _axis(panel.y),
     }
@@ -79,7 +80,8 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
     if panel.rows:
         lines = max(name.count("\n") for name in panel.rows)
-        layout["height"] = max(_HEIGHT, 110 + (34 + 16 * lines) * len(panel.rows))
+        layout["height"] = max(_HEIGHT, 110 + (34 + 20 * lines) * len(panel.rows))
+        layout["margin"] |= {"l": 14} if panel.y.ticks == () else {}
     if panel.picture:
         _picture(layout, panel.picture)
     elif panel.bare:
@@ -88,8 +90,6 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["margin"] |= {"l": 14, "b": 20}
         layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
-    if layout.get("meta", {}).get("wide"):
-        layout["title"] |= {"x": 0, "xanchor": "left", "pad": {"l": 14}}  # on a phone, the middle is out of sight
     if tall:
         layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
         layout["margin"]["t"] = 58

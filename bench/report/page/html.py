@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.leaderboard import measured
+from bench.records.finding import name_for
 from bench.report.page import board, charts, facts
 from bench.report.page.looks import Look, looks
 from bench.report.page.words import breakable, noted
@@ -33,7 +34,7 @@ def render(store: Store) -> str:
     if frame.empty:
         raise UserError(f"{store.path} has no trials yet: start it with `bench.py run`")
     (drawn, left_out), (seen, damaged) = charts.drawn(store), looks(store)
-    return document(frame, store.path.resolve().name, drawn, [*left_out, *damaged], seen, run=True)
+    return document(frame, store.path.resolve().name, drawn, [*left_out, *damaged], seen, run=name_for(store.path))
 
 
 def document(
@@ -42,7 +43,7 @@ def document(
     drawn: Sequence[Any] = (),
     left_out: Sequence[tuple[str, str]] = (),
     seen: Sequence[Look] = (),
-    run: bool = False,
+    run: str = "",
     home: str = "",
     plotly_file: str = "",
     rows: pd.DataFrame | None = None,
@@ -52,7 +53,7 @@ def document(
     Args:
         drawn: charts, and ``left_out`` (kind, reason) of those that cannot be drawn.
         seen: where methods look.
-        run: whether these are the trials of a single run, whose name is ``title``.
+        run: what a user gives to ``--run``, if these are the trials of a single run.
         home: address of the site's first page, if this page is part of a site.
         plotly_file: address of plotly.js; without it, the page contains plotly.js itself.
         rows: the leaderboard of these trials by the headline metric, if it has been made already.

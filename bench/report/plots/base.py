@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.analysis.comparable import BASELINE, chosen, comparable, machines, measured_on
 from bench.records.columns import LABEL_HEADINGS, data_column, describe, group_name
+from bench.records.finding import name_for
 from lt_core.errors import UserError
 from lt_core.result import OK
 
@@ -88,7 +89,7 @@ def best(frame: pd.DataFrame, how: str = "", most: int = MOST) -> tuple[list[str
 
 def others(store: Store, kind: str) -> str:
     """How a reader draws what a chart of this kind leaves out, as the end of a note."""
-    return f"to draw others: `python bench.py plot {kind} --run {store.path.resolve().name} --only NAMES`"
+    return f"to draw others: `python bench.py plot {kind} --run {name_for(store.path)} --only NAMES`"
 
 
 def one_scale(panels: Sequence[Panel]) -> tuple[Panel, ...]:

@@ -46,7 +46,7 @@ def comparison(mine: pd.DataFrame, board: pd.DataFrame) -> Chart | None:
     ]
     metric = METRICS[HEADLINE]
     panel = Panel(
-        counted(len(columns), "data column"), Axis(f"{metric.quantity} on the test set ({metric.unit})", low=low, high=high),
+        "", Axis(f"{metric.quantity} ({metric.unit})", low=low, high=high),
         Axis(low=0.4 - len(columns), high=0.9, ticks=()), tuple(series), rows=tuple(names),
     )  # fmt: skip
     return Chart(
@@ -66,24 +66,25 @@ def _labels(mine: pd.DataFrame) -> tuple[list[str], list[str]]:
 def _row(rows: pd.DataFrame, labels: list[str], y: float) -> list[Series]:
     """What is drawn for the data column of ``rows``. Several labels of the method stand below each other."""
     here = [label for label in labels if label in set(rows["label"])]
-    below = {label: 0.5 * ((number + 0.5) / len(here) - 0.5) for number, label in enumerate(here)}
+    below = {label: 0.6 * ((number + 0.5) / len(here) - 0.5) for number, label in enumerate(here)}
     others = [label for label in labels if label != BASELINE]
     colours = {label: _FIRST + number for number, label in enumerate(others)} | {BASELINE: _BASELINE}
-    drawn = rows[rows["label"].isin(list(colours))]
+    order = list(dict.fromkeys((BASELINE, *labels)))  # the method itself comes last, and so is not covered
+    drawn = rows[rows["label"].isin(order)].sort_values("label", key=lambda column: column.map(order.index))
     figures = [_figure(row, y - below.get(row["label"], 0.0), colours[row["label"]]) for _, row in drawn.iterrows()]
     return [_range(rows, y), *(s for made in figures for s in made)]
 
 
 def _range(rows: pd.DataFrame, y: float) -> Series:
     ends = float(rows[HEADLINE].min()), float(rows[HEADLINE].max())
-    return Series(_OTHERS, ends, (y, y), kind="bar", colour=None, marks=False, width=4.0)
+    return Series(_OTHERS, ends, (y, y), kind="bar", colour=None, marks=False, width=3.0)
 
 
 def _figure(row: pd.Series, y: float, colour: int) -> list[Series]:
     """The mean of one setting, and its spread if it has one."""
     label, mean, std = str(row["label"]), float(row[HEADLINE]), row[f"{HEADLINE}_std"]
     words = f"{row['column']}: rank {row['rank']:.0f}, {counted(int(row['n']), 'trial')}"
-    point = Series(label, (mean,), (y,), kind="points", colour=colour, size=5.0, words=(words,))
+    point = Series(label, (mean,), (y,), kind="points", colour=colour, size=6.0, words=(words,))
     if pd.isna(std):
         return [point]
     ends = mean - float(std), mean + float(std)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.analysis.leaderboard import leaderboard, measured
 from bench.records import HEADLINE, certificate
+from bench.records.finding import name_for
 from bench.records.store import Store
 from bench.report import page
 from bench.report.export import FILES, SUBMITTED, export_board, folder_of, frame_of
@@ -85,7 +86,9 @@ class Site:
             charts = drawn(store)
             yield (
                 f"runs/{name}.html",
-                page.document(store.frame(), name, *charts, run=True, home="../index.html", plotly_file=f"../{PLOTLY}"),
+                page.document(
+                    store.frame(), name, *charts, run=name_for(store.path), home="../index.html", plotly_file=f"../{PLOTLY}"
+                ),
             )
 
 

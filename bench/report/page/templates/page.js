@@ -92,6 +92,8 @@
   const figures = {};
   const hidden = {}; // chart → entries of its legend that are switched off
 
+  const narrow = matchMedia("(hover: none), (max-width: 600px)");
+
   // Black becomes the text colour of the page; the other colours can be distinguished on light and dark pages alike.
   function inked(value, ink) {
     if (typeof value === "string") return /^#000000([0-9a-f]{2})?$/i.test(value) ? ink + value.slice(7) : value;
@@ -125,7 +127,8 @@
       yaxis: { ...axis, ...layout.yaxis },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: ink },
     };
-    const tools = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+    const tools = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "resetScale2d"]] };
+    if (narrow.matches) tools.displayModeBar = false; // the tools would cover the title
     drawn.add(panel);
     Plotly.react(box, traces, look, tools).then(() => {
       if (!panel.dataset.drawn && panel.classList.contains("wide")) fading(panel);
