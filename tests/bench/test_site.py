@@ -76,7 +76,7 @@ def test_the_first_page_names_the_best_of_each_column(site):
     text = (site / "index.html").read_text()
     assert "digits IF 100" in text and "digits IF 10<" in text
     summary = {line.column: line for line in contents.summaries(pd.read_parquet(site / "leaderboard.parquet"))}
-    assert summary["digits IF 100"].methods == 4 and summary["digits IF 100"].trials == 12
+    assert summary["digits IF 100"].settings == 4 and summary["digits IF 100"].trials == 12
 
 
 def test_a_methods_page_has_its_definition_its_fidelity_and_its_rows_alone(site, monkeypatch):
@@ -188,3 +188,11 @@ def test_the_legend_of_a_page_can_draw_every_mark():
     text = rendered("_chart.html", chart=on_page(chart, ""))
     shapes = re.findall(r'class="symbol" d="([^"]+)"', text)
     assert len(set(shapes)) == len(WEB_MARKERS)
+
+
+def test_a_data_column_in_which_nothing_can_be_tested_says_so():
+    rows = pd.DataFrame({"column": "digits IF 10", "label": ["a", "b"], HEADLINE: [90.0, 80.0], f"{HEADLINE}_std": [1.0, 1.0],
+                         "n": [3, 3], "rank": [1, 2], "tied": False, "untested": [False, False]})  # fmt: skip
+    assert [line.tied for line in contents.summaries(rows)] == [0]
+    assert [line.tied for line in contents.summaries(rows.assign(untested=[False, True]))] == [None]
+    assert [line.tied for line in contents.summaries(rows.assign(n=1))] == [None]

@@ -19,14 +19,14 @@ _SHOWN = METRICS[HEADLINE]
 
 @dataclass(frozen=True)
 class Summary:
-    """A data column on the first page: its best row, and how many methods are not significantly different from it."""
+    """A data column on the first page: its best row, and how many others are not significantly different from it."""
 
     column: str
-    methods: int
+    settings: int  # of methods
     trials: int
     best: str
     figure: str  # of the best, mean ± standard deviation
-    tied: int  # methods that are not significantly different from the best
+    tied: int | None  # settings that are not significantly different from the best; None if no test is possible
     baseline: str  # figure of cross-entropy, if it was run
 
 
@@ -51,9 +51,12 @@ def summaries(board: pd.DataFrame) -> list[Summary]:
         if done.empty:
             continue
         best, baseline = done.iloc[0], done[done["label"] == "softmax"]
+        others = done.iloc[1:]
+        testable = others[(others["n"] > 1) & ~others["untested"]] if best["n"] > 1 else others[:0]
         out.append(
             Summary(
-                str(column), len(done), int(done["n"].sum()), str(best["label"]), _figure(best), int(done["tied"].sum()),
+                str(column), len(done), int(done["n"].sum()), str(best["label"]), _figure(best),
+                int(done["tied"].sum()) if len(testable) else None,
                 _figure(baseline.iloc[0]) if len(baseline) else "",
             )
         )  # fmt: skip
