@@ -85,7 +85,7 @@ def switches_on(method: str, begun: Callable[[int], bool], at: Mapping[str, Any]
 def class_probabilities_agree(
     case: Case, sampling: Any, likely: Callable[[list[int]], list[float]], progress: float = 0.0
 ) -> None:
-    """Compare the exact class probabilities of a draw, which the image weights give without drawing."""
+    """Compare the exact probability of drawing each class, which the image weights give without drawing."""
     counts = torch.tensor(case.counts, dtype=torch.float64)
     mass = sampling.image_weights(counts, progress) * counts
     expected = likely(case.counts)

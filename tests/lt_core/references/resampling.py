@@ -15,7 +15,7 @@ from tests.lt_core.references.ours import (
 )
 from tests.lt_core.references.scalars import cross_entropy, inverse, mean_of, weighted
 
-PROBABILITIES = "the exact class probabilities of a draw"
+PROBABILITIES = "the exact probability of drawing each class"
 BBN_SAMPLER = "megvii-research/BBN lib/dataset/imbalance_cifar.py @ 7992e90"
 PRIORITY = "facebookresearch/classifier-balancing data/ClassPrioritySampler.py @ f162ade"
 NO_CODE_SAHOO = "no public code (the repository of Sahoo et al. 2020 contains none)"

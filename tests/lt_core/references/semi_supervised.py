@@ -350,7 +350,7 @@ REFERENCES = (
     Reference(
         "bi_sampling",
         BIS.format("fix_train.py, fix_finetune.py"),
-        f"{LOSS}, the pass rates, and the exact class probabilities of a draw",
+        f"{LOSS}, the pass rates, and the exact probability of drawing each class",
         check_bi_sampling,
         (
             ONE_PASS,
@@ -370,7 +370,7 @@ REFERENCES = (
     Reference(
         "bis",
         BIS.format("fix_BiS.py"),
-        f"{LOSS}, the pass rates, and the exact class probabilities of a draw at three points in training",
+        f"{LOSS}, the pass rates, and the exact probability of drawing each class at three points in training",
         check_bis,
         (
             ONE_PASS,

@@ -138,22 +138,22 @@ REFERENCES = (
         "crt",
         DECOUPLING.format("run_networks.py, models/DotProductClassifier.py, data/ClassAwareSampler.py"),
         "the second stage's loss and its gradient with respect to the classifier, with batch norm in either mode, and the "
-        "exact class probabilities of a draw",
+        "exact probability of drawing each class",
         check_crt,
         (NORMS, RATE, START),
     ),
     Reference(
         "lws",
         DECOUPLING.format("run_networks.py, models/TauNormClassifier.py"),
-        "the second stage's loss and its gradient with respect to the scales, and the exact class probabilities of a draw",
+        "the second stage's loss and its gradient with respect to the scales, and the exact probability of drawing each class",
         check_lws,
         (NORMS, RATE),
     ),
     Reference(
         "fine_tune_balanced",
         "no public code; a baseline of Kang et al. 2020 and He et al. 2021",
-        f"{OBJECTIVE}, the exact class probabilities of a draw, and the second stage, which trains the whole network further at "
-        "a tenth of the learning rate",
+        f"{OBJECTIVE}, the exact probability of drawing each class, and the second stage, which trains the whole network further "
+        "at a tenth of the learning rate",
         check_fine_tune_balanced,
     ),
     Reference(
