@@ -104,7 +104,7 @@ def _asked_for(
         UserError: neither suites nor a grid were given, or both.
     """
     if suites and grid.options():
-        grid.check_fields()  # an option that is nowhere known is more likely misspelt than part of a grid
+        grid.check_fields()  # an unknown option is more likely misspelt than meant for a grid
         raise UserError(f"{grid.options()[0]} defines a grid of your own, but {suites[0]} is a suite: give one or the other")
     if not suites and not grid.options():
         raise UserError("name a suite (see `list suites`), or define a grid with --dataset, --methods and --name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def sheet(
     pixels, labels = images.test_pixels(positions), np.asarray(images.test_labels[positions])
     columns = [_column(trained, explanation, pixels, labels, of) for trained in networks]
     names = DATASETS[first.spec.data.dataset].class_names or tuple(map(str, range(len(first.train_counts))))
-    places = min(asked.places(trained, explanation, pixels) for trained in networks)
+    places = min((asked.places(trained, explanation, pixels) for trained in networks), key=prod)
     return Sheet(asked.shown(networks[0], pixels), labels, first.train_counts, names, columns, places)
 
 

@@ -24,9 +24,8 @@ def run_folder(run: str | Path) -> Path:
             rows = f", and its committed rows are in {committed}" if (committed / "records").is_dir() else ""
             raise UserError(f"{run} has not been run here yet: `bench.py {begin} {run}` starts it{rows}")
     there = [p.name for p in RUNS_DIR.glob("*") if p.is_dir()]
-    there += [
-        file.stem for folder in (SUITES_DIR, SPACES_DIR) for file in folder.glob("*.yaml") if nearest(str(run), [file.stem])
-    ]
+    meant = nearest(str(run), [file.stem for folder in (SUITES_DIR, SPACES_DIR) for file in folder.glob("*.yaml")])
+    there += [meant] if meant else []
     if not there:
         raise UserError(f"run '{run}' does not exist, and {RUNS_DIR} contains no runs: start one with `bench.py run quick`")
     raise unknown("run", str(run), there)

@@ -82,7 +82,8 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
             columns.append(Column(group, "paper", published=True))
             cells.append(printed)
         if papers and "inception_accuracy" in rows and rows["inception_accuracy"].notna().any():
-            notes += [note for note in [_judged(rows, dataset)] if note not in notes]
+            if (judged := _judged(rows, dataset)) not in notes:
+                notes.append(judged)
             for heading, name, unit, lower in _MADE:
                 columns.append(Column(group, heading, plain=True, lower_is_better=lower))
                 by_label = (unit * rows.dropna(subset=[name]).set_index("label")[name]).groupby(level=0)
