@@ -198,7 +198,7 @@ def test_one_writer_at_a_time(store):
 
 def test_an_unknown_run_names_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="run 'quik' does not exist, and"):
+    with pytest.raises(UserError, match="unknown run 'quik': did you mean 'quick'"):
         Store.open("quik")
     Store.create(tmp_path / "results" / "runs" / "quick")
     with pytest.raises(UserError, match="unknown run 'quik': did you mean 'quick'"):
