@@ -90,6 +90,16 @@ def draw_all(page):
         until(page, f"({panel}.scrollIntoView(), {panel}.dataset.drawn)")
 
 
+#: The texts of all charts that are drawn and that lie outside their chart, where they are cut off.
+CUT_OFF = """Array.from(document.querySelectorAll(".panel")).flatMap((panel) => {
+  const chart = panel.querySelector("svg.main-svg").getBoundingClientRect();
+  const outside = (box) =>
+    box.left < chart.left - 1 || box.right > chart.right + 1 || box.top < chart.top - 1 || box.bottom > chart.bottom + 1;
+  const texts = Array.from(panel.querySelectorAll("svg text")).map((text) => [text.textContent, text.getBoundingClientRect()]);
+  return texts.filter(([words, box]) => box.width && outside(box)).map(([words]) => words);
+})"""
+
+
 def column(page, name):
     """The values of the visible rows under one heading."""
     names = page.locator("#board thead th").all_inner_texts()
@@ -185,7 +195,8 @@ def test_the_site_fits_and_draws_and_loads_only_what_lies_beside_it(opened, tmp_
     for name in ("index", "claims", "data/digits", "methods/cb_focal", "runs/mine"):
         page = opened(width, scheme, tmp_path / "site" / f"{name}.html")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-    until(page, "(document.querySelector('.panel').scrollIntoView(), document.querySelector('.panel').dataset.drawn)")
+    draw_all(page)
+    assert page.evaluate(CUT_OFF) == []
     page = opened(width, scheme, tmp_path / "site" / "index.html")
     for cell in page.locator("#data td.best").all():
         box = cell.bounding_box()

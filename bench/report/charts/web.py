@@ -23,19 +23,17 @@ from bench.report.charts.palette import (
 from bench.report.charts.spreads import aside, barred, crowd
 
 _HEIGHT, _LARGE = 380, 480
-_ROOM, _ROOM_WIDE = 200, 520  # width in pixels of all cells of a matrix in the narrowest panel, and in the narrowest wide panel
+_ROOM, _ROOM_WIDE = 200, 440  # width in pixels of all cells of a matrix in the narrowest panel, and in the narrowest wide panel
 _FONT, _LEAST = 12, 6.0  # sizes of the text in cells: the usual one, and the least, below which there is no text
 _CELLS = 20  # up to this many rows, the cells of a matrix are separated by gaps
 _WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, and its height on the page
-_LONG = 34  # a title with more letters than this may be too long for a phone
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
     """``data`` and ``layout`` of each panel. A trace's ``legendgroup`` is its entry in the legend, which the page draws; what it
-    has in ``meta.dark`` replaces its own in dark mode.
+    has in ``meta.dark`` replaces its own in dark mode. The page breaks titles and names, because it knows how wide a panel is.
     """
-    tall = any(len(panel.title) > _LONG for panel in chart.panels)  # for all panels, so that neighbours have the same height
-    return [_figure(panel, tall) for panel in chart.panels]
+    return [_figure(panel) for panel in chart.panels]
 
 
 def legend(chart: Chart) -> list[dict[str, str]]:
@@ -56,7 +54,7 @@ def legend(chart: Chart) -> list[dict[str, str]]:
     return list(entries.values())
 
 
-def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
+def _figure(panel: Panel) -> dict[str, Any]:
     data = [trace for s in panel.series for trace in _traces(s, panel)]
     layout: dict[str, Any] = {
         "height": _HEIGHT,
@@ -72,9 +70,7 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         if len(panel.heat.x) > 6 and any(len(word) > 3 for row in panel.heat.words for word in row):
             layout["meta"] = {"wide": True}  # it gets a row to itself, and scrolls on a phone
         data += [_heat(panel.heat), *_cells(panel.heat, _ROOM_WIDE if "meta" in layout else _ROOM)]
-        ordinal = {"type": "category", "automargin": True, "ticks": "", "showgrid": False}
-        layout["xaxis"] = {"title": {"text": _safe(panel.x.title), "standoff": 8}} | ordinal
-        layout["yaxis"] = {"title": {"text": _safe(panel.y.title), "standoff": 8}} | ordinal
+        layout["xaxis"], layout["yaxis"] = _ordinal(panel.x, panel.heat.x), _ordinal(panel.y, panel.heat.y)
         layout["xaxis"]["range"] = [-0.5, len(panel.heat.x) - 0.5]
         layout["yaxis"]["range"] = [len(panel.heat.y) - 0.5, -0.5]
         layout["height"] = max(_HEIGHT, 130 + 26 * len(panel.heat.y)) if len(panel.heat.y) <= _CELLS else _LARGE
@@ -90,9 +86,6 @@ def _figure(panel: Panel, tall: bool) -> dict[str, Any]:
         layout["margin"] |= {"l": 14, "b": 20}
         layout["height"] = round(90 + 62 * ((panel.y.high or 0) - (panel.y.low or 0)))
         layout["meta"] = {"wide": True}
-    if tall:
-        layout["title"]["text"] = layout["title"]["text"].replace(": ", ":<br>", 1)
-        layout["margin"]["t"] = 58
     layout["shapes"] = [
         {
             "type": "rect", "xref": "x", "yref": "paper", "x0": r.low, "x1": r.high, "y0": 0, "y1": 1, "layer": "below",
@@ -119,6 +112,13 @@ def _axis(axis: Axis) -> dict[str, Any]:
         ends = [_short(math.log10(end)) if axis.log and end else end for end in (axis.low, axis.high)]
         made["range"] = ends  # plotly finds an end that is null
     return made
+
+
+def _ordinal(axis: Axis, names: Sequence[str]) -> dict[str, Any]:
+    made = {"title": {"text": _safe(axis.title), "standoff": 8}, "type": "category", "automargin": True}
+    words = [_safe(name) for name in names]
+    named = {"tickvals": words, "ticktext": words} if len(words) <= _CELLS else {}  # of more, plotly names some
+    return made | {"ticks": "", "showgrid": False} | named
 
 
 def _traces(s: Series, panel: Panel) -> list[dict[str, Any]]:

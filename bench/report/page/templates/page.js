@@ -102,29 +102,69 @@
     return value;
   }
 
+  const ruler = document.createElement("canvas").getContext("2d");
+  const font = "system-ui, sans-serif";
+  const breaks = (text) => text.split("<br>").length - 1;
+
+  // The text in as many lines as fit into so many pixels; it is broken after a space, a comma, _ or =, and before a bracket.
+  function broken(text, room, size) {
+    ruler.font = `${size}px ${font}`;
+    const long = (line) => ruler.measureText(line).width > room;
+    return text.split("<br>").flatMap((whole) => {
+      if (!long(whole)) return [whole];
+      const lines = [""];
+      for (const piece of whole.split(/(?<=[ ,_=])|(?=[[(])/)) {
+        if (lines.at(-1) && long((lines.at(-1) + piece).trimEnd())) lines.push("");
+        lines[lines.length - 1] += piece;
+      }
+      return lines;
+    }).join("<br>");
+  }
+
+  // The layout with its title and the names of its rows and columns broken for a panel of this width. All titles of a chart get
+  // the room of the longest, so that neighbours stay aligned.
+  function fitted(layout, titles, width) {
+    const title = (text) => broken(text, width - 28, layout.title.font.size);
+    const more = 18 * Math.max(...titles.map((text) => breaks(title(text))));
+    const named = (axis, share) => axis.ticktext && { ...axis, ticktext: axis.ticktext.map((name) => broken(name, share * width, 12)) };
+    const yaxis = named(layout.yaxis, layout.meta?.wide ? 0.22 : 0.38) ?? layout.yaxis;
+    const rows = layout.yaxis.ticktext ?? [];
+    const lines = Math.max(0, ...(yaxis.ticktext ?? []).map(breaks)) - Math.max(0, ...rows.map(breaks));
+    return {
+      ...layout,
+      title: { ...layout.title, text: title(layout.title.text) },
+      height: layout.height + more + 12 * lines * rows.length,
+      margin: { ...layout.margin, t: layout.margin.t + more },
+      xaxis: named(layout.xaxis, 0.2) ?? layout.xaxis,
+      yaxis,
+    };
+  }
+
   function draw(panel) {
     const kind = panel.dataset.chart;
     figures[kind] ??= JSON.parse(document.getElementById(`data-${kind}`).textContent);
     const css = getComputedStyle(root);
     const [ink, line, paper] = ["--ink", "--line", "--paper"].map((name) => css.getPropertyValue(name).trim());
     const { data, layout } = figures[kind][panel.dataset.panel];
+    const titles = figures[kind].map((figure) => figure.layout.title.text);
     const off = (hidden[kind] ??= new Set());
     const traces = data.map((trace) => ({ ...inked(trace, ink), ...(dark() && trace.meta?.dark), visible: !off.has(trace.legendgroup) }));
     const axis = { gridcolor: line, linecolor: line, tickcolor: line };
     let box = panel.firstElementChild;
     if (!box) {
       box = panel.appendChild(document.createElement("div"));
-      if (layout.meta && layout.meta.wide) panel.classList.add("wide");
+      if (layout.meta?.wide) panel.classList.add("wide");
       panel.style.minHeight = `${Math.min(380, layout.height)}px`; // pictures are lower than the room kept for a chart
     }
+    const sized = fitted(layout, titles, box.clientWidth);
     const look = {
-      ...layout,
+      ...sized,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: ink, family: "system-ui, sans-serif", size: 12 },
+      font: { color: ink, family: font, size: 12 },
       hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink } },
-      xaxis: { ...axis, ...layout.xaxis },
-      yaxis: { ...axis, ...layout.yaxis },
+      xaxis: { ...axis, ...sized.xaxis },
+      yaxis: { ...axis, ...sized.yaxis },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: ink },
     };
     const tools = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "resetScale2d"]] };
@@ -147,6 +187,14 @@
       { rootMargin: "400px 0px" },
     );
     panels.forEach((panel) => near.observe(panel));
+    let width = innerWidth;
+    let waiting;
+    addEventListener("resize", () => {
+      if (innerWidth === width) return; // a phone's address bar came or went
+      width = innerWidth;
+      clearTimeout(waiting);
+      waiting = setTimeout(() => drawn.forEach(draw), 200); // names are broken anew
+    });
     addEventListener("beforeprint", () => panels.filter((panel) => !drawn.has(panel)).forEach(draw));
   }
 
