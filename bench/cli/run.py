@@ -111,6 +111,8 @@ def _asked_for(
     if suites:
         return suites, execution.out, selection
     suite, left = grid.suite(execution.out, selection)
+    if grid.save_suite:
+        print(f"the grid is saved in {grid.save_suite}, and `bench.py run {grid.save_suite}` runs it")
     return [suite], execution.out, left
 
 

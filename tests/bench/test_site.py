@@ -83,7 +83,8 @@ def test_a_methods_page_has_its_definition_its_fidelity_and_its_rows_alone(site,
     text = (site / "methods" / "cb_focal.html").read_text()
     for words in ("Cui et al. 2019", "weights = <code>effective_number</code>", "cb_beta", "richardaecn/class-balanced-loss"):
         assert words in text, words
-    assert text.count("<tr data-column=") == 2 and "python bench.py run" in text
+    assert text.count("<tr data-column=") == 2 and text.count('<th scope="row" data-value="digits IF') == 2, "named by their data"
+    assert "<p>Focal loss with effective-number weights." in text and text.count("python bench.py run") == 3, "one is in sight"
 
 
 def test_submitted_rows_are_told_from_official_ones(site):

@@ -14,6 +14,7 @@ from lt_core.metrics import METRICS, Metric
 _FIRST = HEADLINE
 # Columns of the frame that are shown before and after the figures.
 _BEFORE = ("label", _FIRST, "rank", "column")  # the figure that ranks comes early, so that a phone shows it
+_OF_METHOD = ("column", _FIRST, "rank", "label")  # the same for the rows of one method, which differ in their data
 _AFTER = (
     "average_rank", "rank_interval", "chance_best", "n", "failed", "collapsed", "seconds", "images_per_second", "gpu_hours",
     "published", "difference", "verdict", "paper", "relative_accuracy", "standing", "run", "devices",
@@ -47,6 +48,7 @@ class Item:
 @dataclass(frozen=True)
 class Line:
     items: tuple[Item, ...]
+    label: str
     column: str
     command: str
     mark: str  # how it compares with the best of its data column: best, tied, untested, or empty
@@ -64,21 +66,27 @@ def board(frame: pd.DataFrame) -> Board:
     return board_of(measured(leaderboard(frame, _FIRST)))
 
 
-def board_of(rows: pd.DataFrame) -> Board:
-    """Rows of a `leaderboard` as the page shows them; columns without any value are left out."""
+def board_of(rows: pd.DataFrame, one_method: bool = False) -> Board:
+    """Rows of a `leaderboard` as the page shows them; columns without any value are left out.
+
+    Args:
+        one_method: whether all rows are of the same method, so that each is named by its data.
+    """
     rows = in_words(rows)
     others = [metric for metric in METRICS.values() if not metric.on_request and metric.name not in _AFTER]
     shown = [metric.name for metric in others if not metric.complement]  # a complement repeats another column
     figures = {name: _words(METRICS[name]) for name in dict.fromkeys((_FIRST, *shown))}
     said = _OTHERS | {name: (made.heading, made.about, made.digits) for name, made in BOARD_COLUMNS.items()} | figures
-    wanted = {name: said[name] for name in dict.fromkeys((*_BEFORE, *figures, *_AFTER)) if name in rows and _any(rows[name])}
+    before = _OF_METHOD if one_method else _BEFORE
+    wanted = {name: said[name] for name in dict.fromkeys((*before, *figures, *_AFTER)) if name in rows and _any(rows[name])}
     headings = tuple(
         Heading(words, about, digits is not None, name in figures and not METRICS[name].lower_is_better)
         for name, (words, about, digits) in wanted.items()
     )
     lines = tuple(
         Line(
-            tuple(_item(row, name, digits) for name, (_, _, digits) in wanted.items()), str(row["column"]), str(row["command"]),
+            tuple(_item(row, name, digits) for name, (_, _, digits) in wanted.items()),
+            str(row["label"]), str(row["column"]), str(row["command"]),
             "best" if row["rank"] == 1 else "tied" if row["tied"] else "untested" if row["untested"] else "",
         )
         for _, row in rows.iterrows()

@@ -68,7 +68,7 @@ class Site:
         yield "index.html", _page(
             "index.html", "Leaderboard", "",
             summaries={name: contents.summaries(rows) for name, rows in sets.items()},
-            facts=[("trials", f"{len(self.frame):,}"), ("methods", f"{len(methods)}"), ("data sets", f"{len(sets)}")],
+            facts=[("trials", f"{self.board['n'].sum():,}"), ("methods", f"{len(methods)}"), ("data sets", f"{len(sets)}")],
             methods=described, runs={name: certificate.words(runs[name].path) for name in sorted(runs)}, files=FILES,
             archive=archive,
         )  # fmt: skip
@@ -78,8 +78,8 @@ class Site:
             rows = methods[method.name]
             chart = comparison(rows, self.board)
             yield f"methods/{method.name}.html", _page(
-                "method.html", method.name, "../", board=board_of(rows), method=method,
-                charts=[on_page(chart, ABOUT)] if chart else [],
+                "method.html", method.name, "../", board=board_of(rows, one_method=True), method=method,
+                command=rows.loc[rows["n"].idxmax(), "command"], charts=[on_page(chart, ABOUT)] if chart else [],
             )  # fmt: skip
         yield "claims.html", _page("claims.html", "Claims, checked", "", tables=claims(self.evidence))
         for name, store in sorted(runs.items()):

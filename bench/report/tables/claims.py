@@ -10,7 +10,7 @@ from bench.report.tables.cells import interval_words
 from bench.report.tables.table import Cell, Column, Row, Table
 
 VERDICT = "verdict: "  # the first note of each table
-_HEADS = ("data", "difference", "95 % interval", "n", "says", "run")
+_HEADS = ("data", "difference", "95 % interval", "n", "outcome", "run")
 
 
 def build(folder: Path) -> list[Table]:

@@ -16,7 +16,7 @@
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of rows) {
-        const text = (row.cells[0].textContent + " " + row.dataset.column).toLowerCase();
+        const text = `${row.dataset.label} ${row.dataset.column}`.toLowerCase();
         const kept = (!column.value || row.dataset.column === column.value) && words.every((word) => text.includes(word));
         row.hidden = !kept;
         shown += kept;
