@@ -148,8 +148,8 @@ def test_a_grid_is_run_and_kept_with_its_trials(call, tmp_path):
     """As a user begins: without a file, then with more seeds, then with a file of the same name but other content."""
     small = ["--n-max", "30", "--validation", "10", "--epochs", "1", "--cb-beta", "0.9", "--backend", "inline"]
     command = ["run", *MINE[:2], "--methods", "softmax,cb_softmax", *MINE[4:], *small, "--out", str(tmp_path)]
-    code, out, err = call(*command, "--seed", "1")
-    assert code == 0, err
+    code, out, err = call(*command, "--seed", "1", "--save-suite", str(tmp_path / "kept.yaml"))
+    assert code == 0 and f"`bench.py run {tmp_path / 'kept.yaml'}` runs it" in out, err
     assert "All methods" in out and "cb_softmax[cb_beta=0.9]" in out
     code, out, err = call(*command, "--seeds", "2")
     assert code == 0 and "2 trials to run" in out, out + err
