@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -175,6 +176,21 @@ def test_a_method_is_drawn_beside_all_others_on_its_data_columns_alone():
     rows = comparison(board[board["method"] == "softmax"], board).panels[0].rows
     assert rows == ("digits IF 10", "cifar10 IF 10, frozen, epochs 10")
     assert comparison(board.assign(**{HEADLINE: float("nan")}), board) is None
+
+
+@pytest.mark.parametrize("many", [1, 3, 7])
+def test_settings_of_a_method_stand_apart_however_many_share_a_row(many):
+    labels = ["softmax", *(f"focal[gamma={gamma}]" for gamma in range(many))]
+    rows = [
+        {"column": column, "label": label, "method": label.partition("[")[0], HEADLINE: 90.0, f"{HEADLINE}_std": float("nan"),
+         "n": 1, "rank": 1}
+        for column in ("digits IF 10", "digits IF 50") for label in labels
+    ]  # fmt: skip
+    board = pd.DataFrame(rows)
+    [panel] = comparison(board[board["method"] == "focal"], board).panels
+    places = sorted(s.y[0] for s in panel.series if s.name.startswith("focal"))
+    assert min((b - a for a, b in pairwise(places)), default=1.0) >= 0.17, "in rows"
+    assert len(panel.rows) == {1: 2, 3: 2, 7: 5}[many] and panel.y.low < places[0] and places[-1] < panel.y.high
 
 
 def test_the_page_of_a_method_has_its_chart(site):

@@ -17,7 +17,9 @@ from lt_core.metrics import METRICS
 
 ABOUT = "The method's balanced accuracy on each data column, with the range of all methods that were run on the same data."
 _OTHERS, _FIRST, _BASELINE = "worst to best method", 1, 0  # the quiet line, and colours
+_SPREAD = 0.6  # share of a row's height over which settings are spread
 _ABOVE = 0.12  # how far above its row the name of a data column is written
+_TOGETHER = 3  # settings that fit into the height of one row
 _LINE = 40  # letters of such a name in one line, because a phone has no room for more
 
 
@@ -36,18 +38,25 @@ def comparison(mine: pd.DataFrame, board: pd.DataFrame) -> Chart | None:
         return None
     labels, left = _labels(mine)
     columns = list(dict.fromkeys(mine["column"]))
-    series = [s for place, column in enumerate(columns) for s in _row(done[done["column"] == column], labels, -place)]
+    settings = mine[mine["label"].isin(labels)].groupby("column")["label"].nunique()
+    heights = [max(1.0, settings.get(column, 0) / _TOGETHER) for column in columns]
+    places = [sum(heights[:row]) + (height - 1) / 2 for row, height in enumerate(heights)]
+    series = [
+        s
+        for column, place, height in zip(columns, places, heights, strict=True)
+        for s in _row(done[done["column"] == column], labels, -place, height)
+    ]
     ends = [x for s in series for x in s.x]
     low, high = max(0.0, 5 * math.floor(min(ends) / 5)), min(100.0, 5 * math.ceil(max(ends) / 5))
     names = [_name(column) for column in columns]
-    series += [
-        Series(name, (low,), (_ABOVE - place,), kind="points", listed=False, marks=False, words=(name,), written=True)
-        for place, name in enumerate(names)
-    ]
+    for name, place, height in zip(names, places, heights, strict=True):
+        y = _ABOVE + (_SPREAD / 2 * height if height > 1 else 0) - place
+        series.append(Series(name, (low,), (y,), kind="points", listed=False, marks=False, words=(name,), written=True))
+    rows = math.ceil(sum(heights))
     metric = METRICS[HEADLINE]
     panel = Panel(
         "", Axis(f"{metric.quantity} ({metric.unit})", low=low, high=high),
-        Axis(low=0.4 - len(columns), high=0.9, ticks=()), tuple(series), rows=tuple(names),
+        Axis(low=0.4 - rows, high=0.9, ticks=()), tuple(series), rows=(*names, *[""] * (rows - len(names))),
     )  # fmt: skip
     return Chart(
         "comparison", "Beside all other methods", (panel,), ("± one standard deviation (n − 1) over trials", *left), columns=1
@@ -63,10 +72,10 @@ def _labels(mine: pd.DataFrame) -> tuple[list[str], list[str]]:
     return labels, [words] if len(labels) < len(sizes) else []
 
 
-def _row(rows: pd.DataFrame, labels: list[str], y: float) -> list[Series]:
+def _row(rows: pd.DataFrame, labels: list[str], y: float, height: float) -> list[Series]:
     """What is drawn for the data column of ``rows``. Several labels of the method stand below each other."""
     here = [label for label in labels if label in set(rows["label"])]
-    below = {label: 0.6 * ((number + 0.5) / len(here) - 0.5) for number, label in enumerate(here)}
+    below = {label: _SPREAD * height * ((number + 0.5) / len(here) - 0.5) for number, label in enumerate(here)}
     others = [label for label in labels if label != BASELINE]
     colours = {label: _FIRST + number for number, label in enumerate(others)} | {BASELINE: _BASELINE}
     order = list(dict.fromkeys((BASELINE, *labels)))  # the method itself comes last, and so is not covered

@@ -46,7 +46,7 @@ def _figure(panel: Panel) -> dict[str, Any]:
         "height": _HEIGHT,
         "showlegend": False,
         "hovermode": "closest",
-        "margin": {"l": 62, "r": 14, "t": 40, "b": 56},
+        "margin": {"l": 62, "r": 14, "t": 40 if panel.title else 16, "b": 56},
         # At the left, because the tools of a chart are at the right.
         "title": {"text": safe(panel.title), "font": {"size": 14}, "x": 0, "xanchor": "left", "pad": {"l": 14}},
         "xaxis": _axis(panel.x) | {"showgrid": False},
