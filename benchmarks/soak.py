@@ -232,9 +232,9 @@ def main() -> None:
         soak = Soak(folder, given.seed, faults, count)
         while time.monotonic() < until:
             soak.round(until)
+            if given.json:  # after each round, so that a sitting that is cut short counts too
+                given.json.write_text(json.dumps(vars(soak.count), indent=1))
     print(soak.count.words())
-    if given.json:
-        given.json.write_text(json.dumps(vars(soak.count), indent=1))
     raise SystemExit(not soak.count.clean)
 
 
