@@ -17,6 +17,7 @@ from bench.records import HEADLINE, certificate
 from bench.report import export
 from bench.report.charts import Axis, Chart, Panel, Series, web
 from bench.report.charts.palette import WEB_MARKERS
+from bench.report.page.board import Board, Line
 from bench.report.page.charts import on_page
 from bench.report.page.html import rendered
 from bench.report.site import Site, contents, write
@@ -86,6 +87,12 @@ def test_a_methods_page_has_its_definition_its_fidelity_and_its_rows_alone(site,
         assert words in text, words
     assert text.count("<tr data-column=") == 2 and text.count('<th scope="row" data-value="digits IF') == 2, "named by their data"
     assert "<p>Focal loss with effective-number weights." in text and text.count("python bench.py run") == 3, "one is in sight"
+
+
+def test_a_data_sets_page_opens_at_the_column_with_the_most_rows(site):
+    assert 'data-first="digits IF 100"' in (site / "data" / "digits.html").read_text()
+    lines = tuple(Line((), "softmax", column, "", "") for column in ("a", "b", "c", "b", "c"))
+    assert Board(lines=lines, columns=("a", "b", "c")).largest == "b"
 
 
 def test_submitted_rows_are_told_from_official_ones(site):

@@ -60,6 +60,11 @@ class Board:
     lines: tuple[Line, ...] = ()
     columns: tuple[str, ...] = field(default_factory=tuple)  # data columns to filter by
 
+    @property
+    def largest(self) -> str:
+        """The data column with the most rows; of several, the first."""
+        return max(self.columns, key=[line.column for line in self.lines].count)
+
 
 def board(frame: pd.DataFrame) -> Board:
     """The leaderboard of the trials of ``frame`` by balanced accuracy."""
