@@ -220,7 +220,8 @@ def main() -> None:
     arguments.add_argument("--minutes", type=float, default=30, help="time limit (default 30)")
     arguments.add_argument("--seed", type=int, default=0, help="seed for choosing runs and faults (default 0)")
     given = arguments.parse_args()
-    until = time.monotonic() + 60 * given.minutes
+    begun = time.monotonic()
+    until = begun + 60 * given.minutes
     count = Count.begun(given.json, given.seed)
     about = {"minutes": given.minutes, "cpu": device_name("cpu"), "commit": provenance()["git_commit"]}
     count.sittings.append({"seed": given.seed, **about})
@@ -232,6 +233,7 @@ def main() -> None:
         soak = Soak(folder, given.seed, faults, count)
         while time.monotonic() < until:
             soak.round(until)
+            count.sittings[-1]["minutes"] = round((time.monotonic() - begun) / 60, 1)
             if given.json:  # after each round, so that a sitting that is cut short counts too
                 given.json.write_text(json.dumps(vars(soak.count), indent=1))
     print(soak.count.words())

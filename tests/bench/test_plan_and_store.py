@@ -200,9 +200,9 @@ def test_an_unknown_run_names_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="unknown run 'quik': did you mean 'quick'"):
         Store.open("quik")
-    Store.create(tmp_path / "results" / "runs" / "quick")
-    with pytest.raises(UserError, match="unknown run 'quik': did you mean 'quick'"):
-        Store.open("quik")
+    Store.create(tmp_path / "results" / "runs" / "my_rates")
+    with pytest.raises(UserError, match="unknown run 'my_rate': did you mean 'my_rates'"):
+        Store.open("my_rate")
 
 
 def test_the_price_comes_from_finished_trials_where_there_are_some(suite, store, finished):

@@ -194,9 +194,11 @@ def test_the_site_fits_and_draws_and_loads_only_what_lies_beside_it(opened, tmp_
     site.write(site.Site([run], tmp_path / "results"), tmp_path / "site", say=lambda words: None)
     for name in ("index", "claims", "data/digits", "methods/cb_focal", "runs/mine"):
         page = opened(width, scheme, tmp_path / "site" / f"{name}.html")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-    draw_all(page)
-    assert page.evaluate(CUT_OFF) == []
+        draw_all(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth") and page.evaluate(CUT_OFF) == [], name
+    page.set_viewport_size({"width": 1590 - width, "height": 844})  # a phone is turned, or a window made narrow
+    page.wait_for_timeout(1000)  # charts follow after 200 ms
+    until(page, f"{CUT_OFF}.length === 0", seconds=20)
     page = opened(width, scheme, tmp_path / "site" / "index.html")
     for cell in page.locator("#data td.best").all():
         box = cell.bounding_box()

@@ -196,6 +196,8 @@ def test_settings_of_a_method_stand_apart_however_many_share_a_row(many):
     board = pd.DataFrame(rows)
     [panel] = comparison(board[board["method"] == "focal"], board).panels
     places = sorted(s.y[0] for s in panel.series if s.name.startswith("focal"))
+    names = sorted(s.y[0] for s in panel.series if s.written)
+    assert names[0] > places[many - 1] and names[1] > places[-1], "above all settings of their rows"
     assert min((b - a for a, b in pairwise(places)), default=1.0) >= 0.17, "in rows"
     assert len(panel.rows) == {1: 2, 3: 2, 7: 5}[many] and panel.y.low < places[0] and places[-1] < panel.y.high
 

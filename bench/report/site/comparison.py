@@ -38,8 +38,9 @@ def comparison(mine: pd.DataFrame, board: pd.DataFrame) -> Chart | None:
         return None
     labels, left = _labels(mine)
     columns = list(dict.fromkeys(mine["column"]))
-    settings = mine[mine["label"].isin(labels)].groupby("column")["label"].nunique()
-    heights = [max(1.0, settings.get(column, 0) / _TOGETHER) for column in columns]
+    drawn = mine[mine["label"].isin(labels)].groupby("column")["label"].nunique()
+    settings = [max(1, drawn.get(column, 0)) for column in columns]
+    heights = [max(1.0, number / _TOGETHER) for number in settings]
     places = [sum(heights[:row]) + (height - 1) / 2 for row, height in enumerate(heights)]
     series = [
         s
@@ -49,14 +50,15 @@ def comparison(mine: pd.DataFrame, board: pd.DataFrame) -> Chart | None:
     ends = [x for s in series for x in s.x]
     low, high = max(0.0, 5 * math.floor(min(ends) / 5)), min(100.0, 5 * math.ceil(max(ends) / 5))
     names = [_name(column) for column in columns]
-    for name, place, height in zip(names, places, heights, strict=True):
-        y = _ABOVE + (_SPREAD / 2 * height if height > 1 else 0) - place
+    for name, place, height, number in zip(names, places, heights, settings, strict=True):
+        y = _ABOVE + _SPREAD * height * (0.5 - 0.5 / number) - place  # above the first setting
         series.append(Series(name, (low,), (y,), kind="points", listed=False, marks=False, words=(name,), written=True))
-    rows = math.ceil(sum(heights))
+    lines = math.ceil(sum(heights))
     metric = METRICS[HEADLINE]
     panel = Panel(
         "", Axis(f"{metric.quantity} ({metric.unit})", low=low, high=high),
-        Axis(low=0.4 - rows, high=0.9, ticks=()), tuple(series), rows=(*names, *[""] * (rows - len(names))),
+        Axis(low=0.4 - lines, high=0.9, ticks=()), tuple(series),
+        rows=(*names, *[""] * (lines - len(names))),  # empty names, because a figure is as high as its rows need
     )  # fmt: skip
     return Chart(
         "comparison", "Beside all other methods", (panel,), ("± one standard deviation (n − 1) over trials", *left), columns=1

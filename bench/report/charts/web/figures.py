@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.report.charts.chart import Axis, Chart, Panel
 from bench.report.charts.palette import REGION
-from bench.report.charts.web.matrix import CELLS, ROOM, ROOM_WIDE, cell_words, fill, heat_trace
+from bench.report.charts.web.matrix import CELLS, ROOM, ROOM_WIDE, add_picture, cell_words, heat_trace
 from bench.report.charts.web.traces import traces
 from bench.report.charts.web.values import dash, marker, paint, safe, short
 
@@ -65,7 +65,7 @@ def _figure(panel: Panel) -> dict[str, Any]:
         layout["height"] = max(_HEIGHT, 110 + (34 + 20 * lines) * len(panel.rows))
         layout["margin"] |= {"l": 14} if panel.y.ticks == () else {}
     if panel.picture:
-        fill(layout, panel.picture)
+        add_picture(layout, panel.picture)
     elif panel.bare:
         layout["yaxis"] |= {"visible": False, "fixedrange": True}
         layout["xaxis"] |= {"visible": False, "fixedrange": True}

@@ -9,7 +9,7 @@ from bench.report.charts.chart import Heat, Picture
 from bench.report.charts.palette import DARK_DIVERGING, DIVERGING, RAMP, blend, ink
 from bench.report.charts.web.values import numbers, safe
 
-CELLS = 20  # up to this many rows, the cells of a matrix are separated by gaps
+CELLS = 20  # up to this many rows, a matrix has gaps between its cells and names every row and column
 ROOM, ROOM_WIDE = 200, 440  # width in pixels of all cells of a matrix in the narrowest panel, and in the narrowest wide panel
 _FONT, _LEAST = 12, 6.0  # sizes of the text in cells: the usual one, and the least, below which there is no text
 _WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, and its height on the page
@@ -18,13 +18,15 @@ _WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, an
 def heat_trace(heat: Heat) -> dict[str, Any]:
     """The coloured cells, without their text."""
     gap = int(len(heat.y) <= CELLS)
+    # Not %{y} → %{x}, because the page breaks the names beside the cells.
+    said = [[f"{safe(y)} → {safe(x)}" for x in heat.x] for y in heat.y]
     scale = DIVERGING if heat.diverging else RAMP
     trace: dict[str, Any] = {
         "type": "heatmap", "x": [safe(x) for x in heat.x], "y": [safe(y) for y in heat.y],
         "z": [numbers(row) for row in heat.values],
         "colorscale": _scale(scale),
         "colorbar": {"title": {"text": safe(heat.unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
-        "xgap": gap, "ygap": gap, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
+        "xgap": gap, "ygap": gap, "customdata": said, "hovertemplate": "%{customdata}: %{z:.4~g}<extra></extra>",
     }  # fmt: skip
     if heat.low is not None:
         trace |= {"zmin": heat.low, "zmax": heat.high}
@@ -69,7 +71,7 @@ def cell_words(heat: Heat, room: int) -> list[dict[str, Any]]:
     return [trace]
 
 
-def fill(layout: dict[str, Any], picture: Picture) -> None:
+def add_picture(layout: dict[str, Any], picture: Picture) -> None:
     """Fill the plot with a picture of named rows. It is enlarged here, because browsers blur what they enlarge."""
     import base64
     import io

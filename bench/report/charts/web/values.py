@@ -10,14 +10,17 @@ from bench.report.charts.palette import MARKERS, WEB_DASHES, WEB_MARKERS, colour
 
 
 def paint(s: Series) -> str:
+    """The colour of a series."""
     return ramp(s.shade) if s.shade is not None else colour(s.colour)
 
 
 def marker(s: Series) -> str:
+    """plotly's name for the shape of its points."""
     return WEB_MARKERS[(s.colour or 0) % len(WEB_MARKERS)]
 
 
 def dash(s: Series) -> str:
+    """plotly's name for the dashes of its line."""
     number = s.colour or 0
     return (
         "dash"
@@ -29,6 +32,7 @@ def dash(s: Series) -> str:
 
 
 def numbers(values: Any) -> list[float | None]:
+    """Each of ``values`` as `short` writes it."""
     return [short(v) for v in values]
 
 

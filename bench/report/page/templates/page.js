@@ -106,14 +106,14 @@
   const font = "system-ui, sans-serif";
   const breaks = (text) => text.split("<br>").length - 1;
 
-  // The text in as many lines as fit into so many pixels; it is broken after a space, a comma, _ or =, and before a bracket.
+  // The text in as many lines as it needs in so many pixels; it is broken after a space, a comma, _ or =, and before a bracket.
   function broken(text, room, size) {
     ruler.font = `${size}px ${font}`;
     const long = (line) => ruler.measureText(line).width > room;
     return text.split("<br>").flatMap((whole) => {
       if (!long(whole)) return [whole];
       const lines = [""];
-      for (const piece of whole.split(/(?<=[ ,_=])|(?=[[(])/)) {
+      for (const piece of whole.replace(/[ ,_=]|.(?=[[(])/g, "$&\n").split("\n")) {
         if (lines.at(-1) && long((lines.at(-1) + piece).trimEnd())) lines.push("");
         lines[lines.length - 1] += piece;
       }
@@ -124,18 +124,19 @@
   // The layout with its title and the names of its rows and columns broken for a panel of this width. All titles of a chart get
   // the room of the longest, so that neighbours stay aligned.
   function fitted(layout, titles, width) {
-    const title = (text) => broken(text, width - 28, layout.title.font.size);
+    const title = (text) => broken(text, width - 28, layout.title.font.size); // 14 pixels are left free on both sides
     const more = 18 * Math.max(...titles.map((text) => breaks(title(text))));
-    const named = (axis, share) => axis.ticktext && { ...axis, ticktext: axis.ticktext.map((name) => broken(name, share * width, 12)) };
-    const yaxis = named(layout.yaxis, layout.meta?.wide ? 0.22 : 0.38) ?? layout.yaxis;
+    const named = (axis, share) =>
+      axis.ticktext ? { ...axis, ticktext: axis.ticktext.map((name) => broken(name, share * width, 12)) } : axis;
+    const yaxis = named(layout.yaxis, layout.meta?.wide ? 0.22 : 0.38);
     const rows = layout.yaxis.ticktext ?? [];
     const lines = Math.max(0, ...(yaxis.ticktext ?? []).map(breaks)) - Math.max(0, ...rows.map(breaks));
     return {
       ...layout,
       title: { ...layout.title, text: title(layout.title.text) },
-      height: layout.height + more + 12 * lines * rows.length,
+      height: layout.height + more + 12 * lines * rows.length, // of 16 pixels a line, a row has some to spare
       margin: { ...layout.margin, t: layout.margin.t + more },
-      xaxis: named(layout.xaxis, 0.2) ?? layout.xaxis,
+      xaxis: named(layout.xaxis, 0.2),
       yaxis,
     };
   }
@@ -159,6 +160,7 @@
     const sized = fitted(layout, titles, box.clientWidth);
     const look = {
       ...sized,
+      uirevision: "kept", // a redraw keeps what the reader has zoomed to
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, family: font, size: 12 },
