@@ -18,16 +18,17 @@ _WIDE, _PICTURE = 480, 230  # width in pixels to which a picture is enlarged, an
 def heat_trace(heat: Heat) -> dict[str, Any]:
     """The coloured cells, without their text."""
     gap = int(len(heat.y) <= CELLS)
-    # Not %{y} → %{x}, because the page breaks the names beside the cells.
-    said = [[f"{safe(y)} → {safe(x)}" for x in heat.x] for y in heat.y]
     scale = DIVERGING if heat.diverging else RAMP
     trace: dict[str, Any] = {
         "type": "heatmap", "x": [safe(x) for x in heat.x], "y": [safe(y) for y in heat.y],
         "z": [numbers(row) for row in heat.values],
         "colorscale": _scale(scale),
         "colorbar": {"title": {"text": safe(heat.unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
-        "xgap": gap, "ygap": gap, "customdata": said, "hovertemplate": "%{customdata}: %{z:.4~g}<extra></extra>",
+        "xgap": gap, "ygap": gap, "hovertemplate": "%{y} → %{x}: %{z:.4~g}<extra></extra>",
     }  # fmt: skip
+    if min(len(heat.x), len(heat.y)) <= CELLS:  # the page breaks the names beside the cells, but not these
+        trace["customdata"] = [[f"{safe(y)} → {safe(x)}" for x in heat.x] for y in heat.y]
+        trace["hovertemplate"] = "%{customdata}: %{z:.4~g}<extra></extra>"
     if heat.low is not None:
         trace |= {"zmin": heat.low, "zmax": heat.high}
     if heat.diverging:
