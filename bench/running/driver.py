@@ -29,7 +29,7 @@ from lt_core.labels import counted
 from lt_core.result import LOST, OK, TrialResult
 from lt_core.side_file import SIDE_FILES, SideFile
 from lt_core.spec import TrialSpec
-from lt_core.stages import check_divisible, stages_of
+from lt_core.stages import check_divisible, stage_one, stages_of
 from lt_core.training import Progress
 from lt_core.training.runtime import Runtime
 
@@ -146,9 +146,7 @@ def execute(
     needed = ((spec.data, spec.recipe) for spec in plan.todo)
     fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
-    jobs = [
-        Job(spec, replace(runtime, checkpoint=str(store.checkpoint(spec.trial_id).resolve()))) for spec in _in_turn(plan.todo)
-    ]
+    jobs = _jobs(plan.todo, store, runtime)
     with store.lock():
         workers = backend.workers()
         say(f"{plan.suite.name}: {counted(len(plan.todo), 'trial')} to run, {workers} at a time")
@@ -183,9 +181,25 @@ def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
         store.compact()
 
 
+def _jobs(specs: Sequence[TrialSpec], store: Store, runtime: Runtime) -> list[Job]:
+    """How each of ``specs`` is to run, in this order."""
+    stages_one = {first.trial_id for spec in specs if (first := stage_one(spec))}
+    return [
+        Job(
+            spec,
+            replace(
+                runtime,
+                checkpoint=str(store.checkpoint(spec.trial_id).resolve()),
+                is_stage_one=spec.trial_id in stages_one,
+            ),
+        )
+        for spec in _in_turn(specs)
+    ]
+
+
 def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
     """``specs``, with those trials moved to the end that would wait while another trial trains what they begin with."""
-    begun: set[str] = set()
+    begun = {spec.trial_id for spec in specs if stages_of(spec).begins_with(spec) is None}
     ahead: list[TrialSpec] = []
     behind: list[TrialSpec] = []
     for spec in specs:

@@ -93,7 +93,7 @@ class Prices:
         """Price ``specs``. Finished trials of the same kind in ``frame`` determine the price."""
         seconds, by = 0.0, dict[Kind, str]()
         first_stages = {first.trial_id: first for spec in specs if (first := stage_one(spec))}
-        priced = [*first_stages.values(), *specs]
+        priced = list({spec.trial_id: spec for spec in (*first_stages.values(), *specs)}.values())
         rates = _measured_rates(priced, frame) if frame is not None and specs else {}
         for spec, images in zip(priced, _without_shared(priced), strict=True):
             kind = _kind(spec)

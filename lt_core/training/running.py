@@ -105,12 +105,13 @@ class RunningTrial:
             if number < len(self.book.finished):
                 stage.training.restore(self.book.finished[number])
                 continue
-            if stage.shared_as and self.runtime.stages:
-                name = f"{stage.shared_as.trial_id}.{self.kind}"  # each kind of device has its own copy of a stage
+            shared_as = self.spec if self.runtime.is_stage_one else stage.shared_as
+            if shared_as and self.runtime.stages:
+                name = f"{shared_as.trial_id}.{self.kind}"  # each kind of device has its own copy of a stage
                 # If several processes train together, only one locks the file. Others would wait for it, and it for them.
                 with checkpoint.held(Path(self.runtime.stages), name, self.writes) as file:
                     self.clock.skip()  # waiting for another trial to train it
-                    yield from self._shared(stage, stage.shared_as.trial_id, file)
+                    yield from self._shared(stage, shared_as.trial_id, file)
             else:
                 yield from self._train(stage)
             self.book.finished.append(copy.deepcopy(stage.training.state()))  # a later stage may train the same weights

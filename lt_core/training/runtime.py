@@ -25,6 +25,7 @@ class Runtime:
     threads: int = 1  # CPU threads, as many as the CPUs that the scheduler assigned
     checkpoint: str | None = None  # file for the trial's own checkpoint; None: none is written
     stages: str | None = None  # folder of the stages that several trials share; None: each trains its own
+    is_stage_one: bool = False  # whether other trials begin with this one's training, which is then one of those stages
     predictions: str | None = None  # folder for the trial's predictions, under its ID; None: they are not kept
     weights: str | None = None  # folder for its trained network, under its ID; None: it is not kept
     checkpoint_every: float = 30.0  # seconds between two checkpoints, so that only long trials write one

@@ -102,3 +102,9 @@ def test_cyclegans_that_trials_share_are_priced_once(calibrated):
     both, apart = (cost.Prices().estimate([plain, one]).seconds for one in (weighted, other))
     assert apart == 2 * cost.work(plain)
     assert both == pytest.approx(cost.work(plain) + cost.work(classifier), rel=0.02), "but for when it is evaluated"
+
+
+def test_a_first_stage_is_priced_once_though_it_is_also_a_trial_of_its_own(calibrated):
+    softmax, *two_stages = (tiny_spec(method) for method in ("softmax", "crt", "tau_norm"))
+    alone = cost.Prices().estimate(two_stages).seconds
+    assert cost.Prices().estimate([softmax, *two_stages]).seconds == alone > cost.work(softmax)

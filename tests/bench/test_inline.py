@@ -55,6 +55,16 @@ def test_figures_do_not_depend_on_order_or_company(write_suite, tmp_path):
     pd.testing.assert_frame_equal(figures(one.path), second, check_exact=True)
 
 
+def test_a_network_that_others_begin_with_is_trained_once(write_suite, tmp_path):
+    """ncm trains nothing after softmax, so both have the seconds of the one training."""
+    alone = run(write_suite(methods=["softmax"]), tmp_path / "alone")
+    store = run(write_suite(methods=["ncm", "softmax"]), tmp_path)
+    seconds = store.frame().groupby(["imbalance_factor", "seed"])["train_seconds"]
+    assert (seconds.nunique() == 1).all() and (seconds.size() == 2).all()
+    softmax = figures(store.path).query("method == 'softmax'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(softmax, figures(alone.path), check_exact=True)
+
+
 def test_a_trial_that_diverges_is_told_and_stops_no_sibling(write_suite, tmp_path, capsys):
     suite = write_suite(methods=["ldam[scale=1e38]", "softmax"], seeds=1)
     frame = run(suite, tmp_path).frame().set_index("method")

@@ -217,6 +217,21 @@ def test_stage_one_is_trained_once_and_gives_the_same_figures(make_spec, figures
     assert follower.curve[0]["epoch"] == 1 and follower.curve[-1]["epoch"] == 3 + own
 
 
+@pytest.mark.parametrize("order", [("softmax", "ncm"), ("ncm", "softmax")])
+def test_the_trial_that_others_begin_with_is_trained_once_too(make_spec, figures, tmp_path, monkeypatch, order):
+    """ncm has no epochs of its own, so both trials have the seconds of the same three epochs."""
+    specs = {name: make_spec(name, data=DATA) for name in order}
+    alone = {name: figures(run_trial(spec)) for name, spec in specs.items()}
+    epochs = []
+    monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
+    shared = Runtime(stages=str(tmp_path))
+    found = {name: run_trial(spec, dataclasses.replace(shared, is_stage_one=name == "softmax")) for name, spec in specs.items()}
+    assert len(epochs) == 3
+    assert {name: figures(result) for name, result in found.items()} == alone
+    assert found["softmax"].seconds["train"] == found["ncm"].seconds["train"] > 0
+    assert [point["epoch"] for point in found["softmax"].curve] == [1, 2, 3]
+
+
 def test_each_kind_of_device_has_a_shared_stage_of_its_own(make_spec, figures, tmp_path, monkeypatch):
     spec, shared = make_spec("crt", data=DATA, precision="auto"), Runtime(stages=str(tmp_path))
     first = stage_one(spec).trial_id
