@@ -182,7 +182,7 @@ def compacted(store: Store, line: ProgressLine) -> Iterator[None]:
 
 
 def _jobs(specs: Sequence[TrialSpec], store: Store, runtime: Runtime) -> list[Job]:
-    """How each of ``specs`` is to run, in this order."""
+    """How each of ``specs`` is to run, in the order of `_in_turn`."""
     stages_one = {first.trial_id for spec in specs if (first := stage_one(spec))}
     return [
         Job(
@@ -199,11 +199,11 @@ def _jobs(specs: Sequence[TrialSpec], store: Store, runtime: Runtime) -> list[Jo
 
 def _in_turn(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
     """``specs``, with those trials moved to the end that would wait while another trial trains what they begin with."""
-    begun = {spec.trial_id for spec in specs if stages_of(spec).begins_with(spec) is None}
+    begins = [stages_of(spec).begins_with(spec) for spec in specs]
+    begun = {spec.trial_id for spec, first in zip(specs, begins, strict=True) if first is None}
     ahead: list[TrialSpec] = []
     behind: list[TrialSpec] = []
-    for spec in specs:
-        first = stages_of(spec).begins_with(spec)
+    for spec, first in zip(specs, begins, strict=True):
         (behind if first and first.trial_id in begun else ahead).append(spec)
         begun |= {first.trial_id} if first else set()
     return ahead + behind
