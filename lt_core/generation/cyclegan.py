@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lt_core.models.cyclegan import PatchDiscriminator, Translator
+from lt_core.optimizers import Adam
 
 #: (images of the large class, images of the small class, as made: [B, channels, H, W] in −1…1) → a scalar.
 ClassLoss = Callable[[Tensor, Tensor], Tensor]
@@ -70,7 +71,7 @@ class CycleGAN:
         self.nets.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generators, discriminators = ([*one.parameters(), *other.parameters()] for one, other in (self.nets[:2], self.nets[2:]))
         self.generators, self.discriminators = (
-            torch.optim.Adam(p, lr=config.lr, betas=(0.5, 0.999), fused=True) for p in (generators, discriminators)
+            Adam(p, lr=config.lr, betas=(0.5, 0.999), fused=True) for p in (generators, discriminators)
         )
 
     def step(self, a: Tensor, b: Tensor, rate: float, class_loss: ClassLoss | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from lt_core.errors import UserError
 from lt_core.fields import param
+from lt_core.optimizers import Adam
 from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.spec import TrialSpec
@@ -49,7 +50,7 @@ class _MetaSampler(MetaStep):
         super().__init__(training, config)
         self.by_optimizer = config.look_ahead == "optimizer"
         self.rates = torch.zeros(len(training.split.counts), device=training.device, requires_grad=True)
-        self.optimizer = torch.optim.Adam([self.rates], lr=config.sampler_lr)
+        self.optimizer = Adam([self.rates], lr=config.sampler_lr)
 
     def __call__(self, positions: Tensor) -> Tensor:
         training = self.training

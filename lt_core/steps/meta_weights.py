@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lt_core.fields import param
+from lt_core.optimizers import SGD
 from lt_core.parts import part
 from lt_core.protocols import StepContext
 from lt_core.steps.base import BoundStep
@@ -27,7 +28,7 @@ class _MetaWeightNet(MetaStep):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(training.order.initial_seed())
             self.net = nn.Sequential(nn.Linear(1, 100), nn.ReLU(), nn.Linear(100, 1), nn.Sigmoid()).to(training.device)
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=config.mwn_lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        self.optimizer = SGD(self.net.parameters(), lr=config.mwn_lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     def weigh(self, losses: Tensor) -> Tensor:
         out: Tensor = self.net(losses[:, None])[:, 0]

@@ -6,8 +6,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import Optimizer
 
+from lt_core.optimizers import SGD, Adam
 from lt_core.recipes import Recipe
 
 #: Share of a cosine's half period that training covers.

@@ -86,7 +86,8 @@ def _make_repeatable(kind: str) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(on_gpu, warn_only=True)
+    # As torch.use_deterministic_algorithms, which would import torch's compiler to set an option there too.
+    torch.set_deterministic_debug_mode("warn" if on_gpu else "default")
 
 
 @contextmanager

@@ -25,6 +25,12 @@ for package in (bench.analysis, bench.report):
         importlib.import_module(module.name)
 """
 
+TRAINING = """
+from lt_core.testing.trials import fitting_spec
+from lt_core.training import run_trial
+for method in ("softmax", "meta_weight_net", "balanced_meta_softmax", "joint_aug"):
+    assert run_trial(fitting_spec(method)).status == "ok"
+"""
 
 @pytest.mark.parametrize(
     ("code", "absent"),
@@ -32,9 +38,10 @@ for package in (bench.analysis, bench.report):
         (ALL_OF_LT_CORE, ("ray", "optuna", "bench", "pytest")),
         (TABLES, ("torch", "ray", "optuna", "matplotlib", "plotly", "scipy")),
         ("import lt_core, lt_core.spec, lt_core.recipes, lt_core.metrics", ("torch",)),
+        (TRAINING, ("torch._dynamo", "torch._inductor", "sympy")),
         ("import bench.cli.app", ("torch", "numpy", "pandas", "yaml", "ray", "optuna", "matplotlib", "lt_core.spec")),
     ],
-    ids=["lt_core knows no harness", "tables and charts know no tensors", "specs need no torch", "help waits for nothing"],
+    ids=["lt_core knows no harness", "tables and charts know no tensors", "specs need no torch", "no training waits for the compiler", "help waits for nothing"],
 )
 def test_imports_go_one_way(code, absent):
     check = f"import sys\n{code}\nprint(*[m for m in {absent!r} if m in sys.modules])"
