@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
@@ -12,7 +13,7 @@ from typing import Any
 
 from bench.running import scratch, stopping
 from bench.running.backends.nodes import THEIRS, installed_by_ray, lacking, pinned
-from bench.running.backends.ray_start import open_to_strangers, out_of_reach, signals_left_alone, with_workers_ready
+from bench.running.backends.ray_start import open_to_strangers, out_of_reach, signals_left_alone, started_quickly, with_workers_ready
 from lt_core.errors import UserError
 
 _STARTS = 4  # attempts to start a Ray of our own
@@ -68,7 +69,7 @@ def _start_here(options: dict[str, Any], cpus: float, gpus: float | None) -> Non
     # Without "local" a stale cluster file makes Ray join a cluster that is gone.
     local = options | {"address": "local", "include_dashboard": False, "_temp_dir": str(scratch.ray_folder())}
     scratch.sweep()
-    with out_of_reach():
+    with out_of_reach(), started_quickly(options["log_to_driver"]):
         with_workers_ready(partial(_started, **local), cpus, gpus)
 
 
@@ -116,6 +117,7 @@ def _started(**options: Any) -> None:
                 context = ray.init(**options)
             if options["address"] == "local":
                 scratch.keep(Path(context.address_info["session_dir"]))
+                atexit.register(ray.shutdown)  # Ray would first sleep for half a second, for messages that are not shown here
             return
         except ConnectionError:
             raise
