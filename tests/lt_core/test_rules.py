@@ -32,6 +32,7 @@ for method in ("softmax", "meta_weight_net", "balanced_meta_softmax", "joint_aug
     assert run_trial(fitting_spec(method)).status == "ok"
 """
 
+
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
@@ -41,7 +42,13 @@ for method in ("softmax", "meta_weight_net", "balanced_meta_softmax", "joint_aug
         (TRAINING, ("torch._dynamo", "torch._inductor", "sympy")),
         ("import bench.cli.app", ("torch", "numpy", "pandas", "yaml", "ray", "optuna", "matplotlib", "lt_core.spec")),
     ],
-    ids=["lt_core knows no harness", "tables and charts know no tensors", "specs need no torch", "no training waits for the compiler", "help waits for nothing"],
+    ids=[
+        "lt_core knows no harness",
+        "tables and charts know no tensors",
+        "specs need no torch",
+        "no training waits for the compiler",
+        "help waits for nothing",
+    ],
 )
 def test_imports_go_one_way(code, absent):
     check = f"import sys\n{code}\nprint(*[m for m in {absent!r} if m in sys.modules])"

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 
 #: IDs of the nodes that this process started with `with_workers_ready`.
 _NODES: set[str] = set()
@@ -142,8 +143,7 @@ def started_quickly(log_to_driver: bool) -> Iterator[None]:
     get_node = services.get_node
 
     def node_when_there(gcs_address: str, node_id: str) -> dict:
-        import ray.tune
-
+        import_module("ray.tune")
         _wait_for_node(gcs_address, node_id)
         return dict(get_node(gcs_address, node_id))
 
@@ -161,7 +161,7 @@ def _nothing(*args: object, **options: object) -> None:
 
 def _wait_for_node(gcs_address: str, node_id: str, seconds: float = 25.0) -> None:
     """Wait until the head knows the node, but not for as long as Ray itself would wait."""
-    from ray._raylet import GcsClient
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
     head, end = GcsClient(address=gcs_address), time.monotonic() + seconds
     while time.monotonic() < end and not any(node.hex() == node_id for node in head.get_all_node_info(timeout=seconds)):
