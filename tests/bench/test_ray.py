@@ -120,6 +120,8 @@ def test_being_asked_to_stop_keeps_what_is_finished_and_says_how_to_go_on(refere
     run = tmp_path / "tiny"
     process = start("run", suite, "--out", str(tmp_path), log=tmp_path / "log")
     wait_for(lambda: len(records(run)) >= 3, process)
+    daemons = " ".join(word for child in psutil.Process(process.pid).children() for word in child.cmdline())
+    assert "raylet" in daemons and not re.search(r"dashboard\.py|monitor\.py", daemons), "trials wait for what they do not need"
     for number in [signal.SIGTERM, *[signal.SIGINT] * 4]:
         os.kill(process.pid, number)
         time.sleep(0.1)
@@ -144,6 +146,25 @@ def test_being_asked_to_stop_while_ray_starts_is_no_crash(reference, tmp_path, n
         time.sleep(0.2)
     assert process.wait(timeout=60) == 130
     assert (tmp_path / "log").read_text().splitlines()[1:] in ([], [STOPPED])
+
+
+@pytest.mark.parametrize(("comes_at_look", "looks"), [(1, 1), (3, 3), (10**6, 5)], ids=["at once", "soon", "never"])
+def test_a_starting_ray_is_looked_for_until_its_node_is_there(monkeypatch, comes_at_look, looks):
+    import ray._raylet
+
+    from bench.running.backends import ray_start
+
+    clock, looked = [0.0], []
+
+    def nodes(timeout):
+        looked.append(timeout)
+        return [bytes.fromhex(name) for name in (["aa", "bb"] if len(looked) >= comes_at_look else ["aa"])]
+
+    monkeypatch.setattr(ray._raylet, "GcsClient", lambda address: SimpleNamespace(get_all_node_info=nodes))
+    monkeypatch.setattr(ray_start.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(ray_start.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + 1.0))
+    ray_start._wait_for_node("127.0.0.1:1", "bb", seconds=5.0)
+    assert len(looked) == looks
 
 
 def test_resources_that_can_never_be_had(reference, tmp_path):
