@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 
 import pytest
@@ -12,6 +11,7 @@ from bench.report.plots import PLOTS
 from docs.hooks import gallery, reference, site
 from lt_core.metrics import METRICS, metric
 from lt_core.parts import GROUPS
+from tests.bench.harness import not_the_end
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def pages():
 def unfrozen():
     """Undoes what `list` does for speed: its imports are kept from garbage collection, but this process does not end soon."""
     yield
-    gc.unfreeze()
+    not_the_end()
 
 
 def test_the_reference_has_an_entry_for_everything_that_is_registered(pages):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 from bench.cli import app as door
 from bench.records.provenance import provenance
 from lt_core import plugins
-from tests.bench.harness import TINY
+from tests.bench.harness import TINY, not_the_end
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def call(capsys, monkeypatch, tmp_path):
             door.main()
         for plugin in plugins.loaded():  # the next call stands for another process
             plugins.forget(plugin.version)
-        gc.unfreeze()  # `list` freezes what it imports, but this process does not end with the command
+        not_the_end()
         captured = capsys.readouterr()
         return stop.value.code, captured.out, captured.err
 
