@@ -152,7 +152,7 @@ def test_being_asked_to_stop_while_ray_starts_is_no_crash(reference, tmp_path, n
 def test_a_starting_ray_is_looked_for_until_its_node_is_there(monkeypatch, comes_at_look, looks):
     import ray._raylet
 
-    from bench.running.backends import ray_start
+    from bench.running.backends import ray_daemons
 
     clock, looked = [0.0], []
 
@@ -161,9 +161,9 @@ def test_a_starting_ray_is_looked_for_until_its_node_is_there(monkeypatch, comes
         return [bytes.fromhex(name) for name in (["aa", "bb"] if len(looked) >= comes_at_look else ["aa"])]
 
     monkeypatch.setattr(ray._raylet, "GcsClient", lambda address: SimpleNamespace(get_all_node_info=nodes))
-    monkeypatch.setattr(ray_start.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(ray_start.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + 1.0))
-    ray_start._wait_for_node("127.0.0.1:1", "bb", seconds=5.0)
+    monkeypatch.setattr(ray_daemons.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(ray_daemons.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + 1.0))
+    ray_daemons._wait_for_node("127.0.0.1:1", "bb", seconds=5.0)
     assert len(looked) == looks
 
 

@@ -13,13 +13,8 @@ from typing import Any
 
 from bench.running import scratch, stopping
 from bench.running.backends.nodes import THEIRS, installed_by_ray, lacking, pinned
-from bench.running.backends.ray_start import (
-    open_to_strangers,
-    out_of_reach,
-    signals_left_alone,
-    started_quickly,
-    with_workers_ready,
-)
+from bench.running.backends.ray_daemons import started_quickly
+from bench.running.backends.ray_start import open_to_strangers, out_of_reach, signals_left_alone, with_workers_ready
 from lt_core.errors import UserError
 
 _STARTS = 4  # attempts to start a Ray of our own
