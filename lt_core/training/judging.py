@@ -21,8 +21,8 @@ from lt_core.training import checkpoint
 from lt_core.training.evaluate import evaluate
 from lt_core.training.runtime import Runtime
 
-#: Images of each class that a judge is trained on at most, so that all of MNIST, Fashion-MNIST and CIFAR-10 is used. Of CelebA's
-#: smaller class there are 68,261: with as many, the judge would cost more than a trial of AUG, CycleGANs included.
+#: Images of each class that a judge is trained on at most, which changes nothing on MNIST, Fashion-MNIST and CIFAR-10. Of
+#: CelebA's smaller class there are 68,261: with as many, the judge would cost more than a trial of AUG, CycleGANs included.
 MOST_EACH = 6_000
 
 
