@@ -1,7 +1,7 @@
 """Torch's optimisers without torch's compiler, whose import takes a process as long as the whole training of a small network.
 
-Torch imports its compiler when an optimiser is first used, so that the wrappers around some methods can keep it from compiling
-them. Nothing here is compiled, and these optimisers call the methods themselves.
+Torch imports its compiler when an optimiser is made, so that the wrappers around some methods can keep it from compiling them.
+Nothing here is compiled, so these optimisers have the same methods without the wrappers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WRAPPED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "st
 
 def _uncompiled(optimizer: T) -> T:
     methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in _WRAPPED}
-    methods["step"] = torch.no_grad()(methods["step"])  # the only thing that a wrapper does besides
+    methods["step"] = torch.no_grad()(methods["step"])  # as the wrapper does, unless for `differentiable`
     return type(optimizer.__name__, (optimizer,), methods)  # type: ignore[return-value]
 
 

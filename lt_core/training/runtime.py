@@ -86,7 +86,7 @@ def _make_repeatable(kind: str) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # As torch.use_deterministic_algorithms, which would import torch's compiler to set an option there too.
+    # Like torch.use_deterministic_algorithms, but without importing torch's compiler to make that deterministic too.
     torch.set_deterministic_debug_mode("warn" if on_gpu else "default")
 
 

@@ -32,7 +32,7 @@ TINY = {
 def not_the_end() -> None:
     """Undo what a command does because its process ends soon: objects that it keeps from garbage collection are collected again.
 
-    The next trial in this process looks for what has been imported anew.
+    The next trial in this process freezes again what has been imported by then.
     """
     from lt_core.training.trial import _skip_what_is_imported
 

@@ -7,6 +7,8 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +22,7 @@ import bench
 from bench.records.store import Store
 from tests.bench.harness import TINY, cli, records, same, start, wait_for, workers
 
+ROOT = Path(__file__).parents[2]
 EPOCHS = 12
 STOPPED = "Stopped. All finished trials are kept; run the same command again to continue."
 
@@ -165,6 +168,21 @@ def test_a_starting_ray_is_looked_for_until_its_node_is_there(monkeypatch, comes
     monkeypatch.setattr(ray_daemons.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + 1.0))
     ray_daemons._wait_for_node("127.0.0.1:1", "bb", seconds=5.0)
     assert len(looked) == looks
+
+
+def test_a_real_ray_is_found_by_looking_often():
+    """Without this, a Ray that has changed inside would only start more slowly."""
+    code = """
+from bench.running.backends import ray_daemons
+from bench.running.backends.ray_tune import RayTune
+wait = ray_daemons._wait_for_node
+ray_daemons._wait_for_node = lambda *given: print("found" if wait(*given) is None else "")
+RayTune()._connect()
+from ray._private.node import Node
+print(*(hasattr(Node, name) for name in ("start_monitor", "start_api_server", "start_log_monitor")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.splitlines() == ["found", "True True True"], done.stderr
 
 
 def test_resources_that_can_never_be_had(reference, tmp_path):

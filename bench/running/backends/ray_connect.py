@@ -118,7 +118,8 @@ def _started(**options: Any) -> None:
                 context = ray.init(**options)
             if options["address"] == "local":
                 scratch.keep(Path(context.address_info["session_dir"]))
-                atexit.register(ray.shutdown)  # Ray would first sleep for half a second, for messages that are not shown here
+                if not options["log_to_driver"]:
+                    atexit.register(ray.shutdown)  # Ray would first sleep for half a second, for messages that are not shown
             return
         except ConnectionError:
             raise

@@ -18,7 +18,7 @@ from lt_core.training.carried import carried, received
 if TYPE_CHECKING:
     from lt_core.training import Progress
 
-_REPORT_SECONDS = 2.0  # a trial waits at least this long between reports, which cost the driver more than a small epoch takes
+_REPORT_SECONDS = 1.0  # a trial waits at least this long between reports, which cost the driver more than a small epoch takes
 
 
 def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
