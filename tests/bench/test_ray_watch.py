@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.running.backends import ray_start, ray_watch
+from bench.running.backends import ray_loop, ray_watch
 from bench.running.backends.ray_watch import Watch
 from lt_core.errors import UserError
 
@@ -76,6 +76,28 @@ def test_an_actor_that_ray_ends_for_want_of_memory_is_an_actor_that_died():
     task = SimpleNamespace(_tracked_actor=actor, _on_error=None)
     with pytest.raises(RuntimeError, match="unexpected"):  # otherwise the workaround is no longer needed
         RayActorManager._actor_task_failed(manager, task, OutOfMemoryError("memory is full"))
-    with ray_start.a_lack_of_memory_survived():
+    with ray_loop.a_lack_of_memory_survived():
         RayActorManager._actor_task_failed(manager, task, OutOfMemoryError("memory is full"))
     assert told == ["cleaned up", "memory is full"]
+
+
+def test_the_loop_of_tune_waits_longer_for_its_events_but_nobody_else_does(monkeypatch):
+    from ray.air.execution._internal.actor_manager import RayActorManager
+
+    waits: list[float | None] = []
+    monkeypatch.setattr(RayActorManager, "next", lambda self, timeout=None: waits.append(timeout))
+    manager = object.__new__(RayActorManager)
+    with ray_loop.events_waited_for():
+        for timeout in (0.1, 0.05, None):
+            manager.next(timeout=timeout)
+    manager.next(timeout=0.1)
+    assert waits == [0.5, 0.05, None, 0.1]
+
+
+def test_tune_still_waits_for_as_long_as_we_replace():
+    """Otherwise `events_waited_for` changes nothing."""
+    import inspect
+
+    from ray.tune.execution.tune_controller import TuneController
+
+    assert "_actor_manager.next(timeout=0.1)" in inspect.getsource(TuneController.step)

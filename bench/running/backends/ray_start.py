@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 #: IDs of the nodes that this process started with `with_workers_ready`.
-_NODES: set[str] = set()
+NODES_WITH_WORKERS: set[str] = set()
 
 
 def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | None) -> None:
@@ -32,7 +32,7 @@ def with_workers_ready(start: Callable[[], None], cpus: float, gpus: float | Non
     ):
         start()
     if ray.is_initialized():
-        _NODES.add(ray.get_runtime_context().get_node_id())
+        NODES_WITH_WORKERS.add(ray.get_runtime_context().get_node_id())
 
 
 #: A program that lists the cluster's nodes, as a stranger without a token might. It exits with 0 if it succeeds.
@@ -47,46 +47,6 @@ def open_to_strangers(address: str) -> bool:
         return not subprocess.run(command, env={**token_free, **mode}, capture_output=True, timeout=30).returncode
     except subprocess.TimeoutExpired:  # no answer: it is not open
         return False
-
-
-@contextmanager
-def ready_workers_taken() -> Iterator[None]:
-    """While Tune runs, let its actors use the workers that are ready, if this process started Ray.
-
-    Tune requests workers with environment variables of its own. For each, Ray would start another process, which has to import
-    torch, and the ready workers would never be used. They have these variables anyway, because we started them that way.
-    """
-    import ray
-    from ray.tune.execution import class_cache
-
-    if ray.get_runtime_context().get_node_id() not in _NODES:
-        yield
-        return
-    before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
-    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
-    try:
-        yield
-    finally:
-        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = before
-
-
-@contextmanager
-def a_lack_of_memory_survived() -> Iterator[None]:
-    """While Tune runs, treat a worker that Ray ends for lack of memory as one that died, and start its trial again.
-
-    Tune only expects a RayActorError from a dead actor. An OutOfMemoryError is not one, and would end the whole run with a
-    traceback.
-    """
-    from unittest.mock import patch
-
-    from ray.exceptions import OutOfMemoryError, RayActorError
-
-    dead = RayActorError, OutOfMemoryError
-    with (
-        patch("ray.air.execution._internal.actor_manager.RayActorError", dead),
-        patch("ray.tune.execution.tune_controller.RayActorError", dead),
-    ):
-        yield
 
 
 @contextmanager

@@ -18,7 +18,9 @@ from lt_core.training.carried import carried, received
 if TYPE_CHECKING:
     from lt_core.training import Progress
 
-_REPORT_SECONDS = 1.0  # a trial waits at least this long between reports, which cost the driver more than a small epoch takes
+#: A trial waits at least this long between reports: while the driver handles one, the trial stands still.
+_REPORT_SECONDS = 1.0
+_WORTH_A_REPORT = 2.0  # a trial that is expected to end within this many seconds reports nothing more before its record
 
 
 def packed(job: Job, gpus: float, wants_progress: bool = False) -> str:
@@ -69,12 +71,14 @@ def trainable() -> type:
             return True
 
         def step(self) -> dict[str, Any]:
-            start = time.monotonic()
+            start = now = time.monotonic()
             while True:
-                step = next(self.steps)
+                before, step, now = now, next(self.steps), time.monotonic()
                 if isinstance(step, TrialResult):
                     return {"done": True, "record": step.to_record()}
-                if time.monotonic() - start > _REPORT_SECONDS or (self.wants_progress and step.point):
+                left = (now - before) * (step.epochs - step.epoch)  # if every epoch takes as long as this one
+                due = now - start > _REPORT_SECONDS and left > _WORTH_A_REPORT
+                if due or (self.wants_progress and step.point):
                     return {"done": False, "epoch": step.epoch, "epochs": step.epochs, "point": step.point}
 
     return Trial

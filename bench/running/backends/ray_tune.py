@@ -14,7 +14,7 @@ from bench.running import scratch, stopping
 from bench.running.backends.base import Interrupted, Job, JobSource, Listener
 from bench.running.backends.ray_connect import connect
 from bench.running.backends.ray_driver import RETRIES, hub_for, scheduler_for, searcher_for
-from bench.running.backends.ray_start import a_lack_of_memory_survived, ready_workers_taken
+from bench.running.backends.ray_loop import tune_changed
 from bench.running.backends.ray_trial import packed, trainable
 from bench.running.backends.ray_watch import watched
 from lt_core.errors import UserError, in_a_line
@@ -116,7 +116,7 @@ class RayTune:
                 ),
             )
             try:
-                with ready_workers_taken(), a_lack_of_memory_survived():
+                with tune_changed():
                     tuner.fit()
             except Exception:
                 if hub.error is None:
