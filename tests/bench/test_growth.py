@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.metrics import of_finished
+from bench.records import record_files
 from bench.records.beside import Beside
 from bench.records.nested import written, written_spec
 from bench.records.record import encoded
-from bench.records.record_files import RecordFiles
 from bench.records.store import Store
 from bench.report.tables.cells import cell_of, cells_of
 from bench.suites import cost
@@ -31,8 +31,8 @@ def run(tmp_path):
 
 def test_records_of_a_few_trials_are_read_alone(run, monkeypatch):
     wanted = set(run.frame()["trial_id"].head(2))
-    read, real = [], RecordFiles._loaded
-    monkeypatch.setattr(RecordFiles, "_loaded", lambda self, path: read.append(path) or real(self, path))
+    read, real = [], record_files.decoded
+    monkeypatch.setattr(record_files, "decoded", lambda content: read.append(content) or real(content))
     assert {result.trial_id for result in run.results_of(wanted)} == wanted
     assert len(read) == 2
 
@@ -42,13 +42,13 @@ def test_of_trials_without_a_record_there_is_nothing(run):
     assert [result.trial_id for result in run.results_of([first, "0000000000000000"])] == [first]
 
 
-def test_what_few_records_have_is_found_in_one_pass(tmp_path, run, monkeypatch):
+def test_what_few_records_have_is_found_in_one_pass_that_parses_only_these(tmp_path, run, monkeypatch):
     (record, other, *_) = sorted(run.records.glob("*.json"))
-    record.write_bytes(encoded(replace(run.read(record.stem), embedding=[[0.0, 1.0, 2]])))
-    read, real = [], RecordFiles._loaded
-    monkeypatch.setattr(RecordFiles, "_loaded", lambda self, path: read.append(path) or real(self, path))
+    record.write_bytes(encoded(replace(run.read(record.stem), embedding=[[0.0, 1.0, 2]], cause='says "embedding":[]')))
+    parsed, real = [], record_files.decoded
+    monkeypatch.setattr(record_files, "decoded", lambda content: parsed.append(content) or real(content))
     assert run.having("embedding") == {record.stem} and run.having("pictures") == set()
-    assert len(read) == len(run.frame())
+    assert parsed == [record.read_bytes()]
     assert Beside(synthetic.store(tmp_path / "own", [synthetic.trial("focal")]), [run]).having("embedding") == {record.stem}
     with run.lock():
         run.write(run.read(other.stem))
