@@ -27,7 +27,7 @@ class Interrupted(Exception):
 class Listener(Protocol):
     """Is told about trials while they run; part of the driver."""
 
-    #: Whether every point of a trial's learning curve must be reported, instead of one per second.
+    #: Whether every point of a trial's learning curve must be reported, instead of at most one per second.
     wants_progress: bool
 
     def progress(self, spec: TrialSpec, progress: Progress) -> str:

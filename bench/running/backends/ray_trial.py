@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from bench.running.backends.base import Job
@@ -71,9 +71,9 @@ def trainable() -> type:
             return True
 
         def step(self) -> dict[str, Any]:
-            start = now = time.monotonic()
+            start = now = monotonic()
             while True:
-                before, step, now = now, next(self.steps), time.monotonic()
+                before, step, now = now, next(self.steps), monotonic()
                 if isinstance(step, TrialResult):
                     return {"done": True, "record": step.to_record()}
                 left = (now - before) * (step.epochs - step.epoch)  # if every epoch takes as long as this one
