@@ -8,12 +8,15 @@ from typing import Any
 
 from bench.cli.wording import about, announce, file_list
 from bench.records.store import Store
+from bench.tuning.axes import RECIPE
 from bench.tuning.space import Space
 from lt_core.labels import counted, duration
 
 
 def space_words(space: Space, workers: int) -> str:
-    """What a tuning space contains, and its cost, estimated from each study's first setting."""
+    """What a tuning space contains, and its cost: that of each study's first setting, with as many epochs as its settings have in
+    the middle of their range.
+    """
     from bench.suites.cost import Prices
 
     lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices(announce)
@@ -29,8 +32,8 @@ def space_words(space: Space, workers: int) -> str:
         by = f" by {axes}" if axes else ""
         lines.append(f"  {study.name}: {' or '.join(study.methods)}{by}; first {study.method(study.first).label}")
         budget = counted(settings, "setting") if settings else f"{space.gpu_hours:g} hours"
-        specs = space.specs(study, study.first)
-        fresh = space.specs(study, study.first, fresh=True)
+        typical = {**study.first, **{axis.name: axis.middle() for axis in study.axes if axis.name == f"{RECIPE}epochs"}}
+        specs, fresh = space.specs(study, typical), space.specs(study, typical, fresh=True)
         cost = prices.estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
         searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on new {fresh_words(space)}"
         lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from lt_core.errors import UserError
@@ -62,6 +63,11 @@ class SearchAxis:
         if self.name in GROUPS or self.name == f"{RECIPE}model":
             return self.choices()
         return [self.low if self.values is None else self.values[0]]
+
+    def middle(self) -> float:
+        """The mean of its numbers, or of its bounds; a whole number if all of them are."""
+        numbers: Any = self.values if self.values is not None else (self.low, self.high)
+        return round(fmean(numbers)) if self.whole or all(isinstance(number, int) for number in numbers) else fmean(numbers)
 
     def choices(self) -> list[Any]:
         """The values for a grid.

@@ -94,6 +94,7 @@ class _File:
     pruner: str = param("none", "algorithm that stops unpromising trials", choices=PRUNERS)
     objectives: Any = param("balanced_accuracy", "metric to optimise on the validation split, or a list of metrics")
     plugins: Any = param((), PLUGINS)
+    base: str = param("", "another tuning space, by name or YAML file relative to this one, whose keys this one replaces")
 
 
 def space_names() -> list[str]:
@@ -117,8 +118,26 @@ def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
     """
     load_all(plugins)
     path = file_of(name, SPACES_DIR, "tuning space")
+    return parse_space(path.stem, {**_values(path), **{k: v for k, v in changes.items() if v is not None}}, own(path))
+
+
+def _values(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The keys of the file at ``path``, those of its base included. ``above``: the files that it is the base of.
+
+    Raises:
+        UserError: a file cannot be read, or is its own base.
+    """
     values = read_file(path, _File, "tuning space")
-    return parse_space(path.stem, {**values, **{k: v for k, v in changes.items() if v is not None}}, own(path))
+    base = values.get("base")
+    if not base:
+        return values
+    where = f"tuning space {path.stem}"
+    if not isinstance(base, str):
+        raise UserError(f"{where}: base must be the name or file of another tuning space, got {base!r}")
+    file = file_of(path.parent / base if base.endswith((".yaml", ".yml")) else base, SPACES_DIR, "tuning space", where)
+    if file.resolve() in (path.resolve(), *above):
+        raise UserError(f"{where}: its base, {base}, is based on this space itself")
+    return {**_values(file, (*above, path.resolve())), **values}
 
 
 def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) -> Space:

@@ -157,6 +157,25 @@ def test_values_have_the_type_of_what_they_set():
     assert study.first["recipe.lr"] == 1e-4 and study.first["recipe.epochs"] == 2
 
 
+def test_a_space_is_priced_by_the_epochs_in_the_middle_of_their_range(monkeypatch):
+    from bench.cli.tune_wording import space_words
+    from bench.suites import cost
+
+    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-3)
+    quick = {"data": {"dataset": "digits", "imbalance_factor": 1, "n_max": 40, "validation": 5}, "trials": 100}
+
+    def seconds(axes, epochs=2):
+        study = {"methods": "logit_adjusted", "space": {"tau": {"low": 1, "high": 2}, **axes}}
+        told: list[float] = []
+        monkeypatch.setattr("bench.cli.tune_wording.duration", lambda value: str(told.append(value)))
+        space_words(space(**quick, recipe={"base": "digits", "epochs": epochs}, studies={"la": study}), 2)
+        return told[-1]
+
+    assert seconds({"recipe.epochs": [1, 2, 3]}) == seconds({}, 2)
+    for values in ([2, 6], [2, 5, 5], {"low": 2, "high": 6}):
+        assert seconds({"recipe.epochs": values}) == seconds({}, 4) > 1.5 * seconds({}, 2)
+
+
 def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path):
     from bench.tuning.space import load_space
 
@@ -167,6 +186,33 @@ def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path
     file.write_bytes(b"about: \xff\xfe\n")
     with pytest.raises(UserError, match="is not UTF-8 text"):
         load_space(file)
+
+
+def test_a_space_takes_from_its_base_what_it_does_not_say(tmp_path):
+    near, far = tmp_path / "near.yaml", tmp_path / "far.yaml"
+    near.write_text("base: digits_cb\ntrials: 3\n")
+    far.write_text("base: near.yaml\nabout: two bases up\nstudies: {la: {methods: logit_adjusted, space: {tau: [1, 2]}}}\n")
+    base, made = load_space("digits_cb"), load_space(far)
+    assert (made.name, made.about, made.trials) == ("far", "two bases up", 3)
+    assert (made.recipe, made.data) == (base.recipe, base.data) and [study.name for study in made.studies] == ["la"]
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("loop.yaml", "tuning space loop: its base, loop.yaml, is based on this space itself"),
+        ("there.yaml", "tuning space there: its base, loop.yaml, is based on this space itself"),
+        ("digits_cbb", "tuning space loop: unknown tuning space 'digits_cbb': did you mean 'digits_cb'"),
+        ("lost.yaml", "lost.yaml cannot be read"),
+        ("[digits_cb]", "base must be the name or file of another tuning space, got ['digits_cb']"),
+    ],
+)
+def test_a_base_that_leads_nowhere_is_refused(tmp_path, base, words):
+    (tmp_path / "loop.yaml").write_text(f"base: {base}\n")
+    (tmp_path / "there.yaml").write_text("base: loop.yaml\n")
+    with pytest.raises(UserError) as caught:
+        load_space(tmp_path / "loop.yaml")
+    assert words in str(caught.value)
 
 
 def test_a_first_setting_is_called_published_only_where_a_paper_has_it():
