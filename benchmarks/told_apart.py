@@ -21,9 +21,11 @@ from experiments import Setting, against_named, errors, found
 from rank_intervals import coverage
 from tests_of_best import NAMED, TESTS, ours
 
+from bench.analysis.comparable import reported
 from bench.analysis.comparison import columns_of
 from bench.records.store import Store
 
+RESULTS = Path(__file__).resolve().parent.parent / "results"
 SPREAD, FACTOR_NAMES = 1.5, {1: "equal", 3: "threefold", 6: "sixfold"}
 
 
@@ -53,12 +55,13 @@ def settings() -> Iterator[Setting]:
 
 def of_our_rows() -> Iterator[Setting]:
     """Standard deviations of the committed rows, as measured. With three trials, they exaggerate how much methods differ."""
-    for records in sorted(Path("results").glob("*/records")):
-        frame = Store(records.parent).frame()
+    for rows in sorted(RESULTS.glob("*/trials.parquet")):
+        run = rows.parent
+        frame, _ = reported(Store(run).frame())
         for name, wide in columns_of(frame, "balanced_accuracy").items():
             spreads = 100 * wide.dropna(axis=1).std(ddof=1).to_numpy()
             if len(spreads) >= 5 and np.all(spreads > 0) and len(wide) > 1:
-                yield Setting(f"{records.parent.name}, {name}", spreads * SPREAD / np.median(spreads), len(wide))
+                yield Setting(f"{run.name}, {name}", spreads * SPREAD / np.median(spreads), len(wide))
 
 
 def main() -> None:

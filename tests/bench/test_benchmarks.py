@@ -160,3 +160,13 @@ def test_a_soak_goes_on_from_the_counts_of_earlier_sittings(monkeypatch, tmp_pat
     assert not second.clean
     with pytest.raises(SystemExit, match=r"already has a sitting with seed 0: give another --seed"):
         Count.begun(file, seed=0)
+
+
+def test_the_tests_of_significance_are_tried_on_the_spreads_of_every_committed_run(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from told_apart import of_our_rows
+
+    found = {setting.name: (len(setting.spreads), setting.blocks) for setting in of_our_rows()}
+    assert found["quick, digits IF 100"] == (18, 3)
+    assert found["frozen_cifar10, cifar10 IF 100"] == (53, 15), "a run without records counts too"
+    assert found["equal_budget_cifar10, cifar10 IF 100"] == (13, 15), "trials of a search are left out"

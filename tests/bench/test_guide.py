@@ -16,6 +16,7 @@ from bench.cli.app import app
 from bench.suites.grid import Grid
 from bench.suites.suite import load_suite, suite_names
 from bench.tuning.space import space_names
+from lt_core.cache import cache_dir
 from tests.bench.harness import ROOT
 from tests.bench.pages import Page, every_page, shortened
 
@@ -106,6 +107,15 @@ def test_the_page_on_metrics(call, tmp_path):
     said = run_page(Page("docs/metrics.md"), call, tmp_path)
     assert said["check two_worst.py"].endswith(" passed, 0 failed\n")
     assert "mean recall of the two worst classes" in list(said.values())[-1]
+
+
+@pytest.mark.slow
+def test_the_page_on_frozen_backbones(call, tmp_path):
+    """Its file of views, at 32 pixels; each view has a folder of its own in the cache that the page names."""
+    said = run_page(Page("docs/frozen.md"), call, tmp_path, {"size=112": "size=32"})
+    assert "size=32,weights=57934424,views=3]" in said["run views.yaml"]
+    folders = [path.name for path in (cache_dir() / "features").glob("digits-*") if path.is_dir()]
+    assert sorted(name.split("-")[2] for name in folders if "-view" in name) == ["view1", "view2"] and len(folders) == 3
 
 
 @pytest.mark.slow
