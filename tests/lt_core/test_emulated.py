@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from lt_core.data.loader import Images, Split
 from lt_core.methods import METHODS, resolve
 from lt_core.parts import build_parts
 from lt_core.testing.emulated import Emulated, emulated_gpu
 from lt_core.testing.gpu_rules import Refused
 from lt_core.testing.on_gpu import emulation_spec, on_emulated_gpu, told
+from lt_core.testing.trials import tiny_spec
+from lt_core.training.loop import Training
 
 GPU = "cuda"
 
@@ -99,6 +102,21 @@ def test_waits_and_uploads_are_counted_by_line(gpu, work, waits, uploads):
         "upload": uploads,
     }
     assert all("test_emulated.py:" in line for _, line, _ in gpu.costs)
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")  # of the weights, which nothing here reads
+def test_what_a_recorded_step_of_adam_uses_is_on_the_card_after_a_checkpoint(gpu, tmp_path):
+    """Its rate, and the number of steps, which it increases. Checkpoints are read to the CPU."""
+    images = Images(torch.zeros(60, 8, 8, 1, dtype=torch.uint8).to(GPU), torch.zeros(60, dtype=torch.int64).to(GPU))
+    split = Split(images, images, images, torch.tensor([60.0, 1.0], dtype=torch.float64).to(GPU), (8, 8, 1))
+    one, other = (Training(tiny_spec(optimizer="adam"), split, torch.device("cuda", 0)) for _ in range(2))
+    one.run_epoch()  # a single step, so that nothing is recorded
+    torch.save(one.state(), tmp_path / "state.pt")
+    other.restore(torch.load(tmp_path / "state.pt", map_location="cpu", weights_only=True))
+    for training in (one, other):
+        counts = [state["step"] for state in training.optimizer.state.values()]
+        assert counts and all(count.is_cuda and float(count) == 1 for count in counts)
+        assert all(group["capturable"] and group["lr"].is_cuda for group in training.optimizer.param_groups)
 
 
 def plain(method):
