@@ -125,7 +125,7 @@ def plain(method):
 
 #: Waits and uploads per step, for the methods whose steps have any; all others have none.
 COSTS = {
-    "range_loss": (60, 0),  # its classes are looked up by masks
+    "range_loss": (3, 0),  # which classes there are, how large they are, and how many of their ranges are not 0
     "joint_alt": (10, 0),  # which images are to be translated
     "fixmatch": (0, 3),  # which image has which operation, how strong, and the squares of cutout
     "fixmatch_da": (0, 3),
