@@ -17,7 +17,9 @@ from lt_core.testing.emulated import Emulated, emulated_gpu
 from lt_core.testing.gpu_rules import Refused
 from lt_core.testing.on_gpu import emulation_spec, on_emulated_gpu, told
 from lt_core.testing.trials import tiny_spec
+from lt_core.training import run_trial
 from lt_core.training.loop import Training
+from lt_core.training.runtime import Runtime
 
 GPU = "cuda"
 
@@ -134,6 +136,20 @@ def test_a_card_evaluates_more_images_at_once(gpu, monkeypatch, device, batches)
     monkeypatch.setattr(training, "forward", lambda shown, **keys: passed.append(len(shown)) or forward(shown, **keys))
     features_of(training, split.test)
     assert passed == batches
+
+
+@pytest.mark.parametrize(
+    ("label", "named"),
+    [("joint_aug", True), ("joint_aug[gan_share=0]", False), ("softmax", False)],
+)
+def test_a_row_names_the_operation_that_a_card_cannot_repeat(label, named):
+    """CycleGANs have one, if they are trained at all. On a CPU there is none."""
+    spec = emulation_spec(label)
+    result, _ = on_emulated_gpu(spec)
+    assert result.status == "ok", result.traceback
+    said = result.environment.get("not_repeatable")
+    assert said == ("gradient of CycleGAN's reflection padding" if named else None)
+    assert "not_repeatable" not in run_trial(spec, Runtime(device="cpu")).environment
 
 
 def plain(method):
