@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,44 @@ def test_the_rule_of_precision_auto_is_called_wrong_only_if_every_round_says_so(
     from train_speed import verdict
 
     assert words in verdict("float32", "bfloat16", Spread(ratios), "precision auto")
+
+
+@pytest.mark.parametrize(
+    ("ratios", "enough"),
+    [((0.9, 0.95, 0.99), False), ((0.9, 0.97, 0.99), True), ((0.96, 0.96, 1.0, 1.0, 0.96), False), ((1.0,), True)],
+)
+def test_auto_is_near_the_best_if_the_median_of_the_rounds_is(monkeypatch, ratios, enough):
+    """A single round by chance neither passes nor fails it; the words say the same as the exit code."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from common import Spread
+    from train_speed import near
+
+    assert near(Spread(ratios)) == (enough, "within 3 %" if enough else "MORE THAN 3 % BEHIND")
+
+
+@pytest.mark.parametrize(("slow", "code"), [(1.0, 0), (0.5, 1)])
+def test_the_exit_code_says_whether_auto_is_near_the_best(monkeypatch, slow, code):
+    """Every way is as fast as the others, except that `auto` has a share of their speed in all rounds but the last."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import train_speed
+
+    def turns(ways, rounds):
+        auto = next(iter(ways))
+        return {way: [slow if way == auto and turn < rounds - 1 else 1.0 for turn in range(rounds)] for way in ways}
+
+    for name, value in {
+        "busy": lambda: 0.0, "cpus": lambda: 1, "taking_turns": turns, "autocast_dtype": lambda precision, device: torch.bfloat16,
+        "our_training": lambda *what: None, "seconds_of_epoch": lambda *what: 1.0, "as_usual": lambda threads: None,
+        "Usual": lambda *what: Namespace(seconds=lambda images: 1.0), "step_milliseconds": lambda *what: {"all": 1.0},
+    }.items():  # fmt: skip
+        monkeypatch.setattr(train_speed, name, value)
+    monkeypatch.setattr(sys, "argv", ["train_speed.py", "--device", "cpu", "--rounds", "3", "--images-per-round", "4"])
+    try:
+        train_speed.main()
+        ended = 0
+    except SystemExit as error:
+        ended = error.code
+    assert ended == code
 
 
 @pytest.mark.slow
