@@ -126,9 +126,19 @@ def refuse_busy(when: str, share: float | None) -> None:
 
 
 def write_json(path: Path | None, values: dict[str, Any]) -> None:
-    """Write ``values`` to ``path``, if one is given."""
+    """Write ``values`` to ``path``, if one is given. Whoever is stopped meanwhile leaves the earlier file as it was."""
     if path is not None:
-        path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+        beside = path.with_name(f"{path.name}.new")
+        beside.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+        beside.replace(path)
+
+
+def measured_before(path: Path | None, device: str) -> dict[str, Any]:
+    """What a benchmark has already written to ``path`` on this kind of device; empty if there is nothing."""
+    if path is None or not path.exists():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found if found.get("device") == device else {}
 
 
 def peak_gib(usage: resource.struct_rusage) -> float:

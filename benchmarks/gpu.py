@@ -1,16 +1,18 @@
 """All measurements that need a GPU, in half an hour. The most useful come first, in case time runs out.
 
-You can stop it at any time: finished measurements are kept, and the same command continues.
+You can stop it at any time, and the same command continues: a part whose file in the folder of results is complete is not
+measured again (remove the file for that), nor is a method that was checked, and trials go on from their checkpoints.
 
     python benchmarks/gpu.py --data DIR                     # half an hour
     python benchmarks/gpu.py --minutes 10 --only speed,cells
     python benchmarks/gpu.py --dry                          # the same steps on a CPU, in a minute, without figures
 
 tests     the tests that need a GPU
-methods   every method on digits: does it finish, are two runs identical, and is a recorded run identical to one without recording
 speed     images per second: operation by operation, recorded (`lt_core.training.replay`), and by the usual recipe
+methods   every method on digits: does it finish, are two runs identical, and is a recorded run identical to one without recording
 together  images per second of 1, 2, 4, … processes at once, without NVIDIA's MPS and, where it is installed, with it
-cells     trials of cifar_lt, then of cb_table2, as many at once as `together` found best; each leaves a record of `bench.py run`
+cells     trials of cifar_lt, crest_fold and cb_table2, in this order, as many at once as `together` found best; each leaves a
+          record of `bench.py run`
 """
 
 from __future__ import annotations
@@ -21,24 +23,31 @@ import sys
 import time
 from pathlib import Path
 
+from common import measured_before, write_json
+
 HERE = Path(__file__).resolve().parent
-PARTS = ("tests", "methods", "speed", "together", "cells")
-_LIMITS = {"tests": 240.0, "methods": 240.0, "speed": 180.0, "together": 240.0}  # seconds; the cells get the rest
+PARTS = ("tests", "speed", "methods", "together", "cells")
+SUITES = ("cifar_lt", "crest_fold", "cb_table2")
+_LIMITS = {"tests": 240.0, "speed": 180.0, "methods": 240.0, "together": 240.0}  # seconds; the cells get the rest
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--minutes", type=float, default=30.0, help="time limit for everything (default 30)")
     asked.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="parts to run, in this order")
-    asked.add_argument("--out", type=Path, default=Path("results/runs/gpu"), metavar="DIR", help="folder for the results")
-    asked.add_argument("--suites", nargs="+", default=["cifar_lt", "cb_table2"], help="suites whose trials are run, in order")
+    asked.add_argument("--out", type=Path, metavar="DIR", help="folder for the results [default: results/runs/gpu, or gpu_dry]")
+    asked.add_argument("--suites", nargs="+", default=SUITES, help="suites whose trials are run, in order")
     asked.add_argument("--data", help="folder with image sets")
     asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
     options = asked.parse_args()
+    options.out = (options.out or Path(f"results/runs/gpu{'_dry' if options.dry else ''}")).resolve()
     end = time.monotonic() + 60 * options.minutes
     options.out.mkdir(parents=True, exist_ok=True)
     failed = []
     for part in options.only.split(","):
+        if measured_before(file := options.out / f"{part}.json", "cpu" if options.dry else "cuda").get("complete"):
+            print(f"── {part}: measured before, see {file}", flush=True)
+            continue
         left = end - time.monotonic()
         if left < 5:
             failed.append(f"{part} (no time left)")
@@ -46,9 +55,18 @@ def main() -> None:
         print(f"── {part}, {left:.0f} s left", flush=True)
         begun = time.monotonic()
         reason = run(command(part, options, left), min(left, _LIMITS.get(part, left)))
+        if part == "tests" and not reason and (device := _device(options.dry)):
+            write_json(file, {"device": device, "complete": True})
         print(f"── {part}: {reason or 'ok'}, {time.monotonic() - begun:.0f} s", flush=True)
         failed += [f"{part} ({reason})"] if reason else []
     sys.exit(f"not finished: {', '.join(failed)}" if failed else 0)
+
+
+def _device(dry: bool) -> str:
+    """The kind of device that the tests ran on; empty if they found no card and were skipped."""
+    import torch
+
+    return "cpu" if dry else "cuda" if torch.cuda.is_available() else ""
 
 
 def command(part: str, options: argparse.Namespace, left: float) -> list[str]:

@@ -64,13 +64,17 @@ class Cells:
 
     def start(self, spec: TrialSpec) -> subprocess.Popen[bytes]:
         """Start `bench.py run` for one trial, in a process of its own."""
-        where = ",".join(
-            f"{key}={getattr(spec.data, key)}" for key in ("dataset", "imbalance_type", "imbalance_factor", "subset_seed")
-        )
-        chosen = ["--only", f"={spec.method.label}", "--where", where, "--seeds", f"={spec.seed}"]
-        words = [sys.executable, "bench.py", "run", self.suite, "--backend", "inline", "--checkpoint-every", "20", *chosen]
-        words += ["--out", str(self.folder(spec)), *self.options]
+        words = [sys.executable, "bench.py", "run", self.suite, "--backend", "inline", "--checkpoint-every", "20"]
+        chosen = [word for key, value in selecting(spec).items() for word in (f"--{key}", value)]
+        words += [*chosen, "--out", str(self.folder(spec)), *self.options]
         return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+def selecting(spec: TrialSpec) -> dict[str, str]:
+    """Options of `run`, and their values, that select this trial of a suite and no other."""
+    data = spec.data
+    where = ",".join(f"{key}={getattr(data, key)}" for key in ("dataset", "imbalance_type", "imbalance_factor", "subset_seed"))
+    return {"only": f"={spec.method.label}", "where": where, "seeds": f"={spec.seed}"}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every method on a GPU, on digits: whether it finishes, whether two runs give the same figures, and whether a recorded run gives
 the same figures as one without recording. Part of `gpu.py`. Several processes run at once, each of which takes the next method.
+Methods that FILE has are not checked again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter
 from typing import Any
 
 import torch
-from common import cpus, parser, print_table, write_json
+from common import cpus, measured_before, parser, print_table, write_json
 from gpu_speed import recording
 
 from lt_core.methods import METHODS
@@ -49,6 +50,12 @@ def differing(one: TrialResult, other: TrialResult) -> dict[str, Any]:
     return {key: (value, theirs.get(key)) for key, value in ours.items() if value != theirs.get(key)}
 
 
+def left(found: list[dict[str, Any]], names: list[str], kind: str) -> list[tuple[str, str, str]]:
+    """The methods of ``names`` and precisions that are not among the rows ``found``, as tasks for `checked`."""
+    done = {(row["method"], row["precision"]) for row in found}
+    return [(name, precision, kind) for precision in PRECISIONS for name in names if (name, precision) not in done]
+
+
 def main() -> None:
     asked = parser(__doc__)
     asked.add_argument("--dry", action="store_true", help="check five methods on a CPU")
@@ -56,15 +63,17 @@ def main() -> None:
     options = asked.parse_args()
     kind = "cpu" if options.dry else "cuda"
     names = ["softmax", "ldam_drw", "crt", "mixup", "fixmatch"] if options.dry else list(METHODS)
-    tasks = [(name, precision, kind) for precision in PRECISIONS for name in names]
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = measured_before(options.json, kind).get("rows", [])
+    tasks = left(found, names, kind)
+    number = len(found) + len(tasks)
+    write_json(options.json, {"device": kind, "complete": not tasks, "rows": found})
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         for row in pool.imap_unordered(checked, tasks):
             found.append(row)
             well = row["status"] == "ok" and row["same_twice"] and row["same_as_each_operation"]
             if not well:
                 print({k: v for k, v in row.items() if k != "seconds"}, flush=True)
-            write_json(options.json, {"rows": found})
+            write_json(options.json, {"device": kind, "complete": len(found) == number, "rows": found})
     print_table(
         f"{len(names)} methods on {kind}, digits, 3 epochs",
         ["", "methods", "ok", "same twice", "recorded as each operation"],

@@ -92,7 +92,8 @@ def main() -> None:
         ],
     )
     figures = {name: {"median": r.median, "min": r.low, "max": r.high, "n": len(r.values)} for name, r in rates.items()}
-    write_json(options.json, {**machine(device.type), "images": images, "same": same, "images_per_second": figures})
+    about = {**machine(device.type), "complete": True, "images": images}
+    write_json(options.json, {**about, "same": same, "images_per_second": figures})
 
 
 if __name__ == "__main__":

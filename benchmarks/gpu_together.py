@@ -98,14 +98,14 @@ def main() -> None:
     rates = {} if options.mps_only else {"taking turns": measured(numbers, *shared)}
     print(rates, flush=True)
     about = {**machine(kind), "images": images, "seconds": SECONDS, "setting": options.setting or "ours"}
-    write_json(options.json, {**about, "images_per_second": rates})
+    write_json(options.json, {**about, "complete": False, "images_per_second": rates})
     if not options.dry and shutil.which("nvidia-cuda-mps-control"):
         try:
             with mps():
                 rates["MPS"] = measured(numbers, *shared)
         except Exception as error:  # whether MPS works depends on the machine
             print(f"MPS is installed but does not work: {type(error).__name__} {error}")
-    write_json(options.json, {**about, "images_per_second": rates})
+    write_json(options.json, {**about, "complete": True, "images_per_second": rates})
     print_table(
         f"ResNet-32, training images/s of all processes together on {about['device_name']}",
         ["processes", *map(str, numbers)],

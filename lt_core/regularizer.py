@@ -72,21 +72,28 @@ class Range(Regularizer):
     def term(self, features: Tensor, labels: Tensor) -> Tensor:
         """α·intra + β·inter of one batch."""
         # From differences, not from |a|² − 2ab + |b|², which cancels, and the slope of whose square root is infinite at 0.
-        present, members = labels.unique(return_inverse=True)
+        # The sizes of classes come to the host once, so that classes are slices: masks would make it wait for each of them.
+        present, members, counts = labels.unique(return_inverse=True, return_counts=True)
         same = members[:, None] == members[None, :]
         squared = (features[:, None, :] - features[None, :, :]).square().sum(dim=2)
         pairs = torch.where(same.triu(diagonal=1), squared, -1.0)
+        by_class = members.argsort(stable=True)
+        blocks, end = pairs[by_class][:, by_class], 0
+        ranges = []
+        for size in counts.tolist():
+            start, end = end, end + size
+            mine = blocks[start:end, start:end].flatten()
+            ranges.append(mine.topk(min(self.range_k, len(mine))).values)
+        # Equal images have no range, and a mean with 1/0 does not exist.
+        numbers: list[int] = torch.stack([(largest > 0).sum() for largest in ranges]).tolist()
         intra = features.new_zeros(())
-        for c in range(len(present)):
-            mine = pairs[members == c][:, members == c].flatten()
-            largest = mine.topk(min(self.range_k, len(mine))).values
-            largest = largest[largest > 0]  # equal images have no range, and a mean with 1/0 does not exist
-            if len(largest):
-                intra = intra + len(largest) / (1 / largest).sum()
+        for largest, number in zip(ranges, numbers, strict=True):
+            if number:
+                intra = intra + number / (1 / largest[:number]).sum()
         if len(present) < 2:
             return self.range_alpha * intra
         sums = features.new_zeros(len(present), features.shape[1]).index_add(0, members, features)
-        centres = sums / torch.bincount(members, minlength=len(present))[:, None]
+        centres: Tensor = sums / counts[:, None]
         between = (centres[:, None, :] - centres[None, :, :]).square().sum(dim=2)
-        nearest = between[~torch.eye(len(present), dtype=torch.bool, device=features.device)].min()
+        nearest = between.masked_fill(torch.eye(len(present), dtype=torch.bool, device=features.device), torch.inf).min()
         return self.range_alpha * intra + self.range_beta * (self.range_margin - nearest).relu()

@@ -148,6 +148,12 @@ class Stages(Part):
         """
         return 3.0 * images * step_of(spec).cost * self.epochs(spec)
 
+    def not_repeatable(self, spec: TrialSpec) -> str:
+        """The operation in the trainings that may give other bits each time on a GPU, because CUDA has no deterministic form of
+        it; empty if there is none.
+        """
+        return ""
+
     def network(self, made: Blueprint) -> Net:
         """An untrained network of the same form as the last training's, into which kept weights are read."""
         return made.plain()

@@ -128,6 +128,9 @@ class Joint(Stages):
     def epochs(self, spec: TrialSpec) -> int:
         return self.before(spec.recipe, _counts(spec)) + spec.recipe.epochs
 
+    def not_repeatable(self, spec: TrialSpec) -> str:
+        return "gradient of CycleGAN's reflection padding" if self.missing(_counts(spec)).any() else ""
+
     def work(self, spec: TrialSpec, images: int) -> float:
         counts = _counts(spec)
         beside, made = self.beside(spec.recipe, counts), float(self.missing(counts).sum())

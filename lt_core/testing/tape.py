@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -56,9 +57,20 @@ def _tensors(value: Any) -> list[Tensor]:
 def tape(body: Callable[[], None], generators: Sequence[Generator], earlier: Recording | None) -> Tape:
     """A `lt_core.training.replay.Recorder` for tensors on a CPU."""
     made = Tape()
-    with made:
+    with made, _capturing():
         body()
     return made
+
+
+@contextmanager
+def _capturing():  # type: ignore[no-untyped-def]
+    """In this block torch believes that a CUDA graph is being captured, so that optimisers refuse what they refuse then."""
+    stream = SimpleNamespace(is_capturing=lambda: True)
+    with (
+        patch.object(torch.accelerator, "current_accelerator", lambda *always, **how: torch.device("cuda")),
+        patch.object(torch.accelerator, "current_stream", lambda *which: stream),
+    ):
+        yield
 
 
 @contextmanager

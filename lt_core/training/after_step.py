@@ -20,13 +20,18 @@ def move_average(averaged: Net, model: Net, recipe: Recipe) -> None:
     mean_norms = recipe.ema_norms == "averaged"
     ours: list[Tensor] = list(averaged.parameters())
     theirs: list[Tensor] = list(model.parameters())
+    copies: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}  # a GPU copies those of one type in one launch
     for mine, buffer in zip(averaged.buffers(), model.buffers(), strict=True):
         if mean_norms and buffer.is_floating_point():
             ours.append(mine)
             theirs.append(buffer)
         else:
-            mine.copy_(buffer)
+            targets, sources = copies.setdefault(buffer.dtype, ([], []))
+            targets.append(mine)
+            sources.append(buffer)
     torch._foreach_lerp_(ours, theirs, 1 - recipe.ema)
+    for targets, sources in copies.values():
+        torch._foreach_copy_(targets, sources)
 
 
 @torch.no_grad()

@@ -32,7 +32,7 @@ from lt_core.synthesis import Synthesis
 from lt_core.training.after_step import move_average, shrink
 from lt_core.training.enlarge import enlarged
 from lt_core.training.fresh import fresh_network, start_at_prior
-from lt_core.training.optim import keep_rate_on_device, learning_rate, make_optimizer, set_rate
+from lt_core.training.optim import learning_rate, make_optimizer, make_recordable, set_rate
 from lt_core.training.replay import Replay, recorder_for
 from lt_core.training.runtime import autocast_dtype, drawing_from
 from lt_core.training.team import current
@@ -127,7 +127,7 @@ class Training:
         recorder = recorder_for(self.device)
         if recorder is None or self.team or not self.captured:
             return None
-        keep_rate_on_device(self.optimizer, self.rate, self.device)
+        make_recordable(self.optimizer, self.rate, self.device)
         return Replay(recorder, [self.augment])
 
     @property
@@ -295,7 +295,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.replay:
-            keep_rate_on_device(self.optimizer, self.rate, self.device)
+            make_recordable(self.optimizer, self.rate, self.device)
             self.replay.forget()
         self.order.set_state(state["order"])
         self.augment.set_state(state["augment"])

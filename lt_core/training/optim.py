@@ -42,10 +42,14 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def keep_rate_on_device(optimizer: Optimizer, rate: float, device: torch.device) -> None:
-    """Let the optimiser read its rate from the device's memory, so that a recorded step holds at any rate."""
+def make_recordable(optimizer: Optimizer, rate: float, device: torch.device) -> None:
+    """Let the optimiser's step be recorded, in a recording that holds at any rate: its rate is read from the device's memory, and
+    Adam is told so, because torch otherwise refuses to record it. Fused Adam computes the same either way.
+    """
     for group in optimizer.param_groups:
         group["lr"] = torch.full((), rate, device=device)
+        if "capturable" in group:
+            group["capturable"] = True
 
 
 def learning_rate(recipe: Recipe, epoch: int, fraction: float) -> float:

@@ -195,6 +195,7 @@ class RunningTrial:
             self.book.curve.pop()
         assert self.test is not None
         confusion, class_counts = self.test.recorded()
+        not_repeatable = self.stages.not_repeatable(self.spec) if self.context.device.type == "cuda" else ""
         validation_confusion, validation_class_counts = self.validation.recorded() if self.validation else ([], {})
         return TrialResult(
             self.spec,
@@ -213,6 +214,7 @@ class RunningTrial:
             images_per_second=self.book.images_seen / self.clock.seconds["train"],
             environment={
                 **describe(self.runtime, training.dtype),
+                **({"not_repeatable": not_repeatable} if not_repeatable else {}),
                 "data_fingerprint": self.images.fingerprint,
                 "subset_fingerprint": self.images.subset_fingerprint,
                 **({"features_fingerprint": self.images.features} if self.images.features else {}),

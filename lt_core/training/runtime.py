@@ -73,7 +73,8 @@ def _make_repeatable(kind: str) -> None:
     - cuDNN's search times its kernels and takes the fastest, which can differ each time, even among deterministic kernels.
       Its heuristics, which replace the search, depend only on shapes.
     - Sums by atomic additions (scatter_add, index_add, cumsum of floats, gradients of gather): torch has a sorted form of each.
-      An operation without one, such as the gradient of reflection padding in CycleGANs, only gives a warning.
+      An operation without one, such as the gradient of reflection padding in CycleGANs, only gives a warning, and the record
+      names it (`lt_core.stages.Stages.not_repeatable`).
     - cuBLAS shares its workspace between streams unless it has its own buffers, whose sizes it reads when it is first used.
 
     Torch would also fill new memory with NaN, to reveal reads of it. This is switched off, because it costs a launch for each

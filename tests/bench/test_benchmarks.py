@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from bench.suites.planning import plan
+from bench.suites.suite import load_suite
 from lt_core.data import registered
 from lt_core.data.pictures.manifest import read_manifest
 from lt_core.recipes import RECIPES
@@ -40,6 +43,44 @@ def test_the_rule_of_precision_auto_is_called_wrong_only_if_every_round_says_so(
     assert words in verdict("float32", "bfloat16", Spread(ratios), "precision auto")
 
 
+@pytest.mark.parametrize(
+    ("ratios", "enough"),
+    [((0.9, 0.95, 0.99), False), ((0.9, 0.97, 0.99), True), ((0.96, 0.96, 1.0, 1.0, 0.96), False), ((1.0,), True)],
+)
+def test_auto_is_near_the_best_if_the_median_of_the_rounds_is(monkeypatch, ratios, enough):
+    """A single round by chance neither passes nor fails it; the words say the same as the exit code."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from common import Spread
+    from train_speed import near
+
+    assert near(Spread(ratios)) == (enough, "within 3 %" if enough else "MORE THAN 3 % BEHIND")
+
+
+@pytest.mark.parametrize(("slow", "code"), [(1.0, 0), (0.5, 1)])
+def test_the_exit_code_says_whether_auto_is_near_the_best(monkeypatch, slow, code):
+    """Every way is as fast as the others, except that `auto` has a share of their speed in all rounds but the last."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import train_speed
+
+    def turns(ways, rounds):
+        auto = next(iter(ways))
+        return {way: [slow if way == auto and turn < rounds - 1 else 1.0 for turn in range(rounds)] for way in ways}
+
+    for name, value in {
+        "busy": lambda: 0.0, "cpus": lambda: 1, "taking_turns": turns, "autocast_dtype": lambda precision, device: torch.bfloat16,
+        "our_training": lambda *what: None, "seconds_of_epoch": lambda *what: 1.0, "as_usual": lambda threads: None,
+        "Usual": lambda *what: Namespace(seconds=lambda images: 1.0), "step_milliseconds": lambda *what: {"all": 1.0},
+    }.items():  # fmt: skip
+        monkeypatch.setattr(train_speed, name, value)
+    monkeypatch.setattr(sys, "argv", ["train_speed.py", "--device", "cpu", "--rounds", "3", "--images-per-round", "4"])
+    try:
+        train_speed.main()
+        ended = 0
+    except SystemExit as error:
+        ended = error.code
+    assert ended == code
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(660)  # a processor without bfloat16 takes minutes
 def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
@@ -49,12 +90,15 @@ def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
         "methods: [softmax, ce_drw]\nseeds: 2\n"
     )
     words = [sys.executable, "benchmarks/gpu.py", "--dry", "--out", str(tmp_path / "out"), "--suites", str(suite)]
-    done = subprocess.run(
-        words, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert all(f"── {part}: ok" in done.stdout for part in ("tests", "methods", "speed", "together", "cells")), done.stdout
-    assert "4 records" in done.stdout
+    parts = ("tests", "speed", "methods", "together", "cells")
+    for said in ("ok", "measured before"):  # the same command a second time has only the trials to look for
+        done = subprocess.run(
+            words, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        places = [done.stdout.find(f"── {part}: {said}") for part in parts[:4]] + [done.stdout.find("── cells: ok")]
+        assert -1 not in places and places == sorted(places), done.stdout
+        assert "4 records" in done.stdout
     rows = json.loads((tmp_path / "out" / "methods.json").read_text())["rows"]
     assert rows and all(row["status"] == "ok" and row["same_twice"] and row["same_as_each_operation"] for row in rows)
     assert json.loads((tmp_path / "out" / "speed.json").read_text())["same"] == {"bfloat16": True, "float32": True}
@@ -74,6 +118,65 @@ def test_as_many_trials_share_a_card_as_was_fastest(monkeypatch, tmp_path, rates
     (tmp_path / "together.json").write_text(json.dumps({"images_per_second": rates}))
     assert best_number(tmp_path / "together.json") == best
     assert best_number(tmp_path / "missing.json") == (4, False)
+
+
+def test_what_a_card_was_measured_for_is_not_measured_again(monkeypatch, tmp_path):
+    """A part that was stopped, or that was run without a card, is run; trials are always looked for."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu
+
+    (tmp_path / "speed.json").write_text('{"device": "cuda", "complete": true}')
+    (tmp_path / "methods.json").write_text('{"device": "cuda", "complete": false, "rows": []}')
+    (tmp_path / "together.json").write_text('{"device": "cpu", "complete": true}')
+    started = []
+    monkeypatch.setattr(gpu, "run", lambda words, limit: started.append(Path(words[1]).stem) or "")
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--only", "speed,methods,together,cells", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        gpu.main()
+    assert ended.value.code == 0
+    assert started == ["gpu_methods", "gpu_together", "gpu_cells"]
+
+
+def test_methods_that_were_checked_are_not_checked_again(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from gpu_methods import left
+
+    found = [{"method": "softmax", "precision": "float32"}, {"method": "crt", "precision": "bfloat16"}]
+    assert left(found, ["softmax", "crt"], "cuda") == [("crt", "float32", "cuda"), ("softmax", "bfloat16", "cuda")]
+
+
+def test_a_file_that_is_being_written_is_the_earlier_one_until_it_is_complete(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from common import measured_before, write_json
+
+    file = tmp_path / "speed.json"
+    write_json(file, {"device": "cuda", "rows": [1]})
+
+    def stopped(path, text):
+        with open(path, "w") as half:
+            half.write(text[:5])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_json(file, {"device": "cuda", "rows": [1, 2]})
+    assert measured_before(file, "cuda") == {"device": "cuda", "rows": [1]}
+    assert measured_before(file, "cpu") == {} == measured_before(tmp_path / "none.json", "cuda")
+
+
+def test_semi_supervised_cells_are_run_before_table_2_and_each_cell_is_selected_alone(monkeypatch):
+    """They are trials of CReST's table, so that their records count there."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from gpu import SUITES
+    from gpu_cells import selecting
+
+    assert SUITES == ("cifar_lt", "crest_fold", "cb_table2")
+    fold = load_suite("crest_fold").specs
+    assert [spec.method.name for spec in fold] == ["fixmatch", "crest", "crest_plus"]
+    assert {spec.trial_id for spec in fold} <= {spec.trial_id for spec in load_suite("crest_table1").specs}
+    for suite, every in (("cifar_lt", 1), ("crest_fold", 1), ("cb_table2", 50)):
+        for spec in load_suite(suite).specs[::every]:
+            assert plan(load_suite(suite), **selecting(spec)).specs == (spec,)
 
 
 @pytest.fixture

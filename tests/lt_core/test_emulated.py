@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from lt_core import features
+from lt_core.data.loader import Images, Split
+from lt_core.features import features_of
 from lt_core.methods import METHODS, resolve
 from lt_core.parts import build_parts
 from lt_core.testing.emulated import Emulated, emulated_gpu
 from lt_core.testing.gpu_rules import Refused
 from lt_core.testing.on_gpu import emulation_spec, on_emulated_gpu, told
+from lt_core.testing.trials import tiny_spec
+from lt_core.training import run_trial
+from lt_core.training.loop import Training
+from lt_core.training.runtime import Runtime
 
 GPU = "cuda"
 
@@ -101,13 +108,57 @@ def test_waits_and_uploads_are_counted_by_line(gpu, work, waits, uploads):
     assert all("test_emulated.py:" in line for _, line, _ in gpu.costs)
 
 
+def sixty_images(device):
+    """A split in which all splits are the same 60 black images."""
+    images = Images(torch.zeros(60, 8, 8, 1, dtype=torch.uint8).to(device), torch.zeros(60, dtype=torch.int64).to(device))
+    return Split(images, images, images, torch.tensor([60.0, 1.0], dtype=torch.float64).to(device), (8, 8, 1))
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")  # of the weights, which nothing here reads
+def test_what_a_recorded_step_of_adam_uses_is_on_the_card_after_a_checkpoint(gpu, tmp_path):
+    """Its rate, and the number of steps, which it increases. Checkpoints are read to the CPU."""
+    one, other = (Training(tiny_spec(optimizer="adam"), sixty_images(GPU), torch.device("cuda", 0)) for _ in range(2))
+    one.run_epoch()  # a single step, so that nothing is recorded
+    torch.save(one.state(), tmp_path / "state.pt")
+    other.restore(torch.load(tmp_path / "state.pt", map_location="cpu", weights_only=True))
+    for training in (one, other):
+        counts = [state["step"] for state in training.optimizer.state.values()]
+        assert counts and all(count.is_cuda and float(count) == 1 for count in counts)
+        assert all(group["capturable"] and group["lr"].is_cuda for group in training.optimizer.param_groups)
+
+
+@pytest.mark.parametrize(("device", "batches"), [("cpu", [16, 16, 16, 12]), (GPU, [60])])
+def test_a_card_evaluates_more_images_at_once(gpu, monkeypatch, device, batches):
+    monkeypatch.setattr(features, "BATCH", 16)
+    split = sixty_images(device)
+    training, passed = Training(tiny_spec(), split, torch.device(device)), []
+    forward = training.forward
+    monkeypatch.setattr(training, "forward", lambda shown, **keys: passed.append(len(shown)) or forward(shown, **keys))
+    features_of(training, split.test)
+    assert passed == batches
+
+
+@pytest.mark.parametrize(
+    ("label", "named"),
+    [("joint_aug", True), ("joint_aug[gan_share=0]", False), ("softmax", False)],
+)
+def test_a_row_names_the_operation_that_a_card_cannot_repeat(label, named):
+    """CycleGANs have one, if they are trained at all. On a CPU there is none."""
+    spec = emulation_spec(label)
+    result, _ = on_emulated_gpu(spec)
+    assert result.status == "ok", result.traceback
+    said = result.environment.get("not_repeatable")
+    assert said == ("gradient of CycleGAN's reflection padding" if named else None)
+    assert "not_repeatable" not in run_trial(spec, Runtime(device="cpu")).environment
+
+
 def plain(method):
     return build_parts(resolve(method).params)["step"].captured
 
 
 #: Waits and uploads per step, for the methods whose steps have any; all others have none.
 COSTS = {
-    "range_loss": (60, 0),  # its classes are looked up by masks
+    "range_loss": (3, 0),  # which classes there are, how large they are, and how many of their ranges are not 0
     "joint_alt": (10, 0),  # which images are to be translated
     "fixmatch": (0, 3),  # which image has which operation, how strong, and the squares of cutout
     "fixmatch_da": (0, 3),

@@ -58,6 +58,27 @@ def test_replayed_steps_give_the_figures_of_each_operation(make_spec, figures, m
     assert figures(run_trial(spec, Runtime(device="cuda"))) == figures(replayed)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_of_adam_are_recorded_and_continued(make_spec, figures, monkeypatch, tmp_path, precision):
+    """Torch refuses to record an Adam that was not told so, and restoring replaces its state."""
+    spec = make_spec(precision=precision, epochs=10, warmup_by="step", optimizer="adam", lr=1e-3)
+    replayed = run_trial(spec, Runtime(device="cuda"))
+    assert replayed.status == "ok", replayed.traceback
+
+    from lt_core.training import trial_steps
+
+    runtime = Runtime(device="cuda", checkpoint=str(tmp_path / "c.pt"), checkpoint_every=0)
+    steps = trial_steps(spec, runtime)
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    *_, continued = trial_steps(spec, runtime)
+    assert figures(continued) == figures(replayed)
+    # Without a recorder the rate would be a double, which Adam divides before it rounds.
+    monkeypatch.setattr("lt_core.training.replay.EAGER_STEPS", 10**9)
+    assert figures(run_trial(spec, Runtime(device="cuda"))) == figures(replayed)
+
+
 @pytest.mark.parametrize(("one", "other"), [("cpu", "cuda"), ("cuda", "cpu")])
 def test_a_stage_one_or_a_checkpoint_of_the_other_device_is_trained_anew(make_spec, figures, tmp_path, one, other):
     crt, stages = make_spec("crt"), str(tmp_path / "stages")

@@ -5,6 +5,8 @@ lt_core.testing.recording checks for every method that replayed trainings are th
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -83,6 +85,35 @@ def test_a_training_that_goes_on_from_a_stored_state_records_anew():
         losses = [[training.run_epoch() for _ in range(4)] for training in (whole, again)]
     assert losses[0] == losses[1]
     assert torch.equal(weights_of(whole.model), weights_of(again.model))
+
+
+@pytest.mark.filterwarnings("error")  # torch warns of an Adam that may be recorded and is not
+def test_adam_is_recorded_with_the_weights_of_each_operation():
+    """On the tape as on a card, torch refuses to record an Adam that was not told so."""
+    spec = tiny_spec(batch_size=16, epochs=8, optimizer="adam", lr=1e-3)
+    (plain, its), (recorded, theirs) = (ended(spec, eager_steps) for eager_steps in (10**9, EAGER_STEPS))
+    assert len(recorded.replay.recorded) == 2
+    assert its == theirs and torch.equal(weights_of(plain.model), weights_of(recorded.model))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("one", "other"), [(True, True), (True, False), (False, True)])
+def test_a_stored_optimizer_goes_on_with_and_without_recording(optimizer, one, other):
+    """Checkpoints from before Adam was recorded, and those of a machine that does not record, are continued too."""
+    # A recorded step reads its rate in float32, which has this one exactly.
+    spec = tiny_spec(batch_size=16, epochs=8, optimizer=optimizer, lr=2**-10, milestones=(), drops=())
+
+    def training(recorded):
+        with recording_on_cpu() if recorded else nullcontext():
+            return first_training(spec, split_of(COUNTS))
+
+    whole, again = training(one), training(other)
+    for _ in range(4):
+        whole.run_epoch()
+    again.restore(torch.load(_stored(whole.state()), weights_only=True))
+    losses = [[one.run_epoch() for _ in range(4)] for one in (whole, again)]
+    assert losses[0] == losses[1] and torch.equal(weights_of(whole.model), weights_of(again.model))
+    assert all(group.get("capturable", True) for group in again.optimizer.param_groups) or not other
 
 
 def _stored(state):

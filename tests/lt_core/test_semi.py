@@ -21,6 +21,7 @@ from lt_core.stages.base import second_recipe
 from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
 from lt_core.steps.fixmatch import pass_rates
+from lt_core.testing.tape import Tape
 from lt_core.training import Runtime, run_trial, trial_steps
 from lt_core.training.after_step import move_average, shrink
 from lt_core.training.loop import Training
@@ -252,6 +253,16 @@ def test_the_averaged_model_is_a_moving_average_and_is_what_predicts(at_work, em
     for k, v in training.evaluated.state_dict().items():
         torch.testing.assert_close(v, expected[k])
     assert training.evaluated is training.averaged
+
+
+@pytest.mark.parametrize(("ema_norms", "types"), [("copied", 2), ("averaged", 1)])
+def test_an_average_takes_one_operation_and_one_for_each_type_that_is_copied(at_work, ema_norms, types):
+    """Statistics are of one type and numbers of batches of another. On a GPU, every copy would be a launch."""
+    training = at_work("softmax", ema=0.9, ema_norms=ema_norms)
+    with Tape() as tape:
+        move_average(training.averaged, training.model, training.recipe)
+    names = [func._overloadpacket.__name__ for func, *_ in tape.done]
+    assert sorted(names) == ["_foreach_copy_"] * types + ["_foreach_lerp_"]
 
 
 def test_all_that_is_not_frozen_shrinks_after_it_was_averaged(at_work):
