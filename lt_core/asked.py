@@ -12,7 +12,7 @@ from lt_core.data.loader import cut_for_evaluation
 from lt_core.errors import UserError
 from lt_core.explain import Explanation
 from lt_core.explain.scores import deletion, insertion, pointing, share_inside
-from lt_core.features import images_at_once
+from lt_core.features import BATCH, PIXELS
 from lt_core.frozen.label import Frozen
 from lt_core.trained import Trained
 
@@ -132,7 +132,7 @@ def _of_batch(trained: Trained, images: Tensor, labels: Tensor, found: Tensor) -
 
 
 def _batches(trained: Trained, read: Read, count: int) -> Iterator[Tensor]:
-    at_once = images_at_once(trained.scale.device, trained.shape[0], trained.shape[1])
+    at_once = max(1, min(BATCH, PIXELS // (trained.shape[0] * trained.shape[1])))
     for start in range(0, count, at_once):
         yield _on(trained, read(np.arange(start, min(start + at_once, count))))
 

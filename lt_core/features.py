@@ -12,21 +12,8 @@ from lt_core.data.loader import Images
 from lt_core.protocols import Predictor
 
 T = TypeVar("T")
-BATCH = 500  # images; larger batches do not fit into a CPU's cache
+BATCH = 500  # images; larger batches do not fit into a CPU's cache, and for a GPU the whole set is small
 PIXELS = 2**19  # images × height × width of a batch, so that a network's maps of photographs fit into memory
-#: How many times as much a GPU is given at once, so that the host has fewer operations to launch. Without gradients a network
-#: holds few maps at a time, so this takes less memory than training in usual batches.
-_ON_GPU = 4
-
-
-def images_at_once(device: torch.device, height: int, width: int) -> int:
-    """How many images of this size a network on ``device`` is given at once, if it is not in training.
-
-    >>> images_at_once(torch.device("cpu"), 32, 32), images_at_once(torch.device("cuda"), 32, 32)
-    (500, 2000)
-    """
-    times = _ON_GPU if device.type == "cuda" else 1
-    return min(times * BATCH, max(1, times * PIXELS // (height * width)))
 
 
 @torch.no_grad()
@@ -35,7 +22,7 @@ def batch_by_batch(predictor: Predictor, images: Images, say: Callable[[Tensor, 
     net, pixels = predictor.evaluated, images.pixels
     net.eval()
     height, width, _ = predictor.batches.shape
-    at_once = images_at_once(images.labels.device, height, width)
+    at_once = min(BATCH, max(1, PIXELS // (height * width)))
     for start in range(0, len(pixels), at_once):
         yield say(*predictor.forward(predictor.batches.for_evaluation(pixels[start : start + at_once]), net=net))
 

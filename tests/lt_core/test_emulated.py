@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lt_core import features
 from lt_core.data.loader import Images, Split
-from lt_core.features import features_of
 from lt_core.methods import METHODS, resolve
 from lt_core.parts import build_parts
 from lt_core.testing.emulated import Emulated, emulated_gpu
@@ -108,16 +106,12 @@ def test_waits_and_uploads_are_counted_by_line(gpu, work, waits, uploads):
     assert all("test_emulated.py:" in line for _, line, _ in gpu.costs)
 
 
-def sixty_images(device):
-    """A split in which all splits are the same 60 black images."""
-    images = Images(torch.zeros(60, 8, 8, 1, dtype=torch.uint8).to(device), torch.zeros(60, dtype=torch.int64).to(device))
-    return Split(images, images, images, torch.tensor([60.0, 1.0], dtype=torch.float64).to(device), (8, 8, 1))
-
-
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")  # of the weights, which nothing here reads
 def test_what_a_recorded_step_of_adam_uses_is_on_the_card_after_a_checkpoint(gpu, tmp_path):
     """Its rate, and the number of steps, which it increases. Checkpoints are read to the CPU."""
-    one, other = (Training(tiny_spec(optimizer="adam"), sixty_images(GPU), torch.device("cuda", 0)) for _ in range(2))
+    images = Images(torch.zeros(60, 8, 8, 1, dtype=torch.uint8).to(GPU), torch.zeros(60, dtype=torch.int64).to(GPU))
+    split = Split(images, images, images, torch.tensor([60.0, 1.0], dtype=torch.float64).to(GPU), (8, 8, 1))
+    one, other = (Training(tiny_spec(optimizer="adam"), split, torch.device("cuda", 0)) for _ in range(2))
     one.run_epoch()  # a single step, so that nothing is recorded
     torch.save(one.state(), tmp_path / "state.pt")
     other.restore(torch.load(tmp_path / "state.pt", map_location="cpu", weights_only=True))
@@ -125,17 +119,6 @@ def test_what_a_recorded_step_of_adam_uses_is_on_the_card_after_a_checkpoint(gpu
         counts = [state["step"] for state in training.optimizer.state.values()]
         assert counts and all(count.is_cuda and float(count) == 1 for count in counts)
         assert all(group["capturable"] and group["lr"].is_cuda for group in training.optimizer.param_groups)
-
-
-@pytest.mark.parametrize(("device", "batches"), [("cpu", [16, 16, 16, 12]), (GPU, [60])])
-def test_a_card_evaluates_more_images_at_once(gpu, monkeypatch, device, batches):
-    monkeypatch.setattr(features, "BATCH", 16)
-    split = sixty_images(device)
-    training, passed = Training(tiny_spec(), split, torch.device(device)), []
-    forward = training.forward
-    monkeypatch.setattr(training, "forward", lambda shown, **keys: passed.append(len(shown)) or forward(shown, **keys))
-    features_of(training, split.test)
-    assert passed == batches
 
 
 @pytest.mark.parametrize(
