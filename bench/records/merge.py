@@ -27,8 +27,9 @@ def figures_of(result: TrialResult) -> tuple[object, ...]:
 def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
     """Copy the records of ``sources`` into the run in ``out``.
 
-    If several runs have a trial, a finished record wins over a failed one; otherwise the first wins. Figures from other kinds of
-    device are left out and reported. Predictions and weights are copied with their record.
+    If several runs have a trial, a finished record wins over a failed one; otherwise the first wins. Other figures, from other
+    kinds of device or of operations that do not repeat themselves, are left out and reported. Predictions and weights are copied
+    with their record.
 
     Returns:
         The number of records added, and the number of trials that occurred more than once.
@@ -52,7 +53,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
                 shared += 1
                 others += _differs(known, result, store)
         if others:
-            words = "the target run already has them, with figures from another kind of device"
+            words = "the target run already has them, with figures of another kind of device or of an operation that varies"
             say(f"{counted(others, 'trial')} of {store.path} not merged: {words}")
     target = Store.create(out)
     with target.lock():
@@ -65,11 +66,13 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
 
 
 def _differs(known: TrialResult, other: TrialResult, store: Store) -> bool:
-    """Whether two kinds of device measured different figures for a trial; raise an error if two machines of one kind did."""
+    """Whether two machines measured different figures for a trial. Raise an error if they are of one kind and the record names no
+    operation that does not repeat itself.
+    """
     if not (known.status == other.status == OK and figures_of(known) != figures_of(other)):
         return False
     kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]
-    if kind[0] == kind[1]:
+    if kind[0] == kind[1] and not known.environment.get("not_repeatable"):
         raise UserError(
             f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has different "
             f"figures in another run on the same kind of machine ({kind[0][0]}): run `bench.py verify` on both to find out "

@@ -22,8 +22,8 @@ _IMAGES = ("data_fingerprint", "subset_fingerprint")
 
 @dataclass(frozen=True)
 class Verdict:
-    """One trial that was run again. ``kind`` says whether the figures are the same (SAME), different on another kind of device
-    (REPLICATE), or different although they should be the same (OTHER).
+    """One trial that was run again. ``kind`` says whether the figures are the same (SAME), different on another kind of device or
+    because an operation does not repeat itself (REPLICATE), or different although they should be the same (OTHER).
     """
 
     trial_id: str
@@ -42,8 +42,8 @@ class Verdict:
 def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterator[Verdict]:
     """Run ``sample`` finished trials of ``store`` again on this machine; ``seed`` chooses them.
 
-    On the same kind of device, figures must agree to the bit. On another kind they are a replicate, and the difference is
-    reported.
+    On the same kind of device, figures must agree to the bit, unless the record names an operation that does not repeat itself.
+    On another kind they are a replicate, and the difference is reported.
 
     Raises:
         UserError: the run has no finished trial, or a chosen trial needs a plug-in file that is not loaded.
@@ -84,6 +84,9 @@ def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
     difference = 100 * (again.metrics()["accuracy"] - stored.metrics()["accuracy"])
     words = f"accuracy {difference:+.2f} points; "
     unrecorded = "processor" not in stored.environment and "processor" in again.environment
+    not_repeatable = stored.environment.get("not_repeatable") if not device else None
+    if not images and not_repeatable:
+        return Verdict(*names, REPLICATE, f"{words}{not_repeatable} gives other bits each time")
     if images or not (device or unrecorded):
         return Verdict(
             *names,

@@ -112,6 +112,18 @@ def test_two_generations_of_a_processor_may_have_one_name(store, results, monkey
     assert verdict(results[1]).words == "identical figures"
 
 
+def test_a_trial_whose_record_names_an_operation_that_varies_may_have_other_figures(store, results, tmp_path):
+    varying = {**results[0].environment, "not_repeatable": "gradient of some padding"}
+    first = replace(results[0], environment=varying)
+    other = replace(first, confusion=results[1].confusion[::-1])
+    told: list[str] = []
+    assert merge([store("a", first), store("b", other)], tmp_path / "target", told.append) == (1, 1)
+    assert "1 trial of " in told[0] and "not merged" in told[0]
+    (verdict,) = verify(Store(tmp_path / "b"), 1, Runtime(device="cpu"))
+    assert verdict.kind == REPLICATE and verdict.good
+    assert verdict.words.endswith("gradient of some padding gives other bits each time")
+
+
 def test_both_through_the_command_line(store, results, tmp_path):
     a, b = store("a", results[0]), store("b", results[1])
     joined = cli("merge", str(a.path), str(b.path), "--out", str(tmp_path / "both"))
