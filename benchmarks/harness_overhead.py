@@ -2,6 +2,7 @@
 
 ray   bench.run into a temporary folder: plan, Ray Tune with 1 CPU per trial, a record on disk for each trial
 loop  for spec in specs: run_trial(spec, Runtime(threads=all CPUs)); no store, no harness, one process
+loops the same loop once per CPU at once, each with one thread and its share of the trials: the best that a harness can do
 
 Each runs in a process of its own, one after the other, and is timed from outside, including interpreter, imports and Ray's start,
 because a user waits for these too. The figures are wall seconds, trials per minute, and the ratio loop / ray (above 1, Ray is
@@ -56,42 +57,50 @@ def ray_side(trials: int) -> dict[str, Any]:
         }
 
 
-def loop_side(trials: int) -> dict[str, Any]:
-    """Run ``trials`` trials one after another, each with all CPUs."""
+def loop_side(trials: int, part: int = 0, parts: int = 1) -> dict[str, Any]:
+    """Run every ``parts``-th of ``trials`` trials, from number ``part``, one after another, each with its share of the CPUs."""
     from bench import load_suite, plan
     from lt_core.training import Runtime, run_trial
 
-    runtime, todo = Runtime(device="cpu", threads=cpus()), plan(load_suite(SUITE), limit=trials).todo
-    results = [run_trial(spec, runtime) for spec in todo]
+    runtime, todo = Runtime(device="cpu", threads=cpus() // parts), plan(load_suite(SUITE), limit=trials).todo
+    results = [run_trial(spec, runtime) for spec in todo[part::parts]]
     return {"trial_seconds": sum(sum(r.seconds.values()) for r in results), "ok": sum(r.status == "ok" for r in results)}
 
 
-SIDES = {"ray": ray_side, "loop": loop_side}
+def started(side: str, trials: int, told: Path, part: int = 0) -> subprocess.Popen[str]:
+    """A process that runs one side, or part of it, and writes its figures to ``told``."""
+    options = ["--trials", str(trials), "--side", side, "--part", str(part), "--json", str(told)]
+    return subprocess.Popen([sys.executable, __file__, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def timed(side: str, trials: int) -> dict[str, Any]:
-    """Run one side in a fresh process: the figures that it reports, its wall seconds and when it began."""
+    """Run one side in fresh processes: the figures that it reports, its wall seconds and when it began."""
     with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "told.json"
-        command = [sys.executable, __file__, "--trials", str(trials), "--side", side, "--json", str(told)]
+        files = [Path(folder) / f"{part}.json" for part in range(cpus() if side == "loops" else 1)]
         began, start = time.time(), time.perf_counter()
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        processes = [started(side, trials, told, part) for part, told in enumerate(files)]
+        said = [process.communicate()[0] for process in processes]
         wall = time.perf_counter() - start
-        if done.returncode:
-            sys.exit(f"{done.stdout}\nthe {side} side failed")
-        facts = json.loads(told.read_text())
-    if facts["ok"] != trials:
-        sys.exit(f"{side}: only {facts['ok']} of {trials} trials finished, so the times cannot be compared")
-    return {**facts, "wall": wall, "began": began}
+        if any(process.returncode for process in processes):
+            sys.exit("\n".join([*said, f"the {side} side failed"]))
+        facts = [json.loads(told.read_text()) for told in files]
+    ok = sum(each["ok"] for each in facts)
+    if ok != trials:
+        sys.exit(f"{side}: only {ok} of {trials} trials finished, so the times cannot be compared")
+    return {**facts[0], "trial_seconds": sum(each["trial_seconds"] for each in facts), "wall": wall, "began": began}
 
 
 def main() -> None:
     options = arguments()
     if options.side:
-        write_json(options.json, SIDES[options.side](options.trials))
+        if options.side == "ray":
+            facts = ray_side(options.trials)
+        else:
+            facts = loop_side(options.trials, options.part, cpus() if options.side == "loops" else 1)
+        write_json(options.json, facts)
         return
     trials, about = options.trials, {**machine("cpu"), "busy_before": busy()}
-    loop, ray = timed("loop", trials), timed("ray", trials)
+    loop, ray, loops = timed("loop", trials), timed("ray", trials), timed("loops", trials)
     running = ray["last_record"] - ray["first_start"]
     phases = {
         "ray_init_seconds": ray["connected"] - ray["began"],
@@ -99,28 +108,27 @@ def main() -> None:
         "running_seconds": running,
         "shutdown_seconds": ray["began"] + ray["wall"] - ray["last_record"],
         "overhead_seconds_per_trial": (ray["workers"] * running - ray["trial_seconds"]) / trials,
-        "trial_seconds": {"ours": ray["trial_seconds"] / trials, "usual": loop["trial_seconds"] / trials},
+        "trial_seconds": {name: of["trial_seconds"] / trials for name, of in (("ours", ray), ("usual", loop), ("bound", loops))},
     }
+    walls = [of["wall"] for of in (loop, ray, loops)]
     ratio = loop["wall"] / ray["wall"]
     print_table(
         f"{trials} trials of suite {SUITE} on {cpus()} CPUs ({about['device_name']})",
-        ["", "bare loop", f"Ray, {ray['workers']} workers"],
+        ["", "bare loop", f"Ray, {ray['workers']} workers", f"{cpus()} bare loops"],
         [
-            ["wall", *_seconds(loop["wall"], ray["wall"])],
-            ["trials/min", f"{60 * trials / loop['wall']:.1f}", f"{60 * trials / ray['wall']:.1f}"],
-            ["wall of the loop / wall", "1.00", f"{ratio:.2f}"],
-            ["a trial's own time", *_seconds(loop["trial_seconds"] / trials, ray["trial_seconds"] / trials)],
-            ["until ray.init is done", "", *_seconds(phases["ray_init_seconds"])],
-            ["until the first trial starts", "", *_seconds(phases["startup_seconds"])],
-            ["after the last record", "", *_seconds(phases["shutdown_seconds"])],
-            ["harness, per trial", "", *_seconds(phases["overhead_seconds_per_trial"])],
+            ["wall", *_seconds(*walls)],
+            ["trials/min", *(f"{60 * trials / wall:.1f}" for wall in walls)],
+            ["wall of the loop / wall", *(f"{loop['wall'] / wall:.2f}" for wall in walls)],
+            ["a trial's own time", *_seconds(*(of["trial_seconds"] / trials for of in (loop, ray, loops)))],
+            ["until ray.init is done", "", *_seconds(phases["ray_init_seconds"]), ""],
+            ["until the first trial starts", "", *_seconds(phases["startup_seconds"]), ""],
+            ["after the last record", "", *_seconds(phases["shutdown_seconds"]), ""],
+            ["harness, per trial", "", *_seconds(phases["overhead_seconds_per_trial"]), ""],
         ],
         busy_note(about),
     )
-    write_json(
-        options.json, {"ours": ray["wall"], "usual": loop["wall"], "ratio": ratio, "trials": trials, "workers": ray["workers"]}
-        | phases | about,
-    )  # fmt: skip
+    figures = {"ours": ray["wall"], "usual": loop["wall"], "bound": loops["wall"], "ratio": ratio}
+    write_json(options.json, {**figures, "trials": trials, "workers": ray["workers"], **phases, **about})
 
 
 def _seconds(*values: float) -> list[str]:
@@ -130,7 +138,8 @@ def _seconds(*values: float) -> list[str]:
 def arguments() -> argparse.Namespace:
     made = parser(__doc__)
     made.add_argument("--trials", type=int, default=60, metavar="N", help="number of trials of the suite (default 60)")
-    made.add_argument("--side", choices=tuple(SIDES), help=argparse.SUPPRESS)  # given to the child processes
+    made.add_argument("--side", choices=("ray", "loop", "loops"), help=argparse.SUPPRESS)  # given to the child processes
+    made.add_argument("--part", type=int, default=0, help=argparse.SUPPRESS)
     options = made.parse_args()
     if options.trials < 1:
         made.error("--trials must be at least 1")
