@@ -146,7 +146,7 @@ def test_a_node_that_does_not_see_the_runs_folder_sends_its_results_and_trains_s
 @pytest.mark.timeout(280)
 def test_two_nodes_give_the_figures_of_the_bare_loop_though_one_dies_and_the_cluster_stays(cluster, tmp_path):
     suite = tmp_path / "tiny.yaml"
-    suite.write_text(yaml.safe_dump({**TINY, "recipe": {"base": "digits", "epochs": 12}, "seeds": 1}))
+    suite.write_text(yaml.safe_dump({**TINY, "recipe": {"base": "digits", "epochs": 30}, "seeds": 1}))
     run = tmp_path / "tiny"
     process = start("run", str(suite), "--out", str(tmp_path), "--address", cluster.address, log=tmp_path / "log")
     try:
