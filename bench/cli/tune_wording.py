@@ -32,7 +32,8 @@ def space_words(space: Space, workers: int) -> str:
         by = f" by {axes}" if axes else ""
         lines.append(f"  {study.name}: {' or '.join(study.methods)}{by}; first {study.method(study.first).label}")
         budget = counted(settings, "setting") if settings else f"{space.gpu_hours:g} hours"
-        typical = {**study.first, **{axis.name: axis.middle() for axis in study.axes if axis.name == f"{RECIPE}epochs"}}
+        epochs = [axis for axis in study.axes if axis.name == f"{RECIPE}epochs" and axis.name in study.first]
+        typical = {**study.first, **{axis.name: axis.middle(space.sampler == "grid") for axis in epochs}}
         specs, fresh = space.specs(study, typical), space.specs(study, typical, fresh=True)
         cost = prices.estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
         searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on new {fresh_words(space)}"

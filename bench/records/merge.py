@@ -72,7 +72,7 @@ def _differs(known: TrialResult, other: TrialResult, store: Store) -> bool:
     if not (known.status == other.status == OK and figures_of(known) != figures_of(other)):
         return False
     kind = [tuple(r.environment.get(k) for k in KIND) for r in (known, other)]
-    if kind[0] == kind[1] and not known.environment.get("not_repeatable"):
+    if kind[0] == kind[1] and not any(r.environment.get("not_repeatable") for r in (known, other)):
         raise UserError(
             f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has different "
             f"figures in another run on the same kind of machine ({kind[0][0]}): run `bench.py verify` on both to find out "

@@ -84,9 +84,9 @@ def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
     difference = 100 * (again.metrics()["accuracy"] - stored.metrics()["accuracy"])
     words = f"accuracy {difference:+.2f} points; "
     unrecorded = "processor" not in stored.environment and "processor" in again.environment
-    not_repeatable = stored.environment.get("not_repeatable") if not device else None
-    if not images and not_repeatable:
-        return Verdict(*names, REPLICATE, f"{words}{not_repeatable} gives other bits each time")
+    varies = again.environment.get("not_repeatable") or stored.environment.get("not_repeatable")
+    if varies and not (images or device):
+        return Verdict(*names, REPLICATE, f"{words}{varies} gives other bits each time")
     if images or not (device or unrecorded):
         return Verdict(
             *names,

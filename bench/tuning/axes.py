@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -64,10 +65,15 @@ class SearchAxis:
             return self.choices()
         return [self.low if self.values is None else self.values[0]]
 
-    def middle(self) -> float:
-        """The mean of its numbers, or of its bounds; a whole number if all of them are."""
-        numbers: Any = self.values if self.values is not None else (self.low, self.high)
-        return round(fmean(numbers)) if self.whole or all(isinstance(number, int) for number in numbers) else fmean(numbers)
+    def middle(self, of_grid: bool = False) -> float:
+        """The mean of its values, of its grid if ``of_grid``, or of its range on its scale; whole if all of these numbers are."""
+        numbers: Any = self.choices() if of_grid else self.values
+        if numbers is None:
+            numbers = [self.low, self.high]
+            mean = (self.high - self.low) / math.log(self.high / self.low) if self.scale == "log" else fmean(numbers)  # type: ignore
+        else:
+            mean = fmean(numbers)
+        return round(mean) if self.whole or all(isinstance(number, int) for number in numbers) else mean
 
     def choices(self) -> list[Any]:
         """The values for a grid.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,9 @@ class _File:
     base: str = param("", "another tuning space, by name or YAML file relative to this one, whose keys this one replaces")
 
 
+_MOST_BASES = 10  # that are based on each other
+
+
 def space_names() -> list[str]:
     """Names of the tuning spaces that come with the benchmark."""
     return sorted(p.stem for p in SPACES_DIR.glob("*.yaml"))
@@ -128,16 +131,20 @@ def _values(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         UserError: a file cannot be read, or is its own base.
     """
     values = read_file(path, _File, "tuning space")
+    where = f"tuning space {path.stem}"
+    keys = [field.name for field in fields(_File)]
+    for key in values:
+        if key not in keys:
+            raise unknown("key", str(key), keys, where)
     base = values.get("base")
     if not base:
         return values
-    where = f"tuning space {path.stem}"
     if not isinstance(base, str):
         raise UserError(f"{where}: base must be the name or file of another tuning space, got {base!r}")
     file = file_of(path.parent / base if base.endswith((".yaml", ".yml")) else base, SPACES_DIR, "tuning space", where)
-    if file.resolve() in (path.resolve(), *above):
-        raise UserError(f"{where}: its base, {base}, is based on this space itself")
-    return {**_values(file, (*above, path.resolve())), **values}
+    if len(above) == _MOST_BASES:
+        raise UserError(f"{where}: its base, {base}, is based on this space itself, or on more than {_MOST_BASES} others")
+    return {**_values(file, (*above, path)), **values}
 
 
 def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) -> Space:

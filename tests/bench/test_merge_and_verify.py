@@ -112,10 +112,11 @@ def test_two_generations_of_a_processor_may_have_one_name(store, results, monkey
     assert verdict(results[1]).words == "identical figures"
 
 
-def test_a_trial_whose_record_names_an_operation_that_varies_may_have_other_figures(store, results, tmp_path):
+@pytest.mark.parametrize("older", [False, True], ids=["both", "only the later one, because the field is new"])
+def test_a_trial_whose_record_names_an_operation_that_varies_may_have_other_figures(store, results, tmp_path, older):
     varying = {**results[0].environment, "not_repeatable": "gradient of some padding"}
-    first = replace(results[0], environment=varying)
-    other = replace(first, confusion=results[1].confusion[::-1])
+    first = results[0] if older else replace(results[0], environment=varying)
+    other = replace(results[0], environment=varying, confusion=results[1].confusion[::-1])
     told: list[str] = []
     assert merge([store("a", first), store("b", other)], tmp_path / "target", told.append) == (1, 1)
     assert "1 trial of " in told[0] and "not merged" in told[0]

@@ -164,16 +164,19 @@ def test_a_space_is_priced_by_the_epochs_in_the_middle_of_their_range(monkeypatc
     monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-3)
     quick = {"data": {"dataset": "digits", "imbalance_factor": 1, "n_max": 40, "validation": 5}, "trials": 100}
 
-    def seconds(axes, epochs=2):
-        study = {"methods": "logit_adjusted", "space": {"tau": {"low": 1, "high": 2}, **axes}}
+    def seconds(axes, epochs=2, methods="logit_adjusted"):
+        study = {"methods": methods, "space": {"tau": {"low": 1, "high": 2}, **axes}}
         told: list[float] = []
         monkeypatch.setattr("bench.cli.tune_wording.duration", lambda value: str(told.append(value)))
         space_words(space(**quick, recipe={"base": "digits", "epochs": epochs}, studies={"la": study}), 2)
         return told[-1]
 
     assert seconds({"recipe.epochs": [1, 2, 3]}) == seconds({}, 2)
-    for values in ([2, 6], [2, 5, 5], {"low": 2, "high": 6}):
+    for values in ([2, 6], [2, 5, 5], {"low": 2, "high": 6}, {"low": 2, "high": 7, "scale": "log"}):
         assert seconds({"recipe.epochs": values}) == seconds({}, 4) > 1.5 * seconds({}, 2)
+    elsewhere = {"values": [2, 6], "when": {"method": "softmax"}}
+    assert seconds({"recipe.epochs": elsewhere}, methods=["logit_adjusted", "softmax"]) == seconds({}, 2)
+    assert SearchAxis("recipe.epochs", 1, 300, grid=[1, 2, 6]).middle(of_grid=True) == 3
 
 
 def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path):
@@ -201,7 +204,8 @@ def test_a_space_takes_from_its_base_what_it_does_not_say(tmp_path):
     ("base", "words"),
     [
         ("loop.yaml", "tuning space loop: its base, loop.yaml, is based on this space itself"),
-        ("there.yaml", "tuning space there: its base, loop.yaml, is based on this space itself"),
+        ("there.yaml", "is based on this space itself, or on more than 10 others"),
+        ("wrong.yaml", "tuning space wrong: unknown key 'tirals': did you mean 'trials'"),
         ("digits_cbb", "tuning space loop: unknown tuning space 'digits_cbb': did you mean 'digits_cb'"),
         ("lost.yaml", "lost.yaml cannot be read"),
         ("[digits_cb]", "base must be the name or file of another tuning space, got ['digits_cb']"),
@@ -210,6 +214,7 @@ def test_a_space_takes_from_its_base_what_it_does_not_say(tmp_path):
 def test_a_base_that_leads_nowhere_is_refused(tmp_path, base, words):
     (tmp_path / "loop.yaml").write_text(f"base: {base}\n")
     (tmp_path / "there.yaml").write_text("base: loop.yaml\n")
+    (tmp_path / "wrong.yaml").write_text("base: digits_cb\ntirals: 3\n")
     with pytest.raises(UserError) as caught:
         load_space(tmp_path / "loop.yaml")
     assert words in str(caught.value)
