@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from bench.tuning.study import Setting, Study, study_of
 from lt_core.data.sets import DATASETS
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError, unknown
-from lt_core.fields import build, param
+from lt_core.fields import build, domains, param
 from lt_core.methods import resolve
 from lt_core.metrics import ON_CURVES, metric_of
 from lt_core.plugins import load_all
@@ -124,27 +124,26 @@ def load_space(name: str | Path, *, plugins: str | Path | Sequence[str | Path] =
     return parse_space(path.stem, {**_values(path), **{k: v for k, v in changes.items() if v is not None}}, own(path))
 
 
-def _values(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The keys of the file at ``path``, those of its base included. ``above``: the files that it is the base of.
+def _values(path: Path, above: int = 0) -> dict[str, Any]:
+    """The keys of the file at ``path``, those of its base included. ``above``: the number of files that are based on it.
 
     Raises:
         UserError: a file cannot be read, or is its own base.
     """
     values = read_file(path, _File, "tuning space")
     where = f"tuning space {path.stem}"
-    keys = [field.name for field in fields(_File)]
-    for key in values:
-        if key not in keys:
-            raise unknown("key", str(key), keys, where)
+    for key in values:  # here, because `build` sees them together and could not say whose they are
+        if key not in domains(_File):
+            raise unknown("key", str(key), domains(_File), where)
     base = values.get("base")
     if not base:
         return values
     if not isinstance(base, str):
         raise UserError(f"{where}: base must be the name or file of another tuning space, got {base!r}")
     file = file_of(path.parent / base if base.endswith((".yaml", ".yml")) else base, SPACES_DIR, "tuning space", where)
-    if len(above) == _MOST_BASES:
+    if above == _MOST_BASES:
         raise UserError(f"{where}: its base, {base}, is based on this space itself, or on more than {_MOST_BASES} others")
-    return {**_values(file, (*above, path)), **values}
+    return {**_values(file, above + 1), **values}
 
 
 def parse_space(name: str, values: Mapping[str, Any], path: Path | None = None) -> Space:
