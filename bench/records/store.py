@@ -76,12 +76,20 @@ class Store:
         return store
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, records: bool = True) -> Iterator[None]:
         """Lock the run for one writer. If that process is killed, the operating system releases the lock.
 
+        Args:
+            records: whether records will be written, which would replace the rows of a run that consists of Parquet files alone.
+
         Raises:
-            UserError: another process is writing to the run.
+            UserError: another process is writing to the run, or there are rows that records would replace.
         """
+        if records and not self.has_records():
+            raise UserError(
+                f"{self.path} contains only Parquet files, whose rows would be lost as soon as there is a record: choose another "
+                "--out and show both with --beside, or copy the run's folder records/ there too"
+            )
         with open(self.path / ".lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -141,16 +149,9 @@ class Store:
         """
         return self._files.having(field)
 
-    def needs_records(self, what: str) -> None:
-        """Raise if the records are missing: called for ``what`` cannot be shown from Parquet alone.
-
-        Raises:
-            UserError: the run has only its Parquet files.
-        """
-        if not self._files.entries() and (self.path / "trials.parquet").is_file():
-            raise UserError(
-                f"{self.path} contains only Parquet files, but {what} needs the records: copy the run's folder records/ there too"
-            )
+    def has_records(self) -> bool:
+        """Whether there are records, or nothing at all; otherwise the run's Parquet files are all that there is of it."""
+        return bool(self._files.entries()) or not (self.path / "trials.parquet").is_file()
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""

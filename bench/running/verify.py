@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from bench.records.columns import describe_trial
-from bench.records.merge import KIND, figures_of
 from bench.records.store import Store
+from bench.records.stored import KIND, Stored, stored_in
 from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.result import OK, TrialResult
@@ -43,13 +43,13 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
     """Run ``sample`` finished trials of ``store`` again on this machine; ``seed`` chooses them.
 
     On the same kind of device, figures must agree to the bit, unless the record names an operation that does not repeat itself.
-    On another kind they are a replicate, and the difference is reported.
+    On another kind they are a replicate, and the difference is reported. If a run consists of Parquet files alone, recall and
+    precision of each class are compared instead of confusion matrices.
 
     Raises:
         UserError: the run has no finished trial, or a chosen trial needs a plug-in file that is not loaded.
     """
-    store.needs_records("verify")
-    done = [result for result in store.results() if result.status == OK]
+    done = [trial for trial in stored_in(store) if trial.status == OK]
     if not done:
         raise UserError(f"{store.path} has no finished trial to verify: run it first")
     drawn = random.Random(seed).sample(done, min(sample, len(done)))
@@ -59,7 +59,7 @@ def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterat
         yield _verdict(stored, run_trial(stored.spec, runtime))
 
 
-def _needs_plugins(stored: TrialResult) -> None:
+def _needs_plugins(stored: Stored) -> None:
     """Raise an error for a trial that needs a plug-in file that is not loaded here."""
     here = {plugin.name: plugin.version for plugin in plugins.loaded()}
     missing = plugins.missing(stored.spec.versions)
@@ -73,15 +73,15 @@ def _needs_plugins(stored: TrialResult) -> None:
             )
 
 
-def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
-    spec = stored.spec
+def _verdict(stored: Stored, result: TrialResult) -> Verdict:
+    spec, again = stored.spec, stored.alike(result)
     names = (stored.trial_id, spec.method.label, describe_trial(spec))
     device, images = _changed(stored, again, KIND), _changed(stored, again, _IMAGES)
     if again.status != OK:
-        return Verdict(*names, OTHER, f"{again.status}: {again.cause}")
-    if figures_of(again) == figures_of(stored):
+        return Verdict(*names, OTHER, f"{again.status}: {result.cause}")
+    if again.figures == stored.figures:
         return Verdict(*names, SAME, "identical figures" + (f", though {device}" if device else ""), bool(device))
-    difference = 100 * (again.metrics()["accuracy"] - stored.metrics()["accuracy"])
+    difference = 100 * (again.accuracy - stored.accuracy)
     words = f"accuracy {difference:+.2f} points; "
     unrecorded = "processor" not in stored.environment and "processor" in again.environment
     varies = again.environment.get("not_repeatable") or stored.environment.get("not_repeatable")
@@ -98,7 +98,7 @@ def _verdict(stored: TrialResult, again: TrialResult) -> Verdict:
     return Verdict(*names, REPLICATE, words + (device or which), True, difference)
 
 
-def _changed(stored: TrialResult, again: TrialResult, keys: Sequence[str]) -> str:
+def _changed(stored: Stored, again: Stored, keys: Sequence[str]) -> str:
     then, now = stored.environment, again.environment
     changed = [key for key in keys if then.get(key) != now.get(key) and (key != "processor" or key in then)]
     return "; ".join(f"{key} {then.get(key)} then, {now.get(key)} now" for key in changed)
@@ -123,7 +123,7 @@ def spread(verdicts: Sequence[Verdict]) -> list[str]:
 
 def runtime_like(store: Store, data: str | None, device: str) -> Runtime:
     """The runtime of the run's first finished trial, on this machine."""
-    threads = next((r.environment.get("threads", 1) for r in store.results() if r.status == OK), 1)
+    threads = next((trial.environment.get("threads", 1) for trial in stored_in(store) if trial.status == OK), 1)
     made = Runtime(data_dir=data, device=device, threads=int(threads))
     describe(made, None)  # raises an error if the device is missing
     return made

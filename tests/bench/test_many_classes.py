@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.records import frames
-from bench.records.merge import figures_of
+from bench.records.stored import figures_of
 from bench.report import page
 from bench.report.plots import PLOTS
 from bench.report.tables import TABLES

@@ -60,15 +60,53 @@ def test_machines_of_one_kind_that_disagree_stop_the_merge(store, results, tmp_p
     assert words.startswith("1 trial of ") and "not merged: the target run already has them" in words
 
 
-def test_a_run_of_parquet_alone_is_neither_merged_nor_verified(store, results, tmp_path):
-    run = store("run", *results)
+def rows_alone(run):
+    """``run`` as the committed runs are: Parquet files without records."""
     run.compact()
     shutil.rmtree(run.records)
-    with pytest.raises(UserError, match="contains only Parquet files, but merge needs the records"):
-        merge([Store.open(run.path)], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    with pytest.raises(UserError, match="contains only Parquet files, but verify needs the records"):
-        next(verify(Store.open(run.path), 1, Runtime()))
+    return Store.open(run.path)
+
+
+def test_runs_of_parquet_alone_are_merged_into_one_of_parquet_alone(store, results, tmp_path):
+    first, second = results
+    failed = replace(second, status="oom", cause="no memory", confusion=[])
+    whole = store("whole", *results)
+    whole.compact()
+    out, told = tmp_path / "merged", []
+    assert merge([rows_alone(store("a", first, failed)), store("b", first, second)], out, told.append) == (2, 2)
+    assert told == [f"{out} has no records, because there are none in {tmp_path / 'a'}"]
+    merged = Store.open(out)
+    for made, meant in zip(*([s.frame(), s.per_class(), s.curves()] for s in (merged, whole)), strict=True):
+        assert made.drop(columns="suite", errors="ignore").equals(meant.drop(columns="suite", errors="ignore"))
+    assert set(merged.frame()["suite"]) == {"merged"} and not merged.has_records()
+    assert merge([whole], out) == (0, 2), "a second merge adds nothing"
+    assert merge([rows_alone(store("third", replace(first, spec=replace(first.spec, seed=9))))], out) == (1, 0)
+    assert len(Store.open(out).frame()) == 3
+    with pytest.raises(UserError, match=r"has records, but .*merged contains only Parquet files: choose another --out"):
+        merge([merged], store("records", second).path)
+
+
+def test_rows_of_parquet_alone_that_disagree_stop_the_merge(store, results, tmp_path):
+    other = replace(results[0], confusion=results[1].confusion[::-1])
+    with pytest.raises(UserError, match=f"trial {results[0].trial_id} .* different figures"):
+        merge([rows_alone(store("a", *results)), store("b", other)], tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_no_record_is_written_beside_rows_of_parquet_alone(store, results):
+    """The Parquet files would be made anew, of that record alone."""
+    run = rows_alone(store("run", results[0]))
+    with pytest.raises(UserError, match=r"only Parquet files, whose rows would be lost .*choose another --out"), run.lock():
+        pass
+    assert Store.open(run.path).frame()["trial_id"].tolist() == [results[0].trial_id]
+
+
+def test_rows_of_parquet_alone_are_verified_by_class(store, results):
+    forged = replace(results[1], confusion=[row[::-1] for row in results[1].confusion])
+    run = rows_alone(store("run", results[0], forged))
+    found = {v.trial_id: v for v in verify(run, 5, Runtime())}
+    assert found[results[0].trial_id].kind == SAME
+    assert found[forged.trial_id].kind == OTHER and found[forged.trial_id].words.startswith("accuracy +")
 
 
 @pytest.mark.parametrize(

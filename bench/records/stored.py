@@ -1,0 +1,95 @@
+"""Trials as a run keeps them: as records or, where these were not kept, as rows of its Parquet files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.records import frames
+from bench.records.columns import MACHINE
+from bench.records.layout import VALIDATION
+from bench.records.nested import environments_of, specs_of
+from bench.records.store import Store
+from lt_core.metrics import MARGINS
+from lt_core.result import OK, TrialResult
+from lt_core.spec import TrialSpec
+
+#: The kind of device in a trial's environment. On one kind, the figures depend only on the trial's id.
+KIND = (*MACHINE, "processor", "torch")
+
+
+def figures_of(result: TrialResult) -> tuple[object, ...]:
+    """The figures of a trial, without those that depend on the clock and the machine, or that older records lack."""
+    parts = (result.confusion, result.class_counts), (result.validation_confusion, result.validation_class_counts)
+    margins = [[counts.get(name) for name in MARGINS] for _, counts in parts]
+    return result.status, result.train_counts, *(matrix for matrix, _ in parts), margins
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A trial of a run.
+
+    Attributes:
+        figures: what was measured, without what depends on the clock; only compared with figures from the same kind of source.
+        accuracy: on the test set, a fraction; NaN if the trial did not finish.
+        record: the whole record; None for a row of a Parquet file.
+    """
+
+    spec: TrialSpec
+    status: str
+    environment: Mapping[str, Any]
+    figures: object
+    accuracy: float = math.nan
+    record: TrialResult | None = None
+
+    @property
+    def trial_id(self) -> str:
+        return self.spec.trial_id
+
+    def alike(self, result: TrialResult) -> Stored:
+        """``result`` with figures that can be compared with these."""
+        return (
+            from_record(result) if self.record else next(_from_rows(frames.trials([result], ""), frames.per_class([result], "")))
+        )
+
+
+def stored_in(store: Store, records: bool | None = None) -> Iterator[Stored]:
+    """The trials of a run, in order of trial ID.
+
+    Args:
+        records: read the records (True) or the Parquet files [default: the records, if there are any].
+
+    Raises:
+        UserError: records or files are damaged.
+    """
+    if store.has_records() if records is None else records:
+        yield from map(from_record, store.results())
+    else:
+        yield from _from_rows(store.frame().sort_values("trial_id"), store.per_class())
+
+
+def from_record(result: TrialResult) -> Stored:
+    """A trial from its record: every cell of the confusion matrices counts."""
+    accuracy = result.metrics()["accuracy"] if result.status == OK else math.nan
+    return Stored(result.spec, result.status, result.environment, figures_of(result), accuracy, result)
+
+
+def _from_rows(trials: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[Stored]:
+    """Trials from their rows: recall and precision of every class count, and the accuracies on the validation split."""
+    by_class = dict(iter(per_class.groupby("trial_id", sort=False)))
+    validated = trials[list(VALIDATION)].astype(float).to_numpy()
+    rows = zip(specs_of(trials), trials["status"], environments_of(trials), trials["accuracy"], validated, strict=True)
+    for spec, status, environment, accuracy, of_split in rows:
+        classes = by_class.get(spec.trial_id)
+        figures = [status, _exact(of_split.tolist())]
+        figures += [] if classes is None else [_exact(classes[name]) for name in ("train_count", "recall", "precision")]
+        yield Stored(spec, status, environment, figures, float(accuracy))
+
+
+def _exact(values: Sequence[float]) -> list[str]:
+    """Numbers as texts, so that NaN equals NaN."""
+    return [float(value).hex() for value in values]
