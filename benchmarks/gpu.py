@@ -18,6 +18,7 @@ cells     trials of cifar_lt, crest_fold and cb_table2, in this order, as many a
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -35,12 +36,15 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--minutes", type=float, default=30.0, help="time limit for everything (default 30)")
     asked.add_argument("--only", default=",".join(PARTS), metavar="PARTS", help="parts to run, in this order")
-    asked.add_argument("--out", type=Path, metavar="DIR", help="folder for the results [default: results/runs/gpu, or gpu_dry]")
+    asked.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for results [default: results/runs/gpu/<card>, or gpu_dry]"
+    )
     asked.add_argument("--suites", nargs="+", default=SUITES, help="suites whose trials are run, in order")
     asked.add_argument("--data", help="folder with image sets")
     asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
     options = asked.parse_args()
-    options.out = (options.out or Path(f"results/runs/gpu{'_dry' if options.dry else ''}")).resolve()
+    folder = "gpu_dry" if options.dry else f"gpu/{folder_of(card())}"
+    options.out = (options.out or Path("results/runs", folder)).resolve()
     end = time.monotonic() + 60 * options.minutes
     options.out.mkdir(parents=True, exist_ok=True)
     failed = []
@@ -55,18 +59,25 @@ def main() -> None:
         print(f"── {part}, {left:.0f} s left", flush=True)
         begun = time.monotonic()
         reason = run(command(part, options, left), min(left, _LIMITS.get(part, left)))
-        if part == "tests" and not reason and (device := _device(options.dry)):
-            write_json(file, {"device": device, "complete": True})
+        if part == "tests" and not reason:
+            write_json(file, {"device": "cpu" if options.dry else "cuda", "complete": True})
         print(f"── {part}: {reason or 'ok'}, {time.monotonic() - begun:.0f} s", flush=True)
         failed += [f"{part} ({reason})"] if reason else []
     sys.exit(f"not finished: {', '.join(failed)}" if failed else 0)
 
 
-def _device(dry: bool) -> str:
-    """The kind of device that the tests ran on; empty if they found no card and were skipped."""
+def card() -> str:
+    """The name of this machine's GPU. Exits if it has none: a CPU would take days."""
     import torch
 
-    return "cpu" if dry else "cuda" if torch.cuda.is_available() else ""
+    if not torch.cuda.is_available():
+        sys.exit("torch finds no GPU on this machine: use --dry for the same steps on a CPU, in a minute and without figures")
+    return torch.cuda.get_device_name()
+
+
+def folder_of(name: str) -> str:
+    """A folder of its own for each kind of card, so that figures of two are never mixed: ``nvidia-h100-80gb-hbm3``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def command(part: str, options: argparse.Namespace, left: float) -> list[str]:

@@ -130,11 +130,31 @@ def test_what_a_card_was_measured_for_is_not_measured_again(monkeypatch, tmp_pat
     (tmp_path / "together.json").write_text('{"device": "cpu", "complete": true}')
     started = []
     monkeypatch.setattr(gpu, "run", lambda words, limit: started.append(Path(words[1]).stem) or "")
+    monkeypatch.setattr(gpu, "card", lambda: "a card")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--only", "speed,methods,together,cells", "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         gpu.main()
     assert ended.value.code == 0
     assert started == ["gpu_methods", "gpu_together", "gpu_cells"]
+
+
+def test_each_card_has_a_folder_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu
+
+    folders = []
+    monkeypatch.setattr(gpu, "run", lambda words, limit: folders.append(words[words.index("--out") + 1]) or "")
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--only", "cells"])
+    monkeypatch.chdir(tmp_path)
+    for name in ("NVIDIA H100 80GB HBM3", "NVIDIA H200"):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+        monkeypatch.setattr("torch.cuda.get_device_name", lambda name=name: name)
+        with pytest.raises(SystemExit):
+            gpu.main()
+    assert folders == [str(tmp_path / "results/runs/gpu" / name) for name in ("nvidia-h100-80gb-hbm3", "nvidia-h200")]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit, match="torch finds no GPU on this machine: use --dry"):
+        gpu.main()
 
 
 def test_methods_that_were_checked_are_not_checked_again(monkeypatch):
