@@ -164,6 +164,7 @@ def tune(
     chosen = load_space(space) if isinstance(space, str | Path) else space
     given.runtime()  # reports a missing device before anything else happens
     store = Store.create(given.out / chosen.name)
+    store.refuse_losing_rows()
     claim(store.path, chosen.file)
     loggers = opened(given.logger or (), store.path)
     on = cache(partial(machines.found, given, chosen.kinds(), chosen.most_trials()))

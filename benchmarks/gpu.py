@@ -43,8 +43,12 @@ def main() -> None:
     asked.add_argument("--data", help="folder with image sets")
     asked.add_argument("--dry", action="store_true", help="run a small version on a CPU")
     options = asked.parse_args()
-    folder = "gpu_dry" if options.dry else f"gpu/{folder_of(card())}"
-    options.out = (options.out or Path("results/runs", folder)).resolve()
+    if unknown := set(options.only.split(",")) - set(PARTS):
+        asked.error(f"--only: there is no part {min(unknown)}: choose from {', '.join(PARTS)}")
+    name = "" if options.dry else card()
+    if not (options.dry or name):
+        asked.error("torch finds no GPU on this machine: use --dry for the same steps on a CPU, in a minute and without figures")
+    options.out = (options.out or Path("results/runs", f"gpu/{folder_of(name)}" if name else "gpu_dry")).resolve()
     end = time.monotonic() + 60 * options.minutes
     options.out.mkdir(parents=True, exist_ok=True)
     failed = []
@@ -67,12 +71,9 @@ def main() -> None:
 
 
 def card() -> str:
-    """The name of this machine's GPU. Exits if it has none: a CPU would take days."""
-    import torch
-
-    if not torch.cuda.is_available():
-        sys.exit("torch finds no GPU on this machine: use --dry for the same steps on a CPU, in a minute and without figures")
-    return torch.cuda.get_device_name()
+    """The name of this machine's GPU; empty if it has none. A process of its own asks, since it then holds GPU memory."""
+    ask = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
+    return subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True).stdout.strip()
 
 
 def folder_of(name: str) -> str:

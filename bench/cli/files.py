@@ -69,7 +69,7 @@ def merge_(
     from bench.records.store import Store
 
     added, shared = merge([Store.open(run, skip_damaged) for run in runs], out)
-    print(f"{out}: {counted(added, 'record')} added; {counted(shared, 'trial')} occurred more than once")
+    print(f"{out}: {counted(added, 'trial')} added; {counted(shared, 'trial')} occurred more than once")
 
 
 def plot_(

@@ -70,8 +70,10 @@ def run_(*, suites: SUITES_OR_GRID = None, grid: Grid, selection: Selection, exe
     from bench.suites.group import fetch_data, planned
 
     planned_into = planned(*_asked_for(suites, grid, selection, execution))
-    for _, store in planned_into:  # check all of them before the first begins
+    for plan, store in planned_into:  # check all of them before the first begins
         refuse_committed(store.path)
+        if plan.todo:
+            store.refuse_losing_rows()
     plans = [plan for plan, _ in planned_into]
     if len(plans) > 1:
         runtime = execution.runtime()

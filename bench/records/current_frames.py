@@ -32,11 +32,17 @@ class CurrentFrames:
             columns: those that are needed, if they are few.
 
         Raises:
-            UserError: a record cannot be read, or there are no records and the Parquet file is damaged.
+            UserError: a record cannot be read, there are no records and the Parquet file is damaged, or records were copied beside
+                Parquet files that were made without them.
         """
         if self._frames is None:
             stamp = self._records.stamp()
             if stamp is not None and not all(self.is_current(each, stamp) for each in frames.BUILDERS):
+                if self.is_current("trials", parquet.NO_RECORDS):
+                    raise UserError(
+                        f"{self._run} was merged from Parquet files, whose rows its records would replace: move its folder "
+                        "records/ elsewhere"
+                    )
                 with _no_collection():
                     self._frames = frames.build(self._records.results(), self._run.resolve().name)
             else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.records import frames, parquet, side_files
+from bench.records.layout import trial_columns
 from bench.records.store import Store
 from bench.records.stored import KIND, Stored, stored_in
 from lt_core.errors import UserError
@@ -20,24 +21,27 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
 
     If several runs have a trial, a finished one wins over a failed one; otherwise the first wins. Other figures, from other kinds
     of device or of operations that do not repeat themselves, are left out and reported. Predictions and weights are copied with
-    their record. If any of the runs consists of Parquet files alone, so does the merged run.
+    their trial. If any of the runs consists of Parquet files alone, so does the merged run.
 
     Returns:
         The number of trials added, and the number of trials that occurred more than once.
 
     Raises:
-        UserError: two machines of one kind measured different figures for one trial, or ``out`` has records and a source has
-            none. Nothing is written then.
+        UserError: two machines of one kind measured different figures for one trial, ``out`` has records and a source has none,
+            or another process writes to ``out``. Nothing is written then.
     """
     target = Store(out)
-    bare = [store for store in (*sources, target) if not store.has_records()]
-    if bare and target.has_records() and target.statuses():
-        raise UserError(f"{out} has records, but {bare[0].path} contains only Parquet files: choose another --out")
-    kept = {trial.trial_id: trial for trial in stored_in(target, not bare)}
+    before = target.statuses()
+    bare = list(dict.fromkeys(store.path for store in (*sources, target) if store.only_parquet()))
+    if bare and before and not target.only_parquet():
+        raise UserError(
+            f"{bare[0]} contains only Parquet files, which cannot be merged into the records of {out}: choose another --out"
+        )
+    kept = {trial.trial_id: trial for trial in stored_in(target, bool(bare))}
     homes, shared = dict.fromkeys(kept, target), 0
     for store in sources:
         others = 0
-        for trial in stored_in(store, not bare):
+        for trial in stored_in(store, bool(bare)):
             known = kept.get(trial.trial_id)
             if known is None or (known.status != OK and trial.status == OK):
                 kept[trial.trial_id], homes[trial.trial_id] = trial, store
@@ -51,14 +55,18 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
     made = _frames(homes, [target, *sources], out.resolve().name) if bare else {}
     target = Store.create(out)
     with target.lock(records=not bare):
-        if bare:
-            parquet.write(out, made, "")
-            say(f"{out} has no records, because there are none in {', '.join(str(store.path) for store in bare)}")
+        if target.statuses() != before:
+            raise UserError(f"another process has written to {out} in the meantime: run the same command again")
         for trial_id, home in added.items():
+            side_files.copy(trial_id, home, target)
             if record := kept[trial_id].record:
-                side_files.copy(trial_id, home, target)
                 target.write(record)
-    target.compact()
+        if bare:
+            parquet.write(out, made, parquet.NO_RECORDS)
+            why = ", as before" if bare == [out] else f", because there are no records in {', '.join(map(str, bare))}"
+            say(f"{out} consists of Parquet files alone{why}")
+        else:
+            target.compact()
     return len(added), shared
 
 
@@ -72,7 +80,8 @@ def _frames(homes: Mapping[str, Store], stores: Sequence[Store], suite: str) -> 
         parts = [rows[rows["trial_id"].map(homes) == store] for store in dict.fromkeys(stores) if len(rows := whole[name](store))]
         joined = pd.concat(parts) if parts else whole[name](stores[0])
         made[name] = joined.sort_values("trial_id", kind="stable", ignore_index=True)
-    return made | {"trials": made["trials"].assign(suite=suite)}
+    trials = made["trials"].assign(suite=suite)
+    return made | {"trials": trials[list(dict.fromkeys((*trial_columns(), *trials.columns)))]}
 
 
 def _differs(known: Stored, other: Stored, store: Store) -> bool:

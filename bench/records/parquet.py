@@ -20,6 +20,8 @@ from lt_core.errors import UserError
 
 _STAMP = b"lt_bench_records"  # metadata key of each file, for the records that it was made from
 _DIGESTS = "parquet.sha256"
+#: The stamp of files that were not made from records, but merged from files of other runs.
+NO_RECORDS = ""
 
 
 class Damaged(ValueError):
@@ -50,6 +52,14 @@ def stamp_of(folder: Path, name: str) -> str | None:
     return str(metadata.get(_STAMP, b"").decode())
 
 
+def too_old(folder: Path) -> set[str]:
+    """Columns that ``trials.parquet`` lacks because it is older, except figures, which count as not measured."""
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(file_of(folder, "trials")).names
+    return set(layout.trial_columns()) - set(names) - _figures()
+
+
 def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
     """A frame from its file, empty if there is no file. A frame of an older version gets the columns that it lacks.
 
@@ -67,12 +77,16 @@ def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFr
         if columns:
             return frame
         missing = set(frames.BUILDERS[name]([], "").columns) - set(frame.columns)
-        figures = (*layout.metric_columns(), *layout.MADE)
-        return frame.assign(**{column: math.nan if column in figures else 0.0 for column in sorted(missing)})
+        return frame.assign(**{column: math.nan if column in _figures() else 0.0 for column in sorted(missing)})
     except Damaged:
         raise
     except Exception as error:  # pyarrow raises many kinds
         raise Damaged(" ".join(str(error).split())) from None
+
+
+def _figures() -> set[str]:
+    """Columns that are empty where something was not measured."""
+    return {*layout.metric_columns(), *layout.MADE, *layout.VALIDATION}
 
 
 def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
@@ -84,27 +98,33 @@ def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    digests = _digests(folder)
+    digests, contents = _digests(folder), dict[Path, bytes]()
     for name, table in tables.items():
         arrow, made = pa.Table.from_pandas(table, preserve_index=False), io.BytesIO()
         extra: dict[Any, Any] = {_STAMP: stamp}
         pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), made)
         path = file_of(folder, name)
-        _replace(path, made.getvalue())
+        contents[path] = made.getvalue()
         digests[path.name] = hashlib.sha256(made.getbuffer()).hexdigest()
-    _replace(folder / _DIGESTS, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode())
+    contents[folder / _DIGESTS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
+    _replace(contents)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.stem}.part")
+def _replace(contents: dict[Path, bytes]) -> None:
+    """Write these files. A full disk leaves all of the old ones as they are, because the new ones are first written beside them."""
+    beside = {path: path.with_name(f".{path.stem}.part") for path in contents}
     try:
-        beside.write_bytes(content)
-        beside.replace(path)
+        for path, content in contents.items():
+            beside[path].write_bytes(content)
+        for path, part in beside.items():
+            part.replace(path)
     except OSError as error:
         with suppress(OSError):  # fails too on a disk that has become read-only
-            beside.unlink(missing_ok=True)
+            for part in beside.values():
+                part.unlink(missing_ok=True)
         raise UserError(
-            f"{path} cannot be written ({error.strerror or error}): free some disk space; the records themselves are safe"
+            f"{path} cannot be written ({error.strerror or error}): free some disk space and run the same command again; nothing "
+            "is lost"
         ) from None
 
 

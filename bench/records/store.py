@@ -80,16 +80,13 @@ class Store:
         """Lock the run for one writer. If that process is killed, the operating system releases the lock.
 
         Args:
-            records: whether records will be written, which would replace the rows of a run that consists of Parquet files alone.
+            records: whether records will be written.
 
         Raises:
-            UserError: another process is writing to the run, or there are rows that records would replace.
+            UserError: another process is writing to the run, or as `refuse_losing_rows`.
         """
-        if records and not self.has_records():
-            raise UserError(
-                f"{self.path} contains only Parquet files, whose rows would be lost as soon as there is a record: choose another "
-                "--out and show both with --beside, or copy the run's folder records/ there too"
-            )
+        if records:
+            self.refuse_losing_rows()
         with open(self.path / ".lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,9 +146,22 @@ class Store:
         """
         return self._files.having(field)
 
-    def has_records(self) -> bool:
-        """Whether there are records, or nothing at all; otherwise the run's Parquet files are all that there is of it."""
-        return bool(self._files.entries()) or not (self.path / "trials.parquet").is_file()
+    def only_parquet(self) -> bool:
+        """Whether the run consists of Parquet files alone, as most committed runs do."""
+        return not self._files.entries() and (self.path / "trials.parquet").is_file()
+
+    def refuse_losing_rows(self) -> None:
+        """Raise before records are written to a run that consists of Parquet files alone, which would then be rebuilt from these
+        records.
+
+        Raises:
+            UserError: it does.
+        """
+        if self.only_parquet():
+            raise UserError(
+                f"{self.path} contains only Parquet files, and writing a record there would discard their rows: choose another "
+                "--out, and show both runs with --beside"
+            )
 
     def statuses(self) -> dict[str, str]:
         """Status of every trial that has a record."""

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records import frames
+from bench.records import frames, parquet
 from bench.records.columns import MACHINE
 from bench.records.layout import VALIDATION
 from bench.records.nested import environments_of, specs_of
 from bench.records.store import Store
+from lt_core.errors import UserError
 from lt_core.metrics import MARGINS
 from lt_core.result import OK, TrialResult
 from lt_core.spec import TrialSpec
@@ -52,24 +53,42 @@ class Stored:
 
     def alike(self, result: TrialResult) -> Stored:
         """``result`` with figures that can be compared with these."""
-        return (
-            from_record(result) if self.record else next(_from_rows(frames.trials([result], ""), frames.per_class([result], "")))
-        )
+        if self.record:
+            return from_record(result)
+        return next(_from_rows(frames.trials([result], ""), frames.per_class([result], "")))
+
+    @property
+    def compared(self) -> str:
+        """What the figures are, in words."""
+        return "figures" if self.record else "recall and precision of every class"
 
 
-def stored_in(store: Store, records: bool | None = None) -> Iterator[Stored]:
+def stored_in(store: Store, from_parquet: bool | None = None) -> Iterator[Stored]:
     """The trials of a run, in order of trial ID.
 
     Args:
-        records: read the records (True) or the Parquet files [default: the records, if there are any].
+        from_parquet: read the Parquet files instead of the records [default: if there are no records].
 
     Raises:
-        UserError: records or files are damaged.
+        UserError: records or files are damaged, contradict each other, or are too old to be compared.
     """
-    if store.has_records() if records is None else records:
+    if not (store.only_parquet() if from_parquet is None else from_parquet):
         yield from map(from_record, store.results())
-    else:
-        yield from _from_rows(store.frame().sort_values("trial_id"), store.per_class())
+        return
+    trials, per_class = store.frame().sort_values("trial_id"), store.per_class()
+    _check(store, trials, per_class)
+    yield from _from_rows(trials, per_class)
+
+
+def _check(store: Store, trials: pd.DataFrame, per_class: pd.DataFrame) -> None:
+    file = store.path / "trials.parquet"
+    if store.only_parquet() and (older := parquet.too_old(store.path)):
+        raise UserError(f"{file} was written by an older version and lacks the column {min(older)}: it can only be read")
+    for trial_id, spec in zip(trials["trial_id"], specs_of(trials), strict=True):
+        if trial_id != spec.trial_id:
+            raise UserError(f"{file}: the spec of trial {trial_id} belongs to trial {spec.trial_id}: copy the file again")
+    if without := sorted(set(trials.loc[trials["status"] == OK, "trial_id"]) - set(per_class["trial_id"])):
+        raise UserError(f"{store.path} has no figures by class of trial {without[0]}: copy per_class.parquet there again")
 
 
 def from_record(result: TrialResult) -> Stored:

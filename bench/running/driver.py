@@ -83,11 +83,13 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     """
     execution.runtime()  # reports a missing device before anything else happens
     store = Store.create(execution.out / plan.suite.name)
+    left = plan.minus(store)
+    if left.todo:
+        store.refuse_losing_rows()
     claim(store.path, plan.suite.file)
     loggers = opened(execution.logger or (), store.path)
     if plan.suite.grid is not None and plan.suite.file:
         write(plan.suite.grid, plan.suite.file)
-    left = plan.minus(store)
     kinds = [kind for kind in SIDE_FILES if execution.keep and kind.name in KEPT[execution.keep]]
     todo = {spec.trial_id for spec in left.todo}
     before = {spec.trial_id for spec in plan.specs} - todo

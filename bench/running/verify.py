@@ -80,7 +80,7 @@ def _verdict(stored: Stored, result: TrialResult) -> Verdict:
     if again.status != OK:
         return Verdict(*names, OTHER, f"{again.status}: {result.cause}")
     if again.figures == stored.figures:
-        return Verdict(*names, SAME, "identical figures" + (f", though {device}" if device else ""), bool(device))
+        return Verdict(*names, SAME, f"identical {stored.compared}" + (f", though {device}" if device else ""), bool(device))
     difference = 100 * (again.accuracy - stored.accuracy)
     words = f"accuracy {difference:+.2f} points; "
     unrecorded = "processor" not in stored.environment and "processor" in again.environment
@@ -94,7 +94,7 @@ def _verdict(stored: Stored, result: TrialResult) -> Verdict:
             words
             + (f"different images: {images}" if images else "on the same kind of device, where figures should be identical"),
         )
-    which = f"the record is older than the field that says which {stored.environment.get('device_name')} it was"
+    which = f"the trial is older than the field that says which {stored.environment.get('device_name')} it was"
     return Verdict(*names, REPLICATE, words + (device or which), True, difference)
 
 

@@ -147,14 +147,27 @@ def test_each_card_has_a_folder_of_its_own(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--only", "cells"])
     monkeypatch.chdir(tmp_path)
     for name in ("NVIDIA H100 80GB HBM3", "NVIDIA H200"):
-        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-        monkeypatch.setattr("torch.cuda.get_device_name", lambda name=name: name)
-        with pytest.raises(SystemExit):
+        monkeypatch.setattr(gpu, "card", lambda name=name: name)
+        with pytest.raises(SystemExit) as ended:
             gpu.main()
+        assert ended.value.code == 0
     assert folders == [str(tmp_path / "results/runs/gpu" / name) for name in ("nvidia-h100-80gb-hbm3", "nvidia-h200")]
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(SystemExit, match="torch finds no GPU on this machine: use --dry"):
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [([], "torch finds no GPU on this machine: use --dry"), (["--only", "cells,speeed"], "--only: there is no part speeed")],
+)
+def test_gpu_measurements_that_cannot_begin_are_refused(monkeypatch, capsys, given, words):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu
+
+    monkeypatch.setattr(gpu, "card", lambda: "")
+    monkeypatch.setattr(gpu, "run", lambda words, limit: pytest.fail("something was started"))
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *given])
+    with pytest.raises(SystemExit) as ended:
         gpu.main()
+    assert ended.value.code == 2 and words in capsys.readouterr().err
 
 
 def test_methods_that_were_checked_are_not_checked_again(monkeypatch):

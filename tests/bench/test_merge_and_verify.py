@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.records.merge import merge
@@ -74,15 +76,17 @@ def test_runs_of_parquet_alone_are_merged_into_one_of_parquet_alone(store, resul
     whole.compact()
     out, told = tmp_path / "merged", []
     assert merge([rows_alone(store("a", first, failed)), store("b", first, second)], out, told.append) == (2, 2)
-    assert told == [f"{out} has no records, because there are none in {tmp_path / 'a'}"]
+    assert told == [f"{out} consists of Parquet files alone, because there are no records in {tmp_path / 'a'}"]
     merged = Store.open(out)
     for made, meant in zip(*([s.frame(), s.per_class(), s.curves()] for s in (merged, whole)), strict=True):
         assert made.drop(columns="suite", errors="ignore").equals(meant.drop(columns="suite", errors="ignore"))
-    assert set(merged.frame()["suite"]) == {"merged"} and not merged.has_records()
+    assert set(merged.frame()["suite"]) == {"merged"} and merged.only_parquet()
     assert merge([whole], out) == (0, 2), "a second merge adds nothing"
     assert merge([rows_alone(store("third", replace(first, spec=replace(first.spec, seed=9))))], out) == (1, 0)
     assert len(Store.open(out).frame()) == 3
-    with pytest.raises(UserError, match=r"has records, but .*merged contains only Parquet files: choose another --out"):
+    with pytest.raises(
+        UserError, match=r"merged contains only Parquet files, which cannot be merged into the records of .*records: choose"
+    ):
         merge([merged], store("records", second).path)
 
 
@@ -93,12 +97,95 @@ def test_rows_of_parquet_alone_that_disagree_stop_the_merge(store, results, tmp_
     assert not (tmp_path / "target").exists()
 
 
-def test_no_record_is_written_beside_rows_of_parquet_alone(store, results):
-    """The Parquet files would be made anew, of that record alone."""
+def test_a_merged_run_keeps_what_its_trials_left(store, results, tmp_path):
+    runs = [store("a", results[0]), store("b", results[1])]
+    for run, result in zip(runs, results, strict=True):
+        run.predictions.mkdir()
+        (run.predictions / f"{result.trial_id}.npz").write_text(run.path.name)
+    merge([rows_alone(runs[0]), runs[1]], tmp_path / "out")
+    assert {file.read_text() for file in (tmp_path / "out" / "predictions").iterdir()} == {"a", "b"}
+
+
+@pytest.fixture
+def damage():
+    """Change a Parquet file of a run as another program might."""
+
+    def change(run, name, to):
+        file = run.path / f"{name}.parquet"
+        to(pd.read_parquet(file)).to_parquet(file)
+        (run.path / "parquet.sha256").unlink()
+        return Store.open(run.path)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "words"),
+    [
+        ("trials", lambda frame: frame.drop(columns="git_commit"), "an older version and lacks the column git_commit"),
+        ("trials", lambda frame: frame.assign(trial_id=["0" * 16, "1" * 16]), "the spec of trial 0{16} belongs to trial"),
+        ("per_class", lambda frame: frame[:0], "has no figures by class of trial .* copy per_class.parquet there again"),
+    ],
+    ids=["older", "another id", "no figures by class"],
+)
+def test_rows_that_cannot_be_trusted_are_neither_merged_nor_verified(store, results, tmp_path, damage, name, to, words):
+    run = damage(rows_alone(store("run", *results)), name, to)
+    with pytest.raises(UserError, match=words):
+        merge([run], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match=words):
+        next(verify(run, 1, Runtime()))
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_merge_leaves_the_rows_as_they_were(store, results, tmp_path, monkeypatch):
+    out, written = tmp_path / "out", []
+    merge([rows_alone(store("a", results[0]))], out)
+
+    def full(path, content):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        return len(content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"No space left .* nothing is lost"):
+        merge([rows_alone(store("b", results[1]))], out)
+    monkeypatch.undo()
+    assert Store.open(out).frame()["trial_id"].tolist() == [results[0].trial_id] and not list(out.glob(".*.part"))
+
+
+def test_a_merge_that_another_process_overtakes_is_refused(store, results, tmp_path, monkeypatch):
+    out, first, second = tmp_path / "out", rows_alone(store("a", results[0])), rows_alone(store("b", results[1]))
+    create = Store.create
+
+    def overtaken(path):
+        monkeypatch.setattr(Store, "create", create)
+        merge([second], out)
+        return create(path)
+
+    monkeypatch.setattr(Store, "create", overtaken)
+    with pytest.raises(UserError, match=r"another process has written to .*out in the meantime"):
+        merge([first], out)
+    assert Store.open(out).frame()["trial_id"].tolist() == [results[1].trial_id]
+
+
+def test_no_record_is_written_beside_rows_of_parquet_alone(call, store, results, tmp_path):
+    """The Parquet files would be rebuilt from that record alone. The refusal comes before images are looked for."""
     run = rows_alone(store("run", results[0]))
-    with pytest.raises(UserError, match=r"only Parquet files, whose rows would be lost .*choose another --out"), run.lock():
+    with pytest.raises(UserError, match=r"only Parquet files, .* discard their rows: choose another --out"), run.lock():
         pass
+    rows_alone(store("mnist", results[0]))
+    code, _, err = call("run", "mnist", "--data", str(tmp_path / "none"), "--out", str(tmp_path), "--backend", "inline")
+    assert code == 2 and "mnist contains only Parquet files, and writing a record there would discard their rows" in err
     assert Store.open(run.path).frame()["trial_id"].tolist() == [results[0].trial_id]
+
+
+def test_records_that_are_copied_beside_merged_rows_do_not_hide_them(store, results, tmp_path):
+    out = tmp_path / "out"
+    merge([rows_alone(store("a", *results))], out)
+    shutil.copytree(store("b", results[0]).records, out / "records", dirs_exist_ok=True)
+    with pytest.raises(UserError, match="was merged from Parquet files, whose rows its records would replace: move its folder"):
+        Store.open(out).statuses()
 
 
 def test_rows_of_parquet_alone_are_verified_by_class(store, results):
@@ -166,7 +253,7 @@ def test_a_trial_whose_record_names_an_operation_that_varies_may_have_other_figu
 def test_both_through_the_command_line(store, results, tmp_path):
     a, b = store("a", results[0]), store("b", results[1])
     joined = cli("merge", str(a.path), str(b.path), "--out", str(tmp_path / "both"))
-    assert joined.returncode == 0 and "2 records added; 0 trials occurred more than once" in joined.stdout
+    assert joined.returncode == 0 and "2 trials added; 0 trials occurred more than once" in joined.stdout
     done = cli("verify", str(tmp_path / "both"), "--sample", "1")
     assert done.returncode == 0 and done.stdout.startswith("same "), done.stdout + done.stderr
     record = next((tmp_path / "both" / "records").glob("*.json"))
