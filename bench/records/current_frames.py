@@ -32,8 +32,8 @@ class CurrentFrames:
             columns: those that are needed, if they are few.
 
         Raises:
-            UserError: a record cannot be read, there are no records and the Parquet file is damaged, or records were copied beside
-                Parquet files that were made without them.
+            UserError: a record cannot be read, there are no records and the Parquet file is damaged, or records were copied
+                beside Parquet files that were made without them.
         """
         if self._frames is None:
             stamp = self._records.stamp()

@@ -111,7 +111,7 @@ def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
 
 
 def _replace(contents: dict[Path, bytes]) -> None:
-    """Write these files. A full disk leaves all of the old ones as they are, because the new ones are first written beside them."""
+    """Write these files. A full disk leaves the old ones as they are, because all new ones are first written beside them."""
     beside = {path: path.with_name(f".{path.stem}.part") for path in contents}
     try:
         for path, content in contents.items():
