@@ -77,14 +77,14 @@ SELECTION = tuple(name for name, record in _RECORDS.items() if record is Selecti
 #: The options of `Grid`, likewise.
 GRID = tuple(name for name, record in _RECORDS.items() if record is Grid)
 _METAVARS = {
-    "only": "GLOB,…", "where": "KEY=VALUE,…", "seeds": "N|LIST", "trial_timeout": "SECONDS", "checkpoint_every": "SECONDS",
-    "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR", "dataset": "NAME,…", "methods": "LABEL,…", "recipe": "NAME",
-    "fields": "KEY=VALUE,…", "logger": "NAME", "save_suite": "FILE",
+    "only": "GLOB,…", "where": "KEY=VALUE,…", "seeds": "N|LIST", "subset_seeds": "N|LIST", "trial_timeout": "SECONDS",
+    "checkpoint_every": "SECONDS", "gpus_per_trial": "N|auto", "data": "DIR", "out": "DIR", "dataset": "NAME,…",
+    "methods": "LABEL,…", "recipe": "NAME", "fields": "KEY=VALUE,…", "logger": "NAME", "save_suite": "FILE",
 }  # fmt: skip
 _FLAGS = {"verbose": ("--verbose", "-v"), "fields": ("--set",)}
 #: The command-line types of fields that their record parses from text.
 _HINTS: dict[str, Any] = {
-    **dict.fromkeys(("where", "seeds", "gpus_per_trial"), str | None),
+    **dict.fromkeys(("where", "seeds", "subset_seeds", "gpus_per_trial"), str | None),
     **dict.fromkeys(("fields", "logger"), list[str] | None),
 }
 

@@ -27,6 +27,7 @@ RECIPE_OF = {
 }  # fmt: skip
 _SOME_CLASSES_OR_SIZE = re.compile(r"_(\d+(v\d+)+|\d+px)$")
 _OF_THE_FILE = ("about", "subset_seeds", "table")  # keys of a suite file that a grid may also set
+_SEEDS = ("seeds", "subset_seeds")  # fields of a selection that are keys of a file
 _ASKED = ("epochs", "precision")  # fields of a selection that belong to the recipe in a file
 
 
@@ -91,7 +92,7 @@ class Grid:
             "data": _one_or_list(data),
             "methods": methods,
             "set": {key: values[0] if len(values) == 1 else values for key, values in kinds["methods"].items()} or None,
-            "seeds": None if asked.seeds is None else list(asked.seeds),
+            **{key: list(seeds) for key in _SEEDS if (seeds := getattr(asked, key)) is not None},
             **of_file,
         }
         return {f.name: said[f.name] for f in dataclasses.fields(SuiteFile) if said.get(f.name) is not None}
@@ -138,7 +139,7 @@ class Grid:
             if selection.only or selection.where or selection.limit:
                 raise UserError("--save-suite writes the whole grid: remove --only, --where and --limit")
             write_new(content, self.save_suite, "--save-suite")
-        return suite, dataclasses.replace(selection, seeds=None, epochs=None, precision=None)
+        return suite, dataclasses.replace(selection, **dict.fromkeys((*_SEEDS, *_ASKED)))
 
 
 def _items(option: str, text: str | None) -> list[str]:

@@ -81,6 +81,8 @@ def plan(
             raise NothingMatches(f"--only '{asked.only}' matches no method of suite {suite.name}, which has {names}")
     if asked.where:
         specs = _where(specs, asked.where, suite.name)
+    if asked.subset_seeds is not None:
+        specs = [replace(spec, data=replace(spec.data, subset_seed=seed)) for spec in specs for seed in asked.subset_seeds]
     if asked.seeds is not None:
         specs = [replace(spec, seed=seed) for spec in specs for seed in asked.seeds]
     changes = {key: value for key in ("epochs", "precision") if (value := getattr(asked, key)) is not None}

@@ -18,7 +18,7 @@ from lt_core.recipes import Recipe
 class Selection:
     """Which trials of a suite are selected, and what is changed in them; by default all of them, unchanged.
 
-    In Python, ``seeds`` is a number or a sequence, and ``where`` is a mapping of `DataSpec`'s fields, such as
+    In Python, ``seeds`` and ``subset_seeds`` are numbers or sequences, and ``where`` is a mapping of `DataSpec`'s fields, such as
     ``{"imbalance_factor": 100}``; both may also be text, as on the command line. ``precision`` is ``bfloat16``, ``float32``, or
     ``auto``, which is mixed precision if the processor supports it.
 
@@ -39,6 +39,9 @@ class Selection:
         None, "number of seeds, or a list such as 0,3,7 (=3 for the seed 3 alone), instead of the suite's seeds"
     )
     seed: int | None = param(None, "run only this seed, such as the index of a task in a job array", low=0)
+    subset_seeds: Sequence[int] | None = param(
+        None, "number of subsets of the images, or a list of their seeds such as 0,3,7, instead of the suite's subsets"
+    )
     epochs: int | None = param(None, "number of epochs, with which the recipe's schedule scales", low=1)
     precision: str | None = param(None, "precision, instead of the recipe's", choices=domains(Recipe)["precision"].choices)
     limit: int | None = param(None, "run at most this many trials of each suite", low=1)
@@ -48,7 +51,11 @@ class Selection:
         object.__setattr__(self, "where", _where(self.where))
         if self.seed is not None and self.seeds is not None:
             raise UserError("--seed selects one seed and --seeds several: give only one of the two")
-        object.__setattr__(self, "seeds", _seeds(self.seeds) if self.seed is None else these_seeds([self.seed], "--seed"))
+        if self.subset_seeds is not None and "subset_seed" in (self.where or {}):
+            raise UserError("--subset-seeds and --where subset_seed both select subsets: give only one of the two")
+        seeds = _seeds(self.seeds, "--seeds") if self.seed is None else these_seeds([self.seed], "--seed")
+        object.__setattr__(self, "seeds", seeds)
+        object.__setattr__(self, "subset_seeds", _seeds(self.subset_seeds, "--subset-seeds"))
         object.__setattr__(self, "seed", None)  # `seeds` has it from here on
         refuse_below(self)
 
@@ -91,7 +98,7 @@ def _where(given: Mapping[str, Any] | str | None) -> Mapping[str, Any] | None:
     return {key: value.strip() for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
-def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
+def _seeds(given: Sequence[int] | int | str | None, option: str) -> Sequence[int] | None:
     if given is None:
         return None
     counted = isinstance(given, int) or (isinstance(given, str) and "," not in given and not given.startswith("="))
@@ -102,5 +109,5 @@ def _seeds(given: Sequence[int] | int | str | None) -> Sequence[int] | None:
     except ValueError:
         seeds = []
     if not seeds:
-        raise UserError(f"--seeds must be a number of seeds, at least 1, or a list of seeds such as 0,3,7; got '{given}'")
-    return first_seeds(seeds[0], "--seeds", "seeds such as 0,3,7") if counted else these_seeds(seeds, "--seeds")
+        raise UserError(f"{option} must be a number of seeds, at least 1, or a list of seeds such as 0,3,7; got '{given}'")
+    return first_seeds(seeds[0], option, "seeds such as 0,3,7") if counted else these_seeds(seeds, option)

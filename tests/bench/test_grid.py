@@ -57,7 +57,9 @@ def test_an_epoch_from_the_selection_is_that_of_a_suite_file(tmp_path):
     """A grid writes it into its file, and a run of a file changes its recipe. Both give the same trials."""
     file = tmp_path / "base.yaml"
     file.write_text(yaml.safe_dump(grid().content()))
-    assert plan(load_suite(file), epochs=2, seeds=2).specs == grid().suite(tmp_path, Selection(epochs=2, seeds=2))[0].specs
+    for asked in ({"epochs": 2, "seeds": 2}, {"subset_seeds": [0, 3]}):
+        one, other = plan(load_suite(file), **asked).specs, grid().suite(tmp_path, Selection(**asked))[0].specs
+        assert {spec.trial_id for spec in one} == {spec.trial_id for spec in other} and len(one) == len(other)
 
 
 def test_every_field_belongs_to_one_thing():

@@ -16,6 +16,7 @@ from bench.running.backends.ray_tune import RayTune
 from bench.running.driver import run_plan
 from bench.running.execution import BACKENDS
 from bench.suites.group import planned
+from bench.suites.suite import parse_suite
 from bench.tuning.choices import PRUNERS, SAMPLERS
 from lt_core.errors import UserError
 from lt_core.fields import domains
@@ -39,7 +40,7 @@ SMALL = {"recipe": {"base": "digits", "epochs": 1}, "seeds": 1, "methods": ["sof
     ],
 )
 def test_seeds_are_a_number_of_them_or_a_list_in_text_and_in_python(given, seeds):
-    assert Selection(seeds=given).seeds == seeds
+    assert Selection(seeds=given).seeds == seeds == Selection(subset_seeds=given).subset_seeds
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,17 @@ def test_seeds_are_a_number_of_them_or_a_list_in_text_and_in_python(given, seeds
 def test_seeds_that_are_none_are_refused(given, message):
     with pytest.raises(UserError, match=f"^--seeds must be {message}; got "):
         Selection(seeds=given)
+    with pytest.raises(UserError, match=f"^--subset-seeds must be {message}; got "):
+        Selection(subset_seeds=given)
+
+
+def test_other_subsets_are_those_of_a_suite_with_these_subsets():
+    some = parse_suite("small", {**TINY, "subset_seeds": [1, 4]})
+    many = parse_suite("small", {**TINY, "subset_seeds": 15})
+    assert {spec.trial_id for spec in bench.plan(many, subset_seeds=[1, 4]).specs} == {spec.trial_id for spec in some.specs}
+    assert bench.plan(many, subset_seeds="=4", seeds=1).counts()["trials"] == bench.plan(some, seeds=1).counts()["trials"] / 2
+    with pytest.raises(UserError, match="--subset-seeds and --where subset_seed both select subsets"):
+        Selection(subset_seeds=3, where="subset_seed=0")
 
 
 def test_where_is_read_from_text_as_the_mapping_that_it_says():
