@@ -43,12 +43,14 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     for (dataset, recipe, epochs), specs in rows.items():
         factors = dict.fromkeys(imbalance_words(s.data) for s in specs)
         labels = dict.fromkeys(filter(None, (label_words(s.data) for s in specs)))
-        methods, seeds = {s.method.label for s in specs}, {(s.seed, s.data.subset_seed) for s in specs}
+        methods, seeds = {s.method.label for s in specs}, {s.seed for s in specs}
+        subsets = {s.data.subset_seed for s in specs}
         models = dict.fromkeys(s.recipe.model for s in specs)
         lines.append(
             f"  {dataset}: {counted(len(methods), 'method')} × {counted(len(factors), 'imbalance')} ({', '.join(factors)}) × "
             + (f"{counted(len(labels), 'label budget')} ({', '.join(labels)}) × " if labels else "")
             + (f"{counted(len(models), 'model')} ({', '.join(models)}) × " if len(models) > 1 else "")
+            + (f"{counted(len(subsets), 'subset')} × " if len(subsets) > 1 else "")
             + f"{counted(len(seeds), 'seed')}, recipe {recipe}, {counted(epochs, 'epoch')}"
         )
     lines += [f"  note: {note}" for note in recipe_notes(plan.specs)]

@@ -139,7 +139,7 @@ class Grid:
             if selection.only or selection.where or selection.limit:
                 raise UserError("--save-suite writes the whole grid: remove --only, --where and --limit")
             write_new(content, self.save_suite, "--save-suite")
-        return suite, dataclasses.replace(selection, **dict.fromkeys((*_SEEDS, *_ASKED)))
+        return suite, dataclasses.replace(selection, seeds=None, subset_seeds=None, epochs=None, precision=None)
 
 
 def _items(option: str, text: str | None) -> list[str]:

@@ -135,6 +135,7 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     assert "16 trials, 0 done, 0 failed, 16 left" in out
     assert "digits: 4 methods × 2 imbalances (IF 10, IF 50) × 2 seeds, recipe digits, 4 epochs" in out
     assert "16 by timing a few steps on this machine" in out
+    assert "(IF 10, IF 50) × 3 subsets × 2 seeds, recipe" in call("plan", write_suite(), "--subset-seeds", "3")[1]
     assert not (tmp_path / "results").exists()
     call("run", write_suite(), "--backend", "inline", "--limit", "5")
     code, out, _ = call("plan", write_suite())

@@ -75,7 +75,19 @@ def test_every_field_belongs_to_one_thing():
         own = {option for parameter in command.params for option in parameter.opts}
         fields = [f"--{key.replace('_', '-')}" for key in set().union(*keys)]
         as_options = {field for field in fields if _fields_spelled_out([field, "1"], own) == [field, "1"]}
-        alike = {"--dataset", "--methods", "--recipe", "--seeds", "--epochs", "--precision", "--set", "--plugins", "--data"}
+        alike = {
+            "--dataset",
+            "--methods",
+            "--recipe",
+            "--seeds",
+            "--epochs",
+            "--precision",
+            "--set",
+            "--plugins",
+            "--data",
+            "--subset-seed",
+            "--subset-seeds",
+        }
         assert as_options <= alike, "what is left has no other spelling than --set, or is an option of that meaning"
     assert set(RECIPE_OF) <= set(DATASETS) and set(RECIPE_OF.values()) <= set(RECIPES)
 
