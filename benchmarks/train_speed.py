@@ -8,8 +8,9 @@ ours   lt_core's own loop with the recipe cifar_ldam: images on the device, chan
 usual  DataLoader with two workers, PIL and torchvision transforms, float32, NCHW, plain SGD, loss.item() in each step
 
 Our loop is measured with both precisions in both memory layouts; `auto` must be within 3 % of the best of the four. All are
-warmed up, then take turns in rounds, so that a machine that slows down affects all; every other round goes backwards. A ratio is
-the median of the rounds' ratios. The start of the usual recipe's workers is not counted.
+warmed up; a way that is then less than a quarter as fast as the best keeps this one figure. The others take turns in rounds, so
+that a machine that slows down affects all; every other round goes backwards. A ratio is the median of the rounds' ratios. The
+start of the usual recipe's workers is not counted.
 
 Exit code 1: the machine was busy before the measurement or at its end, and nothing is reported; or the median of the rounds says
 that `auto` is more than 3 % behind.
@@ -79,7 +80,15 @@ def behind(rates: Mapping[Way, Sequence[float]], chosen: Way) -> tuple[Way, Spre
     """Our fastest way by its median, and the rounds' ratios of the speed of ``chosen`` to it."""
     ours = {way: found for way, found in rates.items() if way != USUAL}
     best = max(ours, key=lambda way: Spread(tuple(ours[way])).median)
-    return best, Spread(tuple(a / b for a, b in zip(ours[chosen], ours[best], strict=True)))
+    return best, Spread(tuple(a / b for a, b in zip(ours[chosen], ours[best], strict=False)))
+
+
+def hopeless(first: Mapping[Way, Sequence[float]]) -> set[Way]:
+    """Our ways that are less than a quarter as fast as the fastest while all are warmed up, such as bfloat16 on a processor that
+    has to emulate it. Further rounds of these would take most of the time and could not change the outcome.
+    """
+    ours = {way: rate for way, (rate,) in first.items() if way != USUAL}
+    return {way for way, rate in ours.items() if rate < max(ours.values()) / 4}
 
 
 def near(of_best: Spread) -> tuple[bool, str]:
@@ -111,18 +120,19 @@ def main() -> None:
 
     turns: dict[Way, Callable[[], float]] = {way: partial(ours_round, training) for way, training in trainings.items()}
     turns[USUAL] = usual_round
-    for turn in turns.values():
-        turn()
-    measured = taking_turns(turns, options.rounds)
+    first = {way: [turn()] for way, turn in turns.items()}
+    ours = (auto, CHANNELS_LAST)
+    slow = hopeless(first) - {ours}
+    measured = {**first, **taking_turns({way: turn for way, turn in turns.items() if way not in slow}, options.rounds)}
     refuse_busy("when it ended", busy())
     runtime.prepare()
-    ours = (auto, CHANNELS_LAST)
     best, of_best = behind(measured, ours)
     near_enough, words = near(of_best)
     parts = step_milliseconds(trainings[ours], device)
 
     def against(one: Way, other: Way) -> Spread:
-        return Spread(tuple(a / b for a, b in zip(measured[one], measured[other], strict=True)))
+        pairs = zip(measured[one], measured[other], strict=False)  # a hopeless way has one figure
+        return Spread(tuple(a / b for a, b in pairs))
 
     rates = {way: Spread(tuple(values)) for way, values in measured.items()}
     ratio, slower = against(ours, USUAL), next(p for p in PRECISIONS if p != auto)

@@ -81,6 +81,16 @@ def test_the_exit_code_says_whether_auto_is_near_the_best(monkeypatch, slow, cod
     assert ended == code
 
 
+def test_a_way_that_is_hopelessly_slow_is_measured_once(monkeypatch):
+    """The usual recipe is always measured: it is what ours is compared with."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from train_speed import USUAL, behind, hopeless
+
+    fast, near, slow = ("float32", "a"), ("float32", "b"), ("bfloat16", "a")
+    assert hopeless({fast: [100.0], near: [26.0], slow: [24.0], USUAL: [5.0]}) == {slow}
+    assert behind({fast: [100.0, 90.0], slow: [24.0], USUAL: [5.0, 5.0]}, slow)[1].values == (0.24,)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(660)  # a processor without bfloat16 takes minutes
 def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
