@@ -155,7 +155,7 @@ class Store:
         records.
 
         Raises:
-            UserError: it does.
+            UserError: the run consists of Parquet files alone.
         """
         if self.only_parquet():
             raise UserError(

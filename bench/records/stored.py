@@ -36,7 +36,7 @@ class Stored:
 
     Attributes:
         figures: what was measured, without what depends on the clock; only compared with figures from the same kind of source.
-        accuracy: on the test set, a fraction; NaN if the trial did not finish.
+        of_row: the accuracy in a row of a Parquet file.
         record: the whole record; None for a row of a Parquet file.
     """
 
@@ -44,12 +44,17 @@ class Stored:
     status: str
     environment: Mapping[str, Any]
     figures: object
-    accuracy: float = math.nan
+    of_row: float = math.nan
     record: TrialResult | None = None
 
     @property
     def trial_id(self) -> str:
         return self.spec.trial_id
+
+    @property
+    def accuracy(self) -> float:
+        """On the test set, a fraction. A record's is computed only when asked for, with all other metrics of the trial."""
+        return self.record.metrics()["accuracy"] if self.record else self.of_row
 
     def alike(self, result: TrialResult) -> Stored:
         """``result`` with figures that can be compared with these."""
@@ -93,8 +98,7 @@ def _check(store: Store, trials: pd.DataFrame, per_class: pd.DataFrame) -> None:
 
 def from_record(result: TrialResult) -> Stored:
     """A trial from its record: every cell of the confusion matrices counts."""
-    accuracy = result.metrics()["accuracy"] if result.status == OK else math.nan
-    return Stored(result.spec, result.status, result.environment, figures_of(result), accuracy, result)
+    return Stored(result.spec, result.status, result.environment, figures_of(result), record=result)
 
 
 def _from_rows(trials: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[Stored]:
