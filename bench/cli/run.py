@@ -168,12 +168,14 @@ def verify_(
     import secrets
 
     from bench.records.store import Store
-    from bench.running.verify import Verdict, runtime_like, spread, verify
+    from bench.running.verify import Verdict, finished, machine, runtime_like, spread, verify
 
     store, verdicts = Store.open(run, skip_damaged), list[Verdict]()
+    done = finished(store)
+    runtime = runtime_like(done[0], data, device)
     seed = secrets.randbelow(10**6) if sample_seed is None else sample_seed
     try:
-        for verdict in verify(store, sample, runtime_like(store, data, device), seed):
+        for verdict in verify(done, sample, runtime, seed):
             verdicts.append(verdict)
             print(f"{verdict.kind:<9}  {verdict.trial_id}  {verdict.label}: {verdict.words}", flush=True)
     finally:  # also after a stop
@@ -186,6 +188,6 @@ def verify_(
         from bench.records.provenance import provenance
 
         told = [{"trial_id": v.trial_id, "label": v.label, "kind": v.kind, "words": v.words} for v in verdicts]
-        print(f"certificate  {written.write(store.path, seed, told, provenance())}")
+        print(f"certificate  {written.write(store.path, seed, told, {**provenance(), 'machine': machine(runtime)})}")
     if not all(verdict.good for verdict in verdicts):
         raise SystemExit(1)

@@ -19,7 +19,7 @@ def write(run: Path, sample_seed: int, verdicts: Iterable[Mapping[str, str]], pr
     Args:
         sample_seed: the seed that chose the trials.
         verdicts: ``trial_id``, ``label``, ``kind`` and ``words`` of each trial that was run again.
-        provenance: what ran them (commit, command).
+        provenance: what ran them (commit, command, machine).
 
     Raises:
         UserError: the folder cannot be written.
@@ -43,11 +43,19 @@ def words(run: Path) -> str:
     if not file.is_file():
         return ""
     try:
-        kinds = Counter(trial["kind"] for trial in json.loads(file.read_text(encoding="utf-8"))["trials"])
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        kinds = Counter(trial["kind"] for trial in content["trials"])
+        on = _on(content.get("machine", {}))  # the first certificates do not say where
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{file} is damaged: write it again with `bench.py verify {run} --certificate`") from None
     said = ", ".join(f"{number} {_KINDS.get(kind, kind)}" for kind, number in kinds.most_common())
-    return f"{counted(kinds.total(), 'trial')} drawn at random and run again: {said}."
+    return f"{counted(kinds.total(), 'trial')} drawn at random and run again{on}: {said}."
+
+
+def _on(machine: Mapping[str, str]) -> str:
+    """Where trials were run again, such as " on AMD EPYC (AuthenticAMD 25/1)"."""
+    processor = f" ({machine['processor']})" if "processor" in machine else ""
+    return f" on {machine['device_name']}{processor}" if machine else ""
 
 
 _KINDS = {

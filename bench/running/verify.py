@@ -39,19 +39,28 @@ class Verdict:
         return self.kind != OTHER
 
 
-def verify(store: Store, sample: int, runtime: Runtime, seed: int = 0) -> Iterator[Verdict]:
-    """Run ``sample`` finished trials of ``store`` again on this machine; ``seed`` chooses them.
+def finished(store: Store) -> list[Stored]:
+    """The finished trials of ``store``, in order of trial ID.
+
+    Raises:
+        UserError: there are none, or see `stored_in`.
+    """
+    done = [trial for trial in stored_in(store) if trial.status == OK]
+    if not done:
+        raise UserError(f"{store.path} has no finished trial to verify: run it first")
+    return done
+
+
+def verify(done: Sequence[Stored], sample: int, runtime: Runtime, seed: int = 0) -> Iterator[Verdict]:
+    """Run ``sample`` of the trials ``done`` again on this machine; ``seed`` chooses them.
 
     On the same kind of device, figures must agree to the bit, unless the record names an operation that does not repeat itself.
     On another kind they are a replicate, and the difference is reported. If a run consists of Parquet files alone, recall and
     precision of each class are compared instead of confusion matrices.
 
     Raises:
-        UserError: the run has no finished trial, or a chosen trial needs a plug-in file that is not loaded.
+        UserError: a chosen trial needs a plug-in file that is not loaded.
     """
-    done = [trial for trial in stored_in(store) if trial.status == OK]
-    if not done:
-        raise UserError(f"{store.path} has no finished trial to verify: run it first")
     drawn = random.Random(seed).sample(done, min(sample, len(done)))
     for stored in drawn:
         _needs_plugins(stored)
@@ -121,9 +130,14 @@ def spread(verdicts: Sequence[Verdict]) -> list[str]:
     return lines
 
 
-def runtime_like(store: Store, data: str | None, device: str) -> Runtime:
-    """The runtime of the run's first finished trial, on this machine."""
-    threads = next((trial.environment.get("threads", 1) for trial in stored_in(store) if trial.status == OK), 1)
-    made = Runtime(data_dir=data, device=device, threads=int(threads))
+def runtime_like(trial: Stored, data: str | None, device: str) -> Runtime:
+    """The runtime of ``trial``, on this machine."""
+    made = Runtime(data_dir=data, device=device, threads=int(trial.environment.get("threads", 1)))
     describe(made, None)  # raises an error if the device is missing
     return made
+
+
+def machine(runtime: Runtime) -> dict[str, object]:
+    """What the figures of a trial may depend on besides its ID, of this machine. Trials have precisions of their own."""
+    described = describe(runtime, None)
+    return {key: described[key] for key in KIND if key in described and key != "precision"}

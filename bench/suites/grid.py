@@ -73,7 +73,8 @@ class Grid:
         """The content of this grid's suite file, with the seeds, epochs and precision of ``selection``.
 
         Raises:
-            UserError: an option is missing, or a field belongs neither to data nor to recipes nor to methods.
+            UserError: an option is missing, a field belongs neither to data nor to recipes nor to methods, or ``selection`` also
+                has a value for it.
         """
         from bench.suites.suite import SuiteFile
 
@@ -81,6 +82,8 @@ class Grid:
         datasets, methods = _items("--dataset", self.dataset), _items("--methods", self.methods)
         kinds: dict[str, dict[str, list[Any]]] = {"data": {}, "recipe": {}, "methods": {}, "file": {}}
         for (key, typed), values in self._values().items():
+            if key in (*_SEEDS, *_ASKED) and getattr(asked, key) is not None:
+                raise UserError(f"{typed} and {_as_option(key)} both set {key}: give only one of the two")
             kinds[_kind_of(key, typed)][key] = values
         recipe = {"base": [self.recipe or _usual_recipe(datasets)], **kinds["recipe"]}
         recipe |= {key: [value] for key in _ASKED if (value := getattr(asked, key)) is not None}

@@ -113,6 +113,11 @@ def test_every_field_belongs_to_one_thing():
         ([*MINE, "--lr", "1", "--lr", "2"], "lr is given twice: give all values in one option, such as --lr A,B"),
         ([*MINE, "--lr", "1", "--set", "lr=2"], "lr is given twice: give all values in one option, such as --set lr=A,B"),
         (
+            [*MINE, "--set", "subset_seeds=2", "--subset-seeds", "3"],
+            "--set subset_seeds and --subset-seeds both set subset_seeds: give only one of the two",
+        ),
+        ([*MINE, "--set", "epochs=2", "--epochs", "3"], "--set epochs and --epochs both set epochs: give only one of the two"),
+        (
             ["--methods", "softmax", *MINE[:2], *MINE[4:], "--gamma", "2"],
             "set gives gamma, but none of the suite's methods has that parameter",
         ),

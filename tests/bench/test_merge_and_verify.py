@@ -13,7 +13,7 @@ from bench.records.merge import merge
 from bench.records.provenance import command
 from bench.records.record import encoded
 from bench.records.store import Store
-from bench.running.verify import OTHER, REPLICATE, SAME, verify
+from bench.running.verify import OTHER, REPLICATE, SAME, finished, verify
 from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
 from lt_core.training import Runtime, run_trial, runtime
@@ -134,7 +134,7 @@ def test_rows_that_cannot_be_trusted_are_neither_merged_nor_verified(store, resu
         merge([run], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match=words):
-        next(verify(run, 1, Runtime()))
+        next(verify(finished(run), 1, Runtime()))
 
 
 def test_a_disk_that_is_full_in_the_middle_of_a_merge_leaves_the_rows_as_they_were(store, results, tmp_path, monkeypatch):
@@ -191,7 +191,7 @@ def test_records_that_are_copied_beside_merged_rows_do_not_hide_them(store, resu
 def test_rows_of_parquet_alone_are_verified_by_class(store, results):
     forged = replace(results[1], confusion=[row[::-1] for row in results[1].confusion])
     run = rows_alone(store("run", results[0], forged))
-    found = {v.trial_id: v for v in verify(run, 5, Runtime())}
+    found = {v.trial_id: v for v in verify(finished(run), 5, Runtime())}
     assert found[results[0].trial_id].kind == SAME
     assert found[forged.trial_id].kind == OTHER and found[forged.trial_id].words.startswith("accuracy +")
 
@@ -212,11 +212,11 @@ def test_a_record_keeps_the_command_without_where_somebody_lives(given, kept):
 def test_a_row_that_is_run_again_gives_its_figures_and_a_forged_one_is_found(store, results):
     forged = replace(results[1], confusion=[row[::-1] for row in results[1].confusion])
     run = store("run", results[0], forged)
-    found = {v.trial_id: v for v in verify(run, 5, Runtime())}
+    found = {v.trial_id: v for v in verify(finished(run), 5, Runtime())}
     assert found[results[0].trial_id].kind == SAME
     assert found[forged.trial_id].kind == OTHER and "where figures should be identical" in found[forged.trial_id].words
     with pytest.raises(UserError, match="no finished trial to verify"):
-        next(verify(store("empty"), 1, Runtime()))
+        next(verify(finished(store("empty")), 1, Runtime()))
 
 
 def test_two_generations_of_a_processor_may_have_one_name(store, results, monkeypatch):
@@ -227,7 +227,7 @@ def test_two_generations_of_a_processor_may_have_one_name(store, results, monkey
     def verdict(result, **processor):
         kept = {key: value for key, value in result.environment.items() if key != "processor"}
         folder = store(f"{result.trial_id} {processor}".replace("/", "-"), replace(result, environment={**kept, **processor}))
-        return next(verify(folder, 1, Runtime()))
+        return next(verify(finished(folder), 1, Runtime()))
 
     assert verdict(forged, processor="AuthenticAMD 23/1").kind == OTHER
     other = verdict(forged, processor="AuthenticAMD 25/1")
@@ -245,7 +245,7 @@ def test_a_trial_whose_record_names_an_operation_that_varies_may_have_other_figu
     told: list[str] = []
     assert merge([store("a", first), store("b", other)], tmp_path / "target", told.append) == (1, 1)
     assert "1 trial of " in told[0] and "not merged" in told[0]
-    (verdict,) = verify(Store(tmp_path / "b"), 1, Runtime(device="cpu"))
+    (verdict,) = verify(finished(Store(tmp_path / "b")), 1, Runtime(device="cpu"))
     assert verdict.kind == REPLICATE and verdict.good
     assert verdict.words.endswith("gradient of some padding gives other bits each time")
 

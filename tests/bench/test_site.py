@@ -103,12 +103,16 @@ def test_submitted_rows_are_told_from_official_ones(site):
 
 def test_what_was_verified_is_told(stores, tmp_path):
     verdicts = [{"trial_id": "a", "label": "softmax", "kind": kind, "words": ""} for kind in ("same", "same", "replicate")]
-    certificate.write(stores[0].path, 7, verdicts, {"git_commit": "c0ffee"})
+    machine = {"device_name": "AMD EPYC", "processor": "AuthenticAMD 25/1"}
+    certificate.write(stores[0].path, 7, verdicts, {"git_commit": "c0ffee", "machine": machine})
     write(Site(stores, tmp_path / "results"), tmp_path / "site", say=lambda words: None)
     words = (
-        "3 trials drawn at random and run again: 2 with figures identical to the bit, 1 a replicate on another kind of device."
+        "3 trials drawn at random and run again on AMD EPYC (AuthenticAMD 25/1): 2 with figures identical to the bit, 1 a "
+        "replicate on another kind of device."
     )
     assert words in (tmp_path / "site" / "index.html").read_text()
+    certificate.write(stores[0].path, 7, verdicts, {"git_commit": "c0ffee"})
+    assert "run again: 2 with" in certificate.words(stores[0].path), "the first certificates did not name the machine"
     (stores[0].path / certificate.FILE).write_text("{")
     with pytest.raises(UserError, match=r"verified\.json is damaged: write it again with"):
         certificate.words(stores[0].path)
