@@ -43,6 +43,7 @@ def tune_(
     """
     import bench
     from bench.cli import tune_wording
+    from bench.records.store import Store
     from bench.report.render import renderer
     from bench.running.backends import Interrupted
     from bench.tuning import outcome
@@ -53,7 +54,8 @@ def tune_(
         space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds, fresh_subset_seeds=fresh_subset_seeds
     )
     if plan:
-        print(tune_wording.space_words(chosen, workers=2))
+        begun = (execution.out / chosen.name).is_dir()
+        print(tune_wording.space_words(chosen, workers=2, store=Store(execution.out / chosen.name) if begun else None))
         return
     try:
         store, found = bench.tune(chosen, execution=execution, study_seed=study_seed, retry_failed=retry_failed)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.cli.wording import about, announce, file_list
+from bench.records.layout import SECONDS
 from bench.records.store import Store
-from bench.tuning.axes import RECIPE
 from bench.tuning.space import Space
 from lt_core.labels import counted, duration
+from lt_core.result import OK, PRUNED
 
 
-def space_words(space: Space, workers: int) -> str:
-    """What a tuning space contains, and its cost: that of each study's first setting, with as many epochs as its settings have in
-    the middle of their range.
+def space_words(space: Space, workers: int, store: Store | None = None) -> str:
+    """What a tuning space contains, and what it costs if settings are spread evenly over the space or are all the slowest. If a
+    run in ``store`` has begun, its trials tell what the rest takes.
     """
     from bench.suites.cost import Prices
+    from bench.tuning.pricing import trial_cost
 
-    lines, seconds, prices = [f"{space.name}: {space.about}"], 0.0, Prices(announce)
+    lines, prices = [f"{space.name}: {space.about}"], Prices(announce)
+    trials, even, most = 0, 0.0, 0.0
     shared = space.shared_axes()
     if shared:
         lines.append(f"  every study tunes {', '.join(shared)}")
@@ -32,16 +35,41 @@ def space_words(space: Space, workers: int) -> str:
         by = f" by {axes}" if axes else ""
         lines.append(f"  {study.name}: {' or '.join(study.methods)}{by}; first {study.method(study.first).label}")
         budget = counted(settings, "setting") if settings else f"{space.gpu_hours:g} hours"
-        epochs = [axis for axis in study.axes if axis.name == f"{RECIPE}epochs" and axis.name in study.first]
-        typical = {**study.first, **{axis.name: axis.middle(space.sampler == "grid") for axis in epochs}}
-        specs, fresh = space.specs(study, typical), space.specs(study, typical, fresh=True)
-        cost = prices.estimate([*specs * settings, *fresh * 2]).seconds + (0 if settings else 3600 * space.gpu_hours)
-        searched, confirmed = f"{budget} × {counted(len(specs), 'trial')}", f"2 × {len(fresh)} on new {fresh_words(space)}"
-        lines.append(f"    {searched} by {space.sampler}, then {confirmed}: {duration(cost)}")
-        seconds += cost
-    return "\n".join(
-        [*lines, f"  in total {duration(seconds)} of trial time; {about(seconds / workers)} with {workers} at a time"]
+        judged, confirmed = len(space.data) * len(space.seeds), len(space.fresh_data) * len(space.fresh_seeds)
+        each, hours = trial_cost(space, study, prices), 0 if settings else 3600 * space.gpu_hours
+        number = settings * judged + 2 * confirmed
+        cost = (number * each.mean + hours, number * each.most + hours)
+        lines.append(
+            f"    {budget} × {counted(judged, 'trial')} by {space.sampler}, then 2 × {confirmed} on new {fresh_words(space)}: "
+            f"{_range(*cost)}"
+        )
+        trials, even, most = trials + number, even + cost[0], most + cost[1]
+    lines.append(
+        f"  in total {_range(even, most)} of trial time; about {_range(even / workers, most / workers)} with {workers} at a time"
     )
+    if duration(most) != duration(even):
+        lines.append("  the first figure is for settings spread evenly over the space, the second for the slowest ones")
+    return "\n".join([*lines, *_left_words(trials if space.trials else 0, store, workers)])
+
+
+def _range(even: float, most: float) -> str:
+    """``12 min``, or ``12 min to 1.5 h``."""
+    return f"{duration(even)} to {duration(most)}" if duration(most) != duration(even) else duration(even)
+
+
+def _left_words(trials: int, store: Store | None, workers: int) -> Iterator[str]:
+    """A line on what is left of at most ``trials``, priced by those that have finished in ``store``; none if no trial has, or if
+    their number is not known.
+    """
+    if store is None or not trials:
+        return
+    frame = store.frame()
+    done = frame[frame["status"].isin([OK, PRUNED])]
+    if len(done):
+        each = float(done[list(SECONDS)].to_numpy().sum()) / len(done)
+        left = max(0, trials - len(done))
+        rest = f"{about(each * left / workers)} with {workers} at a time for the rest" if left else "nothing left to run"
+        yield f"  {len(done)} of at most {counted(trials, 'trial')} have finished, in {each:.3g} s each: {rest}"
 
 
 def fresh_words(space: Space) -> str:

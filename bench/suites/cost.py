@@ -24,8 +24,8 @@ from lt_core.result import OK
 from lt_core.spec import DataSpec, TrialSpec
 from lt_core.stages import stage_one, stages_of
 
-#: Model, size of its crops, and image set. Trials that agree in these take the same time per unit of `work`.
-Kind = tuple[str, int, str]
+#: Model, size of its crops, image set, and batch size. Trials that agree in these take the same time per unit of `work`.
+Kind = tuple[str, int, str, int]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Prices:
 
 
 def _kind(spec: TrialSpec) -> Kind:
-    return spec.recipe.model, spec.recipe.crop, spec.data.dataset
+    return spec.recipe.model, spec.recipe.crop, spec.data.dataset, spec.recipe.batch_size
 
 
 def _measured_rates(specs: Sequence[TrialSpec], frame: pd.DataFrame) -> Mapping[Kind, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from lt_core.errors import UserError
@@ -65,15 +64,15 @@ class SearchAxis:
             return self.choices()
         return [self.low if self.values is None else self.values[0]]
 
-    def middle(self, of_grid: bool = False) -> float:
-        """The mean of its values, of its grid if ``of_grid``, or of its range on its scale; whole if all of these numbers are."""
-        numbers: Any = self.choices() if of_grid else self.values
-        if numbers is None:
-            numbers = [self.low, self.high]
-            mean = (self.high - self.low) / math.log(self.high / self.low) if self.scale == "log" else fmean(numbers)  # type: ignore
-        else:
-            mean = fmean(numbers)
-        return round(mean) if self.whole or all(isinstance(number, int) for number in numbers) else mean
+    def spread(self) -> list[Any]:
+        """Its values, or five numbers from one end of its range to the other, evenly spaced on its scale."""
+        if self.values is not None:
+            return list(self.values)
+        linear = self.scale == "linear"
+        low, high = (float(end) if linear else math.log(end) for end in map(self.encode, (self.low, self.high)))
+        inside = [low + (high - low) * share for share in (0.25, 0.5, 0.75)]
+        numbers = [number if linear else self.encode(math.exp(number)) for number in inside]
+        return [self.low, *(round(number) if self.whole else number for number in numbers), self.high]
 
     def choices(self) -> list[Any]:
         """The values for a grid.

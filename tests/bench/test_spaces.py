@@ -157,26 +157,39 @@ def test_values_have_the_type_of_what_they_set():
     assert study.first["recipe.lr"] == 1e-4 and study.first["recipe.epochs"] == 2
 
 
-def test_a_space_is_priced_by_the_epochs_in_the_middle_of_their_range(monkeypatch):
-    from bench.cli.tune_wording import space_words
+def test_a_space_is_priced_over_the_lengths_that_its_trials_can_have(monkeypatch):
     from bench.suites import cost
+    from bench.tuning.pricing import trial_cost
 
-    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-3)
+    monkeypatch.setattr(cost, "calibrate", lambda spec: 1 / spec.recipe.batch_size)  # steps cost the same whatever their batch
     quick = {"data": {"dataset": "digits", "imbalance_factor": 1, "n_max": 40, "validation": 5}, "trials": 100}
 
-    def seconds(axes, epochs=2, methods="logit_adjusted"):
-        study = {"methods": methods, "space": {"tau": {"low": 1, "high": 2}, **axes}}
-        told: list[float] = []
-        monkeypatch.setattr("bench.cli.tune_wording.duration", lambda value: str(told.append(value)))
-        space_words(space(**quick, recipe={"base": "digits", "epochs": epochs}, studies={"la": study}), 2)
-        return told[-1]
+    def priced(axes, epochs=2, batch=64, methods="logit_adjusted", **more):
+        study = {"methods": methods, "space": {"tau": {"low": 1, "high": 2, "grid": [1]}, **axes}}
+        recipe = {"base": "digits", "epochs": epochs, "batch_size": batch}
+        made = space(**quick, **more, recipe=recipe, studies={"la": study})
+        return trial_cost(made, made.studies[0], cost.Prices())
 
-    assert seconds({"recipe.epochs": [1, 2, 3]}) == seconds({}, 2)
-    for values in ([2, 6], [2, 5, 5], {"low": 2, "high": 6}, {"low": 2, "high": 7, "scale": "log"}):
-        assert seconds({"recipe.epochs": values}) == seconds({}, 4) > 1.5 * seconds({}, 2)
+    two, four, six = (priced({}, epochs).mean for epochs in (2, 4, 6))
+    assert priced({}) == cost_of(two, two) and six > four > 1.5 * two
+    assert priced({"recipe.epochs": [2, 6]}) == cost_of((two + six) / 2, six)
+    assert priced({"recipe.epochs": {"low": 2, "high": 6}}) == cost_of(four, six)
+    assert priced({"recipe.epochs": {"low": 2, "high": 300, "grid": [2, 4]}}, sampler="grid") == cost_of((two + four) / 2, four)
     elsewhere = {"values": [2, 6], "when": {"method": "softmax"}}
-    assert seconds({"recipe.epochs": elsewhere}, methods=["logit_adjusted", "softmax"]) == seconds({}, 2)
-    assert SearchAxis("recipe.epochs", 1, 300, grid=[1, 2, 6]).middle(of_grid=True) == 3
+    assert priced({"recipe.epochs": elsewhere}, methods=["logit_adjusted", "softmax"]) == cost_of(two, two)
+    both = priced({"recipe.epochs": [2, 6], "recipe.batch_size": [32, 64]})
+    assert both == cost_of((2 * two + 2 * six + two + six) / 4, 2 * six), "small batches are more steps"
+
+
+def cost_of(mean, most):
+    return pytest.approx((mean, most))
+
+
+def test_the_values_of_an_axis_are_spread_on_its_scale():
+    assert SearchAxis("recipe.epochs", values=[5, 1]).spread() == [5, 1]
+    assert SearchAxis("recipe.epochs", 1, 16, scale="log", whole=True).spread() == [1, 2, 4, 8, 16]
+    assert SearchAxis("tau", 0, 2).spread() == [0, 0.5, 1, 1.5, 2]
+    assert SearchAxis("cb_beta", 0.9, 0.99999, scale="complement").spread() == pytest.approx([0.9, 0.99, 0.999, 0.9999, 0.99999])
 
 
 def test_a_key_that_stands_twice_and_a_file_that_is_no_text_are_refused(tmp_path):

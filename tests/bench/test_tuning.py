@@ -439,6 +439,19 @@ def test_a_plan_prices_a_space_and_starts_nothing(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_plan_of_a_search_that_has_begun_says_what_is_left(tmp_path, monkeypatch):
+    from bench.cli.tune_wording import space_words
+    from bench.suites import cost
+
+    monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-3)
+    assert "have finished" not in space_words(space(), 2, Store(tmp_path / "none"))
+    _, store = search(tmp_path)
+    seconds = [sum(result.seconds.values()) for result in store.results()]
+    told = f"10 of at most 18 trials have finished, in {sum(seconds) / len(seconds):.3g} s each: "
+    assert told in space_words(space(), 2, store)
+    assert space_words(space(trials=1), 2, store).endswith("each: nothing left to run"), "2 searched and 8 confirmed are fewer"
+
+
 def test_a_wrong_command_line_ends_with_exit_code_2(tmp_path):
     done = cli("tune", "digits_cbb")
     assert done.returncode == 2
