@@ -17,18 +17,23 @@ import pstats
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common import busy, busy_note, machine, parser, print_table, write_json
+
+if TYPE_CHECKING:
+    from lt_core.spec import TrialSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 CPUS = 64
 FACTORS = (2, 3, 5, 10, 15, 20, 30, 50, 75, 100)
 
 
-def stand_in(record: dict[str, Any]) -> type:
-    """The trainable that a worker runs instead of trials. It returns ``record`` for the spec that it is given."""
+def stand_in(record: dict[str, Any], specs: Sequence[TrialSpec]) -> type:
+    """The trainable that a worker runs instead of trials. It returns ``record`` for the one of ``specs`` that it is given."""
+    ids = {json.dumps(spec.to_dict()): spec.trial_id for spec in specs}
     from ray import tune
 
     class Nothing(tune.Trainable):
@@ -40,7 +45,7 @@ def stand_in(record: dict[str, Any]) -> type:
             return True
 
         def step(self) -> dict[str, Any]:
-            return {"done": True, "record": {**record, "spec": self.spec}}
+            return {"done": True, "record": {**record, "spec": self.spec, "trial_id": ids[json.dumps(self.spec)]}}
 
     return Nothing
 
@@ -63,7 +68,7 @@ def main() -> None:
     planned, profile = plan(parse_suite("nothing", asked), limit=options.trials), cProfile.Profile()
     about = {**machine("cpu"), "busy_before": busy()}
     ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
-    ray_tune.trainable = lambda: stand_in(record)  # type: ignore[assignment]
+    ray_tune.trainable = lambda: stand_in(record, planned.specs)  # type: ignore[assignment]
     ends: list[tuple[float, float, float, float]] = []  # wall, CPU, waiting and writing seconds when a record was written
     write, wait = Store.write, ray.wait
     spent = {"waiting": 0.0, "writing": 0.0}

@@ -5,8 +5,10 @@ The records are copies of those of suite quick (ten classes, a validation split,
 labels × ten imbalance factors × two subsets of the images × as many seeds as necessary. In each copy a few predictions are
 changed, so that no two trials are alike. Each command is a process of its own:
 
-records   make the Parquet files from the records, as after a run that was killed; the commands below find them
-run       run the suite again, with nothing left to run: table, files and report
+records   make the Parquet files from all records, as on another machine; the commands below find them
+more      bring them up to date after 100 records have changed
+first     run the suite with nothing left to run: table, files and report
+run       the same again, when the report is there
 others    the commands of these names
 """
 
@@ -31,6 +33,7 @@ RECORDS = ROOT / "results" / "quick" / "records"
 LABELS, FACTORS, DRAWS = 50, (2, 3, 5, 10, 15, 20, 30, 50, 75, 100), 2
 OTHER_IMAGES = ("semi_supervised", "generation")  # families that need unlabelled or colour images
 COMPACT = "import sys; from bench.records.store import Store; Store(sys.argv[1]).compact()"
+CHANGE = "import pathlib, sys; [file.touch() for file in list(pathlib.Path(sys.argv[1], 'records').iterdir())[:100]]; "
 CPU_GOAL, MEMORY_GOAL = 10.0, 1.0  # seconds, GiB
 _EACH_SEED = LABELS * len(FACTORS) * DRAWS
 
@@ -71,14 +74,16 @@ def commands(file: Path) -> Iterator[tuple[str, list[str]]]:
     """(name, command) of everything that is measured, in order."""
     bench, out, run = str(ROOT / "bench.py"), str(file.parent), str(file.with_suffix(""))
     yield "records", ["-c", COMPACT, run]
+    yield "more", ["-c", CHANGE + COMPACT, run]
     yield "status", [bench, "status", run]
     yield "plan", [bench, "plan", str(file), "--out", out]
     yield "table", [bench, "table", "cb", "--run", run]
     yield "compare", [bench, "compare", run]
     yield "leaderboard", [bench, "leaderboard", "--run", run]
-    yield "report", [bench, "report", run]
+    yield "report", [bench, "report", run, "--out", f"{out}/report.html"]
     yield "export", [bench, "export", "--run", run, "--out", f"{out}/leaderboard"]
-    yield "run", [bench, "run", str(file), "--out", out, "--backend", "inline"]
+    for name in ("first", "run"):
+        yield name, [bench, "run", str(file), "--out", out, "--backend", "inline"]
 
 
 def measured(words: list[str]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,15 +36,15 @@ class CurrentFrames:
                 beside Parquet files that were made without them.
         """
         if self._frames is None:
-            stamp = self._records.stamp()
-            if stamp is not None and not all(self.is_current(each, stamp) for each in frames.BUILDERS):
-                if self.is_current("trials", parquet.NO_RECORDS):
+            states = self._records.states()
+            if states and not self.are_of(states):
+                if self._stamp_of("trials") == parquet.NO_RECORDS:
                     raise UserError(
                         f"{self._run} was merged from Parquet files, whose rows its records would replace: move its folder "
                         "records/ elsewhere"
                     )
                 with _no_collection():
-                    self._frames = frames.build(self._records.results(), self._run.resolve().name)
+                    self._frames = self._made(states)
             else:
                 self._frames = {}
         if name not in self._frames:  # one at a time: those of a large run are slow to read, and few commands need them all
@@ -65,26 +65,45 @@ class CurrentFrames:
 
     def compact(self) -> None:
         """Bring the Parquet files up to date with the records."""
-        stamp = self._records.stamp()
-        if stamp is None:
+        states = self._records.states()
+        if not states or self.are_of(states):
             return
-        made = {name: self.load(name) for name in frames.BUILDERS if not self.is_current(name, stamp)}
-        if made and not self._records.left_out:
-            parquet.write(self._run, made, stamp)
+        made = {name: self.load(name) for name in frames.BUILDERS}
+        if not self._records.left_out:
+            parquet.write(self._run, made, states)
 
-    def is_current(self, name: str, stamp: str | None) -> bool:
-        """Whether the Parquet file of a frame is intact and was made from the records that have this ``stamp``."""
+    def are_of(self, states: Mapping[str, str]) -> bool:
+        """Whether all Parquet files are intact and were made from the records that ``states`` describes."""
+        stamp = parquet.stamp(states)
+        return all(self._stamp_of(name) == stamp for name in frames.BUILDERS)
+
+    def _stamp_of(self, name: str) -> str | None:
         try:
-            return parquet.stamp_of(self._run, name) == stamp
+            return parquet.stamp_of(self._run, name)
         except parquet.Damaged as error:
             path = parquet.file_of(self._run, name)
             warnings.warn(f"{path} is damaged ({error}) and is rebuilt from the records", stacklevel=2)
-            return False
+            return None
+
+    def _made(self, states: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+        """All frames. Rows of trials whose records are as they were come from the Parquet files, so that only others are read."""
+        suite, before = self._run.resolve().name, parquet.states_in(self._run)
+        same = {trial_id for trial_id, state in states.items() if before.get(trial_id) == state}
+        if same and self.are_of(before):
+            kept = {name: _of_trials(parquet.read(self._run, name), same) for name in frames.BUILDERS}
+            if len(kept["trials"]) == len(same):
+                kept["trials"] = kept["trials"].assign(suite=suite)  # the folder may have been renamed
+                return frames.joined(kept, frames.build(self._records.results_of(states.keys() - same), suite))
+        return frames.build(self._records.results(), suite)
 
     def _damaged(self, path: Path, error: Exception) -> UserError:
         rebuilt = "delete it, and it will be rebuilt from the records"
         remedy = rebuilt if self._records.entries() else "copy it again from its source"
         return UserError(f"{path} is damaged ({error}): {remedy}")
+
+
+def _of_trials(frame: pd.DataFrame, trial_ids: Collection[str]) -> pd.DataFrame:
+    return frame[frame["trial_id"].isin(trial_ids)]
 
 
 @contextmanager

@@ -134,3 +134,12 @@ def build(results: Iterable[TrialResult], suite: str) -> dict[str, pd.DataFrame]
         blocks.append({name: make(block, suite) for name, make in BUILDERS.items()})
     blocks = blocks or [{name: make([], suite) for name, make in BUILDERS.items()}]
     return {name: pd.concat([block[name] for block in blocks], ignore_index=True) for name in BUILDERS}
+
+
+def joined(some: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """All frames of a run from those of two parts of its trials, as if they had been made together."""
+    found = {}
+    for name in BUILDERS:
+        parts = [part[name] for part in (some, others) if len(part[name])] or [others[name]]
+        found[name] = pd.concat(parts).sort_values("trial_id", kind="stable", ignore_index=True)
+    return found

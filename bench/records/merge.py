@@ -62,7 +62,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
             if record := kept[trial_id].record:
                 target.write(record)
         if bare:
-            parquet.write(out, made, parquet.NO_RECORDS)
+            parquet.write(out, made)
             why = ", as before" if bare == [out] else f", because there are no records in {', '.join(map(str, bare))}"
             say(f"{out} consists of Parquet files alone{why}")
         else:

@@ -1,7 +1,7 @@
 """The Parquet files of a run: made from its records, stamped with a hash of these, and checked by their own digests.
 
 ``parquet.sha256`` has the digests, in the format of ``sha256sum``. Files of older runs have none; they are accepted if there are
-no records to rebuild them from.
+no records to rebuild them from. ``parquet.records`` says which records they were made from, so that only others have to be read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bench.records import frames, layout
 from lt_core.errors import UserError
 
 _STAMP = b"lt_bench_records"  # metadata key of each file, for the records that it was made from
-_DIGESTS = "parquet.sha256"
+_DIGESTS, _STATES = "parquet.sha256", "parquet.records"
 #: The stamp of files that were not made from records, but merged from files of other runs.
 NO_RECORDS = ""
 
@@ -31,6 +32,22 @@ class Damaged(ValueError):
 def file_of(folder: Path, name: str) -> Path:
     """The file of a frame."""
     return folder / f"{name}.parquet"
+
+
+def stamp(states: Mapping[str, str]) -> str:
+    """The stamp of files that are made from these records, which `RecordFiles.states` describes."""
+    # The version is part of it, so that files of an older version are made anew.
+    content = "".join(f"{trial_id}.json {state}\n" for trial_id, state in states.items())
+    return hashlib.sha256((layout.version() + content).encode()).hexdigest()
+
+
+def states_in(folder: Path) -> dict[str, str]:
+    """The records that the files say they were made from; they were if the files have the `stamp` of these."""
+    try:
+        lines = (folder / _STATES).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {trial_id: state for trial_id, _, state in (line.partition(" ") for line in lines)}
 
 
 def stamp_of(folder: Path, name: str) -> str | None:
@@ -89,8 +106,11 @@ def _figures() -> set[str]:
     return {*layout.metric_columns(), *layout.MADE, *layout.VALIDATION}
 
 
-def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
+def write(folder: Path, tables: dict[str, pd.DataFrame], states: Mapping[str, str] | None = None) -> None:
     """Write these frames, and the digests of all Parquet files in the folder.
+
+    Args:
+        states: describes the records that the frames were made from [default: they were not made from records].
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -99,20 +119,22 @@ def write(folder: Path, tables: dict[str, pd.DataFrame], stamp: str) -> None:
     import pyarrow.parquet as pq
 
     digests, contents = _digests(folder), dict[Path, bytes]()
+    made_from = stamp(states) if states else NO_RECORDS
     for name, table in tables.items():
         arrow, made = pa.Table.from_pandas(table, preserve_index=False), io.BytesIO()
-        extra: dict[Any, Any] = {_STAMP: stamp}
+        extra: dict[Any, Any] = {_STAMP: made_from}
         pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra}), made)
         path = file_of(folder, name)
         contents[path] = made.getvalue()
         digests[path.name] = hashlib.sha256(made.getbuffer()).hexdigest()
     contents[folder / _DIGESTS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
+    contents[folder / _STATES] = "".join(f"{trial_id} {state}\n" for trial_id, state in (states or {}).items()).encode()
     _replace(contents)
 
 
 def _replace(contents: dict[Path, bytes]) -> None:
     """Write these files. A full disk leaves the old ones as they are, because all new ones are first written beside them."""
-    beside = {path: path.with_name(f".{path.stem}.part") for path in contents}
+    beside = {path: path.with_name(f".{path.name}.part") for path in contents}
     try:
         for path, content in contents.items():
             beside[path].write_bytes(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator
@@ -131,16 +130,13 @@ class RecordFiles:
             there = [entry for entry in entries if entry.name.endswith(".json") and not entry.name.startswith(".")]
         return sorted(there, key=lambda entry: entry.name)
 
-    def stamp(self) -> str | None:
-        """A digest that changes whenever a record is added, replaced or removed; None if there are no records."""
-        entries = self.entries()
-        if not entries:
-            return None
-        digest = hashlib.sha256(layout.version().encode())  # so that Parquet files of an older version are made anew
-        for entry in entries:
+    def states(self) -> dict[str, str]:
+        """Trial ID → size and time of its record, in order of trial ID. It changes whenever the record is replaced."""
+        found = {}
+        for entry in self.entries():
             stat = entry.stat()
-            digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
+            found[entry.name.removesuffix(".json")] = f"{stat.st_size} {stat.st_mtime_ns}"
+        return found
 
     def _results(self, files: Iterable[Path]) -> Iterator[TrialResult]:
         damages = Damages()

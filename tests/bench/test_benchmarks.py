@@ -114,6 +114,22 @@ def test_all_that_is_planned_for_a_card_runs_without_one(tmp_path):
     assert json.loads((tmp_path / "out" / "speed.json").read_text())["same"] == {"bfloat16": True, "float32": True}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [("dispatch.py", ["--trials", "20"], "trials"), ("growth.py", ["--records", "1000"], "commands")],
+)
+def test_the_drivers_benchmarks_run(tmp_path, name, words, told):
+    file = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}", *words, "--json", str(file)], cwd=ROOT, env={**os.environ, "PYTHONPATH": "."},
+        capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert file.exists(), done.stdout + done.stderr
+    assert json.loads(file.read_text())[told]
+
+
 @pytest.mark.parametrize(
     ("rates", "best"),
     [

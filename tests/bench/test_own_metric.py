@@ -152,7 +152,7 @@ def test_rows_are_made_anew_when_its_file_changes(store, tmp_path, registry):
         fresh = Store(store.path)
         fresh.compact()
         assert fresh.frame().groupby("label")["worst"].first().to_dict() == {"focal": 0.45 / share, "softmax": 0.4 / share}
-        assert fresh._frames.is_current("trials", fresh._files.stamp())  # what was written is read until it changes
+        assert fresh._frames.are_of(fresh._files.states())  # what was written is read until it changes
         del registry._items["worst"]
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from bench.records import nested, parquet
+from bench.records.record_files import RecordFiles
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
 from bench.suites.cost import Prices, work
@@ -305,11 +306,40 @@ def test_the_copy_is_the_one_whose_name_is_not_the_trials(tmp_path, name):
     assert f"{name} contains trial" in str(told.value), "and the other too"
 
 
+def test_parquet_after_a_change_is_that_of_all_records(tmp_path, monkeypatch):
+    finished, failed = synthetic.run(["softmax", "focal[gamma=2]"], seeds=3), synthetic.trial(seed=9, status=FAILED, cause="lost")
+    store = synthetic.store(tmp_path / "run", finished[:4])
+    store.compact()
+    read, reading = [], RecordFiles._read
+    monkeypatch.setattr(RecordFiles, "_read", lambda self, path: (read.append(path.stem), reading(self, path))[1])
+    gone, again = finished[0].trial_id, replace(finished[1], cause="another time")
+    other = tmp_path / "other"
+    changes = {
+        "nothing is new": (lambda: None, set()),
+        "one is new": (lambda: store.write(finished[4]), {finished[4].trial_id}),
+        "one has failed": (lambda: store.write(failed), {failed.trial_id}),
+        "one is replaced": (lambda: store.write(again), {again.trial_id}),
+        "one is gone": (lambda: (store.records / f"{gone}.json").unlink(), set()),
+        "the folder has another name": (lambda: Store(store.path.rename(other)).write(finished[5]), {finished[5].trial_id}),
+    }
+    for what, (change, expected) in changes.items():
+        change()
+        read.clear()
+        now = Store(other if other.exists() else store.path)
+        now.compact()
+        assert set(read) == expected, what
+        made = {path: path.read_bytes() for path in now.path.glob("*.parquet")}
+        for path in made:
+            path.unlink()
+        Store(now.path).compact()
+        assert made == {path: path.read_bytes() for path in made}, what
+
+
 def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):
     run = synthetic.store(tmp_path / "run", [synthetic.trial()])
     (record,) = run.records.glob("*.json")
     trials = Store(run.path).frame()
-    parquet.write(run.path, {"trials": pd.concat([trials, trials])}, run._files.stamp())
+    parquet.write(run.path, {"trials": pd.concat([trials, trials])}, run._files.states())
     with pytest.raises(UserError, match=f"trials.parquet is damaged .it contains trial {record.stem} twice.: delete it"):
         Store(run.path).frame()
     shutil.rmtree(run.records)
