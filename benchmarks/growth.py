@@ -7,8 +7,7 @@ changed, so that no two trials are alike. Each command is a process of its own:
 
 records   make the Parquet files from all records, as on another machine; the commands below find them
 more      bring them up to date after 100 records have changed
-first     run the suite with nothing left to run: table, files and report
-run       the same again, when the report is there
+run       run the suite again, with nothing left to run: table, files and report
 others    the commands of these names
 """
 
@@ -80,10 +79,9 @@ def commands(file: Path) -> Iterator[tuple[str, list[str]]]:
     yield "table", [bench, "table", "cb", "--run", run]
     yield "compare", [bench, "compare", run]
     yield "leaderboard", [bench, "leaderboard", "--run", run]
-    yield "report", [bench, "report", run, "--out", f"{out}/report.html"]
+    yield "report", [bench, "report", run]
     yield "export", [bench, "export", "--run", run, "--out", f"{out}/leaderboard"]
-    for name in ("first", "run"):
-        yield name, [bench, "run", str(file), "--out", out, "--backend", "inline"]
+    yield "run", [bench, "run", str(file), "--out", out, "--backend", "inline"]
 
 
 def measured(words: list[str]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from bench.records.layout import SECONDS
 from bench.records.store import Store
 from bench.tuning.space import Space
 from lt_core.labels import counted, duration
-from lt_core.result import OK, PRUNED
+from lt_core.result import LOST
 
 
 def space_words(space: Space, workers: int, store: Store | None = None) -> str:
@@ -44,32 +44,28 @@ def space_words(space: Space, workers: int, store: Store | None = None) -> str:
             f"{_range(*cost)}"
         )
         trials, even, most = trials + number, even + cost[0], most + cost[1]
-    lines.append(
-        f"  in total {_range(even, most)} of trial time; about {_range(even / workers, most / workers)} with {workers} at a time"
-    )
+    at_once = f"{_range(even / workers, most / workers, about)} with {workers} at a time"
+    lines.append(f"  in total {_range(even, most)} of trial time; {at_once}")
     if duration(most) != duration(even):
         lines.append("  the first figure is for settings spread evenly over the space, the second for the slowest ones")
-    return "\n".join([*lines, *_left_words(trials if space.trials else 0, store, workers)])
+    return "\n".join([*lines, *_begun_words(0 if space.gpu_hours else trials, store, workers)])
 
 
-def _range(even: float, most: float) -> str:
+def _range(even: float, most: float, words: Callable[[float], str] = duration) -> str:
     """``12 min``, or ``12 min to 1.5 h``."""
-    return f"{duration(even)} to {duration(most)}" if duration(most) != duration(even) else duration(even)
+    return words(even) if duration(most) == duration(even) else f"{words(even)} to {duration(most)}"
 
 
-def _left_words(trials: int, store: Store | None, workers: int) -> Iterator[str]:
-    """A line on what is left of at most ``trials``, priced by those that have finished in ``store``; none if no trial has, or if
-    their number is not known.
-    """
-    if store is None or not trials:
+def _begun_words(trials: int, store: Store | None, workers: int) -> Iterator[str]:
+    """A line on the trials that have ended in ``store``, and what is left of at most ``trials`` at their pace; 0: unknown."""
+    frame = store.frame() if store else None
+    ended = 0 if frame is None else int((frame["status"] != LOST).sum())
+    if store is None or frame is None or not ended:
         return
-    frame = store.frame()
-    done = frame[frame["status"].isin([OK, PRUNED])]
-    if len(done):
-        each = float(done[list(SECONDS)].to_numpy().sum()) / len(done)
-        left = max(0, trials - len(done))
-        rest = f"{about(each * left / workers)} with {workers} at a time for the rest" if left else "nothing left to run"
-        yield f"  {len(done)} of at most {counted(trials, 'trial')} have finished, in {each:.3g} s each: {rest}"
+    each = float(frame[list(SECONDS)].sum().sum()) / ended
+    left = max(0, trials - ended)
+    rest = f"; at most {left:,} are left, {about(each * left / workers)} with {workers} at a time" if left else ""
+    yield f"  trials that have ended in {store.path}: {ended:,}, {duration(each)} each on average{rest}"
 
 
 def fresh_words(space: Space) -> str:

@@ -65,12 +65,13 @@ class CurrentFrames:
 
     def compact(self) -> None:
         """Bring the Parquet files up to date with the records."""
+        self.forget()  # what was read may be older than the states
         states = self._records.states()
         if not states or self.are_of(states):
             return
-        made = {name: self.load(name) for name in frames.BUILDERS}
-        if not self._records.left_out:
-            parquet.write(self._run, made, states)
+        self.load("trials")  # all of them are made
+        if self._frames and not self._records.left_out:
+            parquet.write(self._run, self._frames, states)
 
     def are_of(self, states: Mapping[str, str]) -> bool:
         """Whether all Parquet files are intact and were made from the records that ``states`` describes."""
@@ -86,24 +87,27 @@ class CurrentFrames:
             return None
 
     def _made(self, states: Mapping[str, str]) -> dict[str, pd.DataFrame]:
-        """All frames. Rows of trials whose records are as they were come from the Parquet files, so that only others are read."""
+        """All frames. Rows of trials whose records have not changed come from the Parquet files, so that only others are read."""
         suite, before = self._run.resolve().name, parquet.states_in(self._run)
         same = {trial_id for trial_id, state in states.items() if before.get(trial_id) == state}
-        if same and self.are_of(before):
-            kept = {name: _of_trials(parquet.read(self._run, name), same) for name in frames.BUILDERS}
-            if len(kept["trials"]) == len(same):
-                kept["trials"] = kept["trials"].assign(suite=suite)  # the folder may have been renamed
-                return frames.joined(kept, frames.build(self._records.results_of(states.keys() - same), suite))
-        return frames.build(self._records.results(), suite)
+        kept = self._rows_of(same) if same and self.are_of(before) else {}
+        if not kept or len(kept["trials"]) != len(same):
+            return frames.build(self._records.results(), suite)
+        kept["trials"] = kept["trials"].assign(suite=suite)  # the folder may have been renamed
+        return frames.joined(kept, frames.build(self._records.results_of(states.keys() - same), suite))
+
+    def _rows_of(self, trial_ids: Collection[str]) -> dict[str, pd.DataFrame]:
+        """The rows of these trials in the Parquet files; nothing if another process is just replacing these."""
+        try:
+            found = {name: parquet.read(self._run, name) for name in frames.BUILDERS}
+        except parquet.Damaged:
+            return {}
+        return {name: frame[frame["trial_id"].isin(trial_ids)] for name, frame in found.items()}
 
     def _damaged(self, path: Path, error: Exception) -> UserError:
         rebuilt = "delete it, and it will be rebuilt from the records"
         remedy = rebuilt if self._records.entries() else "copy it again from its source"
         return UserError(f"{path} is damaged ({error}): {remedy}")
-
-
-def _of_trials(frame: pd.DataFrame, trial_ids: Collection[str]) -> pd.DataFrame:
-    return frame[frame["trial_id"].isin(trial_ids)]
 
 
 @contextmanager

@@ -133,13 +133,15 @@ def build(results: Iterable[TrialResult], suite: str) -> dict[str, pd.DataFrame]
     while block := list(islice(stream, _BLOCK)):
         blocks.append({name: make(block, suite) for name, make in BUILDERS.items()})
     blocks = blocks or [{name: make([], suite) for name, make in BUILDERS.items()}]
-    return {name: pd.concat([block[name] for block in blocks], ignore_index=True) for name in BUILDERS}
+    return {name: _stacked([block[name] for block in blocks]) for name in BUILDERS}
 
 
 def joined(some: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """All frames of a run from those of two parts of its trials, as if they had been made together."""
-    found = {}
-    for name in BUILDERS:
-        parts = [part[name] for part in (some, others) if len(part[name])] or [others[name]]
-        found[name] = pd.concat(parts).sort_values("trial_id", kind="stable", ignore_index=True)
-    return found
+    """All frames of a run from those of two parts of its trials, with the rows that they have if they are made together."""
+    both = {name: _stacked([some[name], others[name]]) for name in BUILDERS}
+    return {name: frame.sort_values("trial_id", kind="stable", ignore_index=True) for name, frame in both.items()}
+
+
+def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all ``parts``. Those without rows are left out, because nothing is known about the types of their columns."""
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)

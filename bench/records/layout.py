@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import linecache
 import os
+from collections.abc import Hashable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import lt_core
 from bench.records.columns import DATA, DRAW
+from lt_core import plugins
 from lt_core.metrics import METRICS, ON_CURVES, TEST_PRIORS, Metric
 
 VALIDATION = tuple(f"validation_{column}" for column in ON_CURVES)
@@ -47,6 +53,24 @@ def version() -> str:
     user's own metrics.
     """
     return repr(trial_columns()) + "".join(_source(metric.compute) for metric in _own_metrics())
+
+
+def made_by() -> str:
+    """A digest that changes with everything but a record that decides its rows: the code, and plug-in files. It is random if a
+    metric reads predictions, which are files beside the records.
+    """
+    if any(metric.needs_predictions for metric in METRICS.values()):
+        return os.urandom(16).hex()
+    return _of_code(*sorted(plugin.sha256 for plugin in plugins.loaded()), version())
+
+
+@lru_cache(maxsize=8)
+def _of_code(*others: Hashable) -> str:
+    digest = hashlib.sha256(repr(others).encode())
+    for package in (Path(lt_core.__file__).parent, Path(__file__).parent):
+        for file in sorted(package.rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _own_metrics() -> list[Metric]:

@@ -42,12 +42,14 @@ def stamp(states: Mapping[str, str]) -> str:
 
 
 def states_in(folder: Path) -> dict[str, str]:
-    """The records that the files say they were made from; they were if the files have the `stamp` of these."""
+    """The records that ``parquet.records`` lists, unless code has changed that decides their rows. The Parquet files were made
+    from them if they have the `stamp` of this list.
+    """
     try:
-        lines = (folder / _STATES).read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
+        made_by, *lines = (folder / _STATES).read_text().splitlines()
+    except (OSError, ValueError):
         return {}
-    return {trial_id: state for trial_id, _, state in (line.partition(" ") for line in lines)}
+    return dict(line.split(" ", 1) for line in lines if " " in line) if made_by == layout.made_by() else {}
 
 
 def stamp_of(folder: Path, name: str) -> str | None:
@@ -128,7 +130,8 @@ def write(folder: Path, tables: dict[str, pd.DataFrame], states: Mapping[str, st
         contents[path] = made.getvalue()
         digests[path.name] = hashlib.sha256(made.getbuffer()).hexdigest()
     contents[folder / _DIGESTS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
-    contents[folder / _STATES] = "".join(f"{trial_id} {state}\n" for trial_id, state in (states or {}).items()).encode()
+    lines = [layout.made_by(), *(f"{trial_id} {state}" for trial_id, state in (states or {}).items())]
+    contents[folder / _STATES] = "\n".join([*lines, ""]).encode()
     _replace(contents)
 
 

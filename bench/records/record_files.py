@@ -94,7 +94,7 @@ class RecordFiles:
             UserError: as `results`.
         """
         files = [self.folder / f"{trial_id}.json" for trial_id in sorted(trial_ids)]
-        return self._results(file for file in files if file.is_file())
+        return self._results(file for file in files if file.exists())
 
     def having(self, field: str) -> set[str]:
         """IDs of the trials whose record has something under ``field``, one of `layout.EXTRAS`.
@@ -131,7 +131,7 @@ class RecordFiles:
         return sorted(there, key=lambda entry: entry.name)
 
     def states(self) -> dict[str, str]:
-        """Trial ID → size and time of its record, in order of trial ID. It changes whenever the record is replaced."""
+        """Trial ID → size and time of its record, which change whenever the record is replaced; in order of trial ID."""
         found = {}
         for entry in self.entries():
             stat = entry.stat()

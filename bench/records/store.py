@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records import frames, parquet
 from bench.records.current_frames import CurrentFrames
 from bench.records.finding import run_folder
 from bench.records.folder import refuse_committed
@@ -188,11 +187,6 @@ class Store:
     def compact(self) -> None:
         """Bring the Parquet files up to date with the records."""
         self._frames.compact()
-
-    def rows_older_than(self, file: Path) -> bool:
-        """Whether the Parquet files were last written before ``file``. They are only written when a record has changed."""
-        made = [parquet.file_of(self.path, name) for name in frames.BUILDERS]
-        return all(one.exists() and one.stat().st_mtime_ns < file.stat().st_mtime_ns for one in made)
 
     def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         return self._frames.load(name, columns)

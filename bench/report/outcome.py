@@ -39,12 +39,10 @@ def write_tables(store: Store, name: str) -> tuple[Table, list[Path]]:
 
 def write_report(store: Store) -> str:
     """Write the page of a finished run, and return its path, or a sentence on why there is none. This never raises, because the
-    run has finished and is kept. A page that is newer than the rows is left as it is, because charts take longer than all else.
+    run has finished and is kept.
     """
     file = store.path / "report.html"
     try:
-        if file.exists() and store.rows_older_than(file):
-            return f"{file} (as before, since no trial is new; `bench.py report {store.path}` draws it again)"
         page.write(store, file)
     except Exception as error:
         return f"not written ({error}): run `bench.py report {store.path}` to try again"

@@ -112,7 +112,8 @@ class Prices:
         elif self._large and is_large(spec):
             return "counted", self._large[1] * operations(spec) / operations(self._large[0])
         else:
-            self._announce(f"timing a few steps of {spec.recipe.model} on {spec.data.dataset} to estimate costs")
+            batch = f"in batches of {spec.recipe.batch_size}"
+            self._announce(f"timing a few steps of {spec.recipe.model} on {spec.data.dataset} {batch} to estimate costs")
             how, rate = "calibrated", calibrate(spec)
             self._calibrated[kind] = rate
         if self._large is None and is_large(spec):

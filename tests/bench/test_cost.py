@@ -76,14 +76,14 @@ def test_a_plan_says_how_it_priced(calibrated, call):
     assert code == 0, err
     assert "2 by timing a few steps on this machine; 10 by counting operations, relative to resnet50 at 224 pixels)" in out
     assert out.count("by timing a few steps") == 1 and out.count("relative to resnet50 at 224 pixels") == 4
-    assert err == "timing a few steps of resnet50 on inat2017_256px to estimate costs …\n"
+    assert err == "timing a few steps of resnet50 on inat2017_256px in batches of 1024 to estimate costs …\n"
 
 
 def test_a_plan_says_what_it_times_before_it_does(monkeypatch, capsys):
     """`plan full` works for a minute or two: nobody should wait without a word."""
 
     def calibrate(spec):
-        what = f"{spec.recipe.model} on {spec.data.dataset}"
+        what = f"{spec.recipe.model} on {spec.data.dataset} in batches of {spec.recipe.batch_size}"
         assert capsys.readouterr().err == f"timing a few steps of {what} to estimate costs …\n"
         return 1.0
 

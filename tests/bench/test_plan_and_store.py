@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from functools import cache
 
 import pandas as pd
 import pytest
 
-from bench.records import nested, parquet
+from bench.records import layout, nested, parquet
 from bench.records.record_files import RecordFiles
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
@@ -27,6 +28,7 @@ from lt_core.data.sources import load_set
 from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
 from lt_core.labels import duration
+from lt_core.metrics import METRICS
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.training import run_trial
 from tests.bench import synthetic
@@ -306,33 +308,79 @@ def test_the_copy_is_the_one_whose_name_is_not_the_trials(tmp_path, name):
     assert f"{name} contains trial" in str(told.value), "and the other too"
 
 
-def test_parquet_after_a_change_is_that_of_all_records(tmp_path, monkeypatch):
-    finished, failed = synthetic.run(["softmax", "focal[gamma=2]"], seeds=3), synthetic.trial(seed=9, status=FAILED, cause="lost")
-    store = synthetic.store(tmp_path / "run", finished[:4])
-    store.compact()
+@pytest.fixture
+def files_read(monkeypatch):
+    """The stems of the records that are read."""
     read, reading = [], RecordFiles._read
     monkeypatch.setattr(RecordFiles, "_read", lambda self, path: (read.append(path.stem), reading(self, path))[1])
-    gone, again = finished[0].trial_id, replace(finished[1], cause="another time")
+    return read
+
+
+def test_parquet_after_a_change_is_that_of_all_records(tmp_path, files_read):
+    finished = synthetic.run(["softmax", "focal[gamma=2]"], seeds=3)
+    failed = replace(synthetic.trial(seed=9, status=FAILED, cause="lost"), environment={"command": "a command"})
+    store = synthetic.store(tmp_path / "run", [*finished[:4], failed])
+    store.compact()
+    gone, again, succeeded = finished[0].trial_id, replace(finished[1], cause="another time"), synthetic.trial(seed=9)
     other = tmp_path / "other"
     changes = {
         "nothing is new": (lambda: None, set()),
         "one is new": (lambda: store.write(finished[4]), {finished[4].trial_id}),
-        "one has failed": (lambda: store.write(failed), {failed.trial_id}),
+        "the failed one succeeds": (lambda: store.write(succeeded), {failed.trial_id}),
+        "and fails again": (lambda: store.write(failed), {failed.trial_id}),
         "one is replaced": (lambda: store.write(again), {again.trial_id}),
         "one is gone": (lambda: (store.records / f"{gone}.json").unlink(), set()),
         "the folder has another name": (lambda: Store(store.path.rename(other)).write(finished[5]), {finished[5].trial_id}),
     }
     for what, (change, expected) in changes.items():
         change()
-        read.clear()
+        files_read.clear()
         now = Store(other if other.exists() else store.path)
         now.compact()
-        assert set(read) == expected, what
-        made = {path: path.read_bytes() for path in now.path.glob("*.parquet")}
+        assert set(files_read) == expected, what
+        made = {path: pd.read_parquet(path) for path in now.path.glob("*.parquet")}
+        assert len(made) == 4
         for path in made:
             path.unlink()
         Store(now.path).compact()
-        assert made == {path: path.read_bytes() for path in made}, what
+        for path, frame in made.items():
+            pd.testing.assert_frame_equal(
+                frame, pd.read_parquet(path), check_dtype=False, check_exact=True, obj=f"{what}: {path}"
+            )
+
+
+@pytest.mark.parametrize("part", ["the code", "a metric that reads predictions", "the list", "a row"])
+def test_all_records_are_read_if_something_else_decides_their_rows(tmp_path, files_read, monkeypatch, part):
+    results = synthetic.run(["softmax"], seeds=3)
+    store = synthetic.store(tmp_path / "run", results[:2])
+    store.compact()
+    if part == "the code":
+        monkeypatch.setattr(layout, "_of_code", lambda *others: "another")
+    elif part == "the list":
+        listed = store.path / "parquet.records"
+        listed.write_text(listed.read_text().replace(" ", " 1", 1))
+    elif part == "a row":
+        (store.path / "per_class.parquet").write_bytes(b"damaged")
+    else:
+        needing = replace(METRICS["accuracy"], needs_predictions=True)
+        monkeypatch.setitem(METRICS._items, "accuracy", needing)
+    store.write(results[2])
+    files_read.clear()
+    with warnings.catch_warnings(action="ignore"):
+        Store(store.path).compact()
+    assert set(files_read) == {result.trial_id for result in results}
+
+
+def test_rows_that_another_process_wrote_since_are_not_lost(tmp_path):
+    results = synthetic.run(["softmax"], seeds=3)
+    store = synthetic.store(tmp_path / "run", results[:2])
+    store.compact()
+    other = Store(store.path)
+    assert len(other.statuses()) == 2 and len(other.frame()) == 2
+    store.write(results[2])
+    other.compact()
+    store.compact()
+    assert len(pd.read_parquet(store.path / "trials.parquet")) == 3 == len(Store(store.path).frame())
 
 
 def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):

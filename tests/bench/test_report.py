@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from dataclasses import replace
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.report import outcome
 from bench.report import page as report
 from bench.report.page import facts
 from bench.report.page.board import board
@@ -177,21 +175,6 @@ def test_the_command_writes_the_page_and_a_run_ends_with_it(write_suite, tmp_pat
     assert (tmp_path / "page.html").read_bytes() == (tmp_path / "tiny" / "report.html").read_bytes()
     done = cli("report", str(tmp_path / "tine"))
     assert done.returncode == 2 and done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
-
-
-def test_a_page_is_drawn_again_only_if_a_row_has_changed(run, tmp_path):
-    store = run(trial())
-    file = store.path / "report.html"
-    store.compact()
-    assert outcome.write_report(store) == str(file)
-    before = file.stat().st_mtime_ns
-    said = outcome.write_report(store)
-    assert said.startswith(f"{file} (as before") and file.stat().st_mtime_ns == before
-    store.write(trial(seed=1))
-    store.compact()
-    assert outcome.write_report(store) == str(file) and file.stat().st_mtime_ns > before
-    os.utime(store.path / "curves.parquet")
-    assert outcome.write_report(store) == str(file), "another file of the run was written later"
 
 
 def test_commands_are_shown_without_the_folders_of_whoever_gave_them(run):

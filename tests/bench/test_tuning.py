@@ -444,12 +444,15 @@ def test_a_plan_of_a_search_that_has_begun_says_what_is_left(tmp_path, monkeypat
     from bench.suites import cost
 
     monkeypatch.setattr(cost, "calibrate", lambda spec: 1e-3)
-    assert "have finished" not in space_words(space(), 2, Store(tmp_path / "none"))
+    assert "have ended" not in space_words(space(), 2, Store(tmp_path / "none"))
     _, store = search(tmp_path)
-    seconds = [sum(result.seconds.values()) for result in store.results()]
-    told = f"10 of at most 18 trials have finished, in {sum(seconds) / len(seconds):.3g} s each: "
-    assert told in space_words(space(), 2, store)
-    assert space_words(space(trials=1), 2, store).endswith("each: nothing left to run"), "2 searched and 8 confirmed are fewer"
+    for result in list(store.results()):
+        store.write(dataclasses.replace(result, seconds={"train": 5400.0}))
+    begun = f"  trials that have ended in {store.path}: 10, 1.5 h each on average"
+    told = space_words(space(), 2, store).splitlines()[-1]
+    assert told == f"{begun}; at most 8 are left, about 6.0 h with 2 at a time"
+    assert space_words(space(trials=1), 2, store).endswith(begun), "2 searched and 8 confirmed are not more than 10"
+    assert space_words(space(trials=0, gpu_hours=1), 2, store).endswith(begun)
 
 
 def test_a_wrong_command_line_ends_with_exit_code_2(tmp_path):
