@@ -54,8 +54,8 @@ def tune_(
         space, trials=trials, sampler=sampler, pruner=pruner, fresh_seeds=fresh_seeds, fresh_subset_seeds=fresh_subset_seeds
     )
     if plan:
-        begun = (execution.out / chosen.name).is_dir()
-        print(tune_wording.space_words(chosen, workers=2, store=Store(execution.out / chosen.name) if begun else None))
+        run = execution.out / chosen.name
+        print(tune_wording.space_words(chosen, workers=2, store=Store(run) if run.is_dir() else None))
         return
     try:
         store, found = bench.tune(chosen, execution=execution, study_seed=study_seed, retry_failed=retry_failed)

@@ -58,9 +58,11 @@ def _range(even: float, most: float, words: Callable[[float], str] = duration) -
 
 def _begun_words(trials: int, store: Store | None, workers: int) -> Iterator[str]:
     """A line on the trials that have ended in ``store``, and what is left of at most ``trials`` at their pace; 0: unknown."""
-    frame = store.frame() if store else None
-    ended = 0 if frame is None else int((frame["status"] != LOST).sum())
-    if store is None or frame is None or not ended:
+    if store is None:
+        return
+    frame = store.frame()
+    ended = int((frame["status"] != LOST).sum())
+    if not ended:
         return
     each = float(frame[list(SECONDS)].sum().sum()) / ended
     left = max(0, trials - ended)
