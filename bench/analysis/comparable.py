@@ -154,7 +154,9 @@ def machines(frame: pd.DataFrame) -> list[str]:
 def machine_words(kinds: Iterable[tuple[str, float, str]]) -> list[str]:
     """Kinds of device (values of `MACHINE`), described and sorted; if there are none, that no trial has finished."""
     words = [
-        f"{name}, {counted(round(threads), 'thread') if threads == threads else 'an unknown number of threads'}, {precision}"
+        f"{'an unknown device' if pd.isna(name) else name}, "
+        f"{'an unknown number of threads' if pd.isna(threads) else counted(round(threads), 'thread')}, "
+        f"{'an unknown precision' if pd.isna(precision) else precision}"
         for name, threads, precision in kinds
     ]
     return sorted(words) or ["no machine, because no trial has finished"]

@@ -18,9 +18,9 @@ from lt_core.result import OK, SCHEMA, TrialResult
 
 
 def trials(results: Sequence[TrialResult], suite: str) -> pd.DataFrame:
-    """One row per trial. Figures are fractions; those of a trial that did not finish are NaN."""
+    """One row per trial. Figures are fractions; those of an unfinished trial are NaN, and so are unknown numbers of threads."""
     frame = pd.DataFrame([_trial_row(r, suite) for r in results], columns=list(trial_columns()))
-    numbers = [*metric_columns(), *VALIDATION, "oracle_accuracy", *MADE, *SECONDS, *NUMBERS]
+    numbers = [*metric_columns(), *VALIDATION, "oracle_accuracy", *MADE, *SECONDS, *NUMBERS, "threads"]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -143,5 +143,8 @@ def joined(some: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame])
 
 
 def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all ``parts``. Those without rows are left out, because nothing is known about the types of their columns."""
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    """The rows of all ``parts``, with the types that their columns have in one frame. Parts without rows are left out, because
+    nothing is known about the types of their columns.
+    """
+    stacked = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return stacked.infer_objects()  # a column of a part in which every value is missing has no type

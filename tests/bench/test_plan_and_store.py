@@ -15,7 +15,8 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from bench.records import layout, nested, parquet
+from bench.analysis.comparable import machines
+from bench.records import frames, layout, nested, parquet
 from bench.records.record_files import RecordFiles
 from bench.records.store import Store
 from bench.suites.advice import recipe_notes
@@ -344,9 +345,35 @@ def test_parquet_after_a_change_is_that_of_all_records(tmp_path, files_read):
             path.unlink()
         Store(now.path).compact()
         for path, frame in made.items():
-            pd.testing.assert_frame_equal(
-                frame, pd.read_parquet(path), check_dtype=False, check_exact=True, obj=f"{what}: {path}"
-            )
+            pd.testing.assert_frame_equal(frame, pd.read_parquet(path), check_exact=True, obj=f"{what}: {path}")
+
+
+@pytest.mark.parametrize("known_first", [True, False])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_what_only_some_records_say_of_their_machine_has_the_types_and_words_of_all(tmp_path, monkeypatch, known_first, blocks):
+    """Records made by hand or by another version may lack it; rows of both kinds meet in an update, and in blocks of a build."""
+    results = synthetic.run(["softmax"], seeds=2)
+    unknown = replace(results[1], environment={"command": "a command"})
+    known = replace(results[0], environment={**results[0].environment, "git_dirty": False, "threads": 4})
+    both = [known, unknown] if known_first else [unknown, known]
+    together = synthetic.store(tmp_path / "run", both).frame()
+    if blocks:
+        monkeypatch.setattr(frames, "_BLOCK", 1)
+        store = synthetic.store(tmp_path / "blocks" / "run", both)
+        (store.path / "trials.parquet").unlink()
+    else:
+        store = synthetic.store(tmp_path / "one by one" / "run", both[:1])
+        store.compact()
+        store.write(both[1])
+    made = Store(store.path).frame()
+    store.compact()
+    for frame in (made, Store(store.path).frame()):
+        pd.testing.assert_frame_equal(frame, together)
+    (with_threads,) = together.loc[together["trial_id"] == known.trial_id, "threads"]
+    assert with_threads == 4 and together["threads"].isna().sum() == 1
+    words = machines(made)
+    assert len(words) == 2 and any("4 threads" in word for word in words)
+    assert "an unknown device, an unknown number of threads, an unknown precision" in words
 
 
 @pytest.mark.parametrize("part", ["the code", "a metric that reads predictions", "the list", "a row"])
