@@ -376,7 +376,7 @@ def test_what_only_some_records_say_of_their_machine_has_the_types_and_words_of_
     assert "an unknown device, an unknown number of threads, an unknown precision" in words
 
 
-@pytest.mark.parametrize("part", ["the code", "a metric that reads predictions", "the list", "a row"])
+@pytest.mark.parametrize("part", ["the code", "a metric that reads predictions", "the list", "a row", "a file that is replaced"])
 def test_all_records_are_read_if_something_else_decides_their_rows(tmp_path, files_read, monkeypatch, part):
     results = synthetic.run(["softmax"], seeds=3)
     store = synthetic.store(tmp_path / "run", results[:2])
@@ -388,6 +388,14 @@ def test_all_records_are_read_if_something_else_decides_their_rows(tmp_path, fil
         listed.write_text(listed.read_text().replace(" ", " 1", 1))
     elif part == "a row":
         (store.path / "per_class.parquet").write_bytes(b"damaged")
+    elif part == "a file that is replaced":  # by another process, after this one has compared its stamp
+        read = parquet.read
+
+        def read_once(run, name, columns=None):
+            monkeypatch.setattr(parquet, "read", read)
+            raise parquet.Damaged("its end is missing")
+
+        monkeypatch.setattr(parquet, "read", read_once)
     else:
         needing = replace(METRICS["accuracy"], needs_predictions=True)
         monkeypatch.setitem(METRICS._items, "accuracy", needing)
