@@ -176,16 +176,19 @@ def means_drawn(values: np.ndarray, size: int, generator: np.random.Generator) -
     """``size`` draws of the methods' means as they might truly be: [size, methods]; None without two shared blocks.
 
     This is a parametric bootstrap: the measured mean + Student's t with the moderated spread and its degrees of freedom, drawn
-    for each method separately, because the effect of a block moves all methods alike. Resampling blocks would work if there were
-    many; three blocks give only ten samples, and rank intervals from these contain the true rank too rarely
-    (`benchmarks/told_apart.py`).
+    for each method separately, because the effect of a block moves all methods alike. Methods with the same figures in all
+    blocks, such as two names of one rule, have the same draws. Resampling blocks would work if there were many; three blocks
+    give only ten samples, and rank intervals from these contain the true rank too rarely (`benchmarks/told_apart.py`).
     """
     found, n = spreads(values), np.isfinite(values).sum(axis=0)
     if np.isnan(found.pooled) or not (n > 0).all() or np.isnan(found.df).any():
         return None
     scale = np.sqrt(found.own / n)
     scale = np.where(scale <= NOISE, 0.0, scale)
-    return settled(np.nanmean(values, axis=0)) + scale * generator.standard_t(found.df, (size, values.shape[1]))
+    drawn = settled(np.nanmean(values, axis=0)) + scale * generator.standard_t(found.df, (size, values.shape[1]))
+    alike = np.nan_to_num(settled(values.ravel()).reshape(values.shape), nan=np.inf)
+    _, first, twins = np.unique(alike, axis=1, return_index=True, return_inverse=True)
+    return np.asarray(drawn[:, first[twins]])
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from bench.analysis import blocks
 from bench.analysis.comparable import reported
 from bench.analysis.comparison import compare
 from bench.analysis.metrics import of_rows
+from bench.analysis.stats import NOISE, t_interval
 from bench.records import HEADLINE
-from bench.records.columns import COLUMN, REPEATS, describe, keys
+from bench.records.columns import COLUMN, DRAW, REPEATS, describe, keys
 from bench.records.store import Store
 from bench.shipped import PUBLISHED_DIR
 from lt_core.errors import UserError
@@ -145,9 +147,9 @@ def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]
 
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:
-    """Compare two figures of the same trials, method by method; the interval is over subsets and seeds."""
-    from scipy import stats
-
+    """Compare two figures of the same trials, method by method; the interval is over subsets, or over trials if there are fewer
+    than three subsets.
+    """
     lower, higher = check.tail or check.columns
     if check.tail:
         classes = store.generations()
@@ -162,11 +164,9 @@ def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Itera
         values = 100 * (mine.groupby(REPEATS)[[lower, higher]].mean() @ np.array([-1.0, 1.0])).dropna()
         if values.empty:
             continue
-        mean, ends = float(values.mean()), None
-        if len(values) > 1 and (error := float(stats.sem(values))) > 0:
-            half = float(stats.t.ppf(0.975, len(values) - 1)) * error
-            ends = (mean - half, mean + half)
-        yield Evidence(check.run, words, f"{label}: {_words(higher)} − {_words(lower)}", len(values), mean, ends)
+        apart = blocks.by_draw(values.to_numpy()[:, None], values.index.get_level_values(DRAW))[:, 0]
+        ends = t_interval(apart) if np.ptp(apart) > NOISE else None
+        yield Evidence(check.run, words, f"{label}: {_words(higher)} − {_words(lower)}", len(values), float(apart.mean()), ends)
 
 
 def _words(column: str) -> str:

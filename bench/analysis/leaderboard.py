@@ -190,7 +190,7 @@ def _trusted(rows: pd.DataFrame, values: np.ndarray, lower: bool) -> pd.DataFram
     intervals, chances = [""] * len(rows), np.full(len(rows), np.nan)
     # In the order of `ranking.rank`, so that both make the same random draws.
     done = [j for j in np.argsort(rows["label"].to_numpy()) if np.isfinite(values[:, j]).any()]
-    drawn = drawn_ranks([values[:, done]], lower) if done else None
+    drawn = drawn_ranks([values[:, done]], lower, ties="min") if done else None
     if drawn is not None:
         chances[done] = 100 * chances_of(drawn)
         ends = np.quantile(drawn, [0.025, 0.975], axis=0).round().astype(int).T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,8 @@ class Ranking:
     """Average ranks over data columns, 1 the best, best first.
 
     ``friedman``: p-value of equal ranks, treating the columns as a random sample; None with fewer than three methods or two
-    columns. ``intervals``: label → 95 % interval of its rank on these data columns; ``chances``: label → probability of the best
-    rank. Both are empty if some column does not have two shared subsets or seeds.
+    columns. ``intervals``: label → 95 % interval of its rank on these data columns; ``chances``: label → probability that no
+    other method has a better rank. Both are empty if some column does not have two shared subsets or seeds.
     """
 
     ranks: dict[str, float]
@@ -59,29 +60,26 @@ def rank(frame: pd.DataFrame, column: str = "balanced_accuracy", lower_is_better
     )  # fmt: skip
 
 
-def drawn_ranks(columns: Sequence[np.ndarray], lower_is_better: bool = False, draws: int = DRAWS) -> np.ndarray | None:
+def drawn_ranks(
+    columns: Sequence[np.ndarray], lower_is_better: bool = False, draws: int = DRAWS, ties: Literal["average", "min"] = "average"
+) -> np.ndarray | None:
     """Simulated average ranks [draws, methods]; None if a column does not have two shared blocks.
 
     Args:
         columns: [blocks, methods] of each data column, the same methods in all.
+        ties: the rank of methods that tie: the mean of their places, or the best of them.
     """
+    from scipy import stats
+
     generator, found = np.random.default_rng(0), []
     for values in columns:
         means = blocks.means_drawn(values, draws, generator)
         if means is None:
             return None
-        found.append(_ranked(means if lower_is_better else -means))
-    return np.asarray(np.mean(found, axis=0))
-
-
-def _ranked(values: np.ndarray) -> np.ndarray:
-    """Ranks within each row, ties sharing the mean of their places."""
-    from scipy import stats
-
-    return np.asarray(stats.rankdata(values, axis=1), dtype=float)
+        found.append(stats.rankdata(means if lower_is_better else -means, method=ties, axis=1))
+    return np.asarray(np.mean(found, axis=0), dtype=float)
 
 
 def chances_of(ranks: np.ndarray) -> np.ndarray:
-    """How often each method has the lowest of ``ranks`` [draws, methods]; methods that tie share the draw."""
-    best = np.isclose(ranks, ranks.min(axis=1, keepdims=True), rtol=0, atol=1e-9)
-    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
+    """How often no other method has a lower rank in ``ranks`` [draws, methods]; it counts for each of the methods that tie."""
+    return np.asarray(np.isclose(ranks, ranks.min(axis=1, keepdims=True), rtol=0, atol=1e-9).mean(axis=0))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
     """Student's interval of the mean; None for fewer than two values."""
     from scipy.special import stdtrit  # for one quantile `scipy.stats` takes ten times as long
 

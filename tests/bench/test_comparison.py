@@ -137,6 +137,24 @@ def test_intervals_and_chances_follow_the_spread():
     assert drawn_ranks([*columns, columns[0][:1]]) is None, "a column of one trial a figure"
 
 
+@pytest.mark.parametrize("missing", [False, True])
+def test_two_names_of_one_rule_tie_and_change_nobodys_chances(missing):
+    """If they were drawn apart, the better of two draws would count: a third method would lose chances to a name."""
+    generator = np.random.default_rng(0)
+    values = np.array([90.0, 80.0, 90.2]) + generator.normal(size=(6, 3))
+    if missing:
+        values[2, 2] = np.nan
+    named_twice = values[:, [0, 1, 2, 2]]
+    alone, ranks = drawn_ranks([values], ties="min"), drawn_ranks([named_twice], ties="min")
+    assert np.array_equal(ranks[:, 2], ranks[:, 3])
+    assert chances_of(ranks)[:3] == pytest.approx(chances_of(alone), abs=0.06), "the spreads are estimated with one method more"
+    assert chances_of(ranks)[2] == chances_of(ranks)[3] > 0.4
+    mean = drawn_ranks([named_twice])
+    assert mean[:, 2] == pytest.approx(ranks[:, 2] + 0.5)
+    shifted = named_twice + np.array([0, 0, 0, 1e-3])
+    assert not np.array_equal(*drawn_ranks([shifted]).T[2:]), "methods that differ are drawn apart"
+
+
 @settings(max_examples=25)
 @given(st.permutations([0.1, 0.2, 0.3, 0.7, 0.9]), st.permutations([0.1, 0.2, 0.3, 0.7, 0.9]))
 def test_the_order_of_a_sum_moves_no_rank(a, b):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bench.analysis import blocks
 from bench.analysis.stats import t_interval
+from bench.records.columns import DRAW
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.charts.spreads import named
 from bench.report.plots.base import best, data_columns, finished, floats, others
@@ -42,32 +44,34 @@ def draw(store: Store, only: str = "*") -> Chart:
     panels = []
     for column in columns[:_COLUMNS]:
         of_label = accuracies[accuracies.index.isin(column.rows["trial_id"])].groupby(accuracies["label"])
-        found = {str(label): rows.drop(columns="label") for label, rows in of_label}
+        found = {str(label): rows for label, rows in of_label}
         series = tuple(_series(found[label], label, number) for number, label in enumerate(labels) if label in found)
         panels.append(Panel(column.name, x, Axis("accuracy (%)"), series))
     words = [
         "5×: five times as many test images of the largest class (left) or of the smallest (right); 1×: equal class sizes, "
         "which gives balanced accuracy",
-        f"expected accuracy by the recalls on the test set; {named(panels)}: 95 % interval of the mean (Student's t) over trials",
+        f"expected accuracy by the recalls on the test set; {named(panels)}: 95 % interval of the mean (Student's t) over "
+        "subsets of the images, or over trials if there are fewer than three subsets",
     ]
     more = [f"only the first {_COLUMNS} of {len(columns)} data columns are drawn"] if len(columns) > _COLUMNS else []
     return Chart("priors", "Accuracy against class frequencies of the test set", tuple(panels), (*words, *more, *left, *notes))
 
 
 def _accuracies(classes: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """Trial → its label, and its accuracy in % at each of `_FACTORS`."""
+    """Trial → its label, its subset of the images, and its accuracy in % at each of `_FACTORS`."""
     tested = classes[classes["recall"].notna() & classes["trial_id"].isin(trials["trial_id"])]
     made = {
         trial_id: 100 * accuracies_under(rows["recall"].to_numpy(), rows["train_count"].tolist(), _FACTORS)
         for trial_id, rows in tested.groupby("trial_id", sort=False)
     }
     frame = pd.DataFrame.from_dict(made, orient="index", columns=_FACTORS)
-    return frame.assign(label=trials.set_index("trial_id")["label"].reindex(frame.index))
+    return frame.join(trials.set_index("trial_id")[["label", DRAW]])
 
 
 def _series(accuracies: pd.DataFrame, label: str, number: int) -> Series:
-    mean = accuracies.mean()
-    ends = [t_interval(accuracies[factor].to_numpy()) or (mean[factor], mean[factor]) for factor in _FACTORS]
+    values = blocks.by_draw(accuracies[_FACTORS].to_numpy(), accuracies[DRAW].tolist())
+    mean = values.mean(axis=0)
+    ends = [t_interval(column) or (middle, middle) for column, middle in zip(values.T, mean, strict=True)]
     low, high = np.clip(np.array(ends).T, 0, 100)
     return Series(
         f"{label} (n = {len(accuracies)})", floats(_TILTS), floats(mean), low=floats(low), high=floats(high), colour=number,

@@ -39,7 +39,7 @@ def draw(store: Store, only: str = "*") -> Chart:
     if ranking.intervals:
         words.append(
             "bars: 95 % interval of a method's rank on these data columns, from the standard deviations and n of its "
-            "figures; percentage: probability that it is the best"
+            "figures; percentage: probability that no other method has a better rank"
         )
     else:
         words.append("no intervals, because in some data column the methods share fewer than two subsets or seeds")

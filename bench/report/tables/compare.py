@@ -56,8 +56,8 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         notes.append("none: not tested, because a data column has fewer than two pairs or all differences are identical")
     if ranking.intervals:
         notes.append(
-            "rank, 95 % interval: of the mean rank; P(best): probability in % of being the best; both for these data columns, "
-            "from the standard deviations and n of the figures"
+            "rank, 95 % interval: of the mean rank; P(best): probability in % that no other method has a better one; both for "
+            "these data columns, from the standard deviations and n of the figures"
         )
     if ranking.friedman is not None:
         notes.append(f"Friedman's test of equal ranks, treating the data columns as a random sample: p = {ranking.friedman:.3g}")
