@@ -26,6 +26,8 @@ MOVED: dict[str, dict[str, tuple[Any, Any]]] = {
         "stages": ("one", "crt"), "kept_norms": (ABSENT, "training"), "meta_images": (10, 0),
         "look_ahead": ("gradient", "optimizer"),
     },
+    "pseudo_label": {"unsup_ratio": (7, 1)},
+    "mean_teacher": {"unsup_ratio": (7, 1)},
     "fixmatch": {"strong_augment": ("always", "fixmatch")},
     "fixmatch_da": {"strong_augment": ("always", "fixmatch")},
     "abc": {"unsup_ratio": (7, 1), "strong_augment": ("always", "randaugment"), "strong_views": (1, 2)},
@@ -35,6 +37,7 @@ MOVED: dict[str, dict[str, tuple[Any, Any]]] = {
     "bi_sampling": {
         "strong_augment": ("always", "randaugment"),
         "stage_one": (_STAGE_ONE, f"{_STAGE_ONE[:-1]},strong_augment=randaugment]"),
+        "retrain": (0.15, 0.12), "retrain_lr": (1.0, 0.05),
     },
     "bis": {"strong_augment": ("always", "randaugment")},
 }  # fmt: skip

@@ -6,12 +6,12 @@ _LABELLED = Neutral({"unsup_weight": 0.0})
 
 method(
     "pseudo_label", "semi_supervised", "confident predictions serve as labels of the same view", "Lee 2013, ICML workshops",
-    step="pseudo_label", space=("threshold", "unsup_ratio"), neutral=_LABELLED,
+    step="pseudo_label", unsup_ratio=1, space=("threshold", "unsup_ratio"), neutral=_LABELLED,
 )  # fmt: skip
 method(
     "mean_teacher", "semi_supervised", "predictions trained to agree with those of averaged weights",
     "Tarvainen and Valpola 2017, NeurIPS",
-    step="mean_teacher", space=("consistency", "unsup_ratio"), neutral=_LABELLED,
+    step="mean_teacher", unsup_ratio=1, space=("consistency", "unsup_ratio"), neutral=_LABELLED,
 )  # fmt: skip
 method(
     "fixmatch", "semi_supervised", "confident predictions on weak views serve as labels of strong views",
@@ -56,7 +56,7 @@ method(
     "He et al. 2021, arXiv 2106.00209",
     step="fixmatch", unlabelled_sampling="mean", unsup_ratio=1, strong_views=2, strong_augment="randaugment",
     sampling="class_balanced", stages="crt", stage_one="fixmatch[unsup_ratio=1,strong_views=2,strong_augment=randaugment]",
-    space=("retrain", "retrain_lr"),
+    retrain=0.12, retrain_lr=0.05, space=("retrain", "retrain_lr"),
     neutral=Neutral({"retrain": 0.0, "stage_one": "softmax"}),
 )  # fmt: skip
 method(

@@ -123,11 +123,17 @@ NORMS = (
     "Batch norm in the fixed backbone is in evaluation mode, whereas the code puts the whole network into training mode.",
     "The paper does not say which it uses. Set kept_norms=training to do what the code does.",
 )
-RATE = (
-    "The learning rate decreases along a cosine at every step, and the second stage has 15 % of the first stage's epochs. The "
-    "code lowers the rate once per epoch, and has ten epochs after ninety on ImageNet-LT.",
-    "Both are parameters here: retrain is the length of the second stage, and retrain_lr its initial learning rate.",
-)
+
+
+def rate(length: str) -> tuple[str, str]:
+    """The deviation of a second stage, whose length in the code is ``length``."""
+    return (
+        "The learning rate decreases along a cosine at every step, and the second stage has 15 % of the first stage's epochs. "
+        f"The code lowers the rate once per epoch, and has {length}.",
+        "Both are parameters here: retrain is the length of the second stage, and retrain_lr its initial learning rate.",
+    )
+
+
 START = (
     "The new classifier has Kaiming's normal initialisation, whereas the code keeps PyTorch's default.",
     "All linear classifiers start that way here, unless the recipe's head_init says otherwise.",
@@ -140,14 +146,14 @@ REFERENCES = (
         "the second stage's loss and its gradient with respect to the classifier, with batch norm in either mode, and the "
         "exact probability of drawing each class",
         check_crt,
-        (NORMS, RATE, START),
+        (NORMS, rate("ten epochs after ninety on ImageNet-LT"), START),
     ),
     Reference(
         "lws",
         DECOUPLING.format("run_networks.py, models/TauNormClassifier.py"),
         "the second stage's loss and its gradient with respect to the scales, and the exact probability of drawing each class",
         check_lws,
-        (NORMS, RATE),
+        (NORMS, rate("five epochs after ninety on ImageNet-LT")),
     ),
     Reference(
         "fine_tune_balanced",
@@ -167,6 +173,6 @@ REFERENCES = (
         BALMS + ", config/CIFAR10_LT/decouple_balanced_softmax_imba200.yaml",
         f"{OBJECTIVE}, and the set of parameters that are trained",
         check_decoupled,
-        (NORMS, RATE, START),
+        (NORMS, rate("2,000 iterations after 13,000 on CIFAR-10"), START),
     ),
 )
