@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from lt_core.errors import UserError
@@ -81,6 +81,17 @@ def matches(pattern: str, label: str) -> bool:
     ['softmax', 'cb_focal']
     """
     return any(_matches(item.strip(), label) for item in cut_at_commas(pattern) or [pattern])
+
+
+def unmatched(pattern: str, labels: Iterable[str]) -> list[str]:
+    """The items of ``pattern``, as in `matches`, that match none of ``labels``.
+
+    >>> unmatched("softmax,cb_*,focul", ["softmax", "cb_focal"])
+    ['focul']
+    """
+    there = list(dict.fromkeys(labels))
+    items = [item.strip() for item in cut_at_commas(pattern) or [pattern]]
+    return [item for item in items if not any(_matches(item, label) for label in there)]
 
 
 def _matches(pattern: str, label: str) -> bool:

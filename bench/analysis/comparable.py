@@ -11,7 +11,7 @@ from bench.records.columns import BUDGET, DATA, HEADINGS, MACHINE, differences, 
 from lt_core.data.sets import DATASETS
 from lt_core.data.standard import Standard
 from lt_core.errors import UserError, some
-from lt_core.labels import counted, matches
+from lt_core.labels import counted, matches, unmatched
 from lt_core.result import OK, PRUNED
 
 #: The method that others are compared with: plain cross-entropy.
@@ -27,6 +27,8 @@ def chosen(frame: pd.DataFrame, only: str) -> pd.DataFrame:
     kept = frame[frame["label"].isin([label for label in frame["label"].unique() if matches(only, label)])]
     if kept.empty and len(frame):
         raise UserError(f"--only '{only}' matches no method of the run, which has {some(sorted(frame['label']))}")
+    for item in unmatched(only, frame["label"]) if len(frame) else ():
+        raise UserError(f"--only: '{item}' matches no method of the run, which has {some(sorted(frame['label']))}")
     return kept
 
 
@@ -92,12 +94,18 @@ def comparable(frame: pd.DataFrame, column: Sequence[str]) -> tuple[pd.DataFrame
         raise UserError("the run has no trials yet: start it with `bench.py run`")
     kept, left_out, drawing = [], list[LeftOut](), [key for key in DATA if key not in column]
     for _, rows in frame.groupby("dataset", sort=False):
-        budget, others = _largest(rows, BUDGET)
+        budget, others = of_largest(rows, BUDGET)
         drawn = [_largest(cells, drawing) for _, cells in budget.groupby(list(column), sort=False, dropna=False)]
         kept += [cells for cells, _ in drawn]
-        left_out += [_left_out(other, budget, "with a different budget", BUDGET) for other in others]
+        left_out += others
         left_out += [_left_out(other, cells, "on other data", drawing) for cells, rest in drawn for other in rest]
     return pd.concat(kept), searched, left_out
+
+
+def of_largest(frame: pd.DataFrame, budget: Sequence[str]) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """The largest group of rows with the same ``budget`` (names of columns), and what was left out."""
+    kept, others = _largest(frame, list(budget))
+    return kept, [_left_out(other, kept, "with a different budget", budget) for other in others]
 
 
 def _left_out(rows: pd.DataFrame, shown: pd.DataFrame, which: str, keys: Sequence[str]) -> LeftOut:

@@ -160,4 +160,6 @@ def claims_(
     from bench.report.tables.claims import build
 
     folder = Path(runs)
+    if not any(folder.glob("*/trials.parquet")):
+        raise UserError(f"--runs {runs} holds no runs: name a folder with one subfolder for each run")
     print(claims.page(folder).rstrip("\n") if format == "md" else "\n\n".join(map(renderer(format), build(folder))))

@@ -30,7 +30,7 @@ def tune_(
     fresh_subset_seeds: Annotated[
         int | None, typer.Option(min=0, help="number of new subsets of the images on which the winner is run")
     ] = None,
-    study_seed: Annotated[int, typer.Option(min=0, help="random seed of the sampler")] = 0,
+    study_seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="random seed of the sampler")] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run and what it would cost, without starting it")] = False,
 ) -> None:
     """Search for hyperparameters, then test the winner.

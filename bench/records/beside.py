@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import pandas as pd
 
 from bench.records.store import Store
+from bench.records.stored import precedence
 from lt_core.result import TrialResult
 
 
 class Beside(Store):
     """The run ``own``, with the trials of ``others`` after its own in every frame. A trial that is in several runs is taken from
-    the first of them.
+    the first of them, but a finished one before a failed one, and one of a suite before one of a search, which is never shown.
 
     It is read-only: nothing is written to any of the runs.
     """
@@ -24,11 +25,10 @@ class Beside(Store):
 
     def results(self) -> Iterator[TrialResult]:
         """The records of all runs; a run that has only Parquet files adds none."""
-        seen: set[str] = set()
-        for store in self._stores:
+        homes = self._homes()
+        for number, store in enumerate(self._stores):
             for result in store.results():
-                if result.trial_id not in seen:
-                    seen.add(result.trial_id)
+                if homes.get(result.trial_id, number) == number:
                     yield result
 
     def having(self, field: str) -> set[str]:
@@ -37,15 +37,21 @@ class Beside(Store):
 
     def _load(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         if name not in self._together:
-            seen: set[str] = set()
-            parts = []
-            for store in self._stores:
-                frame = store._load(name)
-                new = set(store.statuses()) - seen
-                seen |= new
-                parts.append(frame[frame["trial_id"].isin(new)])
+            homes = self._homes()
+            loaded = (store._load(name) for store in self._stores)
+            parts = [frame[frame["trial_id"].map(homes) == number] for number, frame in enumerate(loaded)]
             self._together[name] = pd.concat(parts, ignore_index=True)
         return self._together[name]
+
+    def _homes(self) -> dict[str, int]:
+        """Trial → the number of the run from which it is taken."""
+        best: dict[str, tuple[Hashable, int]] = {}
+        for number, store in enumerate(self._stores):
+            trials = store.frame()
+            for trial_id, status, searched in zip(trials["trial_id"], trials["status"], trials["searched"], strict=True):
+                mine = precedence(status, bool(searched)), number
+                best[trial_id] = min(best.get(trial_id, mine), mine)
+        return {trial_id: number for trial_id, (_, number) in best.items()}
 
 
 def opened(run: str, beside: Sequence[str] | None = None, skip_damaged: bool = False) -> Store:

@@ -50,10 +50,14 @@ class CurrentFrames:
         if name not in self._frames:  # one at a time: those of a large run are slow to read, and few commands need them all
             try:
                 frame = parquet.read(self._run, name, columns)
-                if name == "trials":
-                    _refuse_twice(frame)
             except parquet.Damaged as error:
-                raise self._damaged(parquet.file_of(self._run, name), error) from None
+                if not self._records.entries():
+                    raise self._damaged(parquet.file_of(self._run, name), error) from None
+                with _no_collection():  # the file was damaged since it was found to be whole
+                    self._frames = frames.build(self._records.results(), self._run.resolve().name)
+                return self._frames[name]
+            if name == "trials":
+                self._refuse_twice(frame)
             if columns:
                 return frame
             self._frames[name] = frame
@@ -104,7 +108,13 @@ class CurrentFrames:
             return {}
         return {name: frame[frame["trial_id"].isin(trial_ids)] for name, frame in found.items()}
 
-    def _damaged(self, path: Path, error: Exception) -> UserError:
+    def _refuse_twice(self, trials: pd.DataFrame) -> None:
+        """Raise if a trial occurs twice, as it can in a Parquet file that the benchmark did not write."""
+        twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
+        if len(twice):
+            raise self._damaged(parquet.file_of(self._run, "trials"), f"it contains trial {twice.iloc[0]} twice")
+
+    def _damaged(self, path: Path, error: object) -> UserError:
         rebuilt = "delete it, and it will be rebuilt from the records"
         remedy = rebuilt if self._records.entries() else "copy it again from its source"
         return UserError(f"{path} is damaged ({error}): {remedy}")
@@ -120,10 +130,3 @@ def _no_collection() -> Iterator[None]:
     finally:
         if running:
             gc.enable()
-
-
-def _refuse_twice(trials: pd.DataFrame) -> None:
-    """Raise if a trial occurs twice, as it can in a Parquet file that the benchmark did not write."""
-    twice = trials.loc[trials["trial_id"].duplicated(), "trial_id"]
-    if len(twice):
-        raise parquet.Damaged(f"it contains trial {twice.iloc[0]} twice")

@@ -8,6 +8,8 @@ from bench.records import RUNS_DIR
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core.errors import UserError, nearest, unknown
 
+MOST_LETTERS = 200  # of a file's or a folder's name; file systems allow 255 bytes
+
 
 def run_folder(run: str | Path) -> Path:
     """The folder ``run`` if it holds a run, otherwise the run with that name under results/runs.
@@ -15,6 +17,7 @@ def run_folder(run: str | Path) -> Path:
     Raises:
         UserError: there is no such run.
     """
+    refuse_long(run, "run")
     for path in (Path(run), RUNS_DIR / run):
         if (path / "records").is_dir() or (path / "trials.parquet").is_file():
             return path
@@ -29,6 +32,17 @@ def run_folder(run: str | Path) -> Path:
     if not there:
         raise UserError(f"run '{run}' does not exist, and {RUNS_DIR} contains no runs: start one with `bench.py run quick`")
     raise unknown("run", str(run), there)
+
+
+def refuse_long(name: str | Path, what: str) -> None:
+    """Raise an error for a name or path that no file system can have, such as a text that was pasted by mistake.
+
+    Raises:
+        UserError: it is that long.
+    """
+    longest = max(map(len, Path(name).parts), default=0)
+    if longest > MOST_LETTERS or len(str(name)) > 4000:
+        raise UserError(f"{what} '{str(name)[:40]}…' has a name of {longest} letters: names have at most {MOST_LETTERS}")
 
 
 def name_for(path: Path) -> str:

@@ -21,7 +21,10 @@ def refuse_another(run: Path, file: Path | None) -> None:
         UserError: the other file still exists and has different content.
     """
     mark = run / _MADE_BY
-    other = Path(mark.read_text()) if mark.is_file() else None
+    try:
+        other = Path(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{mark} cannot be read ({error}): delete it, and the next run writes it again") from None
     if file and other and other.is_file() and not (file.is_file() and filecmp.cmp(file, other, shallow=False)):
         raise UserError(f"the run folder {run} belongs to {other}, not to {file}: rename the file, or choose another --out")
 
@@ -49,4 +52,7 @@ def claim(run: Path, file: Path | None) -> None:
     """
     refuse_another(run, file)
     if file:
-        (run / _MADE_BY).write_text(str(file))
+        try:
+            (run / _MADE_BY).write_text(str(file), encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{run / _MADE_BY} cannot be written ({error.strerror}): choose another --out") from None

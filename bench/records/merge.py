@@ -19,7 +19,8 @@ from lt_core.result import OK
 def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
     """Copy the trials of ``sources`` into the run in ``out``.
 
-    If several runs have a trial, a finished one wins over a failed one; otherwise the first wins. Other figures, from other kinds
+    If several runs have a trial, a finished one wins over a failed one, and one of a suite over one of a search; otherwise the
+    first wins. Other figures, from other kinds
     of device or of operations that do not repeat themselves, are left out and reported. Predictions and weights are copied with
     their trial. If any of the runs consists of Parquet files alone, so does the merged run.
 
@@ -43,7 +44,7 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
         others = 0
         for trial in stored_in(store, bool(bare)):
             known = kept.get(trial.trial_id)
-            if known is None or (known.status != OK and trial.status == OK):
+            if known is None or trial.precedence < known.precedence:
                 kept[trial.trial_id], homes[trial.trial_id] = trial, store
             if known is not None:
                 shared += 1

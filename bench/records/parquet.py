@@ -6,6 +6,7 @@ no records to rebuild them from. ``parquet.records`` says which records they wer
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import math
@@ -20,7 +21,7 @@ from bench.records import frames, layout
 from lt_core.errors import UserError
 
 _STAMP = b"lt_bench_records"  # metadata key of each file, for the records that it was made from
-_DIGESTS, _STATES = "parquet.sha256", "parquet.records"
+_DIGESTS, _STATES, _LOCK = "parquet.sha256", "parquet.records", ".parquet.lock"
 #: The stamp of files that were not made from records, but merged from files of other runs.
 NO_RECORDS = ""
 
@@ -61,7 +62,7 @@ def stamp_of(folder: Path, name: str) -> str | None:
     import pyarrow.parquet as pq
 
     path = file_of(folder, name)
-    if not path.exists() or path.name not in _digests(folder):
+    if not (path.exists() or _beside(path).exists()) or path.name not in _digests(folder):
         return None
     content = _content(path)
     try:
@@ -89,7 +90,7 @@ def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFr
         Damaged: the file differs from what was written, or cannot be read.
     """
     path = file_of(folder, name)
-    if not path.exists():
+    if not path.exists() and not (_beside(path).exists() and path.name in _digests(folder)):
         return frames.BUILDERS[name]([], folder.name)
     try:
         frame = pd.read_parquet(io.BytesIO(_content(path)), columns=columns)
@@ -132,36 +133,67 @@ def write(folder: Path, tables: dict[str, pd.DataFrame], states: Mapping[str, st
     contents[folder / _DIGESTS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
     lines = [layout.made_by(), *(f"{trial_id} {state}" for trial_id, state in (states or {}).items())]
     contents[folder / _STATES] = "\n".join([*lines, ""]).encode()
-    _replace(contents)
+    _replace(folder, contents)
 
 
-def _replace(contents: dict[Path, bytes]) -> None:
-    """Write these files. A full disk leaves the old ones as they are, because all new ones are first written beside them."""
-    beside = {path: path.with_name(f".{path.name}.part") for path in contents}
+def _replace(folder: Path, contents: dict[Path, bytes]) -> None:
+    """Write these files, which come into force together when the file of digests is replaced.
+
+    All are first written beside the old ones, which a full disk therefore leaves as they are. From the moment when the digests
+    are replaced, a file beside an old one is read in its place (`_content`). So a process that is killed before all files have
+    their names leaves a run whole, and the next writer finishes its work.
+    """
+    path = folder / _LOCK
     try:
-        for path, content in contents.items():
-            beside[path].write_bytes(content)
-        for path, part in beside.items():
-            part.replace(path)
+        with open(path, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for name in _digests(folder):
+                path = folder / name
+                if _beside(path).exists() and _is_whole(path, _beside(path)) and not _is_whole(path, path):
+                    _beside(path).replace(path)
+            try:
+                for path, content in contents.items():
+                    _beside(path).write_bytes(content)
+            except OSError:
+                with suppress(OSError):  # fails too on a disk that has become read-only
+                    for each in contents:
+                        _beside(each).unlink(missing_ok=True)
+                raise
+            for path in sorted(contents, key=lambda each: each.name != _DIGESTS):
+                _beside(path).replace(path)
     except OSError as error:
-        with suppress(OSError):  # fails too on a disk that has become read-only
-            for part in beside.values():
-                part.unlink(missing_ok=True)
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}): free some disk space and run the same command again; nothing "
             "is lost"
         ) from None
 
 
-def _content(path: Path) -> bytes:
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _is_whole(path: Path, place: Path) -> bool:
+    """Whether the file at ``place`` has the content that the digests say ``path`` has."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Damaged(error.strerror or str(error)) from None
-    digest = _digests(path.parent).get(path.name)
-    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
-        raise Damaged(f"its digest differs from the one in {_DIGESTS}")
-    return content
+        return hashlib.sha256(place.read_bytes()).hexdigest() == _digests(path.parent).get(path.name)
+    except OSError:
+        return False
+
+
+def _content(path: Path) -> bytes:
+    """The content of a file, from its own place or, if another process is replacing it or was killed, from beside it."""
+    problem = ""
+    for place in (path, _beside(path), path):  # at its own place again, because it may just have been moved there
+        try:
+            content = place.read_bytes()
+        except OSError as error:
+            problem = problem or error.strerror or str(error)
+            continue
+        digest = _digests(path.parent).get(path.name)
+        if place == path if digest is None else hashlib.sha256(content).hexdigest() == digest:
+            return content
+        problem = problem or f"its digest differs from the one in {_DIGESTS}"
+    raise Damaged(problem)
 
 
 def _digests(folder: Path) -> dict[str, str]:

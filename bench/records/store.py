@@ -87,7 +87,11 @@ class Store:
         """
         if records:
             self.refuse_losing_rows()
-        with open(self.path / ".lock", "w") as file:
+        try:
+            opened = open(self.path / ".lock", "w")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise UserError(f"{self.path / '.lock'} cannot be written ({error.strerror}): choose another --out") from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -95,6 +99,8 @@ class Store:
                     f"another process is writing trials to {self.path}: wait until it has finished, or choose another --out"
                 ) from None
             self._files.remove_unfinished()
+            self._frames.forget()  # another process may have written since they were read
+            self.derived.clear()
             yield
 
     def write(self, result: TrialResult) -> None:

@@ -20,7 +20,14 @@ from lt_core.result import OK, TrialResult
 from lt_core.spec import TrialSpec
 
 #: The kind of device in a trial's environment. On one kind, the figures depend only on the trial's id.
-KIND = (*MACHINE, "processor", "torch")
+KIND = (*MACHINE, "processor", "torch", "features_fingerprint")
+
+
+def precedence(status: str, searched: bool) -> tuple[bool, bool]:
+    """Which of several copies of a trial is used: the one with the smallest value. A finished trial comes before a failed one,
+    and a trial of a suite before one of a search, whose figures are not shown.
+    """
+    return status != OK, searched
 
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:
@@ -50,6 +57,10 @@ class Stored:
     @property
     def trial_id(self) -> str:
         return self.spec.trial_id
+
+    @property
+    def precedence(self) -> tuple[bool, bool]:
+        return precedence(self.status, "searched_by" in self.environment)
 
     @property
     def accuracy(self) -> float:

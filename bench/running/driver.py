@@ -20,8 +20,9 @@ from bench.running.backends.base import Backend, Job
 from bench.running.execution import KEPT, Execution
 from bench.running.loggers import Logger, logged, opened
 from bench.running.progress import ProgressLine, summary
-from bench.suites.files import write
+from bench.suites.files import read_file, write
 from bench.suites.planning import Plan
+from bench.suites.suite import Suite
 from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.frozen.fetch import fetch_inputs
@@ -86,10 +87,8 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     left = plan.minus(store)
     if left.todo:
         store.refuse_losing_rows()
-    claim(store.path, plan.suite.file)
+    _own(plan.suite, store)
     loggers = opened(execution.logger or (), store.path)
-    if plan.suite.grid is not None and plan.suite.file:
-        write(plan.suite.grid, plan.suite.file)
     kinds = [kind for kind in SIDE_FILES if execution.keep and kind.name in KEPT[execution.keep]]
     todo = {spec.trial_id for spec in left.todo}
     before = {spec.trial_id for spec in plan.specs} - todo
@@ -104,6 +103,27 @@ def run_plan(plan: Plan, execution: Execution) -> Store:
     for kind in kinds:
         _tell_of_lacking(store, kind, todo, "the disk was full, or the node that ran the trials cannot access this folder")
     return store
+
+
+def _own(suite: Suite, store: Store) -> None:
+    """Record in the folder of ``store`` which file of the user its trials belong to. That of a grid is written there.
+
+    Raises:
+        UserError: another file or process owns the folder, or the file cannot be written.
+    """
+    if not suite.file:
+        return
+    with store.lock(records=False):
+        claim(store.path, suite.file)
+        if suite.grid is None:
+            return
+        before = read_file(suite.file, dict) if suite.file.is_file() else suite.grid
+        try:
+            write(suite.grid, suite.file)
+        except OSError as error:
+            raise UserError(f"{suite.file} cannot be written ({error.strerror}): choose another --out") from None
+        if before != suite.grid:
+            print(f"{suite.name}: {suite.file} now has this grid; the trials of the earlier one stay in the run", flush=True)
 
 
 def nothing_left(plan: Plan, store: Store, say: Callable[[str], None] = print) -> bool:
@@ -148,8 +168,11 @@ def execute(
     needed = ((spec.data, spec.recipe) for spec in plan.todo)
     fetch_inputs(needed, runtime.data_dir, str(runtime.here()), say)
     runtime = replace(runtime, stages=str((store.path / "stages").resolve()))
-    jobs = _jobs(plan.todo, store, runtime)
     with store.lock():
+        plan = plan.minus(store)  # another process may have run some of them while this one prepared
+        if nothing_left(plan, store, say):
+            return
+        jobs = _jobs(plan.todo, store, runtime)
         workers = backend.workers()
         say(f"{plan.suite.name}: {counted(len(plan.todo), 'trial')} to run, {workers} at a time")
         line = ProgressLine(list(plan.todo), plan.counts()["done"], workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -73,8 +74,7 @@ class Execution:
         object.__setattr__(self, "logger", (self.logger,) if isinstance(self.logger, str) else tuple(self.logger or ()))
         object.__setattr__(self, "gpus_per_trial", _number_or_auto(self.gpus_per_trial))
         refuse_below(self)
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UserError(f"--device must be auto, cpu, cuda, or a numbered GPU such as cuda:1; got '{self.device}'")
+        check_device(self.device)
         if self.address is not None and not re.fullmatch(r"auto|local|(ray://)?[^\s:/]+:\d+", self.address):
             raise UserError(f"--address must be auto, HOST:PORT or ray://HOST:PORT; got '{self.address}'")
         if self.backend == "inline" and self.address:
@@ -135,6 +135,11 @@ class Execution:
         import torch
 
         there = torch.cuda.device_count()
+        if self.address is None and not (there or self._told) and self.processes > (os.cpu_count() or 1):
+            raise UserError(
+                f"--processes-per-trial {self.processes} needs a processor for each process, but this machine has "
+                f"{os.cpu_count()}: lower it"
+            )
         if self.backend == "inline" and (self._told or 0) > there:
             raise UserError(f"--gpus-per-trial {self._told:g} needs more GPUs than this machine has ({there}): lower it")
         if self.backend == "inline" and self.gpus is None and 0 < there < self.processes:
@@ -175,6 +180,12 @@ class Execution:
         return RayTune(
             self.address, self.cpus, self.gpus, self.verbose, processes=self.processes, on_gpu=self.device.startswith("cuda")
         )
+
+
+def check_device(device: str) -> None:
+    """Raise an error if ``device`` is not one that trials can be computed on."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UserError(f"--device must be auto, cpu, cuda, or a numbered GPU such as cuda:1; got '{device}'")
 
 
 def _number_or_auto(given: float | str | None) -> float | str | None:

@@ -10,6 +10,7 @@ from statistics import mean, stdev
 from bench.records.columns import describe_trial
 from bench.records.store import Store
 from bench.records.stored import KIND, Stored, stored_in
+from bench.running.execution import check_device
 from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.result import OK, TrialResult
@@ -18,6 +19,7 @@ from lt_core.training.trial import run_trial
 
 SAME, REPLICATE, OTHER = "same", "replicate", "OTHER"
 _IMAGES = ("data_fingerprint", "subset_fingerprint")
+_NEWER = ("processor", "features_fingerprint")  # older records lack them
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _verdict(stored: Stored, result: TrialResult) -> Verdict:
 
 def _changed(stored: Stored, again: Stored, keys: Sequence[str]) -> str:
     then, now = stored.environment, again.environment
-    changed = [key for key in keys if then.get(key) != now.get(key) and (key != "processor" or key in then)]
+    changed = [key for key in keys if then.get(key) != now.get(key) and (key not in _NEWER or key in then)]
     return "; ".join(f"{key} {then.get(key)} then, {now.get(key)} now" for key in changed)
 
 
@@ -131,7 +133,12 @@ def spread(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def runtime_like(trial: Stored, data: str | None, device: str) -> Runtime:
-    """The runtime of ``trial``, on this machine."""
+    """The runtime of ``trial``, on this machine.
+
+    Raises:
+        UserError: there is no such device, or this machine lacks it.
+    """
+    check_device(device)
     made = Runtime(data_dir=data, device=device, threads=int(trial.environment.get("threads", 1)))
     describe(made, None)  # raises an error if the device is missing
     return made

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from bench.records.finding import refuse_long
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core import plugins
 from lt_core.errors import UserError, unknown
@@ -24,6 +25,7 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
     Raises:
         UserError: ``folder`` has no such file, or the path's file has the name of a built-in one but different content.
     """
+    refuse_long(name, f"{kind} file")
     path = Path(name)
     if not path.stem.strip("."):
         raise UserError(
@@ -44,6 +46,7 @@ def file_of(name: str | Path, folder: Path, kind: str = "suite", where: str = ""
 
 def refuse_built_in(name: str, where: str) -> None:
     """Raise an error if a built-in suite or tuning space is called ``name``, because the two would share a run folder."""
+    refuse_long(name, where)
     if taken := _built_in(Path(name)):
         raise UserError(
             f"{where}: {taken.relative_to(SUITES_DIR.parent)}, which comes with the benchmark, is already called {name}: "

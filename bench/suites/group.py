@@ -16,9 +16,10 @@ from bench.suites.files import PLUGINS, SUITES_DIR, file_of, own, read_file
 from bench.suites.planning import NothingMatches, Plan, plan
 from bench.suites.selection import Selection
 from bench.suites.suite import Suite, SuiteFile, load_suite
-from lt_core.errors import UserError
+from lt_core.errors import UserError, some
 from lt_core.fields import build, param
 from lt_core.frozen.fetch import fetch_inputs
+from lt_core.labels import method_of, unmatched
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,10 @@ def planned(
             if suite.name in asked_for:
                 raise
             say(f"{suite.name}: skipped because no trial of it matches")
+    if plans and selection.only:
+        labels = [spec.method.label for suite in suites.values() for spec in suite.specs]
+        for item in unmatched(selection.only, labels):
+            raise UserError(f"--only: '{item}' matches no method; the methods are {some(map(method_of, labels))}")
     if not plans:
         names = [item if isinstance(item, str) else item.name for item in asked]
         raise UserError(

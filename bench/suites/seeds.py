@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def these_seeds(seeds: Sequence[Any], what: str) -> tuple[int, ...]:
     """The listed ``seeds``.
 
     Raises:
-        UserError: there are none, or a seed is not an integer from 0 to less than `LARGEST`.
+        UserError: there are none, one occurs twice, or one is not an integer from 0 to less than `LARGEST`.
 
     >>> these_seeds([0, 7], "seeds")
     (0, 7)
@@ -43,4 +44,6 @@ def these_seeds(seeds: Sequence[Any], what: str) -> tuple[int, ...]:
     whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < LARGEST for seed in seeds)
     if not seeds or not whole:
         raise UserError(f"{what} must be whole numbers from 0 to {LARGEST - 1:,}; got {list(seeds)}")
+    if twice := [seed for seed, number in Counter(seeds).items() if number > 1]:
+        raise UserError(f"{what} lists {twice[0]} more than once: list each seed once")
     return tuple(seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,9 +62,11 @@ class Selection:
 
 
 def refuse_below(record: Any) -> None:
-    """Raise an error for a number in ``record`` that is smaller than its field allows."""
+    """Raise an error for a number in ``record`` that is not finite, or smaller than its field allows."""
     for key, domain in domains(type(record)).items():
         value = getattr(record, key)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{key} must be a finite number, got {value!r}")
         if isinstance(value, int | float) and domain.low is not None and value < domain.low:
             raise UserError(f"{key} must be {domain.low:g} or more, got {value!r}")
 

@@ -88,6 +88,8 @@ class Tuner(Driver):
         self.open.append((search, trial, specs))
         for spec in specs:
             known = self.store.read(spec.trial_id)
+            if known and "searched_by" not in known.environment:  # a study chooses by it from now on
+                self.store.write(replace(known, environment={**known.environment, "searched_by": self.name}))
             again = known is None or known.status == LOST or (self.retry_failed and known.status not in (OK, PRUNED))
             if again and spec.trial_id not in self.flying:
                 self.queue.append(spec)

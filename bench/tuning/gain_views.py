@@ -29,8 +29,12 @@ def table(space: Space, gains: Sequence[Gain], store: Store) -> Table:
             f"{gain.trials}", duration(gain.seconds), gain.found.label(),
         )  # fmt: skip
         rows.append(Row(name, (gain.declared, gain.tuned, *(Cell(text=word) for word in words))))
-    title = f"{space.name}: {ruler(space).title} compared with {space.baseline}, tuned with the same budget"
-    return Table("gains", title, "Study", tuple(Column("", head, plain=True) for head in heads), tuple(rows), notes(space, store))
+    same = len({gain.settings for gain in gains}) == 1 or not space.trials
+    budget = "the same budget" if same else "different budgets"
+    title = f"{space.name}: {ruler(space).title} compared with {space.baseline}, tuned with {budget}"
+    return Table(
+        "gains", title, "Study", tuple(Column("", head, plain=True) for head in heads), tuple(rows), notes(space, gains, store)
+    )
 
 
 def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
@@ -68,12 +72,15 @@ def chart(space: Space, gains: Sequence[Gain], store: Store) -> Chart:
     names = tuple(gain.name for gain in shown)
     panel = Panel("", x, Axis("study", low=0.4 - len(shown), high=0.6, ticks=ticks), tuple(series), rows=names)
     title = f"{space.name}: gains over {space.baseline}"
-    return Chart("gains", title, (panel,), notes(space, store))
+    return Chart("gains", title, (panel,), notes(space, gains, store))
 
 
-def notes(space: Space, store: Store) -> tuple[str, ...]:
+def notes(space: Space, gains: Sequence[Gain], store: Store) -> tuple[str, ...]:
     """The notes of both the table and the chart."""
-    budget = counted(space.trials, "setting") if space.trials else f"{space.gpu_hours:g} hours" if space.gpu_hours else "its grid"
+    tried = sorted({gain.settings for gain in gains})
+    budget = f"{space.gpu_hours:g} hours" if space.gpu_hours else "its grid"
+    if space.trials:
+        budget = counted(tried[0], "setting") if len(tried) == 1 else f"{tried[0]} to {tried[-1]} settings, not the same number"
     searched = f"{counted(len({d.subset_seed for d in space.data}), 'subset')} and {counted(len(space.seeds), 'seed')}"
     shared = ", ".join(space.shared_axes())
     fresh = f"{counted(len({d.subset_seed for d in space.fresh_data}), 'subset')} × {counted(len(space.fresh_seeds), 'seed')}"

@@ -40,7 +40,8 @@ class Gain:
     tuned: Cell
     over_declared: Comparison | None
     over_tuned: Comparison | None
-    trials: int  # number of trials in the search
+    settings: int  # number of settings that the search tried
+    trials: int  # number of their trials
     seconds: float  # total time of these trials, according to their records
 
     @property
@@ -73,12 +74,14 @@ def gains(space: Space, found: Sequence[Found], store: Store) -> list[Gain]:
     made = []
     for one in found:
         name = one.study.name
-        ids = [i for t in one.search.optuna.get_trials(deepcopy=False) for i in t.user_attrs.get("trial_ids", ())]
+        tried = [t for t in one.search.optuna.get_trials(deepcopy=False) if t.state.is_finished()]
+        settings = len(tried) - len(one.search.retried)  # one that was tried again counts once, as for the budget
+        ids = [i for t in tried for i in t.user_attrs.get("trial_ids", ())]
         # From the records, because a trial that was run again took another time than the one reported to its study.
         seconds = float(frame.loc[frame["trial_id"].isin(ids), list(SECONDS)].sum().sum())
         declared, best = (cell_of(metric, of[name, how]) for how in (_DECLARED, _TUNED))
         label = f"{name}, {_TUNED}"
-        made.append(Gain(one, declared, best, over_declared.get(label), over_tuned.get(label), len(ids), seconds))
+        made.append(Gain(one, declared, best, over_declared.get(label), over_tuned.get(label), settings, len(ids), seconds))
     sign = -1 if metric.lower_is_better else 1
     # The baseline comes first.
     return sorted(made, key=lambda gain: (gain.name != space.baseline, -sign * (gain.over_tuned or _NONE).difference))

@@ -44,13 +44,15 @@ class Search:
         )  # fmt: skip
         self._refuse_another()
         trials = self.optuna.trials
-        if not trials:
-            grid = study.grid() if space.sampler == "grid" else []
-            for setting in [study.first, *(s for s in grid if s != study.first)]:
-                tried = {axis.label: axis.encode(setting[axis.name]) for axis in study.axes if axis.name in setting}
-                self.optuna.enqueue_trial({"method": setting["method"], **tried}, user_attrs={_SETTING: setting})
+        grid = study.grid() if space.sampler == "grid" else []
+        queued = [t.user_attrs.get(_SETTING) for t in trials]  # not all of a grid, if the first driver was stopped meanwhile
+        for setting in [study.first, *(s for s in grid if s != study.first)] if grid or not trials else []:
+            if setting in queued:
+                continue
+            tried = {axis.label: axis.encode(setting[axis.name]) for axis in study.axes if axis.name in setting}
+            self.optuna.enqueue_trial({"method": setting["method"], **tried}, user_attrs={_SETTING: setting})
         # Another seed each time, because a resumed study would otherwise propose the same settings again.
-        self.optuna.sampler = _sampler(space, seed + 1000 * sum(t.state.is_finished() for t in trials))
+        self.optuna.sampler = _sampler(space, (seed + 1000 * sum(t.state.is_finished() for t in trials)) % 2**32)
         self.optuna.pruner = _pruner(space)
         self.spent = sum(t.user_attrs.get("seconds", 0.0) for t in trials)  # seconds of trial time
         self.failures = 0  # failures in a row since this driver started

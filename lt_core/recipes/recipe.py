@@ -6,6 +6,8 @@ code of every paper here: it takes the network past its first steps, whose numbe
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -234,8 +236,15 @@ class Recipe:
 
 @lru_cache(maxsize=4096)
 def _labelled(made: Recipe, base: Recipe | None) -> str:
-    """The label of ``made``, given the registered recipe of its name; cached, since thousands of trials share a few recipes."""
-    shown = {k: v for k, v in made.changes.items() if k not in ("model", "epochs", "eval_every")} if base else {}
+    """The label of ``made``, given the registered recipe of its name; cached, since thousands of trials share a few recipes.
+
+    If there is none, such as without the plug-in file that registers it, nobody can say what was changed. A digest of all fields
+    then keeps recipes apart.
+    """
+    fields = made.changes if base else vars(made)
+    shown = {k: v for k, v in fields.items() if k not in ("name", "model", "epochs", "eval_every")}
+    if not base:
+        shown = {"fields": hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:8]}
     return format_label(made.name, {k: "/".join(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()})
 
 

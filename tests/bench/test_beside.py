@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bench.records import frames
 from bench.records.beside import opened
+from bench.records.merge import merge
+from bench.records.store import Store
 from bench.report.tables.compare import build
+from lt_core.result import FAILED
 from tests.bench import synthetic
 from tests.bench.harness import cli
 
@@ -36,3 +42,26 @@ def test_every_command_that_shows_a_run_takes_another_beside_it(two, tmp_path):
         assert "ldam" in (done.stdout if command[0] != "report" else (tmp_path / "r.html").read_text())
     done = cli("compare", own, "--beside", str(tmp_path / "nowhere"))
     assert done.returncode == 2 and "nowhere" in done.stderr and "Traceback" not in done.stderr
+
+
+def searched(results):
+    """The same trials, run by a search."""
+    return [replace(result, environment={**result.environment, "searched_by": "space"}) for result in results]
+
+
+@pytest.mark.parametrize("together", ["beside", "merged"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_finished_trial_of_a_suite_is_shown_instead_of_a_failed_one_or_one_of_a_search(tmp_path, first, together):
+    softmax, ldam = synthetic.run(["softmax"], seeds=3), synthetic.run(["ldam"], seeds=3)
+    failed = [synthetic.trial(seed=seed, status=FAILED, cause="lost") for seed in range(3)]
+    assert {one.trial_id for one in failed} <= {one.trial_id for one in softmax}
+    stores = [synthetic.store(tmp_path / "a", [*failed, *searched(ldam)]), synthetic.store(tmp_path / "b", [*softmax, *ldam])]
+    stores = stores if first else stores[::-1]
+    if together == "merged":
+        merge(stores, tmp_path / "merged")
+        store = Store.open(tmp_path / "merged")
+    else:
+        store = opened(str(stores[0].path), [str(stores[1].path)])
+    for frame in (store.frame(), frames.build(store.results(), "run")["trials"]):
+        assert len(frame) == 6 and set(frame["status"]) == {"ok"} and not frame["searched"].any()
+    assert len(store.per_class()) == 60

@@ -85,3 +85,13 @@ def test_what_is_no_row_of_the_paper_is_refused_or_left_out(some):
     with pytest.raises(UserError, match=r"table cb3 shows trials of its two losses .* but the run has none"):
         TABLES["cb3"](pd.DataFrame([row(smaller, 0.5, 0.6)]))
     assert len(TABLES["cb3"](pd.DataFrame([*some, row(focal, 0.5, 0.6)])).rows) == 9
+
+
+def test_rows_of_two_budgets_do_not_share_a_column(some):
+    """Though they are of different networks, losses or sizes."""
+    spec = of_suite("cb_table3_inat")["inat2018", "resnet152", "cb_focal"]
+    other = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, lr=0.9))
+    built = TABLES["cb3"](pd.DataFrame([*some, row(other, 0.1, 0.2)]))
+    ours = {line.label: [cell.n for cell in line.cells if cell.n] for line in built.rows}
+    assert ours["resnet101, Softmax, 224"] and not ours["resnet152, CB Focal (β = 0.999, γ = 0.5), 224"]
+    assert any("1 trial with a different budget left out" in note and "lr=0.9" in note for note in built.notes)

@@ -153,7 +153,8 @@ def test_ranks_are_averaged_and_have_intervals_and_chances(tmp_path):
     bars = {s.key: s.x for s in panel.series if s.kind == "bar"}
     assert set(places) == set(bars) == {"softmax", "focal", "inverse"} and places["inverse"] == min(places.values())
     assert all(low <= places[label] <= high for label, (low, high) in bars.items()) and max(high for _, high in bars.values()) > 2
-    assert sum(int(s.words[0].split("(")[1].split(" ")[0]) for s in panel.series if s.kind == "points") in (99, 100, 101)
+    chances = [int(s.words[0].split("(")[1].split(" ")[0]) for s in panel.series if s.kind == "points"]
+    assert max(chances) <= 100 and sum(chances) >= 99, "methods that tie for the best mean rank both have it"
     (alone,) = drawn(tmp_path / "one", "ranks", *[t for t in noisy if t.spec.data.imbalance_factor == 10]).panels
     assert alone.title == "1 data column, 3 methods", "one column is enough"
 

@@ -31,6 +31,8 @@ from lt_core.recipes import RECIPES
 from tests.bench.harness import ROOT, cli, command
 from tests.bench.synthetic import trial
 
+QUICK = str(ROOT / "results" / "quick")
+
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
@@ -53,6 +55,24 @@ from tests.bench.synthetic import trial
         (["run", "quick", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["run", "quick", "--backend", "inlin"], "unknown backend 'inlin': did you mean 'inline'"),
         (["run", "quick", "--only", "x*", "--backend", "inline"], "--only 'x*' matches no method of suite quick"),
+        (
+            ["plan", "quick", "--only", "softmax,nonsense"],
+            "--only: 'nonsense' matches no method; the methods are softmax, sigmoid",
+        ),
+        (
+            ["table", "cb", "--run", QUICK, "--only", "softmax,nonsense"],
+            "--only: 'nonsense' matches no method of the run",
+        ),
+        (["claims", "--runs", "nowhere"], "--runs nowhere holds no runs: name a folder"),
+        (["verify", QUICK, "--device", "tpu"], "--device must be auto, cpu, cuda, or a numbered GPU"),
+        (["tune", "digits_cb", "--study-seed", "5000000000"], "Invalid value for '--study-seed'"),
+        (["run", "quick", "--cpus-per-trial", "inf"], "cpus_per_trial must be a finite number, got inf"),
+        (["run", "quick", "--gpus-per-trial", "nan"], "gpus_per_trial must be a finite number, got nan"),
+        (["run", "quick", "--processes-per-trial", "100000"], "--processes-per-trial 100000 needs a processor for each process"),
+        (["status", "x" * 300], f"run '{'x' * 40}…' has a name of 300 letters: names have at most 200"),
+        (["plan", "x" * 5000 + ".yaml"], "names have at most 200"),
+        (["run", "--dataset", "digits", "--methods", "softmax", "--name", "x" * 300], "names have at most 200"),
+        (["run", "quick", "--seeds", "1,1,2"], "--seeds lists 1 more than once: list each seed once"),
         (["run", "mnist", "--backend", "inline", "--data", "/nowhere"], "the data folder /nowhere does not exist"),
         (["run", "quick", "--backend", "inline", "--out", "/dev/null"], "the run folder /dev/null/quick cannot be written"),
         (["run", "quick", "--device", "cuda:7", "--backend", "inline"], "device cuda:7 is not available"),

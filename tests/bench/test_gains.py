@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
@@ -108,3 +110,13 @@ def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
     assert "compared with softmax, tuned with the same budget" in run.stdout and "softmax (baseline)" in run.stdout
     assert "| over_sampling |" in (tmp_path / "out" / "mine" / "tables" / "gains.md").read_text()
     assert (tmp_path / "out" / "mine" / "plots" / "gains.svg").exists()
+
+
+def test_different_budgets_are_not_called_the_same(tuned):
+    one, found, store = tuned
+    made = gains(one, found, store)
+    assert {gain.settings for gain in made} == {3}
+    assert "tuned with the same budget" in gain_views.table(one, made, store).title
+    other = gain_views.table(one, [replace(made[0], settings=4), *made[1:]], store)
+    assert "tuned with different budgets" in other.title
+    assert any("each study tried 3 to 4 settings, not the same number" in note for note in other.notes)

@@ -11,6 +11,8 @@ from typer.main import get_command
 from bench.cli.app import app
 from bench.cli.command import _fields_spelled_out
 from bench.records.store import Store
+from bench.running.driver import run_plan
+from bench.running.execution import Execution
 from bench.suites.grid import RECIPE_OF, Grid
 from bench.suites.planning import plan
 from bench.suites.selection import Selection
@@ -179,3 +181,20 @@ def test_a_grid_is_run_and_kept_with_its_trials(call, tmp_path):
     other.write_text((tmp_path / "mine" / "mine.yaml").read_text().replace("0.9", "0.99"))
     code, _, err = call("plan", str(other), "--out", str(tmp_path))
     assert code == 2 and "rename the file" in err
+
+
+def test_a_grid_that_another_process_runs_keeps_its_file(tmp_path, capsys):
+    execution = Execution(backend="inline", out=tmp_path)
+    first, selection = grid("imbalance_factor=10").suite(tmp_path, Selection(epochs=1))
+    run_plan(plan(first, selection=selection), execution)
+    file = tmp_path / "mine" / "mine.yaml"
+    other, _ = grid("imbalance_factor=20", methods="focal").suite(tmp_path, Selection(epochs=1))
+    before = file.read_bytes()
+    with Store(tmp_path / "mine").lock(), pytest.raises(UserError, match="another process is writing"):
+        run_plan(plan(other), execution)
+    assert file.read_bytes() == before
+    capsys.readouterr()
+    store = run_plan(plan(other), execution)
+    assert f"mine: {file} now has this grid; the trials of the earlier one stay in the run" in capsys.readouterr().out
+    assert yaml.safe_load(file.read_text())["methods"] == other.grid["methods"]
+    assert set(store.frame()["method"]) == {"softmax", "focal"}

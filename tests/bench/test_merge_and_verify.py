@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from bench.records.merge import merge
 from bench.records.provenance import command
 from bench.records.record import encoded
 from bench.records.store import Store
-from bench.running.verify import OTHER, REPLICATE, SAME, finished, verify
+from bench.records.stored import from_record
+from bench.running.verify import OTHER, REPLICATE, SAME, _verdict, finished, verify
 from bench.suites.suite import parse_suite
 from lt_core.errors import UserError
 from lt_core.training import Runtime, run_trial, runtime
@@ -60,6 +62,51 @@ def test_machines_of_one_kind_that_disagree_stop_the_merge(store, results, tmp_p
     assert merge([store("a"), store("c", elsewhere)], target, told.append) == (2, 1)
     (words,) = told
     assert words.startswith("1 trial of ") and "not merged: the target run already has them" in words
+
+
+def test_features_that_another_processor_computed_make_figures_differ(store, results, tmp_path):
+    one, two = (replace(results[0], environment={**results[0].environment, "features_fingerprint": name}) for name in "ab")
+    two = replace(two, confusion=results[1].confusion[::-1])
+    told: list[str] = []
+    assert merge([store("a", one), store("b", two)], tmp_path / "target", told.append) == (1, 1)
+    assert "with figures of another kind of device" in told[0]
+    verdict = _verdict(from_record(two), one)
+    assert verdict.kind == REPLICATE and verdict.elsewhere and "features_fingerprint b then, a now" in verdict.words
+    unknown = {key: value for key, value in two.environment.items() if key != "features_fingerprint"}
+    assert _verdict(from_record(replace(two, environment=unknown)), one).kind == OTHER, "an older record says nothing of it"
+
+
+@pytest.mark.parametrize("killed_at", range(7))
+def test_a_merge_of_parquet_files_that_is_killed_loses_no_row_and_goes_on(store, results, tmp_path, monkeypatch, killed_at):
+    """The files are written beside the old ones, and replace them one after the other."""
+    first, second = results
+    out = tmp_path / "out"
+    runs = [rows_alone(store("a", first)), rows_alone(store("b", second))]
+    merge(runs[:1], out)
+    renamed, rename = [], Path.replace
+
+    def one_more(self, target):
+        if self.name.endswith(".part"):
+            if len(renamed) == killed_at:
+                raise KeyboardInterrupt
+            renamed.append(target)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", one_more)
+    if killed_at < 6:
+        with pytest.raises(KeyboardInterrupt):
+            merge(runs, out)
+    else:
+        merge(runs, out)
+    monkeypatch.undo()
+    ids = {first.trial_id, second.trial_id} if killed_at else {first.trial_id}
+    with warnings.catch_warnings(action="error"):
+        after = Store.open(out)
+        assert set(after.frame()["trial_id"]) == ids == set(after.per_class()["trial_id"]) == set(after.curves()["trial_id"])
+        merge(runs, out)
+    whole = Store.open(out)
+    assert set(whole.frame()["trial_id"]) == {first.trial_id, second.trial_id} == set(whole.per_class()["trial_id"])
+    assert killed_at == 0 or not list(out.glob(".*.part")), "a merge that adds nothing finishes the work of the one before"
 
 
 def rows_alone(run):

@@ -11,6 +11,7 @@ import sys
 import warnings
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from bench.analysis.comparable import machines
 from bench.records import frames, layout, nested, parquet
 from bench.records.record_files import RecordFiles
 from bench.records.store import Store
+from bench.running.driver import execute
 from bench.suites.advice import recipe_notes
 from bench.suites.cost import Prices, work
 from bench.suites.planning import plan
@@ -31,7 +33,7 @@ from lt_core.errors import UserError
 from lt_core.labels import duration
 from lt_core.metrics import METRICS
 from lt_core.result import FAILED, LOST, TrialResult
-from lt_core.training import run_trial
+from lt_core.training import Runtime, run_trial
 from tests.bench import synthetic
 from tests.bench.harness import ROOT, TINY
 
@@ -416,6 +418,50 @@ def test_rows_that_another_process_wrote_since_are_not_lost(tmp_path):
     other.compact()
     store.compact()
     assert len(pd.read_parquet(store.path / "trials.parquet")) == 3 == len(Store(store.path).frame())
+
+
+def test_what_another_process_ran_while_this_one_prepared_is_not_run_again(suite, store, finished):
+    """Between the plan and the lock, data are decoded, features computed and Ray started: that can take hours."""
+    planned, said = plan(suite, store), []
+    for spec in planned.todo:
+        Store(store.path).write(fake(finished, spec))
+    before = {file.name: file.read_bytes() for file in store.records.iterdir()}
+
+    class Nothing:
+        def workers(self):
+            return 1
+
+        def run(self, jobs, listener):
+            raise AssertionError("it trains again")
+
+    execute(planned, store, Nothing(), Runtime(device="cpu"), said.append)
+    assert said == ["tiny: nothing to run, 16 trials already finished"]
+    assert {file.name: file.read_bytes() for file in store.records.iterdir()} == before
+
+
+def test_a_reader_sees_whole_files_while_others_replace_them(tmp_path, monkeypatch):
+    results = synthetic.run(["softmax"], seeds=3)
+    store = synthetic.store(tmp_path / "run", results[:2])
+    store.write(results[2])
+    seen, rename = [], Path.replace
+
+    def and_read(self, target):
+        done = rename(self, target)
+        if self.name.endswith(".part"):
+            with warnings.catch_warnings(action="error"):
+                seen.append({len(Store(store.path).frame()), Store(store.path).per_class()["trial_id"].nunique()})
+        return done
+
+    monkeypatch.setattr(Path, "replace", and_read)
+    store.compact()
+    assert seen == [{3}] * 6
+
+
+def test_a_file_that_was_damaged_after_it_was_checked_is_rebuilt_for_its_reader(tmp_path):
+    store = synthetic.store(tmp_path / "run", synthetic.run(["softmax"], seeds=2))
+    assert len(store.statuses()) == 2  # the files were found to be whole
+    (store.path / "per_class.parquet").write_bytes(b"PAR1")
+    assert store.per_class()["trial_id"].nunique() == 2
 
 
 def test_parquet_that_has_a_trial_twice_is_refused(tmp_path):

@@ -458,3 +458,32 @@ def test_what_mixes_devices_or_precisions_says_so(tmp_path):
 def test_people_see_a_minus_and_programs_a_hyphen(format, shown):
     made = Table("t", "t", "Method", (Column("", "interval", plain=True),), (Row("a-1", (Cell(text="-1.93 … -0.51"),)),))
     assert shown in renderer(format)(made) and "a-1" in renderer(format)(made)
+
+
+def test_a_changed_method_has_another_row_and_no_figure_of_the_paper():
+    data = {"dataset": "cifar10", "imbalance_factor": 100.0, "label_fraction": 0.1, "n_max": 5000}
+    labels = ("fixmatch", "fixmatch[threshold=0.5]", "crest[generations=2]")
+    built = TABLES["crest"](pd.DataFrame([row(label, seed, 0.6, **data) for label in labels for seed in range(2)]))
+    paper = [place for place, column in enumerate(built.columns) if column.published]
+    said = {line.label: [line.cells[place].mean for place in paper] for line in built.rows}
+    assert said["FixMatch"] != [None] and said["FixMatch [threshold=0.5]"] == said["w/ CReST [generations=2]"] == [None]
+
+
+def test_a_head_that_a_method_does_not_declare_is_named():
+    names = {"softmax": "ERM", "softmax[head=cosine]": "ERM [head=cosine]", "ldam[head=linear]": "LDAM [head=linear]"}
+    for label, name in names.items():
+        assert row_kind(label, resolve(label).params).name == name
+
+
+def test_a_class_balanced_loss_with_another_change_is_not_a_candidate():
+    changed, params = "cb_softmax[posthoc=logit_adjustment]", json.dumps({"loss": "softmax", "cb_beta": 0.999})
+    figures = {"cb_softmax": 0.5, changed: 0.9}
+    shown = cells(table(*(row(label, seed, v, v, params=params) for label, v in figures.items() for seed in range(2))))
+    assert shown["Class-Balanced"][0].mean == pytest.approx(50) and shown[changed][0].mean == pytest.approx(10)
+
+
+def test_two_values_of_beta_that_are_nearly_one_are_two_rows():
+    labels = ("cb_softmax[cb_beta=0.9999999]", "cb_softmax[cb_beta=0.99999999]")
+    frame, classes = made_up([synthetic.trial(label) for label in labels])
+    names = [line.label for line in TABLES["joint"](frame, None, classes).rows]
+    assert {"CB (β = 0.9999999)", "CB (β = 0.99999999)"} <= set(names)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import optuna
 import pytest
 import yaml
 
@@ -91,6 +92,41 @@ def test_the_grid_is_tried_whole_and_once(tmp_path):
             [*(("cb_softmax", b) for b in (0.9, 0.9999)), *(("cb_focal", b, g) for b in (0.9, 0.9999) for g in (0.5, 1.0, 2.0))],
         )
     )
+
+
+def test_a_grid_whose_driver_was_stopped_while_it_queued_is_tried_whole(tmp_path, monkeypatch):
+    changes = {
+        "trials": 0, "sampler": "grid",
+        "studies": {"la": {"methods": "logit_adjusted", "space": {"tau": [0.5, 1.0, 1.5, 2.0]}}},
+    }  # fmt: skip
+    one, storage = space(**changes), journal.open_storage(tmp_path / "studies.journal")
+    queue, queued = optuna.Study.enqueue_trial, []
+
+    def two(self, *given, **more):
+        if len(queued) == 2:
+            raise KeyboardInterrupt
+        queued.append(given)
+        return queue(self, *given, **more)
+
+    monkeypatch.setattr(optuna.Study, "enqueue_trial", two)
+    with pytest.raises(KeyboardInterrupt):
+        searching.Search(one, one.studies[0], storage)
+    monkeypatch.undo()
+    for _ in range(2):  # a third start queues nothing more
+        again = searching.Search(one, one.studies[0], storage)
+        assert sorted(setting["tau"] for setting in settings(again)) == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_rows_that_another_study_chooses_by_are_no_longer_shown(tmp_path):
+    """Those that confirmed the winner of an earlier study, if a later one searches on its seeds."""
+    changes = {"trials": 1, "fresh_seeds": 1, "studies": {"la": STUDY}}
+    store = Store.create(tmp_path / "tiny")
+    for seeds in (1, 2):
+        one = space(**{**changes, "seeds": seeds, "studies": {f"la{seeds}": STUDY}})
+        searches = tuning.tune(one, store, inline, say=lambda words: None)
+        winners.confirm(one, [winners.winner(search) for search in searches], store, inline)
+        shown = store.frame().query("not searched")
+        assert sorted(shown["seed"]) == [seeds], "seed 1 confirmed the first study's choice, and then decided the second's"
 
 
 def test_a_pruned_trial_is_no_failure_and_is_run_when_somebody_asks_for_it(tmp_path):

@@ -14,6 +14,7 @@ from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of, cells_of
 from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from lt_core.labels import parse_label, short
 from lt_core.metrics import METRICS, Metric
 from lt_core.result import OK
 
@@ -38,13 +39,13 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
     columns, cells = [], []  # cells: one {row label: Cell} per column
-    candidates = frame["method"].isin(_PICKED)
+    candidates = pd.Series([_may_be_picked(*row) for row in zip(frame["method"], frame["label"], strict=True)], frame.index)
     labels = labels_in_order(frame[~candidates], list(_LOSSES))
     for (dataset, kind, factor), rows in columns_of(frame):
         group = group_name(dataset, kind)
         columns.append(Column(group, f"{factor:.3g}"))
         measured = cells_of(figure, rows, labels)
-        measured.update(_picked(rows[rows["method"].isin(_PICKED)], figure))
+        measured.update(_picked(rows[candidates.loc[rows.index]], figure))
         cells.append(measured)
         printed = _printed(str(dataset), str(kind), float(factor)) if drawn_as_published(rows.iloc[0]) else {}
         if printed and metric == "error":
@@ -69,6 +70,11 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 
+def _may_be_picked(method: str, label: str) -> bool:
+    """Whether the rows below the choice say everything about this method; one with other changes has a row of its own."""
+    return method in _PICKED and set(parse_label(label)[1]) <= {"cb_beta", "gamma"}
+
+
 def _picked(rows: pd.DataFrame, figure: Metric) -> dict[str, Cell]:
     """The class-balanced cell that is best on the validation split, and its loss, β and γ."""
     finished = rows[(rows["status"] == OK) & rows["validation_balanced_accuracy"].notna()]
@@ -80,11 +86,11 @@ def _picked(rows: pd.DataFrame, figure: Metric) -> dict[str, Cell]:
     label = means.index[stats.settled(means.to_numpy()).argmax()]  # ties are broken by name, not by the last bit
     chosen = rows[rows["label"] == label]
     params = params_of(chosen.head(1))[0]
-    gamma = f"{params['gamma']:g}" if "gamma" in params else "–"
+    gamma = short(params["gamma"]) if "gamma" in params else "–"
     return {
         "Class-Balanced": cell_of(figure, chosen),
         "Loss": Cell(text=params["loss"]),
-        "β": Cell(text=f"{params['cb_beta']:g}"),
+        "β": Cell(text=short(params["cb_beta"])),
         "γ": Cell(text=gamma),
     }
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bench.analysis.comparable import comparable, measured_on
+from bench.analysis.comparable import comparable, measured_on, of_largest
 from bench.analysis.published import as_metric, drawn_as_published, published
 from bench.records.columns import HEADINGS
 from bench.records.nested import specs_of
 from bench.report.tables.cells import cell_of
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.errors import UserError
-from lt_core.labels import method_of
+from lt_core.labels import format_label, method_of, parse_label
 from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
 
@@ -69,7 +69,9 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     columns, cells, notes = [], [], list[str]()
     for name, (title, _) in _SETS.items():
         ours = dict[Kind, pd.DataFrame]()
-        for kind, rows in frame[frame["set"] == name].groupby("kind", sort=False):
+        mine, others = _of_one_budget(frame[frame["set"] == name])
+        notes += others
+        for kind, rows in mine.groupby("kind", sort=False):
             ours[kind], searched, left_out = comparable(rows, HEADINGS)
             notes += [*searched, *map(str, left_out)]
         if not ours:
@@ -112,6 +114,19 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
     found = [spec for spec, placed in zip(specs, places, strict=True) if placed]
     kinds = [Kind(spec.method.label, spec.recipe.crop, spec.recipe.model) for spec in found]
     return frame[places].assign(set=list(map(_set, found)), kind=kinds)
+
+
+def _of_one_budget(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows with the most frequent recipe and number of epochs, whatever their network and size; and notes on the others."""
+    if frame.empty:
+        return frame, []
+    kept, left_out = of_largest(frame.assign(recipe=frame["recipe"].map(_without_crop)), ["recipe", "epochs"])
+    return frame.loc[kept.index], list(map(str, left_out))
+
+
+def _without_crop(recipe: str) -> str:
+    name, changed = parse_label(recipe)
+    return format_label(name, {key: value for key, value in changed.items() if key != "crop"})
 
 
 def _budget(frame: pd.DataFrame) -> str:

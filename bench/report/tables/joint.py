@@ -15,7 +15,7 @@ from bench.report.tables.cells import cells_of, mean_cell
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
 from lt_core.data.longtail import training_sizes
-from lt_core.labels import method_of, parse_label
+from lt_core.labels import method_of, parse_label, short
 from lt_core.metrics import METRICS
 
 _PAPER = "Sahoo2020"
@@ -132,7 +132,7 @@ def _names(frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
         if method in _JOINT:
             joint.append(str(label))
         elif method == "cb_softmax" and set(changed) <= {"cb_beta"}:  # with other changes it is not a row of the paper
-            plain[str(label)] = f"CB (β = {given['cb_beta']:g})"
+            plain[str(label)] = f"CB (β = {short(given['cb_beta'])})"
         else:
             plain[str(label)] = _ROWS.get(str(label), str(label))
     rows, common = names_without_common(joint, _ROWS, everywhere=True)

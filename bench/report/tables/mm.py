@@ -37,7 +37,7 @@ _REBALANCED = {
 _HEADS = ("linear", "cosine")
 #: Groups of parts that a row does not speak of: a method with one of its own, such as mixup or FixMatch, is no row of the table.
 _PLAIN = ("posthoc", "step", "stages", "regularizer", "synthesis", "augment")
-_SAID_BY_ROW = ("weights", "mean", "sampling", "schedule", "head", "mixed")
+_SAID_BY_ROW = ("weights", "mean", "sampling", "schedule", "mixed")
 
 
 class Kind(NamedTuple):
