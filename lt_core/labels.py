@@ -91,7 +91,7 @@ def unmatched(pattern: str, labels: Iterable[str]) -> list[str]:
     """
     there = list(dict.fromkeys(labels))
     items = [item.strip() for item in cut_at_commas(pattern) or [pattern]]
-    return [item for item in items if not any(_matches(item, label) for label in there)]
+    return [item for item in items if item and not any(_matches(item, label) for label in there)]
 
 
 def _matches(pattern: str, label: str) -> bool:

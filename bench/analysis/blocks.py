@@ -188,7 +188,7 @@ def means_drawn(values: np.ndarray, size: int, generator: np.random.Generator) -
     drawn = settled(np.nanmean(values, axis=0)) + scale * generator.standard_t(found.df, (size, values.shape[1]))
     alike = np.nan_to_num(settled(values.ravel()).reshape(values.shape), nan=np.inf)
     _, first, twins = np.unique(alike, axis=1, return_index=True, return_inverse=True)
-    return np.asarray(drawn[:, first[twins]])
+    return np.asarray(drawn[:, first[twins.ravel()]])
 
 
 @dataclass(frozen=True)

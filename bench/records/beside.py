@@ -13,7 +13,7 @@ from lt_core.result import TrialResult
 
 class Beside(Store):
     """The run ``own``, with the trials of ``others`` after its own in every frame. A trial that is in several runs is taken from
-    the first of them, but a finished one before a failed one, and one of a suite before one of a search, which is never shown.
+    the first of them, but one of a suite before one of a search, which is never shown, and a finished one before a failed one.
 
     It is read-only: nothing is written to any of the runs.
     """

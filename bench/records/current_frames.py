@@ -69,6 +69,7 @@ class CurrentFrames:
 
     def compact(self) -> None:
         """Bring the Parquet files up to date with the records."""
+        parquet.finish(self._run)
         self.forget()  # what was read may be older than the states
         states = self._records.states()
         if not states or self.are_of(states):

@@ -20,11 +20,7 @@ def refuse_another(run: Path, file: Path | None) -> None:
     Raises:
         UserError: the other file still exists and has different content.
     """
-    mark = run / _MADE_BY
-    try:
-        other = Path(mark.read_text(encoding="utf-8")) if mark.is_file() else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{mark} cannot be read ({error}): delete it, and the next run writes it again") from None
+    other = _owner(run)
     if file and other and other.is_file() and not (file.is_file() and filecmp.cmp(file, other, shallow=False)):
         raise UserError(f"the run folder {run} belongs to {other}, not to {file}: rename the file, or choose another --out")
 
@@ -42,6 +38,19 @@ def refuse_committed(run: Path) -> None:
         raise UserError(f"{run} holds committed rows, which no command overwrites: choose another --out, or omit it")
     if run.resolve().parent == ROOT / "results":
         raise UserError(f"{run} would be inside the folder of the benchmark's committed rows: choose another --out, or omit it")
+
+
+def _owner(run: Path) -> Path | None:
+    mark = run / _MADE_BY
+    try:
+        return Path(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{mark} cannot be read ({error}): delete it, and the next run writes it again") from None
+
+
+def claimed(run: Path, file: Path) -> bool:
+    """Whether the folder ``run`` is already recorded as made by ``file``."""
+    return _owner(run) == file
 
 
 def claim(run: Path, file: Path | None) -> None:

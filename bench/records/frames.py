@@ -34,7 +34,7 @@ def _trial_row(result: TrialResult, suite: str) -> dict[str, Any]:
         "label": spec.method.label,
         "params": written(dict(spec.method.params)),
         "model": spec.recipe.model,
-        "recipe": spec.recipe.label,
+        "recipe": environment.get("recipe_label", spec.recipe.label),
         "epochs": spec.recipe.epochs,
         "seed": spec.seed,
         "status": result.status,

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.records import frames, parquet, side_files
 from bench.records.layout import trial_columns
 from bench.records.store import Store
-from bench.records.stored import KIND, Stored, stored_in
+from bench.records.stored import FEATURES, KIND, Stored, stored_in
 from lt_core.errors import UserError
 from lt_core.labels import counted
 from lt_core.result import OK
@@ -19,7 +19,7 @@ from lt_core.result import OK
 def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = print) -> tuple[int, int]:
     """Copy the trials of ``sources`` into the run in ``out``.
 
-    If several runs have a trial, a finished one wins over a failed one, and one of a suite over one of a search; otherwise the
+    If several runs have a trial, one of a suite wins over one of a search, and a finished one over a failed one; otherwise the
     first wins. Other figures, from other kinds
     of device or of operations that do not repeat themselves, are left out and reported. Predictions and weights are copied with
     their trial. If any of the runs consists of Parquet files alone, so does the merged run.
@@ -44,11 +44,12 @@ def merge(sources: Sequence[Store], out: Path, say: Callable[[str], None] = prin
         others = 0
         for trial in stored_in(store, bool(bare)):
             known = kept.get(trial.trial_id)
-            if known is None or trial.precedence < known.precedence:
+            better = known is None or trial.precedence < known.precedence
+            if better:
                 kept[trial.trial_id], homes[trial.trial_id] = trial, store
             if known is not None:
                 shared += 1
-                others += _differs(known, trial, store)
+                others += _differs(known, trial, store) and not better
         if others:
             words = "the target run already has them, with figures of another kind of device or of an operation that varies"
             say(f"{counted(others, 'trial')} of {store.path} not merged: {words}")
@@ -91,7 +92,9 @@ def _differs(known: Stored, other: Stored, store: Store) -> bool:
     """
     if not (known.status == other.status == OK and known.figures != other.figures):
         return False
-    kind = [tuple(trial.environment.get(k) for k in KIND) for trial in (known, other)]
+    # An older record does not say on which features it was trained; then that is no reason for other figures.
+    keys = [k for k in KIND if k != FEATURES or (k in known.environment and k in other.environment)]
+    kind = [tuple(trial.environment.get(k) for k in keys) for trial in (known, other)]
     if kind[0] == kind[1] and not any(trial.environment.get("not_repeatable") for trial in (known, other)):
         raise UserError(
             f"trial {other.trial_id} ({other.spec.method.label}, seed {other.spec.seed}) in {store.path} has different "

@@ -10,8 +10,8 @@ import fcntl
 import hashlib
 import io
 import math
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def stamp_of(folder: Path, name: str) -> str | None:
     import pyarrow.parquet as pq
 
     path = file_of(folder, name)
-    if not (path.exists() or _beside(path).exists()) or path.name not in _digests(folder):
+    if not there(folder, name) or path.name not in _digests(folder):
         return None
     content = _content(path)
     try:
@@ -76,7 +76,7 @@ def too_old(folder: Path) -> set[str]:
     """Columns that ``trials.parquet`` lacks because it is older, except figures, which count as not measured."""
     import pyarrow.parquet as pq
 
-    names = pq.read_schema(file_of(folder, "trials")).names
+    names = pq.read_schema(io.BytesIO(_content(file_of(folder, "trials")))).names
     return set(layout.trial_columns()) - set(names) - _figures()
 
 
@@ -90,7 +90,7 @@ def read(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFr
         Damaged: the file differs from what was written, or cannot be read.
     """
     path = file_of(folder, name)
-    if not path.exists() and not (_beside(path).exists() and path.name in _digests(folder)):
+    if not there(folder, name):
         return frames.BUILDERS[name]([], folder.name)
     try:
         frame = pd.read_parquet(io.BytesIO(_content(path)), columns=columns)
@@ -141,16 +141,11 @@ def _replace(folder: Path, contents: dict[Path, bytes]) -> None:
 
     All are first written beside the old ones, which a full disk therefore leaves as they are. From the moment when the digests
     are replaced, a file beside an old one is read in its place (`_content`). So a process that is killed before all files have
-    their names leaves a run whole, and the next writer finishes its work.
+    their names leaves a run whole, and the next writer finishes its work (`finish`).
     """
-    path = folder / _LOCK
+    path = folder
     try:
-        with open(path, "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            for name in _digests(folder):
-                path = folder / name
-                if _beside(path).exists() and _is_whole(path, _beside(path)) and not _is_whole(path, path):
-                    _beside(path).replace(path)
+        with _writing(folder):
             try:
                 for path, content in contents.items():
                     _beside(path).write_bytes(content)
@@ -166,6 +161,34 @@ def _replace(folder: Path, contents: dict[Path, bytes]) -> None:
             f"{path} cannot be written ({error.strerror or error}): free some disk space and run the same command again; nothing "
             "is lost"
         ) from None
+
+
+def finish(folder: Path) -> None:
+    """Give files that are in force their names, if a process was killed before it did, and delete those that never were."""
+    if any(folder.glob(".*.part")):
+        with suppress(OSError), _writing(folder):  # readers find the files as they are
+            pass
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold the lock of those who write Parquet files, after finishing the work of one that was killed."""
+    with open(folder / _LOCK, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found = [path for path in map(folder.joinpath, [*_digests(folder), _STATES, _DIGESTS]) if _beside(path).exists()]
+        in_force = [path for path in found if _is_whole(path, _beside(path)) and not _is_whole(path, path)]
+        for path in found:
+            if path in in_force or (in_force and path.name == _STATES):
+                _beside(path).replace(path)
+            else:
+                _beside(path).unlink()
+        yield
+
+
+def there(folder: Path, name: str) -> bool:
+    """Whether the run has this frame's file, under its name or, after a kill, beside it."""
+    path = file_of(folder, name)
+    return path.exists() or _is_whole(path, _beside(path))
 
 
 def _beside(path: Path) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records import parquet
 from bench.records.current_frames import CurrentFrames
 from bench.records.finding import run_folder
 from bench.records.folder import refuse_committed
@@ -99,6 +100,7 @@ class Store:
                     f"another process is writing trials to {self.path}: wait until it has finished, or choose another --out"
                 ) from None
             self._files.remove_unfinished()
+            parquet.finish(self.path)
             self._frames.forget()  # another process may have written since they were read
             self.derived.clear()
             yield
@@ -154,7 +156,7 @@ class Store:
 
     def only_parquet(self) -> bool:
         """Whether the run consists of Parquet files alone, as most committed runs do."""
-        return not self._files.entries() and (self.path / "trials.parquet").is_file()
+        return not self._files.entries() and parquet.there(self.path, "trials")
 
     def refuse_losing_rows(self) -> None:
         """Raise before records are written to a run that consists of Parquet files alone, which would then be rebuilt from these

@@ -19,15 +19,16 @@ from lt_core.metrics import MARGINS
 from lt_core.result import OK, TrialResult
 from lt_core.spec import TrialSpec
 
+FEATURES = "features_fingerprint"  # the frozen features that a trial was trained on
 #: The kind of device in a trial's environment. On one kind, the figures depend only on the trial's id.
-KIND = (*MACHINE, "processor", "torch", "features_fingerprint")
+KIND = (*MACHINE, "processor", "torch", FEATURES)
 
 
 def precedence(status: str, searched: bool) -> tuple[bool, bool]:
-    """Which of several copies of a trial is used: the one with the smallest value. A finished trial comes before a failed one,
-    and a trial of a suite before one of a search, whose figures are not shown.
+    """Which of several copies of a trial is used: the one with the smallest value. A trial of a suite comes before one of a
+    search, whose figures are not shown, and a finished one before a failed one.
     """
-    return status != OK, searched
+    return searched, status != OK
 
 
 def figures_of(result: TrialResult) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.records import side_files
-from bench.records.folder import claim
+from bench.records.folder import claim, claimed
 from bench.records.provenance import provenance
 from bench.records.store import Store
 from bench.running import machines
@@ -22,7 +22,7 @@ from bench.running.loggers import Logger, logged, opened
 from bench.running.progress import ProgressLine, summary
 from bench.suites.files import read_file, write
 from bench.suites.planning import Plan
-from bench.suites.suite import Suite
+from bench.suites.suite import Suite, SuiteFile
 from lt_core import plugins
 from lt_core.errors import UserError
 from lt_core.frozen.fetch import fetch_inputs
@@ -56,7 +56,11 @@ class Driver:
 
     def keep(self, result: TrialResult) -> TrialResult:
         """Write ``result`` with its provenance."""
-        kept = dataclasses.replace(result, environment={**result.environment, **provenance(), **plugins.provenance()})
+        recipe = result.spec.recipe
+        # What was changed in a recipe can only be said where the file that defines it is loaded.
+        label = {"recipe_label": recipe.label} if "@" in recipe.name else {}
+        environment = {**result.environment, **provenance(), **plugins.provenance(), **label}
+        kept = dataclasses.replace(result, environment=environment)
         self.store.write(kept)
         return kept
 
@@ -111,19 +115,29 @@ def _own(suite: Suite, store: Store) -> None:
     Raises:
         UserError: another file or process owns the folder, or the file cannot be written.
     """
-    if not suite.file:
+    before = _grid_in(suite)
+    if not suite.file or (claimed(store.path, suite.file) and before == suite.grid):
         return
     with store.lock(records=False):
         claim(store.path, suite.file)
         if suite.grid is None:
             return
-        before = read_file(suite.file, dict) if suite.file.is_file() else suite.grid
         try:
             write(suite.grid, suite.file)
         except OSError as error:
             raise UserError(f"{suite.file} cannot be written ({error.strerror}): choose another --out") from None
-        if before != suite.grid:
+        if before:
             print(f"{suite.name}: {suite.file} now has this grid; the trials of the earlier one stay in the run", flush=True)
+
+
+def _grid_in(suite: Suite) -> Mapping[str, Any] | None:
+    """The grid that is in the file of ``suite``, which was given on the command line; None if there is none, or no whole one."""
+    if suite.grid is None or not suite.file or not suite.file.is_file():
+        return None
+    try:
+        return read_file(suite.file, SuiteFile)
+    except UserError:  # the process that wrote it was killed
+        return None
 
 
 def nothing_left(plan: Plan, store: Store, say: Callable[[str], None] = print) -> bool:

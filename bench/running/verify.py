@@ -9,7 +9,7 @@ from statistics import mean, stdev
 
 from bench.records.columns import describe_trial
 from bench.records.store import Store
-from bench.records.stored import KIND, Stored, stored_in
+from bench.records.stored import FEATURES, KIND, Stored, stored_in
 from bench.running.execution import check_device
 from lt_core import plugins
 from lt_core.errors import UserError
@@ -19,7 +19,7 @@ from lt_core.training.trial import run_trial
 
 SAME, REPLICATE, OTHER = "same", "replicate", "OTHER"
 _IMAGES = ("data_fingerprint", "subset_fingerprint")
-_NEWER = ("processor", "features_fingerprint")  # older records lack them
+_NEWER = ("processor", FEATURES)  # older records lack them
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ def refuse_built_in(name: str, where: str) -> None:
 def write(content: Mapping[str, Any], path: Path) -> None:
     """Write a suite file with this ``content``."""
     text = yaml.safe_dump(dict(content), sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
-    path.write_text(text, encoding="utf-8")
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:

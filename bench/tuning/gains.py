@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -75,7 +76,7 @@ def gains(space: Space, found: Sequence[Found], store: Store) -> list[Gain]:
     for one in found:
         name = one.study.name
         tried = [t for t in one.search.optuna.get_trials(deepcopy=False) if t.state.is_finished()]
-        settings = len(tried) - len(one.search.retried)  # one that was tried again counts once, as for the budget
+        settings = len(tried) - sum(_again(trial, tried) for trial in tried if trial.number in one.search.retried)
         ids = [i for t in tried for i in t.user_attrs.get("trial_ids", ())]
         # From the records, because a trial that was run again took another time than the one reported to its study.
         seconds = float(frame.loc[frame["trial_id"].isin(ids), list(SECONDS)].sum().sum())
@@ -85,6 +86,11 @@ def gains(space: Space, found: Sequence[Found], store: Store) -> list[Gain]:
     sign = -1 if metric.lower_is_better else 1
     # The baseline comes first.
     return sorted(made, key=lambda gain: (gain.name != space.baseline, -sign * (gain.over_tuned or _NONE).difference))
+
+
+def _again(failed: Any, tried: Sequence[Any]) -> bool:
+    """Whether the setting of a ``failed`` trial of Optuna was tried again: both count as one, as for the budget."""
+    return any(t.number > failed.number and t.user_attrs.get("setting") == failed.user_attrs.get("setting") for t in tried)
 
 
 def _over(baseline: str, rows: Sequence[pd.DataFrame], metric: Metric) -> dict[str, Comparison]:

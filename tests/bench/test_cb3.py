@@ -95,3 +95,11 @@ def test_rows_of_two_budgets_do_not_share_a_column(some):
     ours = {line.label: [cell.n for cell in line.cells if cell.n] for line in built.rows}
     assert ours["resnet101, Softmax, 224"] and not ours["resnet152, CB Focal (β = 0.999, γ = 0.5), 224"]
     assert any("1 trial with a different budget left out" in note and "lr=0.9" in note for note in built.notes)
+
+
+def test_trials_of_a_search_do_not_decide_the_budget(some):
+    spec = of_suite("cb_table3_inat")["inat2018", "resnet101", "softmax"]
+    other = [dataclasses.replace(spec, seed=n, recipe=dataclasses.replace(spec.recipe, lr=0.9)) for n in range(5)]
+    built = TABLES["cb3"](pd.DataFrame([*some, *(row(one, 0.1, 0.2, searched=True) for one in other)]))
+    assert built.rows[1].cells[0].mean == pytest.approx(39.0)
+    assert any(note.startswith("5 trials of a hyperparameter search left out") for note in built.notes)

@@ -198,3 +198,15 @@ def test_a_grid_that_another_process_runs_keeps_its_file(tmp_path, capsys):
     assert f"mine: {file} now has this grid; the trials of the earlier one stay in the run" in capsys.readouterr().out
     assert yaml.safe_load(file.read_text())["methods"] == other.grid["methods"]
     assert set(store.frame()["method"]) == {"softmax", "focal"}
+
+
+def test_a_grid_file_that_was_not_written_to_its_end_is_written_again_and_a_finished_run_needs_no_lock(tmp_path):
+    execution = Execution(backend="inline", out=tmp_path)
+    suite, selection = grid("imbalance_factor=10").suite(tmp_path, Selection(epochs=1))
+    run_plan(plan(suite, selection=selection), execution)
+    with Store(tmp_path / "mine").lock():
+        run_plan(plan(suite, selection=selection), execution)
+    for content in ("", "methods: [", "- a"):
+        suite.file.write_text(content)
+        run_plan(plan(suite, selection=selection), execution)
+        assert yaml.safe_load(suite.file.read_text()) == suite.grid

@@ -77,12 +77,16 @@ def test_features_that_another_processor_computed_make_figures_differ(store, res
 
 
 @pytest.mark.parametrize("killed_at", range(7))
-def test_a_merge_of_parquet_files_that_is_killed_loses_no_row_and_goes_on(store, results, tmp_path, monkeypatch, killed_at):
+@pytest.mark.parametrize("there", [True, False])
+def test_a_merge_of_parquet_files_that_is_killed_loses_no_row_and_goes_on(
+    store, results, tmp_path, monkeypatch, killed_at, there
+):
     """The files are written beside the old ones, and replace them one after the other."""
     first, second = results
     out = tmp_path / "out"
     runs = [rows_alone(store("a", first)), rows_alone(store("b", second))]
-    merge(runs[:1], out)
+    if there:
+        merge(runs[:1], out)
     renamed, rename = [], Path.replace
 
     def one_more(self, target):
@@ -99,14 +103,14 @@ def test_a_merge_of_parquet_files_that_is_killed_loses_no_row_and_goes_on(store,
     else:
         merge(runs, out)
     monkeypatch.undo()
-    ids = {first.trial_id, second.trial_id} if killed_at else {first.trial_id}
+    ids = {first.trial_id, second.trial_id} if killed_at else {first.trial_id} if there else set()
     with warnings.catch_warnings(action="error"):
-        after = Store.open(out)
+        after = Store(out)
         assert set(after.frame()["trial_id"]) == ids == set(after.per_class()["trial_id"]) == set(after.curves()["trial_id"])
         merge(runs, out)
     whole = Store.open(out)
     assert set(whole.frame()["trial_id"]) == {first.trial_id, second.trial_id} == set(whole.per_class()["trial_id"])
-    assert killed_at == 0 or not list(out.glob(".*.part")), "a merge that adds nothing finishes the work of the one before"
+    assert whole.only_parquet() and not list(out.glob(".*.part")), "the next merge finishes the work of the one before"
 
 
 def rows_alone(run):

@@ -20,7 +20,7 @@ from bench.analysis.comparable import machines
 from bench.records import frames, layout, nested, parquet
 from bench.records.record_files import RecordFiles
 from bench.records.store import Store
-from bench.running.driver import execute
+from bench.running.driver import Driver, execute
 from bench.suites.advice import recipe_notes
 from bench.suites.cost import Prices, work
 from bench.suites.planning import plan
@@ -32,6 +32,8 @@ from lt_core.data.unlabelled import semi_sizes
 from lt_core.errors import UserError
 from lt_core.labels import duration
 from lt_core.metrics import METRICS
+from lt_core.recipes import RECIPES
+from lt_core.registry import Recorder
 from lt_core.result import FAILED, LOST, TrialResult
 from lt_core.training import Runtime, run_trial
 from tests.bench import synthetic
@@ -455,6 +457,37 @@ def test_a_reader_sees_whole_files_while_others_replace_them(tmp_path, monkeypat
     monkeypatch.setattr(Path, "replace", and_read)
     store.compact()
     assert seen == [{3}] * 6
+
+
+def test_the_next_process_names_the_files_that_a_killed_one_left_beside_the_old_ones(tmp_path, monkeypatch):
+    results = synthetic.run(["softmax"], seeds=3)
+    store = synthetic.store(tmp_path / "run", results[:2])
+    store.write(results[2])
+    rename = Path.replace
+
+    def killed(self, target):
+        if self.name == ".trials.parquet.part":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.compact()
+    monkeypatch.undo()
+    assert len(pd.read_parquet(store.path / "trials.parquet")) == 2 and len(Store(store.path).frame()) == 3
+    Store(store.path).compact()
+    assert len(pd.read_parquet(store.path / "trials.parquet")) == 3 and not list(store.path.glob(".*.part"))
+
+
+def test_the_row_of_a_plugins_recipe_has_the_label_that_it_had_when_it_was_run(tmp_path):
+    here, made = replace(RECIPES["digits"], name="mine@1468cd32"), synthetic.trial()
+    RECIPES._items["mine"], RECIPES._files["mine"] = here, Recorder("mine.py", "1468cd32")
+    try:
+        changed = replace(made, spec=replace(made.spec, recipe=replace(here, lr=0.4)))
+        Driver(Store.create(tmp_path / "run"), line=None).keep(changed)
+    finally:
+        RECIPES.remove("mine")
+    assert list(Store(tmp_path / "run").frame()["recipe"]) == ["mine@1468cd32[lr=0.4]"]
 
 
 def test_a_file_that_was_damaged_after_it_was_checked_is_rebuilt_for_its_reader(tmp_path):

@@ -460,15 +460,6 @@ def test_people_see_a_minus_and_programs_a_hyphen(format, shown):
     assert shown in renderer(format)(made) and "a-1" in renderer(format)(made)
 
 
-def test_a_changed_method_has_another_row_and_no_figure_of_the_paper():
-    data = {"dataset": "cifar10", "imbalance_factor": 100.0, "label_fraction": 0.1, "n_max": 5000}
-    labels = ("fixmatch", "fixmatch[threshold=0.5]", "crest[generations=2]")
-    built = TABLES["crest"](pd.DataFrame([row(label, seed, 0.6, **data) for label in labels for seed in range(2)]))
-    paper = [place for place, column in enumerate(built.columns) if column.published]
-    said = {line.label: [line.cells[place].mean for place in paper] for line in built.rows}
-    assert said["FixMatch"] != [None] and said["FixMatch [threshold=0.5]"] == said["w/ CReST [generations=2]"] == [None]
-
-
 def test_a_head_that_a_method_does_not_declare_is_named():
     names = {"softmax": "ERM", "softmax[head=cosine]": "ERM [head=cosine]", "ldam[head=linear]": "LDAM [head=linear]"}
     for label, name in names.items():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bench.analysis.comparable import comparable, measured_on, of_largest
+from bench.analysis.comparable import comparable, measured_on, of_largest, reported
 from bench.analysis.published import as_metric, drawn_as_published, published
 from bench.records.columns import HEADINGS
 from bench.records.nested import specs_of
@@ -64,9 +64,9 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
 
     Rows differ in network and picture size, so none is marked as the best.
     """
-    frame = _placed(frame)
+    frame, notes = reported(_placed(frame))
     printed = _printed()
-    columns, cells, notes = [], [], list[str]()
+    columns, cells = [], []
     for name, (title, _) in _SETS.items():
         ours = dict[Kind, pd.DataFrame]()
         mine, others = _of_one_budget(frame[frame["set"] == name])
