@@ -221,7 +221,7 @@ def test_rare_classes_take_part_in_the_auxiliary_loss_and_common_ones_seldom(at_
 
 
 def test_mean_teacher_learns_from_the_averaged_model(at_work):
-    training = at_work("mean_teacher", {"ramp": 0.0, "consistency": 10.0})
+    training = at_work("mean_teacher", {"ramp": 0.0, "consistency": 10.0, "unsup_ratio": 7})
     with torch.no_grad():
         for p in training.averaged.parameters():
             p.mul_(0)  # a teacher for which all classes are equally likely
