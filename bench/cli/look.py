@@ -27,10 +27,10 @@ def list_(
     if what not in listing.LISTINGS:
         raise unknown("kind", what, listing.LISTINGS)
     items = kept.listing(what, pattern, listing.LISTINGS[what])
+    if not items:
+        raise UserError(f"no {what} match '{pattern}': `list {what}` shows them all")
     if as_json:
         print(json.dumps(items, indent=1, ensure_ascii=False))
-    elif not items:
-        raise UserError(f"no {what} match '{pattern}': `list {what}` shows them all")
     elif what == "methods":
         print(listing.methods_listing(items))
     else:

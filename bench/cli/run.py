@@ -167,10 +167,14 @@ def verify_(
     """
     import secrets
 
+    from bench.records import certificate as certificates
+    from bench.records.provenance import provenance
     from bench.records.store import Store
     from bench.running.verify import Verdict, finished, machine, runtime_like, spread, verify
 
     store, verdicts = Store.open(run, skip_damaged), list[Verdict]()
+    if certificate:
+        certificates.refuse_smaller(store.path, sample)
     done = finished(store)
     runtime = runtime_like(done[0], data, device)
     seed = secrets.randbelow(10**6) if sample_seed is None else sample_seed
@@ -184,10 +188,7 @@ def verify_(
         if verdicts:
             print(f"these trials were chosen with --sample-seed {seed}", flush=True)
     if certificate:
-        from bench.records import certificate as written
-        from bench.records.provenance import provenance
-
         told = [{"trial_id": v.trial_id, "label": v.label, "kind": v.kind, "words": v.words} for v in verdicts]
-        print(f"certificate  {written.write(store.path, seed, told, {**provenance(), 'machine': machine(runtime)})}")
+        print(f"certificate  {certificates.write(store.path, seed, told, {**provenance(), 'machine': machine(runtime)})}")
     if not all(verdict.good for verdict in verdicts):
         raise SystemExit(1)

@@ -24,13 +24,27 @@ def write(run: Path, sample_seed: int, verdicts: Iterable[Mapping[str, str]], pr
     Raises:
         UserError: the folder cannot be written.
     """
-    file = run / FILE
+    file, beside = run / FILE, run / f".{FILE}.part"
     content = {"sample_seed": sample_seed, "trials": list(verdicts), **provenance}
     try:
-        file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.replace(file)
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror})") from None
     return file
+
+
+def refuse_smaller(run: Path, sample: int) -> None:
+    """Raise an error if the certificate of the folder ``run`` tells of more than ``sample`` trials; a damaged one may go."""
+    try:
+        held = len(json.loads((run / FILE).read_text(encoding="utf-8"))["trials"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if held > sample:
+        raise UserError(
+            f"{run / FILE} tells of {counted(held, 'trial')} that were run again, and --sample {sample} would replace it: "
+            f"use --sample {held}, or leave out --certificate"
+        )
 
 
 def words(run: Path) -> str:

@@ -132,11 +132,17 @@ def describe_trial(trial: TrialSpec | Mapping[str, Any], among: Iterable[Data] =
     return f"{trial['label']}, {describe(trial, among)}{subset}, seed {trial['seed']}"
 
 
+def factor_words(factor: float) -> str:
+    """An imbalance factor as it was chosen (``100.2``), and a ratio of two numbers of images in three digits (``33.3``)."""
+    chosen = f"{factor:.5g}"
+    return chosen if float(chosen) == factor else f"{factor:.3g}"
+
+
 def imbalance_words(data: Data) -> str:
     """``IF 100``; ``step IF 50`` for a shape that is not exponential."""
     row = _row(data)
     shape = "" if row["imbalance_type"] == "exp" else f"{row['imbalance_type']} "
-    return f"{shape}IF {row['imbalance_factor']:.3g}"
+    return f"{shape}IF {factor_words(row['imbalance_factor'])}"
 
 
 def label_words(data: Data) -> str:
@@ -147,7 +153,7 @@ def label_words(data: Data) -> str:
     if not row["unlabelled_ratio"]:
         return ""
     factor = row["unlabelled_imbalance_factor"]
-    unlike = [f"IF {factor:.3g}"] if factor != row["imbalance_factor"] else []
+    unlike = [f"IF {factor_words(factor)}"] if factor != row["imbalance_factor"] else []
     unlike += ["reversed"] if row["unlabelled_order"] == "reversed" else []
     return f"λ {row['unlabelled_ratio']:g}" + (f" ({', '.join(unlike)})" if unlike else "")
 

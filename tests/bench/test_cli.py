@@ -84,6 +84,7 @@ QUICK = str(ROOT / "results" / "quick")
         (["plan", "quick", "--limit", "none"], "Invalid value for '--limit'"),
         (["list", "method"], "unknown kind 'method': did you mean 'methods'"),
         (["list", "methods", "zz*"], "no methods match 'zz*'"),
+        (["list", "methods", "zz*", "--json"], "no methods match 'zz*'"),
         (
             ["table", "cb", "--run", "quick"],
             "quick has not been run here yet: `bench.py run quick` starts it",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.records import certificate
 from bench.records.merge import merge
 from bench.records.provenance import command
 from bench.records.record import encoded
@@ -327,10 +328,13 @@ def test_rows_of_another_kind_of_device_are_a_replicate_whose_spread_is_told(cal
     run = store("run", *(elsewhere(result, hits) for result, hits in zip(results, (10, 30), strict=True)))
     images = sum(map(sum, results[0].confusion))
     shares = [100 * hits / images for hits in (10, 30)]
-    code, out, _ = call("verify", str(run.path))
+    code, out, _ = call("verify", str(run.path), "--certificate")
     assert code == 0 and out.count("replicate  ") == 2 and "device_name another CPU then, " in out
     assert f"  all: +{sum(shares) / 2:.2f} ± {(shares[1] - shares[0]) / 2**0.5:.2f} (n = 2)" in out
     assert ("  softmax: +" in out) == (len({r.spec.method.label for r in results}) > 1)
+    code, _, err = call("verify", str(run.path), "--sample", "1", "--certificate")
+    assert code == 2 and "tells of 2 trials that were run again" in err, "a smaller certificate replaces no larger one"
+    assert "run again" in certificate.words(run.path)
     other_images = {**results[0].environment, "device_name": "another CPU", "data_fingerprint": "0"}
     forged = replace(elsewhere(results[0], 10), environment=other_images)
     code, out, _ = call("verify", str(store("images", forged).path))

@@ -111,6 +111,9 @@ def test_what_was_verified_is_told(stores, tmp_path):
         "replicate on another kind of device."
     )
     assert words in (tmp_path / "site" / "index.html").read_text()
+    with pytest.raises(UserError, match=r"tells of 3 trials .*, and --sample 2 would replace it: use --sample 3"):
+        certificate.refuse_smaller(stores[0].path, 2)
+    certificate.refuse_smaller(stores[0].path, 3)
     certificate.write(stores[0].path, 7, verdicts, {"git_commit": "c0ffee"})
     assert "run again: 2 with" in certificate.words(stores[0].path), "the first certificates did not name the machine"
     (stores[0].path / certificate.FILE).write_text("{")

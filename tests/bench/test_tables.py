@@ -309,6 +309,13 @@ def test_crests_table_has_the_papers_rows_and_figures_by_share_of_labels():
     assert [cells(built)[k][1].mean for k in ("w/ CReST", "w/ CReST+")] == [75.9, 78.1]
     errors = TABLES["crest"](pd.DataFrame(rows), "error")
     assert cells(errors)["FixMatch"][1].mean == pytest.approx(100 - 66.3)
+    changed = TABLES["crest"](pd.DataFrame([crest_row("fixmatch", 0, 0.66), crest_row("crest[alpha=0.5]", 0, 0.7)]))
+    assert [row[1].mean for row in cells(changed).values()] == [66.3, None], "the paper's figure is not that of another α"
+
+
+def test_columns_of_factors_that_differ_little_have_different_names():
+    rows = [row("softmax", 0, 0.9, imbalance_factor=factor) for factor in (100.0, 100.2, 100 / 3)]
+    assert [column.name for column in TABLES["catalogue"](pd.DataFrame(rows)).columns] == ["100.2", "100", "33.3"]
 
 
 def test_a_fully_labelled_figure_never_stands_beside_one_with_few_labels():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import DATA, DRAW, HEADINGS, REPEATS, describe, describe_trial, group_name
+from bench.records.columns import DATA, DRAW, HEADINGS, REPEATS, describe, describe_trial, factor_words, group_name
 from bench.records.layout import SECONDS
 from bench.records.nested import environments_of
 from lt_core.labels import counted, without_version
@@ -43,7 +43,7 @@ def header(frame: pd.DataFrame) -> list[tuple[str, str]]:
     }
     others = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
     data = [
-        f"{group_name(*key)} IF {', '.join(f'{f:.3g}' for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"
+        f"{group_name(*key)} IF {', '.join(factor_words(f) for f in sorted(rows['imbalance_factor'].unique(), reverse=True))}"
         for key, rows in columns
     ]
     seconds = float(frame[list(SECONDS)].sum().sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.records.columns import factor_words
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.charts.spreads import named
 from bench.report.plots.base import best, counted, data_columns, finished, floats, others, spread
@@ -30,7 +31,7 @@ def draw(store: Store, only: str = "*") -> Chart:
         if len(mine) < 2:
             continue
         rows = frame.loc[[i for column in mine for i in column.rows.index]]
-        ticks = tuple((column.factor, f"{column.factor:.3g}") for column in reversed(mine))
+        ticks = tuple((column.factor, factor_words(column.factor)) for column in reversed(mine))
         there = set(rows["label"].unique())
         series = tuple(_series(rows, label, number) for number, label in enumerate(labels) if label in there)
         x = Axis("imbalance factor (largest class / smallest)", log=True, ticks=ticks)

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.records.columns import group_name
+from bench.records.columns import factor_words, group_name
 from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import columns_of
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
@@ -19,7 +19,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
     cells = columns_of(frame)
-    columns = tuple(Column(group_name(*key[:2]), f"{key[2]:.3g}") for key, _ in cells)
+    columns = tuple(Column(group_name(*key[:2]), factor_words(key[2])) for key, _ in cells)
     labels = dict.fromkeys(frame["label"])
     by_column = [cells_of(figure, rows, labels) for _, rows in cells]
     rows = [Row(label, tuple(column[label] for column in by_column)) for label in labels]

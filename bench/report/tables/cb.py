@@ -9,7 +9,7 @@ import pandas as pd
 from bench.analysis import stats
 from bench.analysis.comparable import one_budget
 from bench.analysis.published import drawn_as_published, lookup
-from bench.records.columns import group_name
+from bench.records.columns import factor_words, group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of, cells_of
 from bench.report.tables.layout import columns_of, labels_in_order
@@ -43,7 +43,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     labels = labels_in_order(frame[~candidates], list(_LOSSES))
     for (dataset, kind, factor), rows in columns_of(frame):
         group = group_name(dataset, kind)
-        columns.append(Column(group, f"{factor:.3g}"))
+        columns.append(Column(group, factor_words(factor)))
         measured = cells_of(figure, rows, labels)
         measured.update(_picked(rows[candidates.loc[rows.index]], figure))
         cells.append(measured)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.published import as_metric, drawn_as_published, lookup
-from bench.records.columns import LABEL_HEADINGS, group_name
+from bench.analysis.published import as_metric, drawn_as_published, printed
+from bench.records.columns import LABEL_HEADINGS, factor_words, group_name
 from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import names_without_common
 from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
@@ -16,15 +16,15 @@ from lt_core.spec import TrialSpec
 
 SHOWN = "trials with label_fraction below 1"
 _ROWS = {
-    "softmax": ("Supervised", None),
-    "pseudo_label": ("Pseudo-label", None),
-    "mean_teacher": ("Mean teacher", None),
-    "fixmatch": ("FixMatch", "fixmatch"),
-    "abc": ("ABC", None),
-    "fixmatch_da": ("w/ distribution alignment", None),
-    "self_training": ("w/ self-training", None),
-    "crest": ("w/ CReST", "fixmatch_crest"),
-    "crest_plus": ("w/ CReST+", "fixmatch_crest_plus"),
+    "softmax": "Supervised",
+    "pseudo_label": "Pseudo-label",
+    "mean_teacher": "Mean teacher",
+    "fixmatch": "FixMatch",
+    "abc": "ABC",
+    "fixmatch_da": "w/ distribution alignment",
+    "self_training": "w/ self-training",
+    "crest": "w/ CReST",
+    "crest_plus": "w/ CReST+",
 }
 
 
@@ -37,17 +37,17 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     """Rows as in the paper, then all others that were run. A fold is a subset of the images (``subset_seed``)."""
     figure = METRICS[metric]
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
-    names, common = names_without_common(list(dict.fromkeys(frame["label"])), {m: name for m, (name, _) in _ROWS.items()})
+    names, common = names_without_common(list(dict.fromkeys(frame["label"])), _ROWS)
     labels = sorted(names, key=lambda label: list(_ROWS).index(method_of(label)) if method_of(label) in _ROWS else len(_ROWS))
     columns, cells = [], []
     for (dataset, shape, fraction, factor), rows in frame.groupby(LABEL_HEADINGS, sort=True):
         group = group_name(dataset, shape, fraction)
-        columns.append(Column(group, f"{factor:.3g}"))
+        columns.append(Column(group, factor_words(factor)))
         cells.append(cells_of(figure, rows, labels))
-        printed = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, fraction, label, metric))}
-        if printed and drawn_as_published(rows.iloc[0]):
+        paper = {label: cell for label in labels if (cell := _printed(label, dataset, shape, factor, fraction, metric))}
+        if paper and drawn_as_published(rows.iloc[0]):
             columns.append(Column(group, "paper", published=True))
-            cells.append(printed)
+            cells.append(paper)
     lines = tuple(Row(names[label], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
     title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
     seeds = frame["seed"].nunique()
@@ -62,8 +62,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     )
 
 
-def _printed(dataset: str, shape: str, factor: float, fraction: float, label: str, metric: str) -> Cell | None:
-    name = _ROWS.get(method_of(label), ("", None))[1]
-    found = lookup("Wei2021", "1", dataset, shape, factor, name, "", label_fraction=fraction) if name else None
-    figure = as_metric(found[0], "accuracy", metric) if found else None
+def _printed(label: str, dataset: str, shape: str, factor: float, fraction: float, metric: str) -> Cell | None:
+    accuracy = printed(label, dataset, shape, factor, fraction)
+    figure = None if accuracy is None else as_metric(accuracy, "accuracy", metric)
     return None if figure is None else Cell(figure)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis.comparable import one_budget
 from bench.analysis.published import published
-from bench.records.columns import HEADINGS, group_name
+from bench.records.columns import HEADINGS, factor_words, group_name
 from bench.records.nested import params_of, specs_of
 from bench.report.tables.cells import cells_of, mean_cell
 from bench.report.tables.layout import names_without_common
@@ -76,7 +76,7 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     for (dataset, shape, factor), rows in sorted(groups, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
         sizes = training_sizes(specs_of(rows.head(1))[0].data)
         group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
-        columns.append(Column(group, f"{min(sizes)} (IF {factor:.3g})", plain=True))
+        columns.append(Column(group, f"{min(sizes)} (IF {factor_words(factor)})", plain=True))
         cells.append({names[label]: cell for label, cell in cells_of(figure, rows, names).items()})
         if papers and (printed := _printed(dataset).get(min(sizes))):
             columns.append(Column(group, "paper", published=True))

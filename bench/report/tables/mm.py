@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis.comparable import one_budget
 from bench.analysis.published import drawn_as_published, lookup
-from bench.records.columns import group_name
+from bench.records.columns import factor_words, group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cells_of
 from bench.report.tables.layout import columns_of
@@ -74,7 +74,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     columns, cells = [], []
     for (dataset, shape, factor), rows in columns_of(frame):
         group = group_name(dataset, shape)
-        columns.append(Column(group, f"{factor:.3g}"))
+        columns.append(Column(group, factor_words(factor)))
         cells.append(cells_of(figure, rows, labels))
         printed = {label: found for label in labels if (found := _printed(dataset, shape, factor, kinds[label].name))}
         if printed and metric == "error" and drawn_as_published(rows.iloc[0]):

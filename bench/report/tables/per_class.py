@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.records.columns import group_name
+from bench.records.columns import factor_words, group_name
 from bench.report.tables.cells import mean_cell
 from bench.report.tables.layout import columns_of, labels_in_order
 from bench.report.tables.mm import kinds_of
@@ -48,7 +48,7 @@ def by_class(frame: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[tuple[str
         errors = errors.sort_values(["trial_id", "train_count", "class"], ascending=[True, False, True], kind="stable")
         errors["rank"] = errors.groupby("trial_id").cumcount()
         errors["error"] = 100 * (1 - errors["recall"])
-        yield group_name(dataset, shape), f"{factor:.3g}", errors
+        yield group_name(dataset, shape), factor_words(factor), errors
 
 
 def width_of(errors: pd.DataFrame) -> int:
