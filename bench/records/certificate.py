@@ -24,7 +24,7 @@ def write(run: Path, sample_seed: int, verdicts: Iterable[Mapping[str, str]], pr
     Raises:
         UserError: the folder cannot be written.
     """
-    file, beside = run / FILE, run / f".{FILE}.part"
+    file, beside = run / FILE, run / f".{FILE}.new"  # `.part` is that of Parquet files
     content = {"sample_seed": sample_seed, "trials": list(verdicts), **provenance}
     try:
         beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
