@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from lt_core.errors import UserError
+from lt_core.whole_files import replacing
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,9 @@ class SideFile:
         Raises:
             OSError: the disk is full or the folder cannot be written.
         """
-        beside = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(beside, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, sync=True) as beside:
+            beside.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
 
     def read(self, path: Path, sha256: str) -> bytes:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from bench.shipped import SUITES_DIR
 from lt_core import plugins
 from lt_core.cache import cache_dir
 from lt_core.external import offering_packages
+from lt_core.whole_files import replacing
 
 _CODE = (Path(__file__).resolve().parents[1], Path(plugins.__file__).resolve().parent, SUITES_DIR)
 #: What listings depend on besides the code. Data sets can be added at any time, so their listing is never cached.
@@ -40,9 +40,8 @@ def listing(what: str, pattern: str, make: Callable[[str], list[dict[str, Any]]]
     made = make(pattern)
     with suppress(OSError):  # without a cache, the next listing only takes seconds longer
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(f".{os.getpid()}.part")
-        beside.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
-        beside.replace(file)
+        with replacing(file) as beside:
+            beside.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
     return made
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lt_core.errors import UserError
 from lt_core.labels import counted
+from lt_core.whole_files import replacing
 
 FILE = "verified.json"
 
@@ -24,11 +25,11 @@ def write(run: Path, sample_seed: int, verdicts: Iterable[Mapping[str, str]], pr
     Raises:
         UserError: the folder cannot be written.
     """
-    file, beside = run / FILE, run / f".{FILE}.new"  # `.part` is that of Parquet files
+    file = run / FILE
     content = {"sample_seed": sample_seed, "trials": list(verdicts), **provenance}
     try:
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        beside.replace(file)
+        with replacing(file) as beside:
+            beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror})") from None
     return file

@@ -165,7 +165,7 @@ def _replace(folder: Path, contents: dict[Path, bytes]) -> None:
 
 def finish(folder: Path) -> None:
     """Give files that are in force their names, if a process was killed before it did, and delete those that never were."""
-    if any(folder.glob(".*.part")):
+    if any(folder.glob(".*parquet*.part")):
         with suppress(OSError), _writing(folder):  # readers find the files as they are
             pass
 

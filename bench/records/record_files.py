@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from lt_core.errors import UserError
 from lt_core.predictions import load
 from lt_core.result import TrialResult
 from lt_core.side_file import PREDICTIONS
+from lt_core.whole_files import UNFINISHED, replacing
 
 _load = lru_cache(maxsize=1)(load)  # several metrics look at the predictions of one trial after another
 
@@ -45,16 +45,10 @@ class RecordFiles:
             UserError: the disk is full or the folder cannot be written; nothing is overwritten then.
         """
         path = self.folder / f"{result.trial_id}.json"
-        beside = self.folder / f".{result.trial_id}.part"
         try:
-            with open(beside, "wb") as file:
-                file.write(encoded(result))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
+            with replacing(path, sync=True) as beside:
+                beside.write_bytes(encoded(result))
         except OSError as error:
-            with suppress(OSError):  # on a disk that has become read-only this fails too
-                beside.unlink(missing_ok=True)
             raise UserError(
                 f"{path} cannot be written ({error.strerror}): free some disk space and run the same command again; nothing "
                 "is lost"
@@ -63,7 +57,7 @@ class RecordFiles:
 
     def remove_unfinished(self) -> None:
         """Delete what a writer that was killed left half-written."""
-        for left in self.folder.glob(".*.part"):
+        for left in self.folder.glob(f".*{UNFINISHED}"):
             left.unlink(missing_ok=True)
 
     def read(self, trial_id: str) -> TrialResult | None:

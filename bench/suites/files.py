@@ -14,6 +14,7 @@ from bench.records.finding import refuse_long
 from bench.shipped import SPACES_DIR, SUITES_DIR
 from lt_core import plugins
 from lt_core.errors import UserError, unknown
+from lt_core.whole_files import replacing
 
 #: The meaning of the key ``plugins`` in any of these files.
 PLUGINS = "list of plug-in files, relative to this file, that define methods, parts, models, data sets, recipes or metrics"
@@ -57,9 +58,8 @@ def refuse_built_in(name: str, where: str) -> None:
 def write(content: Mapping[str, Any], path: Path) -> None:
     """Write a suite file with this ``content``."""
     text = yaml.safe_dump(dict(content), sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def write_new(content: Mapping[str, Any], path: Path, where: str) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 from lt_core.errors import UserError
+from lt_core.whole_files import replacing
 
 
 def optuna_() -> Any:
@@ -90,9 +90,8 @@ class _Seal:
             new = file.read()
         self.digest.update(new)
         self.size += len(new)
-        beside = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
-        beside.write_text(f"{self.digest.hexdigest()}  {self.size}\n")
-        beside.replace(self.file)
+        with replacing(self.file) as beside:
+            beside.write_text(f"{self.digest.hexdigest()}  {self.size}\n")
 
 
 def _sealed(backend: Any, seal: _Seal) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lt_core.errors import UserError
+from lt_core.whole_files import replacing
 
 _DIGITS = 8  # number of digits of the fingerprint in names
 _NAME = re.compile(r"\w[\w.-]*")
@@ -124,11 +125,10 @@ def write(definition: Definition) -> Path:
         UserError: the folder cannot be written.
     """
     path = sets_dir() / f"{definition.name}.json"
-    beside = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(asdict(definition), indent=1, ensure_ascii=False), "utf-8")
-        beside.replace(path)
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(asdict(definition), indent=1, ensure_ascii=False), "utf-8")
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): set LT_SETS to a folder that you can write to") from error
     return path

@@ -19,6 +19,7 @@ from lt_core.data.images import ImageSet, Pixels
 from lt_core.frozen.label import Frozen
 from lt_core.frozen.views import view_of
 from lt_core.pretrained.weights import load_weights
+from lt_core.whole_files import replacing
 
 #: Increased when the same backbone and pictures would give other features: scaling, cropping, precision.
 VERSION = 1
@@ -87,9 +88,8 @@ def _write_part(path: Path, features: np.ndarray) -> str:
 def _write_piece(path: Path, features: np.ndarray) -> None:
     """Write a piece: the SHA-256 of what follows, the number of rows, and the rows."""
     body = len(features).to_bytes(8, "little") + features.tobytes()
-    beside = path.with_suffix(".part")
-    beside.write_bytes(hashlib.sha256(body).digest() + body)
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_bytes(hashlib.sha256(body).digest() + body)
 
 
 def _read_piece(path: Path) -> np.ndarray | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import torch
 from lt_core.cache import cache_dir
 from lt_core.errors import UserError, in_a_line, unknown
 from lt_core.pretrained.info import BackboneInfo
+from lt_core.whole_files import replacing
 
 DIGITS = 8  # number of digits of the SHA-256, as in the file names of torch.hub
 PRETRAINED = "pretrained"  # stands for the weights that a backbone lists first
@@ -66,11 +66,10 @@ def adopt(path: Path, backbone: str) -> str:
     digest = digest_of(path)
     kept = _kept(backbone, digest)
     if not kept.is_file() or digest_of(kept) != digest:
-        beside = kept.with_suffix(f".{os.getpid()}.part")
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, beside)
-            beside.replace(kept)
+            with replacing(kept) as beside:
+                shutil.copyfile(path, beside)
         except OSError as error:
             raise UserError(f"{kept.parent} cannot store weights ({error.strerror}): set LT_CACHE to another folder") from None
     return digest

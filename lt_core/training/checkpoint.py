@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -19,6 +18,7 @@ import torch
 from filelock import FileLock
 
 from lt_core.training.runtime import out_of_memory
+from lt_core.whole_files import replacing
 
 #: Version of the keys of a state and of their meaning; a file with another version is ignored.
 LAYOUT = 1
@@ -32,19 +32,14 @@ def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
     Args:
         kind: the kind of device on which the state was trained, from `runtime.kind_of_device`.
     """
-    beside = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         torch.save({"trial_id": trial_id, "kind": kind, "layout": LAYOUT, **state}, content)
-        with open(beside, "wb") as file:
+        with replacing(path, sync=True) as beside, open(beside, "wb") as file:
             file.write(hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        beside.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         _warn_once(
             path.parent,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from bench.report.page import board, charts, facts
 from bench.report.page.looks import Look, looks
 from bench.report.page.words import breakable, noted
 from lt_core.errors import UserError
+from lt_core.whole_files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,12 +109,9 @@ def write(store: Store, file: Path) -> None:
     if not file.name or file.is_dir():
         raise UserError(f"'{file}' is a folder: name a file such as {file / 'report.html'}")
     text = render(store)
-    beside = file.with_name(f".{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
+        with replacing(file) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise UserError(f"{file} cannot be written ({error.strerror}): choose another --out") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from lt_core.data.pictures.files import Files, present
 from lt_core.data.pictures.layouts import in_order
 from lt_core.errors import UserError
 from lt_core.labels import counted
+from lt_core.whole_files import replacing
 
 _FORM = 1  # version of the cached form; increased when it changes
 
@@ -82,12 +82,11 @@ def _keep(place: Path, found: Annotations) -> None:
     import pyarrow.parquet as pq
 
     paths, categories = zip(*found.pairs, strict=True)
-    beside = place.with_suffix(f".{os.getpid()}.part")
     with suppress(OSError, ValueError, pa.ArrowException):  # a name that is not UTF-8 is reported when its file is looked for
         table = pa.table({"path": paths, "category": pa.array(categories, pa.int64())})
         place.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.replace_schema_metadata({"names": json.dumps(found.names)}), beside, compression="zstd")
-        beside.replace(place)
+        with replacing(place) as beside:
+            pq.write_table(table.replace_schema_metadata({"names": json.dumps(found.names)}), beside, compression="zstd")
 
 
 def _parsed(file: Path) -> Annotations:

@@ -13,6 +13,7 @@ from lt_core.data.standard import ListFile, Standard, canonical, git_of, md5_of
 from lt_core.data.standard_sets import STANDARD
 from lt_core.errors import UserError, unknown
 from lt_core.labels import counted
+from lt_core.whole_files import replacing
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,9 @@ def write_list(name: str, annotations: Path, out: Path | None = None) -> Labels:
     folder = annotations.parent if out is None else out
     place = folder / parts[which].list.name if folder.is_dir() else folder
     labels = _checked(name, source, which, place, text)
-    beside = place.with_name(f".{place.name}.part")
     try:
-        beside.write_bytes(text)
-        beside.replace(place)
+        with replacing(place) as beside:
+            beside.write_bytes(text)
     except OSError as error:
         raise UserError(f"{place} cannot be written ({error.strerror}): choose another place with --out") from error
     return replace(labels, place=place)

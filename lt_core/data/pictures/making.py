@@ -31,6 +31,7 @@ from lt_core.data.pictures.intact import digest_of, intact
 from lt_core.data.pictures.layouts import Entry, Layout
 from lt_core.data.pictures.manifest import NUMBERS, TEXT, write_manifest
 from lt_core.errors import UserError
+from lt_core.whole_files import replacing
 
 _PIECE = 256  # pictures
 _AT_ONCE = 32  # files whose contents are in memory at once
@@ -130,7 +131,7 @@ def _make(folder: Path, layouts: Layouts, size: int, progress: Progress) -> None
             digests.append(piece["pixels"])
             progress(start + last - first, total)
     write_manifest(work, columns, {"size": size, "piece": _PIECE, "pixels": digests, "version": VERSION})
-    for record in work.glob("piece-*"):
+    for record in work.glob("*piece-*"):
         record.unlink()
     shutil.rmtree(folder, ignore_errors=True)  # it only exists if it is damaged
     work.replace(folder)
@@ -188,6 +189,5 @@ def _read_piece(record: Path, rows: np.ndarray) -> dict[str, Any] | None:
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(text, "utf-8")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(text, "utf-8")
