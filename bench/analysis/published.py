@@ -98,8 +98,7 @@ def printed(label: str, dataset: str, imbalance_type: str, factor: float, label_
         return None
     fraction = label_fraction if source.few_labels else None
     found = lookup(source.paper, source.table, dataset, imbalance_type, factor, source.method, source.params, fraction)
-    accuracy = found and as_metric(found[0], source.metric, "accuracy")
-    return None if accuracy is None else round(accuracy, 4)
+    return as_metric(found[0], source.metric, "accuracy") if found else None
 
 
 def as_metric(value: float, printed: str, wanted: str) -> float | None:
@@ -107,4 +106,4 @@ def as_metric(value: float, printed: str, wanted: str) -> float | None:
     one, other = METRICS[printed], METRICS[wanted]
     if one.column != other.column:
         return None
-    return value if one.complement == other.complement else 100 - value
+    return value if one.complement == other.complement else round(100 - value, 4)

@@ -136,6 +136,10 @@ def test_published_figures_stand_beside_measured_ones():
     assert cells(built)["Loss"][1].text == "focal"
     # A figure of the paper is not ranked.
     assert all(r.cells[1].rank == 0 for r in built.rows)
+    # What the paper prints as an error rate stands beside accuracies as an accuracy, and beside other metrics not at all.
+    frame = pd.DataFrame([row("softmax", 0, 0.71, **cifar)])
+    assert cells(TABLES["cb"](frame, "accuracy", None))["Softmax"][1].mean == 70.36
+    assert [c.published for c in TABLES["cb"](frame.assign(macro_f1=0.7), "macro_f1", None).columns] == [False]
 
 
 def test_no_published_column_where_the_paper_has_none():

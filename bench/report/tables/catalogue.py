@@ -9,8 +9,8 @@ import pandas as pd
 from bench.analysis.comparable import one_budget
 from bench.records.columns import factor_words, group_name
 from bench.report.tables.cells import cells_of
-from bench.report.tables.layout import columns_of
-from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from bench.report.tables.layout import Grid, columns_of
+from bench.report.tables.table import Cell, Table, rank_columns
 from lt_core.metrics import METRICS
 
 
@@ -18,15 +18,13 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """One row per method with its parameters, the best mean over all columns first; rows with empty cells come last."""
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
-    cells = columns_of(frame)
-    columns = tuple(Column(group_name(*key[:2]), factor_words(key[2])) for key, _ in cells)
-    labels = dict.fromkeys(frame["label"])
-    by_column = [cells_of(figure, rows, labels) for _, rows in cells]
-    rows = [Row(label, tuple(column[label] for column in by_column)) for label in labels]
+    labels, grid = dict.fromkeys(frame["label"]), Grid()
+    for (dataset, shape, factor), of_column in columns_of(frame):
+        grid.add(group_name(dataset, shape), factor_words(factor), cells_of(figure, of_column, labels))
     sign = 1 if figure.lower_is_better else -1
-    rows.sort(key=lambda row: _order(row.cells, sign))
+    rows = sorted((grid.row(label, label) for label in labels), key=lambda row: _order(row.cells, sign))
     title = f"All methods: {figure.title}, by imbalance factor"
-    table = Table("catalogue", title, "Method", columns, tuple(rows), tuple(notes))
+    table = Table("catalogue", title, "Method", tuple(grid.columns), tuple(rows), tuple(notes))
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 

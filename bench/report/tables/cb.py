@@ -8,12 +8,12 @@ import pandas as pd
 
 from bench.analysis import stats
 from bench.analysis.comparable import one_budget
-from bench.analysis.published import drawn_as_published, lookup
+from bench.analysis.published import as_metric, lookup
 from bench.records.columns import factor_words, group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cell_of, cells_of
-from bench.report.tables.layout import columns_of, labels_in_order
-from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from bench.report.tables.layout import Grid, columns_of, labels_in_order
+from bench.report.tables.table import Cell, Table, rank_columns
 from lt_core.labels import parse_label, short
 from lt_core.metrics import METRICS, Metric
 from lt_core.result import OK
@@ -38,35 +38,28 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
-    columns, cells = [], []  # cells: one {row label: Cell} per column
+    grid = Grid()
     candidates = pd.Series([_may_be_picked(*row) for row in zip(frame["method"], frame["label"], strict=True)], frame.index)
     labels = labels_in_order(frame[~candidates], list(_LOSSES))
     for (dataset, kind, factor), rows in columns_of(frame):
         group = group_name(dataset, kind)
-        columns.append(Column(group, factor_words(factor)))
         measured = cells_of(figure, rows, labels)
         measured.update(_picked(rows[candidates.loc[rows.index]], figure))
-        cells.append(measured)
-        printed = _printed(str(dataset), str(kind), float(factor)) if drawn_as_published(rows.iloc[0]) else {}
-        if printed and metric == "error":
-            columns.append(Column(group, "paper", published=True))
-            cells.append(printed)
+        grid.add(group, factor_words(factor), measured)
+        grid.add_paper(group, _printed(str(dataset), str(kind), float(factor), metric), rows)
     known = [label for label in labels if label in _LOSSES]
     names = {label: _LOSSES.get(label, (label,))[0] for label in labels}
     picked = ["Class-Balanced", "Loss", "β", "γ"] if candidates.any() else []
     order = [*known, *picked, *(label for label in labels if label not in _LOSSES)]
-    lines = tuple(
-        Row(names.get(label, label), tuple(column.get(label, Cell()) for column in cells), detail=label in ("Loss", "β", "γ"))
-        for label in order
-    )
+    lines = tuple(grid.row(names.get(label, label), label, detail=label in ("Loss", "β", "γ")) for label in order)
     title = f"{figure.heading} on the test set, by loss and imbalance factor (layout of Cui et al. 2019, table 2)"
     if candidates.any():
         notes.append("Class-Balanced: loss, β and γ chosen on the validation split")
-    if any(column.published for column in columns):
+    if any(column.published for column in grid.columns):
         notes.append(
             "paper: Cui et al. 2019, table 2 (ResNet-32, 200 epochs, one run; the class-balanced row was chosen on the test set)"
         )
-    table = Table("cb", title, "Loss", tuple(columns), lines, tuple(notes))
+    table = Table("cb", title, "Loss", tuple(grid.columns), lines, tuple(notes))
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 
@@ -95,17 +88,19 @@ def _picked(rows: pd.DataFrame, figure: Metric) -> dict[str, Cell]:
     }
 
 
-def _printed(dataset: str, kind: str, factor: float) -> dict[str, Cell]:
-    """The paper's column, by our row labels; empty if it has none."""
+def _printed(dataset: str, kind: str, factor: float, metric: str) -> dict[str, Cell]:
+    """The paper's column, by our row labels; empty if it has none, or prints another metric."""
+    if as_metric(0, "error", metric) is None:
+        return {}
     out = {}
     for label, (_, method, params) in _LOSSES.items():
         found = lookup(*_PAPER, dataset, kind, factor, method, params)
         if found:
-            out[label] = Cell(found[0])
+            out[label] = Cell(as_metric(found[0], "error", metric))
     best = lookup(*_PAPER, dataset, kind, factor, "class_balanced_best", None)
     if best:
         words = dict(_pairs(best[1].split(";")))
-        out["Class-Balanced"] = Cell(best[0])
+        out["Class-Balanced"] = Cell(as_metric(best[0], "error", metric))
         out["Loss"] = Cell(text=words.get("loss", "–"))
         out["β"] = Cell(text=words.get("beta", "–"))
         out["γ"] = Cell(text=words.get("gamma", "–"))

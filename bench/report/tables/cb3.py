@@ -8,11 +8,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from bench.analysis.comparable import comparable, measured_on, of_largest, reported
-from bench.analysis.published import as_metric, drawn_as_published, published
+from bench.analysis.published import as_metric, published
 from bench.records.columns import HEADINGS
 from bench.records.nested import specs_of
 from bench.report.tables.cells import cell_of
-from bench.report.tables.table import Cell, Column, Row, Table
+from bench.report.tables.layout import Grid
+from bench.report.tables.table import Cell, Table
 from lt_core.errors import UserError
 from lt_core.labels import format_label, method_of, parse_label
 from lt_core.metrics import METRICS
@@ -66,7 +67,7 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     """
     frame, notes = reported(_placed(frame))
     printed = _printed()
-    columns, cells = [], []
+    grid = Grid()
     for name, (title, _) in _SETS.items():
         ours = dict[Kind, pd.DataFrame]()
         mine, others = _of_one_budget(frame[frame["set"] == name])
@@ -79,20 +80,17 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
         shown = pd.concat(ours.values())
         notes.append(f"{title}: {_budget(shown)}; {measured_on(shown)}")
         for key in _BESIDE.get(metric, (metric,)):
-            columns.append(Column(title, _HEADINGS.get(key, METRICS[key].heading), plain=True))
-            cells.append({kind: cell_of(METRICS[key], rows) for kind, rows in ours.items()})
+            measured = {kind: cell_of(METRICS[key], rows) for kind, rows in ours.items()}
+            grid.add(title, _HEADINGS.get(key, METRICS[key].heading), measured, plain=True)
             paper = [(kind, as_metric(value, of, key)) for (kind, theirs, of), value in printed.items() if theirs == name]
-            beside = {kind: Cell(value) for kind, value in paper if value is not None}
-            if beside and drawn_as_published(shown.iloc[0]):
-                columns.append(Column(title, "paper", published=True))
-                cells.append(beside)
-    kinds = sorted({kind for column in cells for kind in column}, key=lambda kind: kind.place)
-    lines = tuple(Row(kind.name, tuple(column.get(kind, Cell()) for column in cells)) for kind in kinds)
+            grid.add_paper(title, {kind: Cell(value) for kind, value in paper if value is not None}, shown)
+    kinds = sorted({kind for column in grid.cells for kind in column}, key=lambda kind: kind.place)
+    lines = tuple(grid.row(kind.name, kind) for kind in kinds)
     title = (
         f"Class-balanced loss at scale: {METRICS[metric].title}, by network, loss and size (layout of Cui et al. 2019, table 3)"
     )
     notes.append("paper: Cui et al. 2019, table 3, one run")
-    return Table("cb3", title, "Network, loss, pixels", tuple(columns), lines, tuple(dict.fromkeys(notes)))
+    return Table("cb3", title, "Network, loss, pixels", tuple(grid.columns), lines, tuple(dict.fromkeys(notes)))
 
 
 def _set(spec: TrialSpec) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.published import as_metric, drawn_as_published, printed
+from bench.analysis.published import as_metric, printed
 from bench.records.columns import LABEL_HEADINGS, factor_words, group_name
 from bench.report.tables.cells import cells_of
-from bench.report.tables.layout import names_without_common
-from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from bench.report.tables.layout import Grid, names_without_common
+from bench.report.tables.table import Cell, Table, rank_columns
 from lt_core.labels import method_of
 from lt_core.metrics import METRICS
 from lt_core.spec import TrialSpec
@@ -39,16 +39,13 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     frame, notes = one_budget(frame[frame["label_fraction"] < 1], column=LABEL_HEADINGS)
     names, common = names_without_common(list(dict.fromkeys(frame["label"])), _ROWS)
     labels = sorted(names, key=lambda label: list(_ROWS).index(method_of(label)) if method_of(label) in _ROWS else len(_ROWS))
-    columns, cells = [], []
+    grid = Grid()
     for (dataset, shape, fraction, factor), rows in frame.groupby(LABEL_HEADINGS, sort=True):
         group = group_name(dataset, shape, fraction)
-        columns.append(Column(group, factor_words(factor)))
-        cells.append(cells_of(figure, rows, labels))
+        grid.add(group, factor_words(factor), cells_of(figure, rows, labels))
         paper = {label: cell for label in labels if (cell := _printed(label, dataset, shape, factor, fraction, metric))}
-        if paper and drawn_as_published(rows.iloc[0]):
-            columns.append(Column(group, "paper", published=True))
-            cells.append(paper)
-    lines = tuple(Row(names[label], tuple(column.get(label, Cell()) for column in cells)) for label in labels)
+        grid.add_paper(group, paper, rows)
+    lines = tuple(grid.row(names[label], label) for label in labels)
     title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
     seeds = frame["seed"].nunique()
     counted = f"folds × {seeds} seeds" if seeds > 1 else "folds"
@@ -58,7 +55,7 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     if common:
         notes.append(f"set for every method that has it: {', '.join(common)}")
     return rank_columns(
-        Table("crest", title, "Method", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better
+        Table("crest", title, "Method", tuple(grid.columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better
     )
 
 

@@ -12,8 +12,8 @@ from bench.analysis.published import published
 from bench.records.columns import HEADINGS, factor_words, group_name
 from bench.records.nested import params_of, specs_of
 from bench.report.tables.cells import cells_of, mean_cell
-from bench.report.tables.layout import names_without_common
-from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from bench.report.tables.layout import Grid, names_without_common
+from bench.report.tables.table import Cell, Table, rank_columns
 from lt_core.data.longtail import training_sizes
 from lt_core.labels import method_of, parse_label, short
 from lt_core.metrics import METRICS
@@ -69,30 +69,27 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     figure = METRICS[metric]
     frame, notes = one_budget(frame)
     names, common = _names(frame)
-    columns: list[Column] = []
-    cells: list[Mapping[str, Cell]] = []
+    grid = Grid()
     papers = metric == "minority_f1"
     groups = frame.groupby(HEADINGS, sort=False, dropna=False)
     for (dataset, shape, factor), rows in sorted(groups, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
         sizes = training_sizes(specs_of(rows.head(1))[0].data)
         group = f"{group_name(dataset, shape)}, {max(sizes):,} in the largest"
-        columns.append(Column(group, f"{min(sizes)} (IF {factor_words(factor)})", plain=True))
-        cells.append({names[label]: cell for label, cell in cells_of(figure, rows, names).items()})
+        measured = {names[label]: cell for label, cell in cells_of(figure, rows, names).items()}
+        grid.add(group, f"{min(sizes)} (IF {factor_words(factor)})", measured, plain=True)
         if papers and (printed := _printed(dataset).get(min(sizes))):
-            columns.append(Column(group, "paper", published=True))
-            cells.append(printed)
+            grid.add(group, "paper", printed, published=True)
         if papers and "inception_accuracy" in rows and rows["inception_accuracy"].notna().any():
             if (judged := _judged(rows, dataset)) not in notes:
                 notes.append(judged)
             for heading, name, unit, lower in _MADE:
-                columns.append(Column(group, heading, plain=True, lower_is_better=lower))
                 by_label = (unit * rows.dropna(subset=[name]).set_index("label")[name]).groupby(level=0)
-                cells.append({names[str(label)]: mean_cell(values.to_numpy()) for label, values in by_label})
+                scores = {names[str(label)]: mean_cell(values.to_numpy()) for label, values in by_label}
+                grid.add(group, heading, scores, plain=True, lower_is_better=lower)
     if papers:
-        beside = [_SETS[_first_word(column.group)][1] for column in columns if column.published]
+        beside = [_SETS[_first_word(column.group)][1] for column in grid.columns if column.published]
         for count, printed in _printed("celeba").items() if not beside else ():
-            columns.append(Column("CelebA, paper", f"{count}", published=True))
-            cells.append(printed)
+            grid.add("CelebA, paper", f"{count}", printed, published=True)
         notes.append(f"paper: Sahoo et al. 2020, {_likeness(beside)}; its slides name F1 and ACSA, and we read the figures as F1")
         notes.append("TS, a row of the paper's table, is not explained in the text that we have, so it has no counterpart here")
     if any(name.startswith("Joint") for name in names.values()):
@@ -101,16 +98,12 @@ def build(frame: pd.DataFrame, metric: str = "minority_f1") -> Table:
     # A joint row with parameters of its own comes after the plain one.
     places |= {name: places[_ROWS[method_of(label)]] for label, name in names.items() if method_of(label) in _JOINT}
     order = sorted(dict.fromkeys([*_PRINTED, *names.values()]), key=lambda name: places.get(name, len(_PRINTED)))
-    lines = tuple(
-        Row(name, tuple(column.get(name, Cell()) for column in cells))
-        for name in order
-        if any(name in column for column in cells)
-    )
+    lines = tuple(grid.row(name, name) for name in order if any(name in column for column in grid.cells))
     notes.insert(
         0, "columns: number of images in the smallest class" + (f"; all joint rows: {', '.join(common)}" if common else "")
     )
     title = f"Joint generation and classification: {figure.title} (layout of Sahoo et al. 2020)"
-    table = Table("joint", title, "Method", tuple(columns), lines, tuple(notes))
+    table = Table("joint", title, "Method", tuple(grid.columns), lines, tuple(notes))
     return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 

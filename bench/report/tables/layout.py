@@ -1,14 +1,40 @@
-"""The layout that tables share with the papers: the order of columns, and the names of rows."""
+"""The layout that tables share with the papers: their columns and the order of these, and the names of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from bench.analysis.published import drawn_as_published
 from bench.records.columns import HEADINGS
+from bench.report.tables.table import Cell, Column, Row
 from lt_core.labels import parse_label
+
+
+class Grid:
+    """The columns of a table while it is made: their headings, and in each column the cells of those lines that have one."""
+
+    def __init__(self) -> None:
+        self.columns: list[Column] = []
+        self.cells: list[Mapping[Any, Cell]] = []
+
+    def add(self, group: str, name: str, cells: Mapping[Any, Cell], **of_column: Any) -> None:
+        """Add a column; ``of_column``: other fields of `Column`."""
+        self.columns.append(Column(group, name, **of_column))
+        self.cells.append(cells)
+
+    def add_paper(self, group: str, cells: Mapping[Any, Cell], rows: pd.DataFrame) -> None:
+        """Add a paper's figures beside ours, if it has any and ``rows``, from which ours are made, are on data that are sampled
+        as in the papers.
+        """
+        if cells and drawn_as_published(rows.iloc[0]):
+            self.add(group, "paper", cells, published=True)
+
+    def row(self, name: str, line: Hashable, detail: bool = False) -> Row:
+        """A row of the table, made of the cells of one line."""
+        return Row(name, tuple(cells.get(line, Cell()) for cells in self.cells), detail)
 
 
 def columns_of(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:

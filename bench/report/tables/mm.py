@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.analysis.comparable import one_budget
-from bench.analysis.published import drawn_as_published, lookup
+from bench.analysis.published import as_metric, lookup
 from bench.records.columns import factor_words, group_name
 from bench.records.nested import params_of
 from bench.report.tables.cells import cells_of
-from bench.report.tables.layout import columns_of
-from bench.report.tables.table import Cell, Column, Row, Table, rank_columns
+from bench.report.tables.layout import Grid, columns_of
+from bench.report.tables.table import Cell, Table, rank_columns
 from lt_core.identity import NEUTRAL
 from lt_core.labels import parse_label
 from lt_core.metrics import METRICS
@@ -71,23 +71,21 @@ def build(frame: pd.DataFrame, metric: str = "error") -> Table:
     kinds = kinds_of(frame)
     frame = frame[frame["label"].isin(list(kinds))]
     labels = sorted(kinds, key=lambda label: (kinds[label].loss, kinds[label].rule, label))
-    columns, cells = [], []
+    grid = Grid()
     for (dataset, shape, factor), rows in columns_of(frame):
         group = group_name(dataset, shape)
-        columns.append(Column(group, factor_words(factor)))
-        cells.append(cells_of(figure, rows, labels))
-        printed = {label: found for label in labels if (found := _printed(dataset, shape, factor, kinds[label].name))}
-        if printed and metric == "error" and drawn_as_published(rows.iloc[0]):
-            columns.append(Column(group, "paper", published=True))
-            cells.append(printed)
-    lines = tuple(Row(kinds[label].name, tuple(column.get(label, Cell()) for column in cells)) for label in labels)
+        grid.add(group, factor_words(factor), cells_of(figure, rows, labels))
+        paper = {label: cell for label in labels if (cell := _printed(dataset, shape, factor, kinds[label].name, metric))}
+        grid.add_paper(group, paper, rows)
+    lines = tuple(grid.row(kinds[label].name, label) for label in labels)
     title = (
         f"Maximum margin and the methods it is compared with: {figure.title}, by imbalance factor (layout of Kang et al. 2021)"
     )
     notes.append(
         "re-weighting uses effective-number weights (class-balanced, CB); DRW and DRS rebalance only in the last part of training"
     )
-    return rank_columns(Table("mm", title, "Loss", tuple(columns), lines, tuple(notes)), lower_is_better=figure.lower_is_better)
+    table = Table("mm", title, "Loss", tuple(grid.columns), lines, tuple(notes))
+    return rank_columns(table, lower_is_better=figure.lower_is_better)
 
 
 def shows(spec: TrialSpec) -> bool:
@@ -114,9 +112,10 @@ def row_kind(label: str, params: Mapping[str, Any]) -> Kind | None:
     return Kind(list(_LOSSES).index(loss), list(_RULES).index(rule), tuned)
 
 
-def _printed(dataset: str, shape: str, factor: float, row: str) -> Cell | None:
+def _printed(dataset: str, shape: str, factor: float, row: str, metric: str) -> Cell | None:
     # The paper's own table is not among our checked sources, so this is the figure of a checked source that prints the same row.
     if row != "ERM":
         return None
     found = lookup("Cui2019", "2", dataset, shape, factor, "softmax", "")
-    return Cell(found[0]) if found else None
+    figure = as_metric(found[0], "error", metric) if found else None
+    return None if figure is None else Cell(figure)
