@@ -49,6 +49,11 @@ class TrialImages:
     subset_fingerprint: str  # of the chosen training images
     features: str = ""  # digest of the features that replace all images of the set; empty: there are none
 
+    @property
+    def version(self) -> str:
+        """A text that changes with every image that is used, or its features."""
+        return f"{self.fingerprint} {self.subset_fingerprint} {self.features}".rstrip()
+
 
 def draw_images(
     spec: DataSpec, device: torch.device, data_dir: str | None = None, extra: int = 0, frozen: Frozen | None = None

@@ -11,6 +11,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,33 @@ from lt_core.training.runtime import out_of_memory
 from lt_core.whole_files import replacing
 
 #: Version of the keys of a state and of their meaning; a file with another version is ignored.
-LAYOUT = 1
+LAYOUT = 2
 _DIGEST = 32  # bytes of a SHA-256
 
 
-def save(path: Path, trial_id: str, kind: str, state: dict[str, Any]) -> None:
-    """Write under a temporary name, sync, and rename. If the disk is full, the trial continues without the checkpoint, and there
-    is one warning per folder.
+@dataclass(frozen=True)
+class Origin:
+    """Where a training state comes from. It may only be trained further where all of this is the same.
 
-    Args:
-        kind: the kind of device on which the state was trained, from `runtime.kind_of_device`.
+    Attributes:
+        trial_id: of the trial, which names the data; what is stored under their name may have changed since.
+        kind: the kind of device, from `runtime.kind_of_device`.
+        images: the `TrialImages.version` of the images or features.
+    """
+
+    trial_id: str
+    kind: str
+    images: str
+
+
+def save(path: Path, origin: Origin, state: dict[str, Any]) -> None:
+    """Write a state under a temporary name, sync, and rename. If the disk is full, the trial continues without the checkpoint,
+    and there is one warning per folder.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
-        torch.save({"trial_id": trial_id, "kind": kind, "layout": LAYOUT, **state}, content)
+        torch.save({**asdict(origin), "layout": LAYOUT, **state}, content)
         with replacing(path, sync=True) as beside, open(beside, "wb") as file:
             file.write(hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getbuffer())
@@ -69,8 +82,8 @@ def read(path: Path) -> dict[str, Any]:
     return state
 
 
-def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
-    """The stored state; None if there is none for this trial and ``kind`` of device, or if the file is damaged.
+def load(path: Path, origin: Origin) -> dict[str, Any] | None:
+    """The stored state; None if there is none of this ``origin``, or if the file is damaged.
 
     A damaged file is reported and removed. A file of another version is kept.
     """
@@ -87,12 +100,14 @@ def load(path: Path, trial_id: str, kind: str) -> dict[str, Any] | None:
     else:
         if state.get("layout") != LAYOUT:
             ignored = "was written by another version and is ignored"
-        elif state["trial_id"] != trial_id:
+        elif state["trial_id"] != origin.trial_id:
             return None
-        elif state["kind"] == kind:
-            return state
+        elif state["kind"] != origin.kind:
+            ignored = f"was written on {state['kind']} and is ignored on {origin.kind}"
+        elif state["images"] != origin.images:
+            ignored = "was trained on images or features that have changed since, and is ignored"
         else:
-            ignored = f"was written on {state['kind']} and is ignored on {kind}"
+            return state
         _warn_once(
             (path.parent, ignored),
             f"checkpoint {path} {ignored}: the trial starts again from the beginning, as do others with such a file",

@@ -42,14 +42,15 @@ def judge(spec: TrialSpec, runtime: Runtime, kind: str, made: Callable[..., Trai
         made: `lt_core.training.loop.Training`.
     """
     own = judges_trial(spec)
-    split = draw_images(own.data, device, runtime.data_dir).split
+    images = draw_images(own.data, device, runtime.data_dir)
+    split, origin = images.split, checkpoint.Origin(own.trial_id, kind, images.version)
     training = made(own, split, device)
     if runtime.stages:
         with checkpoint.held(Path(runtime.stages), f"{own.trial_id}.{kind}", True) as file:
-            stored = checkpoint.load(file, own.trial_id, kind)
+            stored = checkpoint.load(file, origin)
             if stored is None:
                 _train(training)
-                checkpoint.save(file, own.trial_id, kind, {"training": training.state()})
+                checkpoint.save(file, origin, {"training": training.state()})
             else:
                 training.restore(stored["training"])
     else:

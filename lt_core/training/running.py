@@ -81,7 +81,7 @@ class RunningTrial:
         self.path = Path(runtime.checkpoint) if runtime.checkpoint else None
         self.book = Book(self.clock.seconds)
         self.under_way: dict[str, Any] | None = None  # state of the training during which the checkpoint was written
-        stored = checkpoint.load(self.path, spec.trial_id, self.kind) if self.path else None
+        stored = checkpoint.load(self.path, self._origin(spec.trial_id)) if self.path else None
         if stored:
             self.under_way = stored["training"]
             self.book = Book(**stored["book"])
@@ -124,14 +124,14 @@ class RunningTrial:
 
     def _shared(self, stage: Stage, trial_id: str, file: Path) -> Iterator[Progress]:
         """Take the training from ``file``, or train it and leave it there. The book then reads as if trained here."""
-        stored = checkpoint.load(file, trial_id, self.kind) if self.writes else None
+        stored = checkpoint.load(file, self._origin(trial_id)) if self.writes else None
         stored = self.team.agree(stored) if self.team else stored
         if stored is None:
             yield from self._train(stage)
             if not self.writes:
                 return
             done = {"curve": self.book.curve, "images_seen": self.book.images_seen, "seconds": self.clock.seconds}
-            checkpoint.save(file, trial_id, self.kind, {"training": stage.training.state(), **done})
+            checkpoint.save(file, self._origin(trial_id), {"training": stage.training.state(), **done})
             return
         stage.training.restore(stored["training"])
         self.under_way = None
@@ -185,8 +185,11 @@ class RunningTrial:
     def _save(self, training: Trainable, last: bool) -> None:
         if self.path and self.writes and not last and time.perf_counter() - self.saved > self.runtime.checkpoint_every:
             state = {"training": training.state(), "book": vars(self.book)}
-            checkpoint.save(self.path, self.spec.trial_id, self.kind, state)
+            checkpoint.save(self.path, self._origin(self.spec.trial_id), state)
             self.saved = time.perf_counter()
+
+    def _origin(self, trial_id: str) -> checkpoint.Origin:
+        return checkpoint.Origin(trial_id, self.kind, self.images.version)
 
     def _result(self, stage: Stage) -> TrialResult:
         training = stage.classifier

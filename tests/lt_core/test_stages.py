@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lt_core.data.trial_images import TrialImages
 from lt_core.errors import UserError
 from lt_core.features import features_of
 from lt_core.methods import resolve
@@ -230,6 +231,19 @@ def test_the_trial_that_others_begin_with_is_trained_once_too(make_spec, figures
     assert {name: figures(result) for name, result in found.items()} == alone
     assert found["softmax"].seconds["train"] == found["ncm"].seconds["train"] > 0
     assert [point["epoch"] for point in found["softmax"].curve] == [1, 2, 3]
+
+
+def test_a_shared_stage_of_images_that_have_changed_since_is_trained_again(make_spec, figures, tmp_path, monkeypatch):
+    spec, shared = make_spec("crt", data=DATA), Runtime(stages=str(tmp_path))
+    before = run_trial(spec, shared)
+    monkeypatch.setattr(TrialImages, "version", property(lambda images: f"{images.fingerprint} other features"))
+    epochs = []
+    monkeypatch.setattr(Training, "run_epoch", _counted(Training.run_epoch, epochs))
+    with pytest.warns(UserWarning, match="trained on images or features that have changed since, and is ignored"):
+        assert figures(run_trial(spec, shared)) == figures(before)
+    assert len(epochs) == 3 + stages_of(spec).epochs(spec), "both stages"
+    assert figures(run_trial(spec, shared)) == figures(before)
+    assert len(epochs) == 3 + 2 * stages_of(spec).epochs(spec), "stage one is now that of the new images"
 
 
 def test_each_kind_of_device_has_a_shared_stage_of_its_own(make_spec, figures, tmp_path, monkeypatch):

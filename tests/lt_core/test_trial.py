@@ -16,8 +16,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lt_core import whole_files
 from lt_core.data.loader import Images
-from lt_core.data.trial_images import draw_images
+from lt_core.data.trial_images import TrialImages, draw_images
 from lt_core.errors import UserError
 from lt_core.generation.cyclegan import CycleGAN
 from lt_core.result import SCHEMA, NewerVersion, TrialResult
@@ -25,6 +26,7 @@ from lt_core.training import Progress, Runtime, book, checkpoint, run_trial, run
 from lt_core.training.loop import Training
 
 DATA = {"imbalance_factor": 10, "n_max": 60, "validation": 2}
+HERE = checkpoint.Origin("id", "cpu-float32", "images")
 
 
 @pytest.fixture
@@ -88,12 +90,12 @@ def test_a_damaged_checkpoint_is_told_once_and_removed(make_spec, figures, file,
 def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed(data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "c.pt"
-        checkpoint.save(path, "id", "cpu-float32", {"training": torch.arange(50.0), "book": {"epochs": 3}})
+        checkpoint.save(path, HERE, {"training": torch.arange(50.0), "book": {"epochs": 3}})
         content = path.read_bytes()
-        assert checkpoint.load(path, "id", "cpu-float32") is not None
+        assert checkpoint.load(path, HERE) is not None
         path.write_bytes(flipped(content, data.draw(st.integers(0, 8 * len(content) - 1))))
         with pytest.warns(UserWarning, match="is damaged"):
-            assert checkpoint.load(path, "id", "cpu-float32") is None
+            assert checkpoint.load(path, HERE) is None
 
 
 class Harmful:
@@ -102,31 +104,31 @@ class Harmful:
 
 
 def test_a_file_with_a_true_digest_may_still_not_run_code(file, capsys):
-    checkpoint.save(file, "id", "cpu-float32", {"training": Harmful()})
+    checkpoint.save(file, HERE, {"training": Harmful()})
     with pytest.warns(UserWarning, match="is damaged and was removed"):
-        assert checkpoint.load(file, "id", "cpu-float32") is None
+        assert checkpoint.load(file, HERE) is None
     assert capsys.readouterr().out == ""
 
 
 def test_a_checkpoint_of_another_version_is_not_taken(file, monkeypatch):
     monkeypatch.setattr(checkpoint, "LAYOUT", checkpoint.LAYOUT + 1)
-    checkpoint.save(file, "id", "cpu-float32", {})
+    checkpoint.save(file, HERE, {})
     monkeypatch.undo()
     with pytest.warns(UserWarning, match="was written by another version and is ignored"):
-        assert checkpoint.load(file, "id", "cpu-float32") is None
+        assert checkpoint.load(file, HERE) is None
     assert file.exists()  # the other version may need it
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_memory_that_runs_out_does_not_cost_the_checkpoint(file, monkeypatch, error):
-    checkpoint.save(file, "id", "cpu-float32", {})
+    checkpoint.save(file, HERE, {})
 
     def full(*args, **kwargs):
         raise error
 
     monkeypatch.setattr(checkpoint.torch, "load", full)
     with pytest.raises(type(error)):
-        checkpoint.load(file, "id", "cpu-float32")
+        checkpoint.load(file, HERE)
     assert file.exists()
 
 
@@ -137,7 +139,8 @@ def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec,
     assert stored.pop("kind") == "cpu-float32"
     # The generator of a card has a state of 16 bytes, which a CPU's rejects.
     training = {**stored["training"], "order": torch.zeros(16).byte()}
-    checkpoint.save(file, spec.trial_id, "cuda-float32", {"training": training, "book": stored["book"]})
+    there = checkpoint.Origin(spec.trial_id, "cuda-float32", stored["images"])
+    checkpoint.save(file, there, {"training": training, "book": stored["book"]})
     with pytest.warns(
         UserWarning, match="was written on cuda-float32 and is ignored on cpu-float32: the trial starts again"
     ) as told:
@@ -146,6 +149,24 @@ def test_a_checkpoint_of_another_kind_of_device_is_told_and_not_taken(make_spec,
     assert [p.epoch for p in progress] == [1, 2, 3, 4]
     assert figures(result) == figures(run_trial(spec))
     assert result.environment["resumed_at"] == []
+
+
+def test_a_checkpoint_of_images_that_have_changed_since_is_told_and_not_taken(make_spec, figures, file, monkeypatch):
+    spec = make_spec(epochs=4)
+    interrupted(spec, file, 2)
+    monkeypatch.setattr(TrialImages, "version", property(lambda images: f"{images.fingerprint} other features"))
+    with pytest.warns(
+        UserWarning, match="trained on images or features that have changed since, and is ignored: the trial starts"
+    ):
+        *progress, result = trial_steps(spec, Runtime(checkpoint=str(file)))
+    assert [p.epoch for p in progress] == [1, 2, 3, 4]
+    assert figures(result) == figures(run_trial(spec))
+
+
+@pytest.mark.parametrize("field", ["fingerprint", "subset_fingerprint", "features"])
+def test_the_version_of_a_trials_images_changes_with_the_set_the_subset_and_the_features(make_spec, field):
+    images = draw_images(make_spec(data=DATA).data, torch.device("cpu"))
+    assert dataclasses.replace(images, **{field: "other"}).version != images.version
 
 
 def test_a_trial_goes_on_with_another_number_of_threads_but_not_in_another_precision(make_spec, file, monkeypatch):
@@ -176,20 +197,20 @@ def test_a_checkpoint_that_cannot_be_written_costs_only_a_warning(make_spec, fil
 def test_a_full_disk_and_a_foreign_kind_of_device_are_told_of_once_for_all_trials_of_a_run(make_spec, tmp_path, monkeypatch):
     files = [tmp_path / "checkpoints" / f"{number}.pt" for number in range(33)]
     for file in files:
-        checkpoint.save(file, "t", "cuda-float32", {})
+        checkpoint.save(file, dataclasses.replace(HERE, kind="cuda-float32"), {})
     with pytest.warns(
         UserWarning, match="is ignored on cpu-float32: the trial starts again from the beginning, as do others"
     ) as told:
-        assert not any(checkpoint.load(file, "t", "cpu-float32") for file in files)
+        assert not any(checkpoint.load(file, HERE) for file in files)
     assert len(told) == 1
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(whole_files.os, "fsync", full)
     with pytest.warns(UserWarning, match=r"checkpoint .*0.pt cannot be written \(No space left on device\)") as told:
         for file in files:
-            checkpoint.save(file, "t", "cpu-float32", {})
+            checkpoint.save(file, HERE, {})
     assert len(told) == 1
 
 
