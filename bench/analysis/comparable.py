@@ -43,8 +43,8 @@ def reported(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     searched = frame["searched"].astype(bool)
     words = (
-        f"{counted(searched.sum(), 'trial')} of a hyperparameter search left out: only the winner of a search is shown, on "
-        "new seeds"
+        f"{counted(searched.sum(), 'trial')} of a hyperparameter search left out: only settings that were run on new seeds are "
+        "shown"
     )
     kept = frame[~searched & (frame["status"] != PRUNED)]  # a trial that its study stopped is neither a figure nor a failure
     if searched.any() and kept.empty:

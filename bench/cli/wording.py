@@ -44,10 +44,11 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
         factors = dict.fromkeys(imbalance_words(s.data) for s in specs)
         labels = dict.fromkeys(filter(None, (label_words(s.data) for s in specs)))
         methods, seeds = {s.method.label for s in specs}, {s.seed for s in specs}
-        subsets = {s.data.subset_seed for s in specs}
+        subsets, largest = {s.data.subset_seed for s in specs}, dict.fromkeys(f"{s.data.n_max:,}" for s in specs)
         models = dict.fromkeys(s.recipe.model for s in specs)
         lines.append(
             f"  {dataset}: {counted(len(methods), 'method')} × {counted(len(factors), 'imbalance')} ({', '.join(factors)}) × "
+            + (f"{len(largest)} sizes of the largest class ({'; '.join(largest)}) × " if len(largest) > 1 else "")
             + (f"{counted(len(labels), 'label budget')} ({', '.join(labels)}) × " if labels else "")
             + (f"{counted(len(models), 'model')} ({', '.join(models)}) × " if len(models) > 1 else "")
             + (f"{counted(len(subsets), 'subset')} × " if len(subsets) > 1 else "")

@@ -13,10 +13,12 @@ import yaml
 from bench.records.store import Store
 from bench.report import render
 from bench.report.charts import paper
+from bench.report.plots import gains as gains_plot
+from bench.report.tables import gains as gains_table
 from bench.report.tables.table import Table
-from bench.tuning import gain_views, summary
+from bench.tuning import summary
 from bench.tuning.drawings import draw
-from bench.tuning.gains import gains
+from bench.tuning.gains import compared
 from bench.tuning.space import Space
 from bench.tuning.winners import Found
 from lt_core import plugins
@@ -36,13 +38,15 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
         for one in found:
             files.append(store.path / f"winner_{one.study.name}.yaml")
             files[-1].write_text(suite_text(space, one, store.path))
+        if space.baseline:
+            files.append(compared(space, found, store).write(store.path))
     except OSError as error:
         raise UserError(
             f"{store.path} cannot be written ({error.strerror}): free some disk space and run the same command again"
         ) from None
     if space.baseline:
         files.append(store.path / "plots" / "gains.svg")
-        paper.save(paper.draw(gain_views.chart(space, gains(space, found, store), store)), files[-1])
+        paper.save(paper.draw(gains_plot.draw(store)), files[-1])
     for one in found:  # last, because Optuna's figures change matplotlib's style for all that follow
         files += draw(one, store.path / "plots")
     return files
@@ -51,7 +55,7 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
 def tables(space: Space, found: Sequence[Found], store: Store) -> list[Table]:
     """The table of the chosen settings and, if the space names a baseline, the table of their gains over it."""
     made = [summary.table(space, found, store)]
-    return [*made, gain_views.table(space, gains(space, found, store), store)] if space.baseline else made
+    return [*made, gains_table.build(compared(space, found, store), store.frame())] if space.baseline else made
 
 
 def suite_text(space: Space, one: Found, folder: Path) -> str:

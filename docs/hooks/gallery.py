@@ -28,6 +28,7 @@ SHOWN = {
     "calibration": ("cifar10_drw", "*"),
     "curves": ("cifar10_drw", "*"),
     "heatmap": ("quick", "*"),
+    "gains": ("equal_budget_cifar10", "*"),
     "generations": ("crest_digits", "crest*"),
     "tsne": ("joint_digits", "joint_a*"),
     "translations": ("joint_digits", "joint_alt"),

@@ -15,6 +15,7 @@ from PIL import Image
 
 from bench.records.record import encoded
 from bench.records.store import Store
+from bench.report.gains import Compared, Confirmed
 from lt_core.fields import build
 from lt_core.methods import resolve
 from lt_core.recipes import RECIPES
@@ -109,7 +110,11 @@ def varied(path: Path, labels: Sequence[str] = VARIED, factors: Sequence[float] 
         "embedding": [[float(c), c % 3.0, c] for c in range(10)],
         "generations": [{"round": number, **figures, "taken": [number] * 10} for number in (0, 1)],
     }
-    return store(path, [*(dataclasses.replace(r, **kept) for r in results[:embedded]), *results[embedded:]])
+    made = store(path, [*(dataclasses.replace(r, **kept) for r in results[:embedded]), *results[embedded:]])
+    ids = {label: tuple(r.trial_id for r in results if r.spec.method.label == label) for label in labels}
+    studies = tuple(Confirmed(label, label, 40, 80, 60.0, tuned=ids[label], declared=ids[label]) for label in labels)
+    Compared("made_up", labels[0], "acsa", "the same budget", (), studies).write(path)
+    return made
 
 
 def run(labels: Sequence[str], factors: Sequence[float] = (50,), seeds: int = 2, **options: Any) -> list[TrialResult]:

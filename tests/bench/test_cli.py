@@ -157,6 +157,10 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     assert "digits: 4 methods × 2 imbalances (IF 10, IF 50) × 2 seeds, recipe digits, 4 epochs" in out
     assert "16 by timing a few steps on this machine" in out
     assert "(IF 10, IF 50) × 3 subsets × 2 seeds, recipe" in call("plan", write_suite(), "--subset-seeds", "3")[1]
+    _, out, _ = call(
+        "plan", "--dataset", "digits", "--imbalance-factor", "10", "--n-max", "50,60", "--methods", "softmax", "--name", "n"
+    )
+    assert "1 imbalance (IF 10) × 2 sizes of the largest class (50; 60) × " in out
     assert not (tmp_path / "results").exists()
     call("run", write_suite(), "--backend", "inline", "--limit", "5")
     code, out, _ = call("plan", write_suite())

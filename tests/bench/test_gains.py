@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,13 @@ import pytest
 import yaml
 
 from bench.records.store import Store
+from bench.report.gains import gains, read
+from bench.report.plots import PLOTS
+from bench.report.tables import gains as gains_table
 from bench.report.tables.table import Table
-from bench.tuning import driver, gain_views, winners
-from bench.tuning.gains import gains
+from bench.tuning import driver, winners
+from bench.tuning.gains import compared
+from lt_core.errors import UserError
 from tests.bench.harness import cli
 from tests.bench.spaces import TINY, inline, space
 
@@ -65,7 +70,7 @@ def test_what_is_confirmed_shares_no_draw_and_no_seed_with_the_search():
 
 def test_gains_are_differences_of_the_tuned_methods_on_fresh_draws(tuned):
     one, found, store = tuned
-    made = gains(one, found, store)
+    made = gains(compared(one, found, store), store.frame())
     assert made[0].name == "softmax"
     assert [g.name for g in made[1:]] == sorted(
         ("over_sampling", "logit_adjusted"), key=lambda name: -next(g for g in made if g.name == name).over_tuned.difference
@@ -75,14 +80,16 @@ def test_gains_are_differences_of_the_tuned_methods_on_fresh_draws(tuned):
         results = [store.read(s.trial_id) for s in one.specs(study, setting, fresh=True)]
         return 100 * np.mean([r.metrics()["balanced_accuracy"] for r in results])
 
-    baseline = next(f for f in found if f.study.name == "softmax")
+    by_name = {f.study.name: f for f in found}
+    baseline = by_name["softmax"]
     for gain in made:
-        tuned_mean = mean(gain.found.study, gain.found.setting)
+        of = by_name[gain.name]
+        tuned_mean = mean(of.study, of.setting)
         assert gain.tuned.mean == pytest.approx(tuned_mean)
-        assert gain.declared.mean == pytest.approx(mean(gain.found.study, gain.found.study.first))
-        assert gain.trials == 6  # three settings on two subsets
-        searched = {i for t in gain.found.search.optuna.trials for i in t.user_attrs["trial_ids"]}
-        assert gain.seconds == pytest.approx(sum(sum(store.read(i).seconds.values()) for i in searched))
+        assert gain.declared.mean == pytest.approx(mean(of.study, of.study.first))
+        assert gain.study.trials == 6  # three settings on two subsets
+        searched = {i for t in of.search.optuna.trials for i in t.user_attrs["trial_ids"]}
+        assert gain.study.seconds == pytest.approx(sum(sum(store.read(i).seconds.values()) for i in searched))
         assert gain.over_declared.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.study.first))
         if gain.name != "softmax":
             assert gain.over_tuned.difference == pytest.approx(tuned_mean - mean(baseline.study, baseline.setting))
@@ -93,12 +100,36 @@ def test_gains_are_differences_of_the_tuned_methods_on_fresh_draws(tuned):
 
 def test_the_table_and_the_chart_say_the_same(tuned):
     one, found, store = tuned
-    made = gains(one, found, store)
-    table, chart = gain_views.table(one, made, store), gain_views.chart(one, made, store)
+    study = compared(one, found, store)
+    study.write(store.path)
+    made, frame = gains(study, store.frame()), store.frame()
+    table, chart = gains_table.build(study, frame), PLOTS["gains"](store)
     assert isinstance(table, Table) and [row.label for row in table.rows] == ["softmax (baseline)", *(g.name for g in made[1:])]
     over_tuned = next(s for s in chart.panels[0].series if s.kind == "points" and s.name == "over the tuned baseline")
     assert [f"{x:+.2f}" for x in over_tuned.x] == [row.cells[3].text for row in table.rows[1:]]
     assert any("3 subsets × 1 seed that no search used" in note for note in table.notes)
+    some = PLOTS["gains"](store, "logit*")
+    assert some.panels[0].rows == ("logit_adjusted",)
+    with pytest.raises(UserError, match=r"--only 'ldam' matches no study .* compares over_sampling, logit_adjusted"):
+        PLOTS["gains"](store, "ldam")
+
+
+def test_what_a_search_leaves_is_enough_to_draw_its_gains_elsewhere(tuned, tmp_path):
+    one, found, store = tuned
+    study = compared(one, found, store)
+    store.compact()
+    for file in [study.write(store.path), *store.path.glob("*.parquet")]:  # neither journal nor records
+        shutil.copy(file, tmp_path)
+    there = Store.open(tmp_path)
+    assert read(there.path) == study
+    assert gains(read(there.path), there.frame()) == gains(study, store.frame())
+    assert PLOTS["gains"](there).panels == PLOTS["gains"](store).panels
+    (tmp_path / "comparison.json").write_text("{}")
+    with pytest.raises(UserError, match=r"comparison.json is damaged .*: copy it again, or repeat the `tune` command"):
+        PLOTS["gains"](there)
+    (tmp_path / "comparison.json").unlink()
+    with pytest.raises(UserError, match="only a search whose space names a baseline"):
+        PLOTS["gains"](there)
 
 
 def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
@@ -114,9 +145,10 @@ def test_a_search_is_shown_beside_its_baseline_on_the_command_line(tmp_path):
 
 def test_different_budgets_are_not_called_the_same(tuned):
     one, found, store = tuned
-    made = gains(one, found, store)
-    assert {gain.settings for gain in made} == {3}
-    assert "tuned with the same budget" in gain_views.table(one, made, store).title
-    other = gain_views.table(one, [replace(made[0], settings=4), *made[1:]], store)
+    same = compared(one, found, store)
+    assert {study.settings for study in same.studies} == {3}
+    assert "tuned with the same budget" in gains_table.build(same, store.frame()).title
+    (more,) = driver.tune(replace(one, studies=one.studies[:1], trials=4), store, inline, say=lambda words: None)
+    other = gains_table.build(compared(one, [replace(found[0], search=more), *found[1:]], store), store.frame())
     assert "tuned with different budgets" in other.title
     assert any("each study tried 3 to 4 settings, not the same number" in note for note in other.notes)

@@ -410,6 +410,9 @@ def test_columns_and_order_are_the_readers_choice(frame):
     (table,) = build(board, "acsa", choose("few,seconds,command"), sort="seconds")
     assert [column.name for column in table.columns] == ["ACSA", "few", "seconds", "command"]
     assert [row.label for row in table.rows] == ["softmax", "focal", "inverse"]  # the fastest first
+    (table,) = build(board, "acsa", choose("few,relative_accuracy,gpu_hours"))
+    assert [column.name for column in table.columns] == ["ACSA", "few"]
+    assert "relative_accuracy: left out, because no trial here has a value" in table.notes  # it was asked for
     with pytest.raises(UserError, match="did you mean 'few'"):
         choose("acsa,fwe")
     with pytest.raises(UserError, match="unknown column to sort by"):
@@ -536,7 +539,7 @@ def test_an_empty_run_and_mixed_protocols_are_told(tmp_path):
 
 def test_one_seed_has_no_interval_and_says_so(frame):
     text = FORMATS["terminal"][0](build(leaderboard(frame(*synthetic.run(["softmax", "focal"], seeds=1))), "acsa")[0])
-    assert "one trial per figure (n = 1), so no standard deviation" in text
+    assert "one trial per figure (n = 1), so no standard deviation and no test" in text
     assert "≈" not in text and "±" not in text.split("\n\n")[1]
 
 

@@ -192,6 +192,7 @@ def test_rows_that_cannot_be_trusted_are_neither_merged_nor_verified(store, resu
 def test_a_disk_that_is_full_in_the_middle_of_a_merge_leaves_the_rows_as_they_were(store, results, tmp_path, monkeypatch):
     out, written = tmp_path / "out", []
     merge([rows_alone(store("a", results[0]))], out)
+    other = rows_alone(store("b", results[1]))
 
     def full(path, content):
         written.append(path)
@@ -201,7 +202,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_merge_leaves_the_rows_as_they_we
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"No space left .* nothing is lost"):
-        merge([rows_alone(store("b", results[1]))], out)
+        merge([other], out)
     monkeypatch.undo()
     assert Store.open(out).frame()["trial_id"].tolist() == [results[0].trial_id] and not list(out.glob(".*.part"))
 

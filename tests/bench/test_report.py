@@ -42,7 +42,7 @@ def test_the_page_holds_the_board_the_charts_and_where_they_come_from(run):
     ):  # fmt: skip
         assert words in page, words
     drawn = set(re.findall(r'id="data-(\w+)"', page))
-    assert drawn == set(PLOTS) - {"heatmap", "generations", "tsne", "translations"}
+    assert drawn == set(PLOTS) - {"heatmap", "gains", "generations", "tsne", "translations"}
     assert "this run does not have two settings of a class-balanced loss, so there is no grid to draw" in page
     for text in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S):
         assert json.loads(text)[0]["data"]

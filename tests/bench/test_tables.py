@@ -70,7 +70,7 @@ def test_error_in_percent_with_the_sample_standard_deviation():
 
 def test_one_seed_has_no_spread_and_says_so():
     text = FORMATS["terminal"][0](table(row("softmax", 0, 0.8)))
-    assert "(n = 1), so no standard deviation" in text
+    assert "(n = 1), so no standard deviation and no test" in text
     assert "nan" not in text
     assert "20.00 ±" not in text
 
@@ -437,6 +437,15 @@ def test_parameters_that_only_some_joint_rows_have_are_named_in_the_row():
         90.0
     )
     assert "columns: number of images in the smallest class" in built.notes
+
+
+def test_trials_without_the_baseline_beside_them_are_counted_and_take_no_ranks(tmp_path):
+    both, alone = synthetic.run(["softmax", "focal"], (10, 50)), synthetic.run(["focal", "inverse"], (100,))
+    table = compare.build(synthetic.store(tmp_path, both + alone).frame())
+    assert "4 trials not compared, because softmax has no trial on the same data with the same budget" in table.notes
+    assert [(row.label, row.cells[0].text, row.cells[7].text) for row in table.rows] == [("focal", "4", "1.00")]
+    assert any(note.startswith("rank: mean over 2 data columns, 1 is best; softmax 2.00") for note in table.notes)
+    assert not any("not compared" in note for note in compare.build(synthetic.store(tmp_path / "all", both).frame()).notes)
 
 
 def test_what_mixes_devices_or_precisions_says_so(tmp_path):

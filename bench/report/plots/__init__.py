@@ -11,6 +11,7 @@ from bench.report.plots import (
     confusion,
     curves,
     factors,
+    gains,
     generations,
     heatmap,
     pareto,
@@ -35,6 +36,7 @@ PLOTS.add("confusion", confusion.draw)
 PLOTS.add("calibration", calibration.draw)
 PLOTS.add("curves", curves.draw)
 PLOTS.add("heatmap", heatmap.draw)
+PLOTS.add("gains", gains.draw)
 PLOTS.add("generations", generations.draw)
 PLOTS.add("tsne", tsne.draw)
 PLOTS.add("translations", translations.draw)

@@ -41,7 +41,7 @@ def footnotes(table: Table, marks: str = "best bold, second underlined") -> list
     if any(cell.untested for cell in cells):
         said.append(f"{UNTESTED} not tested against the best: fewer than two shared seeds, or an identical difference in all")
     if shared == 1:
-        figures = "one trial per figure (n = 1), so no standard deviation"
+        figures = "one trial per figure (n = 1), so no standard deviation and no test"
     elif shared:
         figures = f"mean ± standard deviation (n − 1) over trials, n = {shared}"
     else:

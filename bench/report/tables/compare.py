@@ -12,7 +12,7 @@ from bench.analysis.comparison import columns_of, compare
 from bench.analysis.metrics import of_rows
 from bench.analysis.ranking import Ranking, rank
 from bench.records import HEADLINE
-from bench.records.columns import MACHINE, PAIR, keys
+from bench.records.columns import COLUMN, MACHINE, PAIR, keys
 from bench.report.tables.cells import interval_words, p_words
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.labels import counted
@@ -31,6 +31,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     figure = METRICS[metric]
     frame, left_out = reported(frame)
     frame = frame.assign(_figure=of_rows(figure, frame))
+    frame, alone = _beside_baseline(frame, baseline)
     found = compare(frame, baseline, "_figure", figure.lower_is_better)
     ranking = rank(frame, "_figure", figure.lower_is_better)
     names = ("pairs", "difference", "95 % interval", "better", "worse", "p", "p (Holm)", "rank", "rank, 95 % interval", "P(best)")
@@ -46,11 +47,13 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         rows.append(Row(c.label, tuple(Cell(text=word) for word in words)))
     notes = [
         *left_out,
+        *alone,
         "difference: method − baseline, mean over pairs of trials with the same images and seed; its interval is not "
         "corrected for the number of comparisons",
         f"p: t-test in a block model with moderated standard deviations; Holm: corrected for {counted(tested, 'comparison')}",
-        f"rank: mean over {counted(ranking.columns, 'data column')}, 1 is best"
-        + (f"; {baseline} {_words_of(ranking, baseline)}" if baseline in ranking.ranks else ""),
+        f"rank: mean over {counted(ranking.columns, 'data column')}, 1 is best; {baseline} {_words_of(ranking, baseline)}"
+        if baseline in ranking.ranks
+        else f"rank: none, because {baseline} has no finished trial in some of the {ranking.columns} data columns",
     ]
     if any(math.isnan(c.p) for c in found):
         notes.append("none: not tested, because a data column has fewer than two pairs or all differences are identical")
@@ -64,6 +67,16 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
     notes += _shared(frame) + _devices(frame[frame["label"].isin([baseline, *(c.label for c in found)])]) + given_features(frame)
     title = f"Against {baseline}: {figure.title}"
     return Table("compare", title, "Method", tuple(Column("", name, plain=True) for name in names), tuple(rows), tuple(notes))
+
+
+def _beside_baseline(frame: pd.DataFrame, baseline: str) -> tuple[pd.DataFrame, list[str]]:
+    """The rows in data columns that have trials of the baseline, and a note on the others."""
+    columns = pd.MultiIndex.from_frame(keys(frame, COLUMN))
+    beside = columns.isin(columns[frame["label"] == baseline])
+    if beside.all() or not beside.any():
+        return frame, []
+    others = counted(int((~beside).sum()), "trial")
+    return frame[beside], [f"{others} not compared, because {baseline} has no trial on the same data with the same budget"]
 
 
 def _interval(ends: tuple[float, float] | None) -> str:

@@ -38,6 +38,8 @@ _MEANING = {
     "forward 50: accuracy on a test set in which the head is 50 times as frequent as the tail; backward 50: the reverse",
 )
 
+_WITHOUT = "{}: left out, because no trial here has a value"
+
 
 def choose(text: str | None) -> tuple[str, ...]:
     """The columns that a user names, or the default ones.
@@ -87,6 +89,7 @@ def build(
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {epochs}; shares in %", *_sources(rows)]
         notes += given_features(rows)
         notes += dict.fromkeys(words for column, words in _MEANING.items() if column in shown)
+        notes += [_WITHOUT.format(column) for column in wanted if column not in shown and column not in DEFAULT]
         title = f"{name}: leaderboard by {METRICS[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
         table = _with_marks(rank_columns(table), rows)
