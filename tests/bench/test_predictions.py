@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from bench.records.store import Store
 from lt_core.errors import UserError
 from lt_core.result import TrialResult
 from lt_core.side_file import PREDICTIONS
-from tests.bench.harness import TINY, cli, same
+from tests.bench.harness import ROOT, TINY, cli, same
 
 ONE_EPOCH = {"recipe": {"base": "digits", "epochs": 1}, "methods": ["softmax", "logit_adjusted"], "seeds": 1}
 
@@ -118,17 +119,7 @@ def test_runs_that_are_merged_keep_them(kept, tmp_path):
 
 # Metrics of one's own that look at each image ---------------------------------------------------------
 
-TOP_3 = """
-import numpy as np
-from lt_core.metrics import metric
-
-
-@metric("top_3", "top-3 accuracy", needs_predictions=True)
-def top_3(outcome):
-    made = outcome.predictions
-    best = np.argsort(-made.log_probabilities, axis=1)[:, :3]
-    return (best == made.labels[:, None]).any(axis=1).mean()
-"""
+TOP_3 = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "metrics.md").read_text(), re.S)[1]
 
 
 def test_a_metric_that_no_record_knows_ranks_a_run_afterwards(copy, call):
