@@ -21,10 +21,11 @@ import yaml
 from bench.analysis import blocks
 from bench.analysis.comparable import reported
 from bench.analysis.comparison import compare
+from bench.analysis.gains import TUNED, confirming, label_of, over_baseline, read
 from bench.analysis.metrics import of_rows
 from bench.analysis.stats import NOISE, t_interval
 from bench.records import HEADLINE
-from bench.records.columns import COLUMN, DRAW, REPEATS, describe, keys
+from bench.records.columns import COLUMN, DATA, DRAW, REPEATS, describe, keys
 from bench.records.store import Store
 from bench.shipped import PUBLISHED_DIR
 from lt_core.errors import UserError
@@ -47,6 +48,7 @@ class Check:
         (), "[lower, higher]: two per-class columns of the pseudo-labels to compare in the rarest third of the classes"
     )
     labels: str = param("*", "glob on the labels of these trials")
+    tuned: bool = param(False, "compare a search's tuned baseline, the claimed better one, with each of its tuned methods")
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def verdict(found: Iterable[Evidence]) -> str:
 
 
 def _of_check(check: Check, store: Store) -> Iterator[Evidence]:
+    if check.tuned:
+        yield from _tuned(check, store)
+        return
     frame, _ = reported(store.frame())
     frame = frame[frame["status"] == OK]
     for _, rows in frame.groupby([series for _, series in keys(frame, COLUMN).items()], sort=False):
@@ -144,6 +149,19 @@ def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]
         sign = -1 if metric.lower_is_better else 1
         ends = None if one.interval is None else tuple(sorted(sign * end for end in one.interval))
         yield Evidence(check.run, words, f"{better} − {worse}", one.pairs, sign * one.difference, ends, by)  # type: ignore[arg-type]
+
+
+def _tuned(check: Check, store: Store) -> Iterator[Evidence]:
+    """Compare the tuned baseline of a search with each of its tuned methods, on fresh subsets and seeds."""
+    compared = read(store.path)
+    rows = confirming(compared, store.frame())
+    data = rows[compared.baseline, TUNED].drop_duplicates(DATA).to_dict("records")
+    words = " and ".join(describe(row, data) for row in data)
+    sign = 1 if metric_of(compared.metric).lower_is_better else -1
+    for study, one in over_baseline(compared, rows).items():
+        ends = None if one.interval is None else tuple(sorted(sign * end for end in one.interval))
+        pair = f"{label_of(compared.baseline, TUNED)} − {label_of(study, TUNED)}"
+        yield Evidence(check.run, words, pair, one.pairs, sign * one.difference, ends)  # type: ignore[arg-type]
 
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:

@@ -1,4 +1,4 @@
-"""What the studies of a space with a baseline have found, for the comparison of their gains (`bench.report.gains`).
+"""What the studies of a space with a baseline have found, for the comparison of their gains (`bench.analysis.gains`).
 
 A space that names a `baseline` gives every study the same number of settings on the same axes of the recipe, in addition to its
 own axes. The choice made on the validation split is confirmed on fresh subsets and seeds, and all figures come from these.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.analysis.gains import Compared, Confirmed
 from bench.records.layout import SECONDS
 from bench.records.store import Store
-from bench.report.gains import Compared, Confirmed
 from bench.tuning.space import Space
 from bench.tuning.winners import Found
 from lt_core.labels import counted

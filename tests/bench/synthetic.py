@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench.analysis.gains import Compared, Confirmed
 from bench.records.record import encoded
 from bench.records.store import Store
-from bench.report.gains import Compared, Confirmed
 from lt_core.fields import build
 from lt_core.methods import resolve
 from lt_core.recipes import RECIPES

@@ -7,6 +7,7 @@ import pytest
 from bench.analysis.claims import Check, Claim, Evidence, claims, evidence, verdict
 from bench.report.claims import page as page_of
 from bench.suites.suite import load_suite, suite_names
+from bench.tuning.space import load_space
 from tests.bench import synthetic
 from tests.bench.harness import ROOT
 
@@ -61,6 +62,14 @@ def test_two_figures_of_one_trial_are_compared_within_it(runs):
     assert one.pair == "ldam: many accuracy − few accuracy" and one.n == 6
 
 
+def test_a_tuned_baseline_is_held_against_every_tuned_method(tmp_path):
+    store = synthetic.varied(tmp_path / "some", ("softmax", "ldam", "crt"))  # each a point better than the one before it
+    found = evidence(claimed(tuned=True), tmp_path)
+    assert [one.pair for one in found] == ["softmax, tuned − crt, tuned", "softmax, tuned − ldam, tuned"]
+    assert [one.difference for one in found] == pytest.approx([-2, -1])
+    assert {(one.data, one.n) for one in found} == {("digits IF 10 and digits IF 100", 4)} and len(store.frame()) == 12
+
+
 @pytest.mark.parametrize(
     ("interval", "difference", "word"),
     [
@@ -78,6 +87,9 @@ def test_every_claim_names_suites_that_there_are_and_labels_that_they_have():
     assert len(claims()) >= 8
     for claim in claims():
         for check in claim.checks:
+            if check.tuned:
+                assert load_space(check.run).baseline, check.run
+                continue
             assert check.run in suite_names(), check.run
             labels = {spec.method.label for spec in load_suite(check.run).specs}
             assert set(check.order) <= labels, (check.run, set(check.order) - labels)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bench.analysis.gains import FILE, read
 from bench.records.store import Store
 from bench.report.formats import ENDINGS
-from bench.report.gains import FILE, read
 from bench.report.render import renderer
 from bench.report.tables import TABLES, Table, gains
 from tests.bench.harness import ROOT

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
+from bench.analysis.gains import read
 from bench.records.store import Store
-from bench.report.gains import gains, read
+from bench.report.gains import gains
 from bench.report.plots import PLOTS
 from bench.report.tables import gains as gains_table
 from bench.report.tables.table import Table

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.gains import read
 from bench.report.charts import Axis, Chart, Panel, Series
-from bench.report.gains import gains, read
+from bench.report.gains import gains
 from bench.report.tables.gains import OVER_DECLARED, OVER_TUNED, difference_words, notes
 from lt_core.errors import UserError
 from lt_core.labels import matches

@@ -8,8 +8,9 @@ import pandas as pd
 
 from bench.analysis.comparable import given_features, measured_on
 from bench.analysis.comparison import Comparison
+from bench.analysis.gains import Compared
 from bench.analysis.stats import ALPHA
-from bench.report.gains import Compared, Gain, gains
+from bench.report.gains import Gain, gains
 from bench.report.tables.cells import interval_words, p_words
 from bench.report.tables.table import Cell, Column, Row, Table
 from lt_core.labels import duration
