@@ -9,7 +9,7 @@ bench: install
 	@$(RUN) bench.py run quick
 
 # The frozen track on CIFAR and its leaderboard. DATA=DIR names a folder with cifar10 and cifar100; otherwise they are downloaded.
-FROZEN = frozen_cifar10 frozen_cifar100 frozen_cifar10_step frozen_cifar100_step
+FROZEN = frozen_cifar10 frozen_cifar100 frozen_cifar10_step frozen_cifar100_step frozen_balanced
 leaderboard: install
 	@$(RUN) bench.py run $(FROZEN) $(if $(DATA),--data $(DATA))
 	@$(RUN) bench.py export $(FROZEN:%=--run %) --out results/runs/leaderboard
