@@ -71,7 +71,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
 
 def _beside_baseline(frame: pd.DataFrame, baseline: str) -> tuple[pd.DataFrame, list[str]]:
     """The rows in data columns that have trials of the baseline, and a note on the others."""
-    columns = pd.MultiIndex.from_frame(keys(frame, COLUMN))
+    columns = frame.groupby(COLUMN, sort=False, dropna=False).ngroup()
     beside = columns.isin(columns[frame["label"] == baseline])
     if beside.all() or not beside.any():
         return frame, []
