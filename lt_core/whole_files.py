@@ -14,7 +14,8 @@ UNFINISHED = ".part"
 @contextmanager
 def replacing(path: Path, sync: bool = False) -> Iterator[Path]:
     """A place beside ``path`` to write to. What is there at the end of the block takes the place of ``path`` in one step; if the
-    block fails, it is deleted, and ``path`` is left as it was.
+    block fails, it is deleted, and ``path`` is left as it was. A process that is killed leaves a hidden file there, which does
+    no harm.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "figures.txt"

@@ -21,7 +21,7 @@ import yaml
 from bench.analysis import blocks
 from bench.analysis.comparable import reported
 from bench.analysis.comparison import compare
-from bench.analysis.gains import TUNED, confirming, label_of, over_baseline, read
+from bench.analysis.gains import FILE, TUNED, confirming, label_of, over_baseline, read
 from bench.analysis.metrics import of_rows
 from bench.analysis.stats import NOISE, t_interval
 from bench.records import HEADLINE
@@ -48,7 +48,9 @@ class Check:
         (), "[lower, higher]: two per-class columns of the pseudo-labels to compare in the rarest third of the classes"
     )
     labels: str = param("*", "glob on the labels of these trials")
-    tuned: bool = param(False, "compare a search's tuned baseline, the claimed better one, with each of its tuned methods")
+    tuned: bool = param(
+        False, "compare a search's tuned baseline, which is claimed to be as good, with each of its tuned methods"
+    )
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,13 @@ class Evidence:
     difference: float
     interval: tuple[float, float] | None
     by: tuple[float, float] | None = None
+    as_good: bool = False  # the claim is that the first is as good as the second, not that it is better
 
     @property
     def verdict(self) -> str:
         """What this difference says about the claim."""
+        if self.as_good and self.interval and self.interval[1] >= 0:
+            return "as claimed"
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
             return "not significant"
         if self.difference < 0:
@@ -120,7 +125,8 @@ def verdict(found: Iterable[Evidence]) -> str:
 
 def _of_check(check: Check, store: Store) -> Iterator[Evidence]:
     if check.tuned:
-        yield from _tuned(check, store)
+        if (store.path / FILE).is_file():
+            yield from _tuned(check, store)
         return
     frame, _ = reported(store.frame())
     frame = frame[frame["status"] == OK]
@@ -161,7 +167,7 @@ def _tuned(check: Check, store: Store) -> Iterator[Evidence]:
     for study, one in over_baseline(compared, rows).items():
         ends = None if one.interval is None else tuple(sorted(sign * end for end in one.interval))
         pair = f"{label_of(compared.baseline, TUNED)} − {label_of(study, TUNED)}"
-        yield Evidence(check.run, words, pair, one.pairs, sign * one.difference, ends)  # type: ignore[arg-type]
+        yield Evidence(check.run, words, pair, one.pairs, sign * one.difference, ends, as_good=True)  # type: ignore[arg-type]
 
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:

@@ -85,9 +85,12 @@ def read(folder: Path) -> Compared:
         return build(Compared, {**content, **_tuples(content, "notes"), "studies": studies})
     except FileNotFoundError:
         raise UserError(
-            f"{folder} has no {FILE}: only a search whose space names a baseline, such as `tune equal_budget_cifar10`, writes one"
+            f"{folder} has no {FILE}, which `tune` writes if the space names a baseline: if this is such a search from an older "
+            "version, repeat its command; it trains nothing"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, UserError) as error:
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{file} is damaged ({error}): copy it again, or repeat the `tune` command; it trains nothing") from None
 
 

@@ -41,14 +41,13 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     for spec in plan.specs:
         rows.setdefault((spec.data.dataset, spec.recipe.label, spec.recipe.epochs), []).append(spec)
     for (dataset, recipe, epochs), specs in rows.items():
-        factors = dict.fromkeys(imbalance_words(s.data) for s in specs)
+        factors = _imbalances(specs)
         labels = dict.fromkeys(filter(None, (label_words(s.data) for s in specs)))
         methods, seeds = {s.method.label for s in specs}, {s.seed for s in specs}
-        subsets, largest = {s.data.subset_seed for s in specs}, dict.fromkeys(f"{s.data.n_max:,}" for s in specs)
+        subsets = {s.data.subset_seed for s in specs}
         models = dict.fromkeys(s.recipe.model for s in specs)
         lines.append(
             f"  {dataset}: {counted(len(methods), 'method')} × {counted(len(factors), 'imbalance')} ({', '.join(factors)}) × "
-            + (f"{len(largest)} sizes of the largest class ({'; '.join(largest)}) × " if len(largest) > 1 else "")
             + (f"{counted(len(labels), 'label budget')} ({', '.join(labels)}) × " if labels else "")
             + (f"{counted(len(models), 'model')} ({', '.join(models)}) × " if len(models) > 1 else "")
             + (f"{counted(len(subsets), 'subset')} × " if len(subsets) > 1 else "")
@@ -71,6 +70,18 @@ def plan_words(plan: Plan, estimate: Estimate, workers: int) -> str:
     else:
         lines.append("  nothing left to run")
     return "\n".join(lines)
+
+
+def _imbalances(specs: Sequence[TrialSpec]) -> list[str]:
+    """The imbalances of the data, with the size of the largest class where it tells them apart."""
+    found: dict[str, dict[int, None]] = {}
+    for spec in specs:
+        found.setdefault(imbalance_words(spec.data), {})[spec.data.n_max] = None
+    return [
+        f"{words} with {n_max:,} images in the largest class" if len(sizes) > 1 else words
+        for words, sizes in found.items()
+        for n_max in sizes
+    ]
 
 
 def _counts_words(counts: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,11 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
         raise UserError(
             f"{store.path} cannot be written ({error.strerror}): free some disk space and run the same command again"
         ) from None
-    if space.baseline:
-        files.append(store.path / "plots" / "gains.svg")
-        paper.save(paper.draw(gains_plot.draw(store)), files[-1])
+    with suppress(UserError):  # no study has a gain, as the table shows
+        if space.baseline:
+            chart = gains_plot.draw(store)
+            files.append(store.path / "plots" / "gains.svg")
+            paper.save(paper.draw(chart), files[-1])
     for one in found:  # last, because Optuna's figures change matplotlib's style for all that follow
         files += draw(one, store.path / "plots")
     return files

@@ -51,7 +51,7 @@ class TrialImages:
 
     @property
     def version(self) -> str:
-        """A text that changes with every image that is used, or its features."""
+        """A text that changes with any image of the set, the choice of training images, and the features."""
         return f"{self.fingerprint} {self.subset_fingerprint} {self.features}".rstrip()
 
 

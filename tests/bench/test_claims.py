@@ -68,6 +68,8 @@ def test_a_tuned_baseline_is_held_against_every_tuned_method(tmp_path):
     assert [one.pair for one in found] == ["softmax, tuned − crt, tuned", "softmax, tuned − ldam, tuned"]
     assert [one.difference for one in found] == pytest.approx([-2, -1])
     assert {(one.data, one.n) for one in found} == {("digits IF 10 and digits IF 100", 4)} and len(store.frame()) == 12
+    (store.path / "comparison.json").unlink()
+    assert evidence(claimed(tuned=True), tmp_path) == [], "a search of an older version says nothing"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,12 @@ def test_a_tuned_baseline_is_held_against_every_tuned_method(tmp_path):
 )
 def test_an_interval_decides(interval, difference, word):
     assert Evidence("r", "d", "p", 3, difference, interval).verdict == word
+
+
+def test_as_good_is_contradicted_only_by_a_significant_loss():
+    ends = [(-2, -0.1), (-1, 1), (0.1, 2), None]
+    found = [Evidence("r", "d", "p", 3, 0.0 if one is None else sum(one) / 2, one, as_good=True).verdict for one in ends]
+    assert found == ["the opposite", "as claimed", "as claimed", "not significant"]
 
 
 def test_every_claim_names_suites_that_there_are_and_labels_that_they_have():

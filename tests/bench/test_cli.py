@@ -160,7 +160,8 @@ def test_plan_counts_and_prices_and_starts_nothing(call, write_suite, tmp_path):
     _, out, _ = call(
         "plan", "--dataset", "digits", "--imbalance-factor", "10", "--n-max", "50,60", "--methods", "softmax", "--name", "n"
     )
-    assert "1 imbalance (IF 10) × 2 sizes of the largest class (50; 60) × " in out
+    for_each = "IF 10 with 50 images in the largest class, IF 10 with 60 images in the largest class"
+    assert f"digits: 1 method × 2 imbalances ({for_each}) × 3 seeds" in out
     assert not (tmp_path / "results").exists()
     call("run", write_suite(), "--backend", "inline", "--limit", "5")
     code, out, _ = call("plan", write_suite())

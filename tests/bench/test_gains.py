@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from bench.analysis.gains import read
+from bench.records.beside import opened
 from bench.records.store import Store
 from bench.report.gains import gains
 from bench.report.plots import PLOTS
 from bench.report.tables import gains as gains_table
 from bench.report.tables.table import Table
-from bench.tuning import driver, winners
+from bench.tuning import driver, outcome, winners
 from bench.tuning.gains import compared
 from lt_core.errors import UserError
 from tests.bench.harness import cli
@@ -111,8 +112,22 @@ def test_the_table_and_the_chart_say_the_same(tuned):
     assert any("3 subsets × 1 seed that no search used" in note for note in table.notes)
     some = PLOTS["gains"](store, "logit*")
     assert some.panels[0].rows == ("logit_adjusted",)
-    with pytest.raises(UserError, match=r"--only 'ldam' matches no study .* compares over_sampling, logit_adjusted"):
-        PLOTS["gains"](store, "ldam")
+    for only in ("ldam", "logit*,ldam"):
+        with pytest.raises(UserError, match=r"--only: 'ldam' matches no study of the run, which compares (over|logit)"):
+            PLOTS["gains"](store, only)
+    with pytest.raises(UserError, match="--beside: the gains of a search come from its own trials alone"):
+        PLOTS["gains"](opened(str(store.path), [str(store.path)]))
+
+
+def test_a_baseline_alone_has_a_table_and_no_figure(tmp_path):
+    store, one = Store.create(tmp_path / "alone"), equal(studies={"softmax": EQUAL["studies"]["softmax"]}, trials=1)
+    found = [winners.winner(search) for search in driver.tune(one, store, inline, say=lambda words: None)]
+    winners.confirm(one, found, store, inline)
+    files = outcome.write(one, found, store)
+    assert store.path / "comparison.json" in files and not (store.path / "plots" / "gains.svg").exists()
+    assert "softmax (baseline)" in (store.path / "tables" / "gains.md").read_text()
+    with pytest.raises(UserError, match="has no study beside softmax that was run on the same images and seeds"):
+        PLOTS["gains"](store)
 
 
 def test_what_a_search_leaves_is_enough_to_draw_its_gains_elsewhere(tuned, tmp_path):
@@ -129,7 +144,7 @@ def test_what_a_search_leaves_is_enough_to_draw_its_gains_elsewhere(tuned, tmp_p
     with pytest.raises(UserError, match=r"comparison.json is damaged .*: copy it again, or repeat the `tune` command"):
         PLOTS["gains"](there)
     (tmp_path / "comparison.json").unlink()
-    with pytest.raises(UserError, match="only a search whose space names a baseline"):
+    with pytest.raises(UserError, match="which `tune` writes if the space names a baseline"):
         PLOTS["gains"](there)
 
 

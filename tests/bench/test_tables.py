@@ -448,6 +448,22 @@ def test_trials_without_the_baseline_beside_them_are_counted_and_take_no_ranks(t
     assert not any("not compared" in note for note in compare.build(synthetic.store(tmp_path / "all", both).frame()).notes)
 
 
+def test_a_baseline_without_figures_in_some_column_has_no_rank_while_others_do(tmp_path):
+    ran = synthetic.run(["focal", "inverse", "softmax"], (10,)) + synthetic.run(["focal", "inverse"], (50,))
+    lost = [synthetic.trial("softmax", seed, factor=50, status="oom", cause="memory") for seed in (0, 1)]
+    table = compare.build(synthetic.store(tmp_path, ran + lost).frame())
+    assert any(note.endswith("softmax has none, because it has no finished trial in some of them") for note in table.notes)
+    assert [row.cells[7].text for row in table.rows] == ["1.00", "2.00"]
+
+
+def test_the_mm_table_shows_the_paper_in_the_metric_that_it_shows():
+    cifar = {"dataset": "cifar10", "imbalance_factor": 100.0, "model": "resnet32", "recipe": "cifar_ldam", "n_max": 5000}
+    frame = pd.DataFrame([{**mm_row("softmax", 0.71), **cifar}])
+    found = [cells(TABLES["mm"](frame, metric, None))["ERM"][1].mean for metric in ("error", "accuracy")]
+    assert found == [29.64, 70.36]
+    assert [column.published for column in TABLES["mm"](frame.assign(macro_f1=0.7), "macro_f1", None).columns] == [False]
+
+
 def test_what_mixes_devices_or_precisions_says_so(tmp_path):
     """A table, a comparison and a chart. With a single kind of device, the chart need not say anything."""
     one = synthetic.run(["softmax", "focal"], (10, 50))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.gains import read
+from bench.records.beside import Beside
 from bench.report.charts import Axis, Chart, Panel, Series
 from bench.report.gains import gains
 from bench.report.tables.gains import OVER_DECLARED, OVER_TUNED, difference_words, notes
 from lt_core.errors import UserError
-from lt_core.labels import matches
+from lt_core.labels import matches, unmatched
 from lt_core.metrics import metric_of
 
 if TYPE_CHECKING:
@@ -22,13 +23,18 @@ def draw(store: Store, only: str = "*") -> Chart:
     """One line per study: its gain over the baseline as declared and over the tuned one, each with its 95 % interval.
 
     Raises:
-        UserError: the run is no search that compares with a baseline, or ``only`` matches none of its studies.
+        UserError: the run is no search that compares with a baseline, no study has a gain, or ``only`` matches none of them.
     """
+    if isinstance(store, Beside):
+        raise UserError("--beside: the gains of a search come from its own trials alone: leave out --beside")
     compared, frame = read(store.path), store.frame()
-    shown = [gain for gain in gains(compared, frame) if gain.over_tuned and matches(only, gain.name)]
-    if not shown:
-        names = ", ".join(study.name for study in compared.studies if study.name != compared.baseline)
-        raise UserError(f"--only '{only}' matches no study with finished trials: {store.path} compares {names}")
+    made = [gain for gain in gains(compared, frame) if gain.over_tuned]
+    names = [gain.name for gain in made]
+    if not made:
+        raise UserError(f"{store.path} has no study beside {compared.baseline} that was run on the same images and seeds")
+    if wrong := unmatched(only, names) or ([] if any(matches(only, name) for name in names) else [only]):
+        raise UserError(f"--only: '{wrong[0]}' matches no study of the run, which compares {', '.join(names)}")
+    shown = [gain for gain in made if matches(only, gain.name)]
     series: list[Series] = []
     for colour, (name, of) in enumerate(((OVER_DECLARED, "over_declared"), (OVER_TUNED, "over_tuned"))):
         found = {place: one for place, gain in enumerate(shown) if (one := getattr(gain, of))}

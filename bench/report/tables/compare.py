@@ -51,9 +51,7 @@ def build(frame: pd.DataFrame, metric: str = HEADLINE, baseline: str = "softmax"
         "difference: method − baseline, mean over pairs of trials with the same images and seed; its interval is not "
         "corrected for the number of comparisons",
         f"p: t-test in a block model with moderated standard deviations; Holm: corrected for {counted(tested, 'comparison')}",
-        f"rank: mean over {counted(ranking.columns, 'data column')}, 1 is best; {baseline} {_words_of(ranking, baseline)}"
-        if baseline in ranking.ranks
-        else f"rank: none, because {baseline} has no finished trial in some of the {ranking.columns} data columns",
+        _ranked(ranking, baseline),
     ]
     if any(math.isnan(c.p) for c in found):
         notes.append("none: not tested, because a data column has fewer than two pairs or all differences are identical")
@@ -85,6 +83,15 @@ def _interval(ends: tuple[float, float] | None) -> str:
 
 def _chance(chance: float | None) -> str:
     return "" if chance is None else f"{100 * chance:.0f}"
+
+
+def _ranked(ranking: Ranking, baseline: str) -> str:
+    columns = counted(ranking.columns, "data column")
+    if not ranking.ranks:
+        return f"rank: none, because no method has finished trials in all of {columns}"
+    if baseline not in ranking.ranks:
+        return f"rank: mean over {columns}, 1 is best; {baseline} has none, because it has no finished trial in some of them"
+    return f"rank: mean over {columns}, 1 is best; {baseline} {_words_of(ranking, baseline)}"
 
 
 def _words_of(ranking: Ranking, label: str) -> str:

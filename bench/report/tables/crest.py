@@ -49,9 +49,9 @@ def build(frame: pd.DataFrame, metric: str = "accuracy") -> Table:
     title = f"Few labels: {figure.title}, by share of labels β and imbalance factor (layout of Wei et al. 2021, table 1)"
     seeds = frame["seed"].nunique()
     counted = f"folds × {seeds} seeds" if seeds > 1 else "folds"
-    notes.append(
-        f"n counts {counted}; each fold has its own subset of the images and its own labelled images; paper: mean over 5 folds"
-    )
+    notes.append(f"n counts {counted}; each fold has its own subset of the images and its own labelled images")
+    if any(column.published for column in grid.columns):
+        notes.append("paper: mean over 5 folds")
     if common:
         notes.append(f"set for every method that has it: {', '.join(common)}")
     return rank_columns(

@@ -89,7 +89,7 @@ def build(
         notes = [f"recipe {budget['recipe']}, model {budget['model']}, {epochs}; shares in %", *_sources(rows)]
         notes += given_features(rows)
         notes += dict.fromkeys(words for column, words in _MEANING.items() if column in shown)
-        notes += [_WITHOUT.format(column) for column in wanted if column not in shown and column not in DEFAULT]
+        notes += [_WITHOUT.format(column) for column in wanted if column not in shown and columns is not DEFAULT]
         title = f"{name}: leaderboard by {METRICS[metric].title}"
         table = Table("leaderboard", title, "Method", tuple(map(_column, shown)), tuple(lines), tuple(notes))
         table = _with_marks(rank_columns(table), rows)
