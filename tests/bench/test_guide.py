@@ -85,11 +85,13 @@ def test_the_page_on_running(call, tmp_path):
 
 @pytest.mark.slow
 def test_the_page_on_tuning(call, tmp_path):
-    """With one seed, one imbalance factor and two epochs in the page's space."""
+    """With one seed, one imbalance factor and two epochs in the page's space, and the committed rows that it draws."""
+    shutil.copytree(ROOT / "results" / "equal_budget_cifar10", tmp_path / "results" / "equal_budget_cifar10")
     changes = {"recipe: digits\n": "recipe: {base: digits, epochs: 2}\n", "seeds: 3\n": "seeds: 1\n", "[50, 100]": "50"}
     said = run_page(Page("docs/tune.md"), call, tmp_path, changes)
     table = said["tune small.yaml --trials 2 --sampler random"]
     assert "class_balanced, tuned" in table and "logit_adjusted, tuned" in table
+    assert (tmp_path / "gains.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.slow
