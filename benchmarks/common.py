@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bench.running.load import busy as busy
 from bench.running.load import cpus as cpus
+from lt_core.whole_files import replacing
 
 K = TypeVar("K", bound=Hashable)
 
@@ -128,9 +129,8 @@ def refuse_busy(when: str, share: float | None) -> None:
 def write_json(path: Path | None, values: dict[str, Any]) -> None:
     """Write ``values`` to ``path``, if one is given. Whoever is stopped meanwhile leaves the earlier file as it was."""
     if path is not None:
-        beside = path.with_name(f"{path.name}.new")
-        beside.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
-        beside.replace(path)
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
 def measured_before(path: Path | None, device: str) -> dict[str, Any]:

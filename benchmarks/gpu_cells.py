@@ -22,6 +22,7 @@ from gpu_together import mps
 
 from bench.suites.suite import load_suite
 from lt_core.spec import TrialSpec
+from lt_core.whole_files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -95,11 +96,9 @@ class Cell:
 def keep(out: Path) -> int:
     """Put all records into one archive, which can be copied from the machine, and return how many there are."""
     records = sorted(out.glob("cells/*/*/records/*.json"))
-    beside = out / "records.tar.gz.new"
-    with tarfile.open(beside, "w:gz") as file:
+    with replacing(out / "records.tar.gz") as beside, tarfile.open(beside, "w:gz") as file:
         for record in records:
             file.add(record, arcname="/".join(record.parts[-3:]))
-    beside.replace(out / "records.tar.gz")
     return len(records)
 
 

@@ -20,7 +20,7 @@ import yaml
 
 from bench.analysis import blocks
 from bench.analysis.comparable import reported
-from bench.analysis.comparison import compare
+from bench.analysis.comparison import Comparison, compare
 from bench.analysis.gains import FILE, TUNED, confirming, label_of, over_baseline, read
 from bench.analysis.metrics import of_rows
 from bench.analysis.stats import NOISE, t_interval
@@ -152,9 +152,8 @@ def _ordered(check: Check, rows: pd.DataFrame, words: str) -> Iterator[Evidence]
             one = next(c for c in compare(rows, worse, "_figure") if c.label == better)
         except (UserError, StopIteration):  # no pair of trials
             continue
-        sign = -1 if metric.lower_is_better else 1
-        ends = None if one.interval is None else tuple(sorted(sign * end for end in one.interval))
-        yield Evidence(check.run, words, f"{better} − {worse}", one.pairs, sign * one.difference, ends, by)  # type: ignore[arg-type]
+        difference, ends = _turned(one, metric.lower_is_better)
+        yield Evidence(check.run, words, f"{better} − {worse}", one.pairs, difference, ends, by)
 
 
 def _tuned(check: Check, store: Store) -> Iterator[Evidence]:
@@ -163,11 +162,17 @@ def _tuned(check: Check, store: Store) -> Iterator[Evidence]:
     rows = confirming(compared, store.frame())
     data = rows[compared.baseline, TUNED].drop_duplicates(DATA).to_dict("records")
     words = " and ".join(describe(row, data) for row in data)
-    sign = 1 if metric_of(compared.metric).lower_is_better else -1
     for study, one in over_baseline(compared, rows).items():
-        ends = None if one.interval is None else tuple(sorted(sign * end for end in one.interval))
+        difference, ends = _turned(one, not metric_of(compared.metric).lower_is_better)
         pair = f"{label_of(compared.baseline, TUNED)} − {label_of(study, TUNED)}"
-        yield Evidence(check.run, words, pair, one.pairs, sign * one.difference, ends, as_good=True)  # type: ignore[arg-type]
+        yield Evidence(check.run, words, pair, one.pairs, difference, ends, as_good=True)
+
+
+def _turned(one: Comparison, turn: bool) -> tuple[float, tuple[float, float] | None]:
+    """The difference and its interval, with the opposite sign if ``turn``."""
+    if not turn:
+        return one.difference, one.interval
+    return -one.difference, one.interval and (-one.interval[1], -one.interval[0])
 
 
 def _within(check: Check, rows: pd.DataFrame, words: str, store: Store) -> Iterator[Evidence]:

@@ -45,11 +45,13 @@ def write(space: Space, found: Sequence[Found], store: Store) -> list[Path]:
         raise UserError(
             f"{store.path} cannot be written ({error.strerror}): free some disk space and run the same command again"
         ) from None
-    with suppress(UserError):  # no study has a gain, as the table shows
-        if space.baseline:
+    chart = None
+    if space.baseline:
+        with suppress(UserError):  # no study has a gain, as the table shows
             chart = gains_plot.draw(store)
-            files.append(store.path / "plots" / "gains.svg")
-            paper.save(paper.draw(chart), files[-1])
+    if chart:
+        files.append(store.path / "plots" / "gains.svg")
+        paper.save(paper.draw(chart), files[-1])
     for one in found:  # last, because Optuna's figures change matplotlib's style for all that follow
         files += draw(one, store.path / "plots")
     return files
