@@ -36,7 +36,7 @@ ROUNDS = 5
 def recording(recorded: bool, device: torch.device) -> AbstractContextManager[object]:
     """A block in which trainings are made that record their steps if ``recorded``."""
     if not recorded:
-        return patch.object(loop, "recorder_for", lambda device: None)
+        return patch.object(loop, "recorder_for", lambda *where: None)
     return recording_on_cpu() if device.type == "cpu" else nullcontext()
 
 

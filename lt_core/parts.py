@@ -27,7 +27,7 @@ class Part(ABC):  # noqa: B024 (the base class of each group says what must be d
     #: What the part does that is impossible with stored features instead of pictures, such as "changes pictures"; empty: nothing.
     beyond_features: ClassVar[str] = ""
     #: Whether the part does the same operations on tensors in every training step: it reads no number from the device, and makes
-    #: no decision and draws no random number on the host. Then a GPU may record the step and replay it.
+    #: no decision and draws no random number on the host. Then the step may be recorded and replayed; see `promises`.
     captured: ClassVar[bool] = False
 
     @property
@@ -48,6 +48,18 @@ class Part(ABC):  # noqa: B024 (the base class of each group says what must be d
 #: Group → its choices.
 GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in NEUTRAL}
 P = TypeVar("P", bound=type[Part])
+
+
+def promises(part: object) -> bool:
+    """Whether ``part``, a part of a method or a backbone, promises what `Part.captured` says.
+
+    A promise of this package holds only for its own classes: a class of somebody else that derives from one of them may do
+    anything, so it has to promise for itself.
+    """
+    ours = f"{__package__}."
+    theirs = [kind for kind in type(part).__mro__ if not kind.__module__.startswith(ours) and kind is not object]
+    says_so = type(part).__module__.startswith(ours) or any("captured" in vars(kind) for kind in theirs)
+    return says_so and bool(getattr(part, "captured", False))
 
 
 def part(group: str, name: str) -> Callable[[P], P]:

@@ -31,7 +31,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from lt_core.testing.gpu_rules import READS, Refused, costs, refuse
+from lt_core.testing.gpu_rules import Refused, costs, refuse
+from lt_core.training.reading import READS
 
 #: Folders of code that the author of a method did not write.
 _THEIRS = tuple(f"{Path(file).parent}{os.sep}" for file in (str(torch.__file__), __file__))

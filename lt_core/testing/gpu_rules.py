@@ -12,17 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from lt_core.training.reading import INDEXING, PUTTING, reads
+
 _aten = torch.ops.aten
-#: Operations that always make the host wait for the device, because it gets a number or because a shape depends on values.
-READS = {
-    _aten._local_scalar_dense.default, _aten.nonzero.default, _aten.equal.default, _aten.bincount.default,
-    _aten.masked_select.default, _aten._unique2.default, _aten.unique_dim.default, _aten.is_nonzero.default,
-    _aten.repeat_interleave.Tensor, _aten.unique_consecutive.default, _aten.unique_dim_consecutive.default,
-    _aten._unique.default, _aten._linalg_check_errors.default,
-}  # fmt: skip
-_LOOKING_UP = {_aten.index.Tensor}
-_PUTTING = {_aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}
-INDEXING = _LOOKING_UP | _PUTTING
 _COPYING = {_aten.copy_.default, _aten.copy.default, _aten._foreach_copy_.default}
 #: Operations that do not accept a tensor on the host together with tensors on the GPU, even if it has no dimensions.
 _STRICT = {"gather", "scatter", "scatter_add", "index_select", "cat", "stack", "mm", "addmm"}
@@ -34,14 +26,9 @@ class Refused(RuntimeError):
     """CUDA would refuse this operation."""
 
 
-def masked(func: Any, args: Sequence[Any]) -> bool:
-    """Whether this reads or writes elements by a mask, whose number of elements only the device knows."""
-    return func in INDEXING and any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
-
-
 def costs(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU) -> Iterator[str]:
     """``wait`` for each time that the operation makes the host wait, and ``upload`` for each copy from the host to the GPU."""
-    if func in READS or masked(func, args):
+    if reads(func, args):
         yield "wait"
     elif func is _aten.multinomial.default and not (kwargs.get("replacement") or args[2:3] == (True,)):
         yield "wait"  # it checks that there are enough classes to draw from
@@ -71,7 +58,7 @@ def refuse(func: Any, args: Sequence[Any], kwargs: dict[str, Any], on_gpu: OnGPU
     if func in INDEXING:
         if not on_gpu(args[0]) and any(map(on_gpu, tensors)):
             raise Refused(f"{name}: indices should be either on cpu or on the same device as the indexed tensor (cpu)")
-        tensors = [args[0], args[2]] if func in _PUTTING else []
+        tensors = [args[0], args[2]] if func in PUTTING else []
     there, here = [t for t in tensors if on_gpu(t)], [t for t in tensors if not on_gpu(t)]
     if there and any(t.dim() or name in _STRICT for t in here):
         raise Refused(f"{name}: expected all tensors to be on the same device, but found cuda:0 and cpu")

@@ -60,7 +60,7 @@ def _counted(gpu: EmulatedGPU) -> Iterator[Steps]:
 
 def on_emulated_gpu(spec: TrialSpec) -> tuple[TrialResult, Steps]:
     """The result of a trial on the emulated GPU, and what its steps cost."""
-    with emulated_gpu() as gpu, _counted(gpu) as steps, patch.object(loop, "recorder_for", lambda device: None):
+    with emulated_gpu() as gpu, _counted(gpu) as steps, patch.object(loop, "recorder_for", lambda *where: None):
         return run_trial(spec, Runtime(device="cuda")), steps
 
 

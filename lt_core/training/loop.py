@@ -20,7 +20,7 @@ from lt_core.losses.smoothing import smoothed
 from lt_core.models.batch_of_one import can_train_on_one
 from lt_core.models.heads import Head
 from lt_core.models.registry import Net
-from lt_core.parts import build_parts
+from lt_core.parts import build_parts, promises
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
 from lt_core.regularizer import Regularizer
@@ -119,12 +119,12 @@ class Training:
         self.team = current()
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
         #: Whether everything that takes part in the plain step promises to decide nothing on the host.
-        self.captured = self.batches.captured and all(getattr(one, "captured", False) for one in inside)
+        self.captured = self.batches.captured and all(map(promises, inside))
         self.replay = self._replay()
 
     def _replay(self) -> Replay | None:
         """What replays the steps that may be recorded; None if the device or a part of the method cannot."""
-        recorder = recorder_for(self.device)
+        recorder = recorder_for(self.device, self.model.backbone)
         if recorder is None or self.team or not self.captured:
             return None
         make_recordable(self.optimizer, self.rate, self.device)

@@ -1,9 +1,10 @@
-"""Training steps that a GPU records once and then replays, so that the host does not launch every operation again.
+"""Training steps that are recorded once and then replayed, so that the host does not find and launch every operation again.
 
-A step of ResNet-32 has about four hundred operations, and each takes less time than the host needs to launch it. Recorded as one
-CUDA graph, they follow each other without the host. A replay repeats the operations on the same memory, with whatever the host
+A step of ResNet-32 has about four hundred operations, and a GPU takes less time for each than the host needs to launch it.
+Recorded as one CUDA graph, they follow each other without the host. The same is true of a head on stored features on a CPU, whose
+steps are recorded on a tape (`lt_core.training.tape`). A replay repeats the operations on the same memory, with whatever the host
 decided during the recording. Steps are therefore replayed only if all their parts promise not to decide anything on the host
-(`lt_core.parts.Part.captured`).
+(`lt_core.parts.promises`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
+
+from lt_core.training.tape import on_tape
 
 #: The first steps of each kind run operation by operation, so that libraries make their workspaces and the optimiser its momenta.
 EAGER_STEPS = 3
@@ -29,7 +32,7 @@ class Recorder(Protocol):
     """Makes recordings."""
 
     def __call__(self, body: Callable[[], None], generators: Sequence[Generator], earlier: Recording | None) -> Recording:
-        """Record what ``body`` does to tensors, without doing it.
+        """Record what ``body`` does to tensors, to be done by the first replay.
 
         Args:
             generators: all generators that ``body`` uses besides the device's own; a replay continues from their present states.
@@ -48,9 +51,12 @@ def cuda_graph(body: Callable[[], None], generators: Sequence[Generator], earlie
     return graph
 
 
-def recorder_for(device: torch.device) -> Recorder | None:
-    """How steps are recorded on this kind of device; None: they are not, because on a CPU nothing has to be launched."""
-    return cuda_graph if device.type == "cuda" else None
+def recorder_for(device: torch.device, backbone: nn.Module) -> Recorder | None:
+    """How steps of a network are recorded on this kind of device; None: they are not, because a recording would save nothing."""
+    if device.type == "cuda":
+        return cuda_graph
+    only_a_head = next(backbone.parameters(), None) is None
+    return on_tape if device.type == "cpu" and only_a_head else None
 
 
 class Replay:

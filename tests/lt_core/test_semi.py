@@ -21,11 +21,11 @@ from lt_core.stages.base import second_recipe
 from lt_core.stages.crest import align_powers, keep_rates, select
 from lt_core.steps.abc import kept
 from lt_core.steps.fixmatch import pass_rates
-from lt_core.testing.tape import Tape
 from lt_core.training import Runtime, run_trial, trial_steps
 from lt_core.training.after_step import move_average, shrink
 from lt_core.training.loop import Training
 from lt_core.training.running import stage_context
+from lt_core.training.tape import Tape
 
 CPU = torch.device("cpu")
 DATA = {"imbalance_factor": 10, "n_max": 60, "label_fraction": 0.5}
@@ -261,7 +261,7 @@ def test_an_average_takes_one_operation_and_one_for_each_type_that_is_copied(at_
     training = at_work("softmax", ema=0.9, ema_norms=ema_norms)
     with Tape() as tape:
         move_average(training.averaged, training.model, training.recipe)
-    names = [func._overloadpacket.__name__ for func, *_ in tape.done]
+    names = [one.func._overloadpacket.__name__ for one in tape.operations]
     assert sorted(names) == ["_foreach_copy_"] * types + ["_foreach_lerp_"]
 
 
