@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lt_core.fields import param
+from lt_core.neighbours import nearest
 from lt_core.parts import Part, part
 
 
@@ -103,14 +104,10 @@ class BorderlineSmote(_Smote):
 
     def around(self, points: np.ndarray, labels: np.ndarray, short: list[int]) -> dict[int, np.ndarray]:
         """See the base class. All classes are looked up at once, because a hundred of them take minutes one by one."""
-        from sklearn.neighbors import NearestNeighbors
-
         if not short:
             return {}
-        theirs = np.isin(labels, short)
-        nearest = NearestNeighbors(n_neighbors=min(10, len(points) - 1) + 1).fit(points)
-        found = labels[nearest.kneighbors(points[theirs], return_distance=False)]
-        return {c: found[labels[theirs] == c] == c for c in short}
+        found = labels[nearest(points, min(10, len(points) - 1) + 1)]
+        return {c: found[labels == c] == c for c in short}
 
     def sampler(self, neighbours: int, mine: np.ndarray, around: np.ndarray | None) -> Any:
         from imblearn.over_sampling import BorderlineSMOTE
