@@ -33,7 +33,7 @@ def nearest(points: np.ndarray, count: int) -> np.ndarray:
     if not sure.all():
         unsure = np.flatnonzero(~sure.numpy())
         exact = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(points[unsure], return_distance=False)
-        positions[unsure] = [_led_by(one, row) for one, row in zip(unsure, exact, strict=True)]
+        positions[unsure] = [_led_by(int(one), row) for one, row in zip(unsure, exact, strict=True)]
     return positions
 
 

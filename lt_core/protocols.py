@@ -89,8 +89,8 @@ class StepContext(Classifier, Protocol):
         """Number of the current epoch, from 0."""
 
     @property
-    def rate(self) -> float:
-        """The optimiser's learning rate in this step."""
+    def rate(self) -> float | Tensor:
+        """The optimiser's learning rate in this step: a tensor [] if steps are recorded, because it changes from step to step."""
 
     @property
     def model(self) -> Net:

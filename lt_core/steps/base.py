@@ -18,6 +18,8 @@ class BoundStep(ABC):
 
     #: Like `lt_core.parts.Part.captured`, for what the step does besides the training's own work, without `report` and `state`.
     captured: ClassVar[bool] = False
+    #: The same promise for a CPU alone, as long as no GPU has shown that recording such a step works and pays there.
+    captured_on_cpu: ClassVar[bool] = False
 
     def __init__(self, training: StepContext) -> None:
         self.training = training

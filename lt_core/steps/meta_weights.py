@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ def weighted(weights: Tensor, losses: Tensor) -> Tensor:
 
 
 class _MetaWeightNet(MetaStep):
+    captured_on_cpu: ClassVar[bool] = True
+
     def __init__(self, training: StepContext, config: MetaWeightNet) -> None:
         super().__init__(training, config)
         self.through_weights = config.through_weights
@@ -74,6 +76,8 @@ class MetaWeightNet(Meta):
 
 
 class _L2RW(MetaStep):
+    captured_on_cpu: ClassVar[bool] = True
+
     def __call__(self, positions: Tensor) -> Tensor:
         training = self.training
         images, labels = training.images(positions)

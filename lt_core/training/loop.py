@@ -113,7 +113,7 @@ class Training:
         plain = build_parts({})  # the neutral choices, which a schedule defers to
         self.plain_step, self.plain_sampling = cast(Step, plain["step"]).bind(self), cast(Sampling, plain["sampling"])
         self.epochs = self.recipe.epochs if epochs is None else epochs
-        self.epoch, self.images_seen, self.rate = 0, 0, self.recipe.lr
+        self.epoch, self.images_seen = 0, 0
         self.reported: dict[str, float] = {}  # what the step reports of the last epoch
         self.total = torch.zeros((), device=device)  # sum of the epoch's losses
         self.team = current()
@@ -127,8 +127,14 @@ class Training:
         recorder = recorder_for(self.device, self.model.backbone)
         if recorder is None or self.team or not self.captured:
             return None
-        make_recordable(self.optimizer, self.rate, self.device)
+        make_recordable(self.optimizer, self.device)
         return Replay(recorder, [self.augment])
+
+    @property
+    def rate(self) -> float | Tensor:
+        """The learning rate of the optimiser: a tensor [] if steps are recorded."""
+        rate: float | Tensor = self.optimizer.param_groups[0]["lr"]
+        return rate
 
     @property
     def rebalanced(self) -> bool:
@@ -207,9 +213,9 @@ class Training:
             for start in range(0, len(order), self.recipe.batch_size):
                 before_step()
                 rate = learning_rate(self.recipe, self.epoch, start / len(order))
-                self._set_rate(rate * self.weights.rate if self.rebalanced else rate)
+                set_rate(self.optimizer, rate * self.weights.rate if self.rebalanced else rate)
                 positions = order[start : start + self.recipe.batch_size]
-                if self.replay and step.captured:
+                if self.replay and (step.captured or (step.captured_on_cpu and self.device.type == "cpu")):
                     self.replay(partial(self._take, step), positions, (len(positions), self.rebalanced))
                 else:
                     self._take(step, positions)
@@ -274,10 +280,6 @@ class Training:
         for module in self.frozen:
             module.train(self.frozen_norms)
 
-    def _set_rate(self, rate: float) -> None:
-        self.rate = rate
-        set_rate(self.optimizer, rate)
-
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
         return {
@@ -295,7 +297,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.replay:
-            make_recordable(self.optimizer, self.rate, self.device)
+            make_recordable(self.optimizer, self.device)
             self.replay.forget()
         self.order.set_state(state["order"])
         self.augment.set_state(state["augment"])

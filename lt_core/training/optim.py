@@ -42,13 +42,13 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def make_recordable(optimizer: Optimizer, rate: float, device: torch.device) -> None:
+def make_recordable(optimizer: Optimizer, device: torch.device) -> None:
     """Let the optimiser's step be recorded, in a recording that holds at any rate: its rate is read from the device's memory, and
     Adam is told so, because torch otherwise refuses to record it. Fused Adam computes the same either way.
     """
     precision = torch.float32 if device.type == "cuda" else torch.float64  # what fused optimisers compute the rate in
     for group in optimizer.param_groups:
-        group["lr"] = torch.full((), rate, device=device, dtype=precision)
+        group["lr"] = torch.full((), float(group["lr"]), device=device, dtype=precision)
         if "capturable" in group:
             group["capturable"] = True
 

@@ -32,6 +32,7 @@ from lt_core.testing.trials import (
     weights_of,
 )
 from lt_core.training import Runtime, run_trial, trial
+from lt_core.training.optim import set_rate
 
 CPU = torch.device("cpu")
 SIZE = 20
@@ -231,7 +232,7 @@ def epoch_on_ranks(ranks):
             for p in shared:
                 p.grad = slope.clone()
         for rank in ranks:
-            rank._set_rate(rank.recipe.lr)
+            set_rate(rank.optimizer, rank.recipe.lr)
             rank.optimizer.step()
     for rank in ranks:
         rank.epoch += 1

@@ -16,16 +16,9 @@ from lt_core.training.loop import Training
 from lt_core.training.tape import Tape, Taped
 
 HEADS = (
-    "softmax",
-    "cb_focal",
-    "ldam_drw",
-    "mm_drw",
-    "large_margin_softmax",
-    "label_aware_smoothing",
-    "crt",
-    "lws",
-    "easy_ensemble",
-)
+    "softmax", "cb_focal", "ldam_drw", "mm_drw", "large_margin_softmax", "label_aware_smoothing", "crt", "lws", "easy_ensemble",
+    "l2rw", "meta_weight_net",
+)  # fmt: skip
 
 
 def taped(body):
@@ -184,7 +177,7 @@ def test_heads_are_recorded_and_have_the_figures_of_steps_one_by_one(frozen_spec
 
 
 def test_views_are_drawn_anew_in_recorded_steps(frozen, fitting_spec, recorded):
-    spec = fitting_spec(model=dataclasses.replace(frozen, views=2).label, pad=0, epochs=6, batch_size=32)
+    spec = fitting_spec("softmax", model=dataclasses.replace(frozen, views=2).label, pad=0, epochs=6, batch_size=32)
     recorded(False)
     plain = figures_of(run_trial(spec, Runtime(device="cpu")))
     made = recorded(True)
