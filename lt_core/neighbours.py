@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 _BLOCK = 1024  # points whose products with as many others stay in a processor's cache
-_FACTOR = 8  # times √width·ε: more than rounding errors of that many terms add up to (Higham and Mary 2019, SIAM J. Sci. Comput.)
+#: Times √width·ε, more than the rounding errors of a product of that many terms add up to (Higham and Mary 2019, SIAM Journal on
+#: Scientific Computing, section 3); times ε, more than those of a sum in pairs.
+_FACTOR = 8
 
 
 def nearest(points: np.ndarray, count: int) -> np.ndarray:
@@ -28,7 +30,7 @@ def nearest(points: np.ndarray, count: int) -> np.ndarray:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    found, sure = _in_float32(torch.from_numpy(points).float(), count)
+    found, sure = _in_float32(torch.from_numpy(points), count)
     positions: np.ndarray = found.numpy()
     if not sure.all():
         unsure = np.flatnonzero(~sure.numpy())
@@ -44,14 +46,17 @@ def _led_by(one: int, row: np.ndarray) -> np.ndarray:
 
 def _in_float32(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Positions [N, count], and whether they are certain, bool [N]."""
-    points = points - points.mean(0)  # smaller numbers have smaller errors
+    points = (points - points.mean(0)).float()  # smaller numbers have smaller errors
     squares = (points * points).sum(1)
     blocks = list(zip(points.split(_BLOCK), squares.split(_BLOCK), range(0, len(points), _BLOCK), strict=True))
-    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in blocks]  # by the points of each block, in one block after the other
+    found = [(one.new_empty(len(one), 0), torch.empty(len(one), 0, dtype=torch.int64)) for one, _, _ in blocks]
 
     def keep(of: int, distances: Tensor, start: int) -> None:
-        smallest, columns = distances.topk(min(count + 1, distances.shape[1]), largest=False)
-        found[of].append((smallest, columns + start))
+        """Let the points of block ``of`` keep the nearest of what they have and of the points from ``start`` on."""
+        new, columns = distances.topk(min(count + 1, distances.shape[1]), largest=False)
+        distances, positions = torch.cat([found[of][0], new], 1), torch.cat([found[of][1], columns + start], 1)
+        nearest, order = distances.topk(min(count + 1, distances.shape[1]), largest=False)
+        found[of] = nearest, positions.gather(1, order)
 
     for i, (one, its, start) in enumerate(blocks):
         for j, (other, theirs, their_start) in list(enumerate(blocks))[i:]:
@@ -63,16 +68,8 @@ def _in_float32(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
                 keep(j, its - 2 * products.T, start)
             keep(i, away, their_start)
 
-    ends = [_of_several(lists, count + 1) for lists in found]
-    distances, positions = torch.cat([end[0] for end in ends]), torch.cat([end[1] for end in ends])
-    lengths = squares.sqrt()
-    error = _FACTOR * points.shape[1] ** 0.5 * torch.finfo(torch.float32).eps * 2 * lengths * lengths.max()
+    distances, positions = torch.cat([block[0] for block in found]), torch.cat([block[1] for block in found])
+    longest = squares.max().sqrt()
+    error = _FACTOR * torch.finfo(torch.float32).eps * (points.shape[1] ** 0.5 * 2 * squares.sqrt() * longest + longest**2)
     certain = (distances[:, count:] - distances[:, count - 1 : count] > 2 * error[:, None]).all(1)
     return positions[:, :count], certain
-
-
-def _of_several(lists: list[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest distances of each point in several lists, and the positions that have them: both [B, count]."""
-    distances, positions = torch.cat([one[0] for one in lists], dim=1), torch.cat([one[1] for one in lists], dim=1)
-    smallest, order = distances.topk(min(count, distances.shape[1]), largest=False)
-    return smallest, positions.gather(1, order)

@@ -50,16 +50,23 @@ GROUPS: dict[str, Registry[type[Part]]] = {group: Registry(group) for group in N
 P = TypeVar("P", bound=type[Part])
 
 
-def promises(part: object) -> bool:
-    """Whether ``part``, a part of a method or a backbone, promises what `Part.captured` says.
+def promises(part: object, name: str = "captured") -> bool:
+    """Whether ``part``, a piece of a method or of a network, promises what `Part.captured` says, in its attribute ``name``.
 
     A promise of this package holds only for its own classes: a class of somebody else that derives from one of them may do
     anything, so it has to promise for itself.
     """
-    ours = f"{__package__}."
-    theirs = [kind for kind in type(part).__mro__ if not kind.__module__.startswith(ours) and kind is not object]
-    says_so = type(part).__module__.startswith(ours) or any("captured" in vars(kind) for kind in theirs)
-    return says_so and bool(getattr(part, "captured", False))
+    made_in = next((kind for kind in type(part).__mro__ if name in vars(kind)), type(part))
+    return bool(getattr(part, name, False)) and (_is_ours(type(part)) or not _is_ours(made_in))
+
+
+def repeats(module: object) -> bool:
+    """Whether a layer of a classifier does the same in every step, as torch's layers and our own do."""
+    return type(module).__module__.startswith("torch.") or _is_ours(type(module)) or promises(module)
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.startswith(f"{__package__}.")
 
 
 def part(group: str, name: str) -> Callable[[P], P]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lt_core.models.registry import Backbone, called
+from lt_core.parts import promises
 
 
 class OfLength(Backbone):
@@ -24,7 +25,7 @@ class OfLength(Backbone):
     def __init__(self, backbone: Backbone, length: float) -> None:
         super().__init__()
         self.called, self.inner, self.length, self.width = called(backbone), backbone, length, backbone.width
-        self.captured = backbone.captured
+        self.captured = promises(backbone)
 
     @property
     def groups(self) -> nn.ModuleList:  # type: ignore[override]

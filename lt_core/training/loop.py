@@ -20,7 +20,7 @@ from lt_core.losses.smoothing import smoothed
 from lt_core.models.batch_of_one import can_train_on_one
 from lt_core.models.heads import Head
 from lt_core.models.registry import Net
-from lt_core.parts import build_parts, promises
+from lt_core.parts import build_parts, promises, repeats
 from lt_core.posthoc import Posthoc
 from lt_core.recipes import Recipe
 from lt_core.regularizer import Regularizer
@@ -120,6 +120,7 @@ class Training:
         inside = [self.loss, *(parts[group] for group in ("weights", "head", "regularizer", "augment")), self.model.backbone]
         #: Whether everything that takes part in the plain step promises to decide nothing on the host.
         self.captured = self.batches.captured and all(map(promises, inside))
+        self.captured = self.captured and all(map(repeats, self.model.classifier.modules()))
         self.replay = self._replay()
 
     def _replay(self) -> Replay | None:
@@ -203,6 +204,7 @@ class Training:
     def run_epoch(self) -> float:
         """Train one epoch; returns its mean weighted loss. The only wait for the device is at the end."""
         step, sampling = (self.step, self.sampling) if self.rebalanced else (self.plain_step, self.plain_sampling)
+        recorded = promises(step) or (promises(step, "captured_on_cpu") and self.device.type == "cpu")
         order = self._order(sampling)
         self.batches.draws.begin(self.epoch)
         self.train_mode()
@@ -215,7 +217,7 @@ class Training:
                 rate = learning_rate(self.recipe, self.epoch, start / len(order))
                 set_rate(self.optimizer, rate * self.weights.rate if self.rebalanced else rate)
                 positions = order[start : start + self.recipe.batch_size]
-                if self.replay and (step.captured or (step.captured_on_cpu and self.device.type == "cpu")):
+                if self.replay and recorded:
                     self.replay(partial(self._take, step), positions, (len(positions), self.rebalanced))
                 else:
                     self._take(step, positions)

@@ -1,9 +1,9 @@
 """Recordings of training steps on a CPU: the operations of a step, without what leads to them.
 
-A step of a linear head on stored features takes one or two milliseconds, a third of which torch and Python spend on finding out
-which operation comes next, although it is the same in every step. A tape notes the operations once (forward, backward and the
-optimiser's) and writes them as a Python function with one of them in each line. This function does the same to the same numbers,
-so its results are those of the step, to the bit. Convolutions take so long that a recording of them saves nothing.
+A step of a linear head on stored features takes one to three milliseconds. A third of them, or more, torch and Python spend on
+finding out which operation comes next, although it is the same in every step. A tape notes the operations once (forward, backward
+and the optimiser's) and writes them as a Python function with one of them in each line. This function does the same to the same
+numbers, so its results are those of the step, to the bit. Convolutions take so long that a recording of them saves nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lt_core.training.reading import reads
+
+_FRESH = torch.ops.aten.lift_fresh.default
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,18 @@ class Tape(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        if func.namespace == "profiler":
+        self.refused = self.refused or _refusal(func, args, kwargs)
+        if self.refused or func.namespace == "profiler":
             return func(*args, **kwargs)
-        if reads(func, args):
-            self.refused = self.refused or f"{func} reads a number from the device"
+        if func is _FRESH:  # a tensor that the step makes of numbers; it may change it in place
+            func, args = torch.ops.aten.clone.default, (args[0].clone(),)
         uses: set[str] = set()
         given = [self._written(value, uses) for value in args]
         given += [f"{key}={self._written(value, uses)}" for key, value in kwargs.items()]
         made = func(*args, **kwargs)
+        if any(one.layout != torch.strided for one in _tensors(made)):
+            self.refused = f"{func} makes a sparse tensor"
+            return made
         several = isinstance(made, tuple | list)
         names = [self._result(value) for value in (made if several else [made])]
         targets = ", ".join(name or "_" for name in names) + ("," if several else "")
@@ -139,10 +146,25 @@ class Tape(TorchDispatchMode):
         return self._names[place]
 
 
-def _place(tensor: Tensor) -> tuple[int, int, torch.Size, tuple[int, ...], torch.dtype]:
+def _place(tensor: Tensor) -> tuple[int, Hashable]:
     """The memory of a tensor, and how it lies there."""
-    memory = tensor.untyped_storage()._cdata
-    return memory, int(tensor.storage_offset()), tensor.size(), tensor.stride(), tensor.dtype
+    lies = tensor.storage_offset(), tensor.size(), tensor.stride(), tensor.dtype, tensor.is_conj(), tensor.is_neg()
+    return tensor.untyped_storage()._cdata, lies
+
+
+def _refusal(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Why a step with this operation must not be repeated from a tape; empty if it may."""
+    if reads(func, args):
+        return f"{func} reads a number from the device"
+    if torch.Tag.inplace_view in func.tags:
+        return f"{func} changes the shape of a tensor in place"
+    if any(one.layout != torch.strided for one in _tensors((args, kwargs))):
+        return f"{func} uses a sparse tensor"
+    return ""
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
 
 
 class Taped:

@@ -42,6 +42,21 @@ def test_points_in_many_dimensions(size, dtype):
         agree(points, count)
 
 
+def test_points_that_lie_far_from_zero():
+    """They are centred before they are rounded to float32."""
+    agree(np.random.default_rng(0).normal(size=(60, 10)) + 1e6, 5)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_point_in_the_middle_of_others_that_are_nearly_equally_far(seed):
+    """Its own length is nearly zero, so that only the rounding of the others' lengths counts."""
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(200, 1280))
+    points *= 30 * (1 + 1e-7 * rng.normal(size=(200, 1))) / np.linalg.norm(points, axis=1, keepdims=True)
+    points[0] = points[1:].mean(0)
+    agree(points.astype(np.float32), 6)
+
+
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.float64, st.tuples(st.integers(2, 40), st.integers(1, 3)), elements=st.integers(0, 4)), st.data())
 def test_points_of_which_many_are_equal_or_equally_far(points, data):
@@ -52,7 +67,7 @@ def test_what_float32_cannot_tell_apart_is_looked_up_exactly(monkeypatch):
     """Distances that differ by less than the rounding error are told apart, and only they are computed again."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(50, 20)) * 10
-    points[10] += 100  # which is far enough not to be among the others' neighbours
+    points[10] += 30  # which is far enough not to be among the others' neighbours
     points[11:20] = points[10] + rng.normal(size=(9, 20)) * 1e-3
     asked, exact = [], NearestNeighbors.kneighbors
 

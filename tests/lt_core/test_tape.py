@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from lt_core.testing.trials import figures_of, weights_of
+from lt_core.data.trial_images import draw_images
+from lt_core.frozen import Frozen
+from lt_core.testing.trials import figures_of, first_training, weights_of
 from lt_core.training import Runtime, loop, run_trial
 from lt_core.training.loop import Training
 from lt_core.training.tape import Tape, Taped
@@ -129,6 +131,49 @@ def test_values_are_let_go_after_their_last_use():
     assert max(alive) <= 2, "one value, and the one that is made from it"
 
 
+def test_numbers_in_the_code_of_a_step_stay_what_they_are():
+    """A tensor that a step makes of numbers is new in every step, so that changing it in place has no effect on the next one."""
+    x, out = torch.ones(4), torch.zeros(())
+
+    def body():
+        start = torch.tensor(1.0)
+        start += x.sum()
+        out.copy_(start)
+
+    again = taped(body)
+    for _ in range(3):
+        again()
+        assert float(out) == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (lambda x: x.detach().unsqueeze_(0), "in place"),
+        (lambda x: x.to_sparse(), "sparse"),
+        (lambda x: torch.sparse.mm(torch.eye(2).to_sparse(), x[:, None]), "sparse"),
+    ],
+)
+def test_what_a_tape_cannot_hold_is_refused(body, why):
+    x = torch.ones(2)
+    assert why in Taped(lambda: body(x)).refused
+
+
+def test_conjugates_are_other_values():
+    x, out = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(2)
+
+    def body():
+        transformed = torch.fft.rfft(x)
+        out.copy_((transformed * transformed.conj()).real)
+
+    again = taped(body)
+    x.copy_(torch.tensor([4.0, 0.0, 1.0]))
+    again()
+    seen = out.clone()
+    body()
+    assert torch.equal(seen, out)
+
+
 @pytest.mark.parametrize("read", [lambda x: x.sum().item(), lambda x: x[x > 1].sum(), lambda x: len(x.unique())])
 def test_a_step_that_reads_a_number_is_run_instead_of_repeated(read):
     x, out = torch.tensor([1.0, 2.0]), torch.zeros(())
@@ -183,6 +228,49 @@ def test_views_are_drawn_anew_in_recorded_steps(frozen, fitting_spec, recorded):
     made = recorded(True)
     assert figures_of(run_trial(spec, Runtime(device="cpu"))) == plain
     assert made[0].replay.recorded
+
+
+def test_a_step_of_somebody_else_that_derives_from_ours_is_not_recorded(load, frozen_spec, recorded):
+    load(
+        """
+from lt_core.parts import part
+from lt_core.steps.meta_weights import LearningToReweight, _L2RW
+
+class Counting(_L2RW):
+    calls = 0
+
+    def __call__(self, positions):
+        self.calls += 1
+        return super().__call__(positions) / self.calls
+
+@part("step", "counting_l2rw")
+class CountingL2RW(LearningToReweight):
+    def bind(self, training):
+        return Counting(training, self)
+"""
+    )
+    made = recorded(True)
+    run_trial(frozen_spec("l2rw[step=counting_l2rw]", epochs=6, batch_size=32), Runtime(device="cpu"))
+    assert made and not any(one.replay.recorded for one in made)
+
+
+def test_a_layer_of_somebody_else_is_asked_for_its_promise(frozen_spec):
+    """A stage may bring a classifier that no head has built."""
+    spec = frozen_spec("softmax", epochs=6, batch_size=32)
+
+    class Counting(nn.Linear):
+        calls = 0
+
+        def forward(self, features):
+            self.calls += 1
+            return super().forward(features) * self.calls
+
+    split = draw_images(spec.data, torch.device("cpu"), None, 0, Frozen.of(spec.recipe.model)).split
+    given = first_training(spec, split).model
+    layer = given.classifier
+    given.classifier = Counting(layer.in_features, layer.out_features)
+    assert first_training(spec, split).replay
+    assert not Training(spec, split, torch.device("cpu"), model=given).replay
 
 
 def test_a_loss_that_reads_a_number_trains_heads_as_before(load, frozen_spec, recorded):
