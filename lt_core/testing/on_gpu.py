@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from torch import Tensor
 
+from lt_core.parts import promises
 from lt_core.result import OK, TrialResult
 from lt_core.spec import TrialSpec
 from lt_core.steps.base import BoundStep
@@ -51,7 +52,7 @@ def _counted(gpu: EmulatedGPU) -> Iterator[Steps]:
             take(training, step, positions)
         finally:
             gpu.counting = False
-        if training.captured and step.captured:
+        if training.captured and promises(step):
             steps.broken += gpu.costs - before
 
     with patch.object(Training, "_take", counted):

@@ -171,10 +171,10 @@ WRONG = {
     "it_learns_a_small_batch_by_heart": (loss("F.cross_entropy(0 * z, y, reduction='none')"), "% of twenty training"),
     "its_figures_are_those_of_its_seed": (loss(f"float(np.random.rand()) * {CE}"), "it has different figures"),
     "its_recorded_step_is_its_step": (
-        "import itertools\n\nTURN = itertools.count()\n\n\n" + loss(f"(1 + next(TURN) % 3 // 2) * {CE}"),
+        "import itertools\n\nTURN = itertools.count()\n\n\n" + loss(f"(1 + next(TURN) % 3 // 2) * {CE}", "captured = True"),
         "its step decides something on the host",
     ),
-    "it_runs_on_a_gpu": (loss(f"{CE} * (1 + 0 * float(z.detach().sum()))"), "wait by _local_scalar_dense at"),
+    "it_runs_on_a_gpu": (loss(f"{CE} * (1 + 0 * float(z.detach().sum()))", "captured = True"), "wait by _local_scalar_dense at"),
     "its_loss_is_finite_at_extreme_logits": (loss(LOG_OF_SOFTMAX), "its loss or gradient is not finite"),
     "it_is_what_its_group_expects": (
         loss(CE, base="Sampling", more="\n    epoch = None\n"), "Wrong is not a Loss: derive it from lt_core.losses.base.Loss",
