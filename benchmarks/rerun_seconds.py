@@ -31,7 +31,7 @@ def main() -> None:
     drawn = random.Random(options.seed).sample(specs, min(options.sample, len(specs)))
     about = {**machine("cpu"), "busy_before": busy()}
     refuse_busy("before this began,", about["busy_before"])
-    with ProcessPoolExecutor(options.workers, initializer=prepare) as pool:
+    with ProcessPoolExecutor(options.workers) as pool:
         list(pool.map(partial(seconds, options.data), drawn[: options.workers]))  # the first trial of a process imports and reads
         start = time.perf_counter()
         measured = list(pool.map(partial(seconds, options.data), drawn))
@@ -47,13 +47,6 @@ def main() -> None:
     columns = ["run", "trials", "sample", "wall s", "s a trial", f"hours with {options.workers} at a time", "95 % interval"]
     print_table(f"Trials run again on {about['device_name']}", columns, [[options.run.name, *row]])
     write_json(options.json, {**about, "run": options.run.name, "seed": options.seed, "trials": len(specs), "seconds": measured})
-
-
-def prepare() -> None:
-    """One thread in each process."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def seconds(data: str | None, spec: Any) -> float:
